@@ -1,0 +1,1 @@
+"""Vectors to knowledge: figures drawn from a store. Classifiers, maps and probes follow."""

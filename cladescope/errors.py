@@ -1,0 +1,37 @@
+"""The errors that Cladescope raises for a user's mistake or a failing machine.
+
+Everything a caller may want to catch derives from one class::
+
+    CladescopeError
+    ├── InputError        what was given cannot be used: a file, a name, an option
+    │   ├── PictureError  one picture cannot be decoded (the job goes on; the ledger keeps the reason)
+    │   └── TaxonError    a taxon that is unknown or has several meanings
+    ├── EncoderError      an encoder cannot be loaded or cannot do what was asked
+    └── StoreError        a store is missing, damaged, full, in use or of another encoder
+
+A message is one line that says what was found, what was expected and what to do. Bugs of our own stay `assert`s.
+"""
+
+
+class CladescopeError(Exception):
+    """Base of every error raised on purpose; its text is one line for the user."""
+
+
+class InputError(CladescopeError, ValueError):
+    """What was given cannot be used."""
+
+
+class PictureError(InputError):
+    """One picture cannot be decoded."""
+
+
+class TaxonError(InputError):
+    """A taxon name is unknown or ambiguous."""
+
+
+class EncoderError(CladescopeError):
+    """An encoder cannot be loaded, or cannot do what was asked of it."""
+
+
+class StoreError(CladescopeError):
+    """A store cannot be created, opened, written or matched with an encoder."""

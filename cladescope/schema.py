@@ -1,0 +1,76 @@
+"""The columns of a store's tables: the one place where their names, order and types are written.
+
+Pictures become rows in `embedding`, rows become tables in `index`; both use the schemas made here.
+"""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from cladescope.taxonomy import RANKS
+
+FORMAT_VERSION = 1
+"""Version of the store format (docs/store-format.md); raised when an older reader could no longer read a store."""
+
+IDENTITY_FIELDS = (
+    pa.field("image_id", pa.string(), nullable=False),
+    pa.field("uri", pa.string(), nullable=False),
+    pa.field("source", pa.string(), nullable=False),
+    pa.field("content_hash", pa.string()),
+    pa.field("width", pa.int32()),
+    pa.field("height", pa.int32()),
+)
+"""What a picture is and where it came from; a content hash or size is null where only a vector was imported."""
+
+LABEL_FIELDS = (*(pa.field(rank, pa.string()) for rank in RANKS), pa.field("common_name", pa.string()))
+"""The seven ranks (null where unknown; `species` is the binomial) and the common name."""
+
+OPTIONAL_FIELDS = (
+    pa.field("observation_id", pa.string()),
+    pa.field("licence", pa.string()),
+    pa.field("rights_holder", pa.string()),
+)
+"""Kept under these names whatever a source calls them; null where a source has none."""
+
+FAILURE_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string(), nullable=False),
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+    ]
+)
+
+RUN_SCHEMA = pa.schema(
+    [
+        pa.field("run_id", pa.string(), nullable=False),
+        pa.field("verb", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("started", pa.timestamp("ms", tz="UTC"), nullable=False),
+        pa.field("ended", pa.timestamp("ms", tz="UTC"), nullable=False),
+        pa.field("status", pa.string(), nullable=False),
+        pa.field("manifest", pa.string(), nullable=False),
+    ]
+)
+"""One row a job; `manifest` is a JSON object with its settings, counts and library versions."""
+
+RESERVED_COLUMNS = frozenset(field.name for field in (*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS)) | {"vector"}
+"""Names that a source's own columns cannot take."""
+
+
+def vector_type(dim: int) -> pa.DataType:
+    """Arrow type of an embedding of `dim` numbers.
+
+    >>> vector_type(512)
+    FixedSizeListType(fixed_size_list<item: halffloat>[512])
+    """
+    return pa.list_(pa.float16(), dim)
+
+
+def images_schema(dim: int, extra: Iterable[pa.Field] = ()) -> pa.Schema:
+    """Schema of the `images` table for vectors of `dim` numbers and a source's own `extra` columns.
+
+    >>> images_schema(4, [pa.field("latitude", pa.float64())]).names[-2:]
+    ['latitude', 'vector']
+    """
+    return pa.schema([*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS, *extra, pa.field("vector", vector_type(dim))])
