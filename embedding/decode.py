@@ -1,0 +1,330 @@
+"""Encoded bytes to the right pixels: upright, three colours, eight bits.
+
+One function, `decode`, and what it returns. Which files a source has, how they are read and what an encoder
+wants of the pixels is said elsewhere (`cladescope.embedding.transform`). Nothing here is global: no opener is
+registered and no warning filter or limit of Pillow is changed, so that threads may decode at the same time.
+"""
+
+import logging
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, ImageCms, TiffTags
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+from pillow_heif import HeifImageFile
+
+from cladescope.errors import InputError, PictureError
+
+logger = logging.getLogger(__name__)
+
+MAX_PIXELS = 178_956_970
+"""Most pixels (width times height) that are decoded: 0.7 GB in memory, enough for a 150-megapixel camera, and
+the number at which Pillow itself gives up."""
+MAX_PIXELS_GIF_TIFF = 89_478_485
+"""The same for GIF and TIFF: past this Pillow warns while it decodes them, whatever its caller checked."""
+MIN_SIDE = 8
+"""Pixels of the shortest side that still shows something; the smallest plankton crops have some twenty."""
+MAX_ASPECT = 50
+"""How many times the shorter side the longer may measure: panoramas and chains of diatoms stay below 30."""
+
+_OPENERS: dict[str, Callable[[BytesIO], ImageFile]] = {
+    "JPEG": JpegImageFile,
+    "PNG": PngImageFile,
+    "GIF": GifImageFile,
+    "WebP": WebPImageFile,
+    "TIFF": TiffImageFile,
+    "BMP": BmpImageFile,
+    "HEIF": HeifImageFile,
+    "AVIF": AvifImageFile,
+    "JPEG 2000": Jpeg2KImageFile,
+}
+
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF87a", "GIF"),
+    (b"GIF89a", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "TIFF"),
+    (b"MM\0+", "TIFF"),
+    (b"BM", "BMP"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+)
+
+# What Pillow and pillow_heif raise on damaged data: their parsers index, unpack, divide by and assert on what
+# they read, and name the error after the accident. Warning is there for callers who make errors of warnings.
+_DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    Image.DecompressionBombError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    struct.error,
+    zlib.error,
+)
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+_TIFF_TAG = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Pixels, and the size of the picture that they came from."""
+
+    image: Image.Image
+    """Mode RGB, upright; smaller than `width` x `height` where it was decoded at a reduced scale."""
+    width: int
+    """Pixels across the upright original."""
+    height: int
+    """Pixels down the upright original."""
+
+
+def decode(data: bytes, *, min_side: int | None = None) -> Picture:
+    """Decode one encoded picture into upright RGB pixels of eight bits.
+
+    Reads JPEG, PNG, GIF, WebP, TIFF, BMP, HEIF/HEIC, AVIF and JPEG 2000, known by their first bytes and not
+    by a name. Of an animation or a file of several pages the first is taken. With `min_side` (pixels) a JPEG
+    is decoded at 1/2, 1/4 or 1/8 of its scale, as long as its shorter side keeps at least twice `min_side`:
+    several times faster, and a later resize still has pixels to choose from. Threads may call this at once.
+
+    * Transparency is laid on white. Dropping it would show the colours that lie under transparent pixels,
+      which nobody meant to be seen and which are often black.
+    * 16-bit grey is divided down to 8 bits (12-bit TIFF by its own range). Integers of 32 bits count as 8-bit
+      values if none is above 255, else as 16-bit values; floats must lie in [0, 1]. Anything else is refused,
+      since nothing says which values are black and white. In a TIFF whose zero is white, grey is inverted.
+    * CMYK goes to sRGB by the embedded profile, if there is one that works, else by Pillow's plain formula.
+    * The colour profile of an RGB picture is left aside: encoders learnt from pixels read in that way.
+    * EXIF orientation is applied; EXIF that cannot be read counts as upright.
+
+    Memory: 4 bytes a decoded pixel, 13 while transparency is laid on white.
+
+    Raises PictureError, with a one-line reason that names no file, for data that is empty, no picture,
+    truncated or damaged, and for a picture past `MAX_PIXELS`, below `MIN_SIDE` or thinner than `MAX_ASPECT`;
+    InputError if `min_side` is not positive.
+
+    >>> buffer = BytesIO()
+    >>> Image.new("LA", (40, 30), (0, 0)).save(buffer, "PNG")
+    >>> picture = decode(buffer.getvalue())
+    >>> picture.image.getpixel((0, 0)), picture.width, picture.height
+    ((255, 255, 255), 40, 30)
+    """
+    if min_side is not None and min_side < 1:
+        raise InputError(f"min_side is {min_side}, expected a positive number of pixels")
+    if not data:
+        raise PictureError("empty file: 0 bytes")
+    kind = _kind(data)
+    if kind is None:
+        raise PictureError(_not_a_picture(data))
+    limit = MAX_PIXELS_GIF_TIFF if kind in ("GIF", "TIFF") else MAX_PIXELS
+    if kind == "GIF":
+        _check_size(_gif_size(data), limit)
+    with _damage_refused(kind, data):
+        image = _OPENERS[kind](BytesIO(data))
+    _check_size(image.size, limit)
+    if isinstance(image, TiffImageFile):
+        _check_tiff(image)
+    size = image.size
+    with _damage_refused(kind, data):
+        if min_side is not None and kind == "JPEG":
+            image.draft(None, (2 * min_side, 2 * min_side))
+        image.load()
+        if kind != "JPEG":  # some headers give another size than the pixels have
+            size = image.size
+            _check_size(size, limit)
+        orientation = _orientation(image)
+        upright = _to_rgb(image)
+        if orientation in _UPRIGHT:
+            upright = upright.transpose(_UPRIGHT[orientation])
+    width, height = reversed(size) if orientation in (5, 6, 7, 8) else size
+    return Picture(upright, width, height)
+
+
+def _kind(data: bytes) -> str | None:
+    """Name of the format that the first bytes announce, None if it is none that we read."""
+    for magic, kind in _MAGIC:
+        if data.startswith(magic):
+            return kind
+    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
+        return "AVIF" if b"avif" in brands or b"avis" in brands else "HEIF"
+    return None
+
+
+def _not_a_picture(data: bytes) -> str:
+    """Reason for refusing data of no known format: what it starts with."""
+    start = data[:16].hex(" ")
+    text = data[:200].decode("utf-8", errors="ignore").strip()
+    if text and all(letter.isprintable() or letter.isspace() for letter in text):
+        start = repr(" ".join(text.split())[:40])
+    return f"not a picture: it starts with {start}, expected one of {', '.join(_OPENERS)}"
+
+
+def _check_size(size: tuple[int, int], limit: int) -> None:
+    """Refuse a picture of too many pixels, too thin or too small; `size` is width and height in pixels."""
+    short, long = sorted(size)
+    found = f"{size[0]} x {size[1]} pixels"
+    if short * long > limit:
+        raise PictureError(f"{found}: too large (at most {limit} pixels in all), reduce it first")
+    if long > MAX_ASPECT * short:
+        raise PictureError(f"{found}: too thin (one side is over {MAX_ASPECT} times the other)")
+    if short < MIN_SIDE:
+        raise PictureError(f"{found}: too small (each side must have at least {MIN_SIDE})")
+
+
+def _gif_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a GIF with its first frame, by which Pillow enlarges the canvas (and warns)."""
+    try:
+        width, height, flags = struct.unpack_from("<HHB", data, 6)
+        at = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
+        while data[at] != ord(","):
+            if data[at] == ord("!"):
+                at += 2
+                while data[at]:
+                    at += 1 + data[at]
+            at += 1
+        left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
+    except (IndexError, struct.error):
+        raise PictureError("truncated: the GIF ends before its first frame") from None
+    return max(width, left + across), max(height, top + down)
+
+
+def _check_tiff(image: TiffImageFile) -> None:
+    """Refuse a TIFF whose first page is only a preview, as in the raw files of many cameras."""
+    kind = image.tag_v2.get(_TIFF_TAG["NewSubfileType"], 0)
+    if isinstance(kind, int) and kind & 1:
+        raise PictureError("TIFF that starts with a reduced preview (a raw file?): export it as JPEG or TIFF")
+
+
+@contextmanager
+def _damage_refused(kind: str, data: bytes) -> Iterator[None]:
+    """Turn what the decoders raise on damaged data into a PictureError that says so."""
+    try:
+        yield
+    except PictureError:
+        raise
+    except _DAMAGE as error:
+        text = " ".join(str(error).split())[:160] or type(error).__name__
+        if isinstance(error, MemoryError):
+            reason = f"not enough memory to decode this {kind}"
+        elif isinstance(error, Image.DecompressionBombError):
+            reason = f"too large: {text}"
+        elif _ends_early(kind, data) or any(sign in text.lower() for sign in ("truncated", "end of file")):
+            reason = f"truncated: the {kind} data ends early ({text})"
+        else:
+            reason = f"cannot be decoded: {kind} data damaged or of a kind that is not read ({text})"
+        raise PictureError(reason) from error
+
+
+def _ends_early(kind: str, data: bytes) -> bool:
+    """Whether the data stops before what it announces, or lacks the mark that ends a file of this kind."""
+    if kind == "WebP":
+        return int.from_bytes(data[4:8], "little") + 8 > len(data)
+    if kind in ("HEIF", "AVIF"):
+        at = 0
+        while at < len(data) and (length := int.from_bytes(data[at : at + 4], "big")) >= 8:
+            at += length
+        return at > len(data)
+    mark = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(kind)
+    return mark is not None and mark not in data
+
+
+def _orientation(image: ImageFile) -> int:
+    """EXIF orientation of a loaded picture, 1 to 8; TIFF and HEIF were turned upright by their decoders."""
+    try:
+        value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGE as error:
+        logger.debug("EXIF cannot be read, taken as upright: %s", error)
+        return 1
+    return value if isinstance(value, int) and value in _UPRIGHT else 1
+
+
+def _to_rgb(image: ImageFile) -> Image.Image:
+    """Pixels of a loaded picture of any mode as RGB."""
+    mode = image.mode
+    if mode.startswith("I") or mode == "F":
+        return Image.fromarray(_grey_of_deep(image)).convert("RGB")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        paper = Image.new("RGB", image.size, "white")
+        paper.paste(rgba, mask=rgba.getchannel("A"))
+        return paper
+    if mode == "CMYK":
+        return _rgb_of_cmyk(image)
+    return image if mode == "RGB" else image.convert("RGB")
+
+
+def _grey_of_deep(image: ImageFile) -> UInt8[np.ndarray, "h w"]:
+    """Eight-bit grey of a picture with one channel of 12, 16 or 32 bits, by the rules of `decode`."""
+    values = np.asarray(image)
+    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
+    white_is_zero = tags.get(_TIFF_TAG["PhotometricInterpretation"]) == 0
+    low, high = values.min(), values.max()
+    if image.mode == "F":
+        if not (low >= 0 and high <= 1):  # also true of NaN
+            raise PictureError(f"floats from {low:g} to {high:g}: expected 0 to 1, rescale them first")
+        grey: UInt8[np.ndarray, "h w"] = np.rint(values * 255).astype(np.uint8)
+        return 255 - grey if white_is_zero else grey
+    if low < 0 or high > 65535:
+        raise PictureError(f"integers from {low} to {high}: expected 0 to 65535, rescale them first")
+    if image.mode == "I":
+        top = 255 if high <= 255 else 65535
+    else:
+        top = 4095 if tags.get(_TIFF_TAG["BitsPerSample"]) == (12,) else 65535
+    steps = np.arange(65536)
+    table: UInt8[np.ndarray, " steps"] = np.minimum((steps * 255 + top // 2) // top, 255).astype(np.uint8)
+    if white_is_zero:
+        table = 255 - table
+    if isinstance(image.info.get("transparency"), int):
+        table[image.info["transparency"]] = 255
+    scaled: UInt8[np.ndarray, "h w"] = table[values.astype(np.uint16)]
+    return scaled
+
+
+def _rgb_of_cmyk(image: ImageFile) -> Image.Image:
+    """CMYK to sRGB by the embedded profile, plainly where there is none or none that works."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            inks = ImageCms.ImageCmsProfile(BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, *_DAMAGE) as error:
+            logger.debug("colour profile cannot be used, CMYK converted plainly: %s", error)
+        else:
+            assert converted is not None
+            return converted
+    return image.convert("RGB")

@@ -1,0 +1,192 @@
+"""Opening what a record's `uri` says: a path, a URL, `shard.tar#member` or `table.parquet#row=17`.
+
+URLs are those that fsspec knows. Everything here may be called from several threads at once: each call opens
+its own file and closes it. A local path that exists as it stands is always itself, whatever `#` it contains.
+Decoding is elsewhere.
+"""
+
+import os
+import re
+import sys
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from posixpath import splitext
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cladescope.embedding.columns import is_url, plan_columns
+from cladescope.errors import InputError, PictureError
+
+_INSIDE = re.compile(r"(?P<file>.+?\.(?:tar#(?P<member>.+)|parquet#row=(?P<row>\d+)))", re.IGNORECASE)
+
+
+def read_bytes(uri: str) -> bytes:
+    """The encoded picture at `uri`, whole.
+
+    Raises PictureError with a one-line reason if there is none, if it may not be read, or if the file around
+    it is damaged; InputError if the URL's scheme is unknown or needs a package that is not installed.
+
+    >>> read_bytes("/nowhere/tit.jpg")
+    Traceback (most recent call last):
+    cladescope.errors.PictureError: no such file: /nowhere/tit.jpg
+    """
+    inside = _INSIDE.fullmatch(uri)
+    if inside is None or (not is_url(uri) and os.path.lexists(uri)):
+        with open_location(uri, failure=PictureError) as stream:
+            return stream.read()
+    if inside["member"] is not None:
+        return _read_member(uri[: inside.start("member") - 1], inside["member"])
+    return _read_row(uri[: inside.start("row") - len("#row=")], int(inside["row"]))
+
+
+@contextmanager
+def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterator[BinaryIO]:
+    """A whole file, local or remote, opened to read bytes.
+
+    Whatever fails while it is open, be it a lost connection or a damaged tar, raises `failure` with a
+    one-line reason; a scheme that is unknown or needs a package that is not installed raises InputError.
+
+    >>> with open_location(__file__) as stream:
+    ...     stream.read(3)
+    b'...'
+    """
+    path = local_path(uri)
+    try:
+        if path is not None:
+            with Path(path).open("rb") as stream:
+                yield stream
+        else:
+            with fsspec.open(uri, "rb") as stream:
+                yield stream
+    except InputError:
+        raise
+    except (OSError, EOFError, tarfile.TarError, pa.ArrowException) as error:
+        raise failure(reason(error, uri)) from error
+    except (ImportError, ValueError) as error:
+        if path is not None:
+            raise
+        raise _no_client(uri, error) from error
+    except _client_errors() as error:
+        raise failure(reason(error, uri)) from error
+
+
+def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """What lists the files at `url`, and the name that it has for the place.
+
+    Raises InputError if the scheme is unknown or needs a package that is not installed.
+
+    >>> filesystem("memory://photos")[1]
+    '/photos'
+    """
+    try:
+        files, place = fsspec.core.url_to_fs(url)
+    except (ImportError, ValueError) as error:
+        raise _no_client(url, error) from error
+    return files, place
+
+
+def local_path(uri: str) -> str | None:
+    """The path that a local address means, or None for a remote one.
+
+    >>> local_path("photos/tit.jpg"), local_path("file:///photos/great%20tit.jpg"), local_path("s3://photos/tit.jpg")
+    ('photos/tit.jpg', '/photos/great tit.jpg', None)
+    """
+    if uri[:7].lower() == "file://":
+        return unquote(urlsplit(uri).path)
+    return None if is_url(uri) else uri
+
+
+def without_query(uri: str) -> str:
+    """An address without the query of a web address; any other address is all name.
+
+    >>> without_query("https://a.org/tit.jpg?size=large"), without_query("s3://photos/who?.jpg")
+    ('https://a.org/tit.jpg', 's3://photos/who?.jpg')
+    """
+    return uri.partition("?")[0] if uri.lower().startswith(("http://", "https://")) else uri
+
+
+def suffix_of(uri: str) -> str:
+    """Ending of a file's name, in lower case, with its dot.
+
+    >>> suffix_of("https://a.org/Tit.JPG?size=1.5")
+    '.jpg'
+    """
+    return splitext(without_query(uri))[1].lower()
+
+
+def reason(error: Exception, place: str) -> str:
+    """One line that says why `place` could not be read.
+
+    >>> reason(PermissionError(13, "Permission denied"), "/photos/tit.jpg")
+    'no permission to read /photos/tit.jpg'
+    """
+    match error:
+        case FileNotFoundError() | NotADirectoryError():
+            return f"no such file: {place}"
+        case PermissionError():
+            return f"no permission to read {place}"
+        case IsADirectoryError():
+            return f"is a folder: {place}"
+        case OSError(strerror=str(text)):
+            return f"cannot read {place}: {text}"
+        case _:
+            return f"cannot read {place}: {_one_line(error)}"
+
+
+def _read_member(shard: str, member: str) -> bytes:
+    with (
+        open_location(shard, failure=PictureError) as stream,
+        tarfile.open(fileobj=stream, mode="r:") as archive,
+    ):
+        while (entry := archive.next()) is not None:
+            archive.members.clear()  # type: ignore[attr-defined] # else the headers of the whole shard add up
+            if entry.name == member and entry.isfile():
+                content = archive.extractfile(entry)
+                assert content is not None, "a regular member has content"
+                return content.read()
+    raise PictureError(f"no such file: {member} in {shard}")
+
+
+def _read_row(table: str, row: int) -> bytes:
+    with open_location(table, failure=PictureError) as stream, pq.ParquetFile(stream) as parquet:
+        column = plan_columns(parquet.schema_arrow, needs_picture=False).picture
+        n_rows = parquet.metadata.num_rows
+        if column is None or row >= n_rows:
+            found = "no column of pictures" if column is None else f"{n_rows} rows"
+            raise PictureError(f"no picture in row {row} of {table}: it has {found}")
+        group, left = 0, row
+        while left >= parquet.metadata.row_group(group).num_rows:
+            left -= parquet.metadata.row_group(group).num_rows
+            group += 1
+        for batch in parquet.iter_batches(batch_size=64, row_groups=[group], columns=[column]):
+            if left < batch.num_rows:
+                value = batch.column(0)[left].as_py()
+                content = value["bytes"] if isinstance(value, dict) else value
+                if content is None:
+                    break
+                assert isinstance(content, bytes), "the planned column is binary"
+                return content
+            left -= batch.num_rows
+    raise PictureError(f"no picture in row {row} of {table}: column {column!r} is empty there")
+
+
+def _client_errors() -> tuple[type[Exception], ...]:
+    """Base errors of the clients that fsspec has loaded; they share no class that could be named here."""
+    known = (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"))
+    return tuple(getattr(sys.modules[module], name) for module, name in known if module in sys.modules)
+
+
+def _no_client(url: str, error: Exception) -> InputError:
+    return InputError(
+        f"cannot open {url}: {_one_line(error)}; install what its scheme needs, or copy it to this machine"
+    )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,57 @@
+"""One record to an encoder's input: read, decode, transform. Runs in worker threads; a bad picture becomes a `Failure`."""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import UInt8
+
+from cladescope.embedding.decode import decode
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.records import Record
+from cladescope.embedding.transform import ImageTransform
+from cladescope.errors import PictureError
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A picture ready to be encoded."""
+
+    record: Record
+    """Without its `data`."""
+    pixels: UInt8[np.ndarray, "h w 3"]
+    content_hash: str
+    """BLAKE2b of the encoded file, 32 hexadecimal digits."""
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A record that did not become a row, and why."""
+
+    record: Record
+    stage: str
+    """`list`, `identity`, `read`, `decode` or `encode`."""
+    reason: str
+
+
+def prepare(record: Record, transform: ImageTransform) -> Prepared | Failure:
+    """Read and decode one picture. Whatever is wrong with it comes back as a `Failure`, never as an exception.
+
+    >>> from cladescope.embedding.transform import ImageTransform
+    >>> squash = ImageTransform(size=8, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    >>> prepare(Record(image_id="a", uri="/a.jpg", source="s", data=b""), squash).reason
+    'empty file: 0 bytes'
+    """
+    try:
+        data = read_bytes(record.uri) if record.data is None else record.data
+    except PictureError as error:
+        return Failure(record, "read", str(error))
+    record = replace(record, data=None)  # rows wait for a commit by the thousand, the encoded pictures must not
+    try:
+        picture = decode(data, min_side=transform.min_side)
+    except PictureError as error:
+        return Failure(record, "decode", str(error))
+    content_hash = hashlib.blake2b(data, digest_size=16).hexdigest()
+    return Prepared(record, transform.apply(picture.image), content_hash, picture.width, picture.height)

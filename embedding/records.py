@@ -1,0 +1,53 @@
+"""A source's unit: one picture to embed, known by its id, with all that the source says of it."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One entry of a source, before its picture is read."""
+
+    image_id: str
+    """The source's own id, else `id_of_uri(uri)`; unique within a store."""
+    uri: str
+    """Canonical address: absolute path, URL, `shard.tar#member` or `table.parquet#row=17`."""
+    source: str
+    """Name of the data set that the picture belongs to."""
+    labels: Mapping[str, str | None] = field(default_factory=dict)
+    """Ranks, `common_name` and optional columns under the store's names (`cladescope.schema`); absent means null."""
+    extra: Mapping[str, object] = field(default_factory=dict)
+    """The source's own columns, as they came."""
+    data: bytes | None = None
+    """The encoded picture, where the source carries it; otherwise it is read from `uri`."""
+    problem: str | None = None
+    """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Where records come from. Records come in the same order every time."""
+
+    name: str
+    """What is written into the `source` column where the source has no such column of its own."""
+    extra_fields: tuple[pa.Field, ...]
+    """Names and types of the columns in each record's `extra`."""
+
+    def count(self) -> int | None:
+        """Number of records, or None where that is not known without reading everything."""
+
+    def records(self) -> Iterator[Record]:
+        """Every record, in a fixed order, holding none of them."""
+
+
+def id_of_uri(uri: str) -> str:
+    """Key of a picture whose source gives it none: 32 hexadecimal digits from its canonical address.
+
+    >>> id_of_uri("/photos/tit.jpg")
+    '84e7f2593664d8c1181d991ca00d5601'
+    """
+    return hashlib.blake2b(uri.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,135 @@
+"""Sources of pictures: `open_source` decides by what it finds; each kind is a file of its own."""
+
+import glob
+import os
+from pathlib import Path
+from posixpath import basename, dirname, splitext
+
+from braceexpand import braceexpand
+
+from cladescope.embedding.columns import is_url
+from cladescope.embedding.locations import filesystem, local_path, suffix_of, without_query
+from cladescope.embedding.records import Source
+from cladescope.embedding.sources.folder import FileSource, FolderSource
+from cladescope.embedding.sources.manifest import ManifestSource
+from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
+from cladescope.embedding.sources.webdataset import WebDatasetSource
+from cladescope.errors import InputError
+
+__all__ = ["open_source"]
+
+_MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
+_ACCEPTED = (
+    "a folder, a manifest (.csv .tsv .parquet), shards (.tar), "
+    f"a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
+)
+
+
+def open_source(spec: str | Path, *, name: str | None = None) -> Source:
+    """The source that `spec` means: a folder, manifest, shards, pattern of files or single picture.
+
+    `spec` may be local or any URL that fsspec opens. Patterns use `*`, `**`, `?`, `[abc]` and `{a,b}` or
+    `{000..159}`; a file that exists is itself even if it is named like a pattern. `name` is the source's name
+    in the store, by default the folder's name or the file's without its ending. A delimited manifest is read
+    whole, to learn its columns' types.
+
+    Raises InputError if nothing is there, if it is of no known kind, or if it holds nothing to embed.
+
+    >>> open_source("/nowhere/photos")
+    Traceback (most recent call last):
+    cladescope.errors.InputError: no such file or folder: /nowhere/photos; expected a folder, a manifest (...
+    """
+    text = os.fspath(spec)
+    path = local_path(text)
+    if not text or "\0" in text:
+        raise InputError(f"found {text!r} for a source: expected {_ACCEPTED}")
+    if path is not None and os.path.isdir(path):  # noqa: PTH112 - false, not an error, where it may not be looked at
+        return _folder(_real(path), name)
+    suffix = suffix_of(text)
+    if path is not None and os.path.lexists(path):
+        return _single(_real(path), suffix, name)
+    if _has_magic(text):
+        return _pattern(text if path is None else path, name)
+    if path is not None:
+        raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
+    if suffix in _MANIFEST_SUFFIXES | PICTURE_SUFFIXES | {".tar"}:
+        return _single(text, suffix, name)
+    return _folder(text.rstrip("/"), name)
+
+
+def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> Source:
+    return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns)
+
+
+def _single(uri: str, suffix: str, name: str | None) -> Source:
+    name = name or splitext(basename(without_query(uri)))[0]
+    if suffix in _MANIFEST_SUFFIXES:
+        return ManifestSource(uri, name=name)
+    if suffix == ".tar":
+        return WebDatasetSource([uri], name=name)
+    if suffix in PICTURE_SUFFIXES:
+        return FileSource(uri, name=name)
+    raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
+
+
+def _pattern(pattern: str, name: str | None) -> Source:
+    try:
+        patterns = list(braceexpand(pattern))
+    except ValueError as error:
+        raise InputError(f"the braces in {pattern!r} do not match: write {{a,b}} or {{000..159}}") from error
+    suffixes = {suffix_of(one) for one in patterns}
+    if suffixes == {".tar"}:
+        return _shards(patterns, name)
+    if suffixes & (_MANIFEST_SUFFIXES | {".tar"}):
+        raise InputError(f"{pattern!r} mixes kinds or means several manifests: give one manifest, or only shards")
+    base, relative = _split_patterns(patterns)
+    if not is_url(pattern):
+        base = _real(base or "/")
+    return _folder(base, name, patterns=relative)
+
+
+def _shards(patterns: list[str], name: str | None) -> Source:
+    shards: set[str] = set()
+    for one in patterns:
+        if is_url(one):
+            shards.update(_remote_matches(one) if _has_magic(one) else [one])
+        else:
+            found = glob.glob(one, recursive=True) if _has_magic(one) else [one]  # noqa: PTH207 - takes whole paths
+            shards.update(map(_real, found))
+    if not shards:
+        raise InputError(f"no shard matches {patterns[0]!r}: expected .tar files")
+    ordered = sorted(shards)
+    return WebDatasetSource(ordered, name=name or basename(dirname(ordered[0])) or "shards")
+
+
+def _remote_matches(pattern: str) -> list[str]:
+    files, place = filesystem(pattern)
+    return [files.unstrip_protocol(found) for found in files.glob(place)]
+
+
+def _split_patterns(patterns: list[str]) -> tuple[str, tuple[str, ...]]:
+    """The folder that all patterns start from, and each pattern relative to it."""
+    segments = [pattern.split("/") for pattern in patterns]
+    n_common = 0
+    for level in zip(*(one[:-1] for one in segments), strict=False):
+        if len(set(level)) > 1 or _has_magic(level[0]):
+            break
+        n_common += 1
+    base = "/".join(segments[0][:n_common]) if n_common else "."
+    return base, tuple("/".join(one[n_common:]) for one in segments)
+
+
+def _has_magic(text: str) -> bool:
+    """Whether a text is a pattern; in a web address `?` starts the query and brackets are literal."""
+    return any(mark in text for mark in ("*{" if text.lower().startswith(("http://", "https://")) else "*?[{"))
+
+
+def _real(path: str) -> str:
+    """Absolute address of a local path: links in its folders are resolved, a file itself is not."""
+    place = Path(path)
+    found = str(place.resolve() if place.is_dir() else place.parent.resolve() / place.name)
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the name {os.fsencode(found)!r} is not UTF-8: rename it") from error
+    return found

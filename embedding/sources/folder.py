@@ -1,0 +1,118 @@
+"""Picture files: a folder with all that lies below it, the files that match a pattern, or a single file."""
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from posixpath import basename
+
+import pyarrow as pa
+from fsspec.utils import glob_translate
+
+from cladescope.embedding.columns import clean_labels, is_url
+from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, Found, Walk, counted
+from cladescope.errors import InputError
+from cladescope.taxonomy import RANKS
+
+logger = logging.getLogger(__name__)
+
+_INAT21_ROLES = (*RANKS[:-1], "epithet")
+
+
+class FolderSource:
+    """Records of the picture files below a folder: all of them, or those that match a pattern.
+
+    They come in the order of `Walk`.     Ranks are read from the deepest folder named as in iNaturalist 2021
+    (`00001_Animalia_Arthropoda_Insecta_Lepidoptera_Nymphalidae_Vanessa_atalanta`); where there is none, the
+    name of the folder in which a picture lies is its `label`, null directly in the root. Memory does not
+    depend on the number of files.
+    """
+
+    extra_fields: tuple[pa.Field, ...] = (pa.field("label", pa.string()),)
+
+    def __init__(self, root: str, *, name: str, patterns: Sequence[str] = ()) -> None:
+        """`root` is an absolute path or a URL; `patterns` are relative to it, `**` stands for any folders.
+
+        Raises InputError if the root cannot be read or nothing in it is a picture to offer.
+        """
+        self.name = name
+        self._root = root
+        self._patterns = [re.compile(glob_translate(pattern)) for pattern in patterns]
+        deep = not patterns or any("**" in pattern for pattern in patterns)
+        self._max_depth = None if deep else max(pattern.count("/") for pattern in patterns)
+        walk = self._walk()
+        if next(self._found(walk), None) is None:
+            wanted = f"no picture that matches {' or '.join(patterns)}" if patterns else "no pictures"
+            shards = "; for its shards, give 'FOLDER/*.tar'" if walk.ignored[".tar"] else ""
+            raise InputError(
+                f"found {wanted} in {root}"
+                + (f", but {counted(walk.ignored)}: " if walk.ignored else ", it is empty: ")
+                + f"expected files ending in {' '.join(sorted(PICTURE_SUFFIXES))}{shards}"
+            )
+
+    def count(self) -> int | None:
+        """Number of picture files, by walking through all folders once more; None for a remote one, where that is slow."""
+        return None if is_url(self._root) else sum(1 for _ in self._found(self._walk()))
+
+    def records(self) -> Iterator[Record]:
+        """A record a picture file; an unreadable file or folder gives one with a `problem`."""
+        walk = self._walk()
+        folders: tuple[str, ...] | None = None
+        labels: dict[str, str] = {}
+        for found in self._found(walk):
+            if found.parts[:-1] != folders:
+                folders = found.parts[:-1]
+                labels = folder_labels(f"{self._root}/{'/'.join(folders)}")
+            yield Record(
+                image_id=id_of_uri(found.uri),
+                uri=found.uri,
+                source=self.name,
+                labels=labels,
+                extra={"label": folders[-1] if folders and not labels else None},
+                problem=found.problem,
+            )
+        if walk.ignored:
+            logger.info("%s: ignored %s", self._root, counted(walk.ignored))
+
+    def _walk(self) -> Walk:
+        return Walk(self._root, self._max_depth)
+
+    def _found(self, walk: Walk) -> Iterator[Found]:
+        for found in walk:
+            relative = "/".join(found.parts)
+            if not self._patterns or any(pattern.match(relative) for pattern in self._patterns):
+                yield found
+
+
+class FileSource:
+    """The one record of a picture file."""
+
+    extra_fields: tuple[pa.Field, ...] = ()
+
+    def __init__(self, uri: str, *, name: str) -> None:
+        """`uri` is an absolute path or a URL; it is not opened."""
+        self.name = name
+        self._uri = uri
+
+    def count(self) -> int | None:
+        """One."""
+        return 1
+
+    def records(self) -> Iterator[Record]:
+        """The record of the file."""
+        labels = folder_labels(self._uri.removesuffix(basename(self._uri)))
+        yield Record(image_id=id_of_uri(self._uri), uri=self._uri, source=self.name, labels=labels)
+
+
+def folder_labels(path: str) -> dict[str, str]:
+    """Ranks that the deepest folder named as in iNaturalist 2021 gives; none where there is no such folder.
+
+    >>> folder_labels("train/00009_Animalia_Arthropoda_Insecta___Vanessa_atalanta/more")
+    {'kingdom': 'Animalia', 'phylum': 'Arthropoda', 'class': 'Insecta', 'genus': 'Vanessa',
+     'species': 'Vanessa atalanta'}
+    """
+    for folder in reversed(path.split("/")):
+        number, *names = folder.split("_")
+        if len(names) == len(_INAT21_ROLES) and number.isdecimal():
+            return clean_labels(dict(zip(_INAT21_ROLES, names, strict=True)))
+    return {}

@@ -1,0 +1,126 @@
+"""A manifest: a CSV, TSV or Parquet table with a row a picture: its path, its URL or the picture itself."""
+
+import logging
+import posixpath
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cladescope.embedding.columns import ColumnPlan, is_url, plan_columns
+from cladescope.embedding.locations import local_path, open_location, suffix_of, without_query
+from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.sources import delimited
+from cladescope.embedding.sources.rows import Row, read_rows
+from cladescope.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+_BATCH_ROWS = 4096
+_PICTURE_BATCH_ROWS = 64
+
+
+class ManifestSource:
+    """Records of a table, in its order (`cladescope.embedding.columns` says which columns are understood).
+
+    Relative paths start at the manifest's own folder. A row without a path becomes a record with a `problem`,
+    whose address is its row. Memory is a few batches of rows, and with pictures in the table 64 rows of them.
+    """
+
+    def __init__(self, uri: str, *, name: str) -> None:
+        """Reads the columns; a delimited file is read whole, to learn its types.
+
+        `uri` is an absolute path or a URL. Raises InputError if the table cannot be used, and says why.
+        """
+        self.name = name
+        self._uri = uri
+        self._folder = posixpath.dirname(without_query(uri))
+        self._plan, self._n_rows = _plan_parquet(uri) if _is_parquet(uri) else _plan_delimited(uri)
+        self.extra_fields = self._plan.extra_fields
+        for stored, column in self._plan.extra.items():
+            if stored != column:
+                logger.info("%s: column %r is kept as %r", uri, column, stored)
+
+    def count(self) -> int | None:
+        """Number of rows."""
+        return self._n_rows
+
+    def records(self) -> Iterator[Record]:
+        """A record a row, in the table's order."""
+        numbers = count()
+        for batch in self._batches():
+            for row, number in zip(read_rows(batch, self._plan), numbers, strict=False):
+                yield self._record(number, row)
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        if _is_parquet(self._uri):
+            return _read_parquet(self._uri, n_rows=_PICTURE_BATCH_ROWS if self._plan.picture else _BATCH_ROWS)
+        names = delimited.header(self._uri).names
+        own = {self._plan.extra[stored.name]: stored.type for stored in self.extra_fields}
+        return delimited.read_batches(self._uri, {name: own.get(name, pa.string()) for name in names})
+
+    def _record(self, number: int, row: Row) -> Record:
+        problem = None
+        if row.data is not None or row.path is None:
+            uri = f"{self._uri}#row={number}"
+            if row.data is None:
+                problem = f"nothing in column {self._plan.picture or self._plan.path!r}"
+        else:
+            uri = _resolved(row.path, self._folder)
+        return Record(
+            image_id=row.image_id or id_of_uri(uri),
+            uri=uri,
+            source=row.source or self.name,
+            labels=row.labels,
+            extra=row.extra,
+            data=row.data,
+            problem=problem,
+        )
+
+
+def _is_parquet(uri: str) -> bool:
+    return suffix_of(uri) == ".parquet"
+
+
+def _plan_parquet(uri: str) -> tuple[ColumnPlan, int]:
+    with open_location(uri) as stream, pq.ParquetFile(stream) as table:
+        n_rows = table.metadata.num_rows
+        if n_rows == 0:
+            raise InputError(f"{uri} has no rows: expected one row a picture")
+        schema = table.schema_arrow
+        plan_columns(schema, needs_picture=False)  # repeated names would confuse what follows
+        text = [field.name for field in schema if pa.types.is_string(field.type)]
+        first = next(table.iter_batches(batch_size=_BATCH_ROWS, columns=text), None) if text else None
+        return plan_columns(schema, _values(first)), n_rows
+
+
+def _plan_delimited(uri: str) -> tuple[ColumnPlan, int]:
+    columns = delimited.header(uri)
+    plan_columns(columns, needs_picture=False)  # repeated names would confuse what follows
+    types = {name: pa.string() for name in columns.names}
+    head = _values(next(delimited.read_batches(uri, types), None))
+    plan_columns(columns, head)  # refuses a table that cannot be used before all of it is read
+    found = delimited.survey(uri)
+    return plan_columns(found.schema, head), found.n_rows
+
+
+def _values(batch: pa.RecordBatch | None) -> Mapping[str, Sequence[object]]:
+    return {} if batch is None else batch.slice(0, _BATCH_ROWS).to_pydict()
+
+
+def _read_parquet(uri: str, *, n_rows: int) -> Iterator[pa.RecordBatch]:
+    # Without pre-buffering, pages are read as they are needed instead of a row group at a time.
+    with open_location(uri) as stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as table:
+        yield from table.iter_batches(batch_size=n_rows)
+
+
+def _resolved(path: str, folder: str) -> str:
+    """Address of a path written in a manifest that lies in `folder`."""
+    if "://" in path and is_url(path):
+        return local_path(path) or path
+    if path.startswith("/"):
+        return path
+    if is_url(folder):
+        return f"{folder}/{path.removeprefix('./')}"
+    return posixpath.normpath(f"{folder}/{path}") if "./" in path or "//" in path else f"{folder}/{path}"
