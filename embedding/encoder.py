@@ -1,0 +1,157 @@
+"""What an encoder is, and how a name becomes one.
+
+An encoder turns pictures (and, where it has a text side, texts) into vectors of unit length. This module holds what all
+encoders share; each kind stands in one file of `encoders/`: `pixels`, `open_clip_model`, `timm_model`.
+"""
+
+import importlib
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal, Protocol, cast
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+from PIL import Image
+
+from cladescope.embedding.decode import decode
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.transform import ImageTransform
+from cladescope.errors import EncoderError
+
+logger = logging.getLogger(__name__)
+
+Device = Literal["auto", "cpu", "cuda"]
+Precision = Literal["auto", "fp32", "bf16"]
+
+DEFAULT_ENCODER = "pixels"
+"""Used by every verb that is given no encoder."""
+UNKNOWN_ENCODER = "unknown"
+"""Declared for vectors that come from elsewhere without the name of their encoder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EncoderCard:
+    """Identity of an encoder; two vectors may be compared only where their cards agree."""
+
+    name: str
+    """What `Encoder.load` takes, with local paths made absolute."""
+    dim: int
+    """Length of its vectors."""
+    weight_hash: str | None
+    """SHA-256 of the weights, 64 hexadecimal digits; None where only the name is known (imported vectors)."""
+    transform: ImageTransform | None
+    """How a picture becomes the encoder's input; None where only the name is known."""
+    has_text: bool
+    """Whether it encodes texts into the same space."""
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for JSON."""
+        return {**asdict(self), "transform": None if self.transform is None else self.transform.to_dict()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> "EncoderCard":
+        """The card that `to_dict` wrote."""
+        transform = cast(Mapping[str, object] | None, values["transform"])
+        return cls(
+            name=str(values["name"]),
+            dim=int(cast(int, values["dim"])),
+            weight_hash=cast(str | None, values["weight_hash"]),
+            transform=None if transform is None else ImageTransform.from_dict(dict(transform)),
+            has_text=bool(values["has_text"]),
+        )
+
+    def difference(self, other: "EncoderCard") -> str | None:
+        """Why vectors of the two encoders must not be mixed, or None where they may.
+
+        A weight hash or transform that one side does not know is no difference.
+        """
+        if self.name != other.name and (self.weight_hash is None or self.weight_hash != other.weight_hash):
+            return f"encoder {self.name!r} is not {other.name!r}"
+        if self.dim != other.dim:
+            return f"{self.dim} numbers a vector are not {other.dim}"
+        if None not in (self.weight_hash, other.weight_hash) and self.weight_hash != other.weight_hash:
+            return f"the weights of {self.name!r} are not the same ({_short(self)} and {_short(other)})"
+        if None not in (self.transform, other.transform) and self.transform != other.transform:
+            return f"the image transform ({self.transform}) is not the same ({other.transform})"
+        return None
+
+
+def _short(card: EncoderCard) -> str:
+    return (card.weight_hash or "unknown")[:12]
+
+
+class Encoder(ABC):
+    """Pictures, and sometimes texts, to vectors of unit length."""
+
+    card: EncoderCard
+
+    @property
+    def transform(self) -> ImageTransform:
+        """How a picture becomes this encoder's input."""
+        assert self.card.transform is not None
+        return self.card.transform
+
+    @abstractmethod
+    def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
+        """Vectors of pictures that `transform.apply` made; unit length."""
+
+    def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
+        """Vectors of texts in the pictures' space; unit length.
+
+        Raises EncoderError where the encoder has no text side.
+        """
+        raise EncoderError(
+            f"encoder {self.card.name!r} has no text side, so it cannot encode {texts[0]!r}: "
+            "search by picture or id, or make the store with an open_clip encoder such as hf-hub:imageomics/bioclip-2"
+        )
+
+    def encode_images(
+        self, images: Iterable[str | Path | bytes | Image.Image], *, batch_size: int = 32
+    ) -> Float32[np.ndarray, "n d"]:
+        """Vectors of pictures given as paths, URIs, encoded bytes or Pillow images; unit length.
+
+        Raises PictureError for the first one that cannot be read.
+
+        >>> Encoder.load("pixels").encode_images([Image.new("RGB", (64, 48), "teal")]).shape
+        (1, 960)
+        """
+        inputs = self._inputs(images)
+        encoded = [np.empty((0, self.card.dim), np.float32)]
+        while group := list(islice(inputs, batch_size)):
+            encoded.append(self.encode_pixels(np.stack(group)))
+        return np.concatenate(encoded)
+
+    def _inputs(self, images: Iterable[str | Path | bytes | Image.Image]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+        for image in images:
+            if isinstance(image, Image.Image):
+                yield self.transform.apply(image.convert("RGB"))
+            else:
+                data = image if isinstance(image, bytes) else read_bytes(str(image))
+                yield self.transform.apply(decode(data, min_side=self.transform.min_side).image)
+
+    @staticmethod
+    def load(name: str = DEFAULT_ENCODER, *, device: Device = "auto", precision: Precision = "auto") -> "Encoder":
+        """The encoder called `name`.
+
+        `pixels`; a folder that holds `open_clip_config.json` and weights; `timm:NAME[@FILE.safetensors][?key=value&...]`;
+        `hf-hub:ORG/REPO`; or an open_clip `MODEL/PRETRAINED` such as `ViT-B-16/openai`. `auto` takes the GPU where there
+        is one, and bf16 weights there, fp32 on a CPU.
+
+        Raises EncoderError where there is no such encoder or its weights cannot be had.
+
+        >>> Encoder.load("pixels").card.dim
+        960
+        """
+        kind = "pixels" if name == "pixels" else "timm_model" if name.startswith("timm:") else "open_clip_model"
+        plugin = cast(_Plugin, importlib.import_module(f"cladescope.embedding.encoders.{kind}"))
+        encoder = plugin.load(name, device=device, precision=precision)
+        logger.info("encoder %s: %d numbers a vector, %s", encoder.card.name, encoder.card.dim, encoder.transform)
+        return encoder
+
+
+class _Plugin(Protocol):
+    def load(self, name: str, *, device: Device, precision: Precision) -> Encoder: ...

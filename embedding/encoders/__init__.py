@@ -1,0 +1,1 @@
+"""One file a kind of encoder; each has `load(name, *, device, precision) -> Encoder`."""

@@ -1,0 +1,162 @@
+"""timm backbones as picture-only encoders: `timm:NAME[@FILE.safetensors][?key=value&...]`.
+
+The vector is the pooled feature before the classifier. Keys after `?` declare the image transform (`size`, `resize`,
+`interpolation`, `mean`, `std`, `crop_fraction`) where it differs from timm's own for that name, and pass the rest
+(`pad_type`, ...) to `timm.create_model`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import timm
+import timm.data
+import torch
+from jaxtyping import Float32, UInt8
+
+from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
+from cladescope.embedding.encoders.weights import (
+    Normaliser,
+    hash_weights,
+    hub_or_cache,
+    memory_errors,
+    resolve_device,
+    resolve_precision,
+    to_unit_vectors,
+)
+from cladescope.embedding.transform import ImageTransform
+from cladescope.errors import EncoderError, InputError
+
+CLASSIFIER_PREFIXES = ("classifier.", "fc.", "head.fc.", "head.", "head_drop.")
+
+
+class TimmEncoder(Encoder):
+    """A backbone without its classifier, computed in inference mode."""
+
+    def __init__(self, model: torch.nn.Module, card: EncoderCard, normaliser: Normaliser) -> None:
+        self.card = card
+        self._model, self._normaliser = model, normaliser
+
+    @torch.inference_mode()
+    def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
+        """Pooled features; unit length."""
+        with memory_errors(len(batch)):
+            return to_unit_vectors(self._model(self._normaliser(batch)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Address:
+    backbone: str
+    weights: Path | None
+    options: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        weights = f"@{self.weights}" if self.weights else ""
+        options = "&".join(f"{key}={value}" for key, value in self.options.items())
+        return f"timm:{self.backbone}{weights}" + (f"?{options}" if options else "")
+
+
+def parse(name: str) -> tuple[str, Path | None, dict[str, str]]:
+    """Backbone, weight file and options of a name.
+
+    >>> parse("timm:resnet18?size=160&resize=squash")
+    ('resnet18', None, {'size': '160', 'resize': 'squash'})
+    """
+    address, _, query = name.removeprefix("timm:").partition("?")
+    backbone, _, weights = address.partition("@")
+    options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    return backbone, Path(weights).expanduser().resolve() if weights else None, options
+
+
+def load(name: str, *, device: Device, precision: Precision) -> Encoder:
+    """The backbone called `name`. Raises EncoderError where there is none or its weights do not fit."""
+    try:
+        address = _Address(*parse(name))
+    except ValueError as error:
+        raise EncoderError(f"options of {name!r} do not parse ({error}): write ?key=value&key=value") from error
+    if not timm.is_model(address.backbone):
+        near = timm.list_models(f"*{address.backbone[:6]}*")[:3]
+        raise EncoderError(
+            f"timm has no backbone {address.backbone!r}" + (f": near names are {', '.join(near)}" if near else "")
+        )
+    place = resolve_device(device)
+    dtype = resolve_precision(precision, place)
+    transform_options, model_options = _split(address.options)
+    if address.weights is None:
+        with hub_or_cache(name):
+            model = timm.create_model(address.backbone, pretrained=True, num_classes=0, **model_options)
+    else:
+        model = _create(address, model_options)
+        _fill(model, address.weights)
+    try:
+        own = ImageTransform.from_timm(timm.data.resolve_model_data_config(model))
+        transform = ImageTransform.from_dict({**own.to_dict(), **transform_options})
+    except InputError as error:
+        raise EncoderError(f"the transform of {name!r} cannot be used: {error}") from error
+    weight_hash = hash_weights(model)
+    model = model.eval().to(device=place, dtype=dtype)
+    normaliser = Normaliser(transform, device=place, dtype=dtype)
+    with torch.inference_mode():
+        dim = int(model(normaliser(np.zeros((1, transform.size, transform.size, 3), np.uint8))).shape[-1])
+    card = EncoderCard(name=address.name, dim=dim, weight_hash=weight_hash, transform=transform, has_text=False)
+    return TimmEncoder(model, card, normaliser)
+
+
+def _create(address: _Address, options: dict[str, Any]) -> torch.nn.Module:
+    try:
+        model: torch.nn.Module = timm.create_model(address.backbone, pretrained=False, num_classes=0, **options)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise EncoderError(f"timm cannot make {address.name!r}: {str(error).partition(chr(10))[0]}") from error
+    return model
+
+
+def _split(options: dict[str, str]) -> tuple[dict[str, object], dict[str, Any]]:
+    """Options of the image transform, typed, and those of the model."""
+    transform: dict[str, object] = {}
+    model: dict[str, Any] = {}
+    for key, value in options.items():
+        try:
+            if key == "size":
+                transform[key] = int(value)
+            elif key == "crop_fraction":
+                transform[key] = float(value)
+            elif key in ("mean", "std"):
+                numbers = tuple(float(part) for part in value.split(","))
+                transform[key] = numbers * 3 if len(numbers) == 1 else numbers
+            elif key in ("resize", "interpolation"):
+                transform[key] = value
+            else:
+                model[key] = value
+        except ValueError as error:
+            raise EncoderError(
+                f"option {key}={value} is not a number: write for instance size=224 or mean=0.5,0.5,0.5"
+            ) from error
+    return transform, model
+
+
+def _fill(model: torch.nn.Module, path: Path) -> None:
+    """Load a weight file into a backbone whose classifier was cut off; every other weight must fit."""
+    try:
+        state = safetensors.torch.load_file(path)
+    except FileNotFoundError as error:
+        raise EncoderError(f"no weight file {path}: give the path of a .safetensors file after '@'") from error
+    except (OSError, safetensors.SafetensorError) as error:
+        raise EncoderError(f"{path} is not a safetensors file ({error}): convert the weights first") from error
+    expected = model.state_dict()
+    missing = [key for key in expected if key not in state and not key.endswith("num_batches_tracked")]
+    unknown = [key for key in state if key not in expected and not key.startswith(CLASSIFIER_PREFIXES)]
+    misfits = [key for key in expected if key in state and expected[key].shape != state[key].shape]
+    if missing or unknown or misfits:
+        raise EncoderError(
+            f"{path.name} does not fit the backbone: {len(missing)} weights missing, {len(unknown)} unknown, "
+            f"{len(misfits)} of another shape (first: {(missing + unknown + misfits)[0]}): name the backbone it was saved from"
+        )
+    kept = {
+        key: value.float() if value.is_floating_point() else value for key, value in state.items() if key in expected
+    }
+    model.load_state_dict(kept, strict=False)

@@ -1,0 +1,172 @@
+import dataclasses
+import json
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.errors import EncoderError
+from tests.conftest import SHARED_DATA, write_checkpoint
+
+
+def pictures(n=3):
+    generator = np.random.default_rng(0)
+    return [Image.fromarray(generator.integers(0, 255, (40 + 7 * i, 60, 3), dtype=np.uint8)) for i in range(n)]
+
+
+def test_a_checkpoint_folder_gives_the_vectors_of_open_clip_itself(checkpoint):
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{checkpoint}")
+    tokens = open_clip.get_tokenizer(f"local-dir:{checkpoint}")(["a photo of Parus major."])
+    with torch.inference_mode():
+        expected = model.eval().encode_image(torch.stack([preprocess(p) for p in pictures()]), normalize=True).numpy()
+        expected_text = model.encode_text(tokens, normalize=True).numpy()
+    encoder = Encoder.load(str(checkpoint), device="cpu")
+    np.testing.assert_allclose(encoder.encode_images(pictures(), batch_size=2), expected, atol=1e-5)
+    np.testing.assert_allclose(encoder.encode_texts(["a photo of Parus major."]), expected_text, atol=1e-5)
+
+
+def test_bf16_weights_give_nearly_the_vectors_of_fp32(checkpoint):
+    exact = Encoder.load(str(checkpoint), device="cpu", precision="fp32").encode_images(pictures())
+    rounded = Encoder.load(str(checkpoint), device="cpu", precision="bf16").encode_images(pictures())
+    assert (exact * rounded).sum(axis=1).min() > 0.99
+
+
+def test_the_hash_knows_weights_and_not_files(checkpoint, tmp_path):
+    same = write_checkpoint(tmp_path / "same", seed=0)
+    other = write_checkpoint(tmp_path / "other", seed=1)
+    cards = [Encoder.load(str(path)).card for path in (checkpoint, same, other)]
+    assert cards[0].weight_hash == cards[1].weight_hash != cards[2].weight_hash
+    assert cards[0].difference(cards[1]) is None
+    assert "is not" in str(cards[0].difference(cards[2]))
+
+
+def test_a_card_survives_json(checkpoint):
+    for name in ("pixels", str(checkpoint)):
+        card = Encoder.load(name).card
+        assert EncoderCard.from_dict(json.loads(json.dumps(card.to_dict()))) == card
+
+
+def test_cards_with_other_weights_or_transforms_differ():
+    card = Encoder.load("pixels").card
+    assert card.difference(card) is None
+    assert "weights" in str(card.difference(dataclasses.replace(card, weight_hash="0" * 64)))
+    other = dataclasses.replace(card.transform, size=64)
+    assert "transform" in str(card.difference(dataclasses.replace(card, transform=other)))
+    assert card.difference(dataclasses.replace(card, weight_hash=None, transform=None)) is None
+
+
+def test_pixels_are_unit_vectors_and_tell_colours_apart():
+    encoder = Encoder.load("pixels")
+    red, darker_red, blue = (Image.new("RGB", (50, 80), colour) for colour in ("#d02020", "#c81e1e", "#2020d0"))
+    vectors = encoder.encode_images([red, darker_red, blue])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    assert vectors[0] @ vectors[1] > vectors[0] @ vectors[2] + 0.2
+
+
+def test_pixels_do_not_depend_on_the_rest_of_the_batch():
+    encoder = Encoder.load("pixels")
+    together = encoder.encode_images(pictures())
+    apart = np.concatenate([encoder.encode_images([picture]) for picture in pictures()])
+    np.testing.assert_array_equal(together, apart)
+
+
+def test_a_timm_backbone_is_filled_from_a_local_file_with_its_declared_transform(tmp_path):
+    import timm
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = timm.create_model("test_byobnet", num_classes=5).eval()
+    save_file(model.state_dict(), tmp_path / "w.safetensors")
+    encoder = Encoder.load(f"timm:test_byobnet@{tmp_path}/w.safetensors?size=64&mean=0.5&std=0.5&crop_fraction=1")
+    assert encoder.transform.size == 64
+    assert encoder.transform.mean == (0.5, 0.5, 0.5)
+    batch = np.random.default_rng(0).integers(0, 255, (2, 64, 64, 3), dtype=np.uint8)
+    tensor = torch.from_numpy(batch).permute(0, 3, 1, 2) / 127.5 - 1
+    with torch.inference_mode():
+        features = model.forward_head(model.forward_features(tensor), pre_logits=True)
+    expected = torch.nn.functional.normalize(features, dim=-1).numpy()
+    np.testing.assert_allclose(encoder.encode_pixels(batch), expected, atol=1e-5)
+
+
+def test_the_imagenet_backbone_loads_as_the_data_say():
+    weights = SHARED_DATA / "weights" / "mobilenetv2_imagenet.safetensors"
+    if not weights.exists():
+        pytest.skip("needs ../shared/data/weights, which is not part of the project")
+    encoder = Encoder.load(f"timm:mobilenetv2_100@{weights}?pad_type=same&mean=0.5&std=0.5&crop_fraction=1")
+    assert encoder.card.dim == 1280
+    assert not encoder.card.has_text
+
+
+def test_text_for_a_picture_only_encoder_is_refused_in_one_line():
+    with pytest.raises(EncoderError, match="'pixels' has no text side") as error:
+        Encoder.load("pixels").encode_texts(["a bird"])
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("ViT-B-99/openai", "near names: ViT-B-"),
+        ("ViT-B-16", "needs the name of its weights"),
+        ("ViT-B-16/opanai", "has no weights 'opanai'"),
+        ("timm:no_such_backbone", "timm has no backbone"),
+        ("timm:test_byobnet@/nowhere.safetensors", "no weight file /nowhere.safetensors"),
+        ("timm:test_byobnet@/nowhere.safetensors?size=big", "size=big is not a number"),
+        ("timm:test_byobnet@/nowhere.safetensors?nonsense", "do not parse"),
+    ],
+)
+def test_names_that_mean_nothing_say_what_would(name, words):
+    with pytest.raises(EncoderError, match=words):
+        Encoder.load(name)
+
+
+def test_a_folder_that_is_no_checkpoint_says_what_is_missing(tmp_path):
+    with pytest.raises(EncoderError, match="holds no open_clip_config.json"):
+        Encoder.load(str(tmp_path))
+    (tmp_path / "open_clip_config.json").write_text("{")
+    with pytest.raises(EncoderError, match="not valid JSON"):
+        Encoder.load(str(tmp_path))
+    (tmp_path / "open_clip_config.json").write_text('{"model_cfg": {}}')
+    with pytest.raises(EncoderError, match="holds no weights"):
+        Encoder.load(str(tmp_path))
+
+
+def test_weights_of_another_architecture_are_refused(checkpoint, tmp_path):
+    folder = write_checkpoint(tmp_path / "changed", seed=0)
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"]["width"] = 96
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    with pytest.raises(EncoderError, match="must fit its open_clip_config.json"):
+        Encoder.load(str(folder))
+
+
+@pytest.mark.parametrize("name", ["hf-hub:imageomics/bioclip-2", "ViT-B-16/openai", "timm:resnet18"])
+def test_without_a_network_the_local_alternative_is_named_at_once(name, monkeypatch, tmp_path):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(EncoderError, match="out of reach and no copy is cached") as error:
+        Encoder.load(name)
+    assert "safetensors" in str(error.value)
+
+
+def test_a_batch_that_does_not_fit_the_device_names_the_remedy(checkpoint, monkeypatch):
+    encoder = Encoder.load(str(checkpoint))
+
+    def too_much(batch):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(encoder._model, "encode_image", too_much)
+    with pytest.raises(EncoderError, match="with 3 pictures a batch: use a smaller --batch-size"):
+        encoder.encode_images(pictures())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_cuda_without_a_gpu_is_refused(checkpoint):
+    with pytest.raises(EncoderError, match="no CUDA device"):
+        Encoder.load(str(checkpoint), device="cuda")
