@@ -1,0 +1,69 @@
+"""The card of an index: what it is, what it cost, and how often it finds what the exact search finds."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from cladescope.errors import StoreError
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexCard:
+    """Stored as `card.json` beside the index, and as a page for people, `card.md`."""
+
+    kind: str
+    n_vectors: int
+    dim: int
+    store_version: int
+    """Version of the `images` table that the index was built from."""
+    parameters: dict[str, int]
+    """In FAISS's own words: M, efConstruction, efSearch."""
+    build_seconds: float
+    bytes_per_vector: float
+    """Size of the index file by the number of vectors."""
+    n_queries: int
+    """Stored pictures that stood as queries, each left out of its own answer."""
+    ann_recall: dict[str, float]
+    """Share of the exact k neighbours found, at k = 1, 10 and 100."""
+    ann_recall_rare: dict[str, float] | None
+    """The same over queries of species with at most five pictures; None where the store has too few of them."""
+    target_recall: float
+    target_met: bool
+    """Whether ann_recall@10 reached the target."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], path: Path) -> "IndexCard":
+        """The card read from `path`. Raises StoreError where it is of another make."""
+        try:
+            return cls(**values)
+        except TypeError as error:
+            raise StoreError(
+                f"{path} is no index card that this version reads: run `cladescope index` again"
+            ) from error
+
+    def to_markdown(self) -> str:
+        """The page for people."""
+        rare = self.ann_recall_rare or {}
+        rows = "\n".join(
+            f"| {k} | {value:.4f} | {f'{rare[k]:.4f}' if k in rare else 'too few'} |"
+            for k, value in self.ann_recall.items()
+        )
+        parameters = ", ".join(f"{name} {value}" for name, value in self.parameters.items())
+        met = "met" if self.target_met else "NOT met"
+        return f"""# Index `{self.kind}`
+
+{self.n_vectors:,} vectors of {self.dim} numbers, from version {self.store_version} of the store; {parameters}.
+Built in {self.build_seconds:.1f} s; {self.bytes_per_vector:.0f} bytes a vector.
+
+ann_recall@k against the exact answer over {self.n_queries} stored pictures as queries, each left out of its own answer.
+The target, {self.target_recall} at k = 10, was {met}.
+
+| k | all queries | species with 1-5 pictures |
+| --- | --- | --- |
+{rows}
+"""

@@ -1,0 +1,59 @@
+"""What a list of hits says of the query's place in the tree: the score-weighted vote at every rank."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cladescope.taxonomy import RANKS, Taxon
+
+MAJORITY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class RankVote:
+    """The vote at one rank."""
+
+    rank: str
+    taxon: Taxon
+    """The taxon with the greatest share at this rank."""
+    share: float
+    """Its part of the weight of all hits, 0 to 1; hits that lack the rank count against it."""
+    known: float
+    """Part of the weight of hits that have a taxon at this rank."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """The deepest taxon that holds most of the hits' weight, and the vote at each rank."""
+
+    taxon: Taxon | None
+    """None where no taxon holds more than half: the hits disagree from the root, or have no ranks."""
+    share: float
+    votes: tuple[RankVote, ...]
+
+
+def consensus(taxa: Sequence[Taxon | None], scores: Sequence[float]) -> Consensus:
+    """Vote of hits, each weighted by its score (none below zero), None standing for a hit without ranks.
+
+    A taxon holds its own hits and those of every taxon below it. Where it holds more than half of the weight no other
+    taxon of its rank can, so the taxa that hold a majority form one path, and its deepest end is the consensus.
+
+    >>> tits = [Taxon(("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus")), None]
+    >>> str(consensus([tits[0], tits[0], None], [0.9, 0.8, 0.4]).taxon)
+    'Animalia > Chordata > Aves > Passeriformes > Paridae > Parus'
+    """
+    weights = [max(score, 0.0) for score in scores]
+    total = sum(weights)
+    if total <= 0:
+        return Consensus(None, 0.0, ())
+    held: list[dict[Taxon, float]] = [defaultdict(float) for _ in RANKS]
+    for taxon, weight in zip(taxa, weights, strict=True):
+        for above in taxon.lineage if taxon is not None else ():
+            held[RANKS.index(above.rank)][above] += weight
+    votes = []
+    for rank, shares in zip(RANKS, held, strict=True):
+        if shares:
+            best = min(shares, key=lambda taxon: (-shares[taxon], str(taxon)))
+            votes.append(RankVote(rank, best, shares[best] / total, sum(shares.values()) / total))
+    deepest = next((vote for vote in reversed(votes) if vote.share > MAJORITY), None)
+    return Consensus(deepest.taxon if deepest else None, deepest.share if deepest else 0.0, tuple(votes))

@@ -1,0 +1,71 @@
+"""Writing to disk: a file whole or not at all, a folder by one job at a time, and in one line what the disk complains of."""
+
+import contextlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from cladescope.errors import CladescopeError, StoreError
+
+
+def write_json(path: Path, values: Mapping[str, object]) -> None:
+    """Write a JSON file so that it is there whole or not at all."""
+    draft = path.with_name(path.name + ".new")
+    with draft.open("w") as file:
+        json.dump(values, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+
+
+def one_line(error: Exception) -> str:
+    """What an engine complains of, on one line and without the place in the engine's own source.
+
+    >>> one_line(RuntimeError("lance error: Not found: a.lance,\\n /cargo/lance-io/src/local.rs:273:40"))
+    'lance error: Not found: a.lance'
+    """
+    return re.sub(r",? ?/\S+\.rs:\d+:\d+", "", " ".join(str(error).split()))
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Say in one line what the disk or the database complains of."""
+    try:
+        yield
+    except CladescopeError:
+        raise
+    except (OSError, RuntimeError, ValueError) as error:
+        text = one_line(error)
+        if "No space left" in text or "os error 28" in text:
+            raise StoreError(
+                f"the disk that holds {path} is full: what was committed is kept; free some space and run the same again"
+            ) from error
+        if "Permission denied" in text or "os error 13" in text or "Read-only" in text:
+            raise StoreError(f"no permission to write to {path}: choose another folder or change its rights") from error
+        raise StoreError(f"the store {path} could not be read or written: {text[:300]}") from error
+
+
+@contextlib.contextmanager
+def locked(folder: Path, *, timeout: float) -> Iterator[None]:
+    """Hold a folder for one writer, waiting for it so many seconds; a process that dies lets go.
+
+    Raises StoreError where another writes, or the folder cannot be written.
+    """
+    lock = FileLock(folder / ".lock", timeout=timeout)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise StoreError(f"another job is writing to {folder}: wait for it to end") from None
+    except OSError as error:
+        raise StoreError(
+            f"cannot write to {folder}: {error.strerror or error}: choose another folder or change its rights"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

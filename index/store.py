@@ -1,0 +1,400 @@
+"""The store: pictures as rows of a LanceDB table, with the identity of the encoder that made their vectors.
+
+The format is documented in docs/store-format.md. This module reads and writes it; finding neighbours is `retrieval`.
+"""
+
+import contextlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import lancedb
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, UInt64
+from PIL import Image
+
+import cladescope
+from cladescope.arrays import normalise
+from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
+from cladescope.errors import EncoderError, InputError, PictureError, StoreError
+from cladescope.index import retrieval
+from cladescope.index.files import disk_errors, locked, write_json
+from cladescope.index.filters import both, explain, is_one_of, is_within, quote
+from cladescope.schema import FAILURE_SCHEMA, FORMAT_VERSION, RUN_SCHEMA, images_schema
+from cladescope.taxonomy import RANKS, Taxonomy
+
+logger = logging.getLogger(__name__)
+
+MAKING_SECONDS = 10.0
+"""How long to wait for another job that makes the same store."""
+BLOCK_ROWS = 1 << 15
+"""Rows read at a time when vectors or columns are streamed."""
+
+
+class Store:
+    """A folder of embedded pictures; made by `create`, opened by `open`."""
+
+    def __init__(self, path: Path, card: EncoderCard) -> None:
+        self.path, self.card = path, card
+        self._database = lancedb.connect(path / "lance")
+        self._images = self._table("images", images_schema(card.dim))
+        self._failures = self._table("failures", FAILURE_SCHEMA)
+        self._runs = self._table("runs", RUN_SCHEMA)
+
+    @classmethod
+    def create(cls, path: str | Path, card: EncoderCard) -> "Store":
+        """Make an empty store for one encoder's vectors in a new or empty folder.
+
+        Raises StoreError where something stands there already or the folder cannot be written.
+        """
+        folder = Path(path)
+        with disk_errors(folder):
+            if folder.exists() and not folder.is_dir():
+                raise StoreError(f"{folder} is a file: a store is a folder, so choose another path")
+            folder.mkdir(parents=True, exist_ok=True)
+            _check_empty(folder)
+            # Two jobs may start on one new store: the later one waits, and finds the store made.
+            with locked(folder, timeout=MAKING_SECONDS):
+                _check_empty(folder)
+                about = {
+                    "format_version": FORMAT_VERSION,
+                    "encoder": card.to_dict(),
+                    "dtype": "float16",
+                    "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                    "cladescope": cladescope.__version__,
+                }
+                write_json(folder / "store.json", about)
+        return cls.open(folder)
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Store":
+        """Open a store. Raises StoreError where there is none, or one of a newer format."""
+        folder = Path(path)
+        about_path = folder / "store.json"
+        if not about_path.is_file():
+            found = "is no store (it has no store.json)" if folder.is_dir() else "does not exist"
+            if folder.is_file():
+                raise StoreError(f"{folder} is a file: a store is a folder, so name another path")
+            raise StoreError(f"{folder} {found}: make one with `cladescope embed PICTURES --store {folder}`")
+        try:
+            about = json.loads(about_path.read_text())
+            version = about["format_version"]
+            card = EncoderCard.from_dict(about["encoder"]) if version <= FORMAT_VERSION else None
+        except OSError as error:
+            raise StoreError(f"{about_path} cannot be read: {error.strerror or error}: change its rights") from error
+        except (ValueError, KeyError, TypeError, InputError) as error:
+            raise StoreError(f"{about_path} cannot be read ({error}): restore it from a copy, or embed anew") from error
+        if card is None:
+            raise StoreError(
+                f"{folder} has store format {version}, this version of cladescope reads up to {FORMAT_VERSION}: upgrade it"
+            )
+        with disk_errors(folder):
+            return cls(folder, card)
+
+    @classmethod
+    def open_or_create(cls, path: str | Path, card: EncoderCard) -> "Store":
+        """Open a store for vectors of this encoder, or make it where there is none.
+
+        Raises StoreError where the store holds another encoder's vectors.
+        """
+        about_path = Path(path) / "store.json"
+        if not about_path.exists():
+            try:
+                return cls.create(path, card)
+            except StoreError:
+                if not about_path.exists():
+                    raise
+        store = cls.open(path)
+        store.check(card)
+        return store
+
+    def check(self, card: EncoderCard) -> None:
+        """Raise StoreError unless vectors of this encoder may stand beside the store's."""
+        if (difference := self.card.difference(card)) is not None:
+            raise StoreError(
+                f"{self.path} holds vectors of another encoder: {difference}: "
+                f"use --encoder {self.card.name}, or another --store"
+            )
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that made the vectors, loaded when first needed.
+
+        Raises EncoderError where it cannot be had, StoreError where its weights are others than then.
+        """
+        if self.card.name == UNKNOWN_ENCODER:
+            raise EncoderError(f"{self.path} holds vectors of an unknown encoder: search by image_id or by a vector")
+        encoder = Encoder.load(self.card.name)
+        self.check(encoder.card)
+        return encoder
+
+    # Writing
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the store as its one writer; a process that dies lets go. Raises StoreError where another writes."""
+        with locked(self.path, timeout=0.0):
+            yield
+
+    def add_fields(self, fields: Iterable[pa.Field]) -> None:
+        """Add columns that the `images` table lacks; earlier rows have null there.
+
+        Raises InputError where a column is there with another type.
+        """
+        schema = self._images.schema
+        new = []
+        for field in fields:
+            if field.name not in schema.names:
+                new.append(field.with_nullable(True))
+            elif schema.field(field.name).type != field.type:
+                raise InputError(
+                    f"column {field.name!r} holds {field.type} in this source and {schema.field(field.name).type} "
+                    f"in {self.path}: rename it in the source"
+                )
+        if new:
+            with disk_errors(self.path):
+                self._images.add_columns(new)
+
+    def write(self, images: pa.Table, failures: pa.Table) -> None:
+        """Append rows to `images`, and note failures in place of what was noted of the same pictures before.
+
+        One new version of a table each. Raises StoreError where the disk is full or cannot be written.
+        """
+        with disk_errors(self.path):
+            if images.num_rows:
+                self._images.add(images)
+            if not images.num_rows and not failures.num_rows:
+                return
+            if self._failures.count_rows():
+                self._failures.delete(is_one_of("uri", images.column("uri").to_pylist()))
+                retried = failures.filter(pa.compute.not_equal(failures.column("stage"), "identity"))
+                again = is_one_of("uri", retried.column("uri").to_pylist())
+                self._failures.delete(f"({again}) AND stage != 'identity'")
+            if failures.num_rows:
+                keys = list(FAILURE_SCHEMA.names)
+                distinct = failures.group_by(keys).aggregate([]).select(keys).cast(FAILURE_SCHEMA)
+                self._failures.merge_insert(keys).when_not_matched_insert_all().execute(distinct)
+
+    def delete(self, *, within: str | None = None, where: str | None = None, image_ids: Sequence[str] = ()) -> int:
+        """Remove the rows that meet every condition given, and return how many they were.
+
+        Raises InputError where no condition is given: a store is emptied by deleting its folder.
+        """
+        chosen = both(
+            self.condition(within=within, where=where),
+            is_one_of("image_id", image_ids) if image_ids else None,
+        )
+        if chosen is None:
+            raise InputError("nothing says which rows to delete: give within, where or image_ids")
+        before = int(self._images.count_rows())
+        with self.writing(), disk_errors(self.path):
+            self._images.delete(chosen)
+        return before - int(self._images.count_rows())
+
+    def record_run(
+        self, *, verb: str, source: str, started: datetime, status: str, manifest: Mapping[str, object]
+    ) -> None:
+        """Append a job's manifest to `runs`."""
+        row = {
+            "run_id": uuid4().hex,
+            "verb": verb,
+            "source": source,
+            "started": started,
+            "ended": datetime.now(UTC),
+            "status": status,
+            "manifest": json.dumps(manifest, sort_keys=True, default=str),
+        }
+        with disk_errors(self.path):
+            self._runs.add(pa.Table.from_pylist([row], schema=RUN_SCHEMA))
+
+    # Reading
+
+    @property
+    def version(self) -> int:
+        """Version of the `images` table; every commit raises it."""
+        return int(self._images.version)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the `images` table."""
+        return self._images.schema
+
+    @property
+    def failures(self) -> pa.Table:
+        """The ledger: one row a record that could not be embedded."""
+        return self._failures.to_arrow()
+
+    @property
+    def runs(self) -> pa.Table:
+        """One row a job."""
+        return self._runs.to_arrow()
+
+    def condition(self, *, within: str | None = None, where: str | None = None) -> str | None:
+        """The SQL condition for a clade and a user's own condition; None where neither is given.
+
+        Raises TaxonError for a clade that the store does not know, InputError for SQL that does not parse.
+        """
+        if where is not None:
+            try:
+                # Once alone and once in brackets, as it will stand: a condition must not end the statement around it.
+                for condition in (where, f"({where})"):
+                    self._images.count_rows(condition)
+            except (ValueError, RuntimeError, OSError) as error:
+                raise explain(where, error, self.schema.names) from error
+        return both(None if within is None else is_within(self.taxonomy.resolve(within)), where)
+
+    def count(self, *, within: str | None = None, where: str | None = None) -> int:
+        """Number of pictures, or of those in a clade and under a condition."""
+        return int(self._images.count_rows(self.condition(within=within, where=where)))
+
+    def scan(
+        self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Some columns of the rows under an SQL condition, in blocks, in the order of insertion; `_rowid` is a column too."""
+        query = self._images.search().select(list(columns))
+        if condition is not None:
+            query = query.where(condition)
+        with disk_errors(self.path):
+            yield from query.to_batches(block_rows)
+
+    def keys(self) -> Iterator[pa.RecordBatch]:
+        """`image_id` and `uri` of every row."""
+        yield from self.scan(["image_id", "uri"])
+
+    def vectors(
+        self, *, condition: str | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[tuple[UInt64[np.ndarray, " b"], Float[np.ndarray, "b d"]]]:
+        """Row ids and unit vectors (float16, as stored) in blocks; 2 d bytes a row of a block.
+
+        A row id names a row for as long as it lives; it is not its number.
+        """
+        for batch in self.scan(["_rowid", "vector"], condition=condition, block_rows=block_rows):
+            flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+            yield batch.column("_rowid").to_numpy(), flat.reshape(-1, self.card.dim)
+
+    def rows(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Some columns of some rows and their `_rowid`, in the order asked for; rows that are gone are left out."""
+        if not row_ids:
+            return []
+        wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(list(columns)).with_row_id()
+        with disk_errors(self.path):
+            found = wanted.to_arrow()
+        by_id = {row["_rowid"]: row for row in found.to_pylist()}
+        return [by_id[int(row)] for row in row_ids if int(row) in by_id]
+
+    def row_id(self, image_id: str) -> int:
+        """Row id of a picture. Raises InputError where the store has no such picture."""
+        for batch in self.scan(["_rowid"], condition=f"image_id = {quote(image_id)}"):
+            if batch.num_rows:
+                return int(batch.column("_rowid")[0].as_py())
+        raise InputError(
+            f"no image_id {image_id!r} in {self.path}: `cladescope search --json` and `info` show ids that are there"
+        )
+
+    def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
+        """Stored vectors of pictures of the same content."""
+        found: dict[str, Float[np.ndarray, " d"]] = {}
+        for batch in self.scan(["content_hash", "vector"], condition=is_one_of("content_hash", hashes)):
+            vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(-1, self.card.dim)
+            found |= dict(zip(batch.column("content_hash").to_pylist(), vectors, strict=True))
+        return found
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Every taxon of the stored pictures, read once a version of the store."""
+        if self._taxonomy is None or self._taxonomy[0] != self.version:
+            self._taxonomy = (self.version, Taxonomy.from_table(self.lineages().select(list(RANKS))))
+        return self._taxonomy[1]
+
+    _taxonomy: tuple[int, Taxonomy] | None = None
+
+    def lineages(self) -> pa.Table:
+        """Each distinct seven ranks and their number of pictures, `n_images`; memory grows with taxa, not pictures."""
+        ranks = list(RANKS)
+        total: pa.Table | None = None
+        for batch in self.scan(ranks):
+            part = pa.table(batch).append_column("n_images", pa.array(np.ones(batch.num_rows, np.int64)))
+            joined = part if total is None else pa.concat_tables([total, part])
+            total = joined.group_by(ranks).aggregate([("n_images", "sum")]).rename_columns([*ranks, "n_images"])
+        if total is None:
+            return pa.table(
+                {**{rank: pa.array([], pa.string()) for rank in ranks}, "n_images": pa.array([], pa.int64())}
+            )
+        return total
+
+    def uri_of(self, image_id: str) -> str:
+        """Where a picture lies. Raises InputError where the store has no such picture."""
+        (row,) = self.rows([self.row_id(image_id)], ["uri"])
+        return str(row["uri"])
+
+    # Searching
+
+    def search(
+        self,
+        *,
+        images: Sequence[str | Path | bytes | Image.Image] = (),
+        text: str | None = None,
+        image_id: str | None = None,
+        vector: Float[np.ndarray, " d"] | None = None,
+        k: int = retrieval.DEFAULT_K,
+        within: str | None = None,
+        where: str | None = None,
+        exact: bool = False,
+    ) -> retrieval.Answer:
+        """The k nearest pictures to one query, best first, and the taxon that they agree on.
+
+        The query is the normalised mean of the unit vectors of all that is given: several `images` of one individual
+        make one query, and a `text` steers it. A picture named by `image_id` is not among its own hits. Searches exactly
+        where `exact` is set, the store has no index, or `within` or `where` narrow the gallery; otherwise by the index.
+
+        Raises InputError for an empty query, an unknown id, clade or condition; EncoderError for a text where the
+        encoder has no text side.
+        """
+        own = None if image_id is None else self.row_id(image_id)
+        parts = [] if own is None else [self._stored_vector(own)]
+        parts += [] if vector is None else [normalise(vector[None])[0]]
+        parts += [self._picture_vector(image) for image in images]
+        parts += [] if text is None else [self.encoder.encode_texts([text])[0]]
+        if not parts:
+            raise InputError("the query is empty: give a picture, a text, an image_id or a vector")
+        if any(len(part) != self.card.dim for part in parts):
+            raise InputError(
+                f"the query has {len(parts[0])} numbers, the store's vectors {self.card.dim}: use the store's encoder"
+            )
+        query = normalise(np.mean(parts, axis=0, keepdims=True))[0]
+        return retrieval.search(self, query, k, within=within, where=where, exact=exact, leave_out=own)
+
+    def _picture_vector(self, image: str | Path | bytes | Image.Image) -> Float[np.ndarray, " d"]:
+        try:
+            unit: Float[np.ndarray, " d"] = self.encoder.encode_images([image])[0]
+        except PictureError as error:
+            name = f" {image}" if isinstance(image, str | Path) else ""
+            raise PictureError(f"the query picture{name} cannot be used: {error}") from error
+        return unit
+
+    def _stored_vector(self, row_id: int) -> Float[np.ndarray, " d"]:
+        (row,) = self.rows([row_id], ["vector"])
+        unit: Float[np.ndarray, " d"] = normalise(np.asarray([row["vector"]], dtype=np.float32))[0]
+        return unit
+
+    def _table(self, name: str, schema: pa.Schema) -> Any:
+        # Stable row ids outlive compaction: an index and a search refer to rows by them.
+        if name in self._database.list_tables().tables:
+            return self._database.open_table(name)
+        options = {"new_table_enable_stable_row_ids": "true"}
+        return self._database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
+
+
+def _check_empty(folder: Path) -> None:
+    """Raise StoreError if a folder holds anything but what the making of a store, cut short, leaves."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name not in (".lock", "store.json.new"))
+    if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
+        raise StoreError(
+            f"{folder} is no empty folder (it holds {', '.join(strangers[:3])}): choose a new path for the store"
+        )

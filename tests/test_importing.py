@@ -1,0 +1,130 @@
+import csv
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.errors import InputError
+from cladescope.index.importing import import_vectors, open_vectors
+from cladescope.index.store import Store
+from cladescope.index.summary import describe
+from tests.conftest import SHARED_DATA
+
+
+def new_store(path, dim):
+    return Store.create(path, EncoderCard(name="x", dim=dim, weight_hash=None, transform=None, has_text=False))
+
+
+def vectors(n, d=8, seed=0):
+    return (np.random.default_rng(seed).standard_normal((n, d)) * 7).astype(np.float32)
+
+
+def write_parquet(path, emb, **columns):
+    pq.write_table(pa.table({"emb": pa.array(emb), **columns}), path)
+    return path
+
+
+def test_a_parquet_table_in_emb_explorer_form_becomes_a_store(tmp_path):
+    made = vectors(5)
+    path = write_parquet(
+        tmp_path / "v.parquet",
+        made.tolist(),
+        uuid=[f"u{i}" for i in range(5)],
+        kingdom=["Animalia"] * 5,
+        genus=["Parus"] * 5,
+        species=["major"] * 5,
+        img_type=["Citizen Science"] * 5,
+    )
+    store = new_store(tmp_path / "s", 8)
+    summary = import_vectors(open_vectors(path), store)
+    assert (summary.embedded, summary.failed) == (5, 0)
+    ((ids, stored),) = store.vectors()
+    expected = made / np.linalg.norm(made, axis=1, keepdims=True)
+    np.testing.assert_allclose(stored, expected, atol=1e-3)
+    row = store.rows(ids[:1].tolist(), ["image_id", "species", "img_type", "content_hash"])[0]
+    assert (row["image_id"], row["species"], row["img_type"]) == ("u0", "Parus major", "Citizen Science")
+    assert row["content_hash"] is None
+    again = import_vectors(open_vectors(path), store)
+    assert (again.embedded, again.already_stored) == (0, 5)
+
+
+def test_rows_that_cannot_be_stored_stand_in_the_ledger(tmp_path):
+    emb = [*vectors(3).tolist(), [0.0] * 8, [float("nan")] * 8, [1.0] * 5, None]
+    path = write_parquet(tmp_path / "v.parquet", emb, uuid=["a", "b", "a", "d", "e", "f", "g"])
+    store = new_store(tmp_path / "s", 8)
+    summary = import_vectors(open_vectors(path), store)
+    assert (summary.records, summary.embedded, summary.failed) == (7, 2, 5)
+    reasons = {row["image_id"]: row["reason"] for row in store.failures.to_pylist()}
+    assert "came before" in reasons["a"]
+    assert "no direction" in reasons["d"]
+    assert "no direction" in reasons["e"]
+    assert "5 numbers, others have 8" in reasons["f"]
+    assert "null" in reasons["g"]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_an_array_and_the_table_beside_it_become_a_store(tmp_path, order):
+    made = np.asarray(vectors(6), order=order).astype(np.float16)
+    np.save(tmp_path / "v.npy", made)
+    with (tmp_path / "v.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["image_id", "class", "order", "age"])
+        writer.writerows([[f"i{n}", "Aves", "", n] for n in range(6)])
+    store = new_store(tmp_path / "s", 8)
+    assert import_vectors(open_vectors(tmp_path / "v.npy"), store).embedded == 6
+    assert store.count(where="class = 'Aves' AND age >= 3 AND `order` IS NULL") == 3
+    assert [hit.image_id for hit in store.search(vector=made[4].astype(np.float32), k=1).hits] == ["i4"]
+
+
+def test_an_array_and_a_table_of_other_lengths_are_refused(tmp_path):
+    np.save(tmp_path / "v.npy", vectors(3))
+    (tmp_path / "other.csv").write_text("image_id\na\nb\n")
+    with pytest.raises(InputError, match="3 vectors and .* 2 rows"):
+        open_vectors(tmp_path / "v.npy", metadata=tmp_path / "other.csv")
+    with pytest.raises(InputError, match="says nothing of its rows"):
+        open_vectors(tmp_path / "v.npy")
+
+
+def test_files_without_vectors_say_what_was_expected(tmp_path):
+    (tmp_path / "v.txt").write_text("x")
+    (tmp_path / "text.parquet").write_text("x")
+    (tmp_path / "text.npy").write_text("x")
+    np.save(tmp_path / "flat.npy", np.ones(3))
+    np.save(tmp_path / "whole.npy", np.ones((3, 3), int))
+    pq.write_table(pa.table({"file": ["a"]}), tmp_path / "none.parquet")
+    pq.write_table(pa.table({"e1": [[1.0]], "e2": [[1.0]]}), tmp_path / "two.parquet")
+    for name, words in {
+        "nowhere.npy": "no such file",
+        "v.txt": "neither .parquet nor .npy",
+        "text.parquet": "no Parquet table",
+        "text.npy": "no .npy array",
+        "flat.npy": "expected floats of shape",
+        "whole.npy": "expected floats of shape",
+        "none.parquet": "no column of vectors among file",
+        "two.parquet": r"several columns of vectors \(e1, e2\)",
+    }.items():
+        with pytest.raises(InputError, match=words):
+            open_vectors(tmp_path / name)
+    assert open_vectors(tmp_path / "two.parquet", column="e2").dim == 1
+    with pytest.raises(InputError, match="column 'e3' of .* e1, e2"):
+        open_vectors(tmp_path / "two.parquet", column="e3")
+
+
+def test_vectors_of_another_length_than_the_stores_are_refused(tmp_path):
+    path = write_parquet(tmp_path / "v.parquet", vectors(2).tolist())
+    with pytest.raises(InputError, match="vectors of 8 numbers, the store of 4"):
+        import_vectors(open_vectors(path), new_store(tmp_path / "s", 4))
+
+
+def test_real_bioclip_2_vectors_come_in_with_their_ranks(tmp_path):
+    path = SHARED_DATA / "vectors" / "bioclip2_tol200m_1030.parquet"
+    if not path.exists():
+        pytest.skip("needs ../shared/data/vectors, which is not part of the project")
+    store = new_store(tmp_path / "s", 768)
+    assert import_vectors(open_vectors(path), store).embedded == 1030
+    ranks = describe(store)["ranks"]
+    assert ranks["species"]["taxa"] == 790
+    (ids, stored), *_ = store.vectors()
+    np.testing.assert_allclose(np.linalg.norm(stored.astype(np.float32), axis=1), 1, atol=2e-3)

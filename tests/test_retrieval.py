@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+
+from cladescope.arrays import normalise
+from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.embedding.pipeline import embed
+from cladescope.embedding.records import Record
+from cladescope.embedding.sources import open_source
+from cladescope.embedding.tables import failures_table, images_table
+from cladescope.errors import InputError, StoreError
+from cladescope.index import ann
+from cladescope.index.store import Store
+
+DIM = 16
+CARD = EncoderCard(name="made-up", dim=DIM, weight_hash=None, transform=None, has_text=False)
+
+
+def add(store, n, *, first=0, seed=0):
+    vectors = normalise(np.random.default_rng(seed).standard_normal((n, DIM)).astype(np.float32)).astype(np.float16)
+    records = [
+        Record(image_id=f"i{first + i}", uri=f"/{first + i}", source="s", labels={"species": f"S {i % 50}"})
+        for i in range(n)
+    ]
+    store.write(images_table(records, vectors, (), {}), failures_table([]))
+    return vectors
+
+
+@pytest.fixture
+def vectors_store(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    vectors = add(store, 1500)
+    return store, vectors
+
+
+def ids(answer):
+    return [hit.image_id for hit in answer.hits]
+
+
+def test_a_stored_picture_finds_itself_first(clades, store):
+    picture = sorted(clades.glob("images/*/*.jpg"))[5]
+    answer = store.search(images=[picture], k=4)
+    assert answer.hits[0].uri == str(picture)
+    assert answer.hits[0].score > 0.999
+    assert [hit.position for hit in answer.hits] == [1, 2, 3, 4]
+    scores = [hit.score for hit in answer.hits]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_a_picture_named_by_its_id_is_not_among_its_own_hits(store):
+    first = store.search(vector=np.ones(960, np.float32), k=1).hits[0]
+    answer = store.search(image_id=first.image_id, k=47)
+    assert len(answer.hits) == 47
+    assert first.image_id not in ids(answer)
+
+
+def test_within_a_clade_only_its_members_come(clades, store):
+    picture = sorted(clades.glob("images/*/*.jpg"))[0]
+    for taxon in store.taxonomy.taxa("family"):
+        answer = store.search(images=[picture], k=100, within=str(taxon))
+        assert len(answer.hits) == store.count(within=str(taxon)) > 0
+        assert all(taxon.contains(hit.taxon) for hit in answer.hits)
+
+
+def test_several_pictures_make_one_query_between_them(clades, store):
+    pictures = sorted(clades.glob("images/*/*.jpg"))[:2]
+    answer = store.search(images=pictures, k=48)
+    vectors = store.encoder.encode_images(pictures)
+    middle = normalise(vectors.mean(axis=0, keepdims=True))[0]
+    expected = store.search(vector=middle, k=48)
+    assert ids(answer) == ids(expected)
+
+
+def test_a_text_finds_what_its_vector_finds(clades, checkpoint, tmp_path):
+    encoder = Encoder.load(str(checkpoint))
+    store = Store.create(tmp_path / "s", encoder.card)
+    embed(open_source(clades / "metadata.csv"), encoder, store)
+    answer = Store.open(tmp_path / "s").search(text="a photo of Parus major.", k=5)
+    vector = encoder.encode_texts(["a photo of Parus major."])[0]
+    assert ids(answer) == ids(store.search(vector=vector, k=5))
+
+
+def test_the_index_finds_what_the_exact_search_finds(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        card = ann.build(store, target_recall=0.95)
+    assert card.target_met
+    found = []
+    for query in vectors[::30].astype(np.float32):
+        approximate, exact = store.search(vector=query), store.search(vector=query, exact=True)
+        assert (approximate.method, exact.method) == ("hnsw", "exact")
+        found.append(len(set(ids(approximate)) & set(ids(exact))) / 10)
+    assert np.mean(found) >= 0.95
+
+
+def test_the_card_measures_recall_as_a_plain_count_does(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        card = ann.build(store)
+    assert card.n_vectors == 1500
+    assert card.parameters["efSearch"] in ann.EF_SEARCH_LADDER
+    assert 0.95 <= card.ann_recall["10"] <= 1
+    assert card.ann_recall_rare is None, "every species here has 30 pictures"
+    assert "ann_recall" in (store.path / "indexes" / "hnsw" / "card.md").read_text()
+    truth, found = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[3, 1, 9], [4, 5, 6]])
+    assert ann.ann_recall_at_k(truth, found, 3) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_rows_added_after_the_index_are_found_and_deleted_ones_are_not(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        ann.build(store)
+    new = add(store, 40, first=5000, seed=9).astype(np.float32)
+    assert ids(store.search(vector=new[7], k=1)) == ["i5007"]
+    gone = ids(store.search(vector=vectors[3].astype(np.float32), k=30))
+    store.delete(image_ids=gone[:25])
+    answer = store.search(vector=vectors[3].astype(np.float32), k=10)
+    assert answer.method == "hnsw"
+    assert len(answer.hits) == 10
+    assert not set(ids(answer)) & set(gone[:25])
+    assert ids(answer)[:5] == gone[25:]
+
+
+def test_a_row_whose_picture_changed_is_known_by_its_new_vector_only(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        ann.build(store)
+    store.delete(image_ids=["i3"])
+    record = Record(image_id="i3", uri="/3", source="s")
+    store.write(images_table([record], -vectors[3:4], (), {}), failures_table([]))
+    assert ids(store.search(vector=-vectors[3].astype(np.float32), k=1)) == ["i3"]
+    assert "i3" not in ids(store.search(vector=vectors[3].astype(np.float32), k=10))
+
+
+def test_a_narrowed_gallery_is_searched_exactly(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        ann.build(store)
+    answer = store.search(vector=vectors[0].astype(np.float32), where="species = 'S 3'")
+    assert answer.method == "exact"
+    assert {hit.taxon.name for hit in answer.hits} == {"S 3"}
+
+
+def test_more_hits_than_rows_gives_all_rows(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        ann.build(store)
+    store.delete(where="image_id != 'i1' AND image_id != 'i2'")
+    assert set(ids(store.search(vector=vectors[1].astype(np.float32), k=10))) == {"i1", "i2"}
+
+
+def test_rebuilding_replaces_the_index_and_its_card(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        ann.build(store)
+    add(store, 10, first=9000, seed=4)
+    with store.writing():
+        assert ann.build(store).n_vectors == 1510
+    assert ann.AnnIndex.find(store.path).card.n_vectors == 1510
+    assert ann.remove(store.path)
+    assert ann.AnnIndex.find(store.path) is None
+    assert not ann.remove(store.path)
+
+
+def test_a_target_out_of_reach_is_said_not_met(vectors_store, monkeypatch):
+    store, _ = vectors_store
+    monkeypatch.setattr(ann, "EF_SEARCH_LADDER", (1,))
+    monkeypatch.setattr(ann, "ann_recall_at_k", lambda truth, found, k: 0.5)
+    with store.writing():
+        card = ann.build(store, target_recall=0.9)
+    assert not card.target_met
+    assert "NOT met" in card.to_markdown()
+
+
+@pytest.mark.parametrize("target", [0.0, 1.2, -1.0])
+def test_a_target_that_is_no_share_is_refused(vectors_store, target):
+    with pytest.raises(InputError, match="target recall"):
+        ann.build(vectors_store[0], target_recall=target)
+
+
+def test_a_damaged_index_says_so_and_exact_search_still_works(vectors_store):
+    store, vectors = vectors_store
+    with store.writing():
+        ann.build(store)
+    (store.path / "indexes" / "hnsw" / "index.faiss").write_bytes(b"nonsense")
+    with pytest.raises(StoreError, match="run `cladescope index` again"):
+        Store.open(store.path).search(vector=vectors[0].astype(np.float32))
+    assert store.search(vector=vectors[0].astype(np.float32), exact=True).hits
+
+
+def test_a_store_too_small_for_an_index_says_so(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    with pytest.raises(InputError, match="at least 2"):
+        ann.build(store)

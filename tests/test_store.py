@@ -1,0 +1,232 @@
+import errno
+import json
+import os
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.embedding.prepare import Failure
+from cladescope.embedding.records import Record
+from cladescope.embedding.tables import failures_table, images_table
+from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
+from cladescope.index.filters import is_within, quote
+from cladescope.index.store import Store
+from cladescope.index.summary import describe
+from cladescope.schema import FORMAT_VERSION
+from cladescope.taxonomy import RANKS, Taxon
+
+CARD = EncoderCard(name="made-up", dim=4, weight_hash=None, transform=None, has_text=False)
+NO_FAILURES = failures_table([])
+
+
+def rows(*labels, extra=(), first=0, **values):
+    """A table of rows with the given labels, whose vectors point along an axis each."""
+    records = [
+        Record(image_id=f"i{first + n}", uri=f"/{first + n}.jpg", source="s", labels=label, extra=values)
+        for n, label in enumerate(labels)
+    ]
+    vectors = np.eye(4, dtype=np.float16)[[n % 4 for n in range(len(records))]]
+    return images_table(records, vectors, extra, {})
+
+
+def failure(uri, stage="decode", reason="truncated", image_id="x"):
+    return Failure(Record(image_id=image_id, uri=uri, source="s"), stage, reason)
+
+
+def test_a_new_store_is_empty_and_opens_with_its_encoder(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    assert store.count() == 0
+    assert Store.open(tmp_path / "s").card == CARD
+    assert store.lineages().num_rows == 0
+    assert len(store.taxonomy) == 0
+
+
+def test_rows_come_back_as_they_were_written(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    store.add_fields([pa.field("latitude", pa.float64())])
+    store.write(
+        rows({"kingdom": "Animalia"}, {}, extra=[pa.field("latitude", pa.float64())], latitude=1.5),
+        NO_FAILURES,
+    )
+    (ids, vectors), *rest = store.vectors()
+    assert not rest
+    np.testing.assert_array_equal(vectors, np.eye(4)[:2])
+    first, second = store.rows(ids[::-1].tolist(), ["image_id", "kingdom", "latitude"])
+    assert (first["image_id"], second["image_id"], second["kingdom"]) == ("i1", "i0", "Animalia")
+    assert first["latitude"] == 1.5
+
+
+def test_columns_that_come_later_are_null_before(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    store.write(rows({}), NO_FAILURES)
+    store.add_fields([pa.field("sex", pa.string())])
+    store.write(rows({}, first=1, extra=[pa.field("sex", pa.string())], sex="f"), NO_FAILURES)
+    store.write(rows({}, first=2), NO_FAILURES)
+    found = [row["sex"] for batch in store.scan(["sex"]) for row in batch.to_pylist()]
+    assert found == [None, "f", None]
+
+
+def test_a_column_of_another_type_is_refused_by_name(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    store.add_fields([pa.field("age", pa.int64())])
+    with pytest.raises(InputError, match="column 'age' holds string in this source and int64"):
+        store.add_fields([pa.field("age", pa.string())])
+
+
+def test_another_encoder_is_turned_away_by_name(store):
+    with pytest.raises(StoreError, match="encoder 'pixels' is not 'made-up'"):
+        Store.open_or_create(store.path, CARD)
+
+
+def test_other_weights_under_the_same_name_are_turned_away(store):
+    about = json.loads((store.path / "store.json").read_text())
+    about["encoder"]["weight_hash"] = "0" * 64
+    (store.path / "store.json").write_text(json.dumps(about))
+    with pytest.raises(StoreError, match="weights of 'pixels' are not the same"):
+        _ = Store.open(store.path).encoder
+
+
+def test_a_store_of_a_newer_format_asks_for_an_upgrade(store):
+    about = json.loads((store.path / "store.json").read_text())
+    about["format_version"] = FORMAT_VERSION + 1
+    (store.path / "store.json").write_text(json.dumps(about))
+    with pytest.raises(StoreError, match="upgrade"):
+        Store.open(store.path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format_version": 1}', '{"format_version": 1, "encoder": {}}'])
+def test_a_damaged_store_json_is_an_error_of_one_line(store, text):
+    (store.path / "store.json").write_text(text)
+    with pytest.raises(StoreError, match="cannot be read") as error:
+        Store.open(store.path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_that_is_no_store_says_how_to_make_one(tmp_path):
+    with pytest.raises(StoreError, match="does not exist"):
+        Store.open(tmp_path / "nowhere")
+    with pytest.raises(StoreError, match="is no store"):
+        Store.open(tmp_path)
+
+
+def test_a_folder_with_other_files_is_not_taken_for_a_store(tmp_path):
+    (tmp_path / "thesis.doc").write_text("years of work")
+    with pytest.raises(StoreError, match="holds thesis.doc"):
+        Store.create(tmp_path, CARD)
+    with pytest.raises(StoreError, match="is a file"):
+        Store.create(tmp_path / "thesis.doc", CARD)
+
+
+def test_a_store_whose_making_was_cut_short_can_be_made_again(tmp_path):
+    (tmp_path / "s" / "lance").mkdir(parents=True)
+    assert Store.create(tmp_path / "s", CARD).count() == 0
+
+
+def test_counts_and_deletions_follow_clade_and_condition(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    bird = {"kingdom": "Animalia", "class": "Aves", "order": "Passeriformes"}
+    store.write(rows(bird, bird, {"kingdom": "Plantae"}, {}), NO_FAILURES)
+    assert (store.count(within="Aves"), store.count(within="Animalia > Passeriformes")) == (2, 2)
+    assert store.count(where="class = 'Aves' AND image_id = 'i0'") == 1
+    assert store.count(where="`order` IS NULL", within="Plantae") == 1
+    assert store.delete(within="Aves", where="image_id = 'i0'") == 1
+    assert store.delete(image_ids=["i3", "nobody"]) == 1
+    assert store.count() == 2
+    with pytest.raises(InputError, match="nothing says which rows"):
+        store.delete()
+
+
+def test_hemihomonyms_are_told_apart_by_their_path(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    bird = {"kingdom": "Animalia", "family": "Muscicapidae", "genus": "Oenanthe"}
+    plant = {"kingdom": "Plantae", "family": "Apiaceae", "genus": "Oenanthe"}
+    store.write(rows(bird, plant, plant), NO_FAILURES)
+    assert store.count(within="Plantae > Oenanthe") == 2
+    with pytest.raises(TaxonError, match="Animalia"):
+        store.count(within="Oenanthe")
+
+
+def test_an_unknown_clade_suggests_the_nearest_names(store):
+    name = next(iter(store.taxonomy.taxa("genus"))).name
+    with pytest.raises(TaxonError, match=f"did you mean {name}"):
+        store.count(within=name + "x")
+
+
+@pytest.mark.parametrize(
+    "where, words",
+    [
+        ("genus ==== 'x'", "not a condition in SQL"),
+        ("genus = 'x' AND", "not a condition in SQL"),
+        ("no_such = 3", "no column 'no_such'"),
+        ("genus", "not a condition in SQL"),
+    ],
+)
+def test_sql_that_does_not_parse_is_explained(store, where, words):
+    with pytest.raises(InputError, match=words) as error:
+        store.count(where=where)
+    assert "\n" not in str(error.value)
+
+
+def test_the_ledger_notes_a_failure_once_and_forgets_what_was_mended(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    nothing = rows()
+    store.write(nothing, failures_table([failure("/0.jpg"), failure("/1.jpg"), failure("/1.jpg")]))
+    assert store.failures.num_rows == 2
+    store.write(nothing, failures_table([failure("/0.jpg", reason="empty file: 0 bytes")]))
+    assert sorted(store.failures.column("reason").to_pylist()) == ["empty file: 0 bytes", "truncated"]
+    store.write(rows({}), NO_FAILURES)
+    assert store.failures.column("uri").to_pylist() == ["/1.jpg"]
+
+
+def test_a_full_disk_is_one_clear_line_and_loses_nothing(store, monkeypatch):
+    before = store.count()
+
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(store._images, "add", full)
+    table = images_table([Record(image_id="n", uri="/n", source="s")], np.ones((1, 960), np.float16), (), {})
+    with pytest.raises(StoreError, match="is full: what was committed is kept"):
+        store.write(table, NO_FAILURES)
+    assert Store.open(store.path).count() == before
+
+
+def test_queries_that_say_nothing_or_the_wrong_thing_are_refused(store):
+    with pytest.raises(InputError, match="query is empty"):
+        store.search()
+    with pytest.raises(InputError, match="the query has 3 numbers"):
+        store.search(vector=np.ones(3, np.float32))
+    with pytest.raises(InputError, match="no image_id 'nobody'"):
+        store.search(image_id="nobody")
+    with pytest.raises(EncoderError, match="no text side"):
+        store.search(text="a bird")
+    with pytest.raises(InputError, match="k is 0"):
+        store.search(vector=np.ones(960, np.float32), k=0)
+
+
+def test_an_unknown_encoder_searches_by_id_and_by_nothing_else(tmp_path):
+    card = EncoderCard(name="unknown", dim=4, weight_hash=None, transform=None, has_text=False)
+    store = Store.create(tmp_path / "s", card)
+    store.write(rows({}, {}), NO_FAILURES)
+    assert [hit.image_id for hit in store.search(image_id="i0").hits] == ["i1"]
+    with pytest.raises(EncoderError, match="unknown encoder"):
+        store.search(text="a bird")
+
+
+def test_a_description_counts_pictures_and_taxa_at_every_rank(store):
+    about = describe(store)
+    assert about["images"] == 48
+    assert about["ranks"]["species"] == {"taxa": 12, "images": 48}
+    assert list(about["ranks"]) == list(RANKS)
+    assert about["encoder"]["name"] == Encoder.load("pixels").card.name
+
+
+@given(st.text(), st.text(min_size=1))
+def test_any_text_can_stand_in_a_condition(text, name):
+    assert quote(text)[1:-1].replace("''", "\0").count("'") == 0
+    condition = is_within([Taxon((name,))])
+    assert condition == f"(`kingdom` = {quote(name)})"
