@@ -1,0 +1,136 @@
+"""The command line: one file a verb. Results go to stdout, talk and progress to stderr; exit 0 done, 1 failed, 2 wrong usage."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+import cladescope
+from cladescope.app.cli.demo import demo
+from cladescope.app.cli.doctor import doctor
+from cladescope.app.cli.embed import embed
+from cladescope.app.cli.import_ import import_
+from cladescope.app.cli.index import index
+from cladescope.app.cli.info import info
+from cladescope.app.cli.search import search
+from cladescope.app.cli.simulate import simulate
+from cladescope.errors import CladescopeError
+
+app = typer.Typer(
+    name="cladescope",
+    help="Vector search over images of organisms: embed pictures, search them, and see what the encoder makes of them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(embed)
+app.command(name="import")(import_)
+app.command()(info)
+app.command()(index)
+app.command()(search)
+app.command()(simulate)
+app.command()(demo)
+app.command()(doctor)
+
+
+def _print_version(wanted: bool) -> bool:
+    if wanted:
+        typer.echo(f"cladescope {cladescope.__version__}")
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and detailed logs.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Options of every verb."""
+
+
+INTERRUPTED = 130
+"""Typer's exit status for Ctrl-C."""
+
+
+def main() -> None:
+    """Run the command line on `sys.argv`. `--debug` may stand anywhere."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    with _logs_on_stderr(logging.DEBUG if debug else logging.INFO):
+        _run([argument for argument in arguments if argument != "--debug"], debug=debug)
+
+
+def _run(arguments: list[str], *, debug: bool) -> None:
+    try:
+        try:
+            app(args=arguments, prog_name="cladescope")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except SystemExit as done:
+        if done.code != INTERRUPTED:
+            raise
+        _fail("error: interrupted: what was committed is kept, run the same command again", debug=False)
+    except CladescopeError as error:
+        _fail(f"error: {error}", debug=debug)
+    except BrokenPipeError:
+        _drop_output()
+        sys.exit(1)
+    except OSError as error:
+        _drop_output()
+        place = f": {error.filename}" if error.filename else ""
+        _fail(f"error: {error.strerror or error}{place} (--debug shows where)", debug=debug)
+    except MemoryError:
+        _fail("error: out of memory: use a smaller --batch-size or fewer --workers", debug=debug)
+    except Exception as error:  # noqa: BLE001 - the last line of defence: one line instead of a traceback
+        first = (str(error).strip() or type(error).__name__).partition("\n")[0]
+        _fail(
+            f"error: {type(error).__name__}: {first} (unexpected: run again with --debug and report what it shows)",
+            debug=debug,
+        )
+
+
+def _drop_output() -> None:
+    """Where stdout takes no more, drop what is still buffered: Python would complain of it at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _fail(message: str, *, debug: bool) -> None:
+    if debug:
+        raise
+    sys.stderr.write(message + "\n")
+    sys.exit(1)
+
+
+@contextmanager
+def _logs_on_stderr(level: int) -> Iterator[None]:
+    """Our own log lines go to stderr, and those of libraries nowhere unless `level` is DEBUG."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    ours, root = logging.getLogger("cladescope"), logging.getLogger()
+    # What libraries log comes back as the text of an error, or is of no use to a user.
+    theirs = logging.StreamHandler() if level == logging.DEBUG else logging.NullHandler()
+    before = ours.level, ours.propagate
+    ours.addHandler(handler)
+    root.addHandler(theirs)
+    ours.setLevel(level)
+    ours.propagate = False
+    try:
+        yield
+    finally:
+        ours.removeHandler(handler)
+        root.removeHandler(theirs)
+        ours.setLevel(before[0])
+        ours.propagate = before[1]

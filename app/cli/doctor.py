@@ -1,0 +1,39 @@
+"""`cladescope doctor`: what this machine offers."""
+
+import typer
+
+from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.output import print_json, print_table
+
+
+def doctor(json: JsonOption = False) -> None:
+    """Show versions, devices and memory, to put into a report of a problem.
+
+    Example: cladescope doctor
+    """
+    import os
+    import platform
+    import shutil
+    from pathlib import Path
+
+    import faiss
+    import torch
+
+    from cladescope.app.cli.jobs import versions
+
+    cuda = torch.cuda.is_available()
+    found = {
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "disk_free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1),
+        "cuda": torch.cuda.get_device_name() if cuda else None,
+        "bf16": torch.cuda.is_bf16_supported() if cuda else None,
+        "faiss": faiss.__version__,
+        **versions(),
+    }
+    if json:
+        print_json(found)
+    else:
+        print_table(["", "found"], [(name, "none" if value is None else str(value)) for name, value in found.items()])
+        typer.echo("ready: embedding on the GPU" if cuda else "ready: embedding on the CPU (no CUDA device was found)")

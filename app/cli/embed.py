@@ -1,0 +1,74 @@
+"""`cladescope embed`: pictures into a store."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from cladescope.app.cli.jobs import conclude
+from cladescope.app.cli.options import DeviceName, JsonOption, PrecisionName, StoreOption
+from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
+from cladescope.embedding.encoder import DEFAULT_ENCODER
+from cladescope.embedding.pipeline import EmbedConfig
+
+DEFAULTS = EmbedConfig()
+
+
+def embed(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A folder of pictures, a CSV or Parquet manifest, WebDataset shards, a quoted glob, or a URL of these.",
+        ),
+    ],
+    store: StoreOption,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="pixels, MODEL/PRETRAINED of open_clip, hf-hub:ORG/REPO, a checkpoint folder, or timm:NAME[@FILE].",
+            show_default=f"the store's, else {DEFAULT_ENCODER}",
+        ),
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = DEFAULTS.batch_size,
+    workers: Annotated[
+        int, typer.Option(min=1, help="Threads that read and decode.", show_default="one a core")
+    ] = DEFAULTS.workers,
+    device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
+    precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
+    limit: Annotated[int | None, typer.Option(min=0, help="Only the first so many records of the source.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Embed pictures into a store. Run it again to go on where it stopped: what is stored is not done twice.
+
+    Example: cladescope embed photos/ --store photos.store
+    """
+    from cladescope.embedding.encoder import Encoder
+    from cladescope.embedding.pipeline import embed as run
+    from cladescope.embedding.sources import open_source
+    from cladescope.index.store import Store
+
+    config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit)
+    pictures = open_source(source)
+    there = (store / "store.json").exists()
+    name = encoder or (Store.open(store).card.name if there else DEFAULT_ENCODER)
+    loaded = Encoder.load(name, device=device.value, precision=precision.value)
+    sink = Store.open_or_create(store, loaded.card)
+    started = datetime.now(UTC)
+    with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
+        summary = run(pictures, loaded, sink, config, progress=progress, stop=stop)
+    conclude(
+        summary,
+        sink,
+        verb="embed",
+        source=source,
+        started=started,
+        settings={
+            "batch_size": batch_size,
+            "workers": workers,
+            "device": device,
+            "precision": precision,
+            "limit": limit,
+        },
+        json=json,
+    )

@@ -1,0 +1,59 @@
+"""`cladescope index`: make a large store answer fast."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, say
+
+
+class IndexKind(StrEnum):
+    """Structures that make search fast."""
+
+    AUTO = "auto"
+    FLAT = "flat"
+    HNSW = "hnsw"
+
+
+def index(
+    store: StoreArgument,
+    kind: Annotated[
+        IndexKind,
+        typer.Option(help="auto: hnsw from 20,000 pictures on; flat: no index, every search exact."),
+    ] = IndexKind.AUTO,
+    target_recall: Annotated[
+        float,
+        typer.Option(help="Share of the exact 10 neighbours that must be found; measured, not assumed."),
+    ] = 0.95,
+    json: JsonOption = False,
+) -> None:
+    """Build a store's index and measure how often it finds what the exact search finds.
+
+    Example: cladescope index photos.store --target-recall 0.99
+    """
+    from cladescope.index import ann
+    from cladescope.index.store import Store
+
+    if not 0 < target_recall <= 1:
+        raise typer.BadParameter(f"--target-recall is {target_recall}: it must lie in 0 to 1, for instance 0.95")
+    opened = Store.open(store)
+    n = opened.count()
+    if kind is IndexKind.FLAT or (kind is IndexKind.AUTO and n < ann.AUTO_MIN_ROWS):
+        with opened.writing():
+            removed = ann.remove(opened.path)
+        if json:
+            print_json({"store": str(store), "kind": "flat", "n_vectors": n})
+        else:
+            gone = "; the earlier index was removed" if removed else ""
+            typer.echo(f"no index: every search over the {n:,} pictures is exact{gone}")
+        return
+    with opened.writing():
+        card = ann.build(opened, target_recall=target_recall)
+    if json:
+        print_json({"store": str(store), **card.to_dict()})
+    else:
+        typer.echo(card.to_markdown().rstrip())
+    if not card.target_met:
+        say(f"the target of {target_recall} was NOT met: use `search --exact`, or ask for less")

@@ -1,0 +1,56 @@
+"""`cladescope info`: what a store holds."""
+
+from typing import Annotated, Any
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, print_table
+
+
+def info(
+    store: StoreArgument,
+    failures: Annotated[bool, typer.Option("--failures", help="List the pictures that failed, as CSV.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what a store holds: encoder, pictures by rank, failures, index and jobs.
+
+    Example: cladescope info photos.store
+    """
+    import sys
+
+    import pyarrow.csv
+
+    from cladescope.index.store import Store
+    from cladescope.index.summary import describe
+
+    opened = Store.open(store)
+    if failures:
+        ledger = opened.failures
+        if json:
+            print_json({"store": str(store), "failures": ledger.to_pylist()})
+        else:
+            pyarrow.csv.write_csv(ledger, sys.stdout.buffer)
+        return
+    document = describe(opened)
+    if json:
+        print_json(document)
+    else:
+        _show(document)
+
+
+def _show(document: dict[str, Any]) -> None:
+    encoder = document["encoder"]
+    weights = (encoder["weight_hash"] or "unknown")[:12]
+    typer.echo(f"{document['images']:,} pictures, {document['failures']:,} failures, version {document['version']}")
+    typer.echo(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
+    rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
+    print_table(["rank", "taxa", "pictures"], rows)
+    if document["index"] is None:
+        typer.echo("no index: searches are exact")
+    else:
+        card = document["index"]
+        recall = ", ".join(f"@{k} {value:.3f}" for k, value in card["ann_recall"].items())
+        typer.echo(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
+    for run in document["runs"]:
+        typer.echo(f"{run['started']:%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")

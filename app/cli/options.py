@@ -1,0 +1,29 @@
+"""Options that several verbs share, worded once."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
+StoreOption = Annotated[
+    Path, typer.Option("--store", metavar="DIR", help="Folder of the store; made if it is not there.")
+]
+
+
+class DeviceName(StrEnum):
+    """Where to compute."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+class PrecisionName(StrEnum):
+    """Type of the encoder's weights."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"

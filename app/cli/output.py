@@ -1,0 +1,129 @@
+"""How verbs print: tables and JSON on stdout, progress on stderr."""
+
+import json
+import math
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from types import FrameType
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from cladescope.embedding.pipeline import Progress as JobProgress
+
+LOG_SECONDS = 10.0
+WIDE = 240
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """One JSON document on stdout."""
+    typer.echo(json.dumps(_numbers(document), indent=2, ensure_ascii=False, default=_plain, allow_nan=False))
+
+
+def _numbers(value: object) -> object:
+    """A document whose NaN and infinities, which JSON does not know, are null."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return str(value)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table on stdout; numbers stand to the right. Nothing is cut where stdout is no terminal."""
+    console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    listed = [list(row) for row in rows]
+    for place, column in enumerate(columns):
+        numeric = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    for row in listed:
+        table.add_row(*[_cell(value) for value in row])
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def say(message: str) -> None:
+    """One line of talk, on stderr."""
+    typer.echo(message, err=True)
+
+
+@contextmanager
+def job_progress(noun: str) -> Iterator[Callable[[JobProgress], None]]:
+    """A bar on a terminal, a line every ten seconds elsewhere: how far, how fast, how long still."""
+    if not sys.stderr.isatty():
+        yield _Lines(noun)
+        return
+    bar = Progress(
+        TextColumn(noun),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]:.0f}/s"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[failed]}"),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(noun, total=None, rate=0.0, failed="")
+
+        def show(state: JobProgress) -> None:
+            failed = f"{state.failed} failed" if state.failed else ""
+            bar.update(task, completed=state.done, total=state.total, rate=state.rate, failed=failed)
+
+        yield show
+
+
+class _Lines:
+    """Progress as lines of a log."""
+
+    def __init__(self, noun: str) -> None:
+        self.noun, self.next = noun, LOG_SECONDS
+
+    def __call__(self, state: JobProgress) -> None:
+        if state.seconds < self.next:
+            return
+        self.next = state.seconds + LOG_SECONDS
+        total = f" of {state.total:,}" if state.total is not None else ""
+        eta = f", {state.eta:.0f} s to go" if state.eta is not None else ""
+        failed = f", {state.failed:,} failed" if state.failed else ""
+        say(f"{self.noun} {state.done:,}{total}, {state.rate:.0f} per second{eta}{failed}")
+
+
+@contextmanager
+def stop_on_ctrl_c() -> Iterator[threading.Event]:
+    """The first Ctrl-C asks the job to commit and end; the second ends it at once."""
+    asked = threading.Event()
+
+    def ask(signum: int, frame: FrameType | None) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        say("stopping: committing what is encoded (Ctrl-C again ends at once)")
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,124 @@
+"""`cladescope search`: what looks like this?"""
+
+import csv
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.schema import RESERVED_COLUMNS
+
+
+def search(
+    store: StoreArgument,
+    more: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="IMAGE", help="Further pictures of the query, after --image."),
+    ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH...",
+            help="Picture to search with; several make one query (views of one individual).",
+        ),
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Text to search with, where the encoder has a text side.")] = None,
+    image_id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="IMAGE_ID", help="A stored picture to search with; it is not among its own hits."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 10,
+    within: Annotated[
+        str | None,
+        typer.Option(metavar="TAXON", help="Only this clade: a name, or a path such as 'Animalia > Aves'."),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(metavar="SQL", help='Only rows under this condition, for instance "width > 500".'),
+    ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare every vector, even where the store has an index.")
+    ] = False,
+    csv_: Annotated[bool, typer.Option("--csv", help="Print the hits as CSV.")] = False,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw query and hits as a labelled contact sheet.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Find the pictures nearest to a picture, several pictures, a text or a stored picture.
+
+    Example: cladescope search photos.store --image query.jpg --within Aves --sheet hits.png
+    """
+    from cladescope.index.store import Store
+
+    images = [*(image or []), *(more or [])]
+    if more and not image:
+        raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
+    if sum(map(bool, (images, text, image_id))) != 1:
+        raise typer.BadParameter("give one of --image, --text and --id")
+    opened = Store.open(store)
+    answer = opened.search(images=images, text=text, image_id=image_id, k=k, within=within, where=where, exact=exact)
+    document = answer.to_dict()
+    if json:
+        query = {
+            "images": images or None,
+            "text": text,
+            "id": image_id,
+            "k": k,
+            "within": within,
+            "where": where,
+        }
+        print_json({"store": str(store), "query": query, **document})
+    elif csv_:
+        _write_csv(document["hits"], opened.schema.names)
+    else:
+        _show(document)
+    if sheet is not None:
+        from cladescope.analysis.contact_sheet import draw_answer
+
+        queries = images or ([opened.uri_of(image_id)] if image_id else [])
+        draw_answer(answer, sheet, queries=queries, caption=text or image_id or "")
+        say(f"contact sheet: {sheet}")
+
+
+def _show(document: dict[str, Any]) -> None:
+    rows = [
+        (
+            hit["position"],
+            hit["score"],
+            hit["species"] or _deepest(hit) or hit.get("label") or "",
+            hit["common_name"],
+            hit["family"],
+            hit["order"],
+            hit["uri"],
+        )
+        for hit in document["hits"]
+    ]
+    if not rows:
+        say("no hits: the store or the clade is empty")
+        return
+    print_table(["", "score", "taxon", "common name", "family", "order", "picture"], rows)
+    agreed = document["consensus"]
+    if agreed["taxon"] is None:
+        typer.echo("consensus: none, no taxon holds most of the hits")
+    else:
+        typer.echo(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")
+
+
+def _deepest(hit: dict[str, Any]) -> str | None:
+    ranks = ("genus", "family", "order", "class", "phylum", "kingdom")
+    return next((hit[rank] for rank in ranks if hit[rank]), None)
+
+
+def _write_csv(hits: list[dict[str, Any]], stored: list[str]) -> None:
+    """Hits as CSV; the header is there even where no hit is, and is the same then."""
+    from cladescope.index.retrieval import Hit
+
+    extra = {name: None for name in stored if name not in RESERVED_COLUMNS}
+    none = Hit(position=0, score=0.0, image_id="", uri="", taxon=None, common_name=None, extra=extra)
+    writer = csv.DictWriter(sys.stdout, fieldnames=list(none.to_dict()))
+    writer.writeheader()
+    writer.writerows(hits)

@@ -1,0 +1,49 @@
+"""`cladescope simulate`: pictures of organisms whose true tree is known."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.output import print_json, say
+from cladescope.simulate import SimulationConfig
+
+DEFAULTS = SimulationConfig()
+
+
+def simulate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the pictures.")],
+    species: Annotated[int, typer.Option(min=1, help="Species to evolve.")] = DEFAULTS.species,
+    images: Annotated[int, typer.Option(min=1, help="Pictures of each species.")] = DEFAULTS.images,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = DEFAULTS.seed,
+    size: Annotated[int, typer.Option(min=32, help="Pixels a side.")] = DEFAULTS.size,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 1,
+    json: JsonOption = False,
+) -> None:
+    """Evolve organisms along a random tree and draw them, so that the true tree and ranks are known.
+
+    Example: cladescope simulate clades/ --species 60 --images 10
+    """
+    import time
+
+    from cladescope.simulate import simulate as run
+
+    config = SimulationConfig(species=species, images=images, seed=seed, size=size)
+    began = time.monotonic()
+    manifest = run(directory, config, workers=workers)
+    seconds = time.monotonic() - began
+    n = species * images
+    if json:
+        print_json(
+            {
+                "manifest": str(manifest),
+                "images": n,
+                "species": species,
+                "seed": seed,
+                "seconds": round(seconds, 3),
+            }
+        )
+    else:
+        typer.echo(str(manifest))
+        say(f"{n:,} pictures of {species:,} species, {n / seconds:.0f} a second; tree: {directory / 'tree.nwk'}")

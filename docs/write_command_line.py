@@ -1,0 +1,33 @@
+"""Write docs/command-line.md from the code: the help of every verb. `--print` writes it to stdout instead."""
+
+import sys
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from cladescope.app.cli import app
+
+HEAD = """# The command line
+
+Written from the code by `make docs`. Results go to stdout, talk and progress to stderr; `--json` prints one JSON document.
+Exit status: 0 done, 1 failed (one line says why; `--debug` shows where), 2 wrong usage.
+"""
+
+
+def page() -> str:
+    """The whole page, at a width that no terminal changes."""
+    parts = [HEAD]
+    for command in app.registered_commands:
+        assert command.callback is not None
+        verb = command.name or command.callback.__name__
+        shown = CliRunner().invoke(app, [verb, "--help"], prog_name="cladescope", terminal_width=100)
+        assert shown.exit_code == 0
+        parts.append(f"## {verb}\n\n```text\n{shown.stdout.strip()}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    if "--print" in sys.argv:
+        sys.stdout.write(page())
+    else:
+        Path(__file__).with_name("command-line.md").write_text(page())

@@ -1,0 +1,83 @@
+"""What the tests share: simulated clades, a store of them, and a small open_clip checkpoint made on the spot."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.pipeline import embed
+from cladescope.embedding.sources import open_source
+from cladescope.index.store import Store
+from cladescope.simulate import SimulationConfig, simulate
+from tests.command_line import fails, misused, photos, query, run, vectors
+from tests.reading import remote
+
+__all__ = ["fails", "misused", "photos", "query", "remote", "run", "vectors"]
+"""Fixtures that stand in modules of their own."""
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+SHARED_DATA = REPOSITORY.parent / "shared" / "data"
+
+MODEL_CONFIG = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
+}
+PREPROCESS_CONFIG = {
+    "mean": [0.48, 0.46, 0.41],
+    "std": [0.27, 0.26, 0.28],
+    "interpolation": "bicubic",
+    "resize_mode": "shortest",
+}
+
+
+@pytest.fixture(scope="session")
+def clades(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of 12 simulated species with 4 pictures each."""
+    folder = tmp_path_factory.mktemp("clades") / "clades"
+    simulate(folder, SimulationConfig(species=12, images=4, seed=1, size=96))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _clade_store(clades: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("stores") / "clades.store"
+    encoder = Encoder.load("pixels")
+    summary = embed(open_source(clades / "metadata.csv"), encoder, Store.create(path, encoder.card))
+    assert summary.embedded == 48
+    return path
+
+
+@pytest.fixture
+def store(_clade_store: Path, tmp_path: Path) -> Store:
+    """A store of the simulated clades by `pixels`, the test's own."""
+    path = tmp_path / "clades.store"
+    shutil.copytree(_clade_store, path)
+    return Store.open(path)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An open_clip checkpoint folder with random weights: 32 numbers a vector, pictures of 32 pixels."""
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny-clip", seed=0)
+
+
+def write_checkpoint(folder: Path, *, seed: int) -> Path:
+    """Make a small open_clip checkpoint folder."""
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = open_clip.model.CLIP(**MODEL_CONFIG)
+    folder.mkdir()
+    config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    save_file(
+        {name: value.contiguous() for name, value in model.state_dict().items()},
+        folder / "open_clip_model.safetensors",
+    )
+    return folder

@@ -1,0 +1,127 @@
+"""The architecture, held: imports point one way, light parts stay light, the documents know every verb."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cladescope.app.cli import app
+from tests.conftest import REPOSITORY
+
+ORDER = ["ground", "embedding", "index", "analysis", "training", "app"]
+VERBS = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+
+
+def python_files(part):
+    folder = REPOSITORY / ("cladescope" if part == "ground" else part)
+    # The ground's folder holds links to the others, which are parts of their own.
+    files = folder.glob("*.py") if part == "ground" else folder.rglob("*.py")
+    return sorted(files)
+
+
+def imported_parts(path):
+    """Parts of the house that a file imports anywhere in it, by the first word after `cladescope.`."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    inner = [name.split(".")[1] for name in names if name.startswith("cladescope.")]
+    return {word if word in ORDER else "ground" for word in inner}
+
+
+@pytest.mark.parametrize("part", ORDER)
+def test_imports_point_one_way(part):
+    files = python_files(part)
+    assert files
+    allowed = set(ORDER[: ORDER.index(part) + 1])
+    wrong = {path.name: imported_parts(path) - allowed for path in files if imported_parts(path) - allowed}
+    assert not wrong
+
+
+def test_training_reaches_the_encoder_through_a_folder():
+    assert all("embedding" not in imported_parts(path) for path in python_files("training"))
+
+
+def loaded_after(statement):
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    return set(run.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "statement, heavy",
+    [
+        (
+            "import cladescope, cladescope.taxonomy, cladescope.arrays, cladescope.simulate",
+            {"torch", "lancedb", "faiss"},
+        ),
+        ("import cladescope.embedding.pipeline, cladescope.embedding.sources", {"torch", "lancedb", "faiss"}),
+        ("import cladescope.embedding.encoders.open_clip_model", {"lancedb", "faiss"}),
+        ("import cladescope.training", {"lancedb", "faiss"}),
+        ("import cladescope.app.cli", {"torch", "lancedb", "faiss", "umap", "open_clip"}),
+        ("import cladescope.index.store", {"torch", "open_clip", "timm"}),
+    ],
+)
+def test_light_parts_stay_light(statement, heavy):
+    assert not loaded_after(statement) & heavy
+
+
+def test_everything_imported_is_a_declared_dependency():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    declared = {re.match(r"[\w-]+", line).group().lower().replace("-", "_") for line in project["dependencies"]}
+    names = {
+        "PIL": "pillow",
+        "faiss": "faiss_gpu",
+        "open_clip": "open_clip_torch",
+        "huggingface_hub": "open_clip_torch",
+    }
+    found = set()
+    for path in (path for part in ORDER for path in python_files(part)):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.split(".")[0])
+    others = found - sys.stdlib_module_names - {"cladescope"}
+    assert {names.get(name, name) for name in others} - declared == set()
+
+
+def test_no_module_is_longer_than_400_lines():
+    files = [path for part in ORDER for path in python_files(part)]
+    assert {path.name for path in files if len(path.read_text().splitlines()) > 400} == set()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_readme_knows_every_verb(verb):
+    assert f"cladescope {verb}" in (REPOSITORY / "README.md").read_text()
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb):
+    command = next(c for c in app.registered_commands if (c.name or c.callback.__name__) == verb)
+    assert re.search(rf"Example: cladescope {verb}\b", command.callback.__doc__)
+
+
+def test_the_command_line_page_is_fresh():
+    page = REPOSITORY / "docs" / "command-line.md"
+    written = subprocess.run(
+        [sys.executable, "docs/write_command_line.py", "--print"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=REPOSITORY,
+    )
+    assert page.read_text() == written.stdout, "run `make docs`"
+
+
+def test_links_make_the_parts_one_package():
+    for part in ORDER[1:]:
+        link = REPOSITORY / "cladescope" / part
+        assert link.is_symlink()
+        assert link.readlink() == Path("..") / part
