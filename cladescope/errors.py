@@ -7,7 +7,8 @@ Everything a caller may want to catch derives from one class::
     │   ├── PictureError  one picture cannot be decoded (the job goes on; the ledger keeps the reason)
     │   └── TaxonError    a taxon that is unknown or has several meanings
     ├── EncoderError      an encoder cannot be loaded or cannot do what was asked
-    └── StoreError        a store is missing, damaged, full, in use or of another encoder
+    ├── StoreError        a store is missing, damaged, full, in use or of another encoder
+    └── TrainingError     a training run cannot go on
 
 A message is one line that says what was found, what was expected and what to do. Bugs of our own stay `assert`s.
 """
@@ -35,3 +36,7 @@ class EncoderError(CladescopeError):
 
 class StoreError(CladescopeError):
     """A store cannot be created, opened, written or matched with an encoder."""
+
+
+class TrainingError(CladescopeError):
+    """A training run cannot go on: its loss is no longer finite."""

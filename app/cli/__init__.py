@@ -18,6 +18,7 @@ from cladescope.app.cli.index import index
 from cladescope.app.cli.info import info
 from cladescope.app.cli.search import search
 from cladescope.app.cli.simulate import simulate
+from cladescope.app.cli.train import train
 from cladescope.errors import CladescopeError
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ app.command()(info)
 app.command()(index)
 app.command()(search)
 app.command()(simulate)
+app.command()(train)
 app.command()(demo)
 app.command()(doctor)
 

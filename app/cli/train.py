@@ -1,0 +1,66 @@
+"""`cladescope train`: labelled pictures into an encoder."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.output import print_json, print_table
+from cladescope.errors import InputError
+
+
+def train(
+    config: Annotated[str, typer.Argument(metavar="CONFIG.toml", help="A configuration, or the name of a recipe.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("run"),
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Manifest, folder, shards or store to learn from, for data.source."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, for instance loop.epochs=3; repeatable."),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration, and train nothing.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Train an encoder, under torchrun on several GPUs, and export it as a checkpoint folder for --encoder.
+
+    Recipes: tiny, bioclip, bioclip2, inat-only, ablation-... (training/recipes).
+
+    Example: cladescope train tiny --data organisms/metadata.csv --out runs/tiny
+    """
+    from cladescope.training.config import load_config
+
+    overrides = dict(map(_override, set_ or []))
+    if data is not None:
+        overrides["data.source"] = data
+    resolved = load_config(config, overrides)
+    if show:
+        print_json(resolved.to_dict())
+        return
+    from cladescope.training.export import read_card
+    from cladescope.training.train import train as run
+
+    folder = run(resolved, out, recipe=config, resume=resume)
+    scores = read_card(folder)["scores"]
+    if json:
+        print_json({"encoder": str(folder), "run": str(out), "scores": scores})
+        return
+    if scores:
+        print_table(["held out", "score"], list(scores.items()))
+    typer.echo(f"encoder: {folder} (use it with --encoder {folder})")
+
+
+def _override(text: str) -> tuple[str, Any]:
+    """Key and value of KEY=VALUE; the value is read as TOML, and as a text where it is none."""
+    import tomllib
+
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {text!r} is not KEY=VALUE: write for instance --set loop.epochs=3")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value

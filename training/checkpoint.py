@@ -1,0 +1,89 @@
+"""Checkpoints: everything that a run needs to go on as if it had never stopped, written whole or not at all."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cladescope.errors import InputError, StoreError
+from cladescope.training.config import TrainConfig, differences
+
+FORMAT_VERSION = 1
+LAST, BEST = "last.pt", "best.pt"
+CONFIG_FILE = "config.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is."""
+
+    step: int = 0
+    """Optimiser steps that were taken."""
+    best: float | None = None
+    """Best monitored score so far."""
+
+
+def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping[str, Any]) -> None:
+    """Write a checkpoint under a temporary name and put it in the place of the one before.
+
+    Raises StoreError where it cannot be written; the one before is then as it was.
+    """
+    content = {
+        "format_version": FORMAT_VERSION,
+        "step": progress.step,
+        "best": progress.best,
+        "config": json.dumps(config.to_dict()),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        **states,
+    }
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        part.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        kept = "the checkpoint before it is untouched" if path.exists() else "no checkpoint was written before"
+        raise StoreError(
+            f"cannot save {path} at step {progress.step} ({reason}): {kept}; free some space and go on with --resume"
+        ) from error
+
+
+def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, dict[str, Any]]:
+    """Progress and states of a checkpoint; with `config`, only if it was made under the same one.
+
+    Raises InputError where there is none, where it is damaged, or where the configuration differs, naming the keys.
+    """
+    if not path.is_file():
+        raise InputError(f"no checkpoint {path}: start without --resume")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        version, made_under = content["format_version"], json.loads(content["config"])
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{path} is no checkpoint or is damaged ({str(error).partition(chr(10))[0][:120]}): go on from {BEST}, or start anew"
+        ) from error
+    if version != FORMAT_VERSION:
+        raise InputError(f"{path} has checkpoint format {version}, this version of cladescope reads {FORMAT_VERSION}")
+    if config is not None:
+        changed = differences(made_under, json.loads(json.dumps(config.to_dict())))
+        if changed:
+            raise InputError(
+                f"the configuration changed since {path} was written: {'; '.join(changed)}: put it back, or start a new run"
+            )
+    return Progress(step=content["step"], best=content["best"]), content
+
+
+def restore_random(content: Mapping[str, Any]) -> None:
+    """Put torch's generators where they were."""
+    torch.set_rng_state(content["random"])
+    if content["random_cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(content["random_cuda"])

@@ -1,0 +1,113 @@
+"""Several processes as one: started by torchrun, they share a batch and end a step with the same weights.
+
+Every process computes the whole batch's loss from gathered features. So the gradient of a process with respect to its own
+features is at hand without a second exchange: it is the whole loss's, times the number of processes, because the mean
+over processes follows. One process or several give the same loss and gradient. Memory: 4 B^2 bytes for each matrix of
+scores of a batch of B pictures over all processes.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from jaxtyping import Shaped
+
+from cladescope.errors import InputError
+
+BUCKET_NUMBERS = 1 << 24
+"""Gradients exchanged at a time."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process and how many there are."""
+
+    process: int = 0
+    n_processes: int = 1
+    local: int = 0
+    """Number among the processes of this machine: which GPU is its own."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes files and talks."""
+        return self.process == 0
+
+    def gather(self, rows: Shaped[torch.Tensor, "n ..."]) -> Shaped[torch.Tensor, "m ..."]:
+        """Rows of all processes, in their order; as many in each. Gradients flow back to this process's own."""
+        if self.n_processes == 1:
+            return rows
+        gathered: torch.Tensor = _Gather.apply(rows, self.process, self.n_processes)
+        return gathered
+
+    def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace each gradient by its mean over the processes; a weight without one counts as zero."""
+        if self.n_processes == 1:
+            return
+        moving = [parameter for parameter in parameters if parameter.requires_grad]
+        for bucket in _buckets(moving):
+            for parameter in bucket:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
+            gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
+            flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+            dist.all_reduce(flat)
+            flat /= self.n_processes
+            parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+            for gradient, part in zip(gradients, parts, strict=True):
+                gradient.copy_(part.view_as(gradient))
+
+    def wait(self) -> None:
+        """Until every process has come here."""
+        if self.n_processes > 1:
+            dist.barrier()
+
+
+@contextmanager
+def joined(device: str) -> Iterator[Group]:
+    """The group that torchrun started, or this process alone.
+
+    Raises InputError where torchrun's variables are incomplete.
+    """
+    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if n_processes == 1:
+        yield Group()
+        return
+    missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
+    if missing:
+        raise InputError(f"WORLD_SIZE is {n_processes}, but {', '.join(missing)} is not set: start with torchrun")
+    on_gpu = device != "cpu" and torch.cuda.is_available()
+    dist.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield Group(dist.get_rank(), dist.get_world_size(), int(os.environ["LOCAL_RANK"]))
+    finally:
+        dist.destroy_process_group()
+
+
+class _Gather(torch.autograd.Function):
+    @staticmethod
+    def forward(context, rows: torch.Tensor, process: int, n_processes: int) -> torch.Tensor:  # type: ignore[no-untyped-def] # noqa: ANN001
+        context.process, context.n_processes, context.n_rows = process, n_processes, len(rows)
+        parts = [torch.empty_like(rows) for _ in range(n_processes)]
+        dist.all_gather(parts, rows.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context, gradient: torch.Tensor):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205
+        start = context.process * context.n_rows
+        return gradient[start : start + context.n_rows] * context.n_processes, None, None
+
+
+def _buckets(parameters: list[torch.nn.Parameter]) -> Iterator[list[torch.nn.Parameter]]:
+    """Weights in groups of one type and device, of at most BUCKET_NUMBERS numbers where one alone has no more."""
+    bucket: list[torch.nn.Parameter] = []
+    for parameter in parameters:
+        full = sum(other.numel() for other in bucket) + parameter.numel() > BUCKET_NUMBERS
+        if bucket and (full or (parameter.dtype, parameter.device) != (bucket[0].dtype, bucket[0].device)):
+            yield bucket
+            bucket = []
+        bucket.append(parameter)
+    if bucket:
+        yield bucket

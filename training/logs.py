@@ -1,0 +1,70 @@
+"""The log of a run: JSON lines, and TensorBoard's files where that package is installed."""
+
+import importlib.util
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from cladescope.index.files import disk_errors
+
+logger = logging.getLogger(__name__)
+
+LOG_FILE = "log.jsonl"
+
+
+class Log:
+    """Appends to `log.jsonl`: one object a line, with `kind`, `step`, `time` (seconds since 1970) and figures.
+
+    Lines of steps past `at_step`, of a run that was killed after it saved that step, are dropped.
+    """
+
+    def __init__(self, folder: Path, *, at_step: int) -> None:
+        path = folder / LOG_FILE
+        with disk_errors(folder):
+            kept = [line for line in read_log(path) if line["step"] <= at_step] if path.exists() else []
+            self._file = path.open("w", encoding="utf-8")
+            for line in kept:
+                self._append(line)
+        self._board: Any = None
+        if importlib.util.find_spec("tensorboard") is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=at_step + 1)
+        else:
+            logger.info("no TensorBoard files: pip install 'cladescope[train]' for them; %s has every figure", path)
+
+    def write(self, kind: str, step: int, figures: Mapping[str, float]) -> None:
+        """One line, and a point of each curve."""
+        self._append({"kind": kind, "step": step, "time": round(time.time(), 3), **figures})
+        if self._board is not None:
+            for name, value in figures.items():
+                self._board.add_scalar(f"{kind}/{name}", value, step)
+
+    def __enter__(self) -> "Log":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+        if self._board is not None:
+            self._board.close()
+
+    def _append(self, line: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(line) + "\n")
+        self._file.flush()
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """Every whole line of a log; one that a kill cut off is left out."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            lines.append(json.loads(line))
+        except ValueError:
+            continue
+    return lines

@@ -1,0 +1,128 @@
+"""One step: the loss of a batch over all processes, and its gradient in the weights of this one."""
+
+import math
+
+import torch
+
+from cladescope.errors import TrainingError
+from cladescope.training.criterion import Features
+from cladescope.training.distributed import Group
+from cladescope.training.evaluate import normalised
+from cladescope.training.gradients import Side
+from cladescope.training.loader import Batch
+from cladescope.training.model import MAX_LOGIT_SCALE, set_trainable
+from cladescope.training.optimiser import rate_at
+from cladescope.training.run import Run, last_good
+from cladescope.training.texts import chosen_types, plan_texts
+
+
+def take_step(run: Run, batch: Batch) -> dict[str, float]:
+    """One step of the optimiser; returns the loss and its terms."""
+    config, step = run.config, run.progress.step
+    locked = config.model.lock_image or step < config.model.lock_image_steps
+    run.towers.train()
+    set_trainable(run.towers, config.model, locked=locked)
+    for group in run.optimiser.param_groups:
+        group["lr"] = group["peak"] * rate_at(step, warmup=config.optimiser.warmup_steps, total=run.total_steps)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss, terms = backward(run, batch)
+    if not math.isfinite(loss):
+        raise TrainingError(
+            f"the loss is {loss} at step {step + 1}: {last_good(run)}; "
+            "lower optimiser.learning_rate, set optimiser.clip_norm, or use a wider loop.precision"
+        )
+    run.group.average_gradients(run.parameters)
+    run.scaler.unscale_(run.optimiser)
+    if config.optimiser.clip_norm:
+        torch.nn.utils.clip_grad_norm_(run.parameters, config.optimiser.clip_norm)
+    run.scaler.step(run.optimiser)
+    run.scaler.update()
+    with torch.no_grad():
+        run.towers.clip.logit_scale.clamp_(0, math.log(MAX_LOGIT_SCALE))
+    if run.average is not None:
+        run.average.update(run.towers.parameters(), step=step)
+    return {"loss": loss, **terms}
+
+
+def backward(run: Run, batch: Batch) -> tuple[float, dict[str, float]]:
+    """Loss of the batch of all processes, and its gradient in the weights of this one."""
+    config, towers, group = run.config, run.towers, run.group
+    device, chunk = towers.device, config.loop.chunk_size
+    rows = group.gather(torch.from_numpy(batch.rows).to(device)).cpu().numpy()
+    codes, classes = run.codes[rows], run.classes[rows]
+    replay = None if run.replay is None else run.replay.batch(run.progress.step, group, towers)
+
+    def encode_images(images: torch.Tensor) -> torch.Tensor:
+        with run.autocast():
+            return towers.pooled(images)
+
+    def encode_texts(tokens: torch.Tensor) -> torch.Tensor:
+        with run.autocast():
+            return towers.texts(tokens)
+
+    pixels = normalised(batch.pixels, towers.transform, device)
+    own = len(pixels)
+    images = Side(encode_images, pixels if replay is None else torch.cat([pixels, replay.pixels]), chunk_size=chunk)
+    sides = [images]
+    text = torch.empty(0, towers.embed_dim, device=device)
+    pairs = torch.empty(0, dtype=torch.int64)
+    levels: tuple[tuple[torch.Tensor, torch.Tensor], ...] = ()
+    if config.objective.has_texts:
+        positions = positions_of(batch, group)
+        types = chosen_types(
+            config.data,
+            seed=config.seed,
+            step=run.progress.step,
+            epoch=run.progress.step // run.steps_per_epoch,
+            positions=positions,
+        )
+        plan = plan_texts(
+            [run.examples.taxa[row] for row in rows],
+            [run.examples.common_names[row] for row in rows],
+            codes,
+            text_types=types,
+            with_levels="level_restricted" in config.objective.terms,
+        )
+        # Each process encodes its share of the batch's different strings; the last share is filled up with the first.
+        strings = [*plan.strings, *(replay.captions if replay is not None else ())]
+        share = -(-len(strings) // group.n_processes)
+        mine = (strings + strings[:1] * (share * group.n_processes))[group.process * share :][:share]
+        side = Side(encode_texts, run.tokens(mine).to(device), chunk_size=chunk)
+        sides.append(side)
+        text = group.gather(side.features)
+        pairs = torch.from_numpy(plan.pairs)
+        levels = tuple((torch.from_numpy(labels), torch.from_numpy(own_)) for labels, own_ in plan.levels)
+    pooled = images.features[:own]
+    extra: dict[str, torch.Tensor] = {}
+    if replay is not None:
+        extra["replay_image"] = group.gather(towers.project(images.features[own:], replay=True))
+        extra["replay_text"] = text[len(plan.strings) : len(plan.strings) + len(replay.captions)]
+    loss, terms = run.criterion(
+        Features(
+            pooled=group.gather(pooled),
+            image=group.gather(towers.project(pooled)),
+            text=text,
+            pairs=pairs.to(device),
+            levels=tuple((labels.to(device), own_.to(device)) for labels, own_ in levels),
+            codes=torch.from_numpy(codes).to(device),
+            classes=torch.from_numpy(classes).to(device),
+            scale=towers.scale,
+            **extra,
+        )
+    )
+    value = float(loss.detach())
+    if math.isfinite(value):
+        run.scaler.scale(loss).backward()
+        for side in sides:
+            side.backward()
+    return value, {name: float(term.detach()) for name, term in terms.items()}
+
+
+def positions_of(batch: Batch, group: Group) -> list[int]:
+    """Places in the epoch of the pictures of all processes, in the order in which their features are gathered."""
+    first = int(batch.positions[0]) - group.process
+    return [
+        first + process + place * group.n_processes
+        for process in range(group.n_processes)
+        for place in range(len(batch.positions))
+    ]

@@ -1,0 +1,165 @@
+"""The training loop, top to bottom.
+
+A run is a folder: `config.json` (resolved), `split.json`, `log.jsonl` and TensorBoard's files, `checkpoints/last.pt` and
+`best.pt`, and at the end `export/`, a checkpoint folder for open_clip and for `Encoder.load`. What a step sees depends on
+the configuration and the number of the step alone, so that a resumed run continues bit for bit on a CPU.
+"""
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+from cladescope.training import checkpoint
+from cladescope.training.checkpoint import BEST, LAST
+from cladescope.training.config import TrainConfig
+from cladescope.training.distributed import joined
+from cladescope.training.evaluate import evaluate
+from cladescope.training.export import data_card, environment, export
+from cladescope.training.loader import Batch, augmented, batches
+from cladescope.training.logs import Log
+from cladescope.training.run import Run, averaged, prepare, restore, save
+from cladescope.training.sampling import epoch_order
+from cladescope.training.step import take_step
+
+logger = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", resume: bool = False) -> Path:
+    """Train an encoder in the folder `out`, which may hold an unfinished run with `resume`; return the exported folder.
+
+    Memory: the weights four times (gradient, AdamW's two moments), a fifth for a moving average, activations of
+    `chunk_size` pictures, and what `distributed` says of matrices of scores.
+
+    Raises InputError for a configuration or data that cannot be used, or a run that is there already; EncoderError
+    where the starting weights cannot be had; TrainingError where the loss is no longer finite; StoreError where a
+    checkpoint cannot be written.
+    """
+    folder = Path(out)
+    with joined(config.loop.device) as group, contextlib.ExitStack() as stack:
+        run = prepare(config, folder, group, resume=resume)
+        log = stack.enter_context(Log(folder, at_step=run.progress.step) if group.is_first else nullcontext(None))
+        while run.progress.step < run.total_steps:
+            for batch in _epoch(run):
+                began = time.monotonic()
+                terms = take_step(run, batch)
+                run.progress = replace(run.progress, step=run.progress.step + 1)
+                run.seen += run.batch_pictures
+                run.busy += time.monotonic() - began
+                run.n_replaced += batch.n_replaced
+                if run.progress.step % config.loop.log_every == 0 or run.progress.step == run.total_steps:
+                    _report(run, terms, log)
+                if run.progress.step % config.loop.save_every == 0:
+                    save(run, LAST)
+            epoch = run.progress.step // run.steps_per_epoch
+            every = config.loop.evaluate_every
+            if run.progress.step == run.total_steps or (every and epoch % every == 0):
+                _evaluate(run, log)
+            save(run, LAST)
+        group.wait()
+        if group.is_first:
+            _export(run, recipe)
+        group.wait()
+    return folder / "export"
+
+
+def _epoch(run: Run) -> Iterator[Batch]:
+    """The batches of the epoch that the run is in, from its next step on."""
+    config, step = run.config, run.progress.step
+    epoch, start = divmod(step, run.steps_per_epoch)
+    train = run.split.train
+    order = epoch_order(
+        run.examples.classes()[train],
+        seed=config.seed,
+        epoch=epoch,
+        balance=config.data.balance,
+        n_samples=config.data.samples_per_epoch or None,
+    )
+    size = config.model.image_size or run.towers.transform.size
+    stream = batches(
+        run.examples,
+        train[order],
+        batch_size=config.loop.batch_size,
+        prepare=augmented(size, config.augment, seed=config.seed, epoch=epoch),
+        workers=config.data.workers,
+        replace_seed=config.seed,
+        start_step=start,
+        process=run.group.process,
+        n_processes=run.group.n_processes,
+        known_broken=run.broken,
+    )
+    with contextlib.closing(stream):
+        yield from stream
+
+
+def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
+    if log is None:
+        return
+    rate = run.seen / run.busy if run.busy else 0.0
+    line = {
+        **terms,
+        "scale": float(run.towers.scale.detach()),
+        "learning_rate": max(group["lr"] for group in run.optimiser.param_groups),
+        "pictures_per_second": round(rate, 2),
+        "replaced": run.n_replaced,
+    }
+    log.write("train", run.progress.step, line)
+    logger.info(
+        "step %d of %d: loss %.4f, %.0f pictures a second%s",
+        run.progress.step,
+        run.total_steps,
+        terms["loss"],
+        rate,
+        f", {run.n_replaced} unreadable pictures replaced" if run.n_replaced else "",
+    )
+    run.seen, run.busy = 0, 0.0
+
+
+def _evaluate(run: Run, log: Log | None) -> None:
+    """Score the held-out parts; keep the checkpoint if it is the best so far."""
+    if not (len(run.split.held_out_images) or len(run.split.held_out_species)):
+        return
+    if log is not None:
+        with averaged(run):
+            run.scores = evaluate(
+                run.towers,
+                run.tokens,
+                run.examples,
+                run.split,
+                with_texts=run.config.objective.has_texts,
+                workers=run.config.data.workers,
+                autocast=run.autocast,
+            )
+        log.write("evaluate", run.progress.step, run.scores)
+        found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
+        logger.info("step %d: %s", run.progress.step, found)
+        score = run.scores.get(run.config.loop.monitor)
+        if score is not None and (run.progress.best is None or score > run.progress.best):
+            run.progress = replace(run.progress, best=score)
+            save(run, BEST)
+    run.group.wait()
+
+
+def _export(run: Run, recipe: str) -> None:
+    """Export the best checkpoint, or the last where nothing was held out to judge by."""
+    best = run.folder / "checkpoints" / BEST
+    _, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
+    restore(run, content)
+    config = run.config
+    card = {
+        "name": run.folder.name,
+        "recipe": recipe,
+        "started_from": config.model.open_clip
+        or f"timm:{config.model.timm}, {Path(config.model.weights).name or 'random'}",
+        "steps": content["step"],
+        "scores": run.scores,
+        "data": data_card(run.examples, run.split),
+        "environment": environment(),
+        "config": json.loads(json.dumps(config.to_dict())),
+    }
+    with averaged(run):
+        export(run.towers, run.folder / "export", card=card)
