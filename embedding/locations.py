@@ -29,8 +29,8 @@ _INSIDE = re.compile(r"(?P<file>.+?\.(?:tar#(?P<member>.+)|parquet#row=(?P<row>\
 def read_bytes(uri: str) -> bytes:
     """The encoded picture at `uri`, whole.
 
-    Raises PictureError with a one-line reason if there is none, if it may not be read, or if the file around
-    it is damaged; InputError if the URL's scheme is unknown or needs a package that is not installed.
+    Raises PictureError with a one-line reason if there is none, if it may not be read, if the file around it is
+    damaged, or if the URL's scheme is unknown or needs a package that is not installed.
 
     >>> read_bytes("/nowhere/tit.jpg")
     Traceback (most recent call last):
@@ -49,8 +49,8 @@ def read_bytes(uri: str) -> bytes:
 def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterator[BinaryIO]:
     """A whole file, local or remote, opened to read bytes.
 
-    Whatever fails while it is open, be it a lost connection or a damaged tar, raises `failure` with a
-    one-line reason; a scheme that is unknown or needs a package that is not installed raises InputError.
+    Whatever fails, be it an unknown scheme, a lost connection or a damaged tar, raises `failure` with a one-line
+    reason.
 
     >>> with open_location(__file__) as stream:
     ...     stream.read(3)
@@ -71,7 +71,7 @@ def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterat
     except (ImportError, ValueError) as error:
         if path is not None:
             raise
-        raise _no_client(uri, error) from error
+        raise failure(_no_client(uri, error)) from error
     except _client_errors() as error:
         raise failure(reason(error, uri)) from error
 
@@ -87,7 +87,7 @@ def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         files, place = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
-        raise _no_client(url, error) from error
+        raise InputError(_no_client(url, error)) from error
     return files, place
 
 
@@ -127,6 +127,8 @@ def reason(error: Exception, place: str) -> str:
     'no permission to read /photos/tit.jpg'
     """
     match error:
+        case FileNotFoundError(__cause__=OSError() as cause) if not isinstance(cause, FileNotFoundError):
+            return f"cannot reach {place}: {_one_line(cause)}"  # so fsspec reports a server that does not answer
         case FileNotFoundError() | NotADirectoryError():
             return f"no such file: {place}"
         case PermissionError():
@@ -182,10 +184,8 @@ def _client_errors() -> tuple[type[Exception], ...]:
     return tuple(getattr(sys.modules[module], name) for module, name in known if module in sys.modules)
 
 
-def _no_client(url: str, error: Exception) -> InputError:
-    return InputError(
-        f"cannot open {url}: {_one_line(error)}; install what its scheme needs, or copy it to this machine"
-    )
+def _no_client(url: str, error: Exception) -> str:
+    return f"cannot open {url}: {_one_line(error)}; install what its scheme needs, or copy it to this machine"
 
 
 def _one_line(error: Exception) -> str:

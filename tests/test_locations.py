@@ -1,8 +1,9 @@
 """Opening what a record's address says."""
 
 import io
+import socket
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,14 +22,6 @@ def write_tar(path: Path, members: Mapping[str, bytes]) -> None:
             entry = tarfile.TarInfo(name)
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
-
-
-@pytest.fixture
-def remote() -> Iterator[fsspec.AbstractFileSystem]:
-    files = fsspec.filesystem("memory")
-    yield files
-    files.store.clear()
-    files.pseudo_dirs[:] = [""]
 
 
 def test_a_local_file_is_read_by_path_and_by_file_url(tmp_path: Path) -> None:
@@ -115,10 +108,17 @@ def test_a_missing_remote_file_is_refused(remote: fsspec.AbstractFileSystem) -> 
         read_bytes("memory://photos/none.jpg")
 
 
-def test_an_unknown_scheme_is_the_jobs_mistake_and_not_the_pictures() -> None:
-    with pytest.raises(InputError, match=r"cannot open nowhere://a.jpg: .*nowhere") as caught:
+def test_an_unknown_scheme_fails_its_own_picture_only() -> None:
+    with pytest.raises(PictureError, match=r"^cannot open nowhere://a.jpg: .*nowhere"):
         read_bytes("nowhere://a.jpg")
-    assert not isinstance(caught.value, PictureError)
+
+
+def test_a_server_that_does_not_answer_is_not_called_a_missing_file() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/tit.jpg"
+        with pytest.raises(PictureError, match=f"^cannot reach {url}: .*connect"):
+            read_bytes(url)
 
 
 def test_a_manifests_failure_is_not_a_pictures_failure(tmp_path: Path) -> None:
