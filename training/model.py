@@ -196,6 +196,8 @@ def _from_timm(config: ModelConfig) -> Towers:
         },
     }
     clip = open_clip.model.CustomTextCLIP(**model_cfg, init_logit_scale=float(torch.tensor(config.logit_scale).log()))
+    # A token that no training text has stays at zero and says nothing, instead of something at random.
+    nn.init.zeros_(clip.text.token_embedding.weight)
     if config.weights:
         _fill(clip.visual.trunk, Path(config.weights).expanduser())
     transform = ImageTransform(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors, write_json
@@ -59,6 +59,8 @@ class Run:
     codes: Int[np.ndarray, "n ranks"]
     """Of all examples, as `Examples.codes`."""
     classes: Int[np.ndarray, " n"]
+    features: Float32[np.ndarray, "n p"] | None = None
+    """Of all examples, while the picture side is locked and they are cached."""
     scores: dict[str, float] = field(default_factory=dict)
     """Those of the last evaluation."""
     seen: int = 0
@@ -70,6 +72,33 @@ class Run:
     def total_steps(self) -> int:
         """Steps of all epochs."""
         return self.steps_per_epoch * self.config.loop.epochs
+
+    @property
+    def is_locked(self) -> bool:
+        """Whether the picture side stands still in the next step."""
+        return self.config.model.lock_image or self.progress.step < self.config.model.lock_image_steps
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the next step takes features that were computed once."""
+        return self.is_locked and self.config.model.lock_image_cached
+
+    def cached(self, rows: Int[np.ndarray, " b"]) -> torch.Tensor:
+        """Pooled features of unchanged pictures, which are computed when first asked for."""
+        if self.features is None:
+            wanted = self.split.train
+            self.towers.eval()
+            found, kept = encode_examples(
+                self.towers,
+                self.examples,
+                wanted,
+                workers=self.config.data.workers,
+                autocast=self.autocast,
+                pooled=True,
+            )
+            self.features = np.zeros((len(self.examples), found.shape[1]), np.float32)
+            self.features[kept] = found
+        return torch.from_numpy(self.features[rows]).to(self.towers.device)
 
     @property
     def batch_pictures(self) -> int:

@@ -19,9 +19,8 @@ from cladescope.training.texts import chosen_types, plan_texts
 def take_step(run: Run, batch: Batch) -> dict[str, float]:
     """One step of the optimiser; returns the loss and its terms."""
     config, step = run.config, run.progress.step
-    locked = config.model.lock_image or step < config.model.lock_image_steps
     run.towers.train()
-    set_trainable(run.towers, config.model, locked=locked)
+    set_trainable(run.towers, config.model, locked=run.is_locked)
     for group in run.optimiser.param_groups:
         group["lr"] = group["peak"] * rate_at(step, warmup=config.optimiser.warmup_steps, total=run.total_steps)
     run.optimiser.zero_grad(set_to_none=True)
@@ -60,9 +59,12 @@ def backward(run: Run, batch: Batch) -> tuple[float, dict[str, float]]:
         with run.autocast():
             return towers.texts(tokens)
 
-    pixels = normalised(batch.pixels, towers.transform, device)
-    own = len(pixels)
-    images = Side(encode_images, pixels if replay is None else torch.cat([pixels, replay.pixels]), chunk_size=chunk)
+    own = len(batch.rows)
+    if run.is_cached:
+        images = Side(lambda pooled: pooled, run.cached(batch.rows))
+    else:
+        pixels = normalised(batch.pixels, towers.transform, device)
+        images = Side(encode_images, pixels if replay is None else torch.cat([pixels, replay.pixels]), chunk_size=chunk)
     sides = [images]
     text = torch.empty(0, towers.embed_dim, device=device)
     pairs = torch.empty(0, dtype=torch.int64)

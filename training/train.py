@@ -14,6 +14,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import Int
+
 from cladescope.training import checkpoint
 from cladescope.training.checkpoint import BEST, LAST
 from cladescope.training.config import TrainConfig
@@ -69,20 +72,27 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
 
 def _epoch(run: Run) -> Iterator[Batch]:
     """The batches of the epoch that the run is in, from its next step on."""
-    config, step = run.config, run.progress.step
-    epoch, start = divmod(step, run.steps_per_epoch)
+    config = run.config
+    epoch, start = divmod(run.progress.step, run.steps_per_epoch)
     train = run.split.train
-    order = epoch_order(
-        run.examples.classes()[train],
-        seed=config.seed,
-        epoch=epoch,
-        balance=config.data.balance,
-        n_samples=config.data.samples_per_epoch or None,
-    )
+    order = train[
+        epoch_order(
+            run.classes[train],
+            seed=config.seed,
+            epoch=epoch,
+            balance=config.data.balance,
+            n_samples=config.data.samples_per_epoch or None,
+        )
+    ]
+    if run.is_cached:
+        unlocked = config.model.lock_image_steps - epoch * run.steps_per_epoch
+        stop = run.steps_per_epoch if config.model.lock_image else min(run.steps_per_epoch, unlocked)
+        yield from _without_pixels(run, order, start, stop)
+        start = stop
     size = config.model.image_size or run.towers.transform.size
     stream = batches(
         run.examples,
-        train[order],
+        order,
         batch_size=config.loop.batch_size,
         prepare=augmented(size, config.augment, seed=config.seed, epoch=epoch),
         workers=config.data.workers,
@@ -94,6 +104,15 @@ def _epoch(run: Run) -> Iterator[Batch]:
     )
     with contextlib.closing(stream):
         yield from stream
+
+
+def _without_pixels(run: Run, order: Int[np.ndarray, " n"], start: int, stop: int) -> Iterator[Batch]:
+    """Steps `start` to `stop` of an epoch whose features are cached: the rows that `batches` would give."""
+    n = run.config.loop.batch_size
+    for step in range(start, stop):
+        first = step * n * run.group.n_processes + run.group.process
+        positions = first + run.group.n_processes * np.arange(n)
+        yield Batch(step, positions, order[positions], np.empty((0, 0, 0, 3), np.uint8), 0)
 
 
 def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
