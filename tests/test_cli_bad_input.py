@@ -351,6 +351,23 @@ def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_pa
     assert (rest["already_stored"], rest["embedded"]) == (stored["images"], 300 - stored["images"])
 
 
+def test_ctrl_c_while_the_program_loads_ends_in_a_line():
+    interrupted = """
+import sys
+from cladescope.app.main import main
+
+class CtrlC:
+    def find_spec(name, *_):
+        if name == "cladescope.app.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC)
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (ended.returncode, ended.stderr) == (1, "error: interrupted before anything was done\n")
+
+
 @pytest.mark.parametrize("form", ["--csv", "--json", "--exact"])
 def test_a_pipe_that_closes_early_is_no_error_to_talk_about(store, query, form, monkeypatch, capfd):
     read_end, write_end = os.pipe()

@@ -72,6 +72,7 @@ def loaded_after(statement):
         ("import cladescope.embedding.encoders.open_clip_model", {"lancedb", "faiss"}),
         ("import cladescope.training", {"lancedb", "faiss"}),
         ("import cladescope.training.examples, cladescope.training.splits", {"torch", "lancedb", "faiss"}),
+        ("import cladescope.app.main", {"numpy", "typer"}),
         ("import cladescope.app.cli", {"torch", "lancedb", "faiss", "umap", "open_clip"}),
         ("import cladescope.index.store", {"torch", "open_clip", "timm"}),
     ],
