@@ -7,6 +7,9 @@ It is the input of the demo and the ground truth of tests. How species come abou
 import csv
 import json
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -110,11 +113,13 @@ def _run(batches: Iterator[_Batch], *, workers: int) -> Iterator[int]:
     if workers == 1:
         yield from map(_draw_batch, batches)
         return
-    pool = ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    spawn = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_end_with_parent)
     waiting: deque[Future[int]] = deque()
     try:
         for batch in batches:
-            waiting.append(pool.submit(_draw_batch, batch))
+            with _out_of_reach_of_ctrl_c():
+                waiting.append(pool.submit(_draw_batch, batch))
             if len(waiting) >= 4 * workers:
                 yield waiting.popleft().result()
         while waiting:
@@ -125,6 +130,28 @@ def _run(batches: Iterator[_Batch], *, workers: int) -> Iterator[int]:
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _out_of_reach_of_ctrl_c() -> Iterator[None]:
+    """Processes that start in here never see Ctrl-C: whoever started them does, and ends them in good order."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is gone: it would wait for work forever."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _draw_batch(batch: _Batch) -> int:

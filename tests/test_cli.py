@@ -132,6 +132,12 @@ def test_a_simulation_prints_the_path_of_its_manifest(run, tmp_path):
     assert "4 pictures of 2 species" in ended.err
 
 
+def test_a_long_simulation_says_how_far_it_is(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(cladescope.app.cli.output, "LOG_SECONDS", 0.0)
+    ended = run("simulate", tmp_path / "clades", "--species", 2, "--images", 2, "--size", 32)
+    assert [line.partition(",")[0] for line in ended.err.splitlines()[:2]] == ["drawn 2 of 4", "drawn 4 of 4"]
+
+
 def test_doctor_names_what_the_machine_offers(run):
     assert "torch" in run("doctor").out
 

@@ -1,8 +1,11 @@
 """Simulated clades against independent readings of their promises: bytes, clades, Brownian motion, looks."""
 
+import contextlib
 import csv
 import hashlib
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +70,43 @@ def test_another_process_and_two_workers_write_the_same_bytes(written: Path, tmp
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "PYTHONHASHSEED": "7"}
     subprocess.run([sys.executable, str(script)], check=True, env=environment)
     assert digests(tmp_path / "out") == digests(written)
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_quietly_with_the_process_that_started_them(tmp_path: Path, ending: signal.Signals) -> None:
+    code = (
+        "import time\n"
+        "from pathlib import Path\n"
+        "from cladescope.simulate import SimulationConfig, simulate\n"
+        "if __name__ == '__main__':\n"
+        f"    simulate(Path({str(tmp_path / 'out')!r}), SimulationConfig(species=60, images=500, size=64), workers=2)\n"
+        "else:\n"
+        "    print('a worker loads', flush=True)\n"
+        "    time.sleep(1)\n"
+    )
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[1])},
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "a worker loads\n"
+        if ending == signal.SIGINT:
+            os.killpg(process.pid, ending)  # Ctrl-C reaches every process of a terminal
+        else:
+            process.kill()
+        _, said = process.communicate(timeout=60)  # until the last worker has let go of stderr
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -ending
+    assert said.count("Traceback") == (ending == signal.SIGINT), "none but the script's own"
 
 
 def test_the_metadata_names_every_picture_with_seven_ranks(written: Path) -> None:

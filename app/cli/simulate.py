@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import print_json, say
+from cladescope.app.cli.output import job_progress, print_json, say
+from cladescope.embedding.pipeline import Progress
 from cladescope.simulate import SimulationConfig
 
 DEFAULTS = SimulationConfig()
@@ -31,7 +32,12 @@ def simulate(
 
     config = SimulationConfig(species=species, images=images, seed=seed, size=size)
     began = time.monotonic()
-    manifest = run(directory, config, workers=workers)
+    with job_progress("drawn") as show:
+
+        def drawn(done: int, total: int) -> None:
+            show(Progress(done, total, embedded=done, failed=0, seconds=time.monotonic() - began))
+
+        manifest = run(directory, config, workers=workers, progress=drawn)
     seconds = time.monotonic() - began
     n = species * images
     if json:
