@@ -3,8 +3,9 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
@@ -25,6 +26,10 @@ class Progress:
     """Optimiser steps that were taken."""
     best: float | None = None
     """Best monitored score so far."""
+    evaluated: int = 0
+    """Step of the last evaluation."""
+    n_replaced: int = 0
+    """Pictures that could not be read and were replaced, over all processes."""
 
 
 def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping[str, Any]) -> None:
@@ -34,8 +39,7 @@ def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping
     """
     content = {
         "format_version": FORMAT_VERSION,
-        "step": progress.step,
-        "best": progress.best,
+        "progress": asdict(progress),
         "config": json.dumps(config.to_dict()),
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -67,9 +71,10 @@ def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, di
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         version, made_under = content["format_version"], json.loads(content["config"])
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, UnpicklingError) as error:
         raise InputError(
-            f"{path} is no checkpoint or is damaged ({str(error).partition(chr(10))[0][:120]}): go on from {BEST}, or start anew"
+            f"{path} is no checkpoint or is damaged ({str(error).partition(chr(10))[0][:120]}): "
+            f"put {BEST} in its place to go on from there, or start a new run"
         ) from error
     if version != FORMAT_VERSION:
         raise InputError(f"{path} has checkpoint format {version}, this version of cladescope reads {FORMAT_VERSION}")
@@ -79,7 +84,7 @@ def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, di
             raise InputError(
                 f"the configuration changed since {path} was written: {'; '.join(changed)}: put it back, or start a new run"
             )
-    return Progress(step=content["step"], best=content["best"]), content
+    return Progress(**content["progress"]), content
 
 
 def restore_random(content: Mapping[str, Any]) -> None:

@@ -78,6 +78,8 @@ class ModelConfig:
     """Pixels a side for training; 0 for the model's own."""
     export_size: int = 0
     """Pixels a side that the exported encoder declares; 0 for `image_size`."""
+    export_dtype: Literal["float32", "float16"] = "float32"
+    """Type of the exported weights."""
     embed_dim: int = 512
     """Length of the vectors of a timm model."""
     text_width: int = 256
@@ -167,7 +169,7 @@ class OptimiserConfig:
 
     learning_rate: float = 1e-4
     image_learning_rate: float = 0.0
-    """Of the picture side's backbone, where it differs; 0 for the same."""
+    """Of the picture side, where it differs; 0 for the same."""
     layer_decay: float = 1.0
     """Factor on the learning rate from one layer of the picture side to the one before it."""
     weight_decay: float = 0.2

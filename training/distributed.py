@@ -42,15 +42,23 @@ class Group:
         gathered: torch.Tensor = _Gather.apply(rows, self.process, self.n_processes)
         return gathered
 
-    def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace each gradient by its mean over the processes; a weight without one counts as zero."""
+    def share(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Give every process the first one's values."""
         if self.n_processes == 1:
             return
-        moving = [parameter for parameter in parameters if parameter.requires_grad]
-        for bucket in _buckets(moving):
-            for parameter in bucket:
-                if parameter.grad is None:
-                    parameter.grad = torch.zeros_like(parameter)
+        for tensor in tensors:
+            values = tensor.detach().contiguous()
+            dist.broadcast(values, 0)
+            tensor.detach().copy_(values)
+
+    def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace each gradient by its mean over the processes.
+
+        The processes compute the same loss, so a weight has a gradient in all of them or in none.
+        """
+        if self.n_processes == 1:
+            return
+        for bucket in _buckets([parameter for parameter in parameters if parameter.grad is not None]):
             gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
             flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
             dist.all_reduce(flat)
@@ -71,8 +79,11 @@ def joined(device: str) -> Iterator[Group]:
 
     Raises InputError where torchrun's variables are incomplete.
     """
-    n_processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if n_processes == 1:
+    stated = os.environ.get("WORLD_SIZE", "1")
+    if not stated.isdecimal():
+        raise InputError(f"WORLD_SIZE is {stated!r}, expected a number of processes: start with torchrun")
+    n_processes = int(stated)
+    if n_processes <= 1:
         yield Group()
         return
     missing = [name for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
@@ -90,8 +101,9 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(context, rows: torch.Tensor, process: int, n_processes: int) -> torch.Tensor:  # type: ignore[no-untyped-def] # noqa: ANN001
         context.process, context.n_processes, context.n_rows = process, n_processes, len(rows)
-        parts = [torch.empty_like(rows) for _ in range(n_processes)]
-        dist.all_gather(parts, rows.contiguous())
+        own = rows.contiguous()
+        parts = [torch.empty_like(own) for _ in range(n_processes)]
+        dist.all_gather(parts, own)
         return torch.cat(parts)
 
     @staticmethod

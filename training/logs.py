@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from cladescope.index.files import disk_errors
+from cladescope.training.checkpoint import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -19,30 +20,37 @@ LOG_FILE = "log.jsonl"
 class Log:
     """Appends to `log.jsonl`: one object a line, with `kind`, `step`, `time` (seconds since 1970) and figures.
 
-    Lines of steps past `at_step`, of a run that was killed after it saved that step, are dropped.
+    Lines that a run wrote after its last checkpoint, before it was killed, are dropped: it will write them again.
     """
 
-    def __init__(self, folder: Path, *, at_step: int) -> None:
+    def __init__(self, folder: Path, progress: Progress) -> None:
         path = folder / LOG_FILE
+        self._folder = folder
+        reached = {"evaluate": progress.evaluated}
         with disk_errors(folder):
-            kept = [line for line in read_log(path) if line["step"] <= at_step] if path.exists() else []
-            self._file = path.open("w", encoding="utf-8")
-            for line in kept:
-                self._append(line)
+            old = read_log(path) if path.exists() else []
+            kept = [line for line in old if line["step"] <= reached.get(line["kind"], progress.step)]
+            part = path.with_name(f".{path.name}.part")
+            part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
+            part.replace(path)
+            self._file = path.open("a", encoding="utf-8")
         self._board: Any = None
         if importlib.util.find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(folder / "tensorboard", purge_step=at_step + 1)
+            self._board = SummaryWriter(folder / "tensorboard", purge_step=progress.step + 1)
         else:
             logger.info("no TensorBoard files: pip install 'cladescope[train]' for them; %s has every figure", path)
 
     def write(self, kind: str, step: int, figures: Mapping[str, float]) -> None:
-        """One line, and a point of each curve."""
-        self._append({"kind": kind, "step": step, "time": round(time.time(), 3), **figures})
-        if self._board is not None:
-            for name, value in figures.items():
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+        """One line, and a point of each curve. Raises StoreError where they cannot be written."""
+        line = {"kind": kind, "step": step, "time": round(time.time(), 3), **figures}
+        with disk_errors(self._folder):
+            self._file.write(json.dumps(line) + "\n")
+            self._file.flush()
+            if self._board is not None:
+                for name, value in figures.items():
+                    self._board.add_scalar(f"{kind}/{name}", value, step)
 
     def __enter__(self) -> "Log":
         return self
@@ -53,10 +61,6 @@ class Log:
         self._file.close()
         if self._board is not None:
             self._board.close()
-
-    def _append(self, line: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(line) + "\n")
-        self._file.flush()
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import torch
 from jaxtyping import Float, Int
 from open_clip.factory import _get_hf_config
 from open_clip.transformer import TextTransformer
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -29,10 +32,11 @@ from cladescope.training.folding import fold_norms, unfolded
 
 IMAGENET_TIMM_MEAN = (0.5, 0.5, 0.5)
 """Mean and std of a timm backbone from a file, which does not say its own."""
+DEFAULT_SIZE = 224
+"""Pixels a side of a timm backbone where nothing else is asked for."""
 MAX_LOGIT_SCALE = 100.0
 _HEAD = re.compile(r"^(classifier|head|fc|head_drop)\.")
 _LAYER = re.compile(r"(?:resblocks|blocks|layers|stages|layer)\.?(\d+)\.")
-_LAST = re.compile(r"^(ln_post|attn_pool|trunk\.(conv_head|bn2|norm|norm_pre|fc_norm))")
 
 
 class Towers(nn.Module):
@@ -48,7 +52,8 @@ class Towers(nn.Module):
         self.folded: tuple[tuple[str, str, float], ...] = ()
         self.projection, self._names = _take_projection(clip.visual)
         self.replay_projection: nn.Linear | None = None
-        self._backbone: Any = clip.visual
+        self.train_size = transform.size
+        """Pixels a side of pictures in training; those of `transform` are what the exported encoder declares."""
 
     @property
     def embed_dim(self) -> int:
@@ -73,7 +78,7 @@ class Towers(nn.Module):
 
     def pooled(self, images: Float[torch.Tensor, "b 3 h w"]) -> Float[torch.Tensor, "b p"]:
         """Pooled features of normalised pictures, before the projection."""
-        features: torch.Tensor = self._backbone(images)
+        features: torch.Tensor = self.clip.visual(images)
         return features.float()
 
     def project(self, pooled: Float[torch.Tensor, "b p"], *, replay: bool = False) -> Float[torch.Tensor, "b d"]:
@@ -90,7 +95,7 @@ class Towers(nn.Module):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Compile the backbone and the text side; names of weights stay as they are."""
-        self._backbone = torch.compile(self.clip.visual, *args, **kwargs)
+        self.clip.visual.compile(*args, **kwargs)
         self.clip.text.compile(*args, **kwargs)
 
     def fold_norms(self) -> None:
@@ -104,6 +109,7 @@ class Towers(nn.Module):
         with torch.inference_mode():
             before = self.clip.visual(probe)
         self.folded = fold_norms(self.clip.visual)
+        self.__dict__.pop("_layers", None)
         with torch.inference_mode():
             after = self.clip.visual(probe)
         if not torch.allclose(before, after, rtol=1e-3, atol=1e-3 * float(before.abs().max())):
@@ -143,12 +149,15 @@ class Towers(nn.Module):
         """Number of layers of the picture side."""
         return 1 + max(self._layers.values())
 
-    @property
+    @cached_property
     def _layers(self) -> dict[str, int]:
         names = [name for name, _ in self.clip.visual.named_parameters()]
-        found = {name: int(match[1]) + 1 if (match := _LAYER.search(name)) else None for name in names}
-        top = 1 + max((layer for layer in found.values() if layer is not None), default=0)
-        return {name: layer if layer is not None else top if _LAST.search(name) else 0 for name, layer in found.items()}
+        numbers = [int(match[1]) + 1 if (match := _LAYER.search(name)) else None for name in names]
+        known = [number for number in numbers if number is not None]
+        first, top = (numbers.index(known[0]), 1 + max(known)) if known else (len(names), 0)
+        # What stands after the numbered layers is above them, what stands before is the stem.
+        rest = (0 if place < first else top for place in range(len(names)))
+        return {name: other if number is None else number for name, number, other in zip(names, numbers, rest, strict=True)}
 
 
 def build(config: ModelConfig) -> Towers:
@@ -163,20 +172,35 @@ def build(config: ModelConfig) -> Towers:
 
 
 def set_trainable(towers: Towers, config: ModelConfig, *, locked: bool) -> None:
-    """Say which weights move: all but the first stages, and none of the picture side where it is `locked`."""
+    """Put the towers in training: all weights move but the first stages', and none of the picture side where it is
+    `locked`. Batch norms whose weights stand still, and all of them with `freeze_norm`, keep their statistics."""
+    towers.train()
     for name, parameter in towers.clip.visual.named_parameters():
         parameter.requires_grad_(not locked and towers.layer_of(name) >= config.frozen_stages)
     for parameter in towers.projection.parameters():
         parameter.requires_grad_(not locked)
     if locked:
         towers.clip.visual.eval()
+    for norm in _batch_norms(towers):
+        own = list(norm.parameters())
+        if config.freeze_norm or (own and not any(parameter.requires_grad for parameter in own)):
+            norm.eval()
+
+
+def moving_norms(towers: Towers) -> int:
+    """How many batch norms compute with the statistics of the batch, as the towers are set now."""
+    return sum(norm.training for norm in _batch_norms(towers))
+
+
+def _batch_norms(towers: Towers) -> Iterator[nn.Module]:
+    return (module for module in towers.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
 
 
 def _from_timm(config: ModelConfig) -> Towers:
     if not timm.is_model(config.timm):
         near = ", ".join(timm.list_models(f"*{config.timm[:6]}*")[:3])
         raise EncoderError(f"timm has no backbone {config.timm!r}" + (f": near names are {near}" if near else ""))
-    size = config.image_size or 224
+    size = config.image_size or DEFAULT_SIZE
     model_cfg: dict[str, Any] = {
         "embed_dim": config.embed_dim,
         "vision_cfg": {
@@ -204,7 +228,24 @@ def _from_timm(config: ModelConfig) -> Towers:
         size=config.export_size or size, interpolation="bicubic", mean=IMAGENET_TIMM_MEAN, std=IMAGENET_TIMM_MEAN
     )
     model_cfg["vision_cfg"]["image_size"] = transform.size
-    return Towers(clip, model_cfg, transform, open_clip.SimpleTokenizer(context_length=config.text_context))
+    towers = Towers(clip, model_cfg, transform, open_clip.SimpleTokenizer(context_length=config.text_context))
+    towers.train_size = size
+    _check_sizes(towers, config.timm)
+    return towers
+
+
+def _check_sizes(towers: Towers, name: str) -> None:
+    """Raise EncoderError where a model cannot take pictures of its sizes."""
+    towers.eval()
+    for size in {towers.train_size, towers.transform.size}:
+        try:
+            with torch.inference_mode():
+                towers.project(towers.pooled(torch.zeros(1, 3, size, size)))
+        except (RuntimeError, AssertionError, ValueError) as error:
+            raise EncoderError(
+                f"{name} cannot take pictures of {size} pixels ({str(error).partition(chr(10))[0][:160]}): "
+                "set model.image_size and model.export_size to the model's own, or take another model"
+            ) from error
 
 
 def _fill(trunk: nn.Module, path: Path) -> None:
@@ -213,13 +254,14 @@ def _fill(trunk: nn.Module, path: Path) -> None:
         state = load_file(path)
     except FileNotFoundError as error:
         raise EncoderError(f"no weight file {path}: model.weights names a .safetensors file") from error
-    except Exception as error:
+    except (OSError, SafetensorError) as error:
         raise EncoderError(f"{path} is not a safetensors file ({error}): convert the weights first") from error
     kept = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    kept = {name: value for name, value in kept.items() if not _HEAD.match(name)}
-    expected = {name: value for name, value in trunk.state_dict().items() if not name.endswith("num_batches_tracked")}
+    own = trunk.state_dict()
+    kept = {name: value for name, value in kept.items() if name in own or not _HEAD.match(name)}
+    expected = {name: value for name, value in own.items() if not name.endswith("num_batches_tracked")}
     wrong = sorted(name for name in expected if name not in kept or kept[name].shape != expected[name].shape)
-    unknown = sorted(set(kept) - set(trunk.state_dict()))
+    unknown = sorted(set(kept) - set(own))
     if wrong or unknown:
         raise EncoderError(
             f"{path.name} is of another architecture: {len(wrong)} weights missing or of another shape, "
@@ -241,6 +283,8 @@ def _from_open_clip(config: ModelConfig) -> Towers:
         if config.image_size:
             model_cfg["vision_cfg"]["image_size"] = config.image_size
         clip = open_clip.create_model(name, pretrained=pretrained or None, force_custom_text=True, **size)
+        if type(clip) is not open_clip.model.CustomTextCLIP:
+            raise ValueError(f"it is a {type(clip).__name__}, expected a model of two towers")
         tokenizer = open_clip.get_tokenizer(name)
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
         first = str(error).strip().partition("\n")[0][:300]
@@ -248,8 +292,12 @@ def _from_open_clip(config: ModelConfig) -> Towers:
             f"cannot start from {config.open_clip!r}: {first}: give MODEL/PRETRAINED, hf-hub:ORG/REPO or a checkpoint folder"
         ) from error
     model_cfg["custom_text"] = True
-    transform = ImageTransform.from_open_clip(clip.visual.preprocess_cfg)
-    return Towers(clip, model_cfg, transform, tokenizer)
+    towers = Towers(clip, model_cfg, ImageTransform.from_open_clip(clip.visual.preprocess_cfg), tokenizer)
+    if config.export_size:
+        towers.transform = replace(towers.transform, size=config.export_size)
+        model_cfg["vision_cfg"]["image_size"] = config.export_size
+    _check_sizes(towers, config.open_clip)
+    return towers
 
 
 def _model_cfg(name: str) -> dict[str, Any]:
@@ -286,10 +334,18 @@ def _take_projection(visual: Any) -> tuple[nn.Module, tuple[str, str]]:
 def _shortened(text: nn.Module, tokens: Int[torch.Tensor, "t length"]) -> Iterator[torch.Tensor]:
     """Tokens without the columns that are padding everywhere; the causal mask is cut to their length meanwhile."""
     mask = getattr(text, "attn_mask", None)
-    if not isinstance(text, TextTransformer) or mask is None or text.cls_emb is not None or text.use_pad_mask:
+    if (
+        not isinstance(text, TextTransformer)
+        or mask is None
+        or text.cls_emb is not None
+        or text.use_pad_mask
+        or text.pool_type not in ("argmax", "eos")
+    ):
         yield tokens
         return
-    length = int((tokens != 0).sum(dim=1).max()) if len(tokens) else 1
+    # 0 pads, but is also a token of its own ("!"): only columns after the last that is not 0 are padding.
+    columns = (tokens != 0).any(dim=0).nonzero()
+    length = int(columns.max()) + 1 if len(columns) else 1
     text.attn_mask = mask[:length, :length]
     try:
         yield tokens[:, :length]

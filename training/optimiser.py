@@ -43,8 +43,10 @@ def make_optimiser(config: TrainConfig, towers: Towers, criterion: Criterion) ->
                 continue
             rate = options.image_learning_rate or rate
             rate *= options.layer_decay ** (towers.n_layers - 1 - layer)
-        elif name.startswith("projection.") and config.model.lock_image:
-            continue
+        elif name.startswith("projection."):
+            if config.model.lock_image:
+                continue
+            rate = options.image_learning_rate or rate
         decay = options.weight_decay if parameter.ndim >= 2 else 0.0
         groups.setdefault((rate, decay), []).append(parameter)
     return torch.optim.AdamW(

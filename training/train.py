@@ -181,4 +181,4 @@ def _export(run: Run, recipe: str) -> None:
         "config": json.loads(json.dumps(config.to_dict())),
     }
     with averaged(run):
-        export(run.towers, run.folder / "export", card=card)
+        export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
