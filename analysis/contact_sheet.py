@@ -90,7 +90,7 @@ def _in_rows(tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
 
 
 def _lines(hit: Hit) -> tuple[str, ...]:
-    name = hit.taxon.name if hit.taxon is not None else str(hit.extra.get("label") or hit.image_id)
+    name = hit.taxon.name if hit.taxon is not None else str(hit.extra.get("label") or Path(hit.uri).name)
     family = hit.taxon.path[4] if hit.taxon is not None and len(hit.taxon.path) > 4 else None
     return (f"{hit.position}. {name}", hit.common_name or "", f"{hit.score:.3f}  {family or ''}".rstrip())
 

@@ -2,8 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cladescope.analysis import contact_sheet
 from cladescope.analysis.contact_sheet import TILE, Tile, draw, draw_answer, save
 from cladescope.errors import InputError
+from cladescope.index.consensus import consensus
+from cladescope.index.retrieval import Answer, Hit
+from cladescope.taxonomy import Taxon
 
 
 def test_a_sheet_shows_query_and_hits(clades, store, tmp_path):
@@ -24,6 +28,30 @@ def _tops(pixels):
     starts = np.flatnonzero(drawn[1:] & ~drawn[:-1]) + 1
     tall = [start for start in starts if drawn[start : start + TILE - 10].all()]
     return tall[:2]
+
+
+def test_a_hit_is_called_by_its_taxon_else_its_label_else_its_file(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(contact_sheet, "draw", lambda _, tiles, **__: drawn.extend(tiles) or Image.new("RGB", (1, 1)))
+    titmouse = Taxon(("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major"))
+    hits = [
+        Hit(position, 0.5, f"{position}c0ffee", "/photos/tits/tit.jpg", taxon, common_name, extra)
+        for position, (taxon, common_name, extra) in enumerate(
+            [
+                (titmouse, "Great Tit", {"label": "tits"}),
+                (None, None, {"label": "tits"}),
+                (None, None, {"label": None}),
+            ],
+            1,
+        )
+    ]
+    answer = Answer(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), "exact")
+    draw_answer(answer, tmp_path / "hits.png")
+    assert [tile.lines for tile in drawn] == [
+        ("1. Parus major", "Great Tit", "0.500  Paridae"),
+        ("2. tits", "", "0.500"),
+        ("3. tit.jpg", "", "0.500"),
+    ]
 
 
 def test_a_picture_that_is_gone_leaves_a_field_and_not_an_error(tmp_path, caplog):
