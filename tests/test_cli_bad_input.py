@@ -291,6 +291,7 @@ def test_an_encoder_that_does_not_exist_is_refused(fails, photos, tmp_path):
     [
         (["nonsense"], "No such command"),
         (["embed", "photos"], "--store"),
+        (["embed", "a.jpg", "b.jpg", "c.jpg", "--store", "s"], "found 3 sources, expected one: quote a pattern"),
         (["embed", "photos", "--store", "s", "--limit", "-1"], "--limit"),
         (["embed", "photos", "--store", "s", "--batch-size", "0"], "--batch-size"),
         (["embed", "photos", "--store", "s", "--device", "tpu"], "'auto', 'cpu', 'cuda'"),

@@ -12,7 +12,7 @@ import typer
 import cladescope
 from cladescope.app.cli.demo import demo
 from cladescope.app.cli.doctor import doctor
-from cladescope.app.cli.embed import embed
+from cladescope.app.cli.embed import OneSource, embed
 from cladescope.app.cli.import_ import import_
 from cladescope.app.cli.index import index
 from cladescope.app.cli.info import info
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(embed)
+app.command(cls=OneSource, context_settings={"allow_extra_args": True})(embed)
 app.command(name="import")(import_)
 app.command()(info)
 app.command()(index)

@@ -1,9 +1,10 @@
 """`cladescope embed`: pictures into a store."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import DeviceName, JsonOption, PrecisionName, StoreOption
@@ -12,6 +13,20 @@ from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.embedding.pipeline import EmbedConfig
 
 DEFAULTS = EmbedConfig()
+
+
+class OneSource(TyperCommand):
+    """A command whose further arguments are most likely a pattern that the shell has replaced by its matches."""
+
+    def parse_args(self, context: Any, args: list[str]) -> list[str]:
+        """Read the arguments; raises BadParameter where there are several sources."""
+        rest = super().parse_args(context, args)
+        if rest:
+            raise typer.BadParameter(
+                f"found {1 + len(rest)} sources, expected one: quote a pattern, as in 'photos/*.jpg', or name the folder",
+                ctx=context,
+            )
+        return rest
 
 
 def embed(

@@ -22,7 +22,7 @@ _INAT21_ROLES = (*RANKS[:-1], "epithet")
 class FolderSource:
     """Records of the picture files below a folder: all of them, or those that match a pattern.
 
-    They come in the order of `Walk`.     Ranks are read from the deepest folder named as in iNaturalist 2021
+    They come in the order of `Walk`. Ranks are read from the deepest folder named as in iNaturalist 2021
     (`00001_Animalia_Arthropoda_Insecta_Lepidoptera_Nymphalidae_Vanessa_atalanta`); where there is none, the
     name of the folder in which a picture lies is its `label`, null directly in the root. Memory does not
     depend on the number of files.
@@ -43,11 +43,10 @@ class FolderSource:
         walk = self._walk()
         if next(self._found(walk), None) is None:
             wanted = f"no picture that matches {' or '.join(patterns)}" if patterns else "no pictures"
+            others = f", but {counted(walk.ignored)}" if walk.ignored else "" if patterns else ", it is empty"
             shards = "; for its shards, give 'FOLDER/*.tar'" if walk.ignored[".tar"] else ""
             raise InputError(
-                f"found {wanted} in {root}"
-                + (f", but {counted(walk.ignored)}: " if walk.ignored else ", it is empty: ")
-                + f"expected files ending in {' '.join(sorted(PICTURE_SUFFIXES))}{shards}"
+                f"found {wanted} in {root}{others}: expected files ending in {' '.join(sorted(PICTURE_SUFFIXES))}{shards}"
             )
 
     def count(self) -> int | None:

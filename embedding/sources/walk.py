@@ -179,10 +179,8 @@ def counted(ignored: Counter[str]) -> str:
     >>> counted(Counter({".txt": 2, "": 1}))
     '3 other files (.txt 2, without ending 1)'
     """
-    if not ignored:
-        return "no files"
     kinds = ", ".join(f"{suffix or 'without ending'} {n}" for suffix, n in ignored.most_common(8))
-    return f"{ignored.total()} other files ({kinds})"
+    return f"{ignored.total()} other file{'s' * (ignored.total() > 1)} ({kinds})"
 
 
 def _is_utf8(name: str) -> bool:
