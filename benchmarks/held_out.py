@@ -59,10 +59,12 @@ def right_by_score(encoder: Encoder, examples: Examples, parts: Split) -> dict[s
     return found
 
 
-def zero_shot(encoder: Encoder, examples: Examples, pictures: np.ndarray, options: np.ndarray) -> np.ndarray:
+def zero_shot(
+    encoder: Encoder, examples: Examples, pictures: np.ndarray, options: np.ndarray, *, text_type: str = TEXT_TYPE
+) -> np.ndarray:
     """The class whose text is nearest to each picture."""
     names = common_names_of(examples)
-    texts = [prompt(examples.class_taxa[code], TEXT_TYPE, common_name=names[code]) for code in options]
+    texts = [prompt(examples.class_taxa[code], text_type, common_name=names[code]) for code in options]
     return options[(pictures @ encoder.encode_texts(texts).T).argmax(axis=1)]
 
 
