@@ -266,10 +266,12 @@ def load_config(name: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """
     values = _read(name)
     for key, value in (overrides or {}).items():
-        section, _, last = key.rpartition(".")
-        inner: dict[str, Any] = values.setdefault(section, {}) if section else values
-        if not isinstance(inner, dict):
-            raise InputError(f"{section!r} in {name} is {inner!r}: expected a section")
+        *sections, last = key.split(".")
+        inner: Any = values
+        for section in sections:
+            inner = inner.setdefault(section, {})
+            if not isinstance(inner, dict):
+                raise InputError(f"{section!r} in {name} is {inner!r}: expected a section")
         inner[last] = value
     config: TrainConfig = _built(TrainConfig, values, at="")
     return config
@@ -304,7 +306,7 @@ def _plain(value: object) -> object:
 
 def _read(name: str | Path) -> dict[str, Any]:
     path = Path(name)
-    if path.suffix != ".toml" and not path.exists():
+    if path.suffix != ".toml" and not path.is_file():
         if str(name) not in recipes():
             raise InputError(f"no recipe {str(name)!r}: give a .toml file, or one of {', '.join(recipes())}")
         text = (resources.files("cladescope.training") / "recipes" / f"{name}.toml").read_text(encoding="utf-8")

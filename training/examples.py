@@ -194,11 +194,15 @@ def _collect(records: Iterator[Record]) -> Examples:
             examples.groups.append(labels.get("observation_id"))
             examples.sources.append(record.source)
             examples.licences.append(labels.get("licence"))
-    return replace(examples, taxa=tuple(taxa), spans=_spans(examples.uris))
+    return replace(examples, taxa=tuple(taxa), spans=find_spans(examples.uris))
 
 
-def _spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
-    """Place of each picture in its tar shard; None for one that is in none, or in one that cannot be indexed."""
+def find_spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
+    """Place of each picture in its tar shard; None for one that is in none, or in one that cannot be indexed.
+
+    >>> find_spans(["/photos/tit.jpg"])
+    [None]
+    """
     spans: list[tuple[str, int, int] | None] = [None] * len(uris)
     wanted: dict[str, dict[str, list[int]]] = {}
     for row, uri in enumerate(uris):

@@ -5,12 +5,14 @@
 
 import hashlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 import cladescope
@@ -44,18 +46,20 @@ def export(
     config = {"model_cfg": towers.model_cfg, "preprocess_cfg": preprocess_cfg(towers.transform)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         part = folder / f".{WEIGHTS_FILE}.part"
         save_file(state, part)
-        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        shutil.copymode(folder / CONFIG_FILE, part)  # safetensors lets nobody else read its files
+        with part.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
         part.replace(folder / WEIGHTS_FILE)
-        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
         whole = {
             **card,
             "weights": {"file": WEIGHTS_FILE, "dtype": dtype, "sha256": digest, "parameters": _count(state)},
         }
         (folder / CARD_FILE).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
         (folder / CARD_PAGE).write_text(page(whole), encoding="utf-8")
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise StoreError(f"cannot export to {folder} ({reason}): free some space or choose another folder") from error
     return folder
@@ -103,12 +107,12 @@ def data_card(examples: Examples, split: Split) -> dict[str, Any]:
     }
 
 
-def environment() -> dict[str, Any]:
+def environment(device: torch.device) -> dict[str, Any]:
     """Versions and hardware of a run."""
     return {
         "cladescope": cladescope.__version__,
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
     }
 
 

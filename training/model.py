@@ -122,7 +122,10 @@ class Towers(nn.Module):
                 "this model has no projection of its own to be doubled: replay needs a ViT or a timm model"
             )
         self.replay_projection = nn.Linear(
-            self.projection.in_features, self.projection.out_features, bias=self.projection.bias is not None
+            self.projection.in_features,
+            self.projection.out_features,
+            bias=self.projection.bias is not None,
+            device=self.device,
         )
         self.replay_projection.load_state_dict(self.projection.state_dict())
 
@@ -157,7 +160,9 @@ class Towers(nn.Module):
         first, top = (numbers.index(known[0]), 1 + max(known)) if known else (len(names), 0)
         # What stands after the numbered layers is above them, what stands before is the stem.
         rest = (0 if place < first else top for place in range(len(names)))
-        return {name: other if number is None else number for name, number, other in zip(names, numbers, rest, strict=True)}
+        return {
+            name: other if number is None else number for name, number, other in zip(names, numbers, rest, strict=True)
+        }
 
 
 def build(config: ModelConfig) -> Towers:

@@ -17,8 +17,10 @@ from cladescope.errors import InputError
 from cladescope.training.config import TrainConfig
 from cladescope.training.distributed import Group
 from cladescope.training.evaluate import normalised
+from cladescope.training.examples import find_spans
 from cladescope.training.loader import Batch, augmented, batches, n_steps
 from cladescope.training.model import Towers
+from cladescope.training.shard_index import read_span
 
 CAPTION_NAMES = ("caption", "text", "TEXT")
 
@@ -31,6 +33,8 @@ class ReplayBatch:
     """Pictures of this process."""
     captions: tuple[str, ...]
     """Captions of the pictures of all processes, in the order in which their features are gathered."""
+    n_replaced: int
+    """Pictures of this process that could not be read, each replaced by another."""
 
 
 class CaptionedPictures:
@@ -45,6 +49,7 @@ class CaptionedPictures:
             if record.problem is None and caption:
                 self.uris.append(record.uri)
                 self.captions.append(caption)
+        self._spans = find_spans(self.uris)
         if not self.uris:
             raise InputError(
                 f"no picture of {spec} has a caption: expected a manifest with a column {' or '.join(CAPTION_NAMES)}"
@@ -55,7 +60,8 @@ class CaptionedPictures:
 
     def read(self, row: int) -> bytes:
         """The encoded picture of a row. Raises PictureError if it cannot be read."""
-        return read_bytes(self.uris[row])
+        span = self._spans[row]
+        return read_bytes(self.uris[row]) if span is None else read_span(*span)
 
 
 class ReplayStream:
@@ -65,6 +71,7 @@ class ReplayStream:
         self._pictures, self._config = pictures, config
         self._stream: Generator[Batch, None, None] | None = None
         self._next = -1
+        self._broken: set[int] = set()
 
     @classmethod
     def open(cls, config: TrainConfig) -> "ReplayStream":
@@ -80,23 +87,23 @@ class ReplayStream:
             self.close()
             seed = self._config.seed
             order = np.random.default_rng((seed, epoch, 1)).permutation(len(self._pictures))
-            side = self._config.model.image_size or towers.transform.size
             self._stream = batches(
                 self._pictures,
                 order,
                 batch_size=size,
-                prepare=augmented(side, self._config.augment, seed=seed, epoch=epoch),
+                prepare=augmented(towers.train_size, self._config.augment, seed=seed, epoch=epoch),
                 workers=self._config.data.workers,
                 replace_seed=seed,
                 start_step=start,
                 process=group.process,
                 n_processes=group.n_processes,
+                known_broken=self._broken,
             )
         batch = next(self._stream)
         self._next = step + 1
         rows = group.gather(torch.from_numpy(batch.rows).to(towers.device)).cpu().tolist()
         pixels = normalised(batch.pixels, towers.transform, towers.device)
-        return ReplayBatch(pixels, tuple(self._pictures.captions[row] for row in rows))
+        return ReplayBatch(pixels, tuple(self._pictures.captions[row] for row in rows), batch.n_replaced)
 
     def close(self) -> None:
         """Stop the threads that read ahead."""

@@ -1,6 +1,7 @@
 """A run: what it holds, how it starts or starts again, and how it is saved."""
 
 import contextlib
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -10,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int
+from jaxtyping import Bool, Float32, Int
 
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors, write_json
 from cladescope.taxon import RANKS
 from cladescope.training import checkpoint
-from cladescope.training.checkpoint import LAST, Progress
+from cladescope.training.checkpoint import BEST, LAST, Progress
 from cladescope.training.config import TrainConfig
 from cladescope.training.criterion import Criterion
 from cladescope.training.distributed import Group
@@ -24,7 +25,7 @@ from cladescope.training.evaluate import SCORES, encode_examples
 from cladescope.training.examples import Examples, check_several_classes, load_examples
 from cladescope.training.exclusion import exclude_taxa
 from cladescope.training.loader import n_steps
-from cladescope.training.model import Towers, build, set_trainable
+from cladescope.training.model import Towers, build, moving_norms, set_trainable
 from cladescope.training.optimiser import Average, make_optimiser
 from cladescope.training.replay import ReplayStream
 from cladescope.training.splits import Split, SplitConfig, content_hashes, split
@@ -57,16 +58,18 @@ class Run:
     progress: Progress
     broken: set[int]
     codes: Int[np.ndarray, "n ranks"]
-    """Of all examples, as `Examples.codes`."""
+    """Taxon of each example at each rank, counted among those that are trained on; -1 for none of them."""
     classes: Int[np.ndarray, " n"]
-    features: Float32[np.ndarray, "n p"] | None = None
-    """Of all examples, while the picture side is locked and they are cached."""
+    """Class of each example, counted in the same way."""
+    data_hash: str
+    """Of what a resumed run must find again: ids, taxa and common names, in their order."""
+    features: tuple[Float32[np.ndarray, "n p"], Bool[np.ndarray, " n"]] | None = None
+    """Of all examples, while the picture side is locked and they are cached, and which of them could be read."""
     scores: dict[str, float] = field(default_factory=dict)
     """Those of the last evaluation."""
     seen: int = 0
     """Pictures since the last report, and the seconds that they took."""
     busy: float = 0.0
-    n_replaced: int = 0
 
     @property
     def total_steps(self) -> int:
@@ -83,22 +86,22 @@ class Run:
         """Whether the next step takes features that were computed once."""
         return self.is_locked and self.config.model.lock_image_cached
 
-    def cached(self, rows: Int[np.ndarray, " b"]) -> torch.Tensor:
-        """Pooled features of unchanged pictures, which are computed when first asked for."""
+    def cached_features(self) -> tuple[Float32[np.ndarray, "n p"], Bool[np.ndarray, " n"]]:
+        """Pooled features of unchanged training pictures, computed when first asked for, and which could be read."""
         if self.features is None:
-            wanted = self.split.train
             self.towers.eval()
             found, kept = encode_examples(
                 self.towers,
                 self.examples,
-                wanted,
+                self.split.train,
                 workers=self.config.data.workers,
                 autocast=self.autocast,
                 pooled=True,
             )
-            self.features = np.zeros((len(self.examples), found.shape[1]), np.float32)
-            self.features[kept] = found
-        return torch.from_numpy(self.features[rows]).to(self.towers.device)
+            features = np.zeros((len(self.examples), found.shape[1]), np.float32)
+            features[kept] = found
+            self.features = features, np.isin(np.arange(len(self.examples)), kept)
+        return self.features
 
     @property
     def batch_pictures(self) -> int:
@@ -154,19 +157,28 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         )
     torch.manual_seed(config.seed)
     towers = build(config.model)
-    if config.objective.replay_source:
-        towers.add_replay_projection()
     if config.loop.checkpointing:
         towers.clip.set_grad_checkpointing()
     towers.to(device).to(memory_format=torch.channels_last)
     if config.model.projection == "whitened" and content is None:
         _whiten(towers, examples, parts, config)
-    n_taxa = {rank: int(examples.codes()[:, rank].max()) + 1 for rank in range(len(RANKS))}
-    head_dim = towers.pooled_dim if config.objective.head_on == "pooled" else towers.embed_dim
-    criterion = Criterion(config.objective, head_dim=head_dim, n_classes=len(examples.class_taxa), n_taxa=n_taxa).to(
-        device
-    )
-    set_trainable(towers, config.model, locked=config.model.lock_image or config.model.lock_image_steps > 0)
+    if config.objective.replay_source:
+        towers.add_replay_projection()
+    codes = np.stack([_among(column, parts.train) for column in examples.codes().T], axis=1)
+    classes = _among(examples.classes(), parts.train)
+    criterion = Criterion(
+        config.objective,
+        head_dim=towers.pooled_dim if config.objective.head_on == "pooled" else towers.embed_dim,
+        n_classes=int(classes.max()) + 1,
+        n_taxa={rank: int(codes[:, rank].max()) + 1 for rank in range(len(RANKS))},
+    ).to(device)
+    set_trainable(towers, config.model, locked=config.model.lock_image)
+    if config.loop.chunk_size and (moving := moving_norms(towers)):
+        raise InputError(
+            f"loop.chunk_size is {config.loop.chunk_size}, but {moving} batch norms of the model take the statistics of "
+            "their batch, so that a chunk has other features than the whole: set model.freeze_norm, or chunk_size = 0"
+        )
+    group.share([*towers.parameters(), *towers.buffers(), *criterion.parameters()])
     run = Run(
         config=config,
         folder=folder,
@@ -183,8 +195,9 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         steps_per_epoch=steps_per_epoch,
         progress=progress,
         broken=set(),
-        codes=examples.codes(),
-        classes=examples.classes(),
+        codes=codes,
+        classes=classes,
+        data_hash=_data_hash(examples),
     )
     if content is not None:
         restore(run, content)
@@ -193,6 +206,8 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
     if group.is_first:
         with disk_errors(folder):
             (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            if content is None:  # of a run that was killed before its first checkpoint
+                (folder / "checkpoints" / BEST).unlink(missing_ok=True)
             write_json(folder / checkpoint.CONFIG_FILE, config.to_dict())
             write_json(folder / "split.json", parts.report())
     logger.info(
@@ -204,6 +219,23 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         run.total_steps,
     )
     return run
+
+
+def _among(codes: Int[np.ndarray, " n"], rows: Int[np.ndarray, " t"]) -> Int[np.ndarray, " n"]:
+    """Codes counted anew from 0 among those that some rows have; -1 for the others."""
+    known = np.unique(codes[rows])
+    known = known[known >= 0]
+    if not len(known):
+        return np.full(len(codes), -1)
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return np.where(known[place] == codes, place, -1)
+
+
+def _data_hash(examples: Examples) -> str:
+    digest = hashlib.sha256()
+    for image_id, taxon, common_name in zip(examples.image_ids, examples.taxa, examples.common_names, strict=True):
+        digest.update(repr((image_id, taxon.path, common_name)).encode())
+    return digest.hexdigest()
 
 
 def _check(config: TrainConfig, device: torch.device) -> None:
@@ -269,6 +301,8 @@ def save(run: Run, name: str) -> None:
         "scaler": run.scaler.state_dict(),
         "average": None if run.average is None else run.average.state_dict(),
         "scores": run.scores,
+        "data_hash": run.data_hash,
+        "n_processes": run.group.n_processes,
     }
     path = run.folder / "checkpoints" / name
     checkpoint.save(path, progress=run.progress, config=run.config, states=states)
@@ -276,15 +310,26 @@ def save(run: Run, name: str) -> None:
 
 def restore(run: Run, content: dict[str, Any]) -> None:
     """Take up the states of a checkpoint. Raises InputError where they do not fit."""
+    if content["data_hash"] != run.data_hash:
+        raise InputError(
+            f"the pictures or names in {run.config.data.source} changed since the checkpoint in {run.folder} was written: "
+            "put them back, or start a new run"
+        )
+    if content["n_processes"] != run.group.n_processes:
+        raise InputError(
+            f"the checkpoint in {run.folder} is of {content['n_processes']} process(es), this run has "
+            f"{run.group.n_processes}: start as many"
+        )
     try:
         run.towers.load_state_dict(content["towers"])
         run.criterion.load_state_dict(content["criterion"])
-    except RuntimeError as error:
+        run.optimiser.load_state_dict(content["optimiser"])
+    except (RuntimeError, ValueError) as error:
+        first = " ".join(str(error).split("\n")[:2])
         raise InputError(
             f"the checkpoint in {run.folder} is of another architecture or of other classes "
-            f"({str(error).partition(chr(10))[2].strip()[:160]}): start a new run"
+            f"({' '.join(first.split())[:160]}): start a new run"
         ) from error
-    run.optimiser.load_state_dict(content["optimiser"])
     run.scaler.load_state_dict(content["scaler"])
     if run.average is not None:
         run.average.load_state_dict(content["average"])

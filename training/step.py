@@ -1,6 +1,7 @@
 """One step: the loss of a batch over all processes, and its gradient in the weights of this one."""
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -12,44 +13,57 @@ from cladescope.training.gradients import Side
 from cladescope.training.loader import Batch
 from cladescope.training.model import MAX_LOGIT_SCALE, set_trainable
 from cladescope.training.optimiser import rate_at
+from cladescope.training.replay import ReplayBatch
 from cladescope.training.run import Run, last_good
 from cladescope.training.texts import chosen_types, plan_texts
 
 
 def take_step(run: Run, batch: Batch) -> dict[str, float]:
-    """One step of the optimiser; returns the loss and its terms."""
+    """One step of the optimiser, after which `run.progress` is one further; returns the loss and its terms.
+
+    Raises TrainingError where the loss or its gradient is not finite; the weights are then as they were.
+    """
     config, step = run.config, run.progress.step
-    run.towers.train()
     set_trainable(run.towers, config.model, locked=run.is_locked)
     for group in run.optimiser.param_groups:
         group["lr"] = group["peak"] * rate_at(step, warmup=config.optimiser.warmup_steps, total=run.total_steps)
     run.optimiser.zero_grad(set_to_none=True)
-    loss, terms = backward(run, batch)
-    if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss is {loss} at step {step + 1}: {last_good(run)}; "
-            "lower optimiser.learning_rate, set optimiser.clip_norm, or use a wider loop.precision"
-        )
+    replay = None if run.replay is None else run.replay.batch(step, run.group, run.towers)
+    loss, terms = backward(run, batch, replay)
+    _check_finite(run, "loss", loss)
     run.group.average_gradients(run.parameters)
     run.scaler.unscale_(run.optimiser)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in run.parameters if p.grad is not None])
+    if not run.scaler.is_enabled():  # a scaler skips such a step and lowers its scale
+        _check_finite(run, "norm of the gradient", float(norm))
     if config.optimiser.clip_norm:
-        torch.nn.utils.clip_grad_norm_(run.parameters, config.optimiser.clip_norm)
+        torch.nn.utils.clip_grads_with_norm_(run.parameters, config.optimiser.clip_norm, norm)
     run.scaler.step(run.optimiser)
     run.scaler.update()
     with torch.no_grad():
         run.towers.clip.logit_scale.clamp_(0, math.log(MAX_LOGIT_SCALE))
     if run.average is not None:
         run.average.update(run.towers.parameters(), step=step)
+    replaced = torch.tensor([batch.n_replaced + (0 if replay is None else replay.n_replaced)])
+    n_replaced = run.progress.n_replaced + int(run.group.gather(replaced.to(run.towers.device)).sum())
+    run.progress = replace(run.progress, step=step + 1, n_replaced=n_replaced)
     return {"loss": loss, **terms}
 
 
-def backward(run: Run, batch: Batch) -> tuple[float, dict[str, float]]:
-    """Loss of the batch of all processes, and its gradient in the weights of this one."""
+def _check_finite(run: Run, what: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise TrainingError(
+            f"the {what} is {value} at step {run.progress.step + 1}: {last_good(run)}; "
+            "lower optimiser.learning_rate, set optimiser.clip_norm, or use a wider loop.precision"
+        )
+
+
+def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple[float, dict[str, float]]:
+    """Loss of the batch of all processes and its terms; each process's part of the gradient is added to its weights'."""
     config, towers, group = run.config, run.towers, run.group
     device, chunk = towers.device, config.loop.chunk_size
     rows = group.gather(torch.from_numpy(batch.rows).to(device)).cpu().numpy()
     codes, classes = run.codes[rows], run.classes[rows]
-    replay = None if run.replay is None else run.replay.batch(run.progress.step, group, towers)
 
     def encode_images(images: torch.Tensor) -> torch.Tensor:
         with run.autocast():
@@ -61,7 +75,8 @@ def backward(run: Run, batch: Batch) -> tuple[float, dict[str, float]]:
 
     own = len(batch.rows)
     if run.is_cached:
-        images = Side(lambda pooled: pooled, run.cached(batch.rows))
+        features, _ = run.cached_features()
+        images = Side(lambda pooled: pooled, torch.from_numpy(features[batch.rows]).to(device))
     else:
         pixels = normalised(batch.pixels, towers.transform, device)
         images = Side(encode_images, pixels if replay is None else torch.cat([pixels, replay.pixels]), chunk_size=chunk)

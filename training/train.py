@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from cladescope.errors import InputError
 from cladescope.training import checkpoint
 from cladescope.training.checkpoint import BEST, LAST
 from cladescope.training.config import TrainConfig
@@ -45,29 +46,39 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
     folder = Path(out)
     with joined(config.loop.device) as group, contextlib.ExitStack() as stack:
         run = prepare(config, folder, group, resume=resume)
-        log = stack.enter_context(Log(folder, at_step=run.progress.step) if group.is_first else nullcontext(None))
-        while run.progress.step < run.total_steps:
+        if run.replay is not None:
+            stack.callback(run.replay.close)
+        log = stack.enter_context(Log(folder, run.progress) if group.is_first else nullcontext(None))
+        while True:
+            if _evaluation_is_due(run):
+                _evaluate(run, log)
+                save(run, LAST)
+            if run.progress.step == run.total_steps:
+                break
+            began = time.monotonic()
             for batch in _epoch(run):
-                began = time.monotonic()
                 terms = take_step(run, batch)
-                run.progress = replace(run.progress, step=run.progress.step + 1)
                 run.seen += run.batch_pictures
                 run.busy += time.monotonic() - began
-                run.n_replaced += batch.n_replaced
                 if run.progress.step % config.loop.log_every == 0 or run.progress.step == run.total_steps:
                     _report(run, terms, log)
                 if run.progress.step % config.loop.save_every == 0:
                     save(run, LAST)
-            epoch = run.progress.step // run.steps_per_epoch
-            every = config.loop.evaluate_every
-            if run.progress.step == run.total_steps or (every and epoch % every == 0):
-                _evaluate(run, log)
-            save(run, LAST)
+                began = time.monotonic()
         group.wait()
         if group.is_first:
             _export(run, recipe)
         group.wait()
     return folder / "export"
+
+
+def _evaluation_is_due(run: Run) -> bool:
+    """Whether the run stands at the end of an epoch that asks for scores, and has none yet."""
+    step, every = run.progress.step, run.config.loop.evaluate_every
+    epoch, within = divmod(step, run.steps_per_epoch)
+    if within or run.progress.evaluated == step:
+        return False
+    return step == run.total_steps or (every > 0 and epoch % every == 0)
 
 
 def _epoch(run: Run) -> Iterator[Batch]:
@@ -89,12 +100,13 @@ def _epoch(run: Run) -> Iterator[Batch]:
         stop = run.steps_per_epoch if config.model.lock_image else min(run.steps_per_epoch, unlocked)
         yield from _without_pixels(run, order, start, stop)
         start = stop
-    size = config.model.image_size or run.towers.transform.size
+        if stop == unlocked:
+            run.features = None
     stream = batches(
         run.examples,
         order,
         batch_size=config.loop.batch_size,
-        prepare=augmented(size, config.augment, seed=config.seed, epoch=epoch),
+        prepare=augmented(run.towers.train_size, config.augment, seed=config.seed, epoch=epoch),
         workers=config.data.workers,
         replace_seed=config.seed,
         start_step=start,
@@ -109,10 +121,19 @@ def _epoch(run: Run) -> Iterator[Batch]:
 def _without_pixels(run: Run, order: Int[np.ndarray, " n"], start: int, stop: int) -> Iterator[Batch]:
     """Steps `start` to `stop` of an epoch whose features are cached: the rows that `batches` would give."""
     n = run.config.loop.batch_size
+    _, readable = run.cached_features()
+    good = order[readable[order]]
+    if not len(good):
+        raise InputError(f"none of {len(order)} pictures could be read: check that the files are where they were")
     for step in range(start, stop):
         first = step * n * run.group.n_processes + run.group.process
         positions = first + run.group.n_processes * np.arange(n)
-        yield Batch(step, positions, order[positions], np.empty((0, 0, 0, 3), np.uint8), 0)
+        rows = order[positions]
+        broken = np.flatnonzero(~readable[rows])
+        for place in broken:
+            rng = np.random.default_rng((run.config.seed, int(positions[place])))
+            rows[place] = good[rng.integers(len(good))]
+        yield Batch(step, positions, rows, np.empty((0, 0, 0, 3), np.uint8), len(broken))
 
 
 def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
@@ -124,7 +145,7 @@ def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
         "scale": float(run.towers.scale.detach()),
         "learning_rate": max(group["lr"] for group in run.optimiser.param_groups),
         "pictures_per_second": round(rate, 2),
-        "replaced": run.n_replaced,
+        "replaced": run.progress.n_replaced,
     }
     log.write("train", run.progress.step, line)
     logger.info(
@@ -133,13 +154,14 @@ def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
         run.total_steps,
         terms["loss"],
         rate,
-        f", {run.n_replaced} unreadable pictures replaced" if run.n_replaced else "",
+        f", {run.progress.n_replaced} unreadable pictures replaced" if run.progress.n_replaced else "",
     )
     run.seen, run.busy = 0, 0.0
 
 
 def _evaluate(run: Run, log: Log | None) -> None:
     """Score the held-out parts; keep the checkpoint if it is the best so far."""
+    run.progress = replace(run.progress, evaluated=run.progress.step)
     if not (len(run.split.held_out_images) or len(run.split.held_out_species)):
         return
     if log is not None:
@@ -157,7 +179,11 @@ def _evaluate(run: Run, log: Log | None) -> None:
         found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
         logger.info("step %d: %s", run.progress.step, found)
         score = run.scores.get(run.config.loop.monitor)
-        if score is not None and (run.progress.best is None or score > run.progress.best):
+        if score is None:
+            logger.warning(
+                "too little is held out for %s: the last checkpoint is exported, not the best", run.config.loop.monitor
+            )
+        elif run.progress.best is None or score > run.progress.best:
             run.progress = replace(run.progress, best=score)
             save(run, BEST)
     run.group.wait()
@@ -166,7 +192,7 @@ def _evaluate(run: Run, log: Log | None) -> None:
 def _export(run: Run, recipe: str) -> None:
     """Export the best checkpoint, or the last where nothing was held out to judge by."""
     best = run.folder / "checkpoints" / BEST
-    _, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
+    progress, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
     restore(run, content)
     config = run.config
     card = {
@@ -174,10 +200,10 @@ def _export(run: Run, recipe: str) -> None:
         "recipe": recipe,
         "started_from": config.model.open_clip
         or f"timm:{config.model.timm}, {Path(config.model.weights).name or 'random'}",
-        "steps": content["step"],
+        "steps": progress.step,
         "scores": run.scores,
         "data": data_card(run.examples, run.split),
-        "environment": environment(),
+        "environment": environment(run.towers.device),
         "config": json.loads(json.dumps(config.to_dict())),
     }
     with averaged(run):
