@@ -9,8 +9,9 @@ from typer.core import TyperCommand
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import DeviceName, JsonOption, PrecisionName, StoreOption
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
-from cladescope.embedding.encoder import DEFAULT_ENCODER
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder
 from cladescope.embedding.pipeline import EmbedConfig
+from cladescope.errors import EncoderError
 
 DEFAULTS = EmbedConfig()
 
@@ -58,7 +59,6 @@ def embed(
 
     Example: cladescope embed photos/ --store photos.store
     """
-    from cladescope.embedding.encoder import Encoder
     from cladescope.embedding.pipeline import embed as run
     from cladescope.embedding.sources import open_source
     from cladescope.index.store import Store
@@ -67,6 +67,8 @@ def embed(
     pictures = open_source(source)
     there = (store / "store.json").exists()
     name = encoder or (Store.open(store).card.name if there else DEFAULT_ENCODER)
+    if name == UNKNOWN_ENCODER:
+        raise EncoderError(f"{store} holds vectors of an unknown encoder: embed these pictures into another --store")
     loaded = Encoder.load(name, device=device.value, precision=precision.value)
     sink = Store.open_or_create(store, loaded.card)
     started = datetime.now(UTC)
