@@ -1,4 +1,4 @@
-"""Writing to disk: a file whole or not at all, a folder by one job at a time, and in one line what the disk complains of."""
+"""Writing to disk: a file whole or not at all, a folder by one job at a time, and in one line what stands in the way."""
 
 import contextlib
 import json
@@ -21,6 +21,15 @@ def write_json(path: Path, values: Mapping[str, object]) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def check_empty(folder: Path) -> None:
+    """Raise StoreError if a folder holds anything but what the making of a store, cut short, leaves."""
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name not in (".lock", "store.json.new"))
+    if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
+        raise StoreError(
+            f"{folder} is no empty folder (it holds {', '.join(strangers[:3])}): choose a new path for the store"
+        )
 
 
 def one_line(error: Exception) -> str:

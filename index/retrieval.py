@@ -36,9 +36,6 @@ class Records(Protocol):
     def schema(self) -> pa.Schema:
         """Columns of the rows."""
 
-    def condition(self, *, within: str | None = None, where: str | None = None) -> str | None:
-        """A clade and a condition as one SQL condition."""
-
     def vectors(
         self, *, condition: str | None = None, block_rows: int = ...
     ) -> Iterator[tuple[UInt64[np.ndarray, " b"], Float[np.ndarray, "b d"]]]:
@@ -107,21 +104,21 @@ def search(
     query: Float[np.ndarray, " d"],
     k: int = DEFAULT_K,
     *,
-    within: str | None = None,
-    where: str | None = None,
+    condition: str | None = None,
     exact: bool = False,
     leave_out: int | None = None,
 ) -> Answer:
-    """The k rows nearest to a query of unit length. `leave_out` is the row id of the query itself, where it has one.
+    """The k rows nearest to a query of unit length, or those of them that meet an SQL condition.
+
+    `leave_out` is the row id of the query itself, where it has one.
 
     A narrowed gallery is always searched exactly, so that no filter costs recall. Rows that came after the index was
     built are searched exactly and merged; rows deleted since do not come back.
 
-    Raises InputError for k below 1, TaxonError and InputError as `Store.condition` does.
+    Raises InputError for k below 1.
     """
     if k < 1:
         raise InputError(f"k is {k}: ask for at least 1 hit")
-    condition = records.condition(within=within, where=where)
     index = None if exact or condition is not None else AnnIndex.find(records.path)
     if index is None:
         scores, row_ids = _exactly(records, query, k + (leave_out is not None), condition)

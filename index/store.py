@@ -22,10 +22,11 @@ from PIL import Image
 import cladescope
 from cladescope.arrays import normalise
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
-from cladescope.errors import EncoderError, InputError, PictureError, StoreError
+from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index import retrieval
-from cladescope.index.files import disk_errors, locked, write_json
+from cladescope.index.files import check_empty, disk_errors, locked, write_json
 from cladescope.index.filters import both, explain, is_one_of, is_within, quote
+from cladescope.index.query import QueryPicture
 from cladescope.schema import FAILURE_SCHEMA, FORMAT_VERSION, RUN_SCHEMA, images_schema
 from cladescope.taxonomy import RANKS, Taxonomy
 
@@ -58,10 +59,10 @@ class Store:
             if folder.exists() and not folder.is_dir():
                 raise StoreError(f"{folder} is a file: a store is a folder, so choose another path")
             folder.mkdir(parents=True, exist_ok=True)
-            _check_empty(folder)
+            check_empty(folder)
             # Two jobs may start on one new store: the later one waits, and finds the store made.
             with locked(folder, timeout=MAKING_SECONDS):
-                _check_empty(folder)
+                check_empty(folder)
                 about = {
                     "format_version": FORMAT_VERSION,
                     "encoder": card.to_dict(),
@@ -117,10 +118,9 @@ class Store:
     def check(self, card: EncoderCard) -> None:
         """Raise StoreError unless vectors of this encoder may stand beside the store's."""
         if (difference := self.card.difference(card)) is not None:
-            raise StoreError(
-                f"{self.path} holds vectors of another encoder: {difference}: "
-                f"use --encoder {self.card.name}, or another --store"
-            )
+            renamed = card.name != self.card.name
+            use = f"use --encoder {self.card.name}, or" if renamed else "bring the earlier back, or use"
+            raise StoreError(f"{self.path} holds vectors of another encoder: {difference}: {use} another --store")
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -130,7 +130,11 @@ class Store:
         """
         if self.card.name == UNKNOWN_ENCODER:
             raise EncoderError(f"{self.path} holds vectors of an unknown encoder: search by image_id or by a vector")
-        encoder = Encoder.load(self.card.name)
+        try:
+            encoder = Encoder.load(self.card.name)
+        except EncoderError as error:
+            place = self.path / "store.json"
+            raise EncoderError(f"{error}; if the encoder was moved, write its new place into {place}") from error
         self.check(encoder.card)
         return encoder
 
@@ -293,8 +297,10 @@ class Store:
         for batch in self.scan(["_rowid"], condition=f"image_id = {quote(image_id)}"):
             if batch.num_rows:
                 return int(batch.column("_rowid")[0].as_py())
+        ids = (id_ for batch in self.scan(["image_id"], block_rows=1) for id_ in batch.column(0).to_pylist())
+        some = next((f"there is {id_!r}, for instance" for id_ in ids), "it is empty")
         raise InputError(
-            f"no image_id {image_id!r} in {self.path}: `cladescope search --json` and `info` show ids that are there"
+            f"no image_id {image_id!r} in {self.path}: {some}; `cladescope search --json` shows those of hits"
         )
 
     def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
@@ -356,10 +362,12 @@ class Store:
         Raises InputError for an empty query, an unknown id, clade or condition; EncoderError for a text where the
         encoder has no text side.
         """
+        condition = self.condition(within=within, where=where)
         own = None if image_id is None else self.row_id(image_id)
+        pictures = [QueryPicture.read(image) for image in images]
         parts = [] if own is None else [self._stored_vector(own)]
         parts += [] if vector is None else [normalise(vector[None])[0]]
-        parts += [self._picture_vector(image) for image in images]
+        parts += [picture.encode(self.encoder) for picture in pictures]
         parts += [] if text is None else [self.encoder.encode_texts([text])[0]]
         if not parts:
             raise InputError("the query is empty: give a picture, a text, an image_id or a vector")
@@ -368,15 +376,7 @@ class Store:
                 f"the query has {len(parts[0])} numbers, the store's vectors {self.card.dim}: use the store's encoder"
             )
         query = normalise(np.mean(parts, axis=0, keepdims=True))[0]
-        return retrieval.search(self, query, k, within=within, where=where, exact=exact, leave_out=own)
-
-    def _picture_vector(self, image: str | Path | bytes | Image.Image) -> Float[np.ndarray, " d"]:
-        try:
-            unit: Float[np.ndarray, " d"] = self.encoder.encode_images([image])[0]
-        except PictureError as error:
-            name = f" {image}" if isinstance(image, str | Path) else ""
-            raise PictureError(f"the query picture{name} cannot be used: {error}") from error
-        return unit
+        return retrieval.search(self, query, k, condition=condition, exact=exact, leave_out=own)
 
     def _stored_vector(self, row_id: int) -> Float[np.ndarray, " d"]:
         (row,) = self.rows([row_id], ["vector"])
@@ -389,12 +389,3 @@ class Store:
             return self._database.open_table(name)
         options = {"new_table_enable_stable_row_ids": "true"}
         return self._database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
-
-
-def _check_empty(folder: Path) -> None:
-    """Raise StoreError if a folder holds anything but what the making of a store, cut short, leaves."""
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name not in (".lock", "store.json.new"))
-    if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
-        raise StoreError(
-            f"{folder} is no empty folder (it holds {', '.join(strangers[:3])}): choose a new path for the store"
-        )

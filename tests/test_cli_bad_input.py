@@ -254,6 +254,21 @@ def test_a_query_that_cannot_be_answered_says_why(fails, store, query, arguments
     assert ".rs:" not in line
 
 
+def test_a_query_is_checked_before_an_encoder_is_loaded(fails, store, query, monkeypatch):
+    monkeypatch.setattr(Store, "encoder", None)
+    for arguments, reason in [
+        (["--image", query, "missing.jpg"], "no such file: missing.jpg"),
+        (["--image", query, "--within", "Nowhere"], "unknown taxon 'Nowhere'"),
+        (["--image", query, "--where", "wingspan > 3"], "no column 'wingspan'"),
+    ]:
+        assert reason in fails("search", store.path, *arguments)
+
+
+def test_nothing_is_embedded_beside_vectors_of_an_unknown_encoder(run, fails, vectors, photos, tmp_path):
+    run("import", vectors, "--store", tmp_path / "s", "--encoder", "unknown")
+    assert "unknown encoder: embed these pictures into another --store" in fails("embed", photos, "--store", tmp_path / "s")
+
+
 def test_a_query_picture_that_cannot_be_decoded_is_named(fails, store, tmp_path):
     (tmp_path / "text.jpg").write_text("this is no picture")
     assert "text.jpg cannot be used: not a picture" in fails("search", store.path, "--image", tmp_path / "text.jpg")

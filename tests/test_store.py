@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import shutil
 
 import numpy as np
 import pyarrow as pa
@@ -9,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.embedding.pipeline import embed
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
+from cladescope.embedding.sources import open_source
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
 from cladescope.index.filters import is_within, quote
@@ -86,8 +89,29 @@ def test_other_weights_under_the_same_name_are_turned_away(store):
     about = json.loads((store.path / "store.json").read_text())
     about["encoder"]["weight_hash"] = "0" * 64
     (store.path / "store.json").write_text(json.dumps(about))
-    with pytest.raises(StoreError, match="weights of 'pixels' are not the same"):
+    with pytest.raises(StoreError, match="weights of 'pixels' are not the same .*: bring the earlier back"):
         _ = Store.open(store.path).encoder
+
+
+def test_an_encoder_that_was_moved_is_found_where_the_description_says(checkpoint, clades, tmp_path):
+    before, after = tmp_path / "before", tmp_path / "after"
+    shutil.copytree(checkpoint, before)
+    picture = sorted(clades.glob("images/*/*.jpg"))[0]
+    encoder = Encoder.load(str(before))
+    embed(open_source(picture), encoder, Store.create(tmp_path / "s", encoder.card))
+    before.rename(after)
+    about = tmp_path / "s" / "store.json"
+    with pytest.raises(EncoderError, match=f"no encoder '{before}'.* if the encoder was moved, .*{about}"):
+        Store.open(tmp_path / "s").search(images=[picture])
+    about.write_text(about.read_text().replace(str(before), str(after)))
+    assert len(Store.open(tmp_path / "s").search(images=[picture]).hits) == 1
+
+
+def test_an_unknown_id_is_answered_with_one_that_is_there(store, tmp_path):
+    with pytest.raises(InputError, match=r"no image_id 'nobody' in .*: there is '[0-9a-f]{32}', for instance;"):
+        store.search(image_id="nobody")
+    with pytest.raises(InputError, match="no image_id 'nobody' in .*: it is empty"):
+        Store.create(tmp_path / "s", CARD).search(image_id="nobody")
 
 
 def test_a_store_of_a_newer_format_asks_for_an_upgrade(store):
