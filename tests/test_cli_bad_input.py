@@ -266,7 +266,9 @@ def test_a_query_is_checked_before_an_encoder_is_loaded(fails, store, query, mon
 
 def test_nothing_is_embedded_beside_vectors_of_an_unknown_encoder(run, fails, vectors, photos, tmp_path):
     run("import", vectors, "--store", tmp_path / "s", "--encoder", "unknown")
-    assert "unknown encoder: embed these pictures into another --store" in fails("embed", photos, "--store", tmp_path / "s")
+    assert "unknown encoder: embed these pictures into another --store" in fails(
+        "embed", photos, "--store", tmp_path / "s"
+    )
 
 
 def test_a_query_picture_that_cannot_be_decoded_is_named(fails, store, tmp_path):

@@ -5,6 +5,7 @@ The vector is the pooled feature before the classifier. Keys after `?` declare t
 (`pad_type`, ...) to `timm.create_model`.
 """
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,16 +81,15 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     except ValueError as error:
         raise EncoderError(f"options of {name!r} do not parse ({error}): write ?key=value&key=value") from error
     if not timm.is_model(address.backbone):
-        near = timm.list_models(f"*{address.backbone[:6]}*")[:3]
-        raise EncoderError(
-            f"timm has no backbone {address.backbone!r}" + (f": near names are {', '.join(near)}" if near else "")
-        )
+        near = difflib.get_close_matches(address.backbone, timm.list_models(), n=3, cutoff=0.5)
+        known = f"near names are {', '.join(near)}" if near else "timm.list_models() names those that it has"
+        raise EncoderError(f"timm has no backbone {address.backbone!r}: {known}")
     place = resolve_device(device)
     dtype = resolve_precision(precision, place)
     transform_options, model_options = _split(address.options)
     if address.weights is None:
         with hub_or_cache(name):
-            model = timm.create_model(address.backbone, pretrained=True, num_classes=0, **model_options)
+            model = _create(address, model_options)
     else:
         model = _create(address, model_options)
         _fill(model, address.weights)
@@ -108,10 +108,16 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
 
 
 def _create(address: _Address, options: dict[str, Any]) -> torch.nn.Module:
+    pretrained = address.weights is None
+    # With weights to fetch, the other two may be the network's, which `hub_or_cache` explains.
+    errors = (TypeError,) if pretrained else (TypeError, ValueError, RuntimeError)
     try:
-        model: torch.nn.Module = timm.create_model(address.backbone, pretrained=False, num_classes=0, **options)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise EncoderError(f"timm cannot make {address.name!r}: {str(error).partition(chr(10))[0]}") from error
+        model: torch.nn.Module = timm.create_model(address.backbone, pretrained=pretrained, num_classes=0, **options)
+    except errors as error:
+        first = str(error).partition("\n")[0]
+        raise EncoderError(
+            f"timm cannot make {address.name!r} ({first}): mend or leave out what follows '?'"
+        ) from error
     return model
 
 
