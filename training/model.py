@@ -6,6 +6,7 @@ names again.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -207,6 +208,7 @@ def _from_timm(config: ModelConfig) -> Towers:
         raise EncoderError(f"timm has no backbone {config.timm!r}" + (f": near names are {near}" if near else ""))
     size = config.image_size or DEFAULT_SIZE
     model_cfg: dict[str, Any] = {
+        "custom_text": True,
         "embed_dim": config.embed_dim,
         "vision_cfg": {
             "timm_model_name": config.timm,
@@ -224,7 +226,8 @@ def _from_timm(config: ModelConfig) -> Towers:
             "layers": config.text_layers,
         },
     }
-    clip = open_clip.model.CustomTextCLIP(**model_cfg, init_logit_scale=float(torch.tensor(config.logit_scale).log()))
+    towers_cfg = {key: value for key, value in model_cfg.items() if key != "custom_text"}
+    clip = open_clip.model.CustomTextCLIP(**towers_cfg, init_logit_scale=math.log(config.logit_scale))
     # A token that no training text has stays at zero and says nothing, instead of something at random.
     nn.init.zeros_(clip.text.token_embedding.weight)
     if config.weights:
