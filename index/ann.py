@@ -16,7 +16,8 @@ import pyarrow as pa
 from jaxtyping import Float, Float32, Int64, UInt64
 
 from cladescope.errors import InputError, StoreError
-from cladescope.index.card import IndexCard
+from cladescope.index.card import IndexCard, recall_text
+from cladescope.index.defaults import TARGET_RECALL
 from cladescope.index.exact import search as search_exactly
 
 logger = logging.getLogger(__name__)
@@ -26,9 +27,6 @@ M = 32
 EF_CONSTRUCTION = 128
 EF_SEARCH_LADDER = (16, 32, 64, 128, 256, 512, 1024)
 """Breadths of search tried in turn until the target is met."""
-TARGET_RECALL = 0.95
-AUTO_MIN_ROWS = 20_000
-"""Below so many rows an exact search takes milliseconds, and `auto` builds nothing."""
 N_QUERIES = 500
 RECALL_AT = (1, 10, 100)
 RARE_IMAGES = 5
@@ -137,7 +135,7 @@ def build(store: Vectors, *, target_recall: float = TARGET_RECALL, seed: int = 0
         found = {k: _approximate(graph, row_ids, queries, k, breadth) for k in ks}
         recall = {str(k): ann_recall_at_k(truth, found[k], k) for k in ks}
         met = recall[str(ks[:2][-1])] >= target_recall
-        logger.info("efSearch %d: ann_recall %s", breadth, recall)
+        logger.info("efSearch %d: ann_recall %s", breadth, recall_text(recall))
         if met:
             break
     recall_rare = {str(k): ann_recall_at_k(truth[rare], found[k][rare], k) for k in ks}

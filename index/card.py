@@ -30,7 +30,12 @@ class IndexCard:
     """The same over queries of species with at most five pictures; None where the store has too few of them."""
     target_recall: float
     target_met: bool
-    """Whether ann_recall@10 reached the target."""
+    """Whether ann_recall at `target_k` reached the target."""
+
+    @property
+    def target_k(self) -> int:
+        """Number of neighbours that the target speaks of: 10, or 1 in an index of so few vectors."""
+        return max(int(k) for k in self.ann_recall if int(k) <= 10)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -61,9 +66,18 @@ class IndexCard:
 Built in {self.build_seconds:.1f} s; {self.bytes_per_vector:.0f} bytes a vector.
 
 ann_recall@k against the exact answer over {self.n_queries} stored pictures as queries, each left out of its own answer.
-The target, {self.target_recall} at k = 10, was {met}.
+The target, {self.target_recall} at k = {self.target_k}, was {met}.
 
 | k | all queries | species with 1-5 pictures |
 | --- | --- | --- |
 {rows}
 """
+
+
+def recall_text(recall: Mapping[str, float]) -> str:
+    """Recalls on one line.
+
+    >>> recall_text({"1": 1.0, "10": 0.98765})
+    '@1 1.000, @10 0.988'
+    """
+    return ", ".join(f"@{k} {value:.3f}" for k, value in recall.items())

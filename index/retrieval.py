@@ -13,13 +13,12 @@ from jaxtyping import Float, UInt64
 from cladescope.errors import InputError
 from cladescope.index.ann import AnnIndex
 from cladescope.index.consensus import Consensus, consensus
+from cladescope.index.defaults import K
 from cladescope.index.exact import search as search_blocks
 from cladescope.schema import RESERVED_COLUMNS
 from cladescope.taxonomy import RANKS, Taxon
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_K = 10
 
 
 @runtime_checkable
@@ -102,7 +101,7 @@ class Answer:
 def search(
     records: Records,
     query: Float[np.ndarray, " d"],
-    k: int = DEFAULT_K,
+    k: int = K,
     *,
     condition: str | None = None,
     exact: bool = False,

@@ -24,6 +24,7 @@ from cladescope.arrays import normalise
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index import retrieval
+from cladescope.index.defaults import K
 from cladescope.index.files import check_empty, disk_errors, locked, write_json
 from cladescope.index.filters import both, explain, is_one_of, is_within, quote
 from cladescope.index.query import QueryPicture
@@ -348,7 +349,7 @@ class Store:
         text: str | None = None,
         image_id: str | None = None,
         vector: Float[np.ndarray, " d"] | None = None,
-        k: int = retrieval.DEFAULT_K,
+        k: int = K,
         within: str | None = None,
         where: str | None = None,
         exact: bool = False,

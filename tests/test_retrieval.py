@@ -191,3 +191,7 @@ def test_a_store_too_small_for_an_index_says_so(tmp_path):
     store = Store.create(tmp_path / "s", CARD)
     with pytest.raises(InputError, match="at least 2"):
         ann.build(store)
+    add(store, 4)
+    card = ann.build(store)
+    assert (card.ann_recall, card.target_k) == ({"1": 1.0}, 1), "nothing there has ten neighbours"
+    assert "at k = 1, was met" in card.to_markdown()

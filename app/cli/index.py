@@ -7,6 +7,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, say
+from cladescope.index.defaults import AUTO_MIN_ROWS, TARGET_RECALL
 
 
 class IndexKind(StrEnum):
@@ -21,12 +22,12 @@ def index(
     store: StoreArgument,
     kind: Annotated[
         IndexKind,
-        typer.Option(help="auto: hnsw from 20,000 pictures on; flat: no index, every search exact."),
+        typer.Option(help=f"auto: hnsw from {AUTO_MIN_ROWS:,} pictures on; flat: no index, every search exact."),
     ] = IndexKind.AUTO,
     target_recall: Annotated[
         float,
         typer.Option(help="Share of the exact 10 neighbours that must be found; measured, not assumed."),
-    ] = 0.95,
+    ] = TARGET_RECALL,
     json: JsonOption = False,
 ) -> None:
     """Build a store's index and measure how often it finds what the exact search finds.
@@ -40,7 +41,7 @@ def index(
         raise typer.BadParameter(f"--target-recall is {target_recall}: it must lie in 0 to 1, for instance 0.95")
     opened = Store.open(store)
     n = opened.count()
-    if kind is IndexKind.FLAT or (kind is IndexKind.AUTO and n < ann.AUTO_MIN_ROWS):
+    if kind is IndexKind.FLAT or (kind is IndexKind.AUTO and n < AUTO_MIN_ROWS):
         with opened.writing():
             removed = ann.remove(opened.path)
         if json:

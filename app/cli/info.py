@@ -6,6 +6,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_table
+from cladescope.index.card import recall_text
 
 
 def info(
@@ -50,7 +51,7 @@ def _show(document: dict[str, Any]) -> None:
         typer.echo("no index: searches are exact")
     else:
         card = document["index"]
-        recall = ", ".join(f"@{k} {value:.3f}" for k, value in card["ann_recall"].items())
+        recall = recall_text(card["ann_recall"])
         typer.echo(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
     for run in document["runs"]:
         typer.echo(f"{run['started']:%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")

@@ -1,0 +1,8 @@
+"""Defaults of search and index, apart from their code, so that the command line shows them without loading FAISS."""
+
+K = 10
+"""Hits of a search."""
+TARGET_RECALL = 0.95
+"""Share of the exact 10 neighbours that an index must find."""
+AUTO_MIN_ROWS = 20_000
+"""Below so many rows an exact search takes milliseconds, and `auto` builds no index."""
