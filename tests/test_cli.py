@@ -1,5 +1,6 @@
 """What a user is shown works as shown."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,30 @@ def test_a_stored_picture_named_by_id_is_not_among_its_hits(run, store, query):
     assert own not in {hit["image_id"] for hit in hits}
 
 
+def test_a_narrow_terminal_gets_fewer_columns_and_nobody_an_empty_one(run, store, query, monkeypatch):
+    monkeypatch.chdir(query.parents[2])
+
+    def shown(width):
+        monkeypatch.setattr(cladescope.app.cli.output, "WIDE", width)
+        head, *hits, _ = run("search", store.path, "--image", query, "-k", 3).out.splitlines()
+        return head.split(), [hit.split()[-1] for hit in hits]
+
+    place = str(query.relative_to(query.parents[2]))
+    wide, paths = shown(200)
+    assert wide == ["score", "taxon", "common", "name", "family", "order", "picture"]
+    assert paths[0] == place, "below this folder a path is short"
+    narrow, paths = shown(len(place) + 50)
+    assert narrow[:2] + narrow[-1:] == ["score", "taxon", "picture"]
+    assert "order" not in narrow
+    assert paths[0] == place, "and is not broken"
+
+
+def test_columns_without_a_value_are_not_shown(run, photos, tmp_path):
+    run("embed", photos, "--store", tmp_path / "s")
+    head = run("search", tmp_path / "s", "--image", photos / "good0.jpg").out.splitlines()[0]
+    assert head.split() == ["score", "taxon", "picture"]
+
+
 def test_hits_come_as_csv(run, store, query):
     ended = run("search", store.path, "--image", query, "--csv", "-k", 3)
     assert [row["position"] for row in ended.rows] == ["1", "2", "3"]
@@ -110,6 +135,7 @@ def test_an_index_answers_once_it_is_built_and_no_more_when_removed(run, store, 
 
 def test_imported_vectors_are_searched_by_id(run, vectors, tmp_path):
     store = tmp_path / "imported"
+    assert re.search(r"imported +20\n", run("import", vectors, "--store", tmp_path / "other", "--encoder", "x").out)
     ended = run("import", vectors, "--store", store, "--encoder", "someones-encoder", "--json")
     assert (ended.json["embedded"], ended.json["encoder"]) == (20, "someones-encoder")
     hits = run("search", store, "--id", "u3", "-k", 20, "--json").json["hits"]
@@ -140,6 +166,7 @@ def test_a_long_simulation_says_how_far_it_is(run, tmp_path, monkeypatch):
 
 def test_doctor_names_what_the_machine_offers(run):
     assert "torch" in run("doctor").out
+    assert run("doctor", "--json").json["memory_gb"] > 0.5
 
 
 def test_the_demo_embeds_indexes_and_searches_what_it_simulated(run, tmp_path):

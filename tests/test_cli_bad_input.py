@@ -314,6 +314,7 @@ def test_an_encoder_that_does_not_exist_is_refused(fails, photos, tmp_path):
         (["embed", "photos", "--store", "s", "--device", "tpu"], "'auto', 'cpu', 'cuda'"),
         (["search", "s"], "give one of --image, --text and --id"),
         (["search", "s", "--image", "a.jpg", "--text", "a bird"], "give one of --image, --text and --id"),
+        (["search", "s", "--id", "a", "--json", "--csv"], "give one of --json and --csv"),
         (["search", "s", "a.jpg"], "name a query picture with --image"),
         (["search", "s", "--image", "a.jpg", "-k", "0"], "-k"),
         (["index", "s", "--kind", "magic"], "'auto', 'flat', 'hnsw'"),

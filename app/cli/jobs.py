@@ -38,7 +38,7 @@ def conclude(
     if json:
         print_json({"store": str(store.path), "encoder": store.card.name, "source": source, **document})
     else:
-        show(summary, str(store.path))
+        show(summary, str(store.path), done="imported" if verb == "import" else "embedded")
     if summary.stopped:
         say(f"stopped after {summary.records:,} records, nothing is lost: run the same command to go on")
         raise typer.Exit(1)
@@ -63,15 +63,15 @@ def describe(summary: EmbedSummary) -> dict[str, Any]:
     }
 
 
-def show(summary: EmbedSummary, store: str) -> None:
-    """A summary as a table for people."""
+def show(summary: EmbedSummary, store: str, *, done: str) -> None:
+    """A summary as a table for people; `done` says what became of a picture."""
     counts = describe(summary)
     reasons = list(counts["failures"].items())
     others = reasons[SHOWN_REASONS:]
     rows = [
         ("records of the source", counts["records"]),
-        ("embedded", counts["embedded"]),
-        ("  of these, content known", counts["reused"]),
+        (done, counts["embedded"]),
+        *([("  of these, content known", counts["reused"])] if counts["reused"] else []),
         ("already stored", counts["already_stored"]),
         ("failed", counts["failed"]),
         *((f"  {reason}", n) for reason, n in reasons[:SHOWN_REASONS]),

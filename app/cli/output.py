@@ -44,17 +44,33 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
-    """A table on stdout; numbers stand to the right. Nothing is cut where stdout is no terminal."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, spare: Sequence[str] = ()) -> None:
+    """A table on stdout; numbers stand to the right. Nothing is cut where stdout is no terminal.
+
+    Of the `spare` columns those that are empty are left out, and on a narrow terminal the last ones.
+    """
     console = Console(width=None if sys.stdout.isatty() else WIDE, highlight=False)
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
     listed = [list(row) for row in rows]
-    for place, column in enumerate(columns):
+    cells = [[_cell(value) for value in row] for row in listed]
+    kept = _fitting(columns, cells, spare, console.width)
+    for place in kept:
         numeric = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
-    for row in listed:
-        table.add_row(*[_cell(value) for value in row])
+        table.add_column(columns[place], justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+    for row in cells:
+        table.add_row(*[row[place] for place in kept])
     console.print(table)
+
+
+def _fitting(columns: Sequence[str], cells: list[list[str]], spare: Sequence[str], width: int) -> list[int]:
+    """Places of the columns to show in so many letters."""
+    kept = [place for place, name in enumerate(columns) if name not in spare or any(row[place] for row in cells)]
+    for name in reversed(spare):
+        widths = [max(len(text) for text in [columns[place], *(row[place] for row in cells)]) for place in kept]
+        if sum(widths) + 2 * (len(kept) - 1) <= width:
+            break
+        kept = [place for place in kept if columns[place] != name]
+    return kept
 
 
 def _cell(value: object) -> str:

@@ -9,6 +9,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.index.defaults import K
 from cladescope.schema import RESERVED_COLUMNS
 
 
@@ -30,7 +31,7 @@ def search(
         str | None,
         typer.Option("--id", metavar="IMAGE_ID", help="A stored picture to search with; it is not among its own hits."),
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = K,
     within: Annotated[
         str | None,
         typer.Option(metavar="TAXON", help="Only this clade: a name, or a path such as 'Animalia > Aves'."),
@@ -59,6 +60,8 @@ def search(
         raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
     if sum(map(bool, (images, text, image_id))) != 1:
         raise typer.BadParameter("give one of --image, --text and --id")
+    if json and csv_:
+        raise typer.BadParameter("give one of --json and --csv")
     opened = Store.open(store)
     answer = opened.search(images=images, text=text, image_id=image_id, k=k, within=within, where=where, exact=exact)
     document = answer.to_dict()
@@ -93,14 +96,15 @@ def _show(document: dict[str, Any]) -> None:
             hit["common_name"],
             hit["family"],
             hit["order"],
-            hit["uri"],
+            hit["uri"].removeprefix(f"{Path.cwd()}/"),
         )
         for hit in document["hits"]
     ]
     if not rows:
         say("no hits: the store or the clade is empty")
         return
-    print_table(["", "score", "taxon", "common name", "family", "order", "picture"], rows)
+    spare = ["common name", "family", "order"]
+    print_table(["", "score", "taxon", *spare, "picture"], rows, spare=spare)
     agreed = document["consensus"]
     if agreed["taxon"] is None:
         typer.echo("consensus: none, no taxon holds most of the hits")
