@@ -92,6 +92,8 @@ class ModelConfig:
     """Tokens of its texts; longer ones are cut."""
     projection: Literal["random", "whitened"] = "random"
     """`whitened`: the projection starts as within-class whitening of the backbone's own features of the training set."""
+    shrinkage: float = 0.3
+    """Of whitening: share of the mean variance that is added to each direction; more of it whitens less."""
     logit_scale: float = 1 / 0.07
     """Inverse temperature of a timm model at the start."""
     lock_image: bool = False
@@ -120,6 +122,7 @@ class ModelConfig:
             _check_range(self, name, 1, math.inf)
         _check_range(self, "text_context", 8, 4096)
         _check_range(self, "logit_scale", 1e-3, 100)
+        _check_range(self, "shrinkage", 0, math.inf)
         if self.text_width % self.text_heads:
             raise InputError(f"model.text_width {self.text_width} is no multiple of model.text_heads {self.text_heads}")
 

@@ -273,7 +273,9 @@ def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfi
     features, kept = encode_examples(
         towers, examples, np.sort(rows), workers=config.data.workers, autocast=nullcontext, pooled=True
     )
-    weight, bias = whitened_projection(features, examples.classes()[kept], towers.projection.out_features)
+    weight, bias = whitened_projection(
+        features, examples.classes()[kept], towers.projection.out_features, shrinkage=config.model.shrinkage
+    )
     with torch.no_grad():
         towers.projection.weight.copy_(torch.from_numpy(weight))
         if towers.projection.bias is not None:

@@ -8,17 +8,15 @@ from jaxtyping import Float, Int
 
 from cladescope.errors import InputError
 
-SHRINKAGE = 0.3
-"""Of the mean within-class variance, added to that of each direction: what few pictures say of it is not trusted."""
-
 
 def whitened_projection(
-    features: Float[np.ndarray, "n p"], classes: Int[np.ndarray, " n"], dim: int, *, shrinkage: float = SHRINKAGE
+    features: Float[np.ndarray, "n p"], classes: Int[np.ndarray, " n"], dim: int, *, shrinkage: float = 0.3
 ) -> tuple[Float[np.ndarray, "d p"], Float[np.ndarray, " d"]]:
     """Weight and bias of a linear map to `dim` numbers: centred, whitened within classes, principal components kept.
 
-    Within-class covariance normalisation (Hatch et al. 2006, https://doi.org/10.21437/Interspeech.2006-183), with ridge
-    `shrinkage` and followed by principal components. Vectors have mean length 1. Memory: 8 (2 n p + 3 p^2) bytes.
+    Within-class covariance normalisation (Hatch et al. 2006, https://doi.org/10.21437/Interspeech.2006-183), followed by
+    principal components. `shrinkage` times the mean within-class variance is added to that of each direction, because
+    what few pictures say of it is not to be trusted. Vectors have mean length 1. Memory: 8 (2 n p + 3 p^2) bytes.
 
     Raises InputError for `dim` greater than p or n, or where no class has two rows.
 
