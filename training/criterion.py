@@ -23,9 +23,9 @@ class Features:
     image: Float[torch.Tensor, "b d"]
     text: Float[torch.Tensor, "t d"]
     """Vectors of the batch's different strings; none without a text side."""
-    pairs: Int[torch.Tensor, " b"]
-    """For each picture the row of its text."""
-    levels: tuple[tuple[Int[torch.Tensor, " m"], Int[torch.Tensor, " b"]], ...]
+    pairs: Int[torch.Tensor, " _"]
+    """For each picture the row of its text; empty without a text side."""
+    levels: tuple[tuple[Int[torch.Tensor, " _"], Int[torch.Tensor, " b"]], ...]
     """For each rank the rows of its labels, and for each picture which of them is its own, -1 for none."""
     codes: Int[torch.Tensor, "b ranks"]
     """Taxon at each rank, -1 where it is missing."""

@@ -73,6 +73,15 @@ class Group:
             dist.barrier()
 
 
+def is_first_process() -> bool:
+    """Whether this process, alone or started by torchrun, is the one that talks; also before it joins and after.
+
+    >>> is_first_process()
+    True
+    """
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def joined(device: str) -> Iterator[Group]:
     """The group that torchrun started, or this process alone.

@@ -44,8 +44,9 @@ class Side:
         for chunk, gradient, state in zip(self._chunks, gradients, self._states, strict=True):
             state.restore()
             features = self._encode(chunk)
-            if features.requires_grad:
-                torch.autograd.backward(features, gradient)
+            if not features.requires_grad:  # a locked side
+                break
+            torch.autograd.backward(features, gradient)
         after.restore()
 
 

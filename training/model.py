@@ -156,9 +156,11 @@ class Towers(nn.Module):
     @cached_property
     def _layers(self) -> dict[str, int]:
         names = [name for name, _ in self.clip.visual.named_parameters()]
-        numbers = [int(match[1]) + 1 if (match := _LAYER.search(name)) else None for name in names]
-        known = [number for number in numbers if number is not None]
-        first, top = (numbers.index(known[0]), 1 + max(known)) if known else (len(names), 0)
+        numbers = [int(match[1]) if (match := _LAYER.search(name)) else None for name in names]
+        known = sorted({number for number in numbers if number is not None})  # a ResNet's count from 1
+        numbers = [None if number is None else 1 + known.index(number) for number in numbers]
+        first = next((place for place, number in enumerate(numbers) if number is not None), len(names))
+        top = 1 + len(known)
         # What stands after the numbered layers is above them, what stands before is the stem.
         rest = (0 if place < first else top for place in range(len(names)))
         return {

@@ -23,7 +23,7 @@ class TextPlan:
     strings: tuple[str, ...]
     pairs: Int[np.ndarray, " b"]
     """For each picture the place of its text."""
-    levels: tuple[tuple[Int[np.ndarray, " m"], Int[np.ndarray, " b"]], ...] = ()
+    levels: tuple[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " b"]], ...] = ()
     """For each rank the places of its different labels, and for each picture which of those is its own, -1 for none."""
 
 

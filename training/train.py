@@ -133,7 +133,7 @@ def _without_pixels(run: Run, order: Int[np.ndarray, " n"], start: int, stop: in
         for place in broken:
             rng = np.random.default_rng((run.config.seed, int(positions[place])))
             rows[place] = good[rng.integers(len(good))]
-        yield Batch(step, positions, rows, np.empty((0, 0, 0, 3), np.uint8), len(broken))
+        yield Batch(step, positions, rows, np.empty((n, 0, 0, 3), np.uint8), len(broken))
 
 
 def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:

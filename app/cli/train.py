@@ -40,10 +40,13 @@ def train(
     if show:
         print_json(resolved.to_dict())
         return
+    from cladescope.training.distributed import is_first_process
     from cladescope.training.export import read_card
     from cladescope.training.train import train as run
 
     folder = run(resolved, out, recipe=config, resume=resume)
+    if not is_first_process():
+        return
     scores = read_card(folder)["scores"]
     if json:
         print_json({"encoder": str(folder), "run": str(out), "scores": scores})
