@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,18 @@ def store(_clade_store: Path, tmp_path: Path) -> Store:
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An open_clip checkpoint folder with random weights: 32 numbers a vector, pictures of 32 pixels."""
     return write_checkpoint(tmp_path_factory.mktemp("checkpoints") / "tiny-clip", seed=0)
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """Let torch compute in one thread: steps of small models gain nothing from two, and wait for both where other tests
+    run beside them."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def write_checkpoint(folder: Path, *, seed: int) -> Path:
