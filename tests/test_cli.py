@@ -1,6 +1,8 @@
 """What a user is shown works as shown."""
 
 import re
+import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,24 @@ def test_embedding_twice_embeds_nothing_the_second_time(run, clades, tmp_path):
     first, second = run(*command).json, run(*command).json
     assert (first["embedded"], first["already_stored"]) == (48, 0)
     assert (second["embedded"], second["already_stored"]) == (0, 48)
+
+
+def test_info_tells_of_the_latest_jobs_in_local_time(run, photos, tmp_path, monkeypatch):
+    (photos / "bad.jpg").write_text("no picture")
+    for _ in range(7):
+        run("embed", photos, "--store", tmp_path / "s")
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        lines = run("info", tmp_path / "s").out.splitlines()
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    latest = run("info", tmp_path / "s", "--json").json["runs"][-1]["started"]
+    there = datetime.fromisoformat(latest) + timedelta(hours=5, minutes=45)
+    assert lines[0].startswith("6 pictures, 1 failures (--failures lists them)")
+    assert lines[-6] == "2 earlier jobs: --json lists them"
+    assert lines[-1] == f"{there:%Y-%m-%d %H:%M} embed {photos}: done"
 
 
 def test_a_stored_picture_finds_itself_first(run, store, query):

@@ -8,6 +8,8 @@ from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_table
 from cladescope.index.card import recall_text
 
+SHOWN_RUNS = 5
+
 
 def info(
     store: StoreArgument,
@@ -43,7 +45,9 @@ def info(
 def _show(document: dict[str, Any]) -> None:
     encoder = document["encoder"]
     weights = (encoder["weight_hash"] or "unknown")[:12]
-    typer.echo(f"{document['images']:,} pictures, {document['failures']:,} failures, version {document['version']}")
+    listed = " (--failures lists them)" if document["failures"] else ""
+    counts = f"{document['images']:,} pictures, {document['failures']:,} failures{listed}"
+    typer.echo(f"{counts}, version {document['version']}")
     typer.echo(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)
@@ -53,5 +57,8 @@ def _show(document: dict[str, Any]) -> None:
         card = document["index"]
         recall = recall_text(card["ann_recall"])
         typer.echo(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
-    for run in document["runs"]:
-        typer.echo(f"{run['started']:%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")
+    runs = document["runs"]
+    if len(runs) > SHOWN_RUNS:
+        typer.echo(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
+    for run in runs[-SHOWN_RUNS:]:
+        typer.echo(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")
