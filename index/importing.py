@@ -159,10 +159,7 @@ def _usable(vectors: Float[np.ndarray, "b d"] | Sequence[np.ndarray | None], dim
 
 
 def _open_parquet(file: Path, column: str | None) -> VectorFile:
-    try:
-        table = pq.ParquetFile(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{file} is no Parquet table ({' '.join(str(error).split())[:100]})") from error
+    table = _parquet(file)
     schema = table.schema_arrow
     name = _vector_column(file, schema, column)
     first = next(table.iter_batches(batch_size=BATCH_ROWS, columns=[name]), None)
@@ -254,15 +251,15 @@ def _open_npy(file: Path, metadata: Path | None) -> VectorFile:
 
 def _table(path: Path) -> tuple[int, pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
     if path.suffix.lower() == ".parquet":
-        try:
-            table = pq.ParquetFile(path)
-        except (pa.ArrowInvalid, OSError) as error:
-            raise InputError(f"{path} is no Parquet table ({' '.join(str(error).split())[:100]})") from error
-        return (
-            table.metadata.num_rows,
-            table.schema_arrow,
-            lambda: pq.ParquetFile(path).iter_batches(BATCH_ROWS),
-        )
+        table = _parquet(path)
+        return table.metadata.num_rows, table.schema_arrow, lambda: table.iter_batches(BATCH_ROWS)
     survey = delimited.survey(str(path))
     types: Mapping[str, pa.DataType] = dict(zip(survey.schema.names, survey.schema.types, strict=True))
     return survey.n_rows, survey.schema, lambda: delimited.read_batches(str(path), types)
+
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} is no Parquet table ({' '.join(str(error).split())[:100]})") from error

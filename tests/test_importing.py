@@ -2,6 +2,7 @@ import csv
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
@@ -64,14 +65,17 @@ def test_rows_that_cannot_be_stored_stand_in_the_ledger(tmp_path):
     assert "null" in reasons["g"]
 
 
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_an_array_and_the_table_beside_it_become_a_store(tmp_path, order):
+@pytest.mark.parametrize("order, kind", [("C", "csv"), ("F", "csv"), ("C", "parquet")])
+def test_an_array_and_the_table_beside_it_become_a_store(tmp_path, order, kind):
     made = np.asarray(vectors(6), order=order).astype(np.float16)
     np.save(tmp_path / "v.npy", made)
     with (tmp_path / "v.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["image_id", "class", "order", "age"])
         writer.writerows([[f"i{n}", "Aves", "", n] for n in range(6)])
+    if kind == "parquet":
+        pq.write_table(pyarrow.csv.read_csv(tmp_path / "v.csv"), tmp_path / "v.parquet")
+        (tmp_path / "v.csv").unlink()
     store = new_store(tmp_path / "s", 8)
     assert import_vectors(open_vectors(tmp_path / "v.npy"), store).embedded == 6
     assert store.count(where="class = 'Aves' AND age >= 3 AND `order` IS NULL") == 3
