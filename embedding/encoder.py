@@ -27,8 +27,8 @@ logger = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16"]
 
-DEFAULT_ENCODER = "pixels"
-"""Used by every verb that is given no encoder."""
+DEFAULT_ENCODER = "tiny"
+"""Used by every verb that is given no encoder: it ships with the package."""
 UNKNOWN_ENCODER = "unknown"
 """Declared for vectors that come from elsewhere without the name of their encoder."""
 
@@ -137,7 +137,7 @@ class Encoder(ABC):
     def load(name: str = DEFAULT_ENCODER, *, device: Device = "auto", precision: Precision = "auto") -> "Encoder":
         """The encoder called `name`.
 
-        `pixels`; a folder that holds `open_clip_config.json` and weights; `timm:NAME[@FILE.safetensors][?key=value&...]`;
+        `tiny`, which ships with the package; `pixels`; a folder that holds `open_clip_config.json` and weights; `timm:NAME[@FILE.safetensors][?key=value&...]`;
         `hf-hub:ORG/REPO`; or an open_clip `MODEL/PRETRAINED` such as `ViT-B-16/openai`. `auto` takes the GPU where there
         is one, and bf16 weights there, fp32 on a CPU.
 

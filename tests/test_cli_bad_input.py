@@ -349,7 +349,18 @@ def test_logging_is_as_before_once_a_command_has_ended(run, store):
 def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
     code = "import cladescope.app.cli as cli; cli.output.LOG_SECONDS = 0.0; cli.main()"
-    arguments = ["embed", str(manifest), "--store", str(tmp_path / "s"), "--batch-size", "4", "--workers", "1"]
+    arguments = [
+        "embed",
+        str(manifest),
+        "--store",
+        str(tmp_path / "s"),
+        "--encoder",
+        "pixels",
+        "--batch-size",
+        "4",
+        "--workers",
+        "1",
+    ]
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],
         stdout=subprocess.PIPE,

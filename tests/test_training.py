@@ -1,13 +1,14 @@
 """The training loop: exact resume, what a run leaves behind, and how it fails."""
 
 import dataclasses
+import importlib.util
 import json
 import resource
 import shutil
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import pytest
 import torch
@@ -16,7 +17,11 @@ from safetensors.torch import load_file
 import cladescope.training.step as stepping
 import cladescope.training.train as loop
 from cladescope.errors import InputError, StoreError, TrainingError
+from cladescope.training.checkpoint import Progress
 from cladescope.training.distributed import Group
+from cladescope.training.evaluate import encode_examples
+from cladescope.training.examples import load_examples
+from cladescope.training.logs import Log
 from cladescope.training.run import prepare
 from cladescope.training.train import train
 from tests.training import EVERY_TERM, OPEN_CLIP, captions, card, curve, small, states
@@ -424,6 +429,45 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(clades, tm
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+def test_whitening_needs_a_projection_with_a_bias(clades, checkpoint, tmp_path):
+    config = small(clades, {**OPEN_CLIP, "model.open_clip": str(checkpoint), "model.projection": "whitened"})
+    with pytest.raises(InputError, match="needs a projection with a bias; this model has none: use random"):
+        train(config, tmp_path / "run")
+
+
+def test_a_whitened_projection_gives_centred_vectors_of_the_training_pictures(clades, tmp_path):
+    run = prepare(small(clades, {"model.projection": "whitened"}), tmp_path, Group(), resume=False)
+    pooled, kept = encode_examples(
+        run.towers, run.examples, run.split.train, workers=1, autocast=nullcontext, pooled=True
+    )
+    assert len(kept) == len(run.split.train)
+    with torch.no_grad():
+        vectors = run.towers.projection(torch.from_numpy(pooled))
+    assert float(vectors.mean(dim=0).abs().max()) < 1e-4
+    assert float(vectors.norm(dim=1).mean()) == pytest.approx(1.0, rel=1e-3)
+
+
+def test_excluded_taxa_are_neither_trained_on_nor_scored(clades, tmp_path):
+    whole = load_examples(clades / "metadata.csv")
+    genus = whole.taxa[0].path[5]
+    run = prepare(small(clades, {"data.exclude": [genus]}), tmp_path, Group(), resume=False)
+    assert len(run.examples) == sum(taxon.path[5] != genus for taxon in whole.taxa) < 48
+    assert genus not in {taxon.path[5] for taxon in run.examples.taxa}
+
+
+def test_a_log_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Log(tmp_path, Progress()) as log:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10, hard))
+        try:
+            with pytest.raises(StoreError) as caught:
+                log.write("train", 1, {"loss": 1.0})
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(tmp_path) in str(caught.value)
 
 
 def test_a_gpu_that_is_not_there_is_refused(clades, tmp_path, monkeypatch):

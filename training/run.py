@@ -266,8 +266,10 @@ def _device(config: TrainConfig, group: Group) -> torch.device:
 
 def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfig) -> None:
     """Start the projection as whitening of the backbone's features of training pictures."""
-    if not isinstance(towers.projection, torch.nn.Linear):
-        raise InputError("model.projection is whitened, but this model has no projection of its own: use random")
+    if not isinstance(towers.projection, torch.nn.Linear) or towers.projection.bias is None:
+        raise InputError(
+            "model.projection is whitened, which needs a projection with a bias; this model has none: use random"
+        )
     rows = np.random.default_rng(config.seed).permutation(parts.train)[:MAX_WHITENING_PICTURES]
     towers.eval()
     features, kept = encode_examples(
@@ -278,8 +280,7 @@ def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfi
     )
     with torch.no_grad():
         towers.projection.weight.copy_(torch.from_numpy(weight))
-        if towers.projection.bias is not None:
-            towers.projection.bias.copy_(torch.from_numpy(bias))
+        towers.projection.bias.copy_(torch.from_numpy(bias))
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Int
@@ -198,13 +199,30 @@ def _export(run: Run, recipe: str) -> None:
     card = {
         "name": run.folder.name,
         "recipe": recipe,
-        "started_from": config.model.open_clip
-        or f"timm:{config.model.timm}, {Path(config.model.weights).name or 'random'}",
+        "started_from": _file_name(config.model.open_clip)
+        or f"timm:{config.model.timm}, {_file_name(config.model.weights) or 'random weights'}",
         "steps": progress.step,
         "scores": run.scores,
         "data": data_card(run.examples, run.split),
         "environment": environment(run.towers.device),
-        "config": json.loads(json.dumps(config.to_dict())),
+        "config": _without_folders(json.loads(json.dumps(config.to_dict()))),
     }
     with averaged(run):
         export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
+
+
+def _file_name(path: str) -> str:
+    """The last part of a local path: a card that is passed on does not tell of this machine's folders."""
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration whose local paths are the names of their files."""
+    return {
+        key: _without_folders(value)
+        if isinstance(value, dict)
+        else _file_name(value)
+        if isinstance(value, str)
+        else value
+        for key, value in values.items()
+    }

@@ -4,6 +4,7 @@ import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 
 CONFIG_FILE = "open_clip_config.json"
+SHIPPED = ("tiny",)
+"""Encoders whose checkpoint folder lies in the package."""
 TEXT_BATCH = 256
 
 
@@ -94,6 +97,8 @@ def _create(address: _Address) -> tuple[Any, Any]:
 
 
 def _address(name: str) -> _Address:
+    if name in SHIPPED:
+        return _Address(name, f"local-dir:{resources.files('cladescope.embedding') / 'checkpoints' / name}", None)
     if name.startswith("hf-hub:"):
         return _Address(name, name, None)
     folder = Path(name.removeprefix("local-dir:")).expanduser()
@@ -102,7 +107,7 @@ def _address(name: str) -> _Address:
         return _Address(str(folder.resolve()), f"local-dir:{folder.resolve()}", None)
     model, _, pretrained = name.partition("/")
     if model not in open_clip.list_models():
-        known = [*open_clip.list_models(), "pixels"]
+        known = [*open_clip.list_models(), *SHIPPED, "pixels"]
         near = difflib.get_close_matches(model, known, n=3, cutoff=0.5)
         raise EncoderError(
             f"no encoder {name!r}: it is neither a folder, nor hf-hub:ORG/REPO, timm:NAME or a known open_clip MODEL/PRETRAINED"
