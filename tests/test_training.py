@@ -452,7 +452,8 @@ def test_a_whitened_projection_gives_centred_vectors_of_the_training_pictures(cl
 def test_excluded_taxa_are_neither_trained_on_nor_scored(clades, tmp_path):
     whole = load_examples(clades / "metadata.csv")
     genus = whole.taxa[0].path[5]
-    run = prepare(small(clades, {"data.exclude": [genus]}), tmp_path, Group(), resume=False)
+    path = " > ".join(whole.taxa[0].path[:6])
+    run = prepare(small(clades, {"data.exclude": [path]}), tmp_path, Group(), resume=False)
     assert len(run.examples) == sum(taxon.path[5] != genus for taxon in whole.taxa) < 48
     assert genus not in {taxon.path[5] for taxon in run.examples.taxa}
 

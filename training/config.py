@@ -40,7 +40,7 @@ class DataConfig:
     split_seed: int = 0
     """Another seed, another split."""
     exclude: tuple[str, ...] = ()
-    """Taxa, by name or path, that are never trained on."""
+    """Taxa, by full path (`Animalia > Chordata > Aves`), that are never trained on, with all below them."""
     balance: float = 0.0
     """A class is drawn in proportion to its size to the power 1 - balance: 0 as it is, 0.5 by the root, 1 all alike."""
     samples_per_epoch: int = 0
