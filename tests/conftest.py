@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from cladescope.embedding.encoder import Encoder
@@ -17,6 +18,9 @@ from tests.reading import remote
 
 __all__ = ["fails", "misused", "photos", "query", "remote", "run", "vectors"]
 """Fixtures that stand in modules of their own."""
+
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
