@@ -42,7 +42,7 @@ def embed(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="pixels, MODEL/PRETRAINED of open_clip, hf-hub:ORG/REPO, a checkpoint folder, or timm:NAME[@FILE].",
+            help="tiny, pixels, MODEL/PRETRAINED of open_clip, hf-hub:ORG/REPO, a checkpoint folder, or timm:NAME[@FILE].",
             show_default=f"the store's, else {DEFAULT_ENCODER}",
         ),
     ] = None,

@@ -1,6 +1,7 @@
 """open_clip models: by `MODEL/PRETRAINED`, from the hub, or from a local checkpoint folder."""
 
 import difflib
+import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from cladescope.errors import EncoderError
 CONFIG_FILE = "open_clip_config.json"
 SHIPPED = ("tiny",)
 """Encoders whose checkpoint folder lies in the package."""
+HUB_NAMES = ("hf-hub:imageomics/bioclip", "hf-hub:imageomics/bioclip-2")
+"""The encoders that most users of this package look for."""
 TEXT_BATCH = 256
 
 
@@ -107,8 +110,7 @@ def _address(name: str) -> _Address:
         return _Address(str(folder.resolve()), f"local-dir:{folder.resolve()}", None)
     model, _, pretrained = name.partition("/")
     if model not in open_clip.list_models():
-        known = [*open_clip.list_models(), *SHIPPED, "pixels"]
-        near = difflib.get_close_matches(model, known, n=3, cutoff=0.5)
+        near = _near(name)
         raise EncoderError(
             f"no encoder {name!r}: it is neither a folder, nor hf-hub:ORG/REPO, timm:NAME or a known open_clip MODEL/PRETRAINED"
             + (f"; near names: {', '.join(near)}" if near else "")
@@ -123,6 +125,22 @@ def _address(name: str) -> _Address:
     raise EncoderError(
         f"model {model!r} {found}: write {model}/TAG with one of {', '.join(tags[:12]) or 'none'}, or {model}/FILE with local weights"
     )
+
+
+def _near(name: str) -> list[str]:
+    """Names of encoders that are like one that does not exist, whatever its case; a hub's also by its last part.
+
+    >>> _near("BioCLIP2"), _near("ViT-B-99/openai")[0]
+    (['hf-hub:imageomics/bioclip-2', 'hf-hub:imageomics/bioclip', 'MobileCLIP2-B'], 'ViT-B-...')
+    """
+    names = [*SHIPPED, "pixels", *HUB_NAMES, *open_clip.list_models()]
+    parts = name.lower().split("/")
+
+    def likeness(known: str) -> float:
+        own = known.rpartition("/")[2].lower()
+        return max(difflib.SequenceMatcher(None, part, own).ratio() for part in parts)
+
+    return [known for known in heapq.nlargest(3, names, key=likeness) if likeness(known) >= 0.6]
 
 
 def _check_folder(folder: Path) -> None:
