@@ -13,6 +13,7 @@ from cladescope.analysis.contact_sheet import draw_answer
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.sources import open_source
+from cladescope.errors import StoreError
 from cladescope.index import ann
 from cladescope.index.gallery import Gallery
 from cladescope.index.retrieval import Answer
@@ -46,6 +47,8 @@ def run(out: Path, *, workers: int, say: Callable[[str], None]) -> DemoResult:
     manifest = simulate(pictures, SimulationConfig(species=SPECIES, images=IMAGES, seed=SEED), workers=workers)
     say(f"$ cladescope embed {manifest} --store {store_path} --encoder {DEFAULT_ENCODER}")
     encoder = Encoder.load(DEFAULT_ENCODER)
+    if (store_path / "store.json").exists() and Store.open(store_path).card.difference(encoder.card):
+        raise StoreError(f"{store_path} is of an earlier demo with another encoder: delete it, or give another --out")
     store = Store.open_or_create(store_path, encoder.card)
     summary = embed(open_source(manifest), encoder, store)
     say(f"  embedded {summary.embedded:,}, already stored {summary.already_stored:,}, failed {summary.failed:,}")

@@ -197,6 +197,15 @@ def test_the_demo_embeds_indexes_and_searches_what_it_simulated(run, tmp_path):
     assert (tmp_path / "demo" / "hits.png").exists()
 
 
+def test_a_demo_over_one_by_another_encoder_says_so(run, store, tmp_path, monkeypatch):
+    monkeypatch.setattr("cladescope.app.demo.simulate", lambda *_, **__: tmp_path / "metadata.csv")
+    (tmp_path / "demo").mkdir()
+    store.path.rename(tmp_path / "demo" / "clades.store")
+    ended = run("demo", "--out", tmp_path / "demo")
+    assert ended.status == 1
+    assert "demo with another encoder: delete it, or" in ended.err.splitlines()[-1]
+
+
 def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos, vectors, query, tmp_path):
     (photos / "bad.jpg").write_text("no picture")
     commands = {
