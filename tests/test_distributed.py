@@ -15,7 +15,7 @@ from cladescope.training.distributed import Group, _buckets, joined
 from cladescope.training.loader import Batch
 from cladescope.training.step import positions_of
 from tests import two_processes
-from tests.training import EVERY_TERM, OPEN_CLIP, captions, card, curve, small
+from tests.training import EVERY_TERM, OPEN_CLIP, captions, card, curve, manifest_of, small
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -41,7 +41,7 @@ def both(clades, checkpoint, tmp_path_factory):
     shutil.copytree(clades, source)
     for path in source.glob("images/*/002.jpg"):
         path.write_bytes(b"no picture")
-    plan = {name: {"data.source": str(source / "metadata.csv"), **overrides} for name, overrides in PLAN.items()}
+    plan = {name: {"data.source": str(manifest_of(source)), **overrides} for name, overrides in PLAN.items()}
     plan["replay"] |= {
         "model.open_clip": str(checkpoint),
         "objective.replay_source": str(captions(clades, folder / "captions.csv")),

@@ -24,7 +24,7 @@ from cladescope.training.examples import load_examples
 from cladescope.training.logs import Log
 from cladescope.training.run import prepare
 from cladescope.training.train import train
-from tests.training import EVERY_TERM, OPEN_CLIP, captions, card, curve, small, states
+from tests.training import EVERY_TERM, OPEN_CLIP, captions, card, curve, manifest_of, small, states
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -307,9 +307,9 @@ def test_changed_data_are_not_resumed(clades, tmp_path, monkeypatch):
     config = small(source, {"loop.save_every": 2})
     with cut_before(monkeypatch, "take_step", lambda run, _: run.progress.step == 5):
         train(config, tmp_path / "run")
-    manifest = source / "metadata.csv"
+    manifest = manifest_of(source)
     manifest.write_text(manifest.read_text().replace("thorndrifter", "thornsitter"))
-    with pytest.raises(InputError, match=r"the pictures or names in .*metadata.csv changed since"):
+    with pytest.raises(InputError, match=r"the pictures or names in .*clades-pictures.csv changed since"):
         train(config, tmp_path / "run", resume=True)
 
 

@@ -2,17 +2,21 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from cladescope.embedding.decode import decode
+from cladescope.embedding.encoder import Encoder
 from cladescope.training.config import load_config
-from tests.training import SMALL
+from tests.training import SMALL, manifest_of
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_an_encoder_is_trained_and_searched_with(run, clades, tmp_path):
     out = tmp_path / "run"
-    command = ["train", SMALL, "--data", clades / "metadata.csv", "--out", out, "--set", "loop.epochs=1"]
+    command = ["train", SMALL, "--data", manifest_of(clades), "--out", out, "--set", "loop.epochs=1"]
+    command += ["--set", "model.projection=whitened"]  # which spreads the vectors of pictures
     ended = run(*command)
     assert ended.status == 0, ended.err
     assert "zero_shot_images" in ended.out
@@ -22,14 +26,21 @@ def test_an_encoder_is_trained_and_searched_with(run, clades, tmp_path):
     assert again.json["encoder"] == str(out / "export")
     assert again.json["scores"].keys() == {"zero_shot_images", "zero_shot_species"}
     store = tmp_path / "clades.store"
-    assert run("embed", clades / "metadata.csv", "--store", store, "--encoder", out / "export").status == 0
-    hits = run("search", store, "--text", "a photo of a thorndrifter", "-k", "3", "--json").json["hits"]
-    assert len(hits) == 3
-    assert all(-1 <= hit["score"] <= 1 for hit in hits)
-    picture = sorted(clades.glob("images/*/*.jpg"))[5]
-    best, *_ = run("search", store, "--image", picture, "-k", "3", "--json").json["hits"]
-    assert best["score"] == pytest.approx(1.0, abs=1e-3)
-    assert best["uri"] == str(picture)
+    assert run("embed", manifest_of(clades), "--store", store, "--encoder", out / "export").status == 0
+    pictures = sorted(clades.glob("images/*/*.jpg"))
+    encoder = Encoder.load(str(out / "export"), device="cpu", precision="fp32")
+    pixels = [encoder.card.transform.apply(decode(path.read_bytes()).image) for path in pictures]
+    vectors = encoder.encode_pixels(np.stack(pixels))
+    for query, vector in (
+        (("--text", "a photo of a thorndrifter"), encoder.encode_texts(["a photo of a thorndrifter"])[0]),
+        (("--image", pictures[5]), vectors[5]),
+    ):
+        hits = run("search", store, *query, "-k", len(pictures), "--json").json["hits"]
+        found = {hit["uri"]: hit["score"] for hit in hits}
+        expected = {str(path): float(score) for path, score in zip(pictures, vectors @ vector, strict=True)}
+        assert found == pytest.approx(expected, abs=2e-3)
+        assert max(expected.values()) - min(expected.values()) > 0.05
+    assert hits[0]["uri"] == str(pictures[5])
 
 
 def test_keys_are_replaced_from_the_command_line_and_shown(run, tmp_path):
@@ -83,7 +94,7 @@ def test_a_folder_of_a_recipes_name_does_not_hide_the_recipe(run, tmp_path, monk
 )
 def test_wrong_input_is_told_in_one_line(run, clades, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    given = [str(clades / "metadata.csv") if argument == "CLADES" else argument for argument in arguments]
+    given = [str(manifest_of(clades)) if argument == "CLADES" else argument for argument in arguments]
     ended = run("train", *given, "--out", tmp_path / "run")
     assert (ended.status, ended.out) == (1, "")
     *_, reason = ended.err.splitlines()

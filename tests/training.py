@@ -21,9 +21,19 @@ EVERY_TERM = {**EVERY_PAIR, "cross_entropy": 0.4, "hierarchical_cross_entropy": 
 
 
 def small(source, overrides=None):
-    """The small configuration on a source, with some keys replaced."""
-    manifest = source / "metadata.csv" if source.is_dir() else source
+    """The small configuration on a manifest or on simulated clades, with some keys replaced."""
+    manifest = manifest_of(source) if source.is_dir() else source
     return load_config(SMALL, {"data.source": str(manifest), **(overrides or {})})
+
+
+def manifest_of(clades):
+    """A manifest beside simulated clades with ids of its own, so that what is held out does not depend on their place."""
+    path = clades.parent / f"{clades.name}-pictures.csv"
+    if not path.exists():
+        header, *lines = (clades / "metadata.csv").read_text().splitlines()
+        rows = [f"{line.partition(',')[0]},{clades.name}/{line}" for line in lines]
+        path.write_text("\n".join([f"image_id,{header}", *rows]) + "\n")
+    return path
 
 
 def started(config, folder):
