@@ -81,6 +81,14 @@ def test_light_parts_stay_light(statement, heavy):
     assert not loaded_after(statement) & heavy
 
 
+def test_a_command_does_not_end_with_a_search_for_garbage():
+    code = "import atexit, gc, sys; from cladescope.app.main import main; sys.argv[1:] = ['--version']; main()"
+    # What is registered first runs last: after `main` has put everything out of the collector's reach.
+    checked = f"import atexit, gc; atexit.register(lambda: print(len(gc.get_objects()))); {code}"
+    run = subprocess.run([sys.executable, "-c", checked], capture_output=True, text=True, check=True, cwd=REPOSITORY)
+    assert int(run.stdout.split()[-1]) < 1000
+
+
 def test_everything_imported_is_a_declared_dependency():
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     declared = {re.match(r"[\w-]+", line).group().lower().replace("-", "_") for line in project["dependencies"]}
