@@ -51,7 +51,7 @@ class Hit:
     position: int
     """Place in the list, from 1."""
     score: float
-    """Cosine with the query, -1 to 1."""
+    """Cosine with the query, -1 to 1; off by up to 0.001, and so a trifle beyond, as stored numbers have 16 bits."""
     image_id: str
     uri: str
     taxon: Taxon | None
