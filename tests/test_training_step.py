@@ -5,7 +5,9 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
+import cladescope.training.step as stepping
 from cladescope.embedding.prompts import prompt
+from cladescope.training.checkpoint import Progress
 from cladescope.training.step import backward, take_step
 from cladescope.training.texts import chosen_types
 from tests.training import EVERY_TERM, OPEN_CLIP, batches_of, captions, small, started
@@ -59,6 +61,21 @@ def test_the_loss_of_a_step_is_that_of_plain_open_clip(clades, checkpoint, tmp_p
     own = np.arange(len(rows))
     expected = -(log_softmax(logits, axis=1)[own, own] + log_softmax(logits, axis=0)[own, own]).mean() / 2
     assert terms["clip"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_texts_are_drawn_anew_in_each_epoch(clades, tmp_path, monkeypatch):
+    run = started(small(clades), tmp_path)
+    batch = batches_of(run, 1)[0]
+    asked = []
+    real = stepping.chosen_types
+    monkeypatch.setattr(
+        stepping, "chosen_types", lambda *given, **named: (asked.append(named), real(*given, **named))[1]
+    )
+    for step in (0, 4):
+        run.progress = Progress(step=step)
+        backward(run, batch)
+    assert [(named["step"], named["epoch"]) for named in asked] == [(0, 0), (4, 1)]
+    assert asked[0]["positions"] == batch.positions.tolist()
 
 
 @pytest.mark.parametrize("chunk_size", [1, 3, 8, 100])

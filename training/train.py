@@ -54,7 +54,7 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
             if _evaluation_is_due(run):
                 _evaluate(run, log)
                 save(run, LAST)
-            if run.progress.step == run.total_steps:
+            if run.progress.step >= run.total_steps:
                 break
             began = time.monotonic()
             for batch in _epoch(run):
