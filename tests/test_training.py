@@ -81,7 +81,7 @@ SETTINGS = {
         "data.text_choice": "step",
         "augment.flip": True,
     },
-    "replay, in chunks, in bfloat16": {
+    "replay and random patches, in chunks, in bfloat16": {
         **OPEN_CLIP,
         "objective.replay_batch": 4,
         "loop.chunk_size": 3,
@@ -90,10 +90,19 @@ SETTINGS = {
 }
 
 
+def with_random_patches(checkpoint, folder):
+    """A checkpoint whose picture side sees half of the patches in training, drawn by torch's generator."""
+    shutil.copytree(checkpoint, folder)
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"]["patch_dropout"] = 0.5
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    return folder
+
+
 def settings_of(name, clades, checkpoint, tmp_path):
     config = dict(SETTINGS[name])
     if "model.timm" in config:
-        config["model.open_clip"] = str(checkpoint)
+        config["model.open_clip"] = str(with_random_patches(checkpoint, tmp_path / "random-patches"))
         config["objective.replay_source"] = str(captions(clades, tmp_path / "captions.csv"))
     return small(clades, {**config, "loop.save_every": 2})
 
