@@ -98,3 +98,14 @@ def write_checkpoint(folder: Path, *, seed: int) -> Path:
         folder / "open_clip_model.safetensors",
     )
     return folder
+
+
+@pytest.fixture(scope="module")
+def finished(one_thread: None, clades: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of training in the small configuration, saved at every second step; not to be changed."""
+    from cladescope.training.train import train
+    from tests.training import small
+
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    train(small(clades, {"loop.save_every": 2}), folder, recipe="small")
+    return folder

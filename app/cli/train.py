@@ -27,7 +27,7 @@ def train(
 ) -> None:
     """Train an encoder, under torchrun on several GPUs, and export it as a checkpoint folder for --encoder.
 
-    Recipes: tiny, bioclip, bioclip2, inat-only, ablation-... (training/recipes).
+    Recipes: tiny and then tiny-texts, bioclip, bioclip2, inat-only, ablation-... (training/recipes).
 
     Example: cladescope train tiny --data organisms/metadata.csv --out runs/tiny
     """
