@@ -106,7 +106,7 @@ class Encoder(ABC):
         """
         raise EncoderError(
             f"encoder {self.card.name!r} has no text side, so it cannot encode {texts[0]!r}: "
-            "search by picture or id, or make the store with an open_clip encoder such as hf-hub:imageomics/bioclip-2"
+            "search by picture or id, or make the store with an encoder that has one, such as tiny or hf-hub:imageomics/bioclip-2"
         )
 
     def encode_images(
