@@ -117,6 +117,29 @@ def test_another_process_with_another_hash_seed_makes_the_same_split(clades: Pat
         assert run.stdout.strip() == expected
 
 
+@pytest.mark.parametrize("with_ids", [False, True])
+def test_the_same_pictures_in_two_folders_have_the_same_split(tmp_path: Path, with_ids: bool):
+    made = []
+    for folder in (tmp_path / "here", tmp_path / "a" / "long way" / "from.here"):
+        lines = ["image_id,file,genus" if with_ids else "file,genus"]
+        for number in range(60):
+            name = f"{'b' if number % 7 else 'B'}/{(number * 37) % 60}.jpg"
+            put(folder / name, b"picture %d" % number)
+            lines.append(f"{f'id-{number},' if with_ids else ''}{name},Genus{number % 12}")
+        (folder / "m.csv").write_text("\n".join(lines))
+        examples = load_examples(folder / "m.csv")
+        config = SplitConfig(species=0.25, images=0.25, seed=4)
+        parts = split(examples, config, contents=content_hashes(examples))
+        made.append(
+            [
+                {Path(examples.uris[row]).relative_to(folder) for row in rows}
+                for rows in (parts.train, parts.held_out_images, parts.held_out_species)
+            ]
+        )
+    assert made[0] == made[1]
+    assert all(made[0])
+
+
 def test_seeds_give_different_splits():
     examples = listed(GENERA * 5)
     held_out = {

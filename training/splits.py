@@ -1,7 +1,8 @@
 """What is held out of training, by species, by picture and by observation, and proof that it is.
 
-A species here is a class: the full path of the deepest taxon known. Splits are drawn from sorted ids, so that they
-depend on the examples, the seed and nothing else. To keep named taxa out, see `cladescope.training.exclusion`.
+A species here is a class: the full path of the deepest taxon known. Splits are drawn from sorted ids, and from sorted
+addresses where ids are only made of these, so that they depend on the examples, the seed and nothing else: the same
+pictures in another folder have the same split. To keep named taxa out, see `cladescope.training.exclusion`.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cladescope.arrays import blocks
+from cladescope.embedding.records import id_of_uri
 from cladescope.errors import InputError, PictureError
 from cladescope.taxonomy import Taxon
 from cladescope.training.examples import Examples
@@ -97,8 +99,8 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
     n = len(examples)
     if contents is not None and len(contents) != n:
         raise InputError(f"found {len(contents)} content hashes for {n} pictures: expected one each")
-    # From here on a position is a place among the sorted ids.
-    by_id = np.array(sorted(range(n), key=examples.image_ids.__getitem__), np.int64)
+    # From here on a position is a place in this order.
+    by_id = np.array(sorted(range(n), key=_drawing_keys(examples).__getitem__), np.int64)
     keys: list[Sequence[str | None]] = [examples.uris]
     keys += [examples.groups] if config.group_by == "group" else []
     keys += [] if contents is None else [contents]
@@ -168,6 +170,18 @@ def content_hashes(examples: Examples, *, workers: int = 4) -> list[str | None]:
         for start, stop in blocks(len(examples), size=_BLOCK_ROWS):
             hashes.extend(pool.map(one, range(start, stop)))
     return hashes
+
+
+def _drawing_keys(examples: Examples) -> list[tuple[bool, str]]:
+    """What examples are sorted by: ids that their source gave, then the addresses of those whose id is made of it.
+
+    A made id is a hash of the absolute path and sorts otherwise in every folder. Paths themselves sort alike wherever
+    the folder lies that all of them are in.
+    """
+    return [
+        (True, uri) if image_id == id_of_uri(uri) else (False, image_id)
+        for image_id, uri in zip(examples.image_ids, examples.uris, strict=True)
+    ]
 
 
 def _column(examples: Examples, kind: str) -> Sequence[Hashable]:
