@@ -1,9 +1,12 @@
 """Encoders side by side on pictures that a training run held out: zero-shot, few-shot, centroids, nearest neighbours.
 
-python benchmarks/held_out.py organisms/metadata.csv --split runs/tiny/split.json --encoder runs/tiny/export --encoder pixels
+python benchmarks/held_out.py organisms/metadata.csv --split runs/tiny/split.json --encoder runs/tiny/export \\
+    --encoder pixels --against pixels
 
 `split.json` is what `cladescope train` wrote; the same split is drawn again from the same source. Each figure is in
-percent with the 95 % interval of a bootstrap over pictures (few-shot: over the pictures asked for, mean of five folds).
+percent with the 95 % interval of a bootstrap over pictures (few-shot: mean and standard deviation of five folds). With
+`--against`, a second table has the differences from that encoder, with the interval of a bootstrap over the pictures that
+both were asked for (few-shot: of a picture's share of right answers over the folds in which it is asked for).
 
 `zero-shot seen`: held-out pictures over the names of all classes that were trained on; `zero-shot unseen`: pictures of
 held-out classes over the names of these. `centroid`: held-out pictures over the class means of all training pictures.
@@ -13,7 +16,7 @@ nearest picture of the training part, at each rank; a class that the training pa
 
 import argparse
 import json
-from collections.abc import Sequence
+import random
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +31,12 @@ from cladescope.training.examples import Examples, load_examples
 from cladescope.training.splits import Split, SplitConfig, content_hashes, split
 
 SHOTS = (1, 5)
+FOLDS = 5
 NEIGHBOUR_RANKS = ("class", "order", "family")
 
 
 def right_by_score(encoder: Encoder, examples: Examples, parts: Split) -> dict[str, np.ndarray]:
-    """For each score whether each picture that was asked for was right, or how often over the folds."""
+    """For each score whether each picture that was asked for was right; for few-shot in each fold, see `few_shot_right`."""
     classes, codes = examples.classes(), examples.codes()
     pictures = encoder.encode_images((examples.read(row) for row in range(len(examples))), batch_size=64)
     seen = np.unique(classes[parts.train])
@@ -49,7 +53,7 @@ def right_by_score(encoder: Encoder, examples: Examples, parts: Split) -> dict[s
     known, counts = np.unique(classes[unseen], return_counts=True)
     enough = unseen[np.isin(classes[unseen], known[counts >= MIN_FEW_SHOT_IMAGES])]
     for k in SHOTS:
-        found[f"{k}-shot"] = metrics.simple_shot(pictures[enough], classes[enough], k=k)
+        found[f"{k}-shot"] = few_shot_right(pictures[enough], classes[enough], k=k)
     similarity = unit(pictures[unseen]) @ unit(pictures[parts.train]).T
     nearest = parts.train[similarity.argmax(axis=1)]
     for rank in NEIGHBOUR_RANKS:
@@ -76,27 +80,70 @@ def nearest_centroid(train: np.ndarray, classes: np.ndarray, queries: np.ndarray
     return options[(unit(queries) @ unit(means).T).argmax(axis=1)]
 
 
+def few_shot_right(vectors: np.ndarray, labels: np.ndarray, *, k: int) -> np.ndarray:
+    """Whether each picture is named rightly in each fold of SimpleShot (folds x n), NaN where it is among the given.
+
+    The draws and answers of `metrics.simple_shot`, which gives the share of each fold alone.
+    """
+    units = unit(vectors.astype(np.float64))
+    names = np.array(list(dict.fromkeys(labels.tolist())))
+    right = np.full((FOLDS, len(labels)), np.nan)
+    for fold in range(FOLDS):
+        generator = random.Random(fold)
+        given, asked = [], []
+        for name in names:
+            rows = np.flatnonzero(labels == name).tolist()
+            generator.shuffle(rows)
+            given.append(rows[:k])
+            asked += rows[k:]
+        moved = unit(units - units[np.concatenate(given)].mean(axis=0))
+        means = np.stack([moved[rows].mean(axis=0) for rows in given])
+        distances = (means**2).sum(axis=1) - 2 * moved[asked] @ means.T
+        right[fold, asked] = names[distances.argmin(axis=1)] == labels[asked]
+    return right
+
+
+def accuracy(values: np.ndarray) -> np.ndarray:
+    """Share of right answers; of few-shot in each fold."""
+    return np.nanmean(values, axis=-1)
+
+
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Rows at unit length."""
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def cell(values: np.ndarray | None, *, is_folds: bool) -> str:
+def cell(values: np.ndarray | None) -> str:
     if values is None:
         return "-"
-    if is_folds:
-        return f"{100 * values.mean():.1f} ±{100 * values.std():.1f}"
+    if values.ndim == 2:
+        return f"{100 * accuracy(values).mean():.1f} ±{100 * accuracy(values).std():.1f}"
     low, high = metrics.bootstrap_interval(values.astype(float))
     return f"{100 * values.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def table(found: dict[str, dict[str, np.ndarray]]) -> tuple[list[str], list[Sequence[str]]]:
-    """Header and rows: a score a row, an encoder a column."""
+def difference(values: np.ndarray | None, other: np.ndarray | None) -> str:
+    """Mean difference of two encoders on the same pictures, with its interval."""
+    if values is None or other is None:
+        return "-"
+    if values.ndim == 2:
+        asked = ~np.isnan(values).all(axis=0)
+        values, other = (np.nanmean(both[:, asked], axis=0) for both in (values, other))
+    low, high = metrics.paired_difference(values, other)
+    mean = 100 * float(values.mean() - other.mean())
+    return f"{mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+
+
+def tables(found: dict[str, dict[str, np.ndarray]], *, against: str | None) -> list[tuple[list[str], list[list[str]]]]:
+    """Header and rows of the scores, and of the differences from one encoder: a score a row, an encoder a column."""
     scores = list(dict.fromkeys(score for of in found.values() for score in of))
-    rows = [
-        [score, *(cell(of.get(score), is_folds=score.endswith("-shot")) for of in found.values())] for score in scores
-    ]
-    return ["score, %", *found], rows
+    made = [(["score, %", *found], [[score, *(cell(of.get(score)) for of in found.values())] for score in scores])]
+    if against is not None:
+        others = {label: of for label, of in found.items() if label != against}
+        base = found[against]
+        rows = [[score, *(difference(of.get(score), base.get(score)) for of in others.values())] for score in scores]
+        made.append((["difference, points", *(f"{label} - {against}" for label in others)], rows))
+    return made
 
 
 def main() -> None:
@@ -104,24 +151,35 @@ def main() -> None:
     parser.add_argument("source", help="the manifest, folder or shards that the run was trained on")
     parser.add_argument("--split", required=True, help="split.json of the run")
     parser.add_argument("--encoder", action="append", required=True, metavar="[LABEL=]NAME", help="repeatable")
+    parser.add_argument("--against", metavar="LABEL", help="the encoder from which differences are taken")
     options = parser.parse_args()
+    names = dict(labelled(text) for text in options.encoder)
+    if options.against is not None and options.against not in names:
+        parser.error(f"--against is {options.against!r}: expected one of {', '.join(names)}")
     report = json.loads(Path(options.split).read_text())
     examples = load_examples(options.source)
     config = SplitConfig(**{key: report[key] for key in ("species", "images", "group_by", "seed")})
     contents = content_hashes(examples) if "content" in report["overlaps"] else None
     parts = split(examples, config, contents=contents)
-    assert len(parts.train) == report["n_train"], "the source is not what it was"
+    drawn = sorted(map(str, parts.held_out_taxa))
+    assert (len(parts.train), drawn) == (report["n_train"], sorted(report["held_out_taxa"])), (
+        "the source is not what it was"
+    )
     print(
         f"{len(parts.train)} training pictures of {len(np.unique(examples.classes()[parts.train]))} classes; held out "
         f"{len(parts.held_out_images)} pictures of these and {len(parts.held_out_species)} of "
-        f"{len(parts.held_out_taxa)} other classes\n"
+        f"{len(parts.held_out_taxa)} other classes"
     )
-    found = {}
-    for text in options.encoder:
-        label, equals, name = text.partition("=") if "?" not in text.partition("=")[0] else ("", "", "")
-        label, name = (label, name) if equals else (text, text)
-        found[label] = right_by_score(Encoder.load(name), examples, parts)
-    print_table(*table(found))
+    found = {label: right_by_score(Encoder.load(name), examples, parts) for label, name in names.items()}
+    for header, rows in tables(found, against=options.against):
+        print()
+        print_table(header, rows)
+
+
+def labelled(text: str) -> tuple[str, str]:
+    """Label and name of `LABEL=NAME`, or the name twice; a `=` after a `?` is the name's own."""
+    label, equals, name = text.partition("=")
+    return (label, name) if equals and "?" not in label else (text, text)
 
 
 if __name__ == "__main__":
