@@ -87,6 +87,16 @@ def test_without_a_common_name_the_scientific_one_stands_in() -> None:
     assert texts["taxonTag_com.txt"].endswith("species atalanta with common name Vanessa atalanta.")
 
 
+def test_names_are_spelt_as_bioclip_spells_them() -> None:
+    # BioCLIP's `naming.py`: the first six ranks are capitalised, the epithet is small.
+    path = ("animalia", "Deinococcus-Thermus", None, "LEPIDOPTERA", None, "vanessa", "vanessa Atalanta")
+    texts = texts_of(Taxon(path), "Red Admiral")
+    tagged = "kingdom Animalia phylum Deinococcus-thermus order Lepidoptera genus Vanessa species atalanta"
+    assert texts["taxonTag.txt"] == f"a photo of {tagged}."
+    assert texts["taxonTag_com.txt"] == f"a photo of {tagged} with common name Red Admiral."
+    assert texts["taxon.txt"] == "a photo of Animalia Deinococcus-thermus Lepidoptera Vanessa atalanta."
+
+
 def test_simulated_clades_read_back_with_their_taxa_names_and_bytes(clades: Path, tmp_path: Path) -> None:
     examples = load_examples(clades / "metadata.csv")
     seen = []

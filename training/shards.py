@@ -116,7 +116,7 @@ def write_shards(
 
 
 def texts_of(taxon: Taxon, common_name: str | None) -> dict[str, str]:
-    """The ten texts of a sample, by the ending of their member.
+    """The ten texts of a sample, by the ending of their member; names read back from them are spelt as BioCLIP spells.
 
     >>> texts_of(Taxon(("Animalia", None, "Aves")), "bird")["taxonTag_com.txt"]
     'a photo of kingdom Animalia class Aves with common name bird.'
@@ -134,10 +134,17 @@ def texts_of(taxon: Taxon, common_name: str | None) -> dict[str, str]:
 
 
 def _tagged(taxon: Taxon) -> str:
-    """Each rank that is recorded and its name as it is spelt, the species by its epithet: what a taxon is read back from."""
+    """Each rank that is recorded and its name, the species by its epithet: what a taxon is read back from.
+
+    Spelt as BioCLIP spells names: a capital and small letters, the epithet small. A species that is no binomial of its
+    genus stays as it is, since the epithet in it is not known.
+    """
     names = {rank: name for rank, name in zip(RANKS, taxon.path, strict=False) if name is not None}
-    if "genus" in names and "species" in names:
-        names["species"] = names["species"].removeprefix(f"{names['genus']} ")
+    genus, species = names.get("genus"), names.pop("species", None)
+    names = {rank: name.capitalize() for rank, name in names.items()}
+    if species is not None:
+        is_binomial = genus is not None and species.startswith(f"{genus} ")
+        names["species"] = species.removeprefix(f"{genus} ").lower() if is_binomial else species
     return " ".join(f"{rank} {name}" for rank, name in names.items())
 
 
