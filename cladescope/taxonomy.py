@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from jaxtyping import Bool, Int, Shaped
 
 from cladescope.errors import InputError, TaxonError
+from cladescope.rank_table import rank_codes, rank_table
 from cladescope.taxon import RANK_INDEX, RANKS, Taxon, lca
 from cladescope.taxon_names import choose, fold, nearest, terms
 from cladescope.tree import Tree
@@ -68,17 +68,7 @@ class Taxonomy:
         >>> len(Taxonomy.from_table(pa.table({"family": ["Paridae", "Corvidae"], "genus": ["Parus", ""]})))
         3
         """
-        columns = {rank: _encoded(table, rank) for rank in RANKS if rank in table.column_names}
-        empty = pa.array([], pa.large_string())
-        found = pa.chunked_array([empty, *(column.dictionary for column in columns.values())]).unique()
-        found = found.filter(pc.not_equal(found, ""))
-        found = found.take(pc.sort_indices(found))
-        codes = np.zeros((table.num_rows, len(RANKS)), np.int32)
-        for rank, column in columns.items():
-            positions = pc.fill_null(pc.index_in(column.dictionary, value_set=found), -1).to_numpy()
-            rows = pc.fill_null(column.indices, len(positions)).to_numpy()
-            codes[:, RANK_INDEX[rank]] = np.append(positions.astype(np.int64) + 1, 0)[rows]
-        return cls(found.to_pylist(), codes)
+        return cls(*rank_codes(table))
 
     @classmethod
     def from_taxa(cls, taxa: Iterable[Taxon]) -> "Taxonomy":
@@ -87,10 +77,7 @@ class Taxonomy:
         >>> len(Taxonomy.from_taxa([Taxon(("Animalia", None, "Aves"))]))
         2
         """
-        paths = [taxon.path + (None,) * (len(RANKS) - len(taxon.path)) for taxon in taxa]
-        columns = zip(*paths, strict=True) if paths else [()] * len(RANKS)
-        arrays = [pa.array(column, pa.large_string()) for column in columns]
-        return cls.from_table(pa.table(arrays, names=list(RANKS)))
+        return cls.from_table(rank_table(taxa))
 
     @classmethod
     def read(cls, path: Path | str) -> "Taxonomy":
@@ -294,18 +281,6 @@ class Taxonomy:
     def _taxa(self, rows: Int[np.ndarray, " rows"]) -> tuple[Taxon, ...]:
         names = self._name_or_none[self._codes(rows)].tolist()
         return tuple(Taxon(tuple(path[:stop])) for path, stop in zip(names, self._rank[rows] + 1, strict=True))
-
-
-def _encoded(table: pa.Table, rank: str) -> pa.DictionaryArray:
-    if table.column_names.count(rank) > 1:
-        raise InputError(
-            f"found {table.column_names.count(rank)} columns named {rank!r}, expected one: rename the others"
-        )
-    column = table[rank]
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_null(kind)):
-        raise InputError(f"column {rank!r} holds {kind}, expected text: convert it, with null where a name is unknown")
-    return column.cast(pa.large_string()).combine_chunks().dictionary_encode()
 
 
 def _read_table(path: Path) -> pa.Table:
