@@ -97,6 +97,7 @@ def test_everything_imported_is_a_declared_dependency():
         "faiss": "faiss_gpu",
         "open_clip": "open_clip_torch",
         "huggingface_hub": "open_clip_torch",
+        "sklearn": "scikit_learn",
     }
     found = set()
     for path in (path for part in ORDER for path in python_files(part)):
