@@ -133,7 +133,8 @@ class ClassTree:
         """The nodes right below a node, of whatever rank, ascending; the roots for -1."""
         wanted = int(node)
         first, last = np.searchsorted(self.parent, [wanted, wanted + 1], sorter=self._by_parent)
-        return self._by_parent[first:last]
+        below: Int[np.ndarray, " nodes"] = self._by_parent[first:last]
+        return below
 
     def contains(self, node: Int[np.ndarray, " q"], other: Int[np.ndarray, " q"]) -> np.ndarray:
         """Whether each `other` node is the node or lies below it; nothing lies below -1, and -1 below nothing."""
