@@ -1,5 +1,6 @@
 """The second stream: which pictures it has, and that a step sees the same whatever came before."""
 
+import io
 import shutil
 import tarfile
 from collections import Counter
@@ -8,9 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.pipeline import embed
+from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
+from cladescope.index.store import Store
+from cladescope.training.captions import CaptionedPictures, load_captions
 from cladescope.training.distributed import Group
-from cladescope.training.replay import CaptionedPictures, ReplayStream
+from cladescope.training.replay import ReplayStream
 from tests.training import captions, small, started
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -31,7 +37,7 @@ def run(clades, manifest, tmp_path):
 
 
 def test_pictures_have_their_captions_and_blank_ones_are_left_out(clades, manifest):
-    pictures = CaptionedPictures(str(manifest))
+    pictures = load_captions(str(manifest))
     files = sorted(clades.glob("images/*/*.jpg"))[:16]
     assert len(pictures) == 16
     assert pictures.captions == [f"picture number {n}, wow! of something" for n in range(16)]
@@ -42,12 +48,51 @@ def test_pictures_have_their_captions_and_blank_ones_are_left_out(clades, manife
 def test_a_caption_may_go_by_several_names(clades, tmp_path, column):
     path = sorted(clades.glob("images/*/*.jpg"))[0]
     (tmp_path / "a.csv").write_text(f'file,{column}\n{path}," a tit "\n')
-    assert CaptionedPictures(str(tmp_path / "a.csv")).captions == ["a tit"]
+    assert load_captions(str(tmp_path / "a.csv")).captions == ["a tit"]
 
 
 def test_a_source_without_captions_is_refused(clades, tmp_path):
     with pytest.raises(InputError, match="no picture of .* has a caption: expected a manifest with a column caption"):
-        CaptionedPictures(str(clades / "metadata.csv"))
+        load_captions(str(clades / "metadata.csv"))
+
+
+def test_captions_lie_beside_the_pictures_of_shards(clades, tmp_path, caplog):
+    files = sorted(clades.glob("images/*/*.jpg"))[:6]
+    beside = {
+        "0.txt": b" a tit in snow\n",
+        "1.json": b'{"caption": "a heron", "width": 3}',
+        "2.txt": b"",
+        "3.txt": b"\xff\xfe",
+        "4.json": b'{"width": 3}',
+        "sub/5.txt": b"a picture in a folder",
+        "sub/5.json": b'{"caption": "not this"}',
+    }
+    with tarfile.open(tmp_path / "a.tar", "w") as shard:
+        for place, path in enumerate(files):
+            shard.add(path, f"{'sub/' if place == 5 else ''}{place}.jpg")
+            for name, content in beside.items():
+                if name.partition(".")[0].rpartition("/")[2] == str(place):
+                    entry = tarfile.TarInfo(name)
+                    entry.size = len(content)
+                    shard.addfile(entry, io.BytesIO(content))
+    pictures = load_captions(tmp_path / "a.tar")
+    assert pictures.captions == ["a tit in snow", "a heron", "a picture in a folder"]
+    assert [pictures.read(row) for row in range(3)] == [files[place].read_bytes() for place in (0, 1, 5)]
+    assert "the text of 3.jpg" in caplog.text
+
+
+def test_captions_of_a_store_are_those_of_the_manifest_that_filled_it(clades, manifest, tmp_path):
+    encoder = Encoder.load("pixels")
+    embed(open_source(manifest), encoder, Store.create(tmp_path / "a.store", encoder.card))
+    stored, listed = load_captions(tmp_path / "a.store"), load_captions(manifest)
+    assert sorted(zip(stored.uris, stored.captions, strict=True)) == sorted(
+        zip(listed.uris, listed.captions, strict=True)
+    )
+
+
+def test_a_store_without_captions_is_refused(store):
+    with pytest.raises(InputError, match="no picture of .* has a caption: .* a store with one, or shards"):
+        load_captions(store.path)
 
 
 def test_pictures_in_a_shard_are_read_in_their_place(clades, tmp_path):
@@ -57,7 +102,7 @@ def test_pictures_in_a_shard_are_read_in_their_place(clades, tmp_path):
             shard.add(path, f"{place}.jpg")
     rows = [f"{tmp_path}/a.tar#{place}.jpg,caption {place}" for place in range(3)]
     (tmp_path / "a.csv").write_text("\n".join(["file,caption", *rows]) + "\n")
-    pictures = CaptionedPictures(str(tmp_path / "a.csv"))
+    pictures = load_captions(str(tmp_path / "a.csv"))
     assert [pictures.read(row) for row in range(3)] == [path.read_bytes() for path in files]
 
 

@@ -141,7 +141,8 @@ class ObjectiveConfig:
     label_smoothing: float = 0.0
     """Of the cross-entropies."""
     replay_source: str = ""
-    """Pictures and texts of another stream (a manifest with a `caption` column), trained through a projection of its own."""
+    """Pictures and texts of another stream (a manifest or store with a `caption` column, or shards with a text beside each
+    picture), trained through a projection of its own."""
     replay_batch: int = 0
     """Pictures of that stream a step."""
     replay_weight: float = 1.0

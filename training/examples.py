@@ -197,6 +197,16 @@ def _collect(records: Iterator[Record]) -> Examples:
     return replace(examples, taxa=tuple(taxa), spans=find_spans(examples.uris))
 
 
+def place_in_shard(uri: str) -> tuple[str, str] | None:
+    """Shard and member of an address in a tar shard; None for any other.
+
+    >>> place_in_shard("/shards/a.tar#folder/tit.jpg"), place_in_shard("/photos/tit.jpg")
+    (('/shards/a.tar', 'folder/tit.jpg'), None)
+    """
+    inside = _IN_SHARD.fullmatch(uri)
+    return None if inside is None else (inside["shard"], inside["member"])
+
+
 def find_spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
     """Place of each picture in its tar shard; None for one that is in none, or in one that cannot be indexed.
 
@@ -206,8 +216,9 @@ def find_spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
     spans: list[tuple[str, int, int] | None] = [None] * len(uris)
     wanted: dict[str, dict[str, list[int]]] = {}
     for row, uri in enumerate(uris):
-        if (inside := _IN_SHARD.fullmatch(uri)) is not None:
-            wanted.setdefault(inside["shard"], {}).setdefault(inside["member"], []).append(row)
+        if (inside := place_in_shard(uri)) is not None:
+            shard, name = inside
+            wanted.setdefault(shard, {}).setdefault(name, []).append(row)
     for shard, members in wanted.items():
         index = index_shard(shard)
         if index.problem is not None:

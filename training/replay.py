@@ -11,18 +11,12 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from cladescope.embedding.locations import read_bytes
-from cladescope.embedding.sources import open_source
-from cladescope.errors import InputError
+from cladescope.training.captions import CaptionedPictures, load_captions
 from cladescope.training.config import TrainConfig
 from cladescope.training.distributed import Group
 from cladescope.training.evaluate import normalised
-from cladescope.training.examples import find_spans
 from cladescope.training.loader import Batch, augmented, batches, n_steps
 from cladescope.training.model import Towers
-from cladescope.training.shard_index import read_span
-
-CAPTION_NAMES = ("caption", "text", "TEXT")
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,33 +31,6 @@ class ReplayBatch:
     """Pictures of this process that could not be read, each replaced by another."""
 
 
-class CaptionedPictures:
-    """Pictures with a caption each, read one at a time."""
-
-    def __init__(self, spec: str) -> None:
-        """Raises InputError where no record has both a picture and a caption."""
-        self.uris: list[str] = []
-        self.captions: list[str] = []
-        for record in open_source(spec).records():
-            caption = next((str(record.extra[name]) for name in CAPTION_NAMES if record.extra.get(name)), "").strip()
-            if record.problem is None and caption:
-                self.uris.append(record.uri)
-                self.captions.append(caption)
-        self._spans = find_spans(self.uris)
-        if not self.uris:
-            raise InputError(
-                f"no picture of {spec} has a caption: expected a manifest with a column {' or '.join(CAPTION_NAMES)}"
-            )
-
-    def __len__(self) -> int:
-        return len(self.uris)
-
-    def read(self, row: int) -> bytes:
-        """The encoded picture of a row. Raises PictureError if it cannot be read."""
-        span = self._spans[row]
-        return read_bytes(self.uris[row]) if span is None else read_span(*span)
-
-
 class ReplayStream:
     """Endless batches of captioned pictures; what a step sees depends on its number alone."""
 
@@ -76,7 +43,7 @@ class ReplayStream:
     @classmethod
     def open(cls, config: TrainConfig) -> "ReplayStream":
         """The stream that a configuration names. Raises InputError where it cannot be used."""
-        return cls(CaptionedPictures(config.objective.replay_source), config)
+        return cls(load_captions(config.objective.replay_source), config)
 
     def batch(self, step: int, group: Group, towers: Towers) -> ReplayBatch:
         """The batch of one step of the run."""
