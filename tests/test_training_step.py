@@ -1,5 +1,7 @@
 """One step: its loss against plain open_clip, gradient caching with all objectives, and what moves."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from scipy.special import log_softmax
 
 import cladescope.training.step as stepping
 from cladescope.embedding.prompts import prompt
+from cladescope.errors import TrainingError
 from cladescope.training.checkpoint import Progress
 from cladescope.training.step import backward, take_step
 from cladescope.training.texts import chosen_types
@@ -126,6 +129,22 @@ def test_compiled_towers_take_the_same_step(clades, tmp_path, monkeypatch):
     assert list(run.towers.state_dict()) == names
 
 
+@pytest.mark.skipif(
+    all(shutil.which(name) is None for name in ("c++", "g++", "clang++")), reason="needs a C++ compiler"
+)
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore:.*:FutureWarning", "ignore:.*:UserWarning")
+def test_towers_compiled_by_the_default_backend_take_the_same_step(clades, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    run = started(small(clades, {**OPEN_CLIP, "model.open_clip": str(checkpoint)}), tmp_path)
+    batch = batches_of(run, 1)[0]
+    loss, _, expected = gradients(run, batch)
+    run.towers.compile()
+    found_loss, _, found = gradients(run, batch)
+    assert found_loss == pytest.approx(loss, rel=1e-5)
+    assert_close(found, expected)
+    assert any((tmp_path / "compiled").rglob("*.so")), "nothing was compiled"
+
+
 def weights_after(run, n):
     """Weights before and after n steps."""
     before = {name: value.clone() for name, value in run.towers.state_dict().items()}
@@ -188,3 +207,45 @@ def test_the_norm_of_the_gradient_is_limited(clades, tmp_path, monkeypatch):
     take_step(run, batches_of(run, 1)[0])
     grads = [weight.grad for weight in run.parameters if weight.grad is not None]
     assert float(torch.cat([grad.ravel() for grad in grads]).norm()) == pytest.approx(0.01, rel=1e-3)
+
+
+def overflowing(run, monkeypatch, *, steps):
+    """Let the gradient of some steps be infinite, under a scaler as fp16 has it."""
+    run.scaler = torch.amp.GradScaler("cpu")
+    real = stepping.backward
+    taken = []
+
+    def backward(run, batch, replay):
+        found = real(run, batch, replay)
+        if len(taken) in steps:
+            next(weight.grad for weight in run.parameters if weight.grad is not None).fill_(float("inf"))
+        taken.append(run.scaler.get_scale())
+        return found
+
+    monkeypatch.setattr(stepping, "backward", backward)
+    return taken
+
+
+def test_a_gradient_that_overflows_skips_the_step_and_halves_the_scale(clades, tmp_path, monkeypatch):
+    run = started(small(clades), tmp_path)
+    scales = overflowing(run, monkeypatch, steps={0})
+    batch = batches_of(run, 1)[0]
+    before = {name: value.clone() for name, value in run.towers.state_dict().items()}
+    take_step(run, batch)
+    assert moved(before, run.towers.state_dict(), "") == (False, False)
+    take_step(run, batch)
+    assert moved(before, run.towers.state_dict(), "")[0]
+    assert scales == [2.0**16, 2.0**15]
+
+
+def test_a_gradient_that_is_never_finite_ends_an_fp16_run(clades, tmp_path, monkeypatch):
+    run = started(small(clades), tmp_path)
+    scales = overflowing(run, monkeypatch, steps=range(100))
+    batch = batches_of(run, 1)[0]
+    before = {name: value.clone() for name, value in run.towers.state_dict().items()}
+    for _ in range(30):
+        take_step(run, batch)
+    with pytest.raises(TrainingError, match="norm of the gradient is (inf|nan) at step 31: no checkpoint was written"):
+        take_step(run, batch)
+    assert scales == [2.0**power for power in range(16, -15, -1)]
+    assert moved(before, run.towers.state_dict(), "") == (False, False)

@@ -17,11 +17,16 @@ from cladescope.training.replay import ReplayBatch
 from cladescope.training.run import Run, last_good
 from cladescope.training.texts import chosen_types, plan_texts
 
+MIN_LOSS_SCALE = 1e-4
+"""Scale of the loss in fp16 below which skipping further steps is given up, as in fairseq
+(https://github.com/facebookresearch/fairseq): thirty skipped steps in a row from the first scale, 65,536."""
+
 
 def take_step(run: Run, batch: Batch) -> dict[str, float]:
     """One step of the optimiser, after which `run.progress` is one further; returns the loss and its terms.
 
-    Raises TrainingError where the loss or its gradient is not finite; the weights are then as they were.
+    Raises TrainingError where the loss or its gradient is not finite; the weights are then as they were. In fp16 a
+    gradient that is not finite only skips the step and halves the loss's scale, until that is below `MIN_LOSS_SCALE`.
     """
     config, step = run.config, run.progress.step
     set_trainable(run.towers, config.model, locked=run.is_locked)
@@ -34,7 +39,8 @@ def take_step(run: Run, batch: Batch) -> dict[str, float]:
     run.group.average_gradients(run.parameters)
     run.scaler.unscale_(run.optimiser)
     norm = torch.nn.utils.get_total_norm([p.grad for p in run.parameters if p.grad is not None])
-    if not run.scaler.is_enabled():  # a scaler skips such a step and lowers its scale
+    # A scaler skips such a step and lowers its scale, so that the next may be finite.
+    if not run.scaler.is_enabled() or run.scaler.get_scale() < MIN_LOSS_SCALE:
         _check_finite(run, "norm of the gradient", float(norm))
     if config.optimiser.clip_norm:
         torch.nn.utils.clip_grads_with_norm_(run.parameters, config.optimiser.clip_norm, norm)
