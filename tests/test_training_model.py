@@ -238,6 +238,20 @@ def test_batch_norms_that_cannot_be_folded_keep_their_statistics_too():
     assert moving_norms(towers) == 0
 
 
+@pytest.mark.parametrize(("resize", "crop_mode"), [("crop", "center"), ("squash", "squash")])
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+def test_a_declared_transform_is_timms_and_is_exported(tmp_path, interpolation, resize, crop_mode):
+    declared = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "interpolation": interpolation}
+    expected = timm.data.create_transform((3, 32, 32), crop_pct=1.0, crop_mode=crop_mode, **declared)
+    towers = build(ModelConfig(timm="test_efficientnet", **SIDE, **declared, resize=resize))
+    folder = export(towers, tmp_path / "export", card={})
+    _, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    for picture in pictures():
+        pixels = torch.from_numpy(towers.transform.normalise(towers.transform.apply(picture)[None])[0])
+        torch.testing.assert_close(pixels, expected(picture), atol=2e-6, rtol=0)
+        torch.testing.assert_close(preprocess(picture), expected(picture), atol=2e-6, rtol=0)
+
+
 @pytest.fixture
 def weights(tmp_path):
     """Weights of a backbone with its classifier, as they are shipped."""

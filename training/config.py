@@ -80,6 +80,14 @@ class ModelConfig:
     """Pixels a side that the exported encoder declares; 0 for `image_size`."""
     export_dtype: Literal["float32", "float16"] = "float32"
     """Type of the exported weights."""
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """What is subtracted from each colour (0 to 1) for a timm backbone; which the page of its weights tells."""
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """What each colour is then divided by."""
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    """How pictures for a timm backbone are resized."""
+    resize: Literal["crop", "squash", "pad"] = "crop"
+    """How its exported encoder makes them square, see `ImageTransform`."""
     embed_dim: int = 512
     """Length of the vectors of a timm model."""
     text_width: int = 256
@@ -116,6 +124,13 @@ class ModelConfig:
             raise InputError("model.lock_image_cached is of a locked picture side: set lock_image or lock_image_steps")
         if self.weights and not self.timm:
             raise InputError("model.weights is of a timm backbone: name it in model.timm, or take model.open_clip")
+        for name in ("mean", "std", "interpolation", "resize"):
+            if self.open_clip and getattr(self, name) != getattr(type(self), name):
+                raise InputError(f"model.{name} is of a timm backbone; {self.open_clip} says its own: leave it out")
+        if not all(0 <= value <= 1 for value in self.mean) or not all(0 < value <= 1 for value in self.std):
+            raise InputError(
+                f"model.mean is {list(self.mean)} and model.std {list(self.std)}: expected numbers in [0, 1] and (0, 1]"
+            )
         for name in ("image_size", "export_size", "lock_image_steps", "frozen_stages"):
             _check_range(self, name, 0, math.inf)
         for name in ("embed_dim", "text_width", "text_layers", "text_heads"):
@@ -141,8 +156,7 @@ class ObjectiveConfig:
     label_smoothing: float = 0.0
     """Of the cross-entropies."""
     replay_source: str = ""
-    """Pictures and texts of another stream (a manifest or store with a `caption` column, or shards with a text beside each
-    picture), trained through a projection of its own."""
+    """Captioned pictures of a second stream: manifest, store or shards; they have a projection of their own."""
     replay_batch: int = 0
     """Pictures of that stream a step."""
     replay_weight: float = 1.0
@@ -355,8 +369,8 @@ def _typed(hint: Any, value: Any, at: str) -> Any:
         return value
     if origin is tuple and isinstance(value, list):
         inner = arguments[0]
-        if len(arguments) == 2 and arguments[1] is not Ellipsis and len(value) != 2:
-            raise InputError(f"{at} is {value!r}: expected two values")
+        if Ellipsis not in arguments and len(value) != len(arguments):
+            raise InputError(f"{at} is {value!r}: expected {len(arguments)} values")
         return tuple(_typed(inner, item, at) for item in value)
     if origin is tuple and isinstance(value, tuple):
         return value

@@ -31,8 +31,6 @@ from cladescope.errors import EncoderError
 from cladescope.training.config import ModelConfig
 from cladescope.training.folding import fold_norms, unfolded
 
-IMAGENET_TIMM_MEAN = (0.5, 0.5, 0.5)
-"""Mean and std of a timm backbone from a file, which does not say its own."""
 DEFAULT_SIZE = 224
 """Pixels a side of a timm backbone where nothing else is asked for."""
 MAX_LOGIT_SCALE = 100.0
@@ -235,7 +233,11 @@ def _from_timm(config: ModelConfig) -> Towers:
     if config.weights:
         _fill(clip.visual.trunk, Path(config.weights).expanduser())
     transform = ImageTransform(
-        size=config.export_size or size, interpolation="bicubic", mean=IMAGENET_TIMM_MEAN, std=IMAGENET_TIMM_MEAN
+        size=config.export_size or size,
+        resize=config.resize,
+        interpolation=config.interpolation,
+        mean=config.mean,
+        std=config.std,
     )
     model_cfg["vision_cfg"]["image_size"] = transform.size
     towers = Towers(clip, model_cfg, transform, open_clip.SimpleTokenizer(context_length=config.text_context))
