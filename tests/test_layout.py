@@ -98,6 +98,7 @@ def test_everything_imported_is_a_declared_dependency():
         "open_clip": "open_clip_torch",
         "huggingface_hub": "open_clip_torch",
         "sklearn": "scikit_learn",
+        "umap": "umap_learn",
     }
     found = set()
     for path in (path for part in ORDER for path in python_files(part)):
