@@ -41,7 +41,10 @@ def both(clades, checkpoint, tmp_path_factory):
     shutil.copytree(clades, source)
     for path in source.glob("images/*/002.jpg"):
         path.write_bytes(b"no picture")
-    plan = {name: {"data.source": str(manifest_of(source)), **overrides} for name, overrides in PLAN.items()}
+    # Adam divides a gradient by its size: with a small eps, what is rounding alone (a key's bias has no gradient, for
+    # softmax does not see it) would become a whole step, in a direction of its own in each process.
+    common = {"data.source": str(manifest_of(source)), "optimiser.eps": 1e-3}
+    plan = {name: {**common, **overrides} for name, overrides in PLAN.items()}
     plan["replay"] |= {
         "model.open_clip": str(checkpoint),
         "objective.replay_source": str(captions(clades, folder / "captions.csv")),
@@ -110,10 +113,8 @@ def test_two_processes_end_with_one_and_the_same_weights(both, name):
     found, one = both
     first, second = (process["weights"] for process in found[name])
     assert all(torch.equal(first[key], second[key]) for key in first)
-    # Adam divides by the gradient's size, so that what is next to nothing in it may turn a step around.
     for key, value in one[name]["weights"].items():
-        near = torch.isclose(first[key], value, rtol=1e-3, atol=2e-4)
-        assert float(near.double().mean()) > 0.98, key
+        torch.testing.assert_close(first[key], value, rtol=1e-3, atol=1e-5)
 
 
 def test_together_they_see_the_batch_of_one(both):
@@ -121,6 +122,22 @@ def test_together_they_see_the_batch_of_one(both):
     for name in PLAN:
         first, second = (process["rows"] for process in found[name])
         assert [row for pair in zip(first, second, strict=True) for row in pair] == one[name]["rows"]
+
+
+@pytest.mark.parametrize("name", PLAN)
+def test_they_share_the_pictures_of_an_evaluation_and_score_as_one(both, name):
+    found, one = both
+    first, second = found[name]
+    n = one[name]["n_read"]
+    assert [first["n_read"], second["n_read"]] == [n // 2, n // 2]
+    assert second["scores"] == {}
+    assert first["scores"].keys() == one[name]["scores"].keys()
+    assert ("zero_shot_images" in first["scores"]) == (name != "heads")
+    # Weights that differ in the last digits may turn one picture of the few.
+    assert first["scores"] == pytest.approx(one[name]["scores"], abs=0.15)
+    assert first["kept"] == second["kept"] == one[name]["kept"]
+    assert first["vectors"] == second["vectors"]
+    assert len(first["kept"]) < n, "some pictures are broken"
 
 
 def test_what_is_replaced_is_counted_over_all_processes(both):

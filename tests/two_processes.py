@@ -1,17 +1,21 @@
 """One of several processes that train together, started by tests/test_distributed.py: `two_processes.py PLAN OUT`.
 
 PLAN is a JSON file with a configuration for each name. For each the gradient of the first step, the weights after some
-steps and what was logged go to OUT.
+steps, what was logged and the scores go to OUT.
 """
 
 import json
 import sys
 from pathlib import Path
+from unittest import mock
 
+import numpy as np
 import torch
 
 from cladescope.training.config import load_config
 from cladescope.training.distributed import Group, joined
+from cladescope.training.evaluate import encode_examples, evaluate
+from cladescope.training.examples import Examples
 from cladescope.training.run import prepare
 from cladescope.training.step import backward, take_step
 from tests.training import SMALL, batches_of, wake_texts
@@ -40,7 +44,21 @@ def steps(config, folder, group):
         "weights": {name: weight.detach().clone() for name, weight in named.items()},
         "rows": batches[0].rows.tolist(),
         "n_replaced": run.progress.n_replaced,
+        **evaluation(run, group),
     }
+
+
+def evaluation(run, group):
+    """Scores, vectors of all examples with their rows, and how many pictures this process read for the vectors."""
+    options = {"workers": 1, "autocast": run.autocast, "group": group}
+    read = []
+    real = Examples.read
+    run.towers.eval()
+    with mock.patch.object(Examples, "read", lambda self, row: (read.append(row), real(self, row))[1]):
+        vectors, kept = encode_examples(run.towers, run.examples, np.arange(len(run.examples))[::-1], **options)
+    with_texts = run.config.objective.has_texts
+    scores = evaluate(run.towers, run.tokens, run.examples, run.split, with_texts=with_texts, **options)
+    return {"vectors": vectors.tolist(), "kept": kept.tolist(), "n_read": len(read), "scores": scores}
 
 
 def main(plan_path: Path, out: Path) -> None:

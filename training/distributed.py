@@ -73,6 +73,10 @@ class Group:
             dist.barrier()
 
 
+ALONE = Group()
+"""A process on its own."""
+
+
 def is_first_process() -> bool:
     """Whether this process, alone or started by torchrun, is the one that talks; also before it joins and after.
 

@@ -1,4 +1,7 @@
-"""How good the towers are on pictures that were held out: zero-shot, few-shot, nearest neighbours."""
+"""How good the towers are on pictures that were held out: zero-shot, few-shot, nearest neighbours.
+
+Several processes each encode their share of the pictures and texts; the scores are computed where they are asked for.
+"""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +19,7 @@ from cladescope.embedding.prompts import prompt
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import PictureError
 from cladescope.taxon import RANKS, Taxon
+from cladescope.training.distributed import ALONE, Group
 from cladescope.training.examples import Examples
 from cladescope.training.model import Towers
 from cladescope.training.splits import Split
@@ -48,23 +52,38 @@ def encode_examples(
     workers: int,
     autocast: Autocast,
     pooled: bool = False,
+    group: Group = ALONE,
 ) -> tuple[Float32[np.ndarray, "m d"], Int[np.ndarray, " m"]]:
-    """Vectors of some examples in order, and their rows; pictures that cannot be read are left out.
+    """Vectors of some examples, and their rows, both in the order of `rows`; pictures that cannot be read are left out.
 
-    With `pooled` the features before the projection. The towers must be in evaluation mode.
+    With `pooled` the features before the projection. The towers must be in evaluation mode. Every process of `group`
+    calls this with the same arguments, encodes its share of the pictures, and has the vectors of all.
     """
     chosen = transform or towers.transform
     vectors, kept = [], []
-    for read, pixels in _read(examples, rows, chosen, workers):
+    places = np.arange(len(rows))[group.process :: group.n_processes]
+    for read, pixels in _read(examples, rows, places, chosen, workers):
         kept.append(read)
         with torch.inference_mode(), autocast():
             features = towers.pooled(normalised(pixels, chosen, towers.device))
             vectors.append((features if pooled else towers.project(features)).float().cpu().numpy())
     dim = towers.pooled_dim if pooled else towers.embed_dim
-    return (
-        np.concatenate([np.empty((0, dim), np.float32), *vectors]),
-        np.concatenate([np.empty(0, np.int64), *kept]),
-    )
+    found = np.concatenate([np.empty((0, dim), np.float32), *vectors])
+    place = np.concatenate([np.empty(0, np.int64), *kept])
+    if group.n_processes > 1:
+        # As many rows from each process: what one lacks is filled up, and taken out again by its place of -1.
+        lacking = -(-len(rows) // group.n_processes) - len(place)
+        found = _gathered(np.pad(found, ((0, lacking), (0, 0))), group, towers.device)
+        place = _gathered(np.pad(place, (0, lacking), constant_values=-1), group, towers.device)
+        order = np.argsort(place, kind="stable")[int((place < 0).sum()) :]
+        found, place = found[order], place[order]
+    return found, rows[place]
+
+
+def _gathered(values: np.ndarray, group: Group, device: torch.device) -> np.ndarray:
+    """Rows of all processes, as many of each."""
+    gathered: np.ndarray = group.gather(torch.from_numpy(values).to(device)).cpu().numpy()
+    return gathered
 
 
 def normalised(pixels: np.ndarray, transform: ImageTransform, device: torch.device) -> Float[torch.Tensor, "b 3 h w"]:
@@ -83,14 +102,18 @@ def encode_taxa(
     *,
     autocast: Autocast,
     text_type: str = TEXT_TYPE,
+    group: Group = ALONE,
 ) -> Float32[np.ndarray, "t d"]:
-    """Vectors of taxa from their texts."""
+    """Vectors of taxa from their texts, of which each process of `group` encodes its share."""
     texts = [prompt(taxon, text_type, common_name=name) for taxon, name in zip(taxa, common_names, strict=True)]
+    share = -(-len(texts) // group.n_processes)
+    own = (texts + texts[:1] * (share * group.n_processes))[group.process * share :][:share]
     parts = []
-    for start, stop in blocks(len(texts), size=TEXT_BATCH):
+    for start, stop in blocks(len(own), size=TEXT_BATCH):
         with torch.inference_mode(), autocast():
-            parts.append(towers.texts(tokens(texts[start:stop]).to(towers.device)).float().cpu().numpy())
-    return np.concatenate(parts)
+            parts.append(towers.texts(tokens(own[start:stop]).to(towers.device)).float().cpu().numpy())
+    vectors = np.concatenate(parts)
+    return vectors if group.n_processes == 1 else _gathered(vectors, group, towers.device)[: len(texts)]
 
 
 def evaluate(
@@ -102,8 +125,12 @@ def evaluate(
     with_texts: bool,
     workers: int,
     autocast: Autocast,
+    group: Group = ALONE,
 ) -> dict[str, float]:
-    """Scores on the held-out parts, by the names in `SCORES`; a part that is empty has none."""
+    """Scores on the held-out parts, by the names in `SCORES`; a part that is empty has none.
+
+    Every process of `group` calls this; the first has the scores, the others none.
+    """
     classes, taxa = examples.classes(), examples.class_taxa
     common_names = common_names_of(examples)
     training = towers.training
@@ -113,14 +140,16 @@ def evaluate(
         for part, rows in (("images", split.held_out_images), ("species", split.held_out_species)):
             if not len(rows):
                 continue
-            vectors, kept = encode_examples(towers, examples, rows, workers=workers, autocast=autocast)
+            vectors, kept = encode_examples(towers, examples, rows, workers=workers, autocast=autocast, group=group)
             if with_texts:
                 options = np.unique(classes[split.train] if part == "images" else classes[kept])
                 names = [common_names[code] for code in options]
-                text = encode_taxa(towers, tokens, [taxa[code] for code in options], names, autocast=autocast)
+                named = [taxa[code] for code in options]
+                text = encode_taxa(towers, tokens, named, names, autocast=autocast, group=group)
                 right = np.searchsorted(options, classes[kept])
-                found[f"zero_shot_{part}"] = metrics.top_k_accuracy(vectors @ text.T, right, 1)
-            if part == "species":
+                if group.is_first:
+                    found[f"zero_shot_{part}"] = metrics.top_k_accuracy(vectors @ text.T, right, 1)
+            if part == "species" and group.is_first:
                 found |= few_shot(vectors, classes[kept])
     finally:
         towers.train(training)
@@ -156,8 +185,14 @@ def common_names_of(examples: Examples) -> list[str | None]:
 
 
 def _read(
-    examples: Examples, rows: Int[np.ndarray, " n"], transform: ImageTransform, workers: int
+    examples: Examples,
+    rows: Int[np.ndarray, " n"],
+    places: Int[np.ndarray, " m"],
+    transform: ImageTransform,
+    workers: int,
 ) -> Iterator[tuple[Int[np.ndarray, " b"], np.ndarray]]:
+    """Blocks of pictures at some places in `rows`, and their places; those that cannot be read are left out."""
+
     def one(row: int) -> np.ndarray | None:
         try:
             return transform.apply(decode(examples.read(row), min_side=transform.min_side).image)
@@ -166,9 +201,10 @@ def _read(
 
     with ThreadPoolExecutor(workers) as pool:
         ahead = None
-        for start, stop in [*blocks(len(rows), size=BATCH), (0, 0)]:
+        for start, stop in [*blocks(len(places), size=BATCH), (0, 0)]:
             # The next batch is read while the caller computes with this one.
-            coming = (rows[start:stop], [pool.submit(one, int(row)) for row in rows[start:stop]])
+            here = places[start:stop]
+            coming = (here, [pool.submit(one, int(row)) for row in rows[here]])
             if ahead is not None:
                 pixels = [job.result() for job in ahead[1]]
                 good = [place for place, picture in enumerate(pixels) if picture is not None]

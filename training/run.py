@@ -97,6 +97,7 @@ class Run:
                 workers=self.config.data.workers,
                 autocast=self.autocast,
                 pooled=True,
+                group=self.group,
             )
             features = np.zeros((len(self.examples), found.shape[1]), np.float32)
             features[kept] = found
@@ -161,7 +162,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         towers.clip.set_grad_checkpointing()
     towers.to(device).to(memory_format=torch.channels_last)
     if config.model.projection == "whitened" and content is None:
-        _whiten(towers, examples, parts, config)
+        _whiten(towers, examples, parts, config, group)
     if config.objective.replay_source:
         towers.add_replay_projection()
     codes = np.stack([_among(column, parts.train) for column in examples.codes().T], axis=1)
@@ -264,7 +265,7 @@ def _device(config: TrainConfig, group: Group) -> torch.device:
     return torch.device("cuda", group.local)
 
 
-def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfig) -> None:
+def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfig, group: Group) -> None:
     """Start the projection as whitening of the backbone's features of training pictures."""
     if not isinstance(towers.projection, torch.nn.Linear) or towers.projection.bias is None:
         raise InputError(
@@ -273,7 +274,7 @@ def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfi
     rows = np.random.default_rng(config.seed).permutation(parts.train)[:MAX_WHITENING_PICTURES]
     towers.eval()
     features, kept = encode_examples(
-        towers, examples, np.sort(rows), workers=config.data.workers, autocast=nullcontext, pooled=True
+        towers, examples, np.sort(rows), workers=config.data.workers, autocast=nullcontext, pooled=True, group=group
     )
     weight, bias = whitened_projection(
         features, examples.classes()[kept], towers.projection.out_features, shrinkage=config.model.shrinkage

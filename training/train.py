@@ -171,17 +171,18 @@ def _evaluate(run: Run, log: Log | None) -> None:
     run.progress = replace(run.progress, evaluated=run.progress.step)
     if not (len(run.split.held_out_images) or len(run.split.held_out_species)):
         return
+    with averaged(run):
+        run.scores = evaluate(
+            run.towers,
+            run.tokens,
+            run.examples,
+            run.split,
+            with_texts=run.config.objective.has_texts,
+            workers=run.config.data.workers,
+            autocast=run.autocast,
+            group=run.group,
+        )
     if log is not None:
-        with averaged(run):
-            run.scores = evaluate(
-                run.towers,
-                run.tokens,
-                run.examples,
-                run.split,
-                with_texts=run.config.objective.has_texts,
-                workers=run.config.data.workers,
-                autocast=run.autocast,
-            )
         log.write("evaluate", run.progress.step, run.scores)
         found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
         logger.info("step %d: %s", run.progress.step, found)
