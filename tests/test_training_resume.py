@@ -273,7 +273,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_whole(clades, finished, tmp
         patch.setattr(loop, "save", full)
         with pytest.raises(StoreError) as caught:
             train(config, tmp_path / "run")
-    assert "at step 4" in str(caught.value)
+    assert "at step 4 (File too large)" in str(caught.value)
     assert "the checkpoint before it is untouched; free some space and go on with --resume" in str(caught.value)
     checkpoints = tmp_path / "run" / "checkpoints"
     assert sorted(path.name for path in checkpoints.iterdir()) == ["best.pt", "last.pt"]

@@ -54,11 +54,15 @@ def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping
         part.replace(path)
     except (OSError, RuntimeError) as error:
         part.unlink(missing_ok=True)
-        reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
-        kept = "the checkpoint before it is untouched" if path.exists() else "no checkpoint was written before"
-        raise StoreError(
-            f"cannot save {path} at step {progress.step} ({reason}): {kept}; free some space and go on with --resume"
-        ) from error
+        # torch says where its archive came to be wrong, and the system's own reason only beneath.
+        cause = error if isinstance(error, OSError) else error.__context__
+        reason = getattr(cause, "strerror", None) or str(error).partition("\n")[0]
+        kept = (
+            "the checkpoint before it is untouched; free some space and go on with --resume"
+            if path.exists()
+            else "no checkpoint was written before; free some space and start again"
+        )
+        raise StoreError(f"cannot save {path} at step {progress.step} ({reason}): {kept}") from error
 
 
 def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, dict[str, Any]]:
