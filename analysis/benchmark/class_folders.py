@@ -1,0 +1,90 @@
+"""Tasks from folders of pictures, one folder a class, perhaps below `train/` and `test/`.
+
+`labels.csv` beside the folders may say what the classes are: its first column is the folder's name, the others ranks and
+`common_name` in any spelling that a manifest may use.
+"""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pyarrow as pa
+
+from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Entry, Task, task_of
+from cladescope.embedding.columns import clean_labels, plan_columns
+from cladescope.embedding.sources import delimited
+from cladescope.embedding.sources.folder import FolderSource
+from cladescope.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+LABELS = "labels.csv"
+_TEST_NAMES = ("test", "val")
+
+
+def read_class_folders(root: Path) -> Task:
+    """The task of a folder, class by class in the order of their names, the training part first.
+
+    Parts are `train` and `test` (else `val`) where the folder has both; other folders beside them are left out. A class
+    is the first folder below the root or part; pictures in folders below it belong to it, pictures outside any class
+    are left out. No picture is opened. Memory: some 1 KB a picture.
+
+    Raises InputError for a folder without pictures, a class without pictures, fewer than two classes, or a labels.csv
+    that cannot be read.
+    """
+    root = root.resolve()
+    parts = _parts(root)
+    known = _class_labels(root / LABELS)
+    found: dict[str | None, list[Entry]] = {part: [] for part in parts}
+    left_out = []
+    for record in FolderSource(str(root), name=root.name).records():
+        names = record.uri.removeprefix(f"{root}/").split("/")
+        place = next((part for part, folder in parts.items() if part is None or folder.name == names[0]), "")
+        inner = names if place is None else names[1:]
+        if place == "" or len(inner) < 2:
+            left_out.append(f"{record.uri} lies in no class folder")
+            continue
+        ranks = {name: value for name, value in record.labels.items() if value is not None}
+        labels = known.get(inner[0], ranks)
+        found[place].append(Entry(uri=record.uri, label=inner[0], labels=labels, part=place, problem=record.problem))
+    for part, folder in parts.items():
+        _check_classes(folder, {entry.label for entry in found[part]})
+    entries = [entry for of_part in found.values() for entry in of_part]
+    if strangers := sorted(known.keys() - {entry.label for entry in entries}):
+        logger.info("%s: %d classes have no folder, the first is %r", root / LABELS, len(strangers), strangers[0])
+    return task_of(entries, name=root.name, address=str(root), left_out=left_out)
+
+
+def _parts(root: Path) -> dict[str | None, Path]:
+    """Folder of each part, training first; the root itself under None where it has no parts."""
+    test = next((root / name for name in _TEST_NAMES if (root / name).is_dir()), None)
+    if test is None or not (root / TRAIN).is_dir():
+        return {None: root}
+    return {TRAIN: root / TRAIN, TEST: test}
+
+
+def _check_classes(folder: Path, labels: set[str]) -> None:
+    """Raise InputError for a class folder that holds no picture."""
+    folders = {path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "__"))}
+    if empty := sorted(folders - labels):
+        others = f" (and {len(empty) - 1} more)" if len(empty) > 1 else ""
+        raise InputError(f"the class {empty[0]!r}{others} has no pictures in {folder}: add some, or remove its folder")
+
+
+def _class_labels(path: Path) -> Mapping[str, dict[str, str]]:
+    """Ranks and common name of each class that labels.csv lists; none where there is no such file."""
+    if not path.is_file():
+        return {}
+    names = delimited.header(str(path)).names
+    first, *others = names
+    roles = plan_columns(pa.schema([(name, pa.string()) for name in others]), needs_picture=False).labels
+    if not roles:
+        raise InputError(
+            f"{path} says nothing of its classes (columns {', '.join(map(repr, names))}): "
+            "expected the folder's name first, then ranks such as 'species', or 'common_name'"
+        )
+    known: dict[str, dict[str, str]] = {}
+    for batch in delimited.read_batches(str(path), {name: pa.string() for name in names}):
+        for row in batch.to_pylist():
+            known[(row[first] or "").strip()] = clean_labels({role: row[column] for role, column in roles.items()})
+    return known
