@@ -1,0 +1,64 @@
+"""`cladescope audit`: what is wrong with the pictures and their labels?"""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, print_table, say
+
+
+def audit(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the tables and contact sheets.")],
+    split: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Look for leaks between the values of this column.")
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(metavar="STORE", help="Look for pictures that this store of the same encoder holds.")
+    ] = None,
+    rank: Annotated[str, typer.Option(help="The narrowest rank at which labels are doubted.")] = "species",
+    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Find near-duplicates, leaks between splits, outliers and likely label errors.
+
+    Example: cladescope audit photos.store --out audit
+    """
+    from cladescope.analysis.audit import Pictures
+    from cladescope.analysis.audit import audit as find
+    from cladescope.analysis.audit_files import write_audit
+    from cladescope.index.store import Store
+
+    opened = Store.open(store)
+    other = None
+    if against is not None:
+        second = Store.open(against)
+        second.check(opened.card)
+        other = Pictures.of_store(second)
+    pictures = Pictures.of_store(opened, split=split, where=where, within=within, limit=limit, seed=seed)
+    found = find(pictures, split=split, against=other, rank=rank)
+    files = write_audit(found, out)
+    if json:
+        print_json({"store": str(store), **found.summary, "files": [str(path) for path in files]})
+    else:
+        _show(found.summary)
+        say(f"tables and contact sheets: {out}")
+
+
+def _show(summary: dict[str, Any]) -> None:
+    for note in summary["notes"]:
+        say(note)
+    rows = [
+        ("duplicate groups", summary["duplicate_groups"], f"cosine from {summary['near_duplicate_from']:.4f}"),
+        ("  labels differ", summary["groups_of_mixed_labels"], ""),
+        ("leaks", summary["leaks"], ""),
+        ("outliers", summary["outliers"], "robust z above 3.5"),
+        ("likely label errors", summary["label_errors"], ""),
+    ]
+    rows += [(f"  part at {rank}", count, "") for rank, count in summary["label_errors_by_rank"].items() if count]
+    print_table([f"{summary['pictures']:,} pictures", "found", "how"], rows)
