@@ -47,13 +47,9 @@ def critical_values(
 
 def _is_wrong(tree: ClassTree, path: Int[np.ndarray, "q ranks"], truth: Sequence[Taxon]) -> Bool[np.ndarray, "q ranks"]:
     """Which nodes of each path neither hold the true taxon nor lie in its clade."""
-    known: dict[Taxon, tuple[int, bool]] = {}
-    for taxon in truth:
-        if taxon not in known:
-            own = tree.node_of(taxon)
-            lowest = tree.lowest_node_above(taxon)
-            known[taxon] = (-1 if lowest is None else lowest, own is not None)
-    lowest, is_own = (np.array(column) for column in zip(*(known[taxon] for taxon in truth), strict=True))
+    deepest = {taxon: tree.lowest_node_above(taxon) for taxon in set(truth)}
+    lowest = np.array([-1 if deepest[taxon] is None else deepest[taxon] for taxon in truth], np.int64)
+    is_own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
     line = np.where((lowest >= 0)[:, None], tree.lineage[lowest], -1)
     met = path >= 0
     above = met & (line == path)
@@ -78,7 +74,7 @@ def without_own(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth:
             rows.setdefault(node, []).append(row)
     for node, members in rows.items():
         own = np.flatnonzero((tree.class_nodes == node).any(axis=1))
-        found[np.ix_(members, own)] = 0.0
+        found[np.array(members)[:, None], own] = 0.0
         left = found[members].sum(axis=1, keepdims=True)
         if len(own) == tree.n_classes:
             raise InputError(
@@ -154,5 +150,4 @@ def is_right(tree: ClassTree, answered: Int[np.ndarray, " q"], truth: Sequence[T
     path = np.full((len(answered), len(RANK_INDEX)), -1)
     met = answered >= 0
     path[met] = tree.lineage[answered[met]]
-    right: Bool[np.ndarray, " q"] = ~_is_wrong(tree, path, truth).any(axis=1)
-    return right
+    return np.logical_not(_is_wrong(tree, path, truth).any(axis=1))

@@ -11,7 +11,7 @@ from typing import SupportsIndex
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from cladescope.errors import TaxonError
 from cladescope.rank_table import rank_codes, rank_table
@@ -136,9 +136,10 @@ class ClassTree:
         below: Int[np.ndarray, " nodes"] = self._by_parent[first:last]
         return below
 
-    def contains(self, node: Int[np.ndarray, " q"], other: Int[np.ndarray, " q"]) -> np.ndarray:
+    def contains(self, node: Int[np.ndarray, " q"], other: Int[np.ndarray, " q"]) -> Bool[np.ndarray, " q"]:
         """Whether each `other` node is the node or lies below it; nothing lies below -1, and -1 below nothing."""
-        return (node >= 0) & (self.lineage[other, self.rank[node]] == node) & (other >= 0)
+        inside: Bool[np.ndarray, " q"] = (node >= 0) & (self.lineage[other, self.rank[node]] == node) & (other >= 0)
+        return inside
 
     @cached_property
     def lineage(self) -> Int[np.ndarray, "n ranks"]:
