@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 import cladescope
-from cladescope.app.cli.audit import audit
 from cladescope.app.cli.demo import demo
 from cladescope.app.cli.doctor import doctor
 from cladescope.app.cli.embed import OneSource, embed
+from cladescope.app.cli.evaluate import evaluate
 from cladescope.app.cli.import_ import import_
 from cladescope.app.cli.index import index
 from cladescope.app.cli.info import info
@@ -35,7 +35,7 @@ app.command(name="import")(import_)
 app.command()(info)
 app.command()(index)
 app.command()(search)
-app.command()(audit)
+app.command()(evaluate)
 app.command()(simulate)
 app.command()(train)
 app.command()(demo)

@@ -1,0 +1,157 @@
+"""Results as a Markdown page: for each protocol one table, encoders as rows beside the published rows, tasks as columns."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cladescope.analysis.benchmark.evaluation import FEW_SHOT, RETRIEVAL, ZERO_SHOT
+from cladescope.analysis.benchmark.results import label_of
+
+_TITLES = {
+    ZERO_SHOT: "Zero-shot: the nearest class name",
+    FEW_SHOT: "Few-shot: SimpleShot",
+    RETRIEVAL: "Retrieval: leave-one-out",
+}
+_HEAD = """# Evaluation
+
+Percent, with the 95 % interval of a bootstrap over pictures, and for few-shot ± the population standard deviation over the
+folds. Written by `cladescope evaluate`; all figures, encoders with the hashes of their weights, and what was left out are in
+`results.json`.
+"""
+_SECONDARY, _NOT_COMPARABLE = "‡", "†"
+
+
+def page(evaluations: Sequence[dict[str, Any]]) -> str:
+    """The whole page."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for protocol in _TITLES:
+        for one in evaluations:
+            if one["protocol"] == protocol:
+                groups.setdefault(f"{_TITLES[protocol]} ({settings_line(one['settings'])})", []).append(one)
+    parts = [_HEAD, *(_section(title, group) for title, group in groups.items())]
+    return "\n".join(parts)
+
+
+def settings_line(settings: Mapping[str, object]) -> str:
+    """Settings of a protocol in a line.
+
+    >>> settings_line({"shots": [1, 5], "draws": "v2"})
+    'shots 1, 5; draws v2'
+    """
+    return "; ".join(
+        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in settings.items()
+    )
+
+
+def cell(figure: Mapping[str, Any] | None) -> str:
+    """A figure in percent with its interval, a dash where there is none.
+
+    >>> cell({"value": 0.5, "low": 0.41, "high": 0.592, "std": 0.0123})
+    '50.0 ±1.2 [41.0, 59.2]'
+    """
+    if figure is None:
+        return "-"
+    std = "" if figure.get("std") is None else f" ±{100 * figure['std']:.1f}"
+    return f"{100 * figure['value']:.1f}{std} [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+
+
+def _section(title: str, group: list[dict[str, Any]]) -> str:
+    columns = [(one, measure) for one in group for measure in measures(one)]
+    encoders = dict.fromkeys(label_of(result) for one in group for result in one["results"])
+    head = ["encoder", *(f"{one['task']['name']}: {measure}" for one, measure in columns)]
+    rows = [[label, *(_of_encoder(one, measure, label) for one, measure in columns)] for label in encoders]
+    models = dict.fromkeys(figure["model"] for one in group for figure in _figures(one))
+    for model in models:
+        cells = [_of_model(one, measure, model) for one, measure in columns]
+        if any(text != "-" for text in cells):
+            rows.append([f"*{model}, published*", *cells])
+    parts = [f"## {title}\n", _table(head, rows), *_notes(group, rows), *_differences(group, columns)]
+    return "\n".join(parts)
+
+
+def measures(evaluation: dict[str, Any]) -> list[str]:
+    """Measures of an evaluation that are shown; results.json has all."""
+    names = dict.fromkeys(
+        name
+        for result in evaluation["results"]
+        for name in (*result["figures"], *result["not_applicable"])
+        if name != "all"
+    )
+    shown = ("recall@1", "mAP")
+    return [name for name in names if evaluation["protocol"] != RETRIEVAL or name.endswith(shown)]
+
+
+def _of_encoder(evaluation: dict[str, Any], measure: str, label: str) -> str:
+    result = next((one for one in evaluation["results"] if label_of(one) == label), None)
+    return "-" if result is None else cell(result["figures"].get(measure))
+
+
+def _figures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
+    return evaluation["published"]["figures"] if evaluation["published"] else []
+
+
+def _of_model(evaluation: dict[str, Any], measure: str, model: str) -> str:
+    wanted = (model, measure)
+    figure = next((one for one in _figures(evaluation) if (one["model"], one["figure"]) == wanted), None)
+    if figure is None:
+        return "-"
+    marks = _NOT_COMPARABLE * bool(evaluation["published"]["not_comparable"]) + _SECONDARY * figure["secondary"]
+    return f"{figure['percent']:.1f} {marks}".strip()
+
+
+def _notes(group: list[dict[str, Any]], rows: list[list[str]]) -> list[str]:
+    """What the reader of a table must know."""
+    notes = []
+    for one in group:
+        task = one["task"]
+        failed = f", {n:,} more could not be used" if (n := task["n_images"] - task["n_used"]) else ""
+        notes.append(f"- {task['name']}: {task['n_used']:,} pictures of {task['n_classes']:,} classes{failed}.")
+        for result in one["results"]:
+            for measure, reason in result["not_applicable"].items():
+                what = label_of(result) if measure == "all" else f"{label_of(result)}, {measure}"
+                notes.append(f"- {task['name']}, {what}: not applicable, {reason}.")
+        if _figures(one) and one["published"]["not_comparable"]:
+            notes.append(f"- {_NOT_COMPARABLE} {task['name']}: {one['published']['not_comparable']}: not comparable.")
+    sources = dict.fromkeys(figure["source"] for one in group for figure in _figures(one))
+    text = str(rows)
+    if _SECONDARY in text:
+        notes.append(f"- {_SECONDARY} secondary: read in a summary by others, not in the paper or its code.")
+    if "published*" in text:
+        notes.append(f"- Published figures: {'; '.join(sources)}.")
+    return ["", *dict.fromkeys(notes), ""]
+
+
+def _differences(group: list[dict[str, Any]], columns: list[tuple[dict[str, Any], str]]) -> list[str]:
+    """Differences between encoders on the same pictures, where several were evaluated together."""
+    pairs = dict.fromkeys(
+        (label_of(result), result["difference_from"])
+        for one in group
+        for result in one["results"]
+        if result["difference_from"]
+    )
+    if not pairs:
+        return []
+    names = {r["encoder"]["name"]: label_of(r) for one in group for r in one["results"]}
+    rows = []
+    for label, first in pairs:
+        cells = []
+        for one, measure in columns:
+            result = next((r for r in one["results"] if label_of(r) == label and r["difference_from"] == first), None)
+            cells.append("-" if result is None else _gain(result["differences"].get(measure)))
+        rows.append([f"{label} minus {names.get(first, first)}", *cells])
+    head = ["difference", *(f"{one['task']['name']}: {measure}" for one, measure in columns)]
+    return [
+        "Differences on the same pictures, points of percent; real where the interval leaves out 0:\n",
+        _table(head, rows),
+        "",
+    ]
+
+
+def _gain(figure: Mapping[str, float] | None) -> str:
+    if figure is None:
+        return "-"
+    return f"{100 * figure['value']:+.1f} [{100 * figure['low']:+.1f}, {100 * figure['high']:+.1f}]"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)

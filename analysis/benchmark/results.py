@@ -1,0 +1,137 @@
+"""Results on disk: results.json, which gathers evaluations, and the Markdown page made from it.
+
+An evaluation is known by protocol, settings and the hash of the pictures used; a result in it by the encoder's card. What is
+evaluated again takes the earlier result's place, everything else stays.
+"""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from cladescope.analysis.benchmark import published
+from cladescope.analysis.benchmark.evaluation import FEW_SHOT, Evaluation, Result
+from cladescope.analysis.benchmark.outcomes import Figure, difference
+from cladescope.analysis.benchmark.stores import short_name
+from cladescope.errors import InputError
+from cladescope.index.files import write_json
+
+FORMAT_VERSION = 1
+RESULTS, PAGE = "results.json", "results.md"
+_PACKAGES = ("cladescope", "torch", "open_clip_torch", "timm", "pillow", "numpy", "lancedb")
+
+
+def describe(evaluation: Evaluation) -> dict[str, Any]:
+    """An evaluation as plain values for JSON, with what papers publish for its task."""
+    task = evaluation.task
+    return {
+        "protocol": evaluation.config.protocol,
+        "settings": evaluation.config.settings(task),
+        "task": {
+            "name": task.name,
+            "address": task.address,
+            "hash": evaluation.task_hash,
+            "n_images": len(task.pictures),
+            "n_used": int(evaluation.used.sum()),
+            "n_classes": evaluation.n_classes,
+            "lost_classes": list(evaluation.lost_classes),
+            "failed": [{"uri": uri, "reason": reason} for uri, reason in evaluation.failed.items()],
+            "left_out": list(task.left_out),
+        },
+        "results": [_result(result, evaluation.results[0]) for result in evaluation.results],
+        "published": _published(evaluation),
+    }
+
+
+def _result(result: Result, first: Result) -> dict[str, Any]:
+    differences = {}
+    if result is not first:
+        for name in result.outcomes.keys() & first.outcomes.keys():
+            value, low, high = difference(first.outcomes[name], result.outcomes[name])
+            differences[name] = {"value": value, "low": low, "high": high}
+    return {
+        "encoder": result.card.to_dict(),
+        "figures": {name: asdict(Figure.of(outcome)) for name, outcome in result.outcomes.items()},
+        "not_applicable": dict(result.not_applicable),
+        "difference_from": first.card.name if differences else None,
+        "differences": {name: differences[name] for name in result.outcomes if name in differences},
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {name: version(name) for name in _PACKAGES},
+    }
+
+
+def _published(evaluation: Evaluation) -> dict[str, Any] | None:
+    """What papers publish for the task, and why it is not comparable, if so."""
+    task, config = evaluation.task, evaluation.config
+    found = published.match(task.name)
+    if found is None:
+        return None
+    reasons = [found.differs(classes=len(task.classes), images=len(task.pictures))]
+    if evaluation.failed:
+        reasons.append(f"{len(evaluation.failed)} pictures could not be used")
+    if config.protocol == FEW_SHOT and task.has_parts and not config.pool_parts:
+        reasons.append("pictures are given from its training part")
+    return {
+        "task": found.name,
+        "not_comparable": "; ".join(reason for reason in reasons if reason) or None,
+        "figures": [asdict(figure) for figure in published.published(found, config.protocol)],
+    }
+
+
+def save(documents: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    """Add described evaluations to those in a folder's results.json, and return all of them.
+
+    Raises InputError where results.json is not ours or of a newer format.
+    """
+    evaluations = _read(folder / RESULTS)
+    for document in documents:
+        known = next((one for one in evaluations if _key(one) == _key(document)), None)
+        if known is None:
+            evaluations.append(document)
+            continue
+        fresh = {_who(result) for result in document["results"]}
+        kept = [result for result in known["results"] if _who(result) not in fresh]
+        known |= {**document, "results": kept + document["results"]}
+    write_json(folder / RESULTS, {"format_version": FORMAT_VERSION, "evaluations": evaluations})
+    return evaluations
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder for results. Raises InputError where it holds a results.json that is not ours."""
+    if folder.is_file():
+        raise InputError(f"{folder} is a file, expected a folder for results: choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    _read(folder / RESULTS)
+
+
+def label_of(result: dict[str, Any]) -> str:
+    """What an encoder is called in tables."""
+    return short_name(str(result["encoder"]["name"]))
+
+
+def _key(document: dict[str, Any]) -> tuple[str, str, str, str]:
+    settings = json.dumps(document["settings"], sort_keys=True)
+    return document["protocol"], settings, document["task"]["name"], document["task"]["hash"]
+
+
+def _who(result: dict[str, Any]) -> str:
+    return json.dumps(result["encoder"], sort_keys=True)
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    try:
+        found = json.loads(path.read_text())
+        if found["format_version"] > FORMAT_VERSION:
+            raise InputError(
+                f"{path} has format {found['format_version']}, this version of cladescope reads {FORMAT_VERSION}"
+            )
+        evaluations: list[dict[str, Any]] = found["evaluations"]
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path} holds no results of `cladescope evaluate`: choose another --out") from error
+    return evaluations

@@ -1,0 +1,85 @@
+"""The vectors of a task: one store a task and encoder, filled by the embedding job and read in the task's order."""
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float32
+
+from cladescope.analysis.benchmark.tasks import Task, TaskSource
+from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress, embed
+from cladescope.index.store import Store
+
+
+def store_path(folder: Path, task: Task, card: EncoderCard) -> Path:
+    """Where a task's vectors by an encoder lie below `folder`: a place of its own for each task, encoder and weights.
+
+    Tasks are told apart by name and address, encoders by all of their cards.
+    """
+    identity = json.dumps(card.to_dict(), sort_keys=True)
+    return folder / _name(task.name, task.address) / _name(short_name(card.name), identity)
+
+
+def short_name(name: str) -> str:
+    """An encoder's name without folders and options, for tables and file names.
+
+    >>> short_name("timm:mobilenetv2_100@/data/imagenet.safetensors?size=224"), short_name("/runs/tiny/export")
+    ('timm:mobilenetv2_100@imagenet.safetensors', 'tiny/export')
+    """
+    if name.startswith("timm:"):
+        backbone, at, weights = name.partition("?")[0].partition("@")
+        return f"{backbone}{at}{weights.rpartition('/')[2]}"
+    return "/".join(name.split("/")[-2:]) if name.startswith("/") else name
+
+
+def fill_store(
+    task: Task,
+    encoder: Encoder,
+    folder: Path,
+    *,
+    config: EmbedConfig | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> tuple[Store, EmbedSummary]:
+    """The store of a task's vectors, completed by what is missing; pictures that cannot be used are in its ledger."""
+    store = Store.open_or_create(store_path(folder, task, encoder.card), encoder.card)
+    return store, embed(TaskSource(task), encoder, store, config, progress=progress, stop=stop)
+
+
+def stored_contents(store: Store, ids: Sequence[str]) -> dict[str, str | None]:
+    """Hash of the content of each of these pictures that the store holds."""
+    wanted = set(ids)
+    found: dict[str, str | None] = {}
+    for batch in store.scan(["image_id", "content_hash"]):
+        columns = (batch.column(name).to_pylist() for name in ("image_id", "content_hash"))
+        found |= {id_: content for id_, content in zip(*columns, strict=True) if id_ in wanted}
+    return found
+
+
+def stored_vectors(store: Store, ids: Sequence[str]) -> Float32[np.ndarray, "n d"]:
+    """Vectors of some stored pictures, in the order asked for; 4 n d bytes."""
+    place = {id_: row for row, id_ in enumerate(ids)}
+    vectors = np.full((len(ids), store.card.dim), np.nan, np.float32)
+    for batch in store.scan(["image_id", "vector"]):
+        rows = np.array([place.get(id_, -1) for id_ in batch.column("image_id").to_pylist()], np.int64)
+        flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+        vectors[rows[rows >= 0]] = flat.reshape(-1, store.card.dim)[rows >= 0]
+    return vectors
+
+
+def reasons(store: Store, task: Task, missing: Bool[np.ndarray, " n"]) -> Mapping[str, str]:
+    """For each address of a missing picture, what the store's ledger says of it."""
+    noted = {row["uri"]: f"{row['stage']}: {row['reason']}" for row in store.failures.to_pylist()}
+    uris = [task.pictures[row].uri for row in np.flatnonzero(missing)]
+    return {uri: noted.get(uri, "listed twice, or not embedded") for uri in uris}
+
+
+def _name(text: str, identity: str) -> str:
+    """A file name: what a text says, and eight digits of what it stands for."""
+    readable = re.sub(r"[^\w.@-]+", "-", text).strip("-.")[:60]
+    return f"{readable}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
