@@ -279,3 +279,18 @@ def test_a_split_of_one_value_is_said(run, photo_store, tmp_path):  # noqa: F811
     ended = run("audit", photo_store.path, "--split", "source", "--out", tmp_path / "out")
     assert ended.status == 0
     assert "has 1 values" in ended.err
+
+
+def test_a_vector_without_direction_is_left_out_and_said(tmp_path):
+    vectors, lineages = clade()
+    stored = vectors[:40].astype(np.float16)
+    stored[4] = 0
+    records = [
+        Record(image_id=f"i{i}", uri=f"/{i}", source="s", labels=dict(zip(RANKS, lineages[i], strict=True)))
+        for i in range(40)
+    ]
+    store = Store.create(tmp_path / "zero.store", CARD)
+    store.write(images_table(records, stored, (), {}), failures_table([]))
+    pictures = Pictures.of_store(store)
+    assert "i4" not in {row["image_id"] for row in pictures.rows}
+    assert "1 pictures left out" in audit(pictures).summary["notes"][0]
