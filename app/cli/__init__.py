@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 import cladescope
+from cladescope.app.cli.audit import audit
 from cladescope.app.cli.demo import demo
 from cladescope.app.cli.doctor import doctor
 from cladescope.app.cli.embed import OneSource, embed
@@ -36,6 +37,7 @@ app.command()(info)
 app.command()(index)
 app.command()(search)
 app.command()(evaluate)
+app.command()(audit)
 app.command()(simulate)
 app.command()(train)
 app.command()(demo)
