@@ -87,6 +87,12 @@ def run_ours(folder: Path, options: argparse.Namespace) -> float:
     return statistics.median(line["pictures_per_second"] for line in lines[1:] if line["kind"] == "train")
 
 
+def told(rate: float) -> float:
+    """The rate of a round, written to stderr with the load of the machine, which tells whether it was disturbed."""
+    print(f"  {rate:.1f} pictures/s, load {os.getloadavg()[0]:.1f} at the end", file=sys.stderr)
+    return rate
+
+
 def run_process(command: list[object]) -> str:
     """What a command printed. Raises CalledProcessError where it failed."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
@@ -112,7 +118,10 @@ def main() -> None:
         folder = Path(name)
         write_pairs(options.source, folder, n=options.steps * options.batch_size)
         rates = in_turn(
-            {"open_clip_train": lambda: run_theirs(folder, options), "cladescope": lambda: run_ours(folder, options)},
+            {
+                "open_clip_train": lambda: told(run_theirs(folder, options)),
+                "cladescope": lambda: told(run_ours(folder, options)),
+            },
             rounds=options.rounds,
         )
     rows = [
