@@ -132,7 +132,7 @@ def evaluate(task: Task, contenders: Sequence[Contender], config: ProtocolConfig
         why = next(iter(failed.values()), "none")
         raise InputError(
             f"{int(used.sum())} of {len(ids)} pictures of {task.address} could be used, of {left} classes "
-            f"(the first reason: {why}): expected pictures of at least two"
+            f"(the first reason: {why}): expected pictures of at least two, so check where the paths start"
         )
     results = tuple(_result(task, contender, config, used) for contender in contenders)
     taken = [contents.get(id_) for id_ in ids]
