@@ -15,6 +15,7 @@ from cladescope.app.cli.demo import demo
 from cladescope.app.cli.doctor import doctor
 from cladescope.app.cli.embed import OneSource, embed
 from cladescope.app.cli.evaluate import evaluate
+from cladescope.app.cli.fit import fit
 from cladescope.app.cli.import_ import import_
 from cladescope.app.cli.index import index
 from cladescope.app.cli.info import info
@@ -36,6 +37,7 @@ app.command(name="import")(import_)
 app.command()(info)
 app.command()(index)
 app.command()(search)
+app.command()(fit)
 app.command()(evaluate)
 app.command()(audit)
 app.command()(simulate)
