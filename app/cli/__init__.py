@@ -19,6 +19,9 @@ from cladescope.app.cli.fit import fit
 from cladescope.app.cli.import_ import import_
 from cladescope.app.cli.index import index
 from cladescope.app.cli.info import info
+from cladescope.app.cli.map import map_
+from cladescope.app.cli.predict import predict
+from cladescope.app.cli.probe import probe
 from cladescope.app.cli.search import search
 from cladescope.app.cli.simulate import simulate
 from cladescope.app.cli.train import train
@@ -38,8 +41,11 @@ app.command()(info)
 app.command()(index)
 app.command()(search)
 app.command()(fit)
+app.command()(predict)
 app.command()(evaluate)
 app.command()(audit)
+app.command(name="map")(map_)
+app.command()(probe)
 app.command()(simulate)
 app.command()(train)
 app.command()(demo)

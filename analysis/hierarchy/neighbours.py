@@ -1,0 +1,69 @@
+"""Probes of the nearest pictures: purity, the height at which neighbours meet, retrieval, hubness."""
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cladescope.index.gallery import Gallery
+
+
+def neighbours(
+    vectors: Float[np.ndarray, "n d"], queries: Int[np.ndarray, " q"], k: int
+) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
+    """Cosines and rows of the k nearest other pictures of some rows, exact; 24 q k bytes. k is less than n.
+
+    A row's own vector is left out by its number, not its score: a copy of it is a neighbour.
+    """
+    scores, rows = Gallery(np.arange(len(vectors)), vectors).search(vectors[queries].astype(np.float32), k + 1)
+    other = rows != queries[:, None]
+    other[other.all(axis=1), -1] = False  # more copies of it than k + 1
+    return scores[other].reshape(-1, k), rows[other].reshape(-1, k)
+
+
+def purity(
+    labels: Int[np.ndarray, " n"], queries: Int[np.ndarray, " q"], rows: Int[np.ndarray, "q k"]
+) -> Float[np.ndarray, " q"]:
+    """Share of each query's k neighbours that have its label: (1/k) sum_j [y_j = y_i]; a neighbour without (-1) has not.
+
+    With k = 1 the agreement of nearest neighbours; Manning et al. 2008, Introduction to Information Retrieval, section 16.3.
+    """
+    same: Float[np.ndarray, " q"] = (labels[rows] == labels[queries][:, None]).mean(axis=1)
+    return same
+
+
+def taxonomic_distance(a: Int[np.ndarray, "... ranks"], b: Int[np.ndarray, "... ranks"]) -> Int[np.ndarray, "..."]:
+    """Ranks from two paths up to where they meet: 0 for the same path, 7 where not even the kingdom is shared.
+
+    Ranks are compared from the kingdom down, as `cladescope.taxon.lca` does. Codes are of `cladescope.rank_table.rank_codes`.
+    """
+    shared = np.logical_and.accumulate(a == b, axis=-1)
+    distance: Int[np.ndarray, "..."] = a.shape[-1] - shared.sum(axis=-1)
+    return distance
+
+
+def average_precision(relevant: Bool[np.ndarray, "q n"]) -> Float[np.ndarray, " q"]:
+    """AP of each query's ranked list: the mean, over what is relevant, of the precision there; NaN where nothing is.
+
+    Manning et al. 2008, Introduction to Information Retrieval, section 8.4. Takes 8 q n bytes.
+    """
+    place = np.arange(1, relevant.shape[1] + 1)
+    hits = np.cumsum(relevant, axis=1, dtype=np.int32)
+    total = hits[:, -1]
+    summed = np.einsum("qn,qn->q", relevant, hits / place)
+    return np.where(total > 0, summed / np.maximum(total, 1), np.nan)
+
+
+def k_occurrence(rows: Int[np.ndarray, "q k"], n: int) -> Int[np.ndarray, " n"]:
+    """How often each of n pictures is among the k nearest of another."""
+    return np.bincount(rows.ravel(), minlength=n)
+
+
+def skewness(counts: Int[np.ndarray, " n"]) -> float:
+    """Third standardised moment of the k-occurrences, 0 where all are alike.
+
+    Radovanovic et al. 2010, Hubs in Space, https://www.jmlr.org/papers/v11/radovanovic10a.html, equation 1.
+
+    >>> round(skewness(np.array([0, 0, 0, 4])), 3)
+    1.155
+    """
+    spread = float(counts.std())
+    return float(((counts - counts.mean()) ** 3).mean() / spread**3) if spread else 0.0

@@ -1,0 +1,124 @@
+"""What the probes found: one result a probe and rank, and the report that holds them all, as JSON and back."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cladescope.errors import InputError
+from cladescope.index.files import write_json
+
+FORMAT_VERSION = 1
+"""Version of probes.json."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeResult:
+    """One number of one probe, at one rank or over all."""
+
+    probe: str
+    value: float
+    rank: str | None = None
+    low: float | None = None
+    """Lower end of the 95 % bootstrap interval; None where the probe has none."""
+    high: float | None = None
+    null: tuple[float, float, float] | None = None
+    """Mean, 2.5 % and 97.5 % point of the values under permuted labels."""
+    n_permutations: int = 0
+    balanced: float | None = None
+    """The value where every taxon counts alike, whatever its number of pictures."""
+    n_images: int = 0
+    n_taxa: int = 0
+    n_left_out: int = 0
+    """Pictures that lack the rank."""
+    sampled: int | None = None
+    """How many queries, pairs or triplets were drawn; None where all were taken."""
+    higher_is_better: bool | None = True
+    """None where the number describes and does not judge."""
+    reference: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One probe of another store less the first store's, over the same pictures."""
+
+    probe: str
+    rank: str | None
+    other: str
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbeReport:
+    """All results of one store, what was skipped and why, and how it was measured.
+
+    >>> report = ProbeReport(store="a.store", encoder={}, results=(ProbeResult(probe="hubness", value=0.5),))
+    >>> ProbeReport.from_dict(report.to_dict()) == report
+    True
+    """
+
+    store: str
+    encoder: Mapping[str, Any]
+    results: tuple[ProbeResult, ...]
+    store_version: int = 0
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+    """What was not measured, and why: one sentence each."""
+    curves: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
+    """Similarity against taxonomic distance, and the histogram of hubness: columns of numbers by name."""
+    trees: Mapping[str, Any] = field(default_factory=dict)
+    """How names of the pictures and of a given phylogeny were matched."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values that JSON knows; NaN becomes null."""
+        found: dict[str, Any] = _plain({"format_version": FORMAT_VERSION, **asdict(self)})
+        return found
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "ProbeReport":
+        """Raises InputError for a document that is no report of this format."""
+        try:
+            values = dict(document)
+            if (version := values.pop("format_version")) != FORMAT_VERSION:
+                raise InputError(f"probes have format {version}, expected {FORMAT_VERSION}: make them anew")
+            results = tuple(_result(result) for result in values.pop("results"))
+            return cls(results=results, skipped=tuple(values.pop("skipped")), **values)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"no report of probes ({error}): make it with `cladescope probe`") from error
+
+    def write(self, path: Path) -> None:
+        """Write as JSON."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, self.to_dict())
+
+    @classmethod
+    def read(cls, path: Path) -> "ProbeReport":
+        """Raises InputError for a file that is no report."""
+        try:
+            document = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read as a report of probes: {error}") from error
+        return cls.from_dict(document)
+
+
+def _result(document: Mapping[str, Any]) -> ProbeResult:
+    values = dict(document)
+    if values["value"] is None:
+        values["value"] = math.nan
+    if values["null"] is not None:
+        values["null"] = tuple(values["null"])
+    return ProbeResult(**values)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,168 @@
+"""All probes of a set of pictures: what can run does, and what cannot is named with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cladescope.analysis.hierarchy import geometry, neighbours
+from cladescope.analysis.hierarchy.pictures import Pictures
+from cladescope.analysis.hierarchy.rank_probes import N_QUERIES, Items, rank_probes
+from cladescope.analysis.hierarchy.resample import balanced_mean, group_means_resampled, interval, permuted
+from cladescope.analysis.hierarchy.result import ProbeReport, ProbeResult
+from cladescope.analysis.hierarchy.tree_probes import TreeProbes, all_distances
+from cladescope.analysis.hierarchy.variants import variant_separation
+from cladescope.errors import InputError
+from cladescope.taxon import RANKS
+from cladescope.tree import Tree
+
+K = 10
+"""Neighbours of each picture."""
+N_PERMUTATIONS = 200
+N_QUADRUPLES = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """A report, and the values of single pictures that a paired comparison needs."""
+
+    report: ProbeReport
+    items: Items
+
+
+def probe(
+    pictures: Pictures,
+    *,
+    store: str = "",
+    store_version: int = 0,
+    encoder: Mapping[str, Any] | None = None,
+    tree: Tree | None = None,
+    variant: str | None = None,
+    sample: int = N_QUERIES,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> Probed:
+    """Measure everything; at most `sample` pictures are asked for their neighbours, among all of them.
+
+    Beside the vectors it takes about 1 GB whatever their number: 4 q c bytes for the scores with class means, and the
+    distances of samples of 2,000.
+    """
+    results: list[ProbeResult] = []
+    skipped = [f"{pictures.n_dropped} pictures have no usable vector or no rank and are left out"] * bool(
+        pictures.n_dropped
+    )
+    items: Items = {}
+    rng = np.random.default_rng(seed)
+    n, k = len(pictures), min(K, len(pictures) - 2)
+    queries = np.sort(rng.choice(n, min(sample, n), replace=False))
+    _, nearest = neighbours.neighbours(pictures.vectors, queries, k)
+    for rank in RANKS:
+        try:
+            results += rank_probes(
+                pictures, rank, nearest, queries, items, n_permutations=n_permutations, seed=seed
+            )  # fmt: skip
+        except InputError as error:
+            skipped.append(str(error))
+    results.append(_height(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed))
+    curves: dict[str, dict[str, list[float]]] = {}
+    matching: dict[str, Any] = {}
+    try:
+        taxonomy = TreeProbes(pictures, n_permutations=n_permutations, seed=seed)
+        results += [*taxonomy.correlations(), *taxonomy.tree_distances()]
+        curves["similarity"] = taxonomy.curve()
+    except InputError as error:
+        skipped.append(f"tree of mean vectors: {error}")
+    if tree is not None:
+        try:
+            phylogeny = TreeProbes(pictures, n_permutations=n_permutations, seed=seed, tree=tree)
+            results += phylogeny.tree_distances()
+            matching = phylogeny.matching
+        except InputError as error:
+            skipped.append(f"phylogeny: {error}")
+    results += _shape(pictures, curves, seed=seed)
+    if variant is not None:
+        try:
+            results += _variants(pictures, seed=seed)
+        except InputError as error:
+            skipped.append(f"variant {variant}: {error}")
+    parameters = {"sample": sample, "k": k, "n_permutations": n_permutations, "seed": seed, "n_images": n}
+    report = ProbeReport(
+        store=store, store_version=store_version, encoder=encoder or {}, results=tuple(results), skipped=tuple(skipped),
+        curves=curves, trees=matching, parameters=parameters,
+    )  # fmt: skip
+    return Probed(report, items)
+
+
+def _height(
+    pictures: Pictures, queries: np.ndarray, nearest: np.ndarray, items: Items, *, n_permutations: int, seed: int
+) -> ProbeResult:
+    """Bertinetto et al. 2020, Making Better Mistakes, https://arxiv.org/abs/1912.09393: height of the LCA, of neighbours."""
+    near, lineage = nearest[:, 0], pictures.lineage
+
+    def heights(order: np.ndarray) -> np.ndarray:
+        return neighbours.taxonomic_distance(
+            pictures.codes[lineage[order[queries]]], pictures.codes[lineage[order[near]]]
+        )
+
+    values = heights(np.arange(len(pictures))).astype(float)
+    items["LCA height", None] = (values, queries, lineage[queries])
+    low, high = interval(group_means_resampled(values, lineage[queries], seed=seed))
+    return ProbeResult(
+        probe="LCA height", value=float(values.mean()), low=low, high=high, n_permutations=n_permutations,
+        null=permuted(lambda order: float(heights(order).mean()), len(pictures), n_permutations=n_permutations, seed=seed),
+        balanced=balanced_mean(values, lineage[queries]), n_images=len(queries), n_taxa=len(np.unique(lineage)),
+        sampled=len(queries) if len(queries) < len(pictures) else None, higher_is_better=False,
+        reference="Bertinetto et al. 2020", meaning="Ranks up to where a picture and its nearest meet: 0 the same taxon, 7 not even the kingdom.",
+    )  # fmt: skip
+
+
+def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, seed: int) -> list[ProbeResult]:
+    some = pictures.sample(2000, seed=seed)
+    distances = all_distances(some.vectors)
+    n, k = len(some), min(K, len(some) - 2)
+    ordered = np.argsort(distances + np.diag(np.full(n, np.inf)), axis=1, kind="stable")[:, :k]
+    nearest = np.take_along_axis(distances, ordered, axis=1)
+    counts = neighbours.k_occurrence(ordered, n)
+    times, pictures_of = np.unique(counts, return_counts=True)
+    curves["hubness"] = {"occurrences": times.astype(float).tolist(), "pictures": pictures_of.astype(float).tolist()}
+    found = [
+        ("hubness", neighbours.skewness(counts), "Radovanovic et al. 2010", "Skewness of how often pictures are neighbours: 0 without hubs."),
+        ("relative delta", geometry.relative_delta(distances, n_quadruples=N_QUADRUPLES, seed=seed), "Khrulkov et al. 2020", "Departure from a tree, 0 for a tree; a lower bound, from sampled quadruples."),
+    ]  # fmt: skip
+    if k > 1:
+        found += [
+            ("intrinsic dimension (TwoNN)", geometry.two_nn(nearest), "Facco et al. 2017", "Dimensions that the pictures fill nearby."),
+            ("intrinsic dimension (MLE)", geometry.levina_bickel(nearest), "Levina & Bickel 2004, MacKay & Ghahramani 2005", "Dimensions that the pictures fill nearby."),
+        ]  # fmt: skip
+    return [
+        ProbeResult(
+            probe=name, value=value, n_images=n, reference=reference, meaning=meaning, higher_is_better=None,
+            sampled=n if n < len(pictures) else None,
+        )
+        for name, value, reference, meaning in found
+    ]  # fmt: skip
+
+
+def _variants(pictures: Pictures, *, seed: int) -> list[ProbeResult]:
+    values = sorted({value for value in pictures.variant if value})
+    if len(values) != 2:
+        raise InputError(f"the column has {len(values)} values, expected two, such as female and male")
+    labels = pictures.labels(len(RANKS) - 1)[pictures.lineage]
+    rows = np.flatnonzero(np.array([bool(value) for value in pictures.variant]) & (labels >= 0))
+    side = np.array([values.index(pictures.variant[row] or "") for row in rows.tolist()])
+    explained, fisher = variant_separation(pictures.vectors[rows], labels[rows], side)
+    named = [
+        ("variant explained variance", explained, False),
+        ("variant Fisher ratio", fisher[np.isfinite(fisher)], True),
+    ]
+    found = []
+    for name, measured, better in named:
+        if len(measured):
+            low, high = interval(group_means_resampled(measured, np.arange(len(measured)), seed=seed))
+            found.append(ProbeResult(
+                probe=name, value=float(measured.mean()), low=low, high=high, n_images=len(rows), n_taxa=len(measured),
+                higher_is_better=better, reference="Gu et al. 2025, BioCLIP 2, section 5",
+                meaning=f"Difference of {values[0]} and {values[1]} {'apart from' if better else 'along'} that between species.",
+            ))  # fmt: skip
+    return found

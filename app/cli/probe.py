@@ -1,0 +1,107 @@
+"""`cladescope probe`: what has an encoder learnt of the tree of life?"""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, print_table, say
+
+
+def probe(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for probes.json.")],
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="STORE", help="Another encoder's store of the same pictures; repeatable."),
+    ] = None,
+    tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
+    variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
+    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    sample: Annotated[int, typer.Option(min=3, help="Most pictures asked for their neighbours.")] = 5000,
+    permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    json: JsonOption = False,
+) -> None:
+    """Measure how a store's vectors follow the tree of life, with intervals and null models.
+
+    Example: cladescope probe photos.store --out probes
+    """
+    from cladescope.analysis.hierarchy.compare import differences, matched
+    from cladescope.analysis.hierarchy.pictures import Pictures
+    from cladescope.analysis.hierarchy.run import probe as measure
+    from cladescope.index.files import write_json
+    from cladescope.index.store import Store
+    from cladescope.trees import read_tree
+
+    phylogeny = None if tree is None else read_tree(tree)
+    stores = [Store.open(path) for path in (store, *(compare or []))]
+    sets = [Pictures.of_store(one, within=within, where=where, variant=variant) for one in stores[:1]]
+    sets += [Pictures.of_store(one) for one in stores[1:]]
+    if compare:
+        totals = [len(one) for one in sets]
+        sets = matched(sets)
+        say(f"{len(sets[0]):,} pictures are in every store, of {' and '.join(f'{total:,}' for total in totals)}")
+    probed = [
+        measure(
+            pictures, store=str(one.path), store_version=one.version, encoder=one.card.to_dict(), tree=phylogeny,
+            variant=variant, sample=sample, n_permutations=permutations, seed=seed,
+        )
+        for one, pictures in zip(stores, sets, strict=True)
+    ]  # fmt: skip
+    found = [
+        difference
+        for one, other in zip(stores[1:], probed[1:], strict=True)
+        for difference in differences(probed[0], other, name=str(one.path), seed=seed)
+    ]
+    for place, one in enumerate(probed):
+        one.report.write(out / ("probes.json" if not place else f"probes-{place + 1}.json"))
+    if found:
+        write_json(out / "differences.json", {"differences": [asdict(difference) for difference in found]})
+    reports = [one.report for one in probed]
+    if json:
+        document = reports[0].to_dict()
+        if compare:
+            document |= {
+                "others": [report.to_dict() for report in reports[1:]],
+                "differences": [asdict(difference) for difference in found],
+            }
+        print_json(document)
+        return
+    for report in reports:
+        if compare:
+            typer.echo(f"\n{report.store}")
+        print_table(
+            ["probe", "rank", "value", "95 % interval", "null", "balanced", "n"],
+            [
+                (
+                    result.probe,
+                    result.rank,
+                    f"{result.value:.4f}",
+                    _span(result.low, result.high),
+                    "" if result.null is None else f"{result.null[0]:.4f} {_span(*result.null[1:])}",
+                    "" if result.balanced is None else f"{result.balanced:.4f}",
+                    result.n_images,
+                )
+                for result in report.results
+            ],
+        )
+    if found:
+        typer.echo("\ndifferences from the first store")
+        print_table(
+            ["store", "probe", "rank", "difference", "95 % interval", "p"],
+            [
+                (d.other, d.probe, d.rank, f"{d.difference:+.4f}", _span(d.low, d.high), f"{d.p_value:.4f}")
+                for d in found
+            ],
+        )
+    for reason in reports[0].skipped:
+        say(f"left out: {reason}")
+    say(f"written to {out}")
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"[{low:.4f}, {high:.4f}]"
