@@ -1,0 +1,71 @@
+"""How far off wrong answers are, by the tree: hierarchical precision and recall, severity of mistakes, depth of the first.
+
+Arrays in, floats out. `codes` number the taxon of a picture at each rank, widest first, -1 where it has none (an answer
+that stops at its family has -1 below it). A code is one taxon: equal codes at a rank mean equal lineages above.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cladescope.errors import InputError
+
+
+def hierarchical_f(
+    answers: Int[np.ndarray, "n ranks"], truth: Int[np.ndarray, "n ranks"]
+) -> tuple[float, float, float]:
+    """Precision, recall and F of the sets of ancestors, summed over pictures (micro); each taxon counts with its ancestors.
+
+    Kiritchenko et al. 2006, Learning and Evaluation in the Presence of Class Hierarchies, section 4. An answer that goes
+    less deep loses recall only. With no answer at all precision is 1, and F 0 where nothing is shared.
+
+    Raises InputError where no picture has a taxon.
+
+    >>> hierarchical_f(np.array([[0, 1, -1]]), np.array([[0, 1, 5]]))
+    (1.0, 0.6666666666666666, 0.8)
+    """
+    if not (truth >= 0).any():
+        raise InputError(f"none of {len(truth)} pictures has a true taxon: there is nothing to measure")
+    shared = int(((answers == truth) & (truth >= 0)).sum())
+    n_answered, n_true = int((answers >= 0).sum()), int((truth >= 0).sum())
+    precision = shared / n_answered if n_answered else 1.0
+    return precision, shared / n_true, 2 * shared / (n_answered + n_true)
+
+
+def correct_depth(answers: Int[np.ndarray, "n ranks"], truth: Int[np.ndarray, "n ranks"]) -> Float[np.ndarray, " n"]:
+    """Share of the ranks of each true taxon that are right before the first that is not; NaN where it has no rank.
+
+    A rank that the truth does not have is passed over. 1 is right to the last rank.
+
+    >>> correct_depth(np.array([[0, 1, 7], [0, 2, 5]]), np.array([[0, 1, 5], [0, 1, 5]])).round(2)
+    array([0.67, 0.33])
+    """
+    known = truth >= 0
+    right = np.logical_and.accumulate(~known | (answers == truth), axis=1) & known
+    n_known = known.sum(axis=1)
+    shares: Float[np.ndarray, " n"] = np.where(n_known > 0, right.sum(axis=1) / np.maximum(n_known, 1), np.nan)
+    return shares
+
+
+def mistake_severity(answers: Int[np.ndarray, "n ranks"], truth: Int[np.ndarray, "n ranks"]) -> tuple[float, float]:
+    """Mean height of the lowest common ancestor with the truth: over the mistakes, and over all answers.
+
+    The height is the number of ranks from the common ancestor down to the last rank of the array, so that with all seven
+    ranks a wrong species of the right genus has 1 and of another kingdom 7. For pictures whose truth has the last rank;
+    a right answer has 0, one that stops early the height where it stopped. Over mistakes it is NaN where there is none.
+
+    Bertinetto et al. 2020, Making Better Mistakes, https://arxiv.org/abs/1912.09393, section 4.1.
+
+    Raises InputError where no truth has the last rank.
+
+    >>> mistake_severity(np.array([[0, 1, 7], [0, 1, 5]]), np.array([[0, 1, 5], [0, 1, 5]]))
+    (1.0, 0.5)
+    """
+    whole = truth[:, -1] >= 0
+    if not whole.any():
+        raise InputError(f"none of {len(truth)} true taxa reaches the last rank: leave out the ranks that none has")
+    known, same = truth[whole] >= 0, answers[whole] == truth[whole]
+    right = np.logical_and.accumulate(~known | same, axis=1) & known
+    ranks = np.arange(1, truth.shape[1] + 1)
+    height = truth.shape[1] - np.where(right, ranks, 0).max(axis=1)
+    mistakes = height[height > 0]
+    return float(mistakes.mean()) if len(mistakes) else float("nan"), float(height.mean())
