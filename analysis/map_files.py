@@ -1,0 +1,82 @@
+"""A map as files: coordinates, the fitted map, figures, a page that works offline, and what was measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cladescope.analysis.audit import Pictures
+from cladescope.analysis.map_figures import draw_map, save_figure
+from cladescope.analysis.map_page import map_page
+from cladescope.analysis.map_quality import SAMPLE, continuity, trustworthiness
+from cladescope.analysis.maps import Map
+from cladescope.errors import InputError
+from cladescope.taxonomy import RANK_INDEX, RANKS
+
+
+def check_new(folder: Path) -> None:
+    """Raise InputError unless the folder is new or empty."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not empty: choose another --out")
+
+
+def write_map(
+    fitted: Map, pictures: Pictures, folder: Path, *, rank: str, about: dict[str, Any], placed: Pictures | None = None
+) -> dict[str, Any]:
+    """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map.html and map.json; return what the last holds.
+
+    With `placed`, the points of other pictures go to placed.parquet. Raises InputError where the folder cannot be written.
+    """
+    lineages = _lineages(pictures, rank)
+    n, notes = len(fitted.points), []
+    if pictures.left_out:
+        notes.append(f"{pictures.left_out} pictures left out: their vectors have no direction (NaN or zero)")
+    if len(set(lineages)) == 1:
+        notes.append(f"all pictures have the same value, or none, at rank {rank}: use another --color")
+    if repeated := n - len(np.unique(fitted.vectors, axis=0)):
+        notes.append(f"{repeated} vectors repeat another one: how their points lie to each other means nothing")
+    k = min(fitted.neighbours, (n - 1) // 2)
+    measured: dict[str, Any] = {}
+    for name, measure in (("trustworthiness", trustworthiness), ("continuity", continuity)):
+        value, error = measure(fitted.vectors, fitted.points, k=k, seed=about["seed"])
+        measured[name] = {"value": value, "standard_error": error, "neighbours": k, "sampled": min(SAMPLE, n)}
+    summary = {
+        **about,
+        "method": fitted.method,
+        "neighbours": fitted.neighbours,
+        "pictures": n,
+        **measured,
+        "seconds": fitted.seconds,
+        "notes": notes,
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_coordinates(pictures, fitted.points, folder / "coordinates.parquet")
+        fitted.save(folder / "map.safetensors")
+        if placed is not None and placed.rows:
+            _write_coordinates(placed, fitted.place(placed.vectors), folder / "placed.parquet")
+        title = f"{n:,} pictures by {rank}"
+        save_figure(draw_map(fitted.points, lineages, title=title), folder, "map")
+        names = [" > ".join(str(row[r]) for r in RANKS if row.get(r)) for row in pictures.rows]
+        (folder / "map.html").write_text(map_page(fitted.points, names, lineages, title=title), encoding="utf-8")
+        (folder / "map.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
+    return summary
+
+
+def _lineages(pictures: Pictures, rank: str) -> list[tuple[str, ...] | None]:
+    upto = RANKS[: RANK_INDEX[rank] + 1]
+    return [tuple(str(row[r] or "") for r in upto) if row.get(rank) else None for row in pictures.rows]
+
+
+def _write_coordinates(pictures: Pictures, points: np.ndarray, path: Path) -> None:
+    columns: dict[str, Any] = {
+        name: pa.array([row.get(name) for row in pictures.rows], pa.string()) for name in ("image_id", "uri")
+    }
+    columns |= {axis: pa.array(points[:, place]) for place, axis in enumerate("xyz"[: points.shape[1]])}
+    columns |= {rank: pa.array([row.get(rank) for row in pictures.rows], pa.string()) for rank in RANKS}
+    pq.write_table(pa.table(columns), path)

@@ -1,0 +1,84 @@
+"""`cladescope map`: the vectors of a store as points, in tables and figures."""
+
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, print_table, say
+
+
+class Method(StrEnum):
+    """How points are laid out."""
+
+    UMAP = "umap"
+    TSNE = "tsne"
+
+
+def map_(
+    store: StoreArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for coordinates and figures.")],
+    color: Annotated[str, typer.Option(help="Rank by which to colour.")] = "order",
+    method: Annotated[Method, typer.Option(help="Layout.")] = Method.UMAP,
+    dim: Annotated[int, typer.Option(min=2, max=3, help="Dimensions; figures show the first two.")] = 2,
+    neighbours: Annotated[int, typer.Option(min=2, help="Neighbours of UMAP's graph.")] = 15,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the layout and the draws.")] = 0,
+    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    limit: Annotated[int | None, typer.Option(min=4, help="Only so many pictures, drawn at random.")] = None,
+    place: Annotated[
+        Path | None,
+        typer.Option(metavar="STORE", help="Place this store's pictures of the same encoder on the map too."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Draw a map of the pictures: near on the map, near for the encoder.
+
+    Example: cladescope map photos.store --color family --out map
+    """
+    from cladescope.analysis.audit import Pictures
+    from cladescope.analysis.map_files import check_new, write_map
+    from cladescope.analysis.maps import fit_map
+    from cladescope.errors import InputError
+    from cladescope.index.store import Store
+    from cladescope.taxonomy import RANKS
+
+    if color not in RANKS:
+        raise InputError(f"--color {color} is no rank: use one of {', '.join(RANKS)}")
+    check_new(out)
+    opened = Store.open(store)
+    placed = None
+    if place is not None:
+        second = Store.open(place)
+        second.check(opened.card)
+        placed = Pictures.of_store(second)
+    pictures = Pictures.of_store(opened, where=where, within=within, limit=limit, seed=seed)
+    fitted = fit_map(pictures.vectors, method=method.value, dim=dim, neighbours=neighbours, seed=seed)
+    about: dict[str, Any] = {
+        "store": str(store),
+        "store_version": opened.version,
+        "encoder": opened.card.to_dict(),
+        "color": color,
+        "dim": dim,
+        "seed": seed,
+        "within": within,
+        "where": where,
+        "limit": limit,
+        "versions": {name: version(name) for name in ("cladescope", "umap-learn", "scikit-learn", "numpy")},
+    }
+    summary = write_map(fitted, pictures, out, rank=color, about=about, placed=placed)
+    if json:
+        print_json(summary)
+        return
+    for note in summary["notes"]:
+        say(note)
+    rows = [
+        (name, summary[name]["value"], summary[name]["standard_error"])
+        for name in ("trustworthiness", "continuity")
+        if summary[name]
+    ]
+    print_table([f"{summary['pictures']:,} pictures", "value", "standard error"], rows)
+    say(f"coordinates and figures: {out}")

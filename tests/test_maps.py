@@ -1,0 +1,93 @@
+import json
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from sklearn.manifold import trustworthiness as reference
+
+from cladescope.analysis.map_page import map_page
+from cladescope.analysis.map_quality import continuity, trustworthiness
+from cladescope.analysis.maps import Map, fit_map
+from cladescope.analysis.taxon_colours import taxon_colours
+from cladescope.errors import InputError
+from tests.command_line import fails, run  # noqa: F401 - fixtures
+
+
+def clusters(each=20, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((4, 16)) * 3
+    return np.repeat(centres, each, axis=0) + rng.standard_normal((4 * each, 16))
+
+
+def test_trustworthiness_and_continuity_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    vectors, points = rng.standard_normal((60, 8)), rng.standard_normal((60, 2))
+    assert trustworthiness(vectors, points, k=5) == (pytest.approx(reference(vectors, points, n_neighbors=5)), 0.0)
+    assert continuity(vectors, points, k=5)[0] == pytest.approx(reference(points, vectors, n_neighbors=5))
+
+
+def test_a_sample_of_points_is_within_its_error_of_all():
+    rng = np.random.default_rng(1)
+    vectors, points = rng.standard_normal((400, 8)), rng.standard_normal((400, 2))
+    value, error = trustworthiness(vectors, points, k=5, sample=100)
+    assert 0 < error < 0.05
+    assert abs(value - reference(vectors, points, n_neighbors=5)) < 4 * error
+
+
+@pytest.mark.parametrize("method", ["umap", "tsne"])
+def test_the_same_seed_gives_the_same_map_and_clusters_stay_together(method):
+    vectors = clusters()
+    first, second = (fit_map(vectors, method=method, seed=3) for _ in range(2))
+    np.testing.assert_array_equal(first.points, second.points)
+    assert trustworthiness(first.vectors, first.points, k=10)[0] > 0.85
+
+
+def test_known_vectors_are_placed_in_their_own_cluster_after_a_round_trip(tmp_path):
+    fitted = fit_map(clusters())
+    fitted.save(tmp_path / "map.safetensors")
+    placed = Map.load(tmp_path / "map.safetensors").place(clusters()[:1])
+    nearest = np.square(fitted.points - placed).sum(axis=1).argmin()
+    assert nearest < 20
+
+
+def test_repeated_vectors_and_fewer_points_than_neighbours_still_make_a_map():
+    assert np.isfinite(fit_map(np.ones((8, 16))).points).all()
+
+
+def test_vectors_that_make_no_map_are_refused():
+    with pytest.raises(InputError, match="1 pictures make no map"):
+        fit_map(np.ones((1, 4)))
+    with pytest.raises(InputError, match="1 of 5 vectors"):
+        fit_map(np.vstack([np.ones((4, 4)), np.full((1, 4), np.nan)]))
+
+
+def test_colours_of_different_taxa_differ():
+    colours = taxon_colours({("A", str(i)): i + 1 for i in range(12)})
+    assert len(set(colours.values())) == 12
+
+
+def test_no_name_breaks_the_page():
+    evil = "</script><b>\"'&"
+    page = map_page(np.zeros((2, 2)), [evil, "@DATA@"], [(evil,), None], title=evil)
+    assert page.count("</script>") == 1
+    assert "<b>&quot;" not in page
+
+
+def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, clades, tmp_path):  # noqa: F811
+    run("embed", clades, "--store", tmp_path / "s", "--encoder", "pixels")
+    out = tmp_path / "map"
+    ended = run("map", tmp_path / "s", "--out", out, "--place", tmp_path / "s", "--json")
+    assert ended.status == 0, ended.err
+    assert {
+        "coordinates.parquet",
+        "placed.parquet",
+        "map.png",
+        "map.svg",
+        "map.pdf",
+        "map.html",
+        "map.safetensors",
+    } <= {path.name for path in out.iterdir()}
+    assert ended.json == json.loads((out / "map.json").read_text())
+    assert pq.read_table(out / "coordinates.parquet").num_rows == ended.json["pictures"]
+    assert "not empty" in fails("map", tmp_path / "s", "--out", out)
+    assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
