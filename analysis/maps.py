@@ -1,8 +1,10 @@
 """Maps: every vector as a point in 2 or 3 dimensions by UMAP or t-SNE; new vectors are placed on a UMAP."""
 
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32, Real
@@ -37,10 +39,8 @@ class Map:
         """
         if vectors.shape[1] != self.vectors.shape[1]:
             raise InputError(f"the map has vectors of {self.vectors.shape[1]} numbers, these have {vectors.shape[1]}")
-        from umap.umap_ import smooth_knn_dist
-
         rows, distances = nearest(self.vectors, _unit(vectors), min(self.neighbours, len(self.vectors)))
-        sigmas, rhos = smooth_knn_dist(distances, float(rows.shape[1]), local_connectivity=0.0)
+        sigmas, rhos = _umap().smooth_knn_dist(distances, float(rows.shape[1]), local_connectivity=0.0)
         weights = np.exp(-np.maximum(distances - rhos[:, None], 0) / np.maximum(sigmas[:, None], 1e-12))
         weights /= weights.sum(axis=1, keepdims=True)
         placed: Float32[np.ndarray, "q m"] = np.einsum("qk,qkm->qm", weights, self.points[rows]).astype(np.float32)
@@ -87,23 +87,30 @@ def fit_map(
         layout = TSNE(dim, init=start, perplexity=min(30.0, (n - 1) / 3), random_state=seed).fit_transform(unit)
         clock.append(time.perf_counter())
         return Map(unit, layout.astype(np.float32), method, k, _steps(("initialisation", "optimisation"), clock))
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
-
+    umap = _umap()
     clock = [time.perf_counter()]
     random = np.random.RandomState(seed)
     rows, distances = nearest(unit, unit, k + 1)
     clock.append(time.perf_counter())
-    graph, *_ = fuzzy_simplicial_set(unit, k + 1, random, "euclidean", knn_indices=rows, knn_dists=distances)
+    graph, *_ = umap.fuzzy_simplicial_set(unit, k + 1, random, "euclidean", knn_indices=rows, knn_dists=distances)
     clock.append(time.perf_counter())
     start = _principal(unit, dim, seed)
     clock.append(time.perf_counter())
-    a, b = find_ab_params(1.0, MIN_DISTANCE)
-    points, _ = simplicial_set_embedding(
+    a, b = umap.find_ab_params(1.0, MIN_DISTANCE)
+    points, _ = umap.simplicial_set_embedding(
         unit, graph, dim, 1.0, a, b, 1.0, 5, None, start, random, "euclidean", {}, False, {}, False, parallel=False
     )
     clock.append(time.perf_counter())
     steps = ("graph", "fuzzy set", "initialisation", "optimisation")
     return Map(unit, np.asarray(points, np.float32), method, k, _steps(steps, clock))
+
+
+def _umap() -> Any:
+    """umap-learn's functions; its import takes seconds, and warns where TensorFlow, which we do not use, is missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap.umap_
+    return umap.umap_
 
 
 def _steps(names: tuple[str, ...], clock: list[float]) -> dict[str, float]:
