@@ -1,7 +1,7 @@
 """Class means in blocks: sums of labelled vectors, classes added and removed, and galleries made of them.
 
 Means are what SimpleShot and prototypes are made of. They are kept as sums and numbers of pictures, so that a class comes
-or goes without the other pictures. `shrinkage` says how means lean on each other; `few_shot` chooses and calibrates.
+or goes without the other pictures. `shrinkage` says how means lean on each other; `fitting` chooses and calibrates.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """A fitted classifier as one file: class vectors or labelled vectors, and all that says where they come from.
 
 The file is `.safetensors` with a JSON text in its header; nothing in it is run when it is read. This module writes and
-reads it; `few_shot` fits what it holds.
+reads it; `fitting` fits what it holds.
 """
 
 import json

@@ -5,7 +5,7 @@ import csv
 import pytest
 
 from cladescope.analysis.classifier_file import load_classifier
-from cladescope.analysis.few_shot import METHODS
+from cladescope.analysis.fitting import METHODS
 
 
 @pytest.fixture

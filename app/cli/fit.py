@@ -50,7 +50,7 @@ def fit(
     Example: cladescope fit photos.store --rank species --out species.safetensors
     """
     from cladescope.analysis.classifier_file import Classifier, check_free, save_classifier
-    from cladescope.analysis.few_shot import drawn, fit_calibrated
+    from cladescope.analysis.fitting import drawn, fit_calibrated
     from cladescope.analysis.labelled import by_csv, by_rank
     from cladescope.analysis.metrics import bootstrap_interval
     from cladescope.index.store import Store

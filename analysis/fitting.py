@@ -1,0 +1,207 @@
+"""Few-shot: classes learnt from labelled pictures of a frozen encoder, and how honest their probabilities are.
+
+`fit_classes` makes the classes by one of five methods; `fit_calibrated` holds pictures out to choose the scale of their
+probabilities and to say how far an answer may be trusted. Reading stores and labels is `labelled`, files `classifier_file`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float64, Int, Real
+from scipy.optimize import minimize_scalar
+
+from cladescope.analysis.backoff import critical_values, without_own
+from cladescope.analysis.class_gallery import ClassGallery, probability_blocks
+from cladescope.analysis.class_means import ClassMeans
+from cladescope.analysis.class_tree import ClassTree
+from cladescope.analysis.neighbours import NeighbourVote
+from cladescope.analysis.shrinkage import kappa_of, shrunk_means
+from cladescope.arrays import normalise
+from cladescope.errors import InputError
+
+METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")
+SCALE = 10.0
+"""Of probabilities that nothing calibrated."""
+
+_LEAST = 1e-6
+
+
+def fit_classes(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    labels: Sequence[str],
+    *,
+    method: str = "simpleshot",
+    tree: ClassTree | None = None,
+    kappa: float = 0.0,
+    scale: float = SCALE,
+    k: int = 5,
+) -> ClassGallery | NeighbourVote:
+    """Classes fitted to labelled vectors; `classes` are positions in `labels`, each with a picture.
+
+    simpleshot: nearest mean of CL2N vectors (Wang et al. 2019). prototypes: nearest mean by cosine (Snell et al. 2017,
+    https://arxiv.org/abs/1703.05175, frozen encoder). logistic, ridge: scikit-learn's, on unit vectors, their coefficients
+    being the class vectors. knn: `NeighbourVote`. `kappa` lets means lean on the tree. Ties go to the first label.
+
+    Raises InputError for one class only, an unknown method, kappa without a tree or means, or a vector without direction.
+
+    >>> two = fit_classes(np.eye(2), np.array([0, 1]), ("tit", "crow"))
+    >>> two.labels[two.probabilities(np.array([[0.9, 0.1]])).argmax()]
+    'tit'
+    """
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+    if len(labels) < 2:
+        raise InputError(f"{len(labels)} class(es) with pictures: expected at least two to choose from")
+    if kappa and (tree is None or method not in ("simpleshot", "prototypes")):
+        raise InputError("shrinkage needs class means and taxa: use simpleshot or prototypes, and fit by rank")
+    if method == "knn":
+        unit = normalise(vectors).astype(np.float16)
+        return NeighbourVote(unit, classes, tuple(labels), k=k, scale=scale, tree=tree)
+    if method in ("logistic", "ridge"):
+        return _regression(vectors, classes, labels, method=method, tree=tree, scale=scale)
+    means = ClassMeans.of(vectors, classes, labels, centre=method == "simpleshot")
+    leaning = None if tree is None or not kappa else shrunk_means(tree, means.sums, means.counts, kappa=kappa)
+    return means.gallery(scale=scale, tree=tree, means=leaning)
+
+
+def chosen_kappa(
+    vectors: Real[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], tree: ClassTree, *, method: str = "simpleshot"
+) -> float:
+    """Pseudo-pictures that empirical Bayes finds for means of these pictures; see `shrinkage.kappa_of`."""
+    names = tuple(map(str, range(tree.n_classes)))
+    means = ClassMeans.of(vectors, classes, names, centre=method == "simpleshot")
+    return kappa_of(tree, means.sums, means.counts)
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """Fitted classes, and what the held-out pictures said of them."""
+
+    classes: ClassGallery | NeighbourVote
+    counts: Int[np.ndarray, " c"]
+    kappa: float
+    right: np.ndarray
+    """Whether each held-out picture was named correctly; empty where none was held out."""
+    critical: Float64[np.ndarray, " m"] | None
+    """See `backoff.critical_values`; pictures asked as if their class were not there come last."""
+    n_unseen: int
+
+
+def fit_calibrated(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    labels: Sequence[str],
+    *,
+    method: str = "simpleshot",
+    tree: ClassTree | None = None,
+    kappa: float | None = 0.0,
+    share: float = 0.2,
+    k: int = 5,
+    seed: int = 0,
+) -> Calibrated:
+    """Fit on all but a held-out share, and choose the scale that makes held-out pictures likeliest.
+
+    One scale for all classes: temperature scaling, Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2. Where
+    the classes are taxa, each held-out picture is asked twice for back-off: as it is, and as if its class were not there.
+    The classifier stays that of the pictures not held out, so that what is said of it holds. `kappa` None: `chosen_kappa`.
+
+    Raises InputError as `fit_classes` does, and for a share outside [0, 1).
+    """
+    held = held_out(classes, share=share, seed=seed)
+    given = ~held
+    if kappa is None:
+        kappa = 0.0 if tree is None else chosen_kappa(vectors[given], classes[given], tree, method=method)
+    fitted = fit_classes(vectors[given], classes[given], labels, method=method, tree=tree, kappa=kappa, k=k)
+    counts = np.bincount(classes[given], minlength=len(labels))
+    if not held.any():
+        return Calibrated(fitted, counts, kappa, np.empty(0, bool), None, 0)
+    fitted = replace(fitted, scale=best_scale(fitted, vectors[held], classes[held]))
+    right, seen, unseen = [], [], []
+    tested, truth = vectors[held], classes[held]
+    for start, stop, found in probability_blocks(fitted, tested):
+        right.append(found.argmax(axis=1) == truth[start:stop])
+        if tree is not None:
+            taxa = [tree.class_taxon(row) for row in truth[start:stop]]
+            seen.append(critical_values(tree, found, taxa))
+            unseen.append(critical_values(tree, without_own(tree, found, taxa), taxa))
+    critical = np.concatenate([*seen, *unseen]) if tree is not None else None
+    return Calibrated(fitted, counts, kappa, np.concatenate(right), critical, int(held.sum()) if unseen else 0)
+
+
+def held_out(classes: Int[np.ndarray, " n"], *, share: float, seed: int = 0) -> np.ndarray:
+    """Which pictures are held out: a share of each class, drawn at random, and never the last one.
+
+    >>> held_out(np.array([0, 0, 0, 0, 1]), share=0.5).sum()
+    np.int64(2)
+    """
+    if not 0 <= share < 1:
+        raise InputError(f"the share held out is {share}: expected 0 or more and below 1")
+    order = np.random.default_rng(seed).permutation(len(classes))
+    place = _place_in_class(classes[order])
+    size = np.bincount(classes)[classes[order]]
+    # Stochastic rounding would hold more of small classes; half up keeps it the same for each seed.
+    held = np.zeros(len(classes), bool)
+    held[order] = place < np.minimum(np.floor(share * size + 0.5), size - 1)
+    return held
+
+
+def drawn(classes: Int[np.ndarray, " n"], *, shots: int, seed: int = 0) -> np.ndarray:
+    """Which pictures are given: at most so many of each class, drawn at random.
+
+    >>> drawn(np.array([0, 0, 0, 1]), shots=2).sum()
+    np.int64(3)
+    """
+    order = np.random.default_rng(seed).permutation(len(classes))
+    chosen = np.zeros(len(classes), bool)
+    chosen[order] = _place_in_class(classes[order]) < shots
+    return chosen
+
+
+def best_scale(
+    fitted: ClassGallery | NeighbourVote, vectors: Real[np.ndarray, "m d"], classes: Int[np.ndarray, " m"]
+) -> float:
+    """The scale under which the true classes are likeliest (least mean -log p), between 0.01 and 10,000.
+
+    Pictures are asked once a trial, about 20 times. A class that no neighbour votes for counts as a millionth.
+    """
+
+    def loss(exponent: float) -> float:
+        asked = replace(fitted, scale=float(10**exponent))
+        parts = [
+            -np.log(np.maximum(found[np.arange(stop - start), classes[start:stop]], _LEAST)).sum(dtype=np.float64)
+            for start, stop, found in probability_blocks(asked, vectors)
+        ]
+        return float(sum(parts) / len(vectors))
+
+    found = minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded", options={"xatol": 0.01})
+    return float(10**found.x)
+
+
+def _regression(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    labels: Sequence[str],
+    *,
+    method: str,
+    tree: ClassTree | None,
+    scale: float,
+) -> ClassGallery:
+    from sklearn.linear_model import LogisticRegression, RidgeClassifier
+
+    model = LogisticRegression(C=10.0, max_iter=1000) if method == "logistic" else RidgeClassifier(alpha=1.0)
+    model.fit(normalise(vectors), classes)
+    weights, bias = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
+    if len(weights) == 1:  # of two classes scikit-learn keeps the difference
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    return ClassGallery(weights.astype(np.float32), tuple(labels), scale, tree=tree, bias=bias.astype(np.float32))
+
+
+def _place_in_class(classes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """How many of the same class come before each."""
+    order = np.argsort(classes, kind="stable")
+    sizes = np.bincount(classes)
+    place = np.empty(len(classes), np.int64)
+    place[order] = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return place
