@@ -109,6 +109,17 @@ class Encoder(ABC):
             "search by picture or id, or make the store with an encoder that has one, such as tiny or hf-hub:imageomics/bioclip-2"
         )
 
+    @property
+    def text_scale(self) -> float:
+        """What the cosine of a picture and a text is multiplied with before the softmax: 1 / temperature, as trained.
+
+        Raises EncoderError where the encoder has no text side.
+        """
+        raise EncoderError(
+            f"encoder {self.card.name!r} has no text side, so it knows no names: fit a classifier to labelled pictures "
+            "with `cladescope fit`, or take an encoder that has one, such as tiny or hf-hub:imageomics/bioclip-2"
+        )
+
     def encode_images(
         self, images: Iterable[str | Path | bytes | Image.Image], *, batch_size: int = 32
     ) -> Float32[np.ndarray, "n d"]:

@@ -48,6 +48,11 @@ class OpenClipEncoder(Encoder):
         with memory_errors(len(batch)):
             return to_unit_vectors(self._model.encode_image(self._normaliser(batch)))
 
+    @property
+    def text_scale(self) -> float:
+        """The learnt scale (`logit_scale` is its logarithm)."""
+        return float(self._model.logit_scale.detach().float().exp())
+
     @torch.inference_mode()
     def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
         """Vectors of the text side; unit length."""
