@@ -30,7 +30,7 @@ def nearest_centroid(
     there, label = np.unique(labels, return_inverse=True)
     sums, _ = class_sums(train, label)
     means = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
-    return there[(test @ means.T).argmax(axis=1)]
+    return np.asarray(there[(test @ means.T).argmax(axis=1)])
 
 
 def linear_probe(

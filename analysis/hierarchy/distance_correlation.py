@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 def ranked(distances: Num[np.ndarray, "s s"]) -> Float[np.ndarray, "s s"]:
     """A symmetric matrix with its entries off the diagonal replaced by their ranks, ties by their mean."""
-    return squareform(rankdata(squareform(distances, checks=False)))
+    return np.asarray(squareform(rankdata(squareform(distances, checks=False))))
 
 
 def matrix_correlation(a: Float[np.ndarray, "s s"], b: Float[np.ndarray, "s s"]) -> float:
@@ -35,7 +35,7 @@ def triplets(distances: Int[np.ndarray, "s s"], n: int, *, seed: int) -> Int[np.
 def right_triplets(distances: Num[np.ndarray, "s s"], triples: Int[np.ndarray, "3 t"]) -> Bool[np.ndarray, " t"]:
     """Whether the anchor is closer to its nearer relative; Schroff et al. 2015, FaceNet, https://arxiv.org/abs/1503.03832."""
     a, b, c = triples
-    return distances[a, b] < distances[a, c]
+    return np.asarray(distances[a, b] < distances[a, c])
 
 
 def average_linkage(distances: Float[np.ndarray, "s s"]) -> tuple[Float[np.ndarray, "_ 4"], Float[np.ndarray, "s s"]]:

@@ -36,8 +36,7 @@ def taxonomic_distance(a: Int[np.ndarray, "... ranks"], b: Int[np.ndarray, "... 
     Ranks are compared from the kingdom down, as `cladescope.taxon.lca` does. Codes are of `cladescope.rank_table.rank_codes`.
     """
     shared = np.logical_and.accumulate(a == b, axis=-1)
-    distance: Int[np.ndarray, "..."] = a.shape[-1] - shared.sum(axis=-1)
-    return distance
+    return np.asarray(a.shape[-1] - shared.sum(axis=-1))
 
 
 def average_precision(relevant: Bool[np.ndarray, "q n"]) -> Float[np.ndarray, " q"]:

@@ -90,8 +90,11 @@ class Pictures:
     def take(self, rows: Int[np.ndarray, " m"]) -> "Pictures":
         """Some of the pictures."""
         chosen = rows.tolist()
-        parts = [tuple(part[row] for row in chosen) if part else () for part in (self.ids, self.hashes, self.variant)]
-        return Pictures(self.vectors[rows], self.codes, self.names, self.lineage[rows], *parts, self.n_dropped)
+        ids, hashes = (tuple(part[row] for row in chosen) if part else () for part in (self.ids, self.hashes))
+        variant = tuple(self.variant[row] for row in chosen) if self.variant else ()
+        return Pictures(
+            self.vectors[rows], self.codes, self.names, self.lineage[rows], ids, hashes, variant, self.n_dropped
+        )
 
     def centroids(self) -> tuple[Float[np.ndarray, "s d"], Int[np.ndarray, " s"]]:
         """Mean direction of each lineage that has pictures, and its row in `codes`."""

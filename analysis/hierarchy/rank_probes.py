@@ -1,6 +1,7 @@
 """The probes of one rank: each a number with its interval, null and balanced variant."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -35,7 +36,7 @@ def rank_probes(
     if n_taxa < 2:
         found = "one value only" if n_taxa else "no value"
         raise InputError(f"rank {rank} has {found}: expected at least two taxa")
-    about = {"n_taxa": n_taxa, "n_left_out": len(labels) - len(known), "rank": rank}
+    about: dict[str, Any] = {"n_taxa": n_taxa, "n_left_out": len(labels) - len(known), "rank": rank}
 
     def result(probe, values, rows, statistic, reference, meaning, *, times=n_permutations, size=None):  # type: ignore[no-untyped-def] # noqa: ANN202, ANN001
         groups = pictures.lineage[rows]
@@ -138,7 +139,7 @@ def _retrieval(pictures, labels, some, rng, result, rank, times):  # type: ignor
 
 def _eta(
     x: Float[np.ndarray, "n d"], y: Int[np.ndarray, " n"], groups: Int[np.ndarray, " n"],
-    *, n_permutations: int, seed: int, about: dict[str, object],
+    *, n_permutations: int, seed: int, about: dict[str, Any],
 ) -> ProbeResult:  # fmt: skip
     """Eta squared; its interval resamples groups with the class means held fast."""
 
@@ -156,5 +157,5 @@ def _eta(
         null=permuted(lambda order: eta(y[order]), len(y), n_permutations=n_permutations, seed=seed), n_images=len(y),
         reference="Fisher 1925, chapter VIII",
         meaning=f"Share of the vectors' variance that lies between taxa of this rank (Fisher ratio {fisher:.3g}).",
-        **about,  # type: ignore[arg-type]
+        **about,
     )  # fmt: skip

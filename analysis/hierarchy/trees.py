@@ -36,7 +36,7 @@ def meeting_distances(tree: Tree, rows: Sequence[int]) -> Float[np.ndarray, "s s
     depth = counted.depth()[list(rows)]
     found = -(depth[:, None] + depth - counted.cophenetic(list(rows))) / 2
     np.fill_diagonal(found, found.min() - 1)
-    return found
+    return np.asarray(found)
 
 
 def odd_one_out(
