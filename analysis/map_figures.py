@@ -31,13 +31,16 @@ def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...]
     area = float(np.clip(6000 / max(len(points), 1), 1, 16))
     rest = np.array([lineage not in colours for lineage in lineages], bool)
     if rest.any():
-        axes.scatter(*points[rest, :2].T, s=area, c=GREY, linewidths=0, label=f"others or none ({rest.sum():,})")
+        axes.scatter(
+            points[rest, 0], points[rest, 1], s=area, c=GREY, linewidths=0, label=f"others or none ({rest.sum():,})"
+        )
     taken: list[tuple[float, float]] = []
     width, height = np.ptp(points[:, 0]) or 1.0, np.ptp(points[:, 1]) or 1.0
     for place, lineage in enumerate(largest):
         own = points[np.array([other == lineage for other in lineages], bool), :2]
         axes.scatter(
-            *own.T,
+            own[:, 0],
+            own[:, 1],
             s=area,
             c=colours[lineage],
             marker=MARKERS[place],

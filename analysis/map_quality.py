@@ -59,6 +59,6 @@ def continuity(
 def _squares(points: Real[np.ndarray, "n d"], row: int) -> Float[np.ndarray, " n"]:
     """Squared distances to one row; its own is infinite."""
     difference = points - points[row]
-    squares = np.einsum("nd,nd->n", difference, difference).astype(np.float64)
+    squares: Float[np.ndarray, " n"] = np.einsum("nd,nd->n", difference, difference).astype(np.float64)
     squares[row] = np.inf
     return squares

@@ -65,7 +65,10 @@ class Pictures:
         there = set(store.schema.names)
         if variant is not None and variant not in there:
             raise InputError(f"{store.path} has no column {variant!r}: it has {', '.join(sorted(there))}")
-        columns = [*RANKS, *(name for name in ("image_id", "content_hash", variant) if name in there)]
+        columns = [
+            *RANKS,
+            *(name for name in ("image_id", "content_hash", variant) if name is not None and name in there),
+        ]
         batches = list(store.scan([*columns, "vector"], condition=store.condition(within=within, where=where)))
         if not sum(batch.num_rows for batch in batches):
             raise InputError(f"no picture of {store.path} is selected: widen --within or --where")

@@ -1,6 +1,6 @@
 """The probes of one rank: each a number with its interval, null and balanced variant."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,17 @@ def rank_probes(
         raise InputError(f"rank {rank} has {found}: expected at least two taxa")
     about: dict[str, Any] = {"n_taxa": n_taxa, "n_left_out": len(labels) - len(known), "rank": rank}
 
-    def result(probe, values, rows, statistic, reference, meaning, *, times=n_permutations, size=None):  # type: ignore[no-untyped-def] # noqa: ANN202, ANN001
+    def result(
+        probe: str,
+        values: np.ndarray,
+        rows: np.ndarray,
+        statistic: Callable[[np.ndarray], float],
+        reference: str,
+        meaning: str,
+        *,
+        times: int = n_permutations,
+        size: int | None = None,
+    ) -> ProbeResult:
         groups = pictures.lineage[rows]
         items[probe, rank] = (values, rows, groups)
         low, high = interval(group_means_resampled(values, groups, seed=seed))
@@ -62,11 +72,18 @@ def rank_probes(
         near = labels[close[:, :k]]
         there = near >= 0
 
-        def share(labels_of_queries, labels_near, there=there):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        def share(labels_of_queries: np.ndarray, labels_near: np.ndarray, there: np.ndarray = there) -> np.ndarray:
             same = (labels_near == labels_of_queries[:, None]) & there
-            return same.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+            shares: np.ndarray = same.sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+            return shares
 
-        def shuffled(order, rows=rows, close=close, k=k, share=share):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        def shuffled(
+            order: np.ndarray,
+            rows: np.ndarray = rows,
+            close: np.ndarray = close,
+            k: int = k,
+            share: Callable[..., np.ndarray] = share,
+        ) -> float:
             # Only those that know the rank change places.
             moved = labels.copy()
             moved[known] = labels[known[order]]
@@ -106,14 +123,25 @@ def rank_probes(
         methods["linear-probe accuracy"] = (centroids.linear_probe, "Alain & Bengio 2016")
     for name, (method, reference) in methods.items():
         answer = method(x[train], y[train], x[test])
+
+        def agreed(order: np.ndarray, answer: np.ndarray = answer) -> float:
+            return float((answer == y[test][order]).mean())
+
         yield result(
-            name, (answer == y[test]).astype(float), some[test],
-            lambda order, answer=answer: float((answer == y[test][order]).mean()), reference,
+            name, (answer == y[test]).astype(float), some[test], agreed, reference,
             f"Share of pictures given the right {rank} by a classifier trained on {others}.", size=len(test),
         )  # fmt: skip
 
 
-def _retrieval(pictures, labels, some, rng, result, rank, times):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+def _retrieval(
+    pictures: Pictures,
+    labels: np.ndarray,
+    some: np.ndarray,
+    rng: np.random.Generator,
+    result: Callable[..., ProbeResult],
+    rank: str,
+    times: int,
+) -> Iterator[ProbeResult]:
     gallery = some if len(some) <= N_RETRIEVED else np.sort(rng.choice(some, N_RETRIEVED, replace=False))
     if len(gallery) < 3:
         return
@@ -123,7 +151,7 @@ def _retrieval(pictures, labels, some, rng, result, rank, times):  # type: ignor
     order = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
     y = labels[gallery]
 
-    def precisions(y):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+    def precisions(y: np.ndarray) -> np.ndarray:
         return neighbours.average_precision(y[order] == y[ask][:, None])
 
     values = precisions(y)
