@@ -13,11 +13,11 @@ from scipy.optimize import minimize_scalar
 
 from cladescope.analysis.backoff import critical_values, without_own
 from cladescope.analysis.class_gallery import ClassGallery, probability_blocks
-from cladescope.analysis.class_means import ClassMeans
 from cladescope.analysis.class_tree import ClassTree
+from cladescope.analysis.few_shot import ClassMeans, Prototypes, SimpleShot
 from cladescope.analysis.neighbours import NeighbourVote
 from cladescope.analysis.shrinkage import kappa_of, shrunk_means
-from cladescope.arrays import normalise
+from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
 
 METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")
@@ -61,18 +61,33 @@ def fit_classes(
         return NeighbourVote(unit, classes, tuple(labels), k=k, scale=scale, tree=tree)
     if method in ("logistic", "ridge"):
         return _regression(vectors, classes, labels, method=method, tree=tree, scale=scale)
-    means = ClassMeans.of(vectors, classes, labels, centre=method == "simpleshot")
-    leaning = None if tree is None or not kappa else shrunk_means(tree, means.sums, means.counts, kappa=kappa)
-    return means.gallery(scale=scale, tree=tree, means=leaning)
+    means = class_means(vectors, classes, labels, method=method)
+    leaning = None if tree is None or not kappa else shrunk_means(tree, means.sums_, means.counts_, kappa=kappa)
+    return replace(means.gallery(scale=scale, means=leaning), labels=tuple(labels), tree=tree)
+
+
+def class_means(
+    vectors: Real[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], labels: Sequence[str], *, method: str
+) -> ClassMeans:
+    """The estimator of `few_shot` for simpleshot or prototypes, fitted; class r of it is `labels[r]`.
+
+    Raises InputError for a label without pictures and, unlike the estimator, for a vector without direction.
+    """
+    counts = np.bincount(classes, minlength=len(labels))
+    if len(counts) > len(labels):
+        raise InputError(f"class numbers reach {classes.max()}, expected 0 to {len(labels) - 1}")
+    if (counts == 0).any():
+        raise InputError(f"class {labels[int(counts.argmin())]!r} has no picture: leave it out, or add some")
+    check_directions(vectors)
+    return (SimpleShot() if method == "simpleshot" else Prototypes()).fit(vectors, classes)
 
 
 def chosen_kappa(
     vectors: Real[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], tree: ClassTree, *, method: str = "simpleshot"
 ) -> float:
     """Pseudo-pictures that empirical Bayes finds for means of these pictures; see `shrinkage.kappa_of`."""
-    names = tuple(map(str, range(tree.n_classes)))
-    means = ClassMeans.of(vectors, classes, names, centre=method == "simpleshot")
-    return kappa_of(tree, means.sums, means.counts)
+    means = class_means(vectors, classes, tuple(map(str, range(tree.n_classes))), method=method)
+    return kappa_of(tree, means.sums_, means.counts_)
 
 
 @dataclass(frozen=True, eq=False)

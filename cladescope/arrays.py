@@ -19,16 +19,24 @@ def normalise(vectors: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     """
     dtype = np.float64 if vectors.dtype == np.float64 else np.float32
     values = vectors.astype(dtype, copy=False)
-    bad = ~has_direction(values)
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise InputError(
-            f"{int(bad.sum())} of {len(values)} vectors have no direction (all zeros, NaN or infinite), "
-            f"the first in row {row}: remove them"
-        )
+    check_directions(values)
     scaled = values / np.abs(values).max(axis=1, keepdims=True)
     unit: Float[np.ndarray, "n d"] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
     return unit
+
+
+def check_directions(vectors: Real[np.ndarray, "n d"]) -> None:
+    """Raise InputError, which counts them, if rows are all zeros, NaN or infinite.
+
+    >>> check_directions(np.eye(2))
+    """
+    bad = ~has_direction(vectors)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"{int(bad.sum())} of {len(vectors)} vectors have no direction (all zeros, NaN or infinite), "
+            f"the first in row {row}: remove them"
+        )
 
 
 def has_direction(vectors: Real[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:

@@ -6,8 +6,8 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
-from cladescope.analysis.class_means import ClassMeans
 from cladescope.analysis.class_tree import ClassTree
+from cladescope.analysis.few_shot import Prototypes, SimpleShot
 from cladescope.analysis.fitting import METHODS, best_scale, drawn, fit_calibrated, fit_classes, held_out
 from cladescope.analysis.shrinkage import kappa_of, shrunk_means
 from cladescope.errors import InputError
@@ -86,31 +86,23 @@ def test_equally_near_classes_give_the_first(method):
 def test_half_precision_and_block_size_change_no_mean(clusters, monkeypatch):
     support, classes, *_ = clusters
     half = support.astype(np.float16)
-    whole = ClassMeans.of(half.astype(np.float32), classes, NAMES, centre=True)
-    monkeypatch.setattr("cladescope.analysis.class_means.BLOCK_ROWS", 7)
-    np.testing.assert_allclose(ClassMeans.of(half, classes, NAMES, centre=True).sums, whole.sums, atol=1e-5)
+    whole = SimpleShot().fit(half.astype(np.float32), classes)
+    monkeypatch.setattr("cladescope.analysis.few_shot._ROWS", 7)
+    np.testing.assert_allclose(SimpleShot().fit(half, classes).sums_, whole.sums_, atol=1e-5)
 
 
-@pytest.mark.parametrize("centre", [True, False])
-def test_a_class_added_and_removed_leaves_no_trace_and_equals_a_refit(clusters, centre):
+@pytest.mark.parametrize("method", [SimpleShot, Prototypes])
+def test_a_class_added_equals_a_refit_about_the_same_centre(clusters, method):
     support, classes, *_ = clusters
     most = classes < 11
-    means = ClassMeans.of(support[most], classes[most], NAMES[:11], centre=centre)
-    more = means.add_class("new", support[~most])
-    back = more.remove_class("new")
-    np.testing.assert_array_equal(back.sums, means.sums)
-    assert (back.labels, back.counts.tolist()) == (means.labels, means.counts.tolist())
-    if not centre:
-        np.testing.assert_allclose(more.sums, ClassMeans.of(support, classes, NAMES, centre=False).sums, atol=1e-5)
+    means = method().fit(support[most], classes[most])
+    centre = means.centre_
+    means.add_class(11, support[~most])
+    if method is Prototypes:
+        np.testing.assert_allclose(means.sums_, Prototypes().fit(support, classes).sums_, atol=1e-5)
     else:
-        expected = cl2n(support[~most], means.centre).mean(axis=0)
-        np.testing.assert_allclose(more.means[-1], expected, atol=1e-5)
-    with pytest.raises(InputError, match="already"):
-        more.add_class("new", support[:1])
-    with pytest.raises(InputError, match="there is no class 'none'"):
-        more.remove_class("none")
-    with pytest.raises(InputError, match="'empty' has no picture"):
-        more.add_class("empty", support[:0])
+        np.testing.assert_array_equal(means.centre_, centre)
+        np.testing.assert_allclose(means.means_[-1], cl2n(support[~most], centre).mean(axis=0), atol=1e-5)
 
 
 def species(family, genus, name):
@@ -146,8 +138,8 @@ def test_kappa_is_the_ratio_of_the_variances_that_made_the_data():
     middles = np.repeat(genera, 5, axis=0) + 0.3 * rng.normal(size=(150, 400))
     classes = np.repeat(np.arange(150), 4)
     vectors = middles[classes] + 0.6 * rng.normal(size=(600, 400))
-    means = ClassMeans.of(vectors, classes, tuple(map(str, taxa)), centre=False)
-    found = kappa_of(ClassTree.from_taxa(taxa), means.sums, means.counts)
+    means = Prototypes().fit(vectors, classes)
+    found = kappa_of(ClassTree.from_taxa(taxa), means.sums_, means.counts_)
     assert found == pytest.approx(0.6**2 / 0.3**2, rel=0.1)
 
 
