@@ -45,7 +45,7 @@ def simple_shot(
     if k < 1 or folds < 1:
         raise InputError(f"k is {k} and folds {folds}: both must be at least 1")
     unit = normalise(vectors)
-    classes = _in_order_of_appearance(labels)
+    classes = in_order_of_appearance(labels)
     members = [rows.tolist() for rows in _rows_by_class(classes)]
     largest = max(map(len, members), default=0)
     if largest <= k:
@@ -61,7 +61,7 @@ def simple_shot(
             given += shuffled[:k]
             tested += shuffled[k:]
         support, test = np.array(given), np.array(tested)
-        predicted = _nearest_mean(unit[support], classes[support], unit, test)
+        predicted = nearest_mean(unit[support], classes[support], unit, test)
         accuracies.append((predicted == classes[test]).mean())
     return np.array(accuracies)
 
@@ -88,10 +88,10 @@ def centroid_accuracy(
             f"{len(test_labels)} test images and {len(train_labels)} training images share no class: "
             "number the classes of both together"
         )
-    classes = _in_order_of_appearance(train_labels)
+    classes = in_order_of_appearance(train_labels)
     names = np.empty(classes.max() + 1, train_labels.dtype)
     names[classes] = train_labels
-    predicted = _nearest_mean(normalise(train_vectors), classes, normalise(test_vectors), np.arange(len(test_labels)))
+    predicted = nearest_mean(normalise(train_vectors), classes, normalise(test_vectors), np.arange(len(test_labels)))
     return float((names[predicted] == test_labels).mean())
 
 
@@ -257,10 +257,10 @@ def _resampled_means(
     return means
 
 
-def _in_order_of_appearance(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+def in_order_of_appearance(labels: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
     """Labels numbered 0, 1, ... as they first appear.
 
-    >>> _in_order_of_appearance(np.array([7, 7, 3, 7]))
+    >>> in_order_of_appearance(np.array([7, 7, 3, 7]))
     array([0, 0, 1, 0])
     """
     _, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
@@ -275,7 +275,7 @@ def _rows_by_class(classes: Int[np.ndarray, " n"]) -> list[Int[np.ndarray, " _"]
     return np.split(order, np.cumsum(np.bincount(classes))[:-1]) if len(classes) else []
 
 
-def _nearest_mean(
+def nearest_mean(
     support: Float[np.ndarray, "n d"],
     classes: Int[np.ndarray, " n"],
     vectors: Float[np.ndarray, "m d"],

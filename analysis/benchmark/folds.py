@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Int64
 
 from cladescope.analysis.benchmark.outcomes import Outcome
-from cladescope.analysis.metrics import BLOCK_BYTES
-from cladescope.arrays import blocks, normalise
+from cladescope.analysis.metrics import in_order_of_appearance, nearest_mean
+from cladescope.arrays import normalise
 from cladescope.errors import InputError
 
 N_FOLDS = 5
@@ -96,7 +96,7 @@ def few_shot(
 ) -> dict[str, Outcome]:
     """SimpleShot over the folds of `draw_folds`: an outcome for each number of shots, under names such as `1-shot`.
 
-    Memory: 12 n d bytes, and a block of `BLOCK_BYTES`.
+    Memory: 12 n d bytes, and a block of `metrics.BLOCK_BYTES`.
 
     Raises InputError for shots that cannot be drawn, for a vector without direction, and for a test part with a class
     of which no training picture is there.
@@ -138,25 +138,8 @@ def simple_shot_labels(
     >>> simple_shot_labels(np.eye(2), np.array([7, 3]), np.array([[0.6, 0.8]]))
     array([3])
     """
-    names, first, inverse = np.unique(labels, return_index=True, return_inverse=True)
-    order = np.argsort(first)
-    names, place = names[order], np.argsort(order)[inverse]
-    centre = support.mean(axis=0, dtype=np.float64).astype(support.dtype)
-    z = _unit_or_zero(support - centre)
-    by_class = np.argsort(place, kind="stable")
-    sizes = np.bincount(place)
-    sums = np.add.reduceat(z[by_class], np.cumsum(sizes) - sizes, axis=0, dtype=np.float64)
-    means = (sums / sizes[:, None]).astype(support.dtype)
-    squares = np.einsum("cd,cd->c", means, means)
-    named = np.empty(len(queries), labels.dtype)
-    for start, stop in blocks(len(queries), size=max(1, BLOCK_BYTES // (means.itemsize * sum(means.shape)))):
-        distances = squares - 2 * (_unit_or_zero(queries[start:stop] - centre) @ means.T)  # squared, but for |z|^2
-        named[start:stop] = names[distances.argmin(axis=1)]
+    classes = in_order_of_appearance(labels)
+    names = np.empty(classes.max() + 1, labels.dtype)
+    names[classes] = labels
+    named: Int[np.ndarray, " q"] = names[nearest_mean(support, classes, queries, np.arange(len(queries)))]
     return named
-
-
-def _unit_or_zero(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Rows at unit length; a row that equals the centre has no direction left and stays zero."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Float[np.ndarray, "n d"] = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
