@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Real
+from jaxtyping import Float32, Int64, Real
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -63,7 +63,7 @@ class Map:
 def fit_map(
     vectors: Real[np.ndarray, "n d"], *, method: str = "umap", dim: int = 2, neighbours: int = 15, seed: int = 0
 ) -> Map:
-    """Lay out vectors; the same seed gives the same points on one machine.
+    """Lay out vectors; the same seed gives the same points on one machine, where the graph is exact (20,000 vectors).
 
     UMAP by umap-learn's fuzzy graph and layout (McInnes et al. 2018) on a graph by FAISS, from scaled principal
     components instead of the spectral start; seeded, its layout runs in one thread. t-SNE by scikit-learn, from
@@ -90,7 +90,7 @@ def fit_map(
     umap = _umap()
     clock = [time.perf_counter()]
     random = np.random.RandomState(seed)
-    rows, distances = nearest(unit, unit, k + 1)
+    rows, distances = itself_first(*nearest(unit, unit, k + 1))
     clock.append(time.perf_counter())
     graph, *_ = umap.fuzzy_simplicial_set(unit, k + 1, random, "euclidean", knn_indices=rows, knn_dists=distances)
     clock.append(time.perf_counter())
@@ -103,6 +103,27 @@ def fit_map(
     clock.append(time.perf_counter())
     steps = ("graph", "fuzzy set", "initialisation", "optimisation")
     return Map(unit, np.asarray(points, np.float32), method, k, _steps(steps, clock))
+
+
+def itself_first(
+    rows: Int64[np.ndarray, "n k"], distances: Float32[np.ndarray, "n k"]
+) -> tuple[Int64[np.ndarray, "n k"], Float32[np.ndarray, "n k"]]:
+    """Each vector as its own first neighbour, as umap-learn takes it; repeated vectors and HNSW may have it elsewhere or not.
+
+    Where it is missing, the farthest makes room.
+
+    >>> itself_first(np.array([[1, 0], [1, 0]]), np.zeros((2, 2), np.float32))[0].tolist()
+    [[0, 1], [1, 0]]
+    """
+    n, k = rows.shape
+    own = np.arange(n)[:, None]
+    is_own = rows == own
+    place = np.where(is_own.any(axis=1), is_own.argmax(axis=1), k - 1)
+    others = np.arange(k) != place[:, None]
+    return (
+        np.concatenate([own, rows[others].reshape(n, k - 1)], axis=1),
+        np.concatenate([np.zeros((n, 1), np.float32), distances[others].reshape(n, k - 1)], axis=1),
+    )
 
 
 def _umap() -> Any:
