@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int, Integer
 
+from cladescope.analysis.metrics import BLOCK_BYTES
+from cladescope.arrays import blocks
 from cladescope.taxonomy import RANKS
 
 MIN_VOTES = 3
@@ -115,9 +117,11 @@ def _nearest_mean(
     np.add.at(sums, own[known], vectors[known])
     length = np.maximum(np.linalg.norm(sums, axis=1), 1e-12)
     nearest = np.empty(len(rows), np.int64)
-    for place, row in enumerate(rows):
-        scores = sums @ vectors[row] / length
-        rest = sums[own[row]] - vectors[row]
-        scores[own[row]] = rest @ vectors[row] / max(float(np.linalg.norm(rest)), 1e-12)
-        nearest[place] = np.argmax(scores)
+    for start, stop in blocks(len(rows), size=max(1, BLOCK_BYTES // (4 * n_taxa))):
+        asked, mine = vectors[rows[start:stop]], own[rows[start:stop]]
+        scores = asked @ sums.T / length
+        rest = sums[mine] - asked
+        alone = np.einsum("bd,bd->b", rest, asked) / np.maximum(np.linalg.norm(rest, axis=1), 1e-12)
+        scores[np.arange(stop - start), mine] = alone
+        nearest[start:stop] = scores.argmax(axis=1)
     return nearest
