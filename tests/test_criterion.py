@@ -8,8 +8,8 @@ from torch.nn import functional
 
 from cladescope.errors import InputError
 from cladescope.training import objectives
-from cladescope.training.config import ObjectiveConfig
 from cladescope.training.criterion import Criterion, Features
+from cladescope.training.sections import ObjectiveConfig
 
 N_CLASSES, N_TAXA = 6, {0: 1, 1: 2, 2: 3, 3: 3, 4: 4, 5: 5, 6: 6}
 

@@ -6,10 +6,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cladescope.training.config import ObjectiveConfig, load_config
+from cladescope.training.config import load_config
 from cladescope.training.criterion import Criterion
 from cladescope.training.model import build
 from cladescope.training.optimiser import Average, make_optimiser, rate_at
+from cladescope.training.sections import ObjectiveConfig
 from tests.training import EVERY_TERM, SMALL
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cladescope.embedding.prompts import TEXT_TYPES, prompt, rank_prompt, text_type_of_step
 from cladescope.taxon import RANKS, Taxon
-from cladescope.training.config import DataConfig
+from cladescope.training.sections import DataConfig
 from cladescope.training.texts import Tokens, chosen_types, plan_texts
 
 TAXA = (

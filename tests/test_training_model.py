@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import EncoderError, StoreError
-from cladescope.training.config import ModelConfig
 from cladescope.training.evaluate import normalised
 from cladescope.training.export import data_card, environment, export, read_card
 from cladescope.training.model import build, moving_norms, set_trainable
+from cladescope.training.sections import ModelConfig
 from tests.training import small, started, wake_texts
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -295,6 +295,47 @@ def test_what_cannot_be_started_from_is_told_in_one_line(weights, checkpoint, tm
     with pytest.raises(EncoderError, match=message) as caught:
         build(config)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("backbone", ["test_efficientnet", "test_resnet", "test_vit"])
+def test_a_trained_backbone_is_blended_with_what_it_started_from(backbone, tmp_path):
+    torch.manual_seed(3)
+    start = timm.create_model(backbone, num_classes=7)
+    with torch.no_grad():  # norms that do something
+        for name, buffer in start.named_buffers():
+            if "running" in name:
+                buffer.uniform_(0.5, 1.5)
+    save_file(start.state_dict(), tmp_path / "start.safetensors")
+    size = {**SIDE, "image_size": 160 if backbone == "test_vit" else 32}
+    first = build(ModelConfig(timm=backbone, weights=str(tmp_path / "start.safetensors"), freeze_norm=True, **size))
+    with torch.no_grad():
+        for parameter in first.clip.visual.parameters():
+            parameter.add_(0.05 * torch.randn_like(parameter))
+    given = {"open_clip": str(export(first, tmp_path / "export", card={})), "freeze_norm": True}
+    given["weights"] = str(tmp_path / "start.safetensors")
+    images = torch.rand(2, 3, size["image_size"], size["image_size"])
+
+    def pooled(share):
+        towers = build(ModelConfig(**given, blend=share)).eval()
+        with torch.inference_mode():
+            return towers.pooled(images), dict(towers.clip.visual.named_parameters())
+
+    trained, ends = pooled(1 - 1e-9)
+    with torch.inference_mode():
+        torch.testing.assert_close(trained, first.eval().pooled(images), atol=1e-5, rtol=1e-4)
+        start = build(ModelConfig(timm=backbone, weights=str(tmp_path / "start.safetensors"), **size))
+        expected = start.eval().pooled(images)
+    untouched, starts = pooled(0.0)
+    torch.testing.assert_close(untouched, expected, atol=1e-5, rtol=1e-4)
+    _, halves = pooled(0.5)
+    for name, half in halves.items():
+        torch.testing.assert_close(half, (starts[name] + ends[name]) / 2)
+
+
+def test_only_a_timm_backbone_can_be_blended(weights, checkpoint):
+    _, path = weights
+    with pytest.raises(EncoderError, match="model.blend is of a timm backbone"):
+        build(ModelConfig(open_clip=str(checkpoint), weights=str(path), blend=0.5, freeze_norm=True))
 
 
 def test_a_second_projection_for_replay_starts_as_the_first_and_is_not_exported():

@@ -12,7 +12,7 @@ from torch import nn
 
 from cladescope.errors import InputError
 from cladescope.training import objectives
-from cladescope.training.config import HEAD_TERMS, ObjectiveConfig
+from cladescope.training.sections import HEAD_TERMS, ObjectiveConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ feature, and gradient caching need only repeat the backbone. `Towers.weights` gi
 names again.
 """
 
+import copy
 import json
 import math
 import re
@@ -28,8 +29,8 @@ from torch import nn
 
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
-from cladescope.training.config import ModelConfig
 from cladescope.training.folding import fold_norms, unfolded
+from cladescope.training.sections import ModelConfig
 
 DEFAULT_SIZE = 224
 """Pixels a side of a timm backbone where nothing else is asked for."""
@@ -172,8 +173,11 @@ def build(config: ModelConfig) -> Towers:
     Raises EncoderError where a name, a file or its weights cannot be used.
     """
     towers = _from_timm(config) if config.timm else _from_open_clip(config)
+    start = _start_of(towers, Path(config.weights).expanduser()) if config.blend != 1 else None
     if config.freeze_norm:
         towers.fold_norms()
+    if start is not None:
+        _blend(towers.clip.visual.trunk, start, share=config.blend)
     return towers
 
 
@@ -244,6 +248,31 @@ def _from_timm(config: ModelConfig) -> Towers:
     towers.train_size = size
     _check_sizes(towers, config.timm)
     return towers
+
+
+def _start_of(towers: Towers, path: Path) -> nn.Module:
+    """The backbone of the towers with the weights of a file, its norms folded."""
+    trunk = getattr(towers.clip.visual, "trunk", None)
+    if trunk is None:
+        raise EncoderError("model.blend is of a timm backbone, and the picture side of model.open_clip is none")
+    start: nn.Module = copy.deepcopy(trunk)
+    _fill(start, path)
+    fold_norms(start.eval())
+    return start
+
+
+def _blend(trunk: nn.Module, start: nn.Module, *, share: float) -> None:
+    """Mix what a backbone was trained from into it: `share` of its own weights, the rest of theirs.
+
+    WiSE-FT (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903, eq. 1). Norms are folded into their convolutions on
+    both sides before, since a trained checkpoint holds them in another form than the file that it started from.
+    """
+    theirs = start.state_dict()
+    mixed = {
+        name: torch.lerp(theirs[name], own, share) if own.is_floating_point() else own
+        for name, own in trunk.state_dict().items()
+    }
+    trunk.load_state_dict(mixed)
 
 
 def _check_sizes(towers: Towers, name: str) -> None:

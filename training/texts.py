@@ -13,7 +13,7 @@ from jaxtyping import Int
 
 from cladescope.embedding.prompts import prompt, rank_prompt, text_type_of_step, text_types_of_samples
 from cladescope.taxon import RANKS, Taxon
-from cladescope.training.config import DataConfig
+from cladescope.training.sections import DataConfig
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,6 +29,7 @@ from cladescope.training.loader import Batch, augmented, batches
 from cladescope.training.logs import Log
 from cladescope.training.run import Run, averaged, prepare, restore, save
 from cladescope.training.sampling import epoch_order
+from cladescope.training.sections import ModelConfig
 from cladescope.training.step import take_step
 
 logger = logging.getLogger(__name__)
@@ -206,8 +207,7 @@ def _export(run: Run, recipe: str) -> None:
     card = {
         "name": run.folder.name,
         "recipe": recipe,
-        "started_from": _file_name(config.model.open_clip)
-        or f"timm:{config.model.timm}, {_file_name(config.model.weights) or 'random weights'}",
+        "started_from": _started_from(config.model),
         "steps": progress.step,
         "scores": run.scores,
         "data": data_card(run.examples, run.split),
@@ -216,6 +216,14 @@ def _export(run: Run, recipe: str) -> None:
     }
     with averaged(run):
         export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
+
+
+def _started_from(model: ModelConfig) -> str:
+    weights = _file_name(model.weights)
+    if model.timm:
+        return f"timm:{model.timm}, {weights or 'random weights'}"
+    blended = f", {model.blend:g} of it and the rest of {weights}" if model.blend != 1 else ""
+    return f"{_file_name(model.open_clip)}{blended}"
 
 
 def _file_name(path: str) -> str:

@@ -1,0 +1,259 @@
+"""The sections of a training run's configuration: one frozen dataclass each, checked when it is made."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cladescope.embedding.prompts import TEXT_TYPES
+from cladescope.errors import InputError
+
+PAIR_TERMS = ("clip", "clip_masked", "clip_positive", "siglip", "level_restricted")
+"""Objectives that compare pictures with texts; a run with one of them has a text side."""
+HEAD_TERMS = ("cross_entropy", "hierarchical_cross_entropy")
+"""Objectives that train a linear head on the classes of the training data."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is learnt from, and what is held out of it."""
+
+    source: str = ""
+    """Manifest, folder, shards or store of labelled pictures."""
+    held_out_species: float = 0.2
+    """Share of the classes (taxa by full path) that are kept out whole."""
+    held_out_images: float = 0.2
+    """Share of the pictures of the other classes that are kept out; each class keeps at least one."""
+    group_by: Literal["image", "group"] = "image"
+    """`group`: pictures of one observation stay on one side."""
+    compare_contents: bool = False
+    """Read every picture once before the split, so that no file is on both sides under two ids."""
+    split_seed: int = 0
+    """Another seed, another split."""
+    exclude: tuple[str, ...] = ()
+    """Taxa, by full path (`Animalia > Chordata > Aves`), that are never trained on, with all below them."""
+    balance: float = 0.0
+    """A class is drawn in proportion to its size to the power 1 - balance: 0 as it is, 0.5 by the root, 1 all alike."""
+    samples_per_epoch: int = 0
+    """Pictures an epoch; 0 for as many as there are."""
+    text_types: tuple[str, ...] = TEXT_TYPES
+    """Text types that are drawn from, uniformly."""
+    text_choice: Literal["step", "sample"] = "step"
+    """One type for a whole step, as BioCLIP does, or one for each picture."""
+    workers: int = 2
+    """Threads that read, decode and augment."""
+
+    def __post_init__(self) -> None:
+        _check_range(self, "held_out_species", 0, 0.9)
+        _check_range(self, "held_out_images", 0, 0.9)
+        _check_range(self, "balance", 0, 1)
+        _check_range(self, "samples_per_epoch", 0, math.inf)
+        _check_range(self, "workers", 1, 256)
+        if not self.text_types:
+            raise InputError(f"data.text_types is empty: name some of {', '.join(TEXT_TYPES)}")
+        for text_type in self.text_types:
+            one_of("data.text_types", text_type, TEXT_TYPES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Where the weights start from, and which of them move."""
+
+    open_clip: str = ""
+    """`MODEL/PRETRAINED`, `hf-hub:ORG/REPO` or a checkpoint folder; `MODEL` alone starts from random weights."""
+    timm: str = ""
+    """A timm backbone, to which a projection and a new text side are added; instead of `open_clip`."""
+    weights: str = ""
+    """Weights of the timm backbone, a safetensors file; empty for random ones. With `open_clip` those to blend with."""
+    blend: float = 1.0
+    """Share of the picture side of `open_clip`, the rest being of `weights`, which it was trained from; needs `freeze_norm`."""
+    image_size: int = 0
+    """Pixels a side for training; 0 for the model's own."""
+    export_size: int = 0
+    """Pixels a side that the exported encoder declares; 0 for `image_size`."""
+    export_dtype: Literal["float32", "float16"] = "float32"
+    """Type of the exported weights."""
+    mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """What is subtracted from each colour (0 to 1) for a timm backbone; which the page of its weights tells."""
+    std: tuple[float, float, float] = (0.5, 0.5, 0.5)
+    """What each colour is then divided by."""
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    """How pictures for a timm backbone are resized."""
+    resize: Literal["crop", "squash", "pad"] = "crop"
+    """How its exported encoder makes them square, see `ImageTransform`."""
+    embed_dim: int = 512
+    """Length of the vectors of a timm model."""
+    text_width: int = 256
+    """Width of its text side."""
+    text_layers: int = 4
+    """Blocks of its text side."""
+    text_heads: int = 4
+    """Attention heads of its text side."""
+    text_context: int = 77
+    """Tokens of its texts; longer ones are cut."""
+    projection: Literal["random", "whitened"] = "random"
+    """`whitened`: the projection starts as within-class whitening of the backbone's own features of the training set."""
+    shrinkage: float = 0.3
+    """Of whitening: share of the mean variance that is added to each direction; more of it whitens less."""
+    logit_scale: float = 1 / 0.07
+    """Inverse temperature of a timm model at the start."""
+    lock_image: bool = False
+    """Locked-image tuning: the picture side stays as it is (Zhai et al. 2022, https://arxiv.org/abs/2111.07991)."""
+    lock_image_steps: int = 0
+    """Keep the picture side locked for so many steps, until a new text side is of use to it."""
+    lock_image_cached: bool = False
+    """While it is locked, take the features of unchanged pictures, computed once: fast. Memory: 4 n p bytes."""
+    frozen_stages: int = 0
+    """First stages of the picture side that stay as they are: the stem is the first."""
+    freeze_norm: bool = False
+    """Batch norm keeps its statistics and is folded into the convolutions while training."""
+
+    def __post_init__(self) -> None:
+        if bool(self.open_clip) == bool(self.timm):
+            raise InputError(
+                f"model has open_clip = {self.open_clip!r} and timm = {self.timm!r}: name exactly one of them"
+            )
+        if self.lock_image_cached and not (self.lock_image or self.lock_image_steps):
+            raise InputError("model.lock_image_cached is of a locked picture side: set lock_image or lock_image_steps")
+        if self.weights and not self.timm and self.blend == 1:
+            raise InputError(
+                "model.weights is of a timm backbone: name it in model.timm, or set model.blend to mix them into model.open_clip"
+            )
+        if self.blend != 1 and not (self.open_clip and self.weights and self.freeze_norm):
+            raise InputError(
+                f"model.blend is {self.blend:g}: it mixes the backbone in model.weights into model.open_clip; give both, "
+                "and freeze_norm = true, because norms are mixed with their convolutions"
+            )
+        for name in ("mean", "std", "interpolation", "resize"):
+            if self.open_clip and getattr(self, name) != getattr(type(self), name):
+                raise InputError(f"model.{name} is of a timm backbone; {self.open_clip} says its own: leave it out")
+        if not all(0 <= value <= 1 for value in self.mean) or not all(0 < value <= 1 for value in self.std):
+            raise InputError(
+                f"model.mean is {list(self.mean)} and model.std {list(self.std)}: expected numbers in [0, 1] and (0, 1]"
+            )
+        for name in ("image_size", "export_size", "lock_image_steps", "frozen_stages"):
+            _check_range(self, name, 0, math.inf)
+        for name in ("embed_dim", "text_width", "text_layers", "text_heads"):
+            _check_range(self, name, 1, math.inf)
+        _check_range(self, "text_context", 8, 4096)
+        _check_range(self, "logit_scale", 1e-3, 100)
+        _check_range(self, "shrinkage", 0, math.inf)
+        _check_range(self, "blend", 0, 1)
+        if self.text_width % self.text_heads:
+            raise InputError(f"model.text_width {self.text_width} is no multiple of model.text_heads {self.text_heads}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """What is minimised: a weighted sum of terms."""
+
+    terms: Mapping[str, float] = field(default_factory=lambda: {"clip": 1.0})
+    """Weight of each term; names are those of `cladescope.training.criterion`."""
+    head_on: Literal["pooled", "embedding"] = "pooled"
+    """Where the heads of the cross-entropies sit: a linear layer on the pooled feature, as in BioCLIP's ablation, or
+    cosines with the embedding."""
+    head_scale: float = 16.0
+    """Inverse temperature of heads on the embedding."""
+    label_smoothing: float = 0.0
+    """Of the cross-entropies."""
+    replay_source: str = ""
+    """Captioned pictures of a second stream: manifest, store or shards; they have a projection of their own."""
+    replay_batch: int = 0
+    """Pictures of that stream a step."""
+    replay_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.terms:
+            raise InputError(f"objective.terms is empty: name some of {', '.join((*PAIR_TERMS, *HEAD_TERMS))}")
+        for name, weight in self.terms.items():
+            one_of("objective.terms", name, (*PAIR_TERMS, *HEAD_TERMS))
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
+                raise InputError(f"objective.terms.{name} is {weight!r}: expected a positive weight")
+        _check_range(self, "label_smoothing", 0, 0.9)
+        _check_range(self, "head_scale", 1e-3, 1000)
+        if bool(self.replay_source) != bool(self.replay_batch):
+            raise InputError("objective.replay_source and objective.replay_batch belong together: give both or none")
+        if self.replay_source and "clip" not in self.terms:
+            raise InputError("objective.replay_source is a second stream of the term clip: add it to objective.terms")
+
+    @property
+    def has_texts(self) -> bool:
+        """Whether a term compares pictures with texts."""
+        return any(name in PAIR_TERMS for name in self.terms)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimiserConfig:
+    """AdamW with linear warm-up and a cosine to zero."""
+
+    learning_rate: float = 1e-4
+    image_learning_rate: float = 0.0
+    """Of the picture side, where it differs; 0 for the same."""
+    layer_decay: float = 1.0
+    """Factor on the learning rate from one layer of the picture side to the one before it."""
+    weight_decay: float = 0.2
+    """Not on biases, norms and the temperature."""
+    beta1: float = 0.9
+    beta2: float = 0.98
+    eps: float = 1e-6
+    warmup_steps: int = 1000
+    """Steps of linear warm-up; must be fewer than all steps."""
+    clip_norm: float = 0.0
+    """Greatest norm of the gradient; 0 for no limit."""
+    average: float = 0.0
+    """Decay of a moving average of the weights, which is what is evaluated and exported; 0 for none."""
+
+    def __post_init__(self) -> None:
+        _check_range(self, "learning_rate", 1e-12, 10)
+        _check_range(self, "image_learning_rate", 0, 10)
+        _check_range(self, "layer_decay", 1e-3, 1)
+        _check_range(self, "weight_decay", 0, 10)
+        _check_range(self, "warmup_steps", 0, math.inf)
+        _check_range(self, "clip_norm", 0, math.inf)
+        for name in ("beta1", "beta2", "average"):
+            _check_range(self, name, 0, 0.9999999)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopConfig:
+    """How long, how much at once, and how often to look."""
+
+    epochs: int = 10
+    batch_size: int = 256
+    """Pictures a step in each process."""
+    chunk_size: int = 0
+    """Pictures a forward pass with gradient caching; 0 for the whole batch at once."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    checkpointing: bool = False
+    """Compute activations again instead of keeping them."""
+    compile: bool = False
+    """Compile the towers with `torch.compile`."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    log_every: int = 20
+    """Steps."""
+    save_every: int = 500
+    """Steps between checkpoints; one more at each evaluation and at the end."""
+    evaluate_every: int = 1
+    """Epochs; 0 for only at the end."""
+    monitor: str = "zero_shot_images"
+    """The score by which the best checkpoint is chosen; higher is better."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "log_every", "save_every"):
+            _check_range(self, name, 1, math.inf)
+        for name in ("chunk_size", "evaluate_every"):
+            _check_range(self, name, 0, math.inf)
+
+
+def one_of(at: str, value: object, names: tuple[Any, ...]) -> None:
+    """Raise InputError where a value is none of some names; `at` is its key."""
+    if value not in names:
+        raise InputError(f"{at} holds {value!r}: expected one of {', '.join(map(str, names))}")
+
+
+def _check_range(config: Any, name: str, low: int | float, high: int | float) -> None:
+    value = getattr(config, name)
+    if not low <= value <= high:
+        section = type(config).__name__.removesuffix("Config").lower()
+        bound = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise InputError(f"{section}.{name} is {value!r}: expected a number {bound}")
