@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int, Real
+from jaxtyping import Float32, Int, Real
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import cladescope
+from cladescope.analysis.backoff import BackOff, RankConfidence
 from cladescope.analysis.class_gallery import ClassGallery
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.analysis.neighbours import NeighbourVote
@@ -44,10 +45,8 @@ class Classifier:
     """The store's version when they were read."""
     counts: Int[np.ndarray, " c"]
     """Pictures that each class was fitted on."""
-    critical: Float64[np.ndarray, " m"] | None = None
-    """Of the calibration pictures, for `backoff.BackOff`; None where labels are no taxa or nothing was held out."""
-    n_unseen: int = 0
-    """How many of these were asked as if their class were not there: the last ones."""
+    back_off: BackOff | None = None
+    """Where answers stop; None where labels are no taxa or nothing was held out."""
     kappa: float = 0.0
     """Pseudo-pictures by which a class leans on the taxon above it."""
     created: str = ""
@@ -85,7 +84,11 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     target = Path(path)
     check_free(target)
     classes = classifier.classes
-    arrays = {"vectors": classes.vectors, "counts": classifier.counts, "critical": classifier.critical}
+    arrays: dict[str, np.ndarray | None] = {"vectors": classes.vectors, "counts": classifier.counts}
+    if classifier.back_off is not None:
+        arrays |= {"critical_seen": classifier.back_off.seen, "critical_unseen": classifier.back_off.unseen}
+        if (sure := classifier.back_off.confidence) is not None:
+            arrays["confidence"] = np.stack([sure.slopes, sure.offsets])
     if isinstance(classes, NeighbourVote):
         arrays |= {"classes": classes.classes, "vectors": classes.vectors.astype(np.float16)}
     else:
@@ -104,7 +107,6 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
         "scale": classes.scale,
         "k": getattr(classes, "k", None),
         "kappa": classifier.kappa,
-        "n_unseen": classifier.n_unseen,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "cladescope": cladescope.__version__,
     }
@@ -176,9 +178,16 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         store=about["store"],
         data_version=about["data_version"],
         counts=arrays["counts"],
-        critical=arrays.get("critical"),
-        n_unseen=about["n_unseen"],
+        back_off=_back_off(arrays),
         kappa=about["kappa"],
         created=about["created"],
         version=about["cladescope"],
     )
+
+
+def _back_off(arrays: dict[str, np.ndarray]) -> BackOff | None:
+    if "critical_seen" not in arrays:
+        return None
+    sure = arrays.get("confidence")
+    confidence = None if sure is None else RankConfidence(sure[0], sure[1])
+    return BackOff(arrays["critical_seen"], arrays["critical_unseen"], confidence)

@@ -4,14 +4,14 @@
 probabilities and to say how far an answer may be trusted. Reading stores and labels is `labelled`, files `classifier_file`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float64, Int, Real
+from jaxtyping import Float32, Int, Real
 from scipy.optimize import minimize_scalar
 
-from cladescope.analysis.backoff import critical_values, without_own
+from cladescope.analysis.backoff import BackOff, calibrated
 from cladescope.analysis.class_gallery import ClassGallery, probability_blocks
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.analysis.few_shot import ClassMeans, Prototypes, SimpleShot
@@ -19,6 +19,7 @@ from cladescope.analysis.neighbours import NeighbourVote
 from cladescope.analysis.shrinkage import kappa_of, shrunk_means
 from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
+from cladescope.taxon import Taxon
 
 METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")
 SCALE = 10.0
@@ -99,9 +100,8 @@ class Calibrated:
     kappa: float
     right: np.ndarray
     """Whether each held-out picture was named correctly; empty where none was held out."""
-    critical: Float64[np.ndarray, " m"] | None
-    """See `backoff.critical_values`; pictures asked as if their class were not there come last."""
-    n_unseen: int
+    back_off: BackOff | None
+    """None where labels are no taxa, or nothing was held out."""
 
 
 def fit_calibrated(
@@ -131,18 +131,21 @@ def fit_calibrated(
     fitted = fit_classes(vectors[given], classes[given], labels, method=method, tree=tree, kappa=kappa, k=k)
     counts = np.bincount(classes[given], minlength=len(labels))
     if not held.any():
-        return Calibrated(fitted, counts, kappa, np.empty(0, bool), None, 0)
+        return Calibrated(fitted, counts, kappa, np.empty(0, bool), None)
     fitted = replace(fitted, scale=best_scale(fitted, vectors[held], classes[held]))
-    right, seen, unseen = [], [], []
+    right = np.empty(int(held.sum()), bool)
     tested, truth = vectors[held], classes[held]
-    for start, stop, found in probability_blocks(fitted, tested):
-        right.append(found.argmax(axis=1) == truth[start:stop])
-        if tree is not None:
-            taxa = [tree.class_taxon(row) for row in truth[start:stop]]
-            seen.append(critical_values(tree, found, taxa))
-            unseen.append(critical_values(tree, without_own(tree, found, taxa), taxa))
-    critical = np.concatenate([*seen, *unseen]) if tree is not None else None
-    return Calibrated(fitted, counts, kappa, np.concatenate(right), critical, int(held.sum()) if unseen else 0)
+
+    def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
+        for start, stop, found in probability_blocks(fitted, tested):
+            right[start:stop] = found.argmax(axis=1) == truth[start:stop]
+            yield found, [] if tree is None else [tree.class_taxon(row) for row in truth[start:stop]]
+
+    if tree is not None:
+        return Calibrated(fitted, counts, kappa, right, calibrated(tree, asked(), seed=seed))
+    for _ in asked():
+        pass
+    return Calibrated(fitted, counts, kappa, right, None)
 
 
 def held_out(classes: Int[np.ndarray, " n"], *, share: float, seed: int = 0) -> np.ndarray:

@@ -6,26 +6,28 @@ python benchmarks/back_off.py organisms/metadata.csv --split runs/tiny/split.jso
 the training pictures (unit length, centred, unit length). Of the held-out pictures a fifth sets the temperature, once; the
 others are halved at random, `--draws` times: one half calibrates (`BackOff`), the other is asked.
 
-Two calibrations: `seen` by the pictures as they are, `mixed` with every second picture asked as if its own class were not
-there (`without_own`). Each is asked for held-out pictures of seen classes and for pictures of held-out classes. Figures are
-means over the draws; the interval is of a bootstrap over pictures of each picture's share of wrong answers in the draws
-that ask for it.
+Three calibrations: `closed set` by the pictures as they are; `open set, p` also by the same pictures with their own class
+left out (`without_own`), a threshold on probability that keeps the risk for both apart; `open set` as `calibrated` does it,
+with a confidence for each rank. Each is asked for held-out pictures of seen classes and for pictures of held-out classes.
+Figures are means over the draws; the interval is of a bootstrap over pictures of each picture's share of wrong answers in
+the draws that ask for it. `bits`: information gained, see `tree_metrics.information_gained`.
 """
 
 import argparse
 import json
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from side_by_side import print_table
 
 from cladescope.analysis import metrics
-from cladescope.analysis.backoff import BackOff, critical_values, is_right, without_own
-from cladescope.analysis.class_gallery import ClassGallery, centred
+from cladescope.analysis.backoff import BackOff, calibrated, critical_values, is_right, without_own
 from cladescope.analysis.class_tree import ClassTree
-from cladescope.arrays import normalise
+from cladescope.analysis.fitting import best_scale, fit_classes
+from cladescope.analysis.tree_metrics import information_gained
 from cladescope.embedding.encoder import Encoder
 from cladescope.taxon import RANKS, Taxon
 from cladescope.training.examples import Examples, load_examples
@@ -33,6 +35,8 @@ from cladescope.training.splits import Split, SplitConfig, content_hashes, split
 
 RISKS = (0.05, 0.1, 0.2)
 TEMPERATURE_SHARE = 0.2
+Asked = tuple[np.ndarray, list[Taxon]]
+"""Probabilities of some pictures, and their true taxa."""
 
 
 def redraw(source: str, report_path: str) -> tuple[Examples, Split]:
@@ -48,30 +52,6 @@ def redraw(source: str, report_path: str) -> tuple[Examples, Split]:
     return examples, parts
 
 
-def class_means(vectors: np.ndarray, examples: Examples, rows: np.ndarray) -> tuple[ClassGallery, np.ndarray]:
-    """Means of the training pictures at scale 1, and the code of each."""
-    unit = normalise(vectors[rows]).astype(np.float32)
-    centre = unit.mean(axis=0)
-    codes, inverse = np.unique(examples.classes()[rows], return_inverse=True)
-    sums = np.zeros((len(codes), unit.shape[1]), np.float32)
-    np.add.at(sums, inverse, centred(unit, centre))
-    taxa = [examples.class_taxa[code] for code in codes]
-    tree = ClassTree.from_taxa(taxa)
-    return ClassGallery(normalise(sums), tuple(map(str, taxa)), 1.0, tree=tree, centre=centre), codes
-
-
-def best_scale(scores: np.ndarray, labels: np.ndarray) -> float:
-    """1 / temperature of least negative log-likelihood (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
-
-    def loss(log_scale: float) -> float:
-        scaled = np.exp(log_scale) * scores.astype(np.float64)
-        top = scaled.max(axis=1)
-        total = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))
-        return float((total - scaled[np.arange(len(labels)), labels]).mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-2.0, 6.0), method="bounded").x))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", help="the manifest, folder or shards that the run was trained on")
@@ -84,67 +64,69 @@ def main() -> None:
     classes = examples.classes()
     encoder = Encoder.load(options.encoder)
     vectors = encoder.encode_images((examples.read(row) for row in range(len(examples))), batch_size=64)
-    gallery, codes = class_means(vectors, examples, parts.train)
-    tree = gallery.tree
-    assert tree is not None
+    codes, trained = np.unique(classes[parts.train], return_inverse=True)
+    tree = ClassTree.from_taxa([examples.class_taxa[code] for code in codes])
+    names = [str(examples.class_taxa[code]) for code in codes]
+    gallery = fit_classes(vectors[parts.train], trained, names, tree=tree)
     seen = np.random.default_rng(0).permutation(parts.held_out_images)
     n_fit = int(TEMPERATURE_SHARE * len(seen))
     fitted, seen = seen[:n_fit], seen[n_fit:]
-    scale = best_scale(gallery.scores(vectors[fitted]), np.searchsorted(codes, classes[fitted]))
+    gallery = replace(gallery, scale=best_scale(gallery, vectors[fitted], np.searchsorted(codes, classes[fitted])))
 
-    def asked(rows: np.ndarray) -> tuple[np.ndarray, list[Taxon]]:
-        scores = scale * gallery.scores(vectors[rows]).astype(np.float64)
-        p = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return p / p.sum(axis=1, keepdims=True), [examples.class_taxa[code] for code in classes[rows]]
+    def asked(rows: np.ndarray) -> Asked:
+        return gallery.probabilities(vectors[rows]), [examples.class_taxa[code] for code in classes[rows]]
 
-    p_seen, taxa_seen = asked(seen)
-    p_new, taxa_new = asked(parts.held_out_species)
-    critical = {
-        "seen": critical_values(tree, p_seen, taxa_seen),
-        "imitated": critical_values(tree, without_own(tree, p_seen, taxa_seen), taxa_seen),
+    of_seen, of_new = asked(seen), asked(parts.held_out_species)
+    print(
+        f"{len(parts.train)} training pictures of {len(codes)} classes; scale {gallery.scale:.1f}, by {n_fit} pictures;"
+    )
+    print(f"{len(seen)} held-out pictures of these classes, {len(of_new[1])} of others; {options.draws} draws\n")
+    header = ["calibrated for", "risk asked", "asked for", "risk found, %", *(f"{rank}, %" for rank in RANKS), "bits"]
+    print_table(header, table(tree, of_seen, of_new, options.risk, options.draws))
+
+
+def back_offs(tree: ClassTree, given: Asked) -> dict[str, BackOff]:
+    """The three calibrations by some pictures."""
+    p, taxa = given
+    seen, imitated = critical_values(tree, p, taxa), critical_values(tree, without_own(tree, p, taxa), taxa)
+    return {
+        "closed set": BackOff(seen),
+        "open set, p": BackOff(seen, imitated),
+        "open set": calibrated(tree, [given]),
     }
-    print(f"{len(parts.train)} training pictures of {len(codes)} classes; scale {scale:.1f}, by {n_fit} pictures;")
-    print(f"{len(seen)} held-out pictures of these classes, {len(p_new)} of other classes; {options.draws} draws\n")
-    header = ["calibrated by", "risk asked", "asked for", "risk found, %", *(f"{rank}, %" for rank in RANKS)]
-    print_table(header, table(tree, critical, (p_seen, taxa_seen), (p_new, taxa_new), options.risk, options.draws))
 
 
-def table(
-    tree: ClassTree,
-    critical: dict[str, np.ndarray],
-    of_seen: tuple[np.ndarray, list[Taxon]],
-    of_new: tuple[np.ndarray, list[Taxon]],
-    risks: Sequence[float],
-    draws: int,
-) -> list[list[str]]:
+def table(tree: ClassTree, of_seen: Asked, of_new: Asked, risks: Sequence[float], draws: int) -> list[list[str]]:
     """A row for each calibration, risk and kind of picture: wrong answers, and answers that go as deep as each rank."""
     (p_seen, taxa_seen), (p_new, taxa_new) = of_seen, of_new
     n, m = len(p_seen), len(p_new)
     p, taxa = np.concatenate([p_seen, p_new]), taxa_seen + taxa_new
     is_seen = np.arange(n + m) < n
-    rows = []
-    for kind in ("seen", "mixed"):
-        for risk in risks:
-            rng = np.random.default_rng(1)
-            wrong, deep = np.full((draws, n + m), np.nan), np.full((draws, n + m), np.nan)
-            for draw in range(draws):
-                order = rng.permutation(n)
-                own, test = order[: n // 2], order[n // 2 :]
-                values = critical["seen"][own].copy()
-                if kind == "mixed":
-                    values[::2] = critical["imitated"][own[::2]]
-                back_off = BackOff(values, n_unseen=len(values[::2]) if kind == "mixed" else 0)
-                tested = np.concatenate([test, np.arange(n, n + m)])
+    rng = np.random.default_rng(1)
+    wrong, deep, bits = (defaultdict(lambda: np.full((draws, n + m), np.nan)) for _ in range(3))
+    for draw in range(draws):
+        order = rng.permutation(n)
+        own, tested = order[: n // 2], np.concatenate([order[n // 2 :], np.arange(n, n + m)])
+        asked_taxa = [taxa[row] for row in tested]
+        for kind, back_off in back_offs(tree, (p_seen[own], [taxa_seen[row] for row in own])).items():
+            for risk in risks:
                 answered, _ = back_off.answer(tree, p[tested], risk)
-                wrong[draw, tested] = ~is_right(tree, answered, [taxa[row] for row in tested])
-                deep[draw, tested] = np.where(answered >= 0, tree.rank[answered], -1)
-            for name, chosen in (("seen", is_seen), ("never seen", ~is_seen)):
-                shares = np.nanmean(wrong[:, chosen & ~np.isnan(wrong).all(axis=0)], axis=0)
-                low, high = metrics.bootstrap_interval(shares)
-                depth = deep[:, chosen]
-                cover = [100 * (depth >= place).sum() / (~np.isnan(depth)).sum() for place in range(len(RANKS))]
-                found = f"{100 * shares.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
-                rows.append([kind, f"{risk:g}", name, found, *(f"{share:.0f}" for share in cover)])
+                right = is_right(tree, answered, asked_taxa)
+                path = np.where((answered >= 0)[:, None], tree.lineage[answered], -1)
+                wrong[kind, risk][draw, tested] = ~right
+                deep[kind, risk][draw, tested] = np.where(answered >= 0, tree.rank[answered], -1)
+                bits[kind, risk][draw, tested] = information_gained(tree.class_nodes, path, right)
+    rows = []
+    for kind, risk in wrong:
+        for name, chosen in (("seen", is_seen), ("never seen", ~is_seen)):
+            of = wrong[kind, risk][:, chosen]
+            shares = np.nanmean(of[:, ~np.isnan(of).all(axis=0)], axis=0)
+            low, high = metrics.bootstrap_interval(shares)
+            depth = deep[kind, risk][:, chosen]
+            cover = [100 * (depth >= place).sum() / (~np.isnan(depth)).sum() for place in range(len(RANKS))]
+            found = f"{100 * shares.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+            told = f"{np.nanmean(bits[kind, risk][:, chosen]):.1f}"
+            rows.append([kind, f"{risk:g}", name, found, *(f"{share:.0f}" for share in cover), told])
     return rows
 
 

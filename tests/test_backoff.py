@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from cladescope.analysis.backoff import NOTHING_ALLOWED, BackOff, critical_values, is_right, without_own
+from cladescope.analysis.backoff import (
+    MIN_CONFIDENCE,
+    NOTHING_ALLOWED,
+    BackOff,
+    RankConfidence,
+    Traces,
+    calibrated,
+    critical_values,
+    is_right,
+    without_own,
+)
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.errors import InputError
 from cladescope.taxon import RANKS, Taxon
@@ -86,6 +96,92 @@ def test_an_answer_is_wrong_exactly_where_it_reaches_the_critical_value(seed, th
     assert (wrong == ((critical >= threshold) & (critical > 0))).all()
 
 
+KNOWN = [taxon for row, taxon in enumerate(CLASSES) if row % 4]
+SMALLER = ClassTree.from_taxa(KNOWN)
+
+
+def draw_known(n, seed):
+    """Pictures of all classes and their probabilities over a smaller tree, which lacks every fourth of them."""
+    p, truth = draw(n, seed)
+    left = p[:, [CLASSES.index(taxon) for taxon in KNOWN]]
+    return left / left.sum(axis=1, keepdims=True), truth
+
+
+@pytest.mark.parametrize("risk", [0.1, 0.3])
+def test_the_risk_is_kept_for_known_taxa_and_for_strangers_apart(risk):
+    wrong, asked, named = {True: 0, False: 0}, {True: 0, False: 0}, {True: 0, False: 0}
+    for seed in range(30):
+        p, truth = draw_known(500, seed)
+        known = np.array([taxon in KNOWN for taxon in truth])
+        # Calibrated by pictures of known taxa alone, so that strangers are imitated; then asked for both.
+        half = np.arange(500) < 350
+        own = half & known
+        back_off = calibrated(SMALLER, [(p[own], [truth[row] for row in np.flatnonzero(own)])], seed=seed)
+        answered, sure = back_off.answer(SMALLER, p[~half], risk)
+        right = is_right(SMALLER, answered, truth[350:])
+        assert ((sure >= back_off.threshold(risk)) | (answered < 0)).all()
+        for kind in (True, False):
+            here = known[350:] == kind
+            wrong[kind] += int((~right[here]).sum())
+            asked[kind] += int(here.sum())
+            named[kind] += int((SMALLER.rank[answered[here]] == 6)[answered[here] >= 0].sum())
+    for kind in (True, False):
+        assert wrong[kind] <= binom.ppf(0.999, asked[kind], risk) + 3 * np.sqrt(asked[kind] * risk), kind
+    assert named[False] / asked[False] < named[True] / asked[True]
+
+
+def test_a_closed_set_answers_deeper_and_promises_less():
+    p, truth = draw_known(400, 2)
+    back_off = calibrated(SMALLER, [(p, truth)])
+    closed = back_off.closed_set()
+    deep, careful = (one.answer(SMALLER, p, 0.1)[0] for one in (closed, back_off))
+    assert (SMALLER.contains(careful, deep) | (careful < 0)).all()
+    assert (deep != careful).any()
+    with pytest.raises(InputError, match="no calibration picture is of a taxon among the classes"):
+        BackOff(np.empty(0), np.array([0.5])).closed_set()
+
+
+def test_true_strangers_count_with_the_imitated_ones():
+    p, truth = draw_known(60, 0)
+    known = [taxon in KNOWN for taxon in truth]
+    back_off = calibrated(SMALLER, [(p[:25], truth[:25]), (p[25:], truth[25:])])
+    assert (len(back_off.seen), len(back_off.unseen)) == (sum(known), 60)
+    assert back_off.confidence is None
+    np.testing.assert_array_equal(
+        np.sort(back_off.seen), np.sort(critical_values(SMALLER, p[known], [*filter(KNOWN.__contains__, truth)]))
+    )
+
+
+def test_few_pictures_keep_their_probabilities_and_many_are_halved():
+    p, truth = draw_known(MIN_CONFIDENCE, 1)
+    back_off = calibrated(SMALLER, [(p, truth)])
+    known = sum(taxon in KNOWN for taxon in truth)
+    assert back_off.confidence is not None
+    assert (len(back_off.seen), len(back_off.unseen)) == (known // 2, MIN_CONFIDENCE // 2)
+
+
+def test_confidence_is_how_often_answers_of_a_rank_are_right():
+    rng = np.random.default_rng(3)
+    chances = np.sort(rng.uniform(0.02, 0.98, (20_000, 7)), axis=1)[:, ::-1]
+    slopes, offsets = np.linspace(1.0, 0.6, 7), np.linspace(1.5, -1.5, 7)
+    logits = np.log(chances / (1 - chances))
+    expected = 1 / (1 + np.exp(-(slopes * logits + offsets)))
+    wrong = rng.uniform(size=expected.shape) > expected
+    chances[::5, 3] = np.nan
+    wrong[::5, 3] = False
+    confidence = RankConfidence.fit(Traces(chances, wrong))
+    np.testing.assert_allclose(confidence.slopes, slopes, atol=0.08)
+    np.testing.assert_allclose(confidence.offsets, offsets, atol=0.1)
+    found = confidence.of(chances)
+    assert np.isnan(found[::5, 3]).all()
+    down = np.where(np.isnan(found), np.inf, found)
+    assert (down[:, 4:] <= np.minimum.accumulate(down, axis=1)[:, 3:-1]).all()
+
+
+def test_where_all_is_right_there_is_nothing_to_be_learnt_of_confidence():
+    assert RankConfidence.fit(Traces(np.full((5, 7), 0.5), np.zeros((5, 7), bool))) is None
+
+
 def test_few_pictures_promise_nothing():
     back_off = BackOff(np.zeros(8))
     assert back_off.threshold(0.1) == NOTHING_ALLOWED
@@ -130,6 +226,7 @@ def test_without_its_own_class_a_picture_is_asked_as_if_never_seen():
     "make, message",
     [
         (lambda: BackOff(np.zeros(0)), "no calibration picture"),
+        (lambda: calibrated(TREE, []), "no calibration picture"),
         (lambda: BackOff(np.array([2.0])), "must be probabilities"),
         (lambda: BackOff(np.zeros(5)).threshold(0.0), "the risk is 0.0"),
         (lambda: BackOff(np.zeros(5)).threshold(1.0), "the risk is 1.0"),

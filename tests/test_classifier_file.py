@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from cladescope.analysis.backoff import BackOff, RankConfidence
 from cladescope.analysis.class_gallery import ClassGallery
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.analysis.classifier_file import Classifier, load_classifier, save_classifier
@@ -37,8 +38,7 @@ def classifier(*, classes=None):
         store="photos.store",
         data_version=7,
         counts=np.array([3, 1, 2]),
-        critical=np.array([0.5, 0.0]),
-        n_unseen=1,
+        back_off=BackOff(np.array([0.5, 0.0]), np.array([0.7]), RankConfidence(np.ones(7), np.arange(7.0))),
         kappa=2.0,
     )
 
@@ -48,10 +48,15 @@ def test_a_classifier_comes_back_as_it_was_written(tmp_path):
     read = load_classifier(save_classifier(written, tmp_path / "birds.safetensors"))
     np.testing.assert_array_equal(read.probabilities(QUERIES), written.probabilities(QUERIES))
     assert [read.tree.class_taxon(row) for row in range(3)] == TAXA
-    for name in ("labels", "method", "target", "card", "store", "data_version", "n_unseen", "kappa", "version"):
+    for name in ("labels", "method", "target", "card", "store", "data_version", "kappa", "version"):
         assert getattr(read, name) == getattr(written, name), name
     np.testing.assert_array_equal(read.counts, written.counts)
-    np.testing.assert_array_equal(read.critical, written.critical)
+    for name in ("seen", "unseen"):
+        np.testing.assert_array_equal(getattr(read.back_off, name), getattr(written.back_off, name))
+    for name in ("slopes", "offsets"):
+        np.testing.assert_array_equal(
+            getattr(read.back_off.confidence, name), getattr(written.back_off.confidence, name)
+        )
     assert read.created
 
 

@@ -34,7 +34,7 @@ def test_a_store_becomes_a_classifier_of_its_species(run, store, tmp_path, metho
     classifier.check(store.card)
     assert (classifier.target, classifier.data_version) == ("species", store.version)
     assert classifier.counts.tolist() == [3] * 12
-    assert len(classifier.critical) == 2 * classifier.n_unseen == 24
+    assert (len(classifier.back_off.seen), len(classifier.back_off.unseen)) == (12, 12)
     vectors = next(store.vectors())[1]
     assert classifier.probabilities(vectors).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
 
@@ -47,7 +47,7 @@ def test_labels_come_from_a_csv_and_those_of_strange_pictures_are_counted(run, s
     assert (ended.json["not_in_store"], ended.json["without_label"]) == (["gone.jpg"], 28)
     assert "1 labels are of pictures that are not in" in ended.err
     classifier = load_classifier(tmp_path / "a.safetensors")
-    assert (classifier.labels, classifier.tree, classifier.critical) == (("7", "3"), None, None)
+    assert (classifier.labels, classifier.tree, classifier.back_off) == (("7", "3"), None, None)
 
 
 def test_the_table_says_what_to_do_next(run, store, tmp_path):

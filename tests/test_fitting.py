@@ -170,10 +170,10 @@ def test_calibrated_pictures_are_asked_as_they_are_and_as_strangers():
     vectors = rng.normal(size=(4, 8))[classes] + 0.1 * rng.normal(size=(80, 8))
     made = fit_calibrated(vectors, classes, ("a", "b", "c", "d"), tree=ClassTree.from_taxa(TAXA), kappa=None)
     n = len(made.right)
-    assert (n, made.n_unseen, len(made.critical)) == (16, 16, 32)
+    assert (n, len(made.back_off.seen), len(made.back_off.unseen)) == (16, 16, 16)
     assert made.right.mean() > 0.9
     # Nothing but a wrong genus or family is left to a stranger.
-    assert made.critical[n:].mean() > made.critical[:n].mean()
+    assert made.back_off.unseen.mean() > made.back_off.seen.mean()
 
 
 def test_bad_input_is_one_clear_line(clusters):

@@ -6,7 +6,7 @@ from scipy.stats import binom
 from sklearn.metrics import brier_score_loss
 
 from cladescope.analysis.calibration import brier, calibration_error, mcnemar, risk_coverage
-from cladescope.analysis.tree_metrics import correct_depth, hierarchical_f, mistake_severity
+from cladescope.analysis.tree_metrics import correct_depth, hierarchical_f, information_gained, mistake_severity
 from cladescope.errors import InputError
 
 
@@ -53,6 +53,14 @@ def test_without_mistakes_severity_over_mistakes_is_nan():
     of_mistakes, of_all = mistake_severity(np.array([[0, 1]]), np.array([[0, 1]]))
     assert np.isnan(of_mistakes)
     assert of_all == 0
+
+
+def test_information_is_that_of_the_classes_that_an_answer_leaves(codes):
+    answers, _ = codes
+    leaves = np.arange(8)[:, None] >> np.array([3, 2, 1, 0])
+    right = np.random.default_rng(1).random(len(answers)) < 0.7
+    left = [8 if (row < 0).all() else 2 ** (3 - np.flatnonzero(row >= 0)[-1]) for row in answers]
+    np.testing.assert_allclose(information_gained(leaves, answers, right), np.where(right, 3 - np.log2(left), 0))
 
 
 def test_no_truth_is_an_error():

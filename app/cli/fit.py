@@ -93,8 +93,7 @@ def fit(
         store=str(store.absolute()),
         data_version=opened.version,
         counts=found.counts,
-        critical=found.critical,
-        n_unseen=found.n_unseen,
+        back_off=found.back_off,
         kappa=found.kappa,
     )
     save_classifier(classifier, out)

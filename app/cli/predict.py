@@ -69,6 +69,9 @@ def predict(
             metavar="STORE", help="Labelled pictures that decide how sure is sure; the classifier may have its own."
         ),
     ] = None,
+    closed_set: Annotated[
+        bool, typer.Option("--closed-set", help="With --risk: every picture is of one of the taxa, so answer deeper.")
+    ] = False,
     prior: Annotated[
         Path | None,
         typer.Option(metavar="FILE.csv", help="Columns taxon and weight: odds beforehand; `*` is the rest, else 1."),
@@ -103,6 +106,8 @@ def predict(
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
     if classifier is not None and (within or prior):
         raise typer.BadParameter("--within and --prior are for classes told by texts: leave out --classifier")
+    if closed_set and risk is None:
+        raise typer.BadParameter("--closed-set is of --risk")
     columns(rank)
     store = Store.open(pictures[0]) if len(pictures) == 1 and _is_store(pictures[0]) else None
     if store is None and where is not None:
@@ -122,6 +127,8 @@ def predict(
         back_off = _calibrated(classes, Store.open(calibrate_on), store.card if store else _card(loaded))
     if risk is not None and back_off is None:
         raise InputError("--risk needs labelled pictures that decide how sure is sure: give --calibrate-on STORE")
+    if back_off is not None and closed_set:
+        back_off = back_off.closed_set()
     answers = Answers(classes, rank=rank, k=k, bins=bins, back_off=back_off, risk=risk)
     failures: list[str] = []
     if store is not None:
@@ -214,35 +221,33 @@ def _tell(done: int, total: int) -> None:
 
 def _fitted(path: Path, card: EncoderCard) -> "tuple[Classes, BackOff | None]":
     """The classifier of a file, and where its answers may stop."""
-    from cladescope.analysis.backoff import BackOff
     from cladescope.analysis.classifier_file import load_classifier
 
     found = load_classifier(path)
     found.check(card)
-    back_off = None if found.critical is None else BackOff(found.critical, found.n_unseen)
-    return found.classes, back_off
+    return found.classes, found.back_off
 
 
 def _calibrated(classes: "Classes", store: "Store", card: EncoderCard) -> "BackOff":
-    """Thresholds from a store's labelled pictures, block by block."""
-    import numpy as np
-
-    from cladescope.analysis.backoff import BackOff, critical_values
+    """Where answers stop, from a store's labelled pictures, block by block."""
+    from cladescope.analysis.backoff import calibrated
     from cladescope.analysis.class_gallery import block_rows
     from cladescope.taxon import RANKS, Taxon
 
     store.check(card)
-    if classes.tree is None:
+    tree = classes.tree
+    if tree is None:
         raise InputError("--risk needs classes that are taxa: give --taxa, or labels with columns for ranks")
-    found = [np.empty(0)]
-    for batch in store.scan([*RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
-        truth = [Taxon.from_ranks(row) for row in batch.select(list(RANKS)).to_pylist()]
-        known = [row for row, taxon in enumerate(truth) if taxon is not None]
-        if known:
-            vectors = _vectors(batch, store.card.dim)[known]
-            asked = [taxon for taxon in truth if taxon is not None]
-            found.append(critical_values(classes.tree, classes.probabilities(vectors), asked))
-    return BackOff(np.concatenate(found))
+
+    def asked() -> "Iterator[tuple[np.ndarray, list[Taxon]]]":
+        for batch in store.scan([*RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
+            truth = [Taxon.from_ranks(row) for row in batch.select(list(RANKS)).to_pylist()]
+            known = [row for row, taxon in enumerate(truth) if taxon is not None]
+            if known:
+                vectors = _vectors(batch, store.card.dim)[known]
+                yield classes.probabilities(vectors), [taxon for taxon in truth if taxon is not None]
+
+    return calibrated(tree, asked())
 
 
 def _vectors(batch: "pa.RecordBatch", dim: int) -> "np.ndarray":
