@@ -261,7 +261,7 @@ def calibrated(
         if can_imitate.any():
             named = [taxon for taxon, is_class in zip(truth, can_imitate, strict=True) if is_class]
             unseen.append(trace(tree, without_own(tree, probabilities[can_imitate], named), named))
-    groups = [_joined(seen), _joined(unseen)]
+    groups = [joined(seen), joined(unseen)]
     if sum(map(len, groups)) == 0:
         raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
     confidence = None
@@ -269,7 +269,7 @@ def calibrated(
         rng = np.random.default_rng(seed)
         orders = [rng.permutation(len(group)) for group in groups]
         halves = [(group[order[::2]], group[order[1::2]]) for group, order in zip(groups, orders, strict=True)]
-        confidence = RankConfidence.fit(_joined([half for half, _ in halves]))
+        confidence = RankConfidence.fit(joined([half for half, _ in halves]))
         if confidence is not None:
             groups = [half for _, half in halves]
     values = [_critical(group if confidence is None else _sure(confidence, group)) for group in groups]
@@ -281,7 +281,8 @@ def _is_all(tree: ClassTree, taxon: Taxon) -> bool:
     return bool((tree.class_nodes == tree.node_of(taxon)).any(axis=1).all())
 
 
-def _joined(parts: Sequence[Traces]) -> Traces:
+def joined(parts: Sequence[Traces]) -> Traces:
+    """Some traces as one; of none, an empty one."""
     none = np.empty((0, len(RANK_INDEX)))
     chances = np.concatenate([none, *(part.chances for part in parts)])
     return Traces(chances, np.concatenate([none.astype(bool), *(part.wrong for part in parts)]))

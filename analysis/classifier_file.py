@@ -49,6 +49,8 @@ class Classifier:
     """Where answers stop; None where labels are no taxa or nothing was held out."""
     kappa: float = 0.0
     """Pseudo-pictures by which a class leans on the taxon above it."""
+    text_weight: float = 0.0
+    """How much the texts of the classes count beside their pictures."""
     created: str = ""
     """Date and time of writing; empty before."""
     version: str = cladescope.__version__
@@ -107,6 +109,7 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
         "scale": classes.scale,
         "k": getattr(classes, "k", None),
         "kappa": classifier.kappa,
+        "text_weight": classifier.text_weight,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "cladescope": cladescope.__version__,
     }
@@ -180,6 +183,7 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         counts=arrays["counts"],
         back_off=_back_off(arrays),
         kappa=about["kappa"],
+        text_weight=about["text_weight"],
         created=about["created"],
         version=about["cladescope"],
     )

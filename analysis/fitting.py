@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float32, Int, Real
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 from scipy.optimize import minimize_scalar
 
-from cladescope.analysis.backoff import BackOff, calibrated
+from cladescope.analysis.backoff import BackOff, Traces, calibrated, joined, trace
 from cladescope.analysis.class_gallery import ClassGallery, probability_blocks
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.analysis.few_shot import ClassMeans, Prototypes, SimpleShot
@@ -19,11 +19,13 @@ from cladescope.analysis.neighbours import NeighbourVote
 from cladescope.analysis.shrinkage import kappa_of, shrunk_means
 from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
-from cladescope.taxon import Taxon
+from cladescope.taxon import RANKS, Taxon
 
 METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")
 SCALE = 10.0
 """Of probabilities that nothing calibrated."""
+TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Of which the likeliest is taken where pictures shall choose how much texts count."""
 
 _LEAST = 1e-6
 
@@ -91,6 +93,22 @@ def chosen_kappa(
     return kappa_of(tree, means.sums_, means.counts_)
 
 
+def with_texts(gallery: ClassGallery, texts: Float[np.ndarray, "c d"], weight: float) -> ClassGallery:
+    """Classes told by pictures and by texts: `weight` times each class's text is added to its class vector.
+
+    Zero-shot and few-shot mixed, as the sum of both logits (Zhang et al. 2022, Tip-Adapter, https://arxiv.org/abs/2207.09519,
+    eq. 6, with class means in place of cached pictures). The mean text is taken off first: what all texts share says
+    nothing of a class.
+
+    >>> gallery = ClassGallery(np.eye(2, dtype=np.float32), ("tit", "crow"), 1.0)
+    >>> with_texts(gallery, np.array([[1.0, 0.0], [0.0, 1.0]]), 2.0).vectors
+    array([[ 2., -1.],
+           [-1.,  2.]], dtype=float32)
+    """
+    told = normalise(texts).astype(np.float32)
+    return replace(gallery, vectors=gallery.vectors + np.float32(weight) * (told - told.mean(axis=0)))
+
+
 @dataclass(frozen=True, eq=False)
 class Calibrated:
     """Fitted classes, and what the held-out pictures said of them."""
@@ -98,10 +116,26 @@ class Calibrated:
     classes: ClassGallery | NeighbourVote
     counts: Int[np.ndarray, " c"]
     kappa: float
-    right: np.ndarray
+    text_weight: float
+    right: Bool[np.ndarray, " m"]
     """Whether each held-out picture was named correctly; empty where none was held out."""
+    sure: Float32[np.ndarray, " m"]
+    """Probability of its answer."""
+    traces: Traces | None
+    """Of the same pictures, by rank; None where labels are no taxa."""
     back_off: BackOff | None
     """None where labels are no taxa, or nothing was held out."""
+
+    def by_rank(self) -> dict[str, tuple[Float64[np.ndarray, " _"], Bool[np.ndarray, " _"]]]:
+        """For each rank that an answer can have, how probable it was and whether it was right; `label` for plain labels."""
+        if self.traces is None:
+            return {"label": (self.sure.astype(np.float64), self.right)} if len(self.right) else {}
+        met = ~np.isnan(self.traces.chances)
+        return {
+            rank: (self.traces.chances[met[:, place], place], ~self.traces.wrong[met[:, place], place])
+            for place, rank in enumerate(RANKS)
+            if met[:, place].any()
+        }
 
 
 def fit_calibrated(
@@ -112,6 +146,8 @@ def fit_calibrated(
     method: str = "simpleshot",
     tree: ClassTree | None = None,
     kappa: float | None = 0.0,
+    texts: Float[np.ndarray, "c d"] | None = None,
+    text_weight: float | None = None,
     share: float = 0.2,
     k: int = 5,
     seed: int = 0,
@@ -120,32 +156,63 @@ def fit_calibrated(
 
     One scale for all classes: temperature scaling, Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2. Where
     the classes are taxa, each held-out picture is asked twice for back-off: as it is, and as if its class were not there.
-    The classifier stays that of the pictures not held out, so that what is said of it holds. `kappa` None: `chosen_kappa`.
+    The classifier stays that of the pictures not held out, so that what is said of it holds. `kappa` None: `chosen_kappa`;
+    `text_weight` None with `texts`: the one of `TEXT_WEIGHTS` that makes held-out pictures likeliest.
 
-    Raises InputError as `fit_classes` does, and for a share outside [0, 1).
+    Raises InputError as `fit_classes` does, for a share outside [0, 1), and for texts where classes are no means.
     """
+    if texts is not None and method not in ("simpleshot", "prototypes"):
+        raise InputError(f"texts can be mixed with class means, not with {method}: use simpleshot or prototypes")
     held = held_out(classes, share=share, seed=seed)
     given = ~held
     if kappa is None:
         kappa = 0.0 if tree is None else chosen_kappa(vectors[given], classes[given], tree, method=method)
     fitted = fit_classes(vectors[given], classes[given], labels, method=method, tree=tree, kappa=kappa, k=k)
     counts = np.bincount(classes[given], minlength=len(labels))
-    if not held.any():
-        return Calibrated(fitted, counts, kappa, np.empty(0, bool), None)
-    fitted = replace(fitted, scale=best_scale(fitted, vectors[held], classes[held]))
-    right = np.empty(int(held.sum()), bool)
     tested, truth = vectors[held], classes[held]
+    weight = text_weight or 0.0
+    if texts is not None:
+        if text_weight is None and not held.any():
+            raise InputError("no picture is held out to choose the weight of texts: give the weight, or more pictures")
+        assert isinstance(fitted, ClassGallery)
+        fitted, weight = _mixed(fitted, texts, TEXT_WEIGHTS if text_weight is None else (weight,), tested, truth)
+    if not held.any():
+        return Calibrated(fitted, counts, kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None)
+    fitted = replace(fitted, scale=best_scale(fitted, tested, truth))
+    right, sure = np.empty(len(truth), bool), np.empty(len(truth), np.float32)
+    traces: list[Traces] = []
 
     def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
         for start, stop, found in probability_blocks(fitted, tested):
             right[start:stop] = found.argmax(axis=1) == truth[start:stop]
-            yield found, [] if tree is None else [tree.class_taxon(row) for row in truth[start:stop]]
+            sure[start:stop] = found.max(axis=1)
+            taxa = [] if tree is None else [tree.class_taxon(row) for row in truth[start:stop]]
+            if tree is not None:
+                traces.append(trace(tree, found, taxa))
+            yield found, taxa
 
     if tree is not None:
-        return Calibrated(fitted, counts, kappa, right, calibrated(tree, asked(), seed=seed))
+        back_off = calibrated(tree, asked(), seed=seed)
+        return Calibrated(fitted, counts, kappa, weight, right, sure, joined(traces), back_off)
     for _ in asked():
         pass
-    return Calibrated(fitted, counts, kappa, right, None)
+    return Calibrated(fitted, counts, kappa, weight, right, sure, None, None)
+
+
+def _mixed(
+    fitted: ClassGallery,
+    texts: Float[np.ndarray, "c d"],
+    weights: Sequence[float],
+    vectors: Real[np.ndarray, "m d"],
+    classes: Int[np.ndarray, " m"],
+) -> tuple[ClassGallery, float]:
+    """The classes with texts at the weight under which the pictures are likeliest, each weight at its best scale."""
+    options = [with_texts(fitted, texts, weight) for weight in weights]
+    if len(options) == 1:
+        return options[0], weights[0]
+    losses = [mean_surprise(replace(one, scale=best_scale(one, vectors, classes)), vectors, classes) for one in options]
+    chosen = int(np.argmin(losses))
+    return options[chosen], weights[chosen]
 
 
 def held_out(classes: Int[np.ndarray, " n"], *, share: float, seed: int = 0) -> np.ndarray:
@@ -186,15 +253,21 @@ def best_scale(
     """
 
     def loss(exponent: float) -> float:
-        asked = replace(fitted, scale=float(10**exponent))
-        parts = [
-            -np.log(np.maximum(found[np.arange(stop - start), classes[start:stop]], _LEAST)).sum(dtype=np.float64)
-            for start, stop, found in probability_blocks(asked, vectors)
-        ]
-        return float(sum(parts) / len(vectors))
+        return mean_surprise(replace(fitted, scale=float(10**exponent)), vectors, classes)
 
     found = minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded", options={"xatol": 0.01})
     return float(10**found.x)
+
+
+def mean_surprise(
+    fitted: ClassGallery | NeighbourVote, vectors: Real[np.ndarray, "m d"], classes: Int[np.ndarray, " m"]
+) -> float:
+    """Mean -log p of the true classes, in nats: the log loss. A probability below a millionth counts as that."""
+    parts = [
+        -np.log(np.maximum(found[np.arange(stop - start), classes[start:stop]], _LEAST)).sum(dtype=np.float64)
+        for start, stop, found in probability_blocks(fitted, vectors)
+    ]
+    return float(sum(parts) / len(vectors))
 
 
 def _regression(

@@ -82,6 +82,16 @@ def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.large_string()), trimmed)
 
 
+def taxa_of(table: pa.Table) -> list[Taxon]:
+    """The taxon of each row of a table of ranks, each of which names one.
+
+    >>> taxa_of(pa.table({rank: ["Aves" if rank == "class" else None] for rank in RANKS}))[0].name
+    'Aves'
+    """
+    found = [Taxon.from_ranks(row) for row in table.select(list(RANKS)).to_pylist()]
+    return [taxon for taxon in found if taxon is not None]
+
+
 def store_taxa(store: Store) -> pa.Table:
     """The taxa of a store's pictures, each as deep as it is recorded; memory grows with taxa, not pictures.
 

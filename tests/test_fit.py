@@ -57,6 +57,22 @@ def test_the_table_says_what_to_do_next(run, store, tmp_path):
     assert "next: cladescope predict" in ended.err
 
 
+def test_names_and_pictures_are_mixed_and_confidence_is_drawn(run, clades, tmp_path):
+    place = tmp_path / "named.store"
+    assert run("embed", clades / "metadata.csv", "--store", place, "--encoder", "tiny").status == 0
+    out, figures = tmp_path / "mixed.safetensors", tmp_path / "figures"
+    options = ("--text-weight", "2.5", "--calibration", "0.5", "--figures", figures, "--json")
+    ended = run("fit", place, "--out", out, *options)
+    assert ended.status == 0, ended.err
+    assert (ended.json["text_weight"], load_classifier(out).text_weight) == (2.5, 2.5)
+    assert list(ended.json["calibration_error"])[-1] == "species"
+    for name in ("reliability.svg", "risk-coverage.svg"):
+        assert "</svg>" in (figures / name).read_text()
+    chosen = run("fit", place, "--out", tmp_path / "auto.safetensors", "--text-weight", "auto")
+    assert chosen.status == 0, chosen.err
+    assert "calibration error" in chosen.out
+
+
 def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
     out = tmp_path / "a.safetensors"
 
@@ -76,6 +92,8 @@ def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
     assert "class 'owl'" in refused("--labels", empty)
     assert "shrinkage needs" in refused("--method", "knn", "--shrinkage", "2")
     assert "--shrinkage" in misused("fit", store.path, "--out", out, "--shrinkage", "much")
+    assert "--text-weight" in misused("fit", store.path, "--out", out, "--text-weight", "-1")
+    assert "has no text side" in refused("--text-weight", "1")
     assert "--labels" in misused("fit", store.path, "--out", out, "--rank", "genus", "--labels", strange)
     assert not out.exists()
     assert run("fit", store.path, "--out", out).status == 0

@@ -4,14 +4,24 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.analysis.few_shot import Prototypes, SimpleShot
-from cladescope.analysis.fitting import METHODS, best_scale, drawn, fit_calibrated, fit_classes, held_out
+from cladescope.analysis.fitting import (
+    METHODS,
+    best_scale,
+    drawn,
+    fit_calibrated,
+    fit_classes,
+    held_out,
+    mean_surprise,
+    with_texts,
+)
 from cladescope.analysis.shrinkage import kappa_of, shrunk_means
 from cladescope.errors import InputError
-from cladescope.taxon import Taxon
+from cladescope.taxon import RANKS, Taxon
 
 
 def units(vectors):
@@ -174,6 +184,53 @@ def test_calibrated_pictures_are_asked_as_they_are_and_as_strangers():
     assert made.right.mean() > 0.9
     # Nothing but a wrong genus or family is left to a stranger.
     assert made.back_off.unseen.mean() > made.back_off.seen.mean()
+
+
+def test_texts_are_added_to_the_scores_as_in_a_sum_of_two_classifiers(clusters):
+    support, classes, queries, _ = clusters
+    texts = np.random.default_rng(4).normal(size=(len(NAMES), support.shape[1]))
+    few_shot = fit_classes(support, classes, NAMES, scale=1.0)
+    mixed = with_texts(few_shot, texts, 0.7)
+    unit = texts / np.linalg.norm(texts, axis=1, keepdims=True)
+    expected = few_shot.scores(queries) + 0.7 * few_shot.prepared(queries) @ (unit - unit.mean(axis=0)).T
+    np.testing.assert_allclose(mixed.scores(queries), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("helpful", [True, False])
+def test_texts_count_as_much_as_held_out_pictures_say(helpful):
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(6, 16))
+    classes = np.arange(240) % 6
+    vectors = truth[classes] + 3 * rng.normal(size=(240, 16))
+    texts = truth if helpful else rng.normal(size=truth.shape)
+    names = tuple("abcdef")
+    made = fit_calibrated(vectors, classes, names, texts=texts, share=0.95)
+    plain = fit_calibrated(vectors, classes, names, share=0.95)
+    assert (made.text_weight > 0.5) == helpful
+    assert made.right.mean() >= plain.right.mean() + (0.1 if helpful else -0.05)
+    with pytest.raises(InputError, match="texts can be mixed with class means, not with knn"):
+        fit_calibrated(vectors, classes, names, texts=texts, method="knn")
+    with pytest.raises(InputError, match="no picture is held out to choose the weight of texts"):
+        fit_calibrated(vectors, classes, names, texts=texts, share=0.0)
+
+
+def test_what_held_out_pictures_say_is_told_for_each_rank():
+    rng = np.random.default_rng(0)
+    classes = np.arange(80) % 4
+    vectors = rng.normal(size=(4, 8))[classes] + rng.normal(size=(80, 8))
+    made = fit_calibrated(vectors, classes, ("a", "b", "c", "d"), tree=ClassTree.from_taxa(TAXA))
+    answered = made.by_rank()
+    assert list(answered) == [
+        rank for place, rank in enumerate(RANKS) if any(len(t.path) > place and t.path[place] for t in TAXA)
+    ]
+    shares = [right.mean() for _, right in answered.values()]
+    assert shares == sorted(shares, reverse=True)
+    np.testing.assert_allclose(
+        mean_surprise(made.classes, vectors, classes), log_loss(classes, made.classes.probabilities(vectors)), rtol=1e-4
+    )
+    plain = fit_calibrated(vectors, classes, ("a", "b", "c", "d"))
+    assert list(plain.by_rank()) == ["label"]
+    assert fit_calibrated(vectors, classes, ("a", "b", "c", "d"), share=0.0).by_rank() == {}
 
 
 def test_bad_input_is_one_clear_line(clusters):
