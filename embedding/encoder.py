@@ -29,6 +29,8 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 DEFAULT_ENCODER = "tiny"
 """Used by every verb that is given no encoder: it ships with the package."""
+TAXA_FILE = "taxa.csv"
+"""In a checkpoint folder: the taxa that the encoder was trained on."""
 UNKNOWN_ENCODER = "unknown"
 """Declared for vectors that come from elsewhere without the name of their encoder."""
 
@@ -88,6 +90,8 @@ class Encoder(ABC):
     """Pictures, and sometimes texts, to vectors of unit length."""
 
     card: EncoderCard
+    taxa_file: Path | None = None
+    """The taxa that it was trained on, a CSV with columns named as the ranks and `common_name`; None where it has none."""
 
     @property
     def transform(self) -> ImageTransform:

@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from cladescope.analysis.taxon_lists import read_taxa, taxa_of
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import EncoderError, StoreError
 from cladescope.training.evaluate import normalised
-from cladescope.training.export import data_card, environment, export, read_card
+from cladescope.training.export import data_card, environment, export, read_card, write_taxa
 from cladescope.training.model import build, moving_norms, set_trainable
 from cladescope.training.sections import ModelConfig
 from tests.training import small, started, wake_texts
@@ -154,6 +155,17 @@ def test_the_card_says_what_is_in_the_folder(clades, tmp_path):
         "not stated | 28",
     ):
         assert told in page
+
+
+def test_the_taxa_that_were_trained_on_are_exported_and_found_again(clades, tmp_path):
+    run = started(small(clades), tmp_path)
+    folder = export(run.towers, tmp_path / "export", card={})
+    assert Encoder.load(str(folder)).taxa_file is None
+    path = write_taxa(folder, run.examples, run.split)
+    assert Encoder.load(str(folder)).taxa_file == path
+    listed = taxa_of(read_taxa(path))
+    assert set(listed) == {run.examples.taxa[row] for row in run.split.train}
+    assert not set(listed) & set(run.split.held_out_taxa)
 
 
 def test_everybody_who_may_read_the_folder_may_read_the_weights(tmp_path):

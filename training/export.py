@@ -3,6 +3,7 @@
 `open_clip.create_model_and_transforms("local-dir:FOLDER")` and `Encoder.load("FOLDER")` give the trained towers.
 """
 
+import csv
 import hashlib
 import json
 import shutil
@@ -16,8 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 import cladescope
+from cladescope.embedding.encoder import TAXA_FILE
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import StoreError
+from cladescope.index.files import disk_errors
+from cladescope.taxon import RANKS
+from cladescope.training.evaluate import common_names_of
 from cladescope.training.examples import Examples
 from cladescope.training.model import Towers
 from cladescope.training.splits import Split
@@ -105,6 +110,25 @@ def data_card(examples: Examples, split: Split) -> dict[str, Any]:
         "skipped": dict(examples.skipped),
         "split": split.report(),
     }
+
+
+def write_taxa(folder: Path, examples: Examples, split: Split) -> Path:
+    """Write `taxa.csv` into an exported folder: the taxa that were trained on, from which zero-shot chooses by default.
+
+    Raises StoreError where it cannot be written.
+    """
+    names = common_names_of(examples)
+    known = sorted(
+        {int(code) for code in examples.classes()[split.train]}, key=lambda code: str(examples.class_taxa[code])
+    )
+    path = folder / TAXA_FILE
+    with disk_errors(folder), path.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow([*RANKS, "common_name"])
+        for code in known:
+            ranks = examples.class_taxa[code].path
+            table.writerow([*(name or "" for name in ranks), *[""] * (len(RANKS) - len(ranks)), names[code] or ""])
+    return path
 
 
 def environment(device: torch.device) -> dict[str, Any]:

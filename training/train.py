@@ -24,7 +24,7 @@ from cladescope.training.checkpoint import BEST, LAST
 from cladescope.training.config import TrainConfig
 from cladescope.training.distributed import joined
 from cladescope.training.evaluate import evaluate
-from cladescope.training.export import data_card, environment, export
+from cladescope.training.export import data_card, environment, export, write_taxa
 from cladescope.training.loader import Batch, augmented, batches
 from cladescope.training.logs import Log
 from cladescope.training.run import Run, averaged, prepare, restore, save
@@ -215,7 +215,8 @@ def _export(run: Run, recipe: str) -> None:
         "config": _without_folders(json.loads(json.dumps(config.to_dict()))),
     }
     with averaged(run):
-        export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
+        folder = export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
+    write_taxa(folder, run.examples, run.split)
 
 
 def _started_from(model: ModelConfig) -> str:

@@ -45,7 +45,7 @@ def predict(
         typer.Option(
             metavar="FILE",
             help="Taxa to choose from: CSV, Parquet or JSON with ranks, or TreeOfLife's txt_emb_species.json.",
-            show_default="those of the store",
+            show_default="those of the store, else of the encoder",
         ),
     ] = None,
     labels: Annotated[
@@ -189,6 +189,9 @@ def _told(
         table = taxon_lists.read_taxa(taxa)
     elif store is not None:
         table = taxon_lists.store_taxa(store)
+    elif encoder.taxa_file is not None:
+        table = taxon_lists.read_taxa(encoder.taxa_file)
+        say(f"choosing among the {table.num_rows:,} taxa that {encoder.card.name} was trained on; --taxa names others")
     else:
         raise InputError("nothing says what to choose from: give --taxa FILE, --labels FILE or --classifier FILE")
     kept = None if within is None else taxon_lists.within(table, within)

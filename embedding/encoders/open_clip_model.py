@@ -14,7 +14,7 @@ import open_clip
 import torch
 from jaxtyping import Float32, UInt8
 
-from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
+from cladescope.embedding.encoder import TAXA_FILE, Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     hash_weights,
@@ -96,7 +96,11 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
         blank = np.zeros((1, transform.size, transform.size, 3), np.uint8)
         dim = int(model.encode_image(normaliser(blank)).shape[-1])
     card = EncoderCard(name=address.name, dim=dim, weight_hash=weight_hash, transform=transform, has_text=True)
-    return OpenClipEncoder(model, tokenizer, card, normaliser)
+    encoder = OpenClipEncoder(model, tokenizer, card, normaliser)
+    if address.model.startswith("local-dir:"):
+        taxa = Path(address.model.removeprefix("local-dir:")) / TAXA_FILE
+        encoder.taxa_file = taxa if taxa.is_file() else None
+    return encoder
 
 
 def _create(address: _Address) -> tuple[Any, Any]:
