@@ -5,7 +5,6 @@ Arrays in, floats out. `confidence` is the probability of each answer and `right
 
 import numpy as np
 from jaxtyping import Bool, Float
-from scipy.stats import binomtest
 
 from cladescope.errors import InputError
 
@@ -60,18 +59,6 @@ def risk_coverage(
     given = np.arange(1, len(right) + 1)
     wrong = ~right[np.argsort(-confidence, kind="stable")]
     return given / len(right), np.cumsum(wrong) / given
-
-
-def mcnemar(a: Bool[np.ndarray, " n"], b: Bool[np.ndarray, " n"]) -> float:
-    """Two-sided p-value that two classifiers are right equally often on the same pictures (McNemar 1947, exact).
-
-    1 where they are never right apart.
-
-    >>> mcnemar(np.array([True] * 6), np.array([False] * 6))
-    0.03125
-    """
-    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    return float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0
 
 
 def _check(confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"]) -> None:

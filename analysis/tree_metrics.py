@@ -90,3 +90,43 @@ def information_gained(
         inside = int((classes[:, place] == answers[row, place]).sum())
         gained[row] = np.log2(len(classes) / max(inside, 1)) if right[row] else 0.0
     return gained
+
+
+def top_k_by_rank(
+    probabilities: Float[np.ndarray, "n c"],
+    classes: Int[np.ndarray, "c ranks"],
+    truth: Int[np.ndarray, "n ranks"],
+    k: int,
+) -> Float[np.ndarray, " ranks"]:
+    """For each rank the share of pictures whose taxon is among the k likeliest, probabilities being summed along the tree.
+
+    `classes` holds the codes of each class. A picture counts at the ranks of its own lineage; one whose taxon is none of
+    the classes' is wrong there. Of equally likely taxa the one with the smaller code comes first. NaN for a rank that no
+    picture has. Memory: 8 n t bytes for the t taxa of a rank.
+
+    Raises InputError for k below 1.
+
+    >>> classes = np.array([[0, 0], [0, 1], [1, 2]])
+    >>> top_k_by_rank(np.array([[0.3, 0.3, 0.4]]), classes, np.array([[0, 1]]), 1)
+    array([1., 0.])
+    """
+    if k < 1:
+        raise InputError(f"k is {k}: it must be at least 1")
+    shares = np.full(classes.shape[1], np.nan)
+    for place in range(classes.shape[1]):
+        known = truth[:, place] >= 0
+        has = classes[:, place] >= 0
+        if not known.any():
+            continue
+        names, of = np.unique(classes[has, place], return_inverse=True)
+        summed = np.zeros((len(names), int(known.sum())))
+        np.add.at(summed, of, probabilities[known][:, has].T)
+        own = truth[known, place]
+        column = np.searchsorted(names, own)
+        rows = np.flatnonzero(np.isin(own, names))
+        score = summed[column[rows], rows]
+        before = (summed[:, rows] > score) | (
+            (summed[:, rows] == score) & (np.arange(len(names))[:, None] < column[rows])
+        )
+        shares[place] = (before.sum(axis=0) < k).sum() / len(own)
+    return shares

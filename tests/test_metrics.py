@@ -13,6 +13,7 @@ from sklearn.neighbors import NearestCentroid, NearestNeighbors
 
 from cladescope.analysis import metrics
 from cladescope.analysis.metrics import (
+    accuracy_by_frequency,
     agreement,
     bootstrap_interval,
     centroid_accuracy,
@@ -352,3 +353,40 @@ def test_metrics_load_nothing_heavy():
     code = "import sys, cladescope.analysis.metrics; print(*{name.split('.')[0] for name in sys.modules})"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert not set(ended.stdout.split()) & {"torch", "lancedb", "faiss", "sklearn"}
+
+
+def test_head_middle_and_tail_are_macro_accuracies_of_their_classes():
+    rng = np.random.default_rng(0)
+    sizes = {3: 200, 5: 101, 7: 100, 9: 20, 11: 19, 13: 1}
+    train = rng.permutation(np.repeat(list(sizes), list(sizes.values())))
+    labels = rng.choice([*sizes, 15], size=500)  # 15 has no training image
+    predictions = np.where(rng.random(500) < 0.6, labels, 3)
+    found = accuracy_by_frequency(predictions, labels, train)
+    parts = {"head": [3, 5], "middle": [7, 9], "tail": [11, 13, 15]}
+    expected = {
+        name: np.mean([(predictions[labels == one] == one).mean() for one in classes])
+        for name, classes in parts.items()
+    }
+    assert found == pytest.approx(expected)
+    none = accuracy_by_frequency(predictions, labels, np.empty(0, np.int64))
+    assert none["tail"] == pytest.approx(macro_accuracy(predictions, labels))
+    assert np.isnan([none["head"], none["middle"]]).all()
+    with pytest.raises(InputError, match="expected few <= many"):
+        accuracy_by_frequency(predictions, labels, train, many=5, few=6)
+
+
+def test_resampling_groups_is_resampling_their_images_where_each_has_one():
+    values = np.random.default_rng(0).random(150)
+    alone = bootstrap_interval(values)
+    np.testing.assert_allclose(bootstrap_interval(values, groups=np.arange(150)), alone, atol=0.01)
+
+
+def test_images_of_one_group_count_as_little_more_than_one():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(40), 25)
+    values = rng.normal(size=40)[groups] + 0.1 * rng.normal(size=1000)
+    low, high = bootstrap_interval(values, groups=groups)
+    means = values.reshape(40, 25).mean(axis=1)
+    np.testing.assert_allclose((low, high), bootstrap_interval(means), atol=0.05)
+    narrow = bootstrap_interval(values)
+    assert high - low > 3 * (narrow[1] - narrow[0])

@@ -2,11 +2,16 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binom
 from sklearn.metrics import brier_score_loss
 
-from cladescope.analysis.calibration import brier, calibration_error, mcnemar, risk_coverage
-from cladescope.analysis.tree_metrics import correct_depth, hierarchical_f, information_gained, mistake_severity
+from cladescope.analysis.calibration import brier, calibration_error, risk_coverage
+from cladescope.analysis.tree_metrics import (
+    correct_depth,
+    hierarchical_f,
+    information_gained,
+    mistake_severity,
+    top_k_by_rank,
+)
 from cladescope.errors import InputError
 
 
@@ -63,6 +68,28 @@ def test_information_is_that_of_the_classes_that_an_answer_leaves(codes):
     np.testing.assert_allclose(information_gained(leaves, answers, right), np.where(right, 3 - np.log2(left), 0))
 
 
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_top_k_of_a_rank_is_that_of_summed_probabilities(codes, k):
+    _, truth = codes
+    leaves = np.arange(8)[:, None] >> np.array([3, 2, 1, 0])
+    leaves[6, 3] = -1  # a class that ends a rank higher
+    p = np.random.default_rng(2).integers(0, 8, size=(len(truth), 8)) / 64  # with ties, exact in binary
+    expected = []
+    for rank in range(4):
+        right = []
+        for row, own in zip(p, truth[:, rank], strict=True):
+            if own >= 0:
+                sums = {taxon: sum(row[leaves[:, rank] == taxon]) for taxon in sorted({*leaves[:, rank]} - {-1})}
+                best = sorted(sums, key=lambda taxon: (-sums[taxon], taxon))[:k]
+                right.append(own in best)
+        expected.append(np.mean(right))
+    np.testing.assert_allclose(top_k_by_rank(p, leaves, truth, k), expected)
+    nothing = np.full_like(truth, -1)
+    assert np.isnan(top_k_by_rank(p, leaves, nothing, k)).all()
+    with pytest.raises(InputError, match="k is 0"):
+        top_k_by_rank(p, leaves, truth, 0)
+
+
 def test_no_truth_is_an_error():
     nothing = np.full((2, 3), -1)
     with pytest.raises(InputError, match="none of 2"):
@@ -96,13 +123,6 @@ def test_risk_at_full_coverage_is_the_share_of_wrong_answers():
     coverage, risk = risk_coverage(rng.random(50), right)
     assert coverage[-1] == 1
     assert risk[-1] == pytest.approx(1 - right.mean())
-
-
-def test_mcnemar_sums_the_tails_of_the_binomial():
-    a = np.array([True] * 9 + [False] * 3 + [True] * 20)
-    b = np.array([False] * 9 + [True] * 3 + [True] * 20)
-    assert mcnemar(a, b) == pytest.approx(2 * binom.cdf(3, 12, 0.5))
-    assert mcnemar(a, a) == 1
 
 
 def test_confidence_that_is_no_probability_is_an_error():
