@@ -16,7 +16,7 @@ from cladescope.index.store import Store
 from cladescope.taxonomy import RANK_INDEX, RANKS
 
 K = 10
-COLUMNS = ("image_id", "uri", "content_hash", "observation_id", *RANKS)
+COLUMNS = ("image_id", "uri", "content_hash", "observation_id", *RANKS, "common_name")
 
 Row = dict[str, Any]
 

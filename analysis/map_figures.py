@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Real
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
+from scipy.spatial import cKDTree
 
 from cladescope.analysis.taxon_colours import taxon_colours
 
 SHOWN = 12
 MARKERS = "os^Dv<>pPX*h"
 GREY = "#b8b8b8"
+MOST_FOR_DENSITY = 5000
+"""Points of a taxon among which its label's place is looked for."""
 
 
 def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...] | None], *, title: str) -> Figure:
@@ -34,8 +38,7 @@ def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...]
         axes.scatter(
             points[rest, 0], points[rest, 1], s=area, c=GREY, linewidths=0, label=f"others or none ({rest.sum():,})"
         )
-    taken: list[tuple[float, float]] = []
-    width, height = np.ptp(points[:, 0]) or 1.0, np.ptp(points[:, 1]) or 1.0
+    labels: list[tuple[str, str, np.ndarray]] = []
     for place, lineage in enumerate(largest):
         own = points[np.array([other == lineage for other in lineages], bool), :2]
         axes.scatter(
@@ -47,16 +50,43 @@ def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...]
             linewidths=0,
             label=f"{lineage[-1]} ({len(own):,})",
         )
-        x, y = own[np.argmin(np.square(own - np.median(own, axis=0)).sum(axis=1))]
-        while any(abs(x - u) < 0.22 * width and abs(y - v) < 0.05 * height for u, v in taken):
-            y += 0.01 * height
-        taken.append((x, y))
-        halo = [withStroke(linewidth=2, foreground="white")]
-        axes.text(x, y, lineage[-1], fontsize=7, ha="center", va="center", path_effects=halo, parse_math=False)
+        labels.append((lineage[-1], colours[lineage], _densest(own)))
     legend = figure.legend(loc="outside right upper", fontsize=7, frameon=False, markerscale=1.5)
     for text in legend.get_texts():
         text.set_parse_math(False)
+    figure.draw_without_rendering()  # settles the limits, by which labels keep clear of each other
+    _write_labels(axes, labels)
     return figure
+
+
+def _densest(own: Real[np.ndarray, "n 2"]) -> np.ndarray:
+    """The point of a taxon around which most of its others lie: within a twentieth of its own spread."""
+    some = own if len(own) <= MOST_FOR_DENSITY else own[:: len(own) // MOST_FOR_DENSITY]
+    radius = max(float(np.ptp(own, axis=0).max()) / 20, 1e-9)
+    near = cKDTree(some).query_ball_point(some, radius, return_length=True)
+    found: np.ndarray = some[int(np.argmax(near))]
+    return found
+
+
+def _write_labels(axes: Axes, labels: Sequence[tuple[str, str, np.ndarray]]) -> None:
+    """Names at their places; one that would lie on another is moved to the nearest free height, with a line to its place."""
+    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
+    line, letter = 0.035 * (north - south), 0.0105 * (east - west)
+    taken: list[tuple[float, float, float]] = []
+    halo = [withStroke(linewidth=2.2, foreground="white")]
+    for name, colour, (x, y) in sorted(labels, key=lambda one: -one[2][1]):
+        half = letter * len(name) / 2
+        x_text = float(np.clip(x, west + half, east - half))
+
+        def is_free(at: float, x_text: float = x_text, half: float = half) -> bool:
+            return all(abs(x_text - u) > half + v or abs(at - w) > line for u, v, w in taken)
+
+        steps = sorted(range(-40, 41), key=abs)
+        at = next((y + step * line / 2 for step in steps if is_free(y + step * line / 2)), y)
+        taken.append((x_text, half, at))
+        if at != y:
+            axes.plot([x, x_text], [y, at], color=colour, linewidth=0.7, scalex=False, scaley=False)
+        axes.text(x_text, at, name, fontsize=7, ha="center", va="center", path_effects=halo, parse_math=False)
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:

@@ -1,6 +1,7 @@
 """A map as files: coordinates, the fitted map, figures, a page that works offline, and what was measured."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,21 @@ def write_map(
             _write_coordinates(placed, fitted.place(placed.vectors), folder / "placed.parquet")
         title = f"{n:,} pictures by {rank}"
         save_figure(draw_map(fitted.points, lineages, title=title), folder, "map")
-        names = [" > ".join(str(row[r]) for r in RANKS if row.get(r)) for row in pictures.rows]
-        (folder / "map.html").write_text(map_page(fitted.points, names, lineages, title=title), encoding="utf-8")
+        names = [_told(row) for row in pictures.rows]
+        taxa = {one: found for one in RANKS if len(set(found := _lineages(pictures, one)) - {None}) > 1 or one == rank}
+        page = map_page(fitted.points, names, taxa, rank=rank, title=f"{n:,} pictures")
+        (folder / "map.html").write_text(page, encoding="utf-8")
         (folder / "map.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
     return summary
+
+
+def _told(row: Mapping[str, Any]) -> str:
+    """The lineage of a picture, and its common name where it has one."""
+    lineage = " > ".join(str(row[rank]) for rank in RANKS if row.get(rank))
+    common = row.get("common_name")
+    return f"{lineage} ({common})" if lineage and common else lineage or str(common or "")
 
 
 def _lineages(pictures: Pictures, rank: str) -> list[tuple[str, ...] | None]:
@@ -78,5 +88,7 @@ def _write_coordinates(pictures: Pictures, points: np.ndarray, path: Path) -> No
         name: pa.array([row.get(name) for row in pictures.rows], pa.string()) for name in ("image_id", "uri")
     }
     columns |= {axis: pa.array(points[:, place]) for place, axis in enumerate("xyz"[: points.shape[1]])}
-    columns |= {rank: pa.array([row.get(rank) for row in pictures.rows], pa.string()) for rank in RANKS}
+    columns |= {
+        name: pa.array([row.get(name) for row in pictures.rows], pa.string()) for name in (*RANKS, "common_name")
+    }
     pq.write_table(pa.table(columns), path)

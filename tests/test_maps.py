@@ -68,7 +68,7 @@ def test_colours_of_different_taxa_differ():
 
 def test_no_name_breaks_the_page():
     evil = "</script><b>\"'&"
-    page = map_page(np.zeros((2, 2)), [evil, "@DATA@"], [(evil,), None], title=evil)
+    page = map_page(np.zeros((2, 2)), [evil, "@DATA@"], {"class": [(evil,), None]}, rank="class", title=evil)
     assert page.count("</script>") == 1
     assert "<b>&quot;" not in page
 
