@@ -22,6 +22,7 @@ from cladescope.app.cli.info import info
 from cladescope.app.cli.map import map_
 from cladescope.app.cli.predict import predict
 from cladescope.app.cli.probe import probe
+from cladescope.app.cli.report import report
 from cladescope.app.cli.search import search
 from cladescope.app.cli.simulate import simulate
 from cladescope.app.cli.train import train
@@ -46,6 +47,7 @@ app.command()(evaluate)
 app.command()(audit)
 app.command(name="map")(map_)
 app.command()(probe)
+app.command()(report)
 app.command()(simulate)
 app.command()(train)
 app.command()(demo)

@@ -1,0 +1,62 @@
+"""A report as files: the page, and every number and sentence of it as JSON."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import cladescope
+from cladescope.analysis.report.methods import GENERAL
+from cladescope.analysis.report.page import methods_used, report_page
+from cladescope.analysis.report.result import Report
+from cladescope.analysis.report.summary import summary
+from cladescope.errors import InputError
+from cladescope.index.files import write_json
+
+FORMAT_VERSION = 1
+"""Version of report.json."""
+PAGE, NUMBERS = "report.html", "report.json"
+
+
+def check_new(folder: Path) -> None:
+    """Raise InputError where a file is in the way, or a report is there already."""
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder: choose another --out")
+    if there := [name for name in (PAGE, NUMBERS) if (folder / name).exists()]:
+        raise InputError(f"{folder} holds a report already ({', '.join(there)}): choose another --out, or remove it")
+
+
+def document(report: Report) -> dict[str, Any]:
+    """A report as plain values that JSON knows: every number of the page, its sentences, and what the numbers mean."""
+    used = methods_used(report)
+    return {
+        "format_version": FORMAT_VERSION,
+        "cladescope": cladescope.__version__,
+        "labels": list(report.labels),
+        "n_images": report.n_images,
+        "n_images_of_stores": list(report.totals),
+        "ranks": [asdict(count) for count in report.ranks],
+        "settings": report.settings,
+        "summary": summary(report),
+        "probes": [one.to_dict() for one in report.probes],
+        "differences": [asdict(difference) for difference in report.differences],
+        "maps": [one.to_dict() for one in report.maps],
+        "not_measured": list(report.not_measured),
+        "methods": {name: asdict(method) for name, method in used.items()},
+        "general_notes": GENERAL,
+    }
+
+
+def write_report(report: Report, folder: Path) -> dict[str, Any]:
+    """Write report.html and report.json into a folder, made if it is not there; return what the latter holds.
+
+    Raises InputError where a report is there, or the folder cannot be written.
+    """
+    check_new(folder)
+    found = document(report)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / PAGE).write_text(report_page(report), encoding="utf-8")
+        write_json(folder / NUMBERS, found)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
+    return found
