@@ -10,11 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cladescope.analysis.audit import Pictures
+from cladescope.analysis.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.map_figures import draw_map, save_figure
 from cladescope.analysis.map_page import map_page
 from cladescope.analysis.map_quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.maps import Map
 from cladescope.errors import InputError
+from cladescope.index.files import disk_errors
 from cladescope.taxonomy import RANK_INDEX, RANKS
 
 
@@ -69,6 +71,17 @@ def write_map(
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
     return summary
+
+
+def write_drill_down(pictures: Pictures, folder: Path, *, seed: int) -> None:
+    """Write drill-down.png, .svg and .pdf; see `drill_down`. Raises InputError as it does."""
+    taxa = {rank: _lineages(pictures, rank) for rank in RANKS}
+    panels = drill_down(pictures.vectors, taxa, seed=seed)
+    figure = draw_drill_down(
+        panels, taxa, title=f"{len(pictures.rows):,} pictures, rank by rank into the largest taxon"
+    )
+    with disk_errors(folder):
+        save_figure(figure, folder, "drill-down")
 
 
 def _told(row: Mapping[str, Any]) -> str:

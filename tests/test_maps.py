@@ -5,6 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 from sklearn.manifold import trustworthiness as reference
 
+from cladescope.analysis.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.map_page import map_page
 from cladescope.analysis.map_quality import continuity, trustworthiness
 from cladescope.analysis.maps import Map, fit_map
@@ -73,10 +74,33 @@ def test_no_name_breaks_the_page():
     assert "<b>&quot;" not in page
 
 
+def test_a_drill_down_goes_into_the_largest_taxon_of_each_rank():
+    vectors = clusters(each=30)
+    of = np.repeat(np.arange(4), 30)
+    taxa = {
+        "kingdom": [("Animalia",)] * 120,  # one value: passed over
+        "phylum": [("Animalia", "Chordata" if place < 3 else "Mollusca") for place in of],
+        "class": [("Animalia", "Chordata", "Aves" if place < 2 else "Mammalia") if place < 3 else None for place in of],
+        "order": [("Animalia", "Chordata", "Aves", f"order{place}") if place < 2 else None for place in of],
+    }
+    panels = drill_down(vectors, taxa, most=50, seed=1)
+    told = [(panel.within, panel.rank, len(panel.rows), panel.n_pictures) for panel in panels]
+    assert told == [("Animalia", "phylum", 50, 120), ("Chordata", "class", 50, 90), ("Aves", "order", 50, 60)]
+    assert all(of[panel.rows].max() < limit for panel, limit in zip(panels, (4, 3, 2), strict=True))
+    assert [panel.points.shape for panel in panels] == [(50, 2)] * 3
+    figure = draw_drill_down(panels, taxa, title="A $ title")
+    assert figure.axes[1].get_title(loc="left") == "b  Chordata by class (50 of 90)"
+    assert {text.get_text() for text in figure.axes[2].get_legend().get_texts()} <= {
+        f"order{n} ({k})" for n in range(2) for k in range(51)
+    }
+    with pytest.raises(InputError, match="no rank has two taxa"):
+        drill_down(vectors, {"kingdom": taxa["kingdom"]})
+
+
 def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, clades, tmp_path):  # noqa: F811
-    run("embed", clades, "--store", tmp_path / "s", "--encoder", "pixels")
+    run("embed", clades / "metadata.csv", "--store", tmp_path / "s", "--encoder", "pixels")
     out = tmp_path / "map"
-    ended = run("map", tmp_path / "s", "--out", out, "--place", tmp_path / "s", "--json")
+    ended = run("map", tmp_path / "s", "--out", out, "--place", tmp_path / "s", "--drill-down", "--json")
     assert ended.status == 0, ended.err
     assert {
         "coordinates.parquet",
@@ -86,6 +110,7 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
         "map.pdf",
         "map.html",
         "map.safetensors",
+        "drill-down.svg",
     } <= {path.name for path in out.iterdir()}
     assert ended.json == json.loads((out / "map.json").read_text())
     assert pq.read_table(out / "coordinates.parquet").num_rows == ended.json["pictures"]

@@ -33,6 +33,9 @@ def map_(
         Path | None,
         typer.Option(metavar="STORE", help="Place this store's pictures of the same encoder on the map too."),
     ] = None,
+    drill_down: Annotated[
+        bool, typer.Option("--drill-down", help="Also draw t-SNE maps rank by rank into the largest taxon.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Draw a map of the pictures: near on the map, near for the encoder.
@@ -40,7 +43,7 @@ def map_(
     Example: cladescope map photos.store --color family --out map
     """
     from cladescope.analysis.audit import Pictures
-    from cladescope.analysis.map_files import check_new, write_map
+    from cladescope.analysis.map_files import check_new, write_drill_down, write_map
     from cladescope.analysis.maps import fit_map
     from cladescope.errors import InputError
     from cladescope.index.store import Store
@@ -70,6 +73,8 @@ def map_(
         "versions": {name: version(name) for name in ("cladescope", "umap-learn", "scikit-learn", "numpy")},
     }
     summary = write_map(fitted, pictures, out, rank=color, about=about, placed=placed)
+    if drill_down:
+        write_drill_down(pictures, out, seed=seed)
     if json:
         print_json(summary)
         return
