@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Float, Int, Real
 
 from cladescope.analysis.backoff import BackOff
-from cladescope.analysis.class_gallery import Classes
+from cladescope.analysis.best_taxa import BLOCK_PICTURES, best_taxa
+from cladescope.analysis.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.class_tree import ClassTree
 from cladescope.analysis.zero_shot import best
 from cladescope.errors import InputError, TaxonError
@@ -53,7 +54,10 @@ class Answers:
         self.tree = classes.tree
         self.rank = None if self.tree is None else "species" if risk is not None else rank
         self.columns = columns(self.rank)
-        self.labels: tuple[str, ...] = classes.labels
+        self.labels: Sequence[str] = classes.labels
+        self._gallery = (
+            classes if isinstance(classes, ClassGallery) and self.tree is not None and risk is None else None
+        )
         self._bin: Int[np.ndarray, " c"] | None = None
         if bins is not None:
             self.labels = tuple(dict.fromkeys(bins))
@@ -66,14 +70,26 @@ class Answers:
             if risk is None and not len(self._nodes):
                 there = [name for name in RANKS if len(self.tree.at(name))]
                 raise InputError(f"no class has a {self.rank}: ask for --rank {', '.join(there)}")
-        self._class_of: dict[int, int] = {}
-        if self.tree is not None:
-            self._class_of = dict(
-                zip(self.tree.class_node[::-1].tolist(), range(self.tree.n_classes - 1, -1, -1), strict=True)
-            )
+            # Of classes that are one taxon the first.
+            self._class_of = np.full(len(self.tree), -1, np.int32)
+            self._class_of[self.tree.class_node[::-1]] = np.arange(self.tree.n_classes - 1, -1, -1)
+
+    @property
+    def block_rows(self) -> int:
+        """Pictures that are best given to `of` together; of many classes as many as fit some hundred MB."""
+        return BLOCK_PICTURES if self._gallery is not None else min(1024, block_rows(self.classes))
 
     def of(self, vectors: Real[np.ndarray, "q d"]) -> Iterator[list[Answer]]:
-        """The answers for each picture of a block, best first. Memory: that of the block's probabilities and roll-up."""
+        """The answers for each picture of a block, best first.
+
+        Memory: as `best_taxa` for class vectors and a rank, else that of the block's probabilities and roll-up.
+        """
+        if self._gallery is not None and self.tree is not None and self.rank is not None:
+            for chances, nodes in zip(*best_taxa(self._gallery, vectors, self.rank, self.k), strict=True):
+                yield [
+                    self._answer(self.tree, node, float(chance)) for node, chance in zip(nodes, chances, strict=True)
+                ]
+            return
         probabilities = self.classes.probabilities(vectors)
         if self.tree is None:
             yield from self._plain(probabilities)
@@ -110,7 +126,7 @@ class Answers:
             genus, _, epithet = taxon.name.partition(" ")
             found["species_epithet"] = epithet or genus
             found["genus"] = found["genus"] or (genus if epithet else "")
-        if "common_name" in found and number in self._class_of:
+        if "common_name" in found and (row := self._class_of[number]) >= 0:
             names = getattr(self.classes, "common_names", None)
-            found["common_name"] = (names[self._class_of[number]] if names else None) or ""
+            found["common_name"] = (names[row] if names else None) or ""
         return found

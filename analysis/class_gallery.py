@@ -5,7 +5,7 @@ mean of its pictures, the weights that a regression found. This module turns sco
 block by block, so that memory does not grow with pictures times classes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -28,7 +28,7 @@ class Classes(Protocol):
     """What can be asked for probabilities: a gallery of class vectors, or any other classifier."""
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def labels(self) -> Sequence[str]:
         """What each class is called."""
 
     @property
@@ -55,7 +55,7 @@ class ClassGallery:
 
     vectors: Float[np.ndarray, "c d"]
     """float32, or float16 for many classes: then widened block by block."""
-    labels: tuple[str, ...]
+    labels: Sequence[str]
     scale: float
     """1 / temperature."""
     tree: ClassTree | None = None
@@ -63,7 +63,7 @@ class ClassGallery:
     centre: Float32[np.ndarray, " d"] | None = None
     log_prior: Float32[np.ndarray, " c"] | None = None
     """Natural logarithm of each class's odds beforehand, such as of a place or season; -inf rules a class out."""
-    common_names: tuple[str | None, ...] | None = field(default=None, repr=False)
+    common_names: Sequence[str | None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Raises InputError where the parts do not fit, and for vectors that are not finite."""
@@ -99,6 +99,11 @@ class ClassGallery:
         unit = normalise(vectors).astype(np.float32, copy=False)
         return unit if self.centre is None else centred(unit, self.centre)
 
+    def check_prior(self) -> None:
+        """Raise InputError where a prior rules out every class."""
+        if self.log_prior is not None and not np.isfinite(self.log_prior).any():
+            raise InputError("the prior rules out every class: expected odds above 0 for at least one")
+
     def scores(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q c"]:
         """x . w + bias of each picture with each class, higher is better; a transposed view, class by class in memory."""
         x = np.ascontiguousarray(self.prepared(vectors).T)
@@ -117,9 +122,8 @@ class ClassGallery:
         """
         found = self.scores(vectors).T
         found *= np.float32(self.scale)
+        self.check_prior()
         if self.log_prior is not None:
-            if not np.isfinite(self.log_prior).any():
-                raise InputError("the prior rules out every class: expected odds above 0 for at least one")
             found += self.log_prior[:, None]
         softmax(found)
         return found.T

@@ -7,19 +7,20 @@ holds the tree and these sums; `class_gallery` makes the probabilities, `backoff
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import SupportsIndex
+from typing import SupportsIndex, overload
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from cladescope.errors import TaxonError
-from cladescope.rank_table import rank_codes, rank_table
+from cladescope.rank_table import rank_dictionary, rank_table
 from cladescope.taxon import RANK_INDEX, RANKS, Taxon
+from cladescope.text_column import TextColumn
 
 
 class ClassTree:
-    """c classes and the n nodes of the tree that they hang from; about 120 bytes a class and 100 a node.
+    """c classes and the n nodes of the tree that they hang from; about 80 bytes a class and 60 a node.
 
     A node is a taxon that is a class or above one. Nodes are numbered by their paths, so that a node comes right before
     its clade. Two classes may be one taxon (a species under two common names): they share a node.
@@ -32,15 +33,16 @@ class ClassTree:
     array([[1.  , 1.  , 1.  , 0.25]], dtype=float32)
     """
 
-    def __init__(self, names: Sequence[str], codes: Int[np.ndarray, "c ranks"]) -> None:
-        """For `from_table`, which says what the arguments are: see `cladescope.rank_table.rank_codes`."""
+    def __init__(self, names: Sequence[str | None], codes: Int[np.ndarray, "c ranks"]) -> None:
+        """For `from_table`, which says what the arguments are: see `cladescope.rank_table.rank_dictionary`."""
         unnamed = int((codes == 0).all(axis=1).sum())
         if unnamed or not len(codes):
             raise TaxonError(f"{unnamed} of {len(codes)} classes have no rank at all: expected a taxon for each class")
         self.n_classes = len(codes)
         order = np.lexsort(codes.T[::-1])
         # Classes that are sorted already need no copy of their probabilities.
-        self._order = None if (order == np.arange(len(codes))).all() else order
+        self.order: Int[np.ndarray, " c"] | None = None if (order == np.arange(len(codes))).all() else order
+        """The classes sorted by path, so that those of one node stand together; None where they are sorted already."""
         ordered = codes[order]
         is_new = np.ones(ordered.shape, bool)
         is_new[1:] = np.logical_or.accumulate(ordered[1:] != ordered[:-1], axis=1)
@@ -49,12 +51,12 @@ class ClassTree:
         start = np.concatenate([rows[there] for rows, there in zip(starts, named, strict=True)])
         rank = np.repeat(np.arange(len(RANKS)), [int(there.sum()) for there in named])
         by_path = np.lexsort((rank, start))
-        number = np.empty(len(by_path), np.int64)
+        number = np.empty(len(by_path), np.int32)
         number[by_path] = np.arange(len(by_path))
-        self.rank: Int[np.ndarray, " n"] = rank[by_path]
+        self.rank: Int[np.ndarray, " n"] = rank[by_path].astype(np.int32)
         """Rank of each node, as a position in `RANKS`."""
-        self._names, self._codes = list(names), ordered[start[by_path]]
-        nodes = [np.where(there, 0, -1) for there in named]
+        self._names, self._codes = names, ordered[start[by_path]]
+        nodes = [np.where(there, np.int32(0), np.int32(-1)) for there in named]
         self._steps = []
         """From the deepest rank up: which groups of the rank below begin a group, which of the groups have a node, and it."""
         below = np.arange(len(codes))
@@ -67,7 +69,7 @@ class ClassTree:
         """Node of each class at each rank, -1 where its path has no name there."""
         self.class_nodes[order] = above
         deepest = np.maximum.accumulate(above, axis=1)  # numbers grow on the way down
-        before = np.concatenate([np.full((len(codes), 1), -1), deepest[:, :-1]], axis=1)
+        before = np.concatenate([np.full((len(codes), 1), -1, np.int32), deepest[:, :-1]], axis=1)
         self.parent: Int[np.ndarray, " n"] = before[start[by_path], self.rank]
         """Nearest ancestor of each node, -1 for a root."""
 
@@ -77,7 +79,8 @@ class ClassTree:
 
         Raises TaxonError for a row without any rank and a table without rows, InputError for columns that are no text.
         """
-        return cls(*rank_codes(table))
+        names, codes = rank_dictionary(table)
+        return cls(TextColumn(names), codes)
 
     @classmethod
     def from_taxa(cls, taxa: Sequence[Taxon]) -> "ClassTree":
@@ -143,8 +146,8 @@ class ClassTree:
 
     @cached_property
     def lineage(self) -> Int[np.ndarray, "n ranks"]:
-        """Each node's ancestors and itself by rank, -1 where its path has no name; 56 bytes a node."""
-        above = np.full((len(self), len(RANKS)), -1)
+        """Each node's ancestors and itself by rank, -1 where its path has no name; 28 bytes a node."""
+        above = np.full((len(self), len(RANKS)), -1, np.int32)
         for rank in range(len(RANKS)):  # a parent's row is whole before its children's
             rows = np.flatnonzero(self.rank == rank)
             inner = self.parent[rows] >= 0
@@ -159,7 +162,7 @@ class ClassTree:
         4 q (n + c) bytes beside the input, in float32. Quickest where the input lies class by class (a transposed
         array).
         """
-        groups = probabilities.T if self._order is None else probabilities.T[self._order]
+        groups = probabilities.T if self.order is None else probabilities.T[self.order]
         found = np.empty((len(self), len(probabilities)), groups.dtype)
         for joined, named, nodes in self._steps:
             if len(joined) < len(groups):
@@ -189,3 +192,29 @@ class ClassTree:
                 here[rows] = best
             moving = np.setdiff1d(moving, np.concatenate([np.empty(0, np.int64), *stopped]))
         return path
+
+
+class ClassNames(Sequence[str]):
+    """The path of each class of a tree as text, made when it is asked for: a million of them are never held.
+
+    >>> tree = ClassTree.from_taxa([Taxon(("Animalia",)), Taxon(("Animalia", "Chordata"))])
+    >>> ClassNames(tree)[1], len(ClassNames(tree))
+    ('Animalia > Chordata', 2)
+    """
+
+    def __init__(self, tree: ClassTree) -> None:
+        self._tree = tree
+
+    def __len__(self) -> int:
+        return self._tree.n_classes
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        return str(self._tree.class_taxon(row))

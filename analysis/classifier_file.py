@@ -5,6 +5,7 @@ reads it; `fitting` fits what it holds.
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,7 +57,7 @@ class Classifier:
     version: str = cladescope.__version__
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def labels(self) -> Sequence[str]:
         """What each class is called."""
         return self.classes.labels
 
@@ -95,7 +96,7 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
         arrays |= {"classes": classes.classes, "vectors": classes.vectors.astype(np.float16)}
     else:
         arrays |= {"bias": classes.bias, "centre": classes.centre, "log_prior": classes.log_prior}
-    tree = classes.tree
+    tree, common_names = classes.tree, getattr(classes, "common_names", None)
     about = {
         "format_version": FORMAT_VERSION,
         "method": classifier.method,
@@ -105,7 +106,7 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
         "data_version": classifier.data_version,
         "labels": list(classes.labels),
         "taxa": None if tree is None else [tree.class_taxon(row).path for row in range(tree.n_classes)],
-        "common_names": getattr(classes, "common_names", None),
+        "common_names": None if common_names is None else list(common_names),
         "scale": classes.scale,
         "k": getattr(classes, "k", None),
         "kappa": classifier.kappa,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float16, Float32
+from jaxtyping import Bool, Float32
 from pyarrow import parquet
 
 from cladescope.errors import InputError, TaxonError
@@ -198,53 +198,6 @@ def read_prior(path: Path, table: pa.Table) -> tuple[Float32[np.ndarray, " c"], 
         raise InputError(f"{path} rules out every class: expected a weight above 0 for at least one")
     with np.errstate(divide="ignore"):
         return np.log(weights), unknown
-
-
-@dataclass(frozen=True, eq=False)
-class Precomputed:
-    """Taxa whose texts were encoded elsewhere."""
-
-    table: pa.Table
-    vectors: Float16[np.ndarray, "c d"]
-    n_empty: int
-    """Taxa that were left out: their vectors are zeros or not finite, a defect of the published generator."""
-
-
-def read_precomputed(path: Path, *, dim: int) -> Precomputed | None:
-    """TreeOfLife's published text embeddings, sorted by path.
-
-    `path` is the list of [[kingdom, ..., genus, epithet], common name]; `.npy` beside it holds dim numbers by taxa. None
-    where the file is not such a list. Memory: 2 dim bytes a taxon and about 400 for its names; the float32 file is mapped.
-
-    Raises InputError where the two do not fit each other or the encoder.
-    """
-    if path.suffix.lower() != ".json":
-        return None
-    rows = _json(path)
-    if not rows or not all(isinstance(row, list) and len(row) == 2 and len(row[0]) == len(RANKS) for row in rows):
-        return None
-    beside = path.with_suffix(".npy")
-    if not beside.is_file():
-        raise InputError(f"{path} is a list of precomputed texts, but {beside} is not there: put it beside")
-    vectors = np.load(beside, mmap_mode="r", allow_pickle=False)
-    if vectors.shape != (dim, len(rows)):
-        raise InputError(
-            f"{beside} holds {vectors.shape} numbers, expected {(dim, len(rows))}: it is of another encoder or list"
-        )
-    columns: dict[str, list[str | None]] = {
-        rank: [row[0][place] or None for row in rows] for place, rank in enumerate(RANKS)
-    }
-    columns["species"] = [f"{row[0][5]} {row[0][6]}".strip() if row[0][6] else None for row in rows]
-    columns["common_name"] = [row[1] or None for row in rows]
-    table = pa.table({name: pa.array(values, pa.large_string()) for name, values in columns.items()})
-    _, codes = rank_codes(table)
-    good = np.isfinite(vectors).all(axis=0) & (vectors != 0).any(axis=0) & codes.any(axis=1)
-    order = np.lexsort(codes.T[::-1])
-    order = order[good[order]]
-    if not len(order):
-        raise InputError(f"{beside} holds zeros only: fetch it again")
-    kept = np.ascontiguousarray(vectors.astype(np.float16).T[order])
-    return Precomputed(table.take(pa.array(order)), kept, int((~good).sum()))
 
 
 def _strings(table: pa.Table, name: str) -> list[str]:

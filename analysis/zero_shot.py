@@ -9,6 +9,7 @@ import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -16,12 +17,13 @@ from jaxtyping import Float, Float16, Int
 
 from cladescope.analysis.benchmark.naming import name_vectors
 from cladescope.analysis.class_gallery import ClassGallery
-from cladescope.analysis.class_tree import ClassTree
+from cladescope.analysis.class_tree import ClassNames, ClassTree
 from cladescope.arrays import blocks
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import prompt
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors
+from cladescope.text_column import TextColumn
 
 TEXT_TYPE = "taxon_com"
 """Names at all ranks and the common name: the fullest text that BioCLIP's encoders are trained on."""
@@ -44,19 +46,52 @@ def taxon_gallery(
 ) -> ClassGallery:
     """Class vectors of taxa, in their order; the table is as `taxon_lists.taxa_table` makes it.
 
-    Vectors are float16, 2 c d bytes, beside about 600 bytes a taxon for names and texts. They are kept in `cache` under
+    Vectors are float16, 2 c d bytes, beside about 300 bytes a taxon for names and the tree. They are kept in `cache` under
     the encoder's weights and the texts, block by block, so that they are made once and a killed run goes on; None keeps
     nothing.
 
     Raises EncoderError for an encoder without text side, InputError for an unknown text type.
     """
     scale = encoder.text_scale
-    tree = ClassTree.from_table(table)
-    taxa = [tree.class_taxon(row) for row in range(tree.n_classes)]
-    common = table["common_name"].to_pylist()
-    texts = [prompt(taxon, text_type, common_name=name) for taxon, name in zip(taxa, common, strict=True)]
+    tree, common = ClassTree.from_table(table), TextColumn(table["common_name"])
+    texts = _Texts(tree, common, text_type)
     vectors = text_vectors(encoder, texts, cache=cache, progress=progress)
-    return ClassGallery(vectors, tuple(map(str, taxa)), scale, tree=tree, common_names=tuple(common))
+    return ClassGallery(vectors, ClassNames(tree), scale, tree=tree, common_names=common)
+
+
+def gallery_of(vectors: Float[np.ndarray, "c d"], table: pa.Table, scale: float) -> ClassGallery:
+    """Taxa whose class vectors are there already, in the order of the table, which is as `taxon_gallery` has it.
+
+    Raises TaxonError for a row without any rank, InputError for another number of vectors than of rows.
+
+    >>> table = pa.table({"class": ["Aves"], "common_name": ["birds"]})
+    >>> gallery_of(np.ones((1, 2), np.float32), table, 1.0).labels[0]
+    'Aves'
+    """
+    tree = ClassTree.from_table(table)
+    common = TextColumn(table["common_name"])
+    return ClassGallery(vectors, ClassNames(tree), scale, tree=tree, common_names=common)
+
+
+class _Texts(Sequence[str]):
+    """What the encoder is told of each class, made when it is asked for."""
+
+    def __init__(self, tree: ClassTree, common: TextColumn, text_type: str) -> None:
+        self._tree, self._common, self._text_type = tree, common, text_type
+
+    def __len__(self) -> int:
+        return self._tree.n_classes
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[one] for one in range(*row.indices(len(self)))]
+        return prompt(self._tree.class_taxon(row), self._text_type, common_name=self._common[row])
 
 
 def label_gallery(encoder: Encoder, labels: Sequence[str]) -> ClassGallery:

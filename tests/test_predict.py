@@ -9,7 +9,8 @@ import pytest
 
 from cladescope.analysis.answers import Answers
 from cladescope.analysis.backoff import BackOff
-from cladescope.analysis.taxon_lists import read_labels, read_precomputed, read_prior, taxa_table, within
+from cladescope.analysis.precomputed import read_precomputed
+from cladescope.analysis.taxon_lists import read_labels, read_prior, taxa_table, within
 from cladescope.analysis.zero_shot import best, label_gallery, taxon_gallery, text_vectors
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import embed

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cladescope.analysis.answers import Answer, Answers
     from cladescope.analysis.backoff import BackOff
-    from cladescope.analysis.class_gallery import Classes
+    from cladescope.analysis.class_gallery import Classes, ClassGallery
     from cladescope.index.store import Store
 
 Named = tuple[list[str], "np.ndarray"]
@@ -120,9 +120,7 @@ def predict(
         classes, back_off = _fitted(classifier, store.card if store else _card(loaded))
     else:
         back_off = None
-        teller = store.encoder if store else loaded
-        assert teller is not None
-        classes, bins = _told(teller, store, taxa, labels, within, prior, text_type, cache)
+        classes, bins = _told(loaded, store, taxa, labels, within, prior, text_type, cache)
     if risk is not None and calibrate_on is not None:
         back_off = _calibrated(classes, Store.open(calibrate_on), store.card if store else _card(loaded))
     if risk is not None and back_off is None:
@@ -155,7 +153,7 @@ def _card(encoder: Encoder | None) -> EncoderCard:
 
 
 def _told(
-    encoder: Encoder,
+    loaded: Encoder | None,
     store: "Store | None",
     taxa: Path | None,
     labels: Path | None,
@@ -164,57 +162,69 @@ def _told(
     text_type: str,
     cache: Path | None,
 ) -> "tuple[Classes, tuple[str, ...] | None]":
-    """Classes from texts, and the labels' bins."""
+    """Classes from texts, and the labels' bins; the encoder is the one loaded, else the store's."""
     from dataclasses import replace
 
     from cladescope.analysis import taxon_lists, zero_shot
-    from cladescope.analysis.class_gallery import ClassGallery
-    from cladescope.analysis.class_tree import ClassTree
-    from cladescope.rank_table import rank_table
+    from cladescope.analysis.precomputed import is_precomputed
 
-    scale = encoder.text_scale
-    ready = None if taxa is None else taxon_lists.read_precomputed(taxa, dim=encoder.card.dim)
-    if labels is not None:
-        found = taxon_lists.read_labels(labels)
-        if isinstance(found, taxon_lists.LabelList):
-            if within or prior:
-                raise InputError("--within and --prior are for taxa: give --taxa, or labels with columns for ranks")
-            return zero_shot.label_gallery(encoder, found.labels), found.bins
-        table = found
-    elif ready is not None:
-        table = ready.table
-        if ready.n_empty:
-            say(f"{ready.n_empty:,} taxa of {taxa} have no vector and are left out")
-    elif taxa is not None:
-        table = taxon_lists.read_taxa(taxa)
-    elif store is not None:
-        table = taxon_lists.store_taxa(store)
-    elif encoder.taxa_file is not None:
-        table = taxon_lists.read_taxa(encoder.taxa_file)
-        say(f"choosing among the {table.num_rows:,} taxa that {encoder.card.name} was trained on; --taxa names others")
+    if taxa is not None and is_precomputed(taxa):
+        gallery, table = _precomputed(loaded, store, taxa, within)
     else:
-        raise InputError("nothing says what to choose from: give --taxa FILE, --labels FILE or --classifier FILE")
-    kept = None if within is None else taxon_lists.within(table, within)
-    if kept is not None:
-        table = table.filter(kept)
-    if ready is not None:
-        vectors = ready.vectors if kept is None else ready.vectors[kept]
-        tree = ClassTree.from_table(table)
-        names = tuple(tree.class_taxon(row).name for row in range(tree.n_classes))
-        common = tuple(table["common_name"].to_pylist())
-        gallery = ClassGallery(vectors, names, scale, tree=tree, common_names=common)
-    else:
+        encoder = store.encoder if store is not None else loaded
+        assert encoder is not None
+        if labels is not None:
+            found = taxon_lists.read_labels(labels)
+            if isinstance(found, taxon_lists.LabelList):
+                if within or prior:
+                    raise InputError("--within and --prior are for taxa: give --taxa, or labels with columns for ranks")
+                return zero_shot.label_gallery(encoder, found.labels), found.bins
+            table = found
+        elif taxa is not None:
+            table = taxon_lists.read_taxa(taxa)
+        elif store is not None:
+            table = taxon_lists.store_taxa(store)
+        elif encoder.taxa_file is not None:
+            table = taxon_lists.read_taxa(encoder.taxa_file)
+            say(
+                f"choosing among the {table.num_rows:,} taxa that {encoder.card.name} was trained on; --taxa names others"
+            )
+        else:
+            raise InputError("nothing says what to choose from: give --taxa FILE, --labels FILE or --classifier FILE")
+        if within is not None:
+            table = table.filter(taxon_lists.within(table, within))
         gallery = zero_shot.taxon_gallery(
             encoder, table, text_type=text_type, cache=cache or zero_shot.default_cache(), progress=_tell
         )
     if prior is not None:
-        assert gallery.tree is not None
-        ordered = rank_table(gallery.tree.class_taxon(row) for row in range(len(gallery)))
-        log_prior, unknown = taxon_lists.read_prior(prior, ordered)
+        log_prior, unknown = taxon_lists.read_prior(prior, table)
         if unknown:
             say(f"{len(unknown)} names of {prior} are unknown or ambiguous here: {', '.join(unknown[:LISTED])}")
         gallery = replace(gallery, log_prior=log_prior)
     return gallery, None
+
+
+def _precomputed(
+    loaded: Encoder | None, store: "Store | None", taxa: Path, within: str | None
+) -> "tuple[ClassGallery, pa.Table]":
+    """Classes whose texts were encoded elsewhere, and their names. For a store's vectors no encoder is needed then."""
+    from cladescope.analysis import taxon_lists
+    from cladescope.analysis.precomputed import read_precomputed
+    from cladescope.analysis.zero_shot import gallery_of
+    from cladescope.embedding.text_scale import stored_text_scale
+
+    scale = None if store is None else stored_text_scale(store.card)
+    if scale is None:
+        encoder = store.encoder if store is not None else loaded
+        assert encoder is not None
+        scale = encoder.text_scale
+    dim = store.card.dim if store is not None else _card(loaded).dim
+    ready = read_precomputed(taxa, dim=dim)
+    if ready.n_empty:
+        say(f"{ready.n_empty:,} taxa of {taxa} have no vector and are left out")
+    if within is not None:
+        ready = ready.only(taxon_lists.within(ready.table, within))
+    return gallery_of(ready.vectors, ready.table, scale), ready.table
 
 
 def _tell(done: int, total: int) -> None:
@@ -259,10 +269,7 @@ def _vectors(batch: "pa.RecordBatch", dim: int) -> "np.ndarray":
 
 
 def _stored(store: "Store", where: str | None, limit: int | None, answers: "Answers") -> Iterator[Named]:
-    from cladescope.analysis.class_gallery import block_rows
-
-    left = limit
-    rows = min(1024, block_rows(answers.classes))
+    left, rows = limit, answers.block_rows
     for batch in store.scan(["uri", "vector"], condition=store.condition(where=where), block_rows=rows):
         part = batch if left is None else batch.slice(0, left)
         for start in range(0, part.num_rows, rows):
@@ -280,7 +287,6 @@ def _encoded(
 
     import numpy as np
 
-    from cladescope.analysis.class_gallery import block_rows
     from cladescope.embedding.prepare import Failure, prepare
     from cladescope.embedding.sources import open_source
     from cladescope.embedding.sources.folder import FileSource
@@ -318,7 +324,7 @@ def _encoded(
             vectors = encoder.encode_pixels(np.stack(pixels))
             if not np.isfinite(vectors).all():
                 raise EncoderError(f"encoder {encoder.card.name!r} gave vectors that are not finite: check its weights")
-            rows = block_rows(answers.classes)
+            rows = answers.block_rows
             for start in range(0, len(names), rows):
                 yield names[start : start + rows], vectors[start : start + rows]
 
