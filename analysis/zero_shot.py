@@ -8,6 +8,7 @@ texts as in Stevens et al. 2024, BioCLIP, https://arxiv.org/abs/2311.18803.
 import hashlib
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import overload
 
@@ -20,7 +21,7 @@ from cladescope.analysis.class_gallery import ClassGallery
 from cladescope.analysis.class_tree import ClassNames, ClassTree
 from cladescope.arrays import blocks
 from cladescope.embedding.encoder import Encoder
-from cladescope.embedding.prompts import prompt
+from cladescope.embedding.prompts import name_of, prompt
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors
 from cladescope.text_column import TextColumn
@@ -41,10 +42,13 @@ def taxon_gallery(
     table: pa.Table,
     *,
     text_type: str = TEXT_TYPE,
+    templates: bool = False,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClassGallery:
     """Class vectors of taxa, in their order; the table is as `taxon_lists.taxa_table` makes it.
+
+    A taxon is told in BioCLIP's one sentence, or with `templates` as the mean over 81 (see `benchmark.naming.templates`).
 
     Vectors are float16, 2 c d bytes, beside about 300 bytes a taxon for names and the tree. They are kept in `cache` under
     the encoder's weights and the texts, block by block, so that they are made once and a killed run goes on; None keeps
@@ -54,8 +58,8 @@ def taxon_gallery(
     """
     scale = encoder.text_scale
     tree, common = ClassTree.from_table(table), TextColumn(table["common_name"])
-    texts = _Texts(tree, common, text_type)
-    vectors = text_vectors(encoder, texts, cache=cache, progress=progress)
+    texts = _Texts(tree, common, text_type, is_name=templates)
+    vectors = text_vectors(encoder, texts, templates=templates, cache=cache, progress=progress)
     return ClassGallery(vectors, ClassNames(tree), scale, tree=tree, common_names=common)
 
 
@@ -76,8 +80,9 @@ def gallery_of(vectors: Float[np.ndarray, "c d"], table: pa.Table, scale: float)
 class _Texts(Sequence[str]):
     """What the encoder is told of each class, made when it is asked for."""
 
-    def __init__(self, tree: ClassTree, common: TextColumn, text_type: str) -> None:
+    def __init__(self, tree: ClassTree, common: TextColumn, text_type: str, *, is_name: bool) -> None:
         self._tree, self._common, self._text_type = tree, common, text_type
+        self._tell = name_of if is_name else prompt
 
     def __len__(self) -> int:
         return self._tree.n_classes
@@ -91,7 +96,7 @@ class _Texts(Sequence[str]):
     def __getitem__(self, row: int | slice) -> str | list[str]:
         if isinstance(row, slice):
             return [self[one] for one in range(*row.indices(len(self)))]
-        return prompt(self._tree.class_taxon(row), self._text_type, common_name=self._common[row])
+        return self._tell(self._tree.class_taxon(row), self._text_type, common_name=self._common[row])
 
 
 def label_gallery(encoder: Encoder, labels: Sequence[str]) -> ClassGallery:
@@ -107,10 +112,13 @@ def text_vectors(
     encoder: Encoder,
     texts: Sequence[str],
     *,
+    templates: bool = False,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Float16[np.ndarray, "t d"]:
     """Vectors of texts, of unit length, in float16; read from `cache` where they were made before.
+
+    With `templates` the texts are names, and each vector is the mean over the 81 sentences with that name.
 
     A block's file is named by the SHA-256 of the encoder's weights and of its texts, so that nothing stale is ever read;
     an encoder whose weights have no hash has no cache. A damaged file is made anew.
@@ -120,12 +128,13 @@ def text_vectors(
     found = np.empty((len(texts), encoder.card.dim), np.float16)
     for start, stop in blocks(len(texts), size=BLOCK_TEXTS):
         part = texts[start:stop]
-        told = "\0".join([encoder.card.weight_hash or "", *part])
+        told = "\0".join([encoder.card.weight_hash or "", *(["81 sentences"] if templates else []), *part])
         keep = cache is not None and encoder.card.weight_hash is not None
         path = cache / f"{hashlib.sha256(told.encode()).hexdigest()}.npy" if keep and cache is not None else None
         kept = None if path is None else _load(path, (stop - start, encoder.card.dim))
         if kept is None:
-            kept = encoder.encode_texts(part).astype(np.float16)
+            encode = partial(name_vectors, encoder) if templates else encoder.encode_texts
+            kept = encode(part).astype(np.float16)
             if path is not None and np.isfinite(kept).all():
                 _save(path, kept)
         found[start:stop] = kept

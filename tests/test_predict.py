@@ -9,12 +9,13 @@ import pytest
 
 from cladescope.analysis.answers import Answers
 from cladescope.analysis.backoff import BackOff
+from cladescope.analysis.benchmark.naming import templates
 from cladescope.analysis.precomputed import read_precomputed
 from cladescope.analysis.taxon_lists import read_labels, read_prior, taxa_table, within
 from cladescope.analysis.zero_shot import best, label_gallery, taxon_gallery, text_vectors
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import embed
-from cladescope.embedding.prompts import prompt
+from cladescope.embedding.prompts import name_of, prompt
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from cladescope.index.store import Store
@@ -72,6 +73,17 @@ def test_class_vectors_are_read_from_the_cache_and_made_anew_where_it_is_damaged
     path.write_bytes(b"\x93NUMPY cut")
     assert (text_vectors(encoder, ["a", "b"], cache=tmp_path) == made).all()
     assert not (text_vectors(encoder, ["a", "c"], cache=tmp_path)[1] == made[1]).all()
+
+
+def test_with_templates_a_taxon_is_the_mean_over_sentences_and_has_a_cache_of_its_own(encoder, tmp_path):
+    one = taxon_gallery(encoder, TABLE, text_type="sci", cache=tmp_path)
+    many = taxon_gallery(encoder, TABLE, text_type="sci", templates=True, cache=tmp_path)
+    words = encoder.encode_texts([sentence(name_of(one.tree.class_taxon(0), "sci")) for sentence in templates()])
+    mean = words.mean(axis=0)
+    np.testing.assert_allclose(many.vectors[0], mean / np.linalg.norm(mean), atol=2e-3)
+    again = taxon_gallery(encoder, TABLE, text_type="sci", templates=True, cache=tmp_path)
+    np.testing.assert_array_equal(again.vectors, many.vectors)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
 
 
 def test_the_best_come_first_and_ties_in_order():
@@ -173,6 +185,7 @@ def test_wrong_input_is_told_in_one_line(fails, misused, photos, taxa, store, ch
     assert "no text side" in fails("predict", store.path)
     assert "expected a rank" in fails("predict", photos, "--rank", "tribe")
     assert "did you mean Aves" in fails("predict", photos, "--taxa", taxa, "--within", "Avess", *with_encoder)
+    assert "--closed-set is of --risk" in misused("predict", photos, "--closed-set", *with_encoder)
     assert "nothing says what to choose from" in fails("predict", photos, *with_encoder)
     assert "--calibrate-on" in fails("predict", photos, "--taxa", taxa, "--risk", 0.1, *with_encoder)
     assert "no such file" in fails("predict", tmp_path / "none.jpg", "--taxa", taxa, *with_encoder)

@@ -167,7 +167,8 @@ def page(card: Mapping[str, Any]) -> str:
             f"| SHA-256 of `{weights['file']}` | `{weights['sha256']}` |",
         ]
     if scores:
-        lines += ["", "Scores on what was held out:", "", "| score | |", "| --- | ---: |"]
+        of = f"Scores of {card['scores_of']}:" if "scores_of" in card else "Scores on what was held out:"
+        lines += ["", of, "", "| score | |", "| --- | ---: |"]
         lines += [f"| {name} | {value:.3f} |" for name, value in scores.items()]
     for title, counts in (
         ("Data sets", data.get("sources", {})),

@@ -79,6 +79,9 @@ def predict(
     text_type: Annotated[
         str, typer.Option(help="Text of a taxon: sci, com, taxon, sci_com or taxon_com.")
     ] = "taxon_com",
+    templates: Annotated[
+        bool, typer.Option("--templates", help="Tell each taxon in 81 sentences in place of one: slower to make.")
+    ] = False,
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Only a store's rows under this condition.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
     encoder: Annotated[
@@ -120,7 +123,7 @@ def predict(
         classes, back_off = _fitted(classifier, store.card if store else _card(loaded))
     else:
         back_off = None
-        classes, bins = _told(loaded, store, taxa, labels, within, prior, text_type, cache)
+        classes, bins = _told(loaded, store, taxa, labels, within, prior, text_type, templates, cache)
     if risk is not None and calibrate_on is not None:
         back_off = _calibrated(classes, Store.open(calibrate_on), store.card if store else _card(loaded))
     if risk is not None and back_off is None:
@@ -160,6 +163,7 @@ def _told(
     within: str | None,
     prior: Path | None,
     text_type: str,
+    templates: bool,
     cache: Path | None,
 ) -> "tuple[Classes, tuple[str, ...] | None]":
     """Classes from texts, and the labels' bins; the encoder is the one loaded, else the store's."""
@@ -194,7 +198,12 @@ def _told(
         if within is not None:
             table = table.filter(taxon_lists.within(table, within))
         gallery = zero_shot.taxon_gallery(
-            encoder, table, text_type=text_type, cache=cache or zero_shot.default_cache(), progress=_tell
+            encoder,
+            table,
+            text_type=text_type,
+            templates=templates,
+            cache=cache or zero_shot.default_cache(),
+            progress=_tell,
         )
     if prior is not None:
         log_prior, unknown = taxon_lists.read_prior(prior, table)
