@@ -1,10 +1,12 @@
 import json
 
+import faiss
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from sklearn.manifold import trustworthiness as reference
 
+from cladescope.analysis import neighbour_graph
 from cladescope.analysis.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.map_page import map_page
 from cladescope.analysis.map_quality import continuity, trustworthiness
@@ -116,3 +118,24 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
     assert pq.read_table(out / "coordinates.parquet").num_rows == ended.json["pictures"]
     assert "not empty" in fails("map", tmp_path / "s", "--out", out)
     assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_graph_has_nearly_all_of_the_exact_one_and_true_distances(threads, monkeypatch):
+    rng = np.random.default_rng(0)
+    middles = rng.standard_normal((40, 128))
+    vectors = middles[rng.integers(40, size=4000)] + rng.standard_normal((4000, 128))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    exact, _ = neighbour_graph.nearest(vectors, vectors, 16)
+    monkeypatch.setattr(neighbour_graph, "EXACT_UP_TO", 1000)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(threads)
+    try:
+        rows, distances = neighbour_graph.nearest(vectors, vectors, 16)
+    finally:
+        faiss.omp_set_num_threads(before)
+    kept = np.mean([len(set(a) & set(b)) / 16 for a, b in zip(rows.tolist(), exact.tolist(), strict=True)])
+    assert kept > 0.95
+    np.testing.assert_allclose(distances, np.linalg.norm(vectors[:, None] - vectors[rows], axis=2), atol=1e-3)
+    assert (np.diff(distances, axis=1) >= 0).all()
+    assert (rows[:, 0] == np.arange(4000)).mean() > 0.99
