@@ -66,7 +66,7 @@ def _of_store(label: str, probed: ProbeReport) -> list[str]:
     if (relative := found.get(("triplet distance to phylogeny", None))) is not None:
         sentences.append(
             f"A tree built from the vectors of {label} disagrees with the phylogeny about {percent(relative.value)} of triples "
-            "of species; two thirds would be chance."
+            f"of species{_span(relative)}; two thirds would be chance."
         )
     return sentences
 
@@ -127,7 +127,7 @@ def _differences(report: Report) -> list[str]:
         one = nearest[-1]
         sentences.append(
             f"On the same pictures the nearest neighbour shares the {one.rank} {_more(100 * one.difference, label)} "
-            f"{report.labels[0]} (95 % interval of the difference {100 * one.low:+.0f} to {100 * one.high:+.0f} points)."
+            f"{report.labels[0]} (95 % interval of the difference {100 * one.low:+.1f} to {100 * one.high:+.1f} points)."
         )
         apart = sum(one.low > 0 or one.high < 0 for one in own)
         sentences.append(
