@@ -112,7 +112,7 @@ METHODS = {
         needs="4 species or other lineages",
     ),
     "hubness": Method(
-        reads="Whether a few pictures are the neighbours of very many: 0 where all are neighbours equally often, larger where there are hubs that crowd search results.",
+        reads="Whether a few pictures are the neighbours of very many: 0 where all are neighbours about equally often, larger where there are hubs, which crowd search results.",
         formula="skewness E[(N - mean N)³] / sd(N)³ of N, how often a picture is among the k nearest of another",
         source="Radovanović et al. 2010, Hubs in Space, Journal of Machine Learning Research 11, equation 1",
         better="neither",
