@@ -29,8 +29,6 @@ Precision = Literal["auto", "fp32", "bf16"]
 
 DEFAULT_ENCODER = "tiny"
 """Used by every verb that is given no encoder: it ships with the package."""
-TAXA_FILE = "taxa.csv"
-"""In a checkpoint folder: the taxa that the encoder was trained on."""
 UNKNOWN_ENCODER = "unknown"
 """Declared for vectors that come from elsewhere without the name of their encoder."""
 

@@ -14,6 +14,8 @@ from cladescope.taxon import RANK_INDEX, RANKS, Taxon
 
 TEXT_TYPES: Final[tuple[str, ...]] = ("sci", "com", "taxon", "sci_com", "taxon_com")
 """Scientific name, common name, names at all ranks, and the first and the third with the common name; in BioCLIP's order."""
+TAXA_FILE: Final = "taxa.csv"
+"""In a checkpoint folder: the taxa whose texts the encoder was trained on."""
 
 
 def prompt(taxon: Taxon, text_type: str, *, common_name: str | None = None) -> str:

@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 import cladescope
-from cladescope.embedding.encoder import TAXA_FILE
+from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import StoreError
 from cladescope.index.files import disk_errors

@@ -14,7 +14,7 @@ import open_clip
 import torch
 from jaxtyping import Float32, UInt8
 
-from cladescope.embedding.encoder import TAXA_FILE, Device, Encoder, EncoderCard, Precision
+from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     hash_weights,
@@ -24,6 +24,7 @@ from cladescope.embedding.encoders.weights import (
     resolve_precision,
     to_unit_vectors,
 )
+from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 
