@@ -1,6 +1,7 @@
 """Probes of the tree of life, against scikit-learn, SciPy and simulated clades whose tree is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -12,6 +13,7 @@ from cladescope.analysis.hierarchy import centroids, distance_correlation, geome
 from cladescope.analysis.hierarchy.pictures import Pictures
 from cladescope.analysis.hierarchy.result import ProbeReport
 from cladescope.analysis.hierarchy.run import probe
+from cladescope.analysis.hierarchy.training_curve import draw_training_curve
 from cladescope.analysis.hierarchy.variants import variant_separation
 from cladescope.arrays import normalise
 from cladescope.errors import InputError
@@ -19,7 +21,7 @@ from cladescope.rank_table import rank_codes, rank_table
 from cladescope.simulate import SimulationConfig, evolve
 from cladescope.taxon import Taxon
 from cladescope.trees import parse_newick
-from tests.command_line import fails, run  # noqa: F401
+from tests.command_line import fails, misused, run  # noqa: F401
 from tests.conftest import SHARED_DATA
 
 RNG = np.random.default_rng(0)
@@ -72,6 +74,17 @@ def test_neighbours_leave_the_query_out_even_among_copies():
     assert rows.shape == (20, 3)
     assert not (rows == np.arange(20)[:, None]).any()
     assert (rows // 10 == np.arange(20)[:, None] // 10).all()
+
+
+def test_hierarchical_precision_is_that_of_the_best_order():
+    rng = np.random.default_rng(0)
+    codes = np.unique(rng.integers(1, 4, size=(12, 4)), axis=0)
+    lineage = rng.integers(len(codes), size=30)
+    queries, rows = np.arange(10), np.stack([rng.permutation(np.delete(np.arange(30), q))[:6] for q in range(10)])
+    alike = 1 - neighbours.taxonomic_distance(codes[lineage][:, None], codes[lineage][None]) / 4
+    best = [np.sort(np.delete(alike[q], q))[::-1][:6].sum() for q in queries]
+    expected = [alike[q, row].sum() / most for q, row, most in zip(queries, rows, best, strict=True)]
+    np.testing.assert_allclose(neighbours.hierarchical_precision(codes, lineage, queries, rows), expected)
 
 
 def test_intrinsic_dimension_of_a_plane_is_two():
@@ -190,6 +203,29 @@ def test_the_verb_writes_and_compares(run, store, tmp_path):  # noqa: F811
     assert ended.status == 0, ended.err
     assert all(difference["difference"] == 0 for difference in ended.json["differences"])
     assert ProbeReport.read(tmp_path / "probes" / "probes.json").results
+
+
+def test_the_curve_runs_along_the_stores(run, misused, store, tmp_path):  # noqa: F811
+    out = tmp_path / "probes"
+    ended = run("probe", store.path, "--compare", store.path, "--curve", "--permutations", 2, "--out", out)
+    assert ended.status == 0, ended.err
+    assert "</svg>" in (out / "curve.svg").read_text()
+    assert "--curve is of several stores" in misused("probe", store.path, "--curve", "--out", out)
+    first = ProbeReport.read(out / "probes.json")
+    better = replace(first, results=tuple(replace(one, value=one.value + 0.1) for one in first.results))
+    figure = draw_training_curve([first, better], ["step $1", "2"])
+    panel = next(axes for axes in figure.axes if axes.get_title(loc="left") == "1-NN purity")
+    assert all(np.diff(line.get_ydata()) == pytest.approx([0.1]) for line in panel.lines)
+    with pytest.raises(InputError, match="compare at least two stores"):
+        draw_training_curve([first], ["1"])
+    with pytest.raises(InputError, match="share no probe"):
+        draw_training_curve([first, replace(first, results=())], ["1", "2"])
+
+
+def test_a_rank_may_be_the_variant(run, store, tmp_path):  # noqa: F811
+    ended = run("probe", store.path, "--variant", "genus", "--permutations", 2, "--out", tmp_path / "probes")
+    assert ended.status == 0, ended.err
+    assert "expected two, such as female and male" in ended.err
 
 
 def test_a_tree_of_other_names_is_said_and_the_rest_is_measured(run, store, tmp_path):  # noqa: F811

@@ -33,7 +33,7 @@ def matched(sets: list[Pictures]) -> list[Pictures]:
     raise InputError("the stores share fewer than 3 pictures by image_id or content_hash: embed the same pictures")
 
 
-def first_texts(first: Pictures) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str | None, ...]]:
+def first_texts(first: Pictures) -> tuple[tuple[str, ...], tuple[str | None, ...], tuple[str | None, ...]]:
     """Ids, hashes and variants, as they stand beside every encoder's vectors."""
     return first.ids, first.hashes, first.variant
 

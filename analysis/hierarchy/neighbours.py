@@ -39,6 +39,39 @@ def taxonomic_distance(a: Int[np.ndarray, "... ranks"], b: Int[np.ndarray, "... 
     return np.asarray(a.shape[-1] - shared.sum(axis=-1))
 
 
+def hierarchical_precision(
+    codes: Int[np.ndarray, "l ranks"],
+    lineage: Int[np.ndarray, " n"],
+    queries: Int[np.ndarray, " q"],
+    rows: Int[np.ndarray, "q k"],
+) -> Float[np.ndarray, " q"]:
+    """HP@k: how like each query its k neighbours are, over how like the k most alike pictures are; 1 is the best order.
+
+    Alike is the share of ranks down to where two lineages meet, 1 - `taxonomic_distance` / ranks. Barz & Denzler 2019,
+    Hierarchy-based Image Embeddings, https://arxiv.org/abs/1809.09924, equation 10. Takes 8 q k bytes; the best order comes
+    from counts of each clade, so that no pair is looked at.
+
+    >>> codes = np.array([[1, 1], [1, 2], [2, 3]])
+    >>> hierarchical_precision(codes, np.array([0, 0, 1, 2]), np.array([0]), np.array([[2]]))
+    array([0.5])
+    """
+    ranks, k = codes.shape[1], rows.shape[1]
+    own = codes[lineage[queries]]
+    found = 1 - taxonomic_distance(own[:, None], codes[lineage[rows]]) / ranks
+    pictures = np.bincount(lineage, minlength=len(codes))
+    best, taken = np.zeros(len(codes)), np.zeros(len(codes))
+    for depth in range(ranks, 0, -1):
+        _, clade = np.unique(codes[:, :depth], axis=0, return_inverse=True)
+        others = (
+            np.bincount(clade.ravel(), weights=pictures)[clade.ravel()] - 1
+        )  # all in the clade but the query itself
+        reached = np.minimum(others, k)
+        best += (reached - taken) * depth / ranks
+        taken = reached
+    most = best[lineage[queries]]
+    return np.where(most > 0, found.sum(axis=1) / np.where(most > 0, most, 1), 0.0)
+
+
 def average_precision(relevant: Bool[np.ndarray, "q n"]) -> Float[np.ndarray, " q"]:
     """AP of each query's ranked list: the mean, over what is relevant, of the precision there; NaN where nothing is.
 

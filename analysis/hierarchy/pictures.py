@@ -1,6 +1,7 @@
 """The pictures that are probed: unit vectors, the taxa at each rank, and their lineages as groups."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,7 @@ class Pictures:
     lineage: Int[np.ndarray, " n"]
     """Each picture's row in `codes`: the group that is resampled and split by."""
     ids: tuple[str, ...] = ()
-    hashes: tuple[str, ...] = ()
+    hashes: tuple[str | None, ...] = ()
     variant: tuple[str | None, ...] = ()
     n_dropped: int = 0
     """Pictures left out since their vector has no direction or their labels no rank."""
@@ -49,7 +50,7 @@ class Pictures:
         unit /= np.linalg.norm(unit, axis=1, keepdims=True)
         chosen = table.filter(pa.array(good))
 
-        def texts(name: str | None) -> tuple[str, ...]:
+        def texts(name: str | None) -> tuple[Any, ...]:
             return tuple(chosen[name].to_pylist()) if name in chosen.column_names else ()
 
         return cls(
@@ -65,10 +66,8 @@ class Pictures:
         there = set(store.schema.names)
         if variant is not None and variant not in there:
             raise InputError(f"{store.path} has no column {variant!r}: it has {', '.join(sorted(there))}")
-        columns = [
-            *RANKS,
-            *(name for name in ("image_id", "content_hash", variant) if name is not None and name in there),
-        ]
+        wanted = (*RANKS, "image_id", "content_hash", variant)
+        columns = list(dict.fromkeys(name for name in wanted if name is not None and name in there))
         batches = list(store.scan([*columns, "vector"], condition=store.condition(within=within, where=where)))
         if not sum(batch.num_rows for batch in batches):
             raise InputError(f"no picture of {store.path} is selected: widen --within or --where")

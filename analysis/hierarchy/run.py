@@ -1,6 +1,6 @@
 """All probes of a set of pictures: what can run does, and what cannot is named with its reason."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cladescope.analysis.hierarchy import geometry, neighbours
 from cladescope.analysis.hierarchy.pictures import Pictures
-from cladescope.analysis.hierarchy.rank_probes import N_QUERIES, Items, rank_probes
+from cladescope.analysis.hierarchy.rank_probes import N_QUERIES, SLOW_PERMUTATIONS, Items, rank_probes
 from cladescope.analysis.hierarchy.resample import balanced_mean, group_means_resampled, interval, permuted
 from cladescope.analysis.hierarchy.result import ProbeReport, ProbeResult
 from cladescope.analysis.hierarchy.tree_probes import TreeProbes, all_distances
@@ -64,7 +64,7 @@ def probe(
             )  # fmt: skip
         except InputError as error:
             skipped.append(str(error))
-    results.append(_height(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed))
+    results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
     curves: dict[str, dict[str, list[float]]] = {}
     matching: dict[str, Any] = {}
     try:
@@ -94,27 +94,42 @@ def probe(
     return Probed(report, items)
 
 
-def _height(
+def _over_all_ranks(
     pictures: Pictures, queries: np.ndarray, nearest: np.ndarray, items: Items, *, n_permutations: int, seed: int
-) -> ProbeResult:
-    """Bertinetto et al. 2020, Making Better Mistakes, https://arxiv.org/abs/1912.09393: height of the LCA, of neighbours."""
-    near, lineage = nearest[:, 0], pictures.lineage
+) -> Iterator[ProbeResult]:
+    """Height of the lowest common ancestor with the nearest, and hierarchical precision of the k nearest."""
+    lineage, codes, k = pictures.lineage, pictures.codes, nearest.shape[1]
 
-    def heights(order: np.ndarray) -> np.ndarray:
-        return neighbours.taxonomic_distance(
-            pictures.codes[lineage[order[queries]]], pictures.codes[lineage[order[near]]]
+    def heights(lineage: np.ndarray) -> np.ndarray:
+        found = neighbours.taxonomic_distance(codes[lineage[queries]], codes[lineage[nearest[:, 0]]])
+        return found.astype(float)
+
+    def precisions(lineage: np.ndarray) -> np.ndarray:
+        return neighbours.hierarchical_precision(codes, lineage, queries, nearest)
+
+    for name, values_of, better, reference, meaning in (
+        ("LCA height", heights, False, "Bertinetto et al. 2020",
+         "Ranks up to where a picture and its nearest meet: 0 the same taxon, 7 not even the kingdom."),
+        (f"hierarchical precision@{k}", precisions, True, "Barz & Denzler 2019, equation 10",
+         f"How like a picture its {k} nearest are, over how like the {k} most alike pictures are: 1 is the best order."),
+    ):  # fmt: skip
+        values, times = (
+            values_of(lineage),
+            min(n_permutations, N_PERMUTATIONS if name == "LCA height" else SLOW_PERMUTATIONS),
         )
+        items[name, None] = (values, queries, lineage[queries])
+        low, high = interval(group_means_resampled(values, lineage[queries], seed=seed))
 
-    values = heights(np.arange(len(pictures))).astype(float)
-    items["LCA height", None] = (values, queries, lineage[queries])
-    low, high = interval(group_means_resampled(values, lineage[queries], seed=seed))
-    return ProbeResult(
-        probe="LCA height", value=float(values.mean()), low=low, high=high, n_permutations=n_permutations,
-        null=permuted(lambda order: float(heights(order).mean()), len(pictures), n_permutations=n_permutations, seed=seed),
-        balanced=balanced_mean(values, lineage[queries]), n_images=len(queries), n_taxa=len(np.unique(lineage)),
-        sampled=len(queries) if len(queries) < len(pictures) else None, higher_is_better=False,
-        reference="Bertinetto et al. 2020", meaning="Ranks up to where a picture and its nearest meet: 0 the same taxon, 7 not even the kingdom.",
-    )  # fmt: skip
+        def shuffled(order: np.ndarray, values_of: Callable[[np.ndarray], np.ndarray] = values_of) -> float:
+            return float(values_of(lineage[order]).mean())
+
+        yield ProbeResult(
+            probe=name, value=float(values.mean()), low=low, high=high, n_permutations=times,
+            null=permuted(shuffled, len(pictures), n_permutations=times, seed=seed),
+            balanced=balanced_mean(values, lineage[queries]), n_images=len(queries), n_taxa=len(np.unique(lineage)),
+            sampled=len(queries) if len(queries) < len(pictures) else None, higher_is_better=better,
+            reference=reference, meaning=meaning,
+        )  # fmt: skip
 
 
 def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, seed: int) -> list[ProbeResult]:

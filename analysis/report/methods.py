@@ -79,6 +79,11 @@ METHODS = {
         source="Bertinetto et al. 2020, Making Better Mistakes, arXiv:1912.09393; here of neighbours",
         better="lower",
     ),
+    "hierarchical precision": Method(
+        reads="How like a picture its k nearest are, rank by rank, over how like the k most alike pictures of all would be: 1 is the best order there is.",
+        formula="mean over pictures of Σ_j alike(i, j) over its largest possible sum; alike = 1 - taxonomic distance / 7",
+        source="Barz and Denzler 2019, Hierarchy-based Image Embeddings, arXiv:1809.09924, equation 10",
+    ),
     "distance correlation": Method(
         reads="Whether species that are far apart in the taxonomy are far apart for the encoder: 1 in the same order, 0 no relation.",
         formula="Spearman's rank correlation of 1 - cos(m_s, m_t) with the taxonomic distance, over pairs of species",
@@ -172,7 +177,7 @@ OF_RANKS = (
     "k-NN purity", "retrieval mAP", "eta squared", "silhouette", "nearest-centroid accuracy", "linear-probe accuracy",
 )  # fmt: skip
 OF_TREES = (
-    "LCA height", "distance correlation", "cophenetic correlation", "triplet accuracy", "triplet distance", "Robinson-Foulds",
+    "LCA height", "hierarchical precision", "distance correlation", "cophenetic correlation", "triplet accuracy", "triplet distance", "Robinson-Foulds",
 )  # fmt: skip
 OF_SHAPE = ("hubness", "relative delta", "intrinsic dimension (TwoNN)", "intrinsic dimension (MLE)")
 OF_VARIANTS = ("variant explained variance", "variant Fisher ratio")
@@ -181,7 +186,7 @@ OF_VARIANTS = ("variant explained variance", "variant Fisher ratio")
 def method_name(probe: str) -> str:
     """The name under which a probe's words stand in `METHODS`.
 
-    >>> method_name("10-NN purity"), method_name("triplet distance to taxonomy")
-    ('k-NN purity', 'triplet distance')
+    >>> method_name("10-NN purity"), method_name("triplet distance to taxonomy"), method_name("hierarchical precision@10")
+    ('k-NN purity', 'triplet distance', 'hierarchical precision')
     """
-    return re.sub(r" to (taxonomy|phylogeny)$", "", re.sub(r"^\d+-NN", "k-NN", probe))
+    return re.sub(r"( to (taxonomy|phylogeny)|@\d+)$", "", re.sub(r"^\d+-NN", "k-NN", probe))

@@ -17,6 +17,10 @@ def probe(
         list[Path] | None,
         typer.Option(metavar="STORE", help="Another encoder's store of the same pictures; repeatable."),
     ] = None,
+    curve: Annotated[
+        bool,
+        typer.Option("--curve", help="Draw each probe along the stores: checkpoints of one run, in the order given."),
+    ] = False,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
     within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
@@ -33,12 +37,16 @@ def probe(
     from cladescope.analysis.hierarchy.compare import differences, matched
     from cladescope.analysis.hierarchy.pictures import Pictures
     from cladescope.analysis.hierarchy.run import probe as measure
+    from cladescope.analysis.hierarchy.training_curve import draw_training_curve
     from cladescope.index.files import write_json
     from cladescope.index.store import Store
     from cladescope.trees import read_tree
 
+    if curve and not compare:
+        raise typer.BadParameter("--curve is of several stores: give --compare")
     phylogeny = None if tree is None else read_tree(tree)
     stores = [Store.open(path) for path in (store, *(compare or []))]
+    # The others are brought to the first one's pictures, so that its selection is theirs.
     sets = [Pictures.of_store(one, within=within, where=where, variant=variant) for one in stores[:1]]
     sets += [Pictures.of_store(one) for one in stores[1:]]
     if compare:
@@ -62,6 +70,10 @@ def probe(
     if found:
         write_json(out / "differences.json", {"differences": [asdict(difference) for difference in found]})
     reports = [one.report for one in probed]
+    if curve:
+        figure = draw_training_curve(reports, [one.path.stem for one in stores])
+        for kind in ("svg", "png"):
+            figure.savefig(out / f"curve.{kind}")
     if json:
         document = reports[0].to_dict()
         if compare:
