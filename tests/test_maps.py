@@ -139,3 +139,31 @@ def test_a_large_graph_has_nearly_all_of_the_exact_one_and_true_distances(thread
     np.testing.assert_allclose(distances, np.linalg.norm(vectors[:, None] - vectors[rows], axis=2), atol=1e-3)
     assert (np.diff(distances, axis=1) >= 0).all()
     assert (rows[:, 0] == np.arange(4000)).mean() > 0.99
+
+
+# Machado, Oliveira & Fernandes 2009, https://doi.org/10.1109/TVCG.2009.113, table 1, severity 1, on linear RGB.
+COLOUR_BLIND = {
+    "protanopia": [[0.1523, 1.0526, -0.2049], [0.1145, 0.7863, 0.0992], [-0.0039, -0.0481, 1.0520]],
+    "deuteranopia": [[0.3673, 0.8606, -0.2280], [0.2801, 0.6725, 0.0474], [-0.0118, 0.0429, 0.9689]],
+    "tritanopia": [[1.2555, -0.0767, -0.1788], [-0.0784, 0.9308, 0.1476], [0.0047, 0.6914, 0.3039]],
+    "none": np.eye(3),
+}
+
+
+def oklab(linear):
+    """Ottosson 2020: equal distances look about equally large; 0.02 is just noticed."""
+    long = np.array([[0.41222, 0.53633, 0.05145], [0.21190, 0.68070, 0.10740], [0.08830, 0.28172, 0.62998]])
+    lab = np.array([[0.21045, 0.79362, -0.00407], [1.97800, -2.42859, 0.45059], [0.02590, 0.78277, -0.80868]])
+    return np.cbrt(linear.clip(0, 1) @ long.T) @ lab.T
+
+
+@pytest.mark.parametrize("kind", COLOUR_BLIND)
+@pytest.mark.parametrize("n", [2, 6, 12])
+def test_neighbours_in_the_tree_are_told_apart_by_the_colour_blind_too(n, kind):
+    colours = taxon_colours({(f"kingdom{row // 4}", f"taxon{row:02}"): 10 for row in range(n)}).values()
+    coded = np.array([[int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)] for colour in colours])
+    linear = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    seen = oklab(linear @ np.array(COLOUR_BLIND[kind]).T)
+    assert np.linalg.norm(np.diff(seen, axis=0), axis=1).min() > 0.1
+    if n <= 6:
+        assert min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]) > 0.05
