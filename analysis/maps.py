@@ -18,6 +18,9 @@ from cladescope.errors import InputError
 MIN_POINTS = 4
 MIN_DISTANCE = 0.1
 TSNE_LIMIT = 20_000
+EPOCHS, EPOCHS_OF_MANY, MANY = 200, 100, 10_000
+"""Passes of the layout over the graph, and those above 10,000 vectors: half of umap-learn's, since principal components are a
+good start. More gained no trustworthiness where it was measured (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,7 @@ class Map:
 def fit_map(
     vectors: Real[np.ndarray, "n d"], *, method: str = "umap", dim: int = 2, neighbours: int = 15, seed: int = 0
 ) -> Map:
-    """Lay out vectors; the same seed gives the same points on one machine, where the graph is exact (20,000 vectors).
+    """Lay out vectors; the same seed gives the same points on one machine.
 
     UMAP by umap-learn's fuzzy graph and layout (McInnes et al. 2018) on a graph by FAISS, from scaled principal
     components instead of the spectral start; seeded, its layout runs in one thread. t-SNE by scikit-learn, from
@@ -97,8 +100,9 @@ def fit_map(
     start = _principal(unit, dim, seed)
     clock.append(time.perf_counter())
     a, b = umap.find_ab_params(1.0, MIN_DISTANCE)
+    epochs = EPOCHS_OF_MANY if n > MANY else EPOCHS
     points, _ = umap.simplicial_set_embedding(
-        unit, graph, dim, 1.0, a, b, 1.0, 5, None, start, random, "euclidean", {}, False, {}, False, parallel=False
+        unit, graph, dim, 1.0, a, b, 1.0, 5, epochs, start, random, "euclidean", {}, False, {}, False, parallel=False
     )
     clock.append(time.perf_counter())
     steps = ("graph", "fuzzy set", "initialisation", "optimisation")
