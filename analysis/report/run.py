@@ -124,8 +124,11 @@ def _read(store: Store, **selection: str | None) -> Pictures:
 
 def _labels(stores: Sequence[Store]) -> list[str]:
     """Short names that differ."""
-    # An encoder of this machine is called by its whole path: the last two parts of it are enough here.
-    names = [re.sub(r"(^|@)/\S*/([^/]+/[^/]+)$", r"\1\2", store.card.name) for store in stores]
+    # Of a path the last two parts are enough here, and of a timm backbone its name; the whole name stands in the table.
+    names = [
+        re.sub(r"^(timm:[^@?]+)[@?].*$", r"\1", re.sub(r"^/\S*/([^/]+/[^/]+)$", r"\1", store.card.name))
+        for store in stores
+    ]
     labels = [
         name if names.count(name) == 1 else f"{name} in {store.path.name}"
         for name, store in zip(names, stores, strict=True)
