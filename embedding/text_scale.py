@@ -16,7 +16,7 @@ from cladescope.embedding.encoder import EncoderCard
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
 
-_TYPES = {"float16": "torch.float16", "float32": "torch.float32", "float64": "torch.float64", "int64": "torch.int64"}
+_TYPES = {"float32": "torch.float32", "float64": "torch.float64", "int64": "torch.int64"}
 
 
 def stored_text_scale(card: EncoderCard) -> float | None:
@@ -58,10 +58,15 @@ def _weights(name: str) -> Path | None:
 
 
 def _hash(file: Any) -> str:
-    """As `encoders.weights.hash_weights` has it of the model that the file holds. Raises KeyError for other types."""
+    """As `encoders.weights.hash_weights` has it of the model that the file holds. Raises KeyError for other types.
+
+    A model is made in float32, whatever the file has.
+    """
     digest = hashlib.sha256()
     for name in sorted(file.keys()):
         values = file.get_tensor(name)
+        if values.dtype == np.float16:
+            values = values.astype(np.float32)
         digest.update(f"{name} {_TYPES[values.dtype.name]} {tuple(values.shape)}\n".encode())
         digest.update(values.tobytes())
     return digest.hexdigest()

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cladescope.analysis import duplicates, label_errors, outliers
+from cladescope.analysis import audit as audit_module
+from cladescope.analysis import duplicates, label_errors, neighbour_graph, outliers
 from cladescope.analysis.audit import Pictures, audit, neighbours
 from cladescope.analysis.audit_files import write_audit
 from cladescope.arrays import normalise
@@ -61,6 +62,21 @@ def test_neighbours_are_those_of_a_full_sort():
     np.fill_diagonal(scores, -np.inf)
     _, found = neighbours(vectors, 5)
     np.testing.assert_array_equal(found, np.argsort(-scores, axis=1, kind="stable")[:, :5])
+
+
+def test_what_is_found_among_many_is_what_is_found_among_few(monkeypatch):
+    vectors, lineages = clade()
+    vectors[200] = vectors[5] + 1e-4
+    lineages[40] = lineages[300]
+    exact = audit(pictures_of(vectors, lineages))
+    monkeypatch.setattr(audit_module, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(neighbour_graph, "EXACT_UP_TO", 100)
+    found = audit(pictures_of(vectors, lineages))
+    assert any("among the nearest cells" in note for note in found.summary["notes"])
+    assert [row["image_id"] for row in found.label_errors] == [row["image_id"] for row in exact.label_errors]
+    assert (
+        {row["image_id"] for row in found.duplicates} == {row["image_id"] for row in exact.duplicates} >= {"i5", "i200"}
+    )
 
 
 def test_a_clean_set_has_no_label_errors_and_hardly_an_outlier():
