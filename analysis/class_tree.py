@@ -7,7 +7,7 @@ holds the tree and these sums; `class_gallery` makes the probabilities, `backoff
 
 from collections.abc import Sequence
 from functools import cached_property
-from typing import SupportsIndex, overload
+from typing import SupportsIndex
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Int
 from cladescope.errors import TaxonError
 from cladescope.rank_table import rank_dictionary, rank_table
 from cladescope.taxon import RANK_INDEX, RANKS, Taxon
-from cladescope.text_column import TextColumn
+from cladescope.text_column import MadeTexts, TextColumn
 
 
 class ClassTree:
@@ -171,6 +171,14 @@ class ClassTree:
         rolled: Float[np.ndarray, "q n"] = found.T
         return rolled
 
+    def names(self) -> MadeTexts:
+        """The path of each class as text.
+
+        >>> ClassTree.from_taxa([Taxon(("Animalia",)), Taxon(("Animalia", "Chordata"))]).names()[1]
+        'Animalia > Chordata'
+        """
+        return MadeTexts(self.n_classes, lambda row: str(self.class_taxon(row)))
+
     def descend(self, node_scores: Float[np.ndarray, "q n"]) -> Int[np.ndarray, "q ranks"]:
         """From the best root to the best of its children and on to a tip: the node at each rank, -1 where none is met.
 
@@ -192,29 +200,3 @@ class ClassTree:
                 here[rows] = best
             moving = np.setdiff1d(moving, np.concatenate([np.empty(0, np.int64), *stopped]))
         return path
-
-
-class ClassNames(Sequence[str]):
-    """The path of each class of a tree as text, made when it is asked for: a million of them are never held.
-
-    >>> tree = ClassTree.from_taxa([Taxon(("Animalia",)), Taxon(("Animalia", "Chordata"))])
-    >>> ClassNames(tree)[1], len(ClassNames(tree))
-    ('Animalia > Chordata', 2)
-    """
-
-    def __init__(self, tree: ClassTree) -> None:
-        self._tree = tree
-
-    def __len__(self) -> int:
-        return self._tree.n_classes
-
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self[one] for one in range(*row.indices(len(self)))]
-        return str(self._tree.class_taxon(row))

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 import pyarrow as pa
@@ -18,13 +17,13 @@ from jaxtyping import Float, Float16, Int
 
 from cladescope.analysis.benchmark.naming import name_vectors
 from cladescope.analysis.class_gallery import ClassGallery
-from cladescope.analysis.class_tree import ClassNames, ClassTree
+from cladescope.analysis.class_tree import ClassTree
 from cladescope.arrays import blocks
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import name_of, prompt
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors
-from cladescope.text_column import TextColumn
+from cladescope.text_column import MadeTexts, TextColumn
 
 TEXT_TYPE = "taxon_com"
 """Names at all ranks and the common name: the fullest text that BioCLIP's encoders are trained on."""
@@ -58,9 +57,10 @@ def taxon_gallery(
     """
     scale = encoder.text_scale
     tree, common = ClassTree.from_table(table), TextColumn(table["common_name"])
-    texts = _Texts(tree, common, text_type, is_name=templates)
+    tell = name_of if templates else prompt
+    texts = MadeTexts(len(table), lambda row: tell(tree.class_taxon(row), text_type, common_name=common[row]))
     vectors = text_vectors(encoder, texts, templates=templates, cache=cache, progress=progress)
-    return ClassGallery(vectors, ClassNames(tree), scale, tree=tree, common_names=common)
+    return ClassGallery(vectors, tree.names(), scale, tree=tree, common_names=common)
 
 
 def gallery_of(vectors: Float[np.ndarray, "c d"], table: pa.Table, scale: float) -> ClassGallery:
@@ -74,29 +74,7 @@ def gallery_of(vectors: Float[np.ndarray, "c d"], table: pa.Table, scale: float)
     """
     tree = ClassTree.from_table(table)
     common = TextColumn(table["common_name"])
-    return ClassGallery(vectors, ClassNames(tree), scale, tree=tree, common_names=common)
-
-
-class _Texts(Sequence[str]):
-    """What the encoder is told of each class, made when it is asked for."""
-
-    def __init__(self, tree: ClassTree, common: TextColumn, text_type: str, *, is_name: bool) -> None:
-        self._tree, self._common, self._text_type = tree, common, text_type
-        self._tell = name_of if is_name else prompt
-
-    def __len__(self) -> int:
-        return self._tree.n_classes
-
-    @overload
-    def __getitem__(self, row: int) -> str: ...
-
-    @overload
-    def __getitem__(self, row: slice) -> list[str]: ...
-
-    def __getitem__(self, row: int | slice) -> str | list[str]:
-        if isinstance(row, slice):
-            return [self[one] for one in range(*row.indices(len(self)))]
-        return self._tell(self._tree.class_taxon(row), self._text_type, common_name=self._common[row])
+    return ClassGallery(vectors, tree.names(), scale, tree=tree, common_names=common)
 
 
 def label_gallery(encoder: Encoder, labels: Sequence[str]) -> ClassGallery:
