@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import SafetensorError
 
 from cladescope.analysis.audit import Pictures
 from cladescope.analysis.drill_down import draw_drill_down, drill_down
@@ -15,8 +16,10 @@ from cladescope.analysis.map_figures import draw_map, save_figure
 from cladescope.analysis.map_page import map_page
 from cladescope.analysis.map_quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.maps import Map
+from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors
+from cladescope.index.store import Store
 from cladescope.taxonomy import RANK_INDEX, RANKS
 
 
@@ -71,6 +74,23 @@ def write_map(
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
     return summary
+
+
+def place_onto(store: Store, pictures: Pictures, saved: Path, folder: Path) -> int:
+    """Write placed.parquet: the points of a store's pictures on a map that was drawn before; returns how many they are.
+
+    Raises InputError where `saved` holds no map, and StoreError where it is of another encoder.
+    """
+    try:
+        about = json.loads((saved / "map.json").read_text(encoding="utf-8"))
+        fitted, card = Map.load(saved / "map.safetensors"), EncoderCard.from_dict(about["encoder"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InputError(f"{saved} holds no map ({error}): name a folder that `cladescope map` wrote") from error
+    store.check(card)
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_coordinates(pictures, fitted.place(pictures.vectors), folder / "placed.parquet")
+    return len(pictures.rows)
 
 
 def write_drill_down(pictures: Pictures, folder: Path, *, seed: int) -> None:

@@ -116,6 +116,13 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
     } <= {path.name for path in out.iterdir()}
     assert ended.json == json.loads((out / "map.json").read_text())
     assert pq.read_table(out / "coordinates.parquet").num_rows == ended.json["pictures"]
+    later = tmp_path / "later"
+    assert run("map", tmp_path / "s", "--onto", out, "--out", later).status == 0
+    again, placed = (pq.read_table(folder / "placed.parquet") for folder in (later, out))
+    assert again.drop_columns(["x", "y"]).equals(placed.drop_columns(["x", "y"]))
+    for axis in "xy":  # a saved map has its vectors in half precision
+        np.testing.assert_allclose(again[axis].to_numpy(), placed[axis].to_numpy(), atol=0.05)
+    assert "holds no map" in fails("map", tmp_path / "s", "--onto", tmp_path, "--out", tmp_path / "b")
     assert "not empty" in fails("map", tmp_path / "s", "--out", out)
     assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
 

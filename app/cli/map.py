@@ -33,6 +33,10 @@ def map_(
         Path | None,
         typer.Option(metavar="STORE", help="Place this store's pictures of the same encoder on the map too."),
     ] = None,
+    onto: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Draw no map: place this store's pictures on the one drawn in this folder."),
+    ] = None,
     drill_down: Annotated[
         bool, typer.Option("--drill-down", help="Also draw t-SNE maps rank by rank into the largest taxon.")
     ] = False,
@@ -43,7 +47,7 @@ def map_(
     Example: cladescope map photos.store --color family --out map
     """
     from cladescope.analysis.audit import Pictures
-    from cladescope.analysis.map_files import check_new, write_drill_down, write_map
+    from cladescope.analysis.map_files import check_new, place_onto, write_drill_down, write_map
     from cladescope.analysis.maps import fit_map
     from cladescope.errors import InputError
     from cladescope.index.store import Store
@@ -58,7 +62,16 @@ def map_(
         second = Store.open(place)
         second.check(opened.card)
         placed = Pictures.of_store(second)
+    if onto is not None and (place is not None or drill_down):
+        raise typer.BadParameter("--onto draws no map: leave out --place and --drill-down")
     pictures = Pictures.of_store(opened, where=where, within=within, limit=limit, seed=seed)
+    if onto is not None:
+        n = place_onto(opened, pictures, onto, out)
+        if json:
+            print_json({"store": str(store), "map": str(onto), "placed": n, "left_out": pictures.left_out})
+        else:
+            say(f"{n:,} pictures placed: {out / 'placed.parquet'}")
+        return
     fitted = fit_map(pictures.vectors, method=method.value, dim=dim, neighbours=neighbours, seed=seed)
     about: dict[str, Any] = {
         "store": str(store),
