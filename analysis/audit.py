@@ -5,19 +5,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32
 
 from cladescope.analysis import duplicates, label_errors, neighbour_graph, outliers
+from cladescope.analysis.neighbour_graph import nearest_others
 from cladescope.arrays import has_direction, normalise
 from cladescope.errors import InputError
 from cladescope.index import exact
-from cladescope.index.gallery import Gallery
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANK_INDEX, RANKS
 
 K = 10
-EXACT_UP_TO = 100_000
-"""Pictures up to which each is compared with every other."""
 COLUMNS = ("image_id", "uri", "content_hash", "observation_id", *RANKS, "common_name")
 
 Row = dict[str, Any]
@@ -106,11 +104,9 @@ def audit(
         notes.append(f"{pictures.left_out} pictures left out: their vectors have no direction (NaN or zero)")
     if n <= k:
         notes.append(f"{n} pictures are fewer than {k} neighbours and oneself: {n - 1} are asked")
-    if n > EXACT_UP_TO:
-        notes.append(
-            f"more than {EXACT_UP_TO:,} pictures: neighbours are sought among the nearest cells, and a few are missed"
-        )
-    scores, near = neighbours(pictures.vectors, min(k, n - 1))
+    if n * n > neighbour_graph.EXACT_PAIRS:
+        notes.append(f"{n:,} pictures: neighbours are sought among the nearest cells, and a few are missed")
+    scores, near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))
     least = duplicates.threshold(scores[:, 0])
     codes, names = label_errors.encode_labels([[row.get(rank) for rank in RANKS] for row in pictures.rows])
     deepest = RANK_INDEX[rank]
@@ -161,27 +157,6 @@ def audit(
         ],
         [_suspect(pictures, one, near, codes, names) for one in suspects],
     )
-
-
-def neighbours(
-    vectors: Float[np.ndarray, "n d"], k: int
-) -> tuple[Float32[np.ndarray, "n k"], Int64[np.ndarray, "n k"]]:
-    """Scores and rows of the k nearest of each vector among the others, best first; above `EXACT_UP_TO` nearly all of them.
-
-    >>> neighbours(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), 1)[1].T
-    array([[2, 2, 1]])
-    """
-    n = len(vectors)
-    keys = np.arange(n)
-    if n > EXACT_UP_TO:
-        unit = np.ascontiguousarray(vectors, np.float32)
-        found, distances = neighbour_graph.nearest(unit, unit, k + 1)
-        scores = 1 - distances**2 / 2
-    else:
-        scores, found = Gallery(keys, vectors).search(vectors, min(k + 1, n))
-    own = found == keys[:, None]
-    own[~own.any(axis=1), -1] = True  # among more copies than k + 1 a row may miss itself
-    return scores[~own].reshape(n, -1), found[~own].reshape(n, -1)
 
 
 def lineage(row: Row) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Integer
+from jaxtyping import Float, Int, Integer
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -72,11 +72,3 @@ def groups(n: int, pairs: Int[np.ndarray, "pairs 2"]) -> list[Int[np.ndarray, " 
 def mixed(group: Int[np.ndarray, " m"], values: Sequence[object]) -> bool:
     """Whether the rows of a group have different values; None, an unknown one, differs from nothing."""
     return len({values[row] for row in group} - {None}) > 1
-
-
-def rows_in(n: int, parts: Sequence[Int[np.ndarray, " _"]]) -> Bool[np.ndarray, " n"]:
-    """Which rows belong to any of the groups."""
-    inside = np.zeros(n, bool)
-    for part in parts:
-        inside[part] = True
-    return inside

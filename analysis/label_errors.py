@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int, Integer
 
+from cladescope.analysis.hierarchy.variance import class_sums
 from cladescope.analysis.metrics import BLOCK_BYTES
 from cladescope.arrays import blocks
 from cladescope.taxonomy import RANKS
@@ -76,17 +77,15 @@ def find(
         size = np.bincount(own[own >= 0], minlength=n_taxa)
         seen = np.maximum(np.bincount(own[labelled], minlength=n_taxa), 1)
         usual = np.bincount(own[labelled], weights=own_share[labelled], minlength=n_taxa) / seen
-        doubted = [
-            int(row)
-            for row in labelled
-            if int(row) not in found
-            and best[row] != own[row]
-            and share[row] > own_share[row]
-            and share[row] >= min(float(usual[best[row]]), ENOUGH)
-            and size[own[row]] >= MIN_MEMBERS
-        ]
-        agreed = _nearest_mean(vectors, own, n_taxa, np.array(doubted, np.int64))
-        for row, by_mean in zip(doubted, agreed, strict=True):
+        doubtful = (
+            (best[labelled] != own[labelled])
+            & (share[labelled] > own_share[labelled])
+            & (share[labelled] >= np.minimum(usual[best[labelled]], ENOUGH))
+            & (size[own[labelled]] >= MIN_MEMBERS)
+        )
+        doubted = np.setdiff1d(labelled[doubtful], np.fromiter(found, np.int64, len(found)))
+        agreed = _nearest_mean(vectors, own, doubted)
+        for row, by_mean in zip(doubted.tolist(), agreed, strict=True):
             if by_mean == best[row]:
                 found[row] = Suspect(row, rank, int(best[row]), float(share[row] - own_share[row]))
     return sorted(found.values(), key=lambda one: (one.rank, -one.confidence, one.row))
@@ -109,15 +108,14 @@ def _votes(
 
 
 def _nearest_mean(
-    vectors: Float[np.ndarray, "n d"], own: Int[np.ndarray, " n"], n_taxa: int, rows: Int[np.ndarray, " q"]
+    vectors: Float[np.ndarray, "n d"], own: Int[np.ndarray, " n"], rows: Int[np.ndarray, " q"]
 ) -> Int[np.ndarray, " q"]:
     """The taxon of the nearest mean by cosine, the row itself taken out of its own taxon's sum."""
-    sums = np.zeros((n_taxa, vectors.shape[1]), np.float32)
     known = own >= 0
-    np.add.at(sums, own[known], vectors[known])
+    sums, _ = class_sums(vectors[known], own[known])
     length = np.maximum(np.linalg.norm(sums, axis=1), 1e-12)
     nearest = np.empty(len(rows), np.int64)
-    for start, stop in blocks(len(rows), size=max(1, BLOCK_BYTES // (4 * n_taxa))):
+    for start, stop in blocks(len(rows), size=max(1, BLOCK_BYTES // (4 * len(sums)))):
         asked, mine = vectors[rows[start:stop]], own[rows[start:stop]]
         scores = asked @ sums.T / length
         rest = sums[mine] - asked

@@ -2,11 +2,14 @@
 
 import faiss
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float, Float32, Int, Int64
 
 from cladescope.arrays import blocks
+from cladescope.index.gallery import Gallery
 
 EXACT_UP_TO = 20_000
+EXACT_PAIRS = 10**10
+"""Pairs of rows up to which `nearest_others` compares them all: 100,000 with each other, or 5,000 with two million."""
 REDUCED_DIM = 96
 """Principal components by which candidates are looked for."""
 PROBES = 32
@@ -53,6 +56,30 @@ def nearest(
     found[missing] = np.broadcast_to(found[:, :1], found.shape)[missing]
     distances[missing] = np.broadcast_to(distances[:, :1], distances.shape)[missing]
     return found, distances
+
+
+def nearest_others(
+    vectors: Float[np.ndarray, "n d"], queries: Int[np.ndarray, " q"], k: int
+) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+    """Cosines and rows of the k nearest other vectors of some rows, best first; vectors have unit length, k is less than n.
+
+    Exact (2 q n d operations, 24 q k bytes) up to `EXACT_PAIRS` pairs, above by `nearest`. A row is left out by its number,
+    not by its score: a copy of it is a neighbour.
+
+    >>> nearest_others(np.array([[1, 0], [0, 1], [0.6, 0.8]], np.float32), np.arange(3), 1)[1].T
+    array([[2, 2, 1]])
+    """
+    asked = vectors[queries].astype(np.float32, copy=False)
+    if len(queries) * len(vectors) > EXACT_PAIRS:
+        rows, distances = nearest(vectors.astype(np.float32, copy=False), asked, k + 1)
+        scores = 1 - distances**2 / 2
+    else:
+        scores, rows = Gallery(np.arange(len(vectors)), vectors).search(asked, k + 1)
+    other = rows != queries[:, None]
+    other[other.all(axis=1), -1] = False  # more copies of it than k + 1, or a miss
+    # Where the nearest stands for those that were not found it may be the row itself, more than once.
+    other[np.cumsum(~other, axis=1) > 1] = True
+    return scores[other].reshape(-1, k), rows[other].reshape(-1, k)
 
 
 def _principal_axes(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "d m"]:

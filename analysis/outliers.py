@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int
 
-from cladescope.index.gallery import Gallery
+from cladescope.analysis.neighbour_graph import nearest_others
 from cladescope.taxonomy import RANKS
 
 K = 5
@@ -59,10 +59,6 @@ def find(
 
 
 def _mean_distance(vectors: Float[np.ndarray, "m d"], k: int) -> Float64[np.ndarray, " m"]:
-    m = len(vectors)
-    keys = np.arange(m)
-    scores, found = Gallery(keys, vectors).search(vectors, min(k + 1, m))
-    own = found == keys[:, None]
-    own[~own.any(axis=1), -1] = True  # among more copies than k + 1 a row may miss itself
-    near: Float64[np.ndarray, " m"] = 1.0 - scores[~own].reshape(m, -1).astype(np.float64).mean(axis=1)
+    scores, _ = nearest_others(vectors, np.arange(len(vectors)), min(k, len(vectors) - 1))
+    near: Float64[np.ndarray, " m"] = 1.0 - scores.astype(np.float64).mean(axis=1)
     return near

@@ -5,9 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cladescope.analysis import audit as audit_module
 from cladescope.analysis import duplicates, label_errors, neighbour_graph, outliers
-from cladescope.analysis.audit import Pictures, audit, neighbours
+from cladescope.analysis.audit import Pictures, audit
 from cladescope.analysis.audit_files import write_audit
 from cladescope.arrays import normalise
 from cladescope.embedding.encoder import EncoderCard
@@ -60,7 +59,7 @@ def test_neighbours_are_those_of_a_full_sort():
     vectors, _ = clade()
     scores = vectors @ vectors.T
     np.fill_diagonal(scores, -np.inf)
-    _, found = neighbours(vectors, 5)
+    _, found = neighbour_graph.nearest_others(vectors, np.arange(len(vectors)), 5)
     np.testing.assert_array_equal(found, np.argsort(-scores, axis=1, kind="stable")[:, :5])
 
 
@@ -69,7 +68,7 @@ def test_what_is_found_among_many_is_what_is_found_among_few(monkeypatch):
     vectors[200] = vectors[5] + 1e-4
     lineages[40] = lineages[300]
     exact = audit(pictures_of(vectors, lineages))
-    monkeypatch.setattr(audit_module, "EXACT_UP_TO", 100)
+    monkeypatch.setattr(neighbour_graph, "EXACT_PAIRS", 1000)
     monkeypatch.setattr(neighbour_graph, "EXACT_UP_TO", 100)
     found = audit(pictures_of(vectors, lineages))
     assert any("among the nearest cells" in note for note in found.summary["notes"])

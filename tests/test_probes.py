@@ -15,6 +15,7 @@ from cladescope.analysis.hierarchy.result import ProbeReport
 from cladescope.analysis.hierarchy.run import probe
 from cladescope.analysis.hierarchy.training_curve import draw_training_curve
 from cladescope.analysis.hierarchy.variants import variant_separation
+from cladescope.analysis.neighbour_graph import nearest_others
 from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from cladescope.rank_table import rank_codes, rank_table
@@ -70,7 +71,7 @@ def test_eta_squared_is_the_classical_ratio():
 
 def test_neighbours_leave_the_query_out_even_among_copies():
     x = np.repeat(unit(2), 10, axis=0)
-    _, rows = neighbours.neighbours(x, np.arange(20), 3)
+    _, rows = nearest_others(x, np.arange(20), 3)
     assert rows.shape == (20, 3)
     assert not (rows == np.arange(20)[:, None]).any()
     assert (rows // 10 == np.arange(20)[:, None] // 10).all()
@@ -245,7 +246,7 @@ def test_nearest_agreement_of_bioclip_2_is_as_published():
     # Counted as there: all 1,030 pictures are in the gallery, and a neighbour without the rank does not agree.
     table = pq.read_table(SHARED_DATA / "vectors" / "bioclip2_tol200m_1030.parquet")
     vectors = normalise(np.array(table["emb"].to_pylist(), np.float32))
-    _, rows = neighbours.neighbours(vectors, np.arange(len(vectors)), 1)
+    _, rows = nearest_others(vectors, np.arange(len(vectors)), 1)
     _, codes = rank_codes(table)
 
     def agreement(rank):

@@ -18,7 +18,7 @@ from cladescope.embedding.decode import decode
 from cladescope.embedding.prompts import prompt
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import PictureError
-from cladescope.taxon import RANKS, Taxon
+from cladescope.taxon import Taxon
 from cladescope.training.distributed import ALONE, Group
 from cladescope.training.examples import Examples
 from cladescope.training.model import Towers
@@ -163,17 +163,6 @@ def few_shot(vectors: Float[np.ndarray, "n d"], classes: Int[np.ndarray, " n"]) 
     if len(np.unique(classes[enough])) < 2:
         return {}
     return {name: float(metrics.simple_shot(vectors[enough], classes[enough], k=k).mean()) for name, k in SHOTS.items()}
-
-
-def neighbour_agreement(
-    queries: Float[np.ndarray, "q d"],
-    query_codes: Int[np.ndarray, "q ranks"],
-    gallery: Float[np.ndarray, "n d"],
-    gallery_codes: Int[np.ndarray, "n ranks"],
-) -> dict[str, float]:
-    """For each rank, how often the nearest picture of a gallery is of the query's taxon; ranks without a query left out."""
-    shares = metrics.nearest_agreement_between(queries, query_codes, gallery, gallery_codes)
-    return {rank: float(share) for rank, share in zip(RANKS, shares, strict=True) if not np.isnan(share)}
 
 
 def common_names_of(examples: Examples) -> list[str | None]:

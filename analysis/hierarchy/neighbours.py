@@ -3,21 +3,6 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cladescope.index.gallery import Gallery
-
-
-def neighbours(
-    vectors: Float[np.ndarray, "n d"], queries: Int[np.ndarray, " q"], k: int
-) -> tuple[Float[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
-    """Cosines and rows of the k nearest other pictures of some rows, exact; 24 q k bytes. k is less than n.
-
-    A row's own vector is left out by its number, not its score: a copy of it is a neighbour.
-    """
-    scores, rows = Gallery(np.arange(len(vectors)), vectors).search(vectors[queries].astype(np.float32), k + 1)
-    other = rows != queries[:, None]
-    other[other.all(axis=1), -1] = False  # more copies of it than k + 1
-    return scores[other].reshape(-1, k), rows[other].reshape(-1, k)
-
 
 def purity(
     labels: Int[np.ndarray, " n"], queries: Int[np.ndarray, " q"], rows: Int[np.ndarray, "q k"]

@@ -13,6 +13,7 @@ from cladescope.analysis.hierarchy.resample import balanced_mean, group_means_re
 from cladescope.analysis.hierarchy.result import ProbeReport, ProbeResult
 from cladescope.analysis.hierarchy.tree_probes import TreeProbes, all_distances
 from cladescope.analysis.hierarchy.variants import variant_separation
+from cladescope.analysis.neighbour_graph import nearest_others
 from cladescope.errors import InputError
 from cladescope.taxon import RANKS
 from cladescope.tree import Tree
@@ -56,7 +57,7 @@ def probe(
     rng = np.random.default_rng(seed)
     n, k = len(pictures), min(K, len(pictures) - 2)
     queries = np.sort(rng.choice(n, min(sample, n), replace=False))
-    _, nearest = neighbours.neighbours(pictures.vectors, queries, k)
+    _, nearest = nearest_others(pictures.vectors, queries, k)
     for rank in RANKS:
         try:
             results += rank_probes(

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from cladescope.analysis.hierarchy.result import ProbeReport, ProbeResult
@@ -72,7 +74,4 @@ def draw_training_curve(reports: Sequence[ProbeReport], labels: Sequence[str]) -
 
 def _viridis(n: int) -> list[str]:
     """Colours from dark to light, which keep their order without hue: the widest rank is the darkest."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
     return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0, 0.92, n))]

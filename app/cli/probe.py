@@ -38,7 +38,7 @@ def probe(
     from cladescope.analysis.hierarchy.pictures import Pictures
     from cladescope.analysis.hierarchy.run import probe as measure
     from cladescope.analysis.hierarchy.training_curve import draw_training_curve
-    from cladescope.index.files import write_json
+    from cladescope.index.files import disk_errors, write_json
     from cladescope.index.store import Store
     from cladescope.trees import read_tree
 
@@ -72,8 +72,9 @@ def probe(
     reports = [one.report for one in probed]
     if curve:
         figure = draw_training_curve(reports, [one.path.stem for one in stores])
-        for kind in ("svg", "png"):
-            figure.savefig(out / f"curve.{kind}")
+        with disk_errors(out):
+            for kind in ("svg", "png"):
+                figure.savefig(out / f"curve.{kind}")
     if json:
         document = reports[0].to_dict()
         if compare:
