@@ -14,13 +14,12 @@ the draws that ask for it. `bits`: information gained, see `tree_metrics.informa
 """
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+from held_out import redraw
 from side_by_side import print_table
 
 from cladescope.analysis import metrics
@@ -30,26 +29,11 @@ from cladescope.analysis.fitting import best_scale, fit_classes
 from cladescope.analysis.tree_metrics import information_gained
 from cladescope.embedding.encoder import Encoder
 from cladescope.taxon import RANKS, Taxon
-from cladescope.training.examples import Examples, load_examples
-from cladescope.training.splits import Split, SplitConfig, content_hashes, split
 
 RISKS = (0.05, 0.1, 0.2)
 TEMPERATURE_SHARE = 0.2
 Asked = tuple[np.ndarray, list[Taxon]]
 """Probabilities of some pictures, and their true taxa."""
-
-
-def redraw(source: str, report_path: str) -> tuple[Examples, Split]:
-    """The examples, and the split of the run."""
-    report = json.loads(Path(report_path).read_text())
-    examples = load_examples(source)
-    config = SplitConfig(**{key: report[key] for key in ("species", "images", "group_by", "seed")})
-    parts = split(examples, config, contents=content_hashes(examples) if "content" in report["overlaps"] else None)
-    drawn = sorted(map(str, parts.held_out_taxa))
-    assert (len(parts.train), drawn) == (report["n_train"], sorted(report["held_out_taxa"])), (
-        "the source is not what it was"
-    )
-    return examples, parts
 
 
 def main() -> None:

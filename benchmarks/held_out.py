@@ -35,6 +35,19 @@ FOLDS = 5
 NEIGHBOUR_RANKS = ("class", "order", "family")
 
 
+def redraw(source: str, report_path: str) -> tuple[Examples, Split]:
+    """The examples, and the split of a run whose `split.json` lies at a path."""
+    report = json.loads(Path(report_path).read_text())
+    examples = load_examples(source)
+    config = SplitConfig(**{key: report[key] for key in ("species", "images", "group_by", "seed")})
+    parts = split(examples, config, contents=content_hashes(examples) if "content" in report["overlaps"] else None)
+    drawn = sorted(map(str, parts.held_out_taxa))
+    assert (len(parts.train), drawn) == (report["n_train"], sorted(report["held_out_taxa"])), (
+        "the source is not what it was"
+    )
+    return examples, parts
+
+
 def right_by_score(encoder: Encoder, examples: Examples, parts: Split) -> dict[str, np.ndarray]:
     """For each score whether each picture that was asked for was right; for few-shot in each fold, see `few_shot_right`."""
     classes, codes = examples.classes(), examples.codes()
@@ -86,20 +99,18 @@ def few_shot_right(vectors: np.ndarray, labels: np.ndarray, *, k: int) -> np.nda
     The draws and answers of `metrics.simple_shot`, which gives the share of each fold alone.
     """
     units = unit(vectors.astype(np.float64))
-    names = np.array(list(dict.fromkeys(labels.tolist())))
+    classes = metrics.in_order_of_appearance(labels)
     right = np.full((FOLDS, len(labels)), np.nan)
     for fold in range(FOLDS):
         generator = random.Random(fold)
         given, asked = [], []
-        for name in names:
-            rows = np.flatnonzero(labels == name).tolist()
+        for code in range(classes.max() + 1):
+            rows = np.flatnonzero(classes == code).tolist()
             generator.shuffle(rows)
-            given.append(rows[:k])
+            given += rows[:k]
             asked += rows[k:]
-        moved = unit(units - units[np.concatenate(given)].mean(axis=0))
-        means = np.stack([moved[rows].mean(axis=0) for rows in given])
-        distances = (means**2).sum(axis=1) - 2 * moved[asked] @ means.T
-        right[fold, asked] = names[distances.argmin(axis=1)] == labels[asked]
+        predicted = metrics.nearest_mean(units[given], classes[given], units, np.array(asked))
+        right[fold, asked] = predicted == classes[asked]
     return right
 
 
@@ -156,15 +167,7 @@ def main() -> None:
     names = dict(labelled(text) for text in options.encoder)
     if options.against is not None and options.against not in names:
         parser.error(f"--against is {options.against!r}: expected one of {', '.join(names)}")
-    report = json.loads(Path(options.split).read_text())
-    examples = load_examples(options.source)
-    config = SplitConfig(**{key: report[key] for key in ("species", "images", "group_by", "seed")})
-    contents = content_hashes(examples) if "content" in report["overlaps"] else None
-    parts = split(examples, config, contents=contents)
-    drawn = sorted(map(str, parts.held_out_taxa))
-    assert (len(parts.train), drawn) == (report["n_train"], sorted(report["held_out_taxa"])), (
-        "the source is not what it was"
-    )
+    examples, parts = redraw(options.source, options.split)
     print(
         f"{len(parts.train)} training pictures of {len(np.unique(examples.classes()[parts.train]))} classes; held out "
         f"{len(parts.held_out_images)} pictures of these and {len(parts.held_out_species)} of "
