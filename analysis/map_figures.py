@@ -60,12 +60,13 @@ def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...]
 
 
 def _densest(own: Real[np.ndarray, "n 2"]) -> np.ndarray:
-    """The point of a taxon around which most of its others lie: within a twentieth of its own spread."""
+    """The top of the place where most of a taxon's points lie: within a tenth of its own spread of one of them."""
     some = own if len(own) <= MOST_FOR_DENSITY else own[:: len(own) // MOST_FOR_DENSITY]
-    radius = max(float(np.ptp(own, axis=0).max()) / 20, 1e-9)
-    near = cKDTree(some).query_ball_point(some, radius, return_length=True)
-    found: np.ndarray = some[int(np.argmax(near))]
-    return found
+    radius = max(float(np.ptp(own, axis=0).max()) / 10, 1e-9)
+    tree = cKDTree(some)
+    middle = int(np.argmax(tree.query_ball_point(some, radius, return_length=True)))
+    near = some[tree.query_ball_point(some[middle], radius)]
+    return np.array([near[:, 0].mean(), near[:, 1].max()])
 
 
 def _write_labels(axes: Axes, labels: Sequence[tuple[str, str, np.ndarray]]) -> None:
@@ -74,8 +75,8 @@ def _write_labels(axes: Axes, labels: Sequence[tuple[str, str, np.ndarray]]) -> 
     line, letter = 0.035 * (north - south), 0.0105 * (east - west)
     taken: list[tuple[float, float, float]] = []
     halo = [withStroke(linewidth=2.2, foreground="white")]
-    for name, colour, (x, y) in sorted(labels, key=lambda one: -one[2][1]):
-        half = letter * len(name) / 2
+    for name, colour, (x, top) in sorted(labels, key=lambda one: -one[2][1]):
+        half, y = letter * len(name) / 2, top + 0.7 * line  # above the points, not on them
         x_text = float(np.clip(x, west + half, east - half))
 
         def is_free(at: float, x_text: float = x_text, half: float = half) -> bool:
@@ -83,9 +84,10 @@ def _write_labels(axes: Axes, labels: Sequence[tuple[str, str, np.ndarray]]) -> 
 
         steps = sorted(range(-40, 41), key=abs)
         at = next((y + step * line / 2 for step in steps if is_free(y + step * line / 2)), y)
+        at = min(at, north - line / 2)
         taken.append((x_text, half, at))
         if at != y:
-            axes.plot([x, x_text], [y, at], color=colour, linewidth=0.7, scalex=False, scaley=False)
+            axes.plot([x, x_text], [top, at], color=colour, linewidth=0.7, scalex=False, scaley=False)
         axes.text(x_text, at, name, fontsize=7, ha="center", va="center", path_effects=halo, parse_math=False)
 
 
