@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cladescope.analysis import metrics
-from cladescope.analysis.contact_sheet import draw_answer
+from cladescope.analysis.audit.contact_sheet import draw_answer
+from cladescope.analysis.measures import accuracy
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.sources import open_source
@@ -18,7 +18,7 @@ from cladescope.index import ann
 from cladescope.index.gallery import Gallery
 from cladescope.index.retrieval import Answer
 from cladescope.index.store import Store
-from cladescope.simulate import SimulationConfig, simulate
+from cladescope.simulation import SimulationConfig, simulate
 from cladescope.taxonomy import RANKS
 
 SPECIES, IMAGES, SEED, K = 60, 10, 0, 10
@@ -75,5 +75,5 @@ def nearest_agreement(store: Store) -> dict[str, float]:
     order = np.argsort(rows)
     names = table.take(order[np.searchsorted(rows, gallery.keys, sorter=order)])
     codes = [names.column(rank).combine_chunks().dictionary_encode().indices.fill_null(-1) for rank in RANKS]
-    shares = metrics.nearest_agreement(gallery.vectors, np.stack(codes, axis=1))
+    shares = accuracy.nearest_agreement(gallery.vectors, np.stack(codes, axis=1))
     return {rank: float(share) for rank, share in zip(RANKS, shares, strict=True) if not np.isnan(share)}

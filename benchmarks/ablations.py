@@ -22,9 +22,9 @@ from side_by_side import machine, print_table
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import TEXT_TYPES
 from cladescope.training.config import load_config
-from cladescope.training.examples import Examples, load_examples
-from cladescope.training.splits import Split, SplitConfig, content_hashes, split
-from cladescope.training.train import train
+from cladescope.training.data.examples import Examples, load_examples
+from cladescope.training.data.splits import Split, SplitConfig, content_hashes, split
+from cladescope.training.loop.train import train
 
 OBJECTIVES = (
     "cross_entropy",

@@ -22,13 +22,13 @@ import numpy as np
 from held_out import redraw
 from side_by_side import print_table
 
-from cladescope.analysis import metrics
-from cladescope.analysis.backoff import BackOff, calibrated, critical_values, is_right, without_own
-from cladescope.analysis.class_tree import ClassTree
-from cladescope.analysis.fitting import best_scale, fit_classes
-from cladescope.analysis.tree_metrics import information_gained
+from cladescope.analysis.classify.back_off import BackOff, calibrated, critical_values, is_right, without_own
+from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.fitting import best_scale, fit_classes
+from cladescope.analysis.measures import accuracy
+from cladescope.analysis.measures.tree_metrics import information_gained
 from cladescope.embedding.encoder import Encoder
-from cladescope.taxon import RANKS, Taxon
+from cladescope.taxonomy.taxon import RANKS, Taxon
 
 RISKS = (0.05, 0.1, 0.2)
 TEMPERATURE_SHARE = 0.2
@@ -105,7 +105,7 @@ def table(tree: ClassTree, of_seen: Asked, of_new: Asked, risks: Sequence[float]
         for name, chosen in (("seen", is_seen), ("never seen", ~is_seen)):
             of = wrong[kind, risk][:, chosen]
             shares = np.nanmean(of[:, ~np.isnan(of).all(axis=0)], axis=0)
-            low, high = metrics.bootstrap_interval(shares)
+            low, high = accuracy.bootstrap_interval(shares)
             depth = deep[kind, risk][:, chosen]
             cover = [100 * (depth >= place).sum() / (~np.isnan(depth)).sum() for place in range(len(RANKS))]
             found = f"{100 * shares.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"

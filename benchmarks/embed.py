@@ -43,7 +43,7 @@ from cladescope.embedding.prepare import Failure, Prepared, prepare
 from cladescope.embedding.records import Record, Source
 from cladescope.embedding.sources import open_source
 from cladescope.index.store import Store
-from cladescope.simulate import SimulationConfig, simulate
+from cladescope.simulation import SimulationConfig, simulate
 
 RANDOM_MODEL = "ViT-S-32"
 PROBE, TRIALS = 16, 3

@@ -14,8 +14,8 @@ import numpy as np
 from side_by_side import print_table
 from sklearn.neighbors import NearestCentroid
 
-from cladescope.analysis.class_gallery import centred
-from cladescope.analysis.few_shot import SimpleShot
+from cladescope.analysis.classify.class_gallery import centred
+from cladescope.analysis.classify.few_shot import SimpleShot
 from cladescope.arrays import normalise
 
 

@@ -22,13 +22,18 @@ from pathlib import Path
 import numpy as np
 from side_by_side import print_table
 
-from cladescope.analysis import metrics
+from cladescope.analysis.measures.accuracy import (
+    bootstrap_interval,
+    in_order_of_appearance,
+    nearest_mean,
+    paired_difference,
+)
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import prompt
-from cladescope.taxon import RANKS
-from cladescope.training.evaluate import MIN_FEW_SHOT_IMAGES, TEXT_TYPE, common_names_of
-from cladescope.training.examples import Examples, load_examples
-from cladescope.training.splits import Split, SplitConfig, content_hashes, split
+from cladescope.taxonomy.taxon import RANKS
+from cladescope.training.data.examples import Examples, load_examples
+from cladescope.training.data.splits import Split, SplitConfig, content_hashes, split
+from cladescope.training.loop.evaluate import MIN_FEW_SHOT_IMAGES, TEXT_TYPE, common_names_of
 
 SHOTS = (1, 5)
 FOLDS = 5
@@ -96,10 +101,10 @@ def nearest_centroid(train: np.ndarray, classes: np.ndarray, queries: np.ndarray
 def few_shot_right(vectors: np.ndarray, labels: np.ndarray, *, k: int) -> np.ndarray:
     """Whether each picture is named rightly in each fold of SimpleShot (folds x n), NaN where it is among the given.
 
-    The draws and answers of `metrics.simple_shot`, which gives the share of each fold alone.
+    The draws and answers of `measures.accuracy.simple_shot`, which gives the share of each fold alone.
     """
     units = unit(vectors.astype(np.float64))
-    classes = metrics.in_order_of_appearance(labels)
+    classes = in_order_of_appearance(labels)
     right = np.full((FOLDS, len(labels)), np.nan)
     for fold in range(FOLDS):
         generator = random.Random(fold)
@@ -109,12 +114,12 @@ def few_shot_right(vectors: np.ndarray, labels: np.ndarray, *, k: int) -> np.nda
             generator.shuffle(rows)
             given += rows[:k]
             asked += rows[k:]
-        predicted = metrics.nearest_mean(units[given], classes[given], units, np.array(asked))
+        predicted = nearest_mean(units[given], classes[given], units, np.array(asked))
         right[fold, asked] = predicted == classes[asked]
     return right
 
 
-def accuracy(values: np.ndarray) -> np.ndarray:
+def share_right(values: np.ndarray) -> np.ndarray:
     """Share of right answers; of few-shot in each fold."""
     return np.nanmean(values, axis=-1)
 
@@ -128,8 +133,8 @@ def cell(values: np.ndarray | None) -> str:
     if values is None:
         return "-"
     if values.ndim == 2:
-        return f"{100 * accuracy(values).mean():.1f} ±{100 * accuracy(values).std():.1f}"
-    low, high = metrics.bootstrap_interval(values.astype(float))
+        return f"{100 * share_right(values).mean():.1f} ±{100 * share_right(values).std():.1f}"
+    low, high = bootstrap_interval(values.astype(float))
     return f"{100 * values.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
 
 
@@ -140,7 +145,7 @@ def difference(values: np.ndarray | None, other: np.ndarray | None) -> str:
     if values.ndim == 2:
         asked = ~np.isnan(values).all(axis=0)
         values, other = (np.nanmean(both[:, asked], axis=0) for both in (values, other))
-    low, high = metrics.paired_difference(values, other)
+    low, high = paired_difference(values, other)
     mean = 100 * float(values.mean() - other.mean())
     return f"{mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
 

@@ -40,13 +40,13 @@ def measure(method: str, n: int, d: int) -> None:
     """What a child does: draw, warm up, lay out, print."""
     import warnings
 
-    from cladescope.analysis.map_quality import trustworthiness
+    from cladescope.analysis.maps.quality import trustworthiness
 
     warnings.simplefilter("ignore")
     vectors = draw(n, d)
     steps: dict[str, float] = {}
     if method.startswith("cladescope"):
-        from cladescope.analysis.maps import fit_map
+        from cladescope.analysis.maps.layout import fit_map
 
         fit_map(vectors[:500])
         began = time.perf_counter()

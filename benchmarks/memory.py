@@ -35,7 +35,7 @@ SPECIES = 20
 
 def make_pictures(folder: str, sizes: str) -> None:
     """Simulate as many pictures as the smaller set has; write the larger as copies that differ in a byte after the end."""
-    from cladescope.simulate import SimulationConfig, simulate
+    from cladescope.simulation import SimulationConfig, simulate
 
     small, large = map(int, sizes.split(","))
     out = Path(folder)

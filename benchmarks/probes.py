@@ -31,9 +31,9 @@ def measure(n: int, d: int, species: int) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from cladescope.analysis.hierarchy.pictures import Pictures
-    from cladescope.analysis.hierarchy.run import probe
-    from cladescope.taxon import RANKS
+    from cladescope.analysis.probes.pictures import Pictures
+    from cladescope.analysis.probes.run import probe
+    from cladescope.taxonomy.taxon import RANKS
 
     rng = np.random.default_rng(0)
     codes = np.empty((species, len(RANKS)), np.int64)

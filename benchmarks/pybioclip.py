@@ -52,12 +52,12 @@ def make_files(folder: str, species: str) -> None:
     import pyarrow as pa
     from pyarrow import csv
 
-    from cladescope.analysis.taxon_lists import taxa_table
-    from cladescope.analysis.zero_shot import TEXT_TYPE
+    from cladescope.analysis.classify.taxon_lists import taxa_table
+    from cladescope.analysis.classify.zero_shot import TEXT_TYPE
     from cladescope.embedding.encoder import Encoder
     from cladescope.embedding.prompts import prompt
-    from cladescope.simulate import SimulationConfig, simulate
-    from cladescope.taxon import Taxon
+    from cladescope.simulation import SimulationConfig, simulate
+    from cladescope.taxonomy.taxon import Taxon
 
     out = Path(folder)
     manifest = simulate(out / "clades", SimulationConfig(species=int(species), images=1, size=224), workers=2)
@@ -89,9 +89,9 @@ def checkpoint() -> Path:
 def ours(folder: str, kind: str, pictures: str) -> None:
     """What is measured of ours."""
     began = time.perf_counter()
-    from cladescope.analysis.answers import Answers
-    from cladescope.analysis.precomputed import read_precomputed
-    from cladescope.analysis.zero_shot import gallery_of
+    from cladescope.analysis.classify.answers import Answers
+    from cladescope.analysis.classify.precomputed import read_precomputed
+    from cladescope.analysis.classify.zero_shot import gallery_of
     from cladescope.embedding.encoder import Encoder
 
     encoder = Encoder.load(str(checkpoint()))

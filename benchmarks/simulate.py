@@ -1,4 +1,4 @@
-"""Pictures a second of `cladescope.simulate`, drawn and written as JPEG, with one and with two processes.
+"""Pictures a second of `cladescope.simulation`, drawn and written as JPEG, with one and with two processes.
 
 python benchmarks/simulate.py --images 400
 """
@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from cladescope.simulate import SimulationConfig, simulate
+from cladescope.simulation import SimulationConfig, simulate
 
 
 def pictures_per_second(config: SimulationConfig, workers: int) -> float:

@@ -24,8 +24,8 @@ import open_clip_train
 from side_by_side import in_turn, machine, print_table
 
 from cladescope.embedding.prompts import prompt
-from cladescope.training.evaluate import common_names_of
-from cladescope.training.examples import load_examples
+from cladescope.training.data.examples import load_examples
+from cladescope.training.loop.evaluate import common_names_of
 
 
 def write_pairs(source: str, folder: Path, *, n: int) -> None:

@@ -83,7 +83,7 @@ def from_file(path: str, n: int) -> list[tuple[str, ...]]:
     """The first n species of a file. Stops where it has fewer."""
     from pyarrow import parquet
 
-    from cladescope.taxon import RANKS
+    from cladescope.taxonomy.taxon import RANKS
 
     rows = [row for row in parquet.read_table(path, columns=list(RANKS)).to_pylist() if row["species"]]
     if len(rows) < n:
@@ -132,7 +132,7 @@ def plain(folder: str, rank: str, pictures: str) -> None:
 
     from cladescope.embedding.text_scale import stored_text_scale
     from cladescope.index.store import Store
-    from cladescope.taxon import RANK_INDEX
+    from cladescope.taxonomy.taxon import RANK_INDEX
 
     out, place = Path(folder), RANK_INDEX[rank]
     started = time.perf_counter()

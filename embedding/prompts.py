@@ -10,7 +10,7 @@ from typing import Final, SupportsIndex
 
 from cladescope.embedding.known import hash64
 from cladescope.errors import InputError
-from cladescope.taxon import RANK_INDEX, RANKS, Taxon
+from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
 
 TEXT_TYPES: Final[tuple[str, ...]] = ("sci", "com", "taxon", "sci_com", "taxon_com")
 """Scientific name, common name, names at all ranks, and the first and the third with the common name; in BioCLIP's order."""

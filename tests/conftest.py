@@ -12,9 +12,9 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.sources import open_source
 from cladescope.index.store import Store
-from cladescope.simulate import SimulationConfig, simulate
-from tests.command_line import fails, misused, photos, query, run, vectors
-from tests.reading import remote
+from cladescope.simulation import SimulationConfig, simulate
+from tests.app.cli.command_line import fails, misused, photos, query, run, vectors
+from tests.embedding.reading import remote
 
 __all__ = ["fails", "misused", "photos", "query", "remote", "run", "vectors"]
 """Fixtures that stand in modules of their own."""
@@ -103,8 +103,8 @@ def write_checkpoint(folder: Path, *, seed: int) -> Path:
 @pytest.fixture(scope="module")
 def finished(one_thread: None, clades: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of training in the small configuration, saved at every second step; not to be changed."""
-    from cladescope.training.train import train
-    from tests.training import small
+    from cladescope.training.loop.train import train
+    from tests.training.small_runs import small
 
     folder = tmp_path_factory.mktemp("runs") / "finished"
     train(small(clades, {"loop.save_every": 2}), folder, recipe="small")

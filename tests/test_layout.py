@@ -19,8 +19,8 @@ VERBS = [command.name or command.callback.__name__ for command in app.registered
 def python_files(part):
     folder = REPOSITORY / ("cladescope" if part == "ground" else part)
     # The ground's folder holds links to the others, which are parts of their own.
-    files = folder.glob("*.py") if part == "ground" else folder.rglob("*.py")
-    return sorted(files)
+    links = {link for link in folder.iterdir() if link.is_symlink()}
+    return sorted(path for path in folder.rglob("*.py") if not links & set(path.parents))
 
 
 def imported_names(path):
@@ -65,13 +65,13 @@ def loaded_after(statement):
     "statement, heavy",
     [
         (
-            "import cladescope, cladescope.taxonomy, cladescope.arrays, cladescope.simulate",
+            "import cladescope, cladescope.taxonomy, cladescope.arrays, cladescope.simulation",
             {"torch", "lancedb", "faiss"},
         ),
         ("import cladescope.embedding.pipeline, cladescope.embedding.sources", {"torch", "lancedb", "faiss"}),
         ("import cladescope.embedding.encoders.open_clip_model", {"lancedb", "faiss"}),
         ("import cladescope.training", {"lancedb", "faiss"}),
-        ("import cladescope.training.examples, cladescope.training.splits", {"torch", "lancedb", "faiss"}),
+        ("import cladescope.training.data.examples, cladescope.training.data.splits", {"torch", "lancedb", "faiss"}),
         ("import cladescope.app.main", {"numpy", "typer"}),
         ("import cladescope.app.cli", {"torch", "lancedb", "faiss", "umap", "open_clip"}),
         ("import cladescope.index.store", {"torch", "open_clip", "timm"}),

@@ -6,7 +6,7 @@ import shlex
 import pytest
 from PIL import Image
 
-from tests.command_line import run  # noqa: F401
+from tests.app.cli.command_line import run  # noqa: F401
 from tests.conftest import REPOSITORY
 
 TUTORIAL = REPOSITORY / "docs" / "tutorial.md"

@@ -148,7 +148,7 @@ class ObjectiveConfig:
     """What is minimised: a weighted sum of terms."""
 
     terms: Mapping[str, float] = field(default_factory=lambda: {"clip": 1.0})
-    """Weight of each term; names are those of `cladescope.training.criterion`."""
+    """Weight of each term; names are those of `cladescope.training.loss.criterion`."""
     head_on: Literal["pooled", "embedding"] = "pooled"
     """Where the heads of the cross-entropies sit: a linear layer on the pooled feature, as in BioCLIP's ablation, or
     cosines with the embedding."""

@@ -13,8 +13,8 @@ from typing import Any
 
 from cladescope.analysis.benchmark import published
 from cladescope.analysis.benchmark.evaluation import FEW_SHOT, Evaluation, Result
-from cladescope.analysis.benchmark.outcomes import Figure, difference
 from cladescope.analysis.benchmark.stores import short_name
+from cladescope.analysis.measures.outcomes import Figure, difference
 from cladescope.errors import InputError
 from cladescope.index.files import write_json
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from cladescope.analysis.benchmark.tasks import Task, TaskClass, TaskPicture
 from cladescope.errors import InputError
 from cladescope.index.store import Store
-from cladescope.taxon import RANK_INDEX, RANKS, Taxon
+from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
 
 
 def read_store(store: Store, *, rank: str = "species") -> Task:

@@ -15,7 +15,7 @@ from jaxtyping import Int64
 
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.errors import InputError
-from cladescope.taxon import RANKS, Taxon
+from cladescope.taxonomy.taxon import RANKS, Taxon
 
 TRAIN, TEST = "train", "test"
 

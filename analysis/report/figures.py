@@ -14,11 +14,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cladescope.analysis.hierarchy.result import Difference, ProbeReport, ProbeResult
-from cladescope.analysis.map_figures import draw_map
+from cladescope.analysis.maps.figure import draw_map
+from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
 from cladescope.analysis.report.methods import OF_RANKS, OF_TREES, method_name
 from cladescope.analysis.report.result import StoreMap
-from cladescope.taxon import RANKS
+from cladescope.taxonomy.taxon import RANKS
 
 INK = "#010203"
 """Stands for the page's own ink while matplotlib draws."""

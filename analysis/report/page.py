@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from cladescope.analysis.hierarchy.result import ProbeReport, ProbeResult
+from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.analysis.report import figures
 from cladescope.analysis.report.methods import (
     GENERAL,

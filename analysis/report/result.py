@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from cladescope.analysis.hierarchy.result import Difference, ProbeReport
+from cladescope.analysis.probes.result import Difference, ProbeReport
 
 
 @dataclass(frozen=True, kw_only=True)

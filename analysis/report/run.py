@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cladescope.analysis.hierarchy.compare import differences, matched
-from cladescope.analysis.hierarchy.pictures import Pictures
-from cladescope.analysis.hierarchy.rank_probes import N_QUERIES
-from cladescope.analysis.hierarchy.result import ProbeReport
-from cladescope.analysis.hierarchy.run import N_PERMUTATIONS, probe
-from cladescope.analysis.map_figures import SHOWN
+from cladescope.analysis.maps.figure import SHOWN
+from cladescope.analysis.probes.compare import differences, matched
+from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.probes.rank_probes import N_QUERIES
+from cladescope.analysis.probes.result import ProbeReport
+from cladescope.analysis.probes.run import N_PERMUTATIONS, probe
 from cladescope.analysis.report.methods import METHODS, OF_RANKS, method_name
 from cladescope.analysis.report.result import RankCount, Report, StoreMap
 from cladescope.errors import InputError
 from cladescope.index.store import Store
-from cladescope.taxon import RANKS
-from cladescope.tree import Tree
+from cladescope.phylogeny.tree import Tree
+from cladescope.taxonomy.taxon import RANKS
 
 COLOURED = 0.8
 """Share of the pictures that the coloured taxa of a map hold, where the rank is chosen for the user."""
@@ -58,7 +58,7 @@ class ReportConfig:
 def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> Report:
     """Measure the first store, and the others beside it on the pictures that all hold.
 
-    Time and memory are those of the probes, `cladescope.analysis.hierarchy.run.probe`, for each store in turn, and of a UMAP
+    Time and memory are those of the probes, `cladescope.analysis.probes.run.probe`, for each store in turn, and of a UMAP
     of at most `map_sample` pictures.
 
     Raises InputError for a store with fewer than 3 pictures that have a taxon, and for stores that share fewer than 3 pictures.
@@ -173,8 +173,8 @@ def _rank_of_colours(pictures: Pictures) -> str:
 
 
 def _map(pictures: Pictures, label: str, rank: str, *, seed: int) -> StoreMap:
-    from cladescope.analysis.map_quality import continuity, trustworthiness
-    from cladescope.analysis.maps import fit_map
+    from cladescope.analysis.maps.layout import fit_map
+    from cladescope.analysis.maps.quality import continuity, trustworthiness
 
     fitted = fit_map(pictures.vectors, seed=seed)
     k = min(fitted.neighbours, (len(pictures) - 1) // 2)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from cladescope.analysis.hierarchy.result import ProbeReport, ProbeResult
+from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.analysis.report.result import Report
-from cladescope.taxon import RANKS
+from cladescope.taxonomy.taxon import RANKS
 
 
 def summary(report: Report) -> list[str]:

@@ -29,9 +29,9 @@ def audit(
 
     Example: cladescope audit photos.store --out audit
     """
-    from cladescope.analysis.audit import Pictures
-    from cladescope.analysis.audit import audit as find
-    from cladescope.analysis.audit_files import write_audit
+    from cladescope.analysis.audit.files import write_audit
+    from cladescope.analysis.audit.run import Pictures
+    from cladescope.analysis.audit.run import audit as find
     from cladescope.index.store import Store
 
     opened = Store.open(store)

@@ -12,7 +12,7 @@ from cladescope.app.cli.options import DeviceName, JsonOption
 from cladescope.app.cli.output import job_progress, print_json, print_table, say, stop_on_ctrl_c
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
-from cladescope.taxon import RANKS
+from cladescope.taxonomy.taxon import RANKS
 
 if TYPE_CHECKING:
     from cladescope.analysis.benchmark.evaluation import Contender

@@ -13,8 +13,8 @@ from cladescope.app.cli.output import print_json, print_table, say
 if TYPE_CHECKING:
     import numpy as np
 
-    from cladescope.analysis.confidence_figures import Answered
-    from cladescope.analysis.labelled import Labelled
+    from cladescope.analysis.classify.confidence_figures import Answered
+    from cladescope.analysis.classify.labelled import Labelled
     from cladescope.index.store import Store
 
 
@@ -66,11 +66,11 @@ def fit(
 
     Example: cladescope fit photos.store --rank species --out species.safetensors
     """
-    from cladescope.analysis.calibration import calibration_error
-    from cladescope.analysis.classifier_file import Classifier, check_free, save_classifier
-    from cladescope.analysis.fitting import drawn, fit_calibrated
-    from cladescope.analysis.labelled import by_csv, by_rank
-    from cladescope.analysis.metrics import bootstrap_interval
+    from cladescope.analysis.classify.classifier_file import Classifier, check_free, save_classifier
+    from cladescope.analysis.classify.fitting import drawn, fit_calibrated
+    from cladescope.analysis.classify.labelled import by_csv, by_rank
+    from cladescope.analysis.measures.accuracy import bootstrap_interval
+    from cladescope.analysis.measures.calibration import calibration_error
     from cladescope.index.store import Store
 
     if rank is not None and labels is not None:
@@ -173,7 +173,7 @@ def _number_or_auto(option: str, text: str) -> float | None:
 
 def _texts(store: "Store", data: "Labelled") -> "np.ndarray":
     """Vectors of the classes' names: of taxa with their lineage and common name, of plain labels in 81 sentences."""
-    from cladescope.analysis import taxon_lists, zero_shot
+    from cladescope.analysis.classify import taxon_lists, zero_shot
     from cladescope.embedding.prompts import prompt
 
     cache = zero_shot.default_cache()
@@ -188,7 +188,7 @@ def _texts(store: "Store", data: "Labelled") -> "np.ndarray":
 
 
 def _draw(by_rank: "Answered", folder: Path, title: str) -> None:
-    from cladescope.analysis.confidence_figures import draw_reliability, draw_risk_coverage
+    from cladescope.analysis.classify.confidence_figures import draw_reliability, draw_risk_coverage
     from cladescope.index.files import disk_errors
 
     if not by_rank:

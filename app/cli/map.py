@@ -46,9 +46,9 @@ def map_(
 
     Example: cladescope map photos.store --color family --out map
     """
-    from cladescope.analysis.audit import Pictures
-    from cladescope.analysis.map_files import check_new, place_onto, write_drill_down, write_map
-    from cladescope.analysis.maps import fit_map
+    from cladescope.analysis.audit.run import Pictures
+    from cladescope.analysis.maps.files import check_new, place_onto, write_drill_down, write_map
+    from cladescope.analysis.maps.layout import fit_map
     from cladescope.errors import InputError
     from cladescope.index.store import Store
     from cladescope.taxonomy import RANKS

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from cladescope.analysis.answers import Answer, Answers
-    from cladescope.analysis.backoff import BackOff
-    from cladescope.analysis.class_gallery import Classes, ClassGallery
+    from cladescope.analysis.classify.answers import Answer, Answers
+    from cladescope.analysis.classify.back_off import BackOff
+    from cladescope.analysis.classify.class_gallery import Classes, ClassGallery
     from cladescope.index.store import Store
 
 Named = tuple[list[str], "np.ndarray"]
@@ -100,7 +100,7 @@ def predict(
 
     Example: cladescope predict photos/ --taxa taxa.csv --rank family --csv
     """
-    from cladescope.analysis.answers import Answers, columns
+    from cladescope.analysis.classify.answers import Answers, columns
     from cladescope.index.store import Store
 
     if json and csv:
@@ -169,8 +169,8 @@ def _told(
     """Classes from texts, and the labels' bins; the encoder is the one loaded, else the store's."""
     from dataclasses import replace
 
-    from cladescope.analysis import taxon_lists, zero_shot
-    from cladescope.analysis.precomputed import is_precomputed
+    from cladescope.analysis.classify import taxon_lists, zero_shot
+    from cladescope.analysis.classify.precomputed import is_precomputed
 
     if taxa is not None and is_precomputed(taxa):
         gallery, table = _precomputed(loaded, store, taxa, within)
@@ -217,9 +217,9 @@ def _precomputed(
     loaded: Encoder | None, store: "Store | None", taxa: Path, within: str | None
 ) -> "tuple[ClassGallery, pa.Table]":
     """Classes whose texts were encoded elsewhere, and their names. For a store's vectors no encoder is needed then."""
-    from cladescope.analysis import taxon_lists
-    from cladescope.analysis.precomputed import read_precomputed
-    from cladescope.analysis.zero_shot import gallery_of
+    from cladescope.analysis.classify import taxon_lists
+    from cladescope.analysis.classify.precomputed import read_precomputed
+    from cladescope.analysis.classify.zero_shot import gallery_of
     from cladescope.embedding.text_scale import stored_text_scale
 
     scale = None if store is None else stored_text_scale(store.card)
@@ -243,7 +243,7 @@ def _tell(done: int, total: int) -> None:
 
 def _fitted(path: Path, card: EncoderCard) -> "tuple[Classes, BackOff | None]":
     """The classifier of a file, and where its answers may stop."""
-    from cladescope.analysis.classifier_file import load_classifier
+    from cladescope.analysis.classify.classifier_file import load_classifier
 
     found = load_classifier(path)
     found.check(card)
@@ -252,9 +252,9 @@ def _fitted(path: Path, card: EncoderCard) -> "tuple[Classes, BackOff | None]":
 
 def _calibrated(classes: "Classes", store: "Store", card: EncoderCard) -> "BackOff":
     """Where answers stop, from a store's labelled pictures, block by block."""
-    from cladescope.analysis.backoff import calibrated
-    from cladescope.analysis.class_gallery import block_rows
-    from cladescope.taxon import RANKS, Taxon
+    from cladescope.analysis.classify.back_off import calibrated
+    from cladescope.analysis.classify.class_gallery import block_rows
+    from cladescope.taxonomy.taxon import RANKS, Taxon
 
     store.check(card)
     tree = classes.tree

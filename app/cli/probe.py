@@ -34,13 +34,13 @@ def probe(
 
     Example: cladescope probe photos.store --out probes
     """
-    from cladescope.analysis.hierarchy.compare import differences, matched
-    from cladescope.analysis.hierarchy.pictures import Pictures
-    from cladescope.analysis.hierarchy.run import probe as measure
-    from cladescope.analysis.hierarchy.training_curve import draw_training_curve
+    from cladescope.analysis.probes.compare import differences, matched
+    from cladescope.analysis.probes.pictures import Pictures
+    from cladescope.analysis.probes.run import probe as measure
+    from cladescope.analysis.probes.training_curve import draw_training_curve
     from cladescope.index.files import disk_errors, write_json
     from cladescope.index.store import Store
-    from cladescope.trees import read_tree
+    from cladescope.phylogeny.newick import read_tree
 
     if curve and not compare:
         raise typer.BadParameter("--curve is of several stores: give --compare")

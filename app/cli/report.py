@@ -38,7 +38,7 @@ def report(
     from cladescope.analysis.report.files import check_new, write_report
     from cladescope.analysis.report.run import ReportConfig, make_report
     from cladescope.index.store import Store
-    from cladescope.trees import read_tree
+    from cladescope.phylogeny.newick import read_tree
 
     check_new(out)
     config = ReportConfig(

@@ -80,7 +80,7 @@ def search(
     else:
         _show(document)
     if sheet is not None:
-        from cladescope.analysis.contact_sheet import draw_answer
+        from cladescope.analysis.audit.contact_sheet import draw_answer
 
         queries = images or ([opened.uri_of(image_id)] if image_id else [])
         draw_answer(answer, sheet, queries=queries, caption=text or image_id or "")

@@ -8,7 +8,7 @@ import typer
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import job_progress, print_json, say
 from cladescope.embedding.pipeline import Progress
-from cladescope.simulate import SimulationConfig
+from cladescope.simulation import SimulationConfig
 
 DEFAULTS = SimulationConfig()
 
@@ -28,7 +28,7 @@ def simulate(
     """
     import time
 
-    from cladescope.simulate import simulate as run
+    from cladescope.simulation import simulate as run
 
     config = SimulationConfig(species=species, images=images, seed=seed, size=size)
     began = time.monotonic()

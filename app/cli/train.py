@@ -40,9 +40,9 @@ def train(
     if show:
         print_json(resolved.to_dict())
         return
-    from cladescope.training.distributed import is_first_process
-    from cladescope.training.export import read_card
-    from cladescope.training.train import train as run
+    from cladescope.training.loop.distributed import is_first_process
+    from cladescope.training.loop.export import read_card
+    from cladescope.training.loop.train import train as run
 
     folder = run(resolved, out, recipe=config, resume=resume)
     if not is_first_process():

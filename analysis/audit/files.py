@@ -1,0 +1,63 @@
+"""An audit as files: one JSON document, tables as CSV and contact sheets."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cladescope.analysis.audit.contact_sheet import Tile, draw, save
+from cladescope.analysis.audit.run import Audit
+from cladescope.errors import InputError
+
+SHEET = 30
+TABLES = ("duplicates", "leaks", "outliers", "label_errors")
+
+
+def write_audit(audit: Audit, folder: Path, *, sheets: bool = True) -> list[Path]:
+    """Write audit.json, a CSV for each table and a sheet of the first 30 pictures of each table that has any.
+
+    A sheet of an earlier audit in the folder, whose table is empty now, is removed. Raises InputError where the folder
+    cannot be written.
+    """
+    written = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tables: dict[str, list[dict[str, Any]]] = {name: getattr(audit, name) for name in TABLES}
+        path = folder / "audit.json"
+        path.write_text(json.dumps({"summary": audit.summary, **tables}, indent=1, ensure_ascii=False) + "\n")
+        written.append(path)
+        for name, rows in tables.items():
+            written.append(_write_csv(rows, folder / f"{name}.csv"))
+            sheet = folder / f"{name}.png"
+            sheet.unlink(missing_ok=True)
+            if rows and sheets:
+                tiles = [Tile(row["uri"], _lines(row)) for row in rows[:SHEET]]
+                title = f"{name.replace('_', ' ')}: {len(tiles)} of {len(rows)} pictures"
+                written.append(save(draw([], tiles, title=title), sheet))
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
+    return written
+
+
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "uri", "lineage"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def _lines(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What stands under a picture: the given label, then what is said of it."""
+    given = _end(row["lineage"])
+    if "suggested" in row:
+        return (f"given {given}", f"suggested {_end(row['suggested'])}", f"{row['part_at']}, {row['confidence']:.2f}")
+    if "z" in row:
+        return (given, f"z {row['z']:.1f} within its {row['compared_within']}")
+    mark = f"side {row['side']}, by {row['by']}" if "side" in row else row["kind"]
+    return (given, f"group {row['group']}: {mark}")
+
+
+def _end(lineage: str) -> str:
+    return lineage.rpartition(" > ")[2] or "no label"

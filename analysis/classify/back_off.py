@@ -1,0 +1,307 @@
+"""How deep an answer may go: the deepest taxon such that the chance of a wrong answer stays under a risk.
+
+A picture's answer moves along one path, from the best root to its best child and on (`ClassTree.descend`); where it stops
+is a threshold on probability that labelled pictures decide. Nothing here needs a model: probabilities in, nodes out.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float64, Int
+from scipy.special import expit, logit
+
+from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.errors import InputError
+from cladescope.taxonomy.taxon import RANK_INDEX, Taxon
+
+NOTHING_ALLOWED = np.inf
+"""A threshold that no probability reaches: every answer is "not known"."""
+MIN_CONFIDENCE = 200
+"""Calibration pictures from which on half of them fit a `RankConfidence`."""
+
+_LEAST_CHANCE = 1e-6
+
+
+def critical_values(
+    tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]
+) -> Float64[np.ndarray, " q"]:
+    """Probability of the first wrong node on each picture's path; 0 where none is wrong.
+
+    An answer is wrong where a threshold lets it reach that node. A node is right if it is the true taxon or lies above
+    it. A node below the true taxon (the picture is known to its genus only) counts as right: nothing says otherwise, and
+    a cautious reader gives pictures that are known to the species. Of a taxon that the tree does not have, the lineage
+    is right as far as it goes. Memory: that of `ClassTree.roll_up`.
+
+    Raises InputError for another number of truths than pictures.
+
+    >>> tree = ClassTree.from_taxa([Taxon(("Animalia", "Chordata")), Taxon(("Animalia", "Arthropoda"))])
+    >>> critical_values(tree, np.array([[0.75, 0.25]]), [Taxon(("Animalia", "Arthropoda"))])
+    array([0.75])
+    """
+    return _critical(trace(tree, probabilities, truth))
+
+
+def _is_wrong(tree: ClassTree, path: Int[np.ndarray, "q ranks"], truth: Sequence[Taxon]) -> Bool[np.ndarray, "q ranks"]:
+    """Which nodes of each path neither hold the true taxon nor lie in its clade."""
+    deepest = {taxon: tree.lowest_node_above(taxon) for taxon in set(truth)}
+    lowest = np.array([-1 if deepest[taxon] is None else deepest[taxon] for taxon in truth], np.int64)
+    is_own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
+    line = np.where((lowest >= 0)[:, None], tree.lineage[lowest], -1)
+    met = path >= 0
+    above = met & (line == path)
+    below = np.zeros_like(met)
+    for place in range(path.shape[1]):
+        below[:, place] = is_own & tree.contains(lowest, path[:, place])
+    # Below a wrong node all is wrong, so that the loss falls as the threshold grows.
+    return np.logical_or.accumulate(met & ~above & ~below, axis=1) & met
+
+
+def without_own(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]) -> np.ndarray:
+    """Probabilities as if each picture's own taxon were not among the classes: its classes get 0, the others all.
+
+    It imitates taxa never seen. Exact where classes are scored apart from each other (zero-shot, class means): a softmax
+    over the others is the same renormalised. Where the own class has all, the others share equally.
+    """
+    found = np.array(probabilities, copy=True)
+    rows: dict[int, list[int]] = {}
+    for row, taxon in enumerate(truth):
+        node = tree.node_of(taxon)
+        if node is not None:
+            rows.setdefault(node, []).append(row)
+    for node, members in rows.items():
+        own = np.flatnonzero((tree.class_nodes == node).any(axis=1))
+        found[np.array(members)[:, None], own] = 0.0
+        left = found[members].sum(axis=1, keepdims=True)
+        if len(own) == tree.n_classes:
+            raise InputError(
+                f"every class lies in {tree.taxon(node)}: nothing is left without it, so give more classes"
+            )
+        spread = np.ones(tree.n_classes, found.dtype)
+        spread[own] = 0.0
+        found[members] = np.where(left > 0, found[members] / np.where(left > 0, left, 1.0), spread / spread.sum())
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Traces:
+    """The path of each picture's answer, and where on it the answer is wrong."""
+
+    chances: Float64[np.ndarray, "q ranks"]
+    """Probability of the node met at each rank; NaN where none is met."""
+    wrong: Bool[np.ndarray, "q ranks"]
+
+    def __len__(self) -> int:
+        return len(self.chances)
+
+    def __getitem__(self, rows: Any) -> "Traces":
+        return Traces(self.chances[rows], self.wrong[rows])
+
+
+def trace(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]) -> Traces:
+    """Where each picture's answer goes, from the best root to its best child and on. Raises as `critical_values` does."""
+    if len(truth) != len(probabilities):
+        raise InputError(f"{len(truth)} true taxa for {len(probabilities)} pictures: expected one each")
+    path, chances = _walk(tree, probabilities)
+    return Traces(chances, _is_wrong(tree, path, truth))
+
+
+def _walk(
+    tree: ClassTree, probabilities: Float[np.ndarray, "q c"]
+) -> tuple[Int[np.ndarray, "q ranks"], Float64[np.ndarray, "q ranks"]]:
+    nodes = tree.roll_up(probabilities)
+    path = tree.descend(nodes)
+    rows = np.arange(len(path))[:, None]
+    return path, np.where(path >= 0, nodes[rows, path], np.nan).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class RankConfidence:
+    """How sure an answer of each rank is, given the probability of its node: sigmoid(slope logit(p) + offset).
+
+    Probabilities speak of the classes that there are. A picture of a taxon that is none of them often has a sure nearest
+    species all the same, but seldom a wrong class: so a species has to be surer than a class to be believed. Platt scaling
+    (Platt 1999, Probabilistic outputs for support vector machines, eq. 1), one line a rank.
+    """
+
+    slopes: Float64[np.ndarray, " ranks"]
+    offsets: Float64[np.ndarray, " ranks"]
+
+    @staticmethod
+    def fit(traces: Traces) -> "RankConfidence | None":
+        """Fitted to what was right and wrong on these paths; None where all were right, or all wrong.
+
+        Ranks share a slope and an offset, from which each differs as far as its pictures say (scikit-learn's logistic
+        regression, C = 1).
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        met = ~np.isnan(traces.chances)
+        right = ~traces.wrong[met]
+        if right.all() or not right.any():
+            return None
+        logits, ranks = _logit(traces.chances[met]), np.eye(traces.chances.shape[1])[np.nonzero(met)[1]]
+        model = LogisticRegression(max_iter=1000)
+        model.fit(np.concatenate([logits[:, None], ranks, ranks * logits[:, None]], axis=1), right)
+        shared, own = float(model.coef_[0, 0]), model.coef_[0, 1:].reshape(2, -1)
+        # A surer node is never less to be believed.
+        return RankConfidence(np.maximum(shared + own[1], 0.0), own[0] + float(model.intercept_[0]))
+
+    def of(self, chances: Float64[np.ndarray, "q ranks"]) -> Float64[np.ndarray, "q ranks"]:
+        """Confidence at each rank of a path; no rank is surer than one above it. NaN stays NaN."""
+        found: Float64[np.ndarray, "q ranks"] = expit(self.slopes * _logit(chances) + self.offsets)
+        return np.where(np.isnan(chances), np.nan, np.fmin.accumulate(found, axis=1))
+
+
+def _logit(chances: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    found: np.ndarray = logit(np.clip(chances, _LEAST_CHANCE, 1 - _LEAST_CHANCE))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class BackOff:
+    """Where answers stop, decided by labelled pictures that the classifier has not learnt from.
+
+    Conformal risk control (Angelopoulos et al. 2024, https://arxiv.org/abs/2208.02814, eq. 4): the loss "the answer is
+    wrong" falls as the threshold grows, because an answer moves up one path. Over the draw of the calibration pictures and
+    one new picture the chance of a wrong answer is at most the risk, *if the new picture is exchangeable with the
+    calibration pictures*: of the same places and cameras. It is a promise over all pictures, not for each species, and
+    says nothing of pictures from elsewhere. Where there are pictures of both kinds, it holds for `seen` and for `unseen`
+    apart, and so for any share of them; for taxa truly unseen as far as `unseen`, often an imitation, is like them.
+    """
+
+    seen: Float64[np.ndarray, " n"]
+    """Critical value (see `critical_values`) of each calibration picture whose taxon is among the classes, in the terms
+    of `confidence` where there is one."""
+    unseen: Float64[np.ndarray, " m"] = field(default_factory=lambda: np.empty(0))
+    """The same of pictures whose taxon is none of the classes, or was taken out of them to imitate that."""
+    confidence: RankConfidence | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InputError where there is no calibration picture, or a value is no probability."""
+        both = np.concatenate([self.seen, self.unseen])
+        if not len(both):
+            raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
+        if not ((both >= 0) & (both <= 1 + 1e-5)).all():
+            raise InputError("critical values must be probabilities, from 0 to 1: make them with critical_values")
+
+    def closed_set(self) -> "BackOff":
+        """The promise for pictures of taxa that are among the classes, and for no others; answers go deeper.
+
+        Raises InputError where no calibration picture is of such a taxon.
+        """
+        if not len(self.seen):
+            raise InputError(
+                "no calibration picture is of a taxon among the classes: nothing can be promised for those"
+            )
+        return BackOff(self.seen, confidence=self.confidence)
+
+    def threshold(self, risk: float) -> float:
+        """Least confidence of a node that may be answered; `NOTHING_ALLOWED` where too few pictures allow any.
+
+        With n calibration pictures of a kind no risk below 1 / (n + 1) can be promised. Raises InputError for a risk
+        outside (0, 1).
+
+        >>> BackOff(np.array([0.9, 0.6, 0.2, 0.0])).threshold(0.5) > 0.6
+        True
+        """
+        if not 0.0 < risk < 1.0:
+            raise InputError(f"the risk is {risk}: expected a share above 0 and below 1, such as 0.1")
+        return max(_threshold(values, risk) for values in (self.seen, self.unseen) if len(values))
+
+    def answer(
+        self, tree: ClassTree, probabilities: Float[np.ndarray, "q c"], risk: float
+    ) -> tuple[Int[np.ndarray, " q"], Float[np.ndarray, " q"]]:
+        """The deepest node of each picture's path that reaches the threshold, -1 for none, and how sure it is.
+
+        That is the `confidence` in it, or its probability where there is none. No answer has 1: that it is some organism.
+        """
+        path, chances = _walk(tree, probabilities)
+        if self.confidence is not None:
+            chances = self.confidence.of(chances)
+        reached = np.nan_to_num(chances, nan=-1.0) >= self.threshold(risk)
+        answered = np.where(reached, path, -1).max(axis=1)
+        # Nodes are counted rank by rank: the greatest is the deepest.
+        sure = np.where(reached, chances, np.inf).min(axis=1)
+        return answered, np.where(answered >= 0, sure, 1.0).astype(probabilities.dtype)
+
+
+def _threshold(critical: Float64[np.ndarray, " n"], risk: float) -> float:
+    n = len(critical)
+    allowed = int(np.floor(risk * (n + 1) + 1e-9)) - 1
+    if allowed < 0:
+        return NOTHING_ALLOWED
+    if allowed >= n:
+        return 0.0
+    # At most `allowed` pictures may have a critical value that reaches the threshold.
+    largest = np.sort(critical)[::-1]
+    return float(np.nextafter(largest[allowed], np.inf))
+
+
+def calibrated(
+    tree: ClassTree, asked: Iterable[tuple[Float[np.ndarray, "_ c"], Sequence[Taxon]]], *, seed: int = 0
+) -> BackOff:
+    """Back-off from blocks of probabilities and true taxa of pictures that the classifier has not learnt from.
+
+    A picture whose taxon is a class is asked twice, as it is and as if its class were not there (`without_own`); one
+    whose taxon the tree does not have is a stranger itself. With `MIN_CONFIDENCE` pictures or more a random half fits the
+    `RankConfidence` and the other half decides the threshold; with fewer, all decide it and probabilities stay as they are.
+
+    Raises InputError where there is no picture.
+    """
+    seen, unseen = [], []
+    taxa = {tree.class_taxon(row) for row in range(tree.n_classes)}
+    for probabilities, truth in asked:
+        own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
+        can_imitate = np.array([taxon in taxa and not _is_all(tree, taxon) for taxon in truth], bool)
+        found = trace(tree, probabilities, truth)
+        seen.append(found[own])
+        unseen.append(found[~own])
+        if can_imitate.any():
+            named = [taxon for taxon, is_class in zip(truth, can_imitate, strict=True) if is_class]
+            unseen.append(trace(tree, without_own(tree, probabilities[can_imitate], named), named))
+    groups = [joined(seen), joined(unseen)]
+    if sum(map(len, groups)) == 0:
+        raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
+    confidence = None
+    if len(groups[0]) + len(groups[1]) >= MIN_CONFIDENCE:
+        rng = np.random.default_rng(seed)
+        orders = [rng.permutation(len(group)) for group in groups]
+        halves = [(group[order[::2]], group[order[1::2]]) for group, order in zip(groups, orders, strict=True)]
+        confidence = RankConfidence.fit(joined([half for half, _ in halves]))
+        if confidence is not None:
+            groups = [half for _, half in halves]
+    values = [_critical(group if confidence is None else _sure(confidence, group)) for group in groups]
+    return BackOff(values[0], values[1], confidence)
+
+
+def _is_all(tree: ClassTree, taxon: Taxon) -> bool:
+    """Whether every class lies in the clade of a class."""
+    return bool((tree.class_nodes == tree.node_of(taxon)).any(axis=1).all())
+
+
+def joined(parts: Sequence[Traces]) -> Traces:
+    """Some traces as one; of none, an empty one."""
+    none = np.empty((0, len(RANK_INDEX)))
+    chances = np.concatenate([none, *(part.chances for part in parts)])
+    return Traces(chances, np.concatenate([none.astype(bool), *(part.wrong for part in parts)]))
+
+
+def _sure(confidence: RankConfidence, traces: Traces) -> Traces:
+    return Traces(confidence.of(traces.chances), traces.wrong)
+
+
+def _critical(traces: Traces) -> Float64[np.ndarray, " q"]:
+    """Chance of the first wrong node on each path; 0 where none is wrong."""
+    first = traces.wrong.argmax(axis=1)
+    found = traces.chances[np.arange(len(traces)), first]
+    return np.where(traces.wrong.any(axis=1), found, 0.0)
+
+
+def is_right(tree: ClassTree, answered: Int[np.ndarray, " q"], truth: Sequence[Taxon]) -> Bool[np.ndarray, " q"]:
+    """Whether each answered node holds the true taxon, or lies in its clade; no answer (-1) is right."""
+    path = np.full((len(answered), len(RANK_INDEX)), -1)
+    met = answered >= 0
+    path[met] = tree.lineage[answered[met]]
+    return np.logical_not(_is_wrong(tree, path, truth).any(axis=1))

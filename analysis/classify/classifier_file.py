@@ -1,0 +1,198 @@
+"""A fitted classifier as one file: class vectors or labelled vectors, and all that says where they come from.
+
+The file is `.safetensors` with a JSON text in its header; nothing in it is run when it is read. This module writes and
+reads it; `fitting` fits what it holds.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32, Int, Real
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+import cladescope
+from cladescope.analysis.classify.back_off import BackOff, RankConfidence
+from cladescope.analysis.classify.class_gallery import ClassGallery
+from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.errors import InputError, StoreError
+from cladescope.taxonomy.taxon import Taxon
+
+FORMAT_VERSION = 1
+"""Raised when an older reader would misunderstand a file."""
+
+_KEY = "cladescope.classifier"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Classifier:
+    """Fitted classes, the encoder whose vectors they compare, and how they were fitted."""
+
+    classes: ClassGallery | NeighbourVote
+    method: str
+    target: str
+    """The rank that was fitted, or the column of labels."""
+    card: EncoderCard
+    store: str
+    """Path of the store that the pictures are of."""
+    data_version: int
+    """The store's version when they were read."""
+    counts: Int[np.ndarray, " c"]
+    """Pictures that each class was fitted on."""
+    back_off: BackOff | None = None
+    """Where answers stop; None where labels are no taxa or nothing was held out."""
+    kappa: float = 0.0
+    """Pseudo-pictures by which a class leans on the taxon above it."""
+    text_weight: float = 0.0
+    """How much the texts of the classes count beside their pictures."""
+    created: str = ""
+    """Date and time of writing; empty before."""
+    version: str = cladescope.__version__
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """What each class is called."""
+        return self.classes.labels
+
+    @property
+    def tree(self) -> ClassTree | None:
+        """The classes as taxa; None where they are plain labels."""
+        return self.classes.tree
+
+    def probabilities(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q c"]:
+        """Of each class for each picture; see `ClassGallery.probabilities`."""
+        return self.classes.probabilities(vectors)
+
+    def check(self, card: EncoderCard) -> None:
+        """Raise StoreError unless vectors of this encoder may be asked about."""
+        if (difference := card.difference(self.card)) is not None:
+            raise StoreError(
+                f"the classifier was fitted to vectors of {self.card.name!r}: {difference}: "
+                "fit one on a store of this encoder"
+            )
+
+
+def save_classifier(classifier: Classifier, path: str | Path) -> Path:
+    """Write a classifier, whole or not at all, and return the path.
+
+    Raises InputError where something stands there already or the place cannot be written.
+    """
+    target = Path(path)
+    check_free(target)
+    classes = classifier.classes
+    arrays: dict[str, np.ndarray | None] = {"vectors": classes.vectors, "counts": classifier.counts}
+    if classifier.back_off is not None:
+        arrays |= {"critical_seen": classifier.back_off.seen, "critical_unseen": classifier.back_off.unseen}
+        if (sure := classifier.back_off.confidence) is not None:
+            arrays["confidence"] = np.stack([sure.slopes, sure.offsets])
+    if isinstance(classes, NeighbourVote):
+        arrays |= {"classes": classes.classes, "vectors": classes.vectors.astype(np.float16)}
+    else:
+        arrays |= {"bias": classes.bias, "centre": classes.centre, "log_prior": classes.log_prior}
+    tree, common_names = classes.tree, getattr(classes, "common_names", None)
+    about = {
+        "format_version": FORMAT_VERSION,
+        "method": classifier.method,
+        "target": classifier.target,
+        "encoder": classifier.card.to_dict(),
+        "store": classifier.store,
+        "data_version": classifier.data_version,
+        "labels": list(classes.labels),
+        "taxa": None if tree is None else [tree.class_taxon(row).path for row in range(tree.n_classes)],
+        "common_names": None if common_names is None else list(common_names),
+        "scale": classes.scale,
+        "k": getattr(classes, "k", None),
+        "kappa": classifier.kappa,
+        "text_weight": classifier.text_weight,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "cladescope": cladescope.__version__,
+    }
+    held = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
+    draft = target.with_name(target.name + ".new")
+    try:
+        draft.write_bytes(save(held, metadata={_KEY: json.dumps(about)}))
+        draft.replace(target)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(f"cannot write {target}: {error.strerror or error}: choose another path") from error
+    return target
+
+
+def check_free(path: Path) -> None:
+    """Raise InputError unless a new file can be made at a path, before any work is done for it."""
+    if path.exists():
+        raise InputError(f"{path} is there already: choose another --out, or delete it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path.parent} is no folder: make it, or choose another --out")
+
+
+def load_classifier(path: str | Path) -> Classifier:
+    """The classifier that `save_classifier` wrote.
+
+    Raises InputError where the file is missing, damaged, something else or of a newer format.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise InputError(f"{source} is not a file: make a classifier with `cladescope fit STORE --out {source}`")
+    try:
+        with safe_open(source, framework="numpy") as file:
+            header: dict[str, str] = file.metadata() or {}
+            arrays: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{source} cannot be read ({error}): expected a file of `cladescope fit`") from error
+    if _KEY not in header:
+        raise InputError(f"{source} holds no classifier: expected a file of `cladescope fit`")
+    try:
+        about: dict[str, Any] = json.loads(header[_KEY])
+        if about["format_version"] > FORMAT_VERSION:
+            raise InputError(
+                f"{source} has classifier format {about['format_version']}, this version of cladescope reads up to "
+                f"{FORMAT_VERSION}: upgrade it"
+            )
+        return _classifier(about, arrays)
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{source} is damaged ({error}): fit it anew") from error
+
+
+def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classifier:
+    labels = tuple(about["labels"])
+    tree = None if about["taxa"] is None else ClassTree.from_taxa([Taxon(tuple(path)) for path in about["taxa"]])
+    classes: ClassGallery | NeighbourVote
+    if "classes" in arrays:
+        vote = NeighbourVote(arrays["vectors"], arrays["classes"], labels, k=about["k"], tree=tree)
+        classes = replace(vote, scale=about["scale"])
+    else:
+        names = None if about["common_names"] is None else tuple(about["common_names"])
+        optional = {name: arrays.get(name) for name in ("bias", "centre", "log_prior")}
+        classes = ClassGallery(arrays["vectors"], labels, about["scale"], tree=tree, common_names=names, **optional)
+    return Classifier(
+        classes=classes,
+        method=about["method"],
+        target=about["target"],
+        card=EncoderCard.from_dict(about["encoder"]),
+        store=about["store"],
+        data_version=about["data_version"],
+        counts=arrays["counts"],
+        back_off=_back_off(arrays),
+        kappa=about["kappa"],
+        text_weight=about["text_weight"],
+        created=about["created"],
+        version=about["cladescope"],
+    )
+
+
+def _back_off(arrays: dict[str, np.ndarray]) -> BackOff | None:
+    if "critical_seen" not in arrays:
+        return None
+    sure = arrays.get("confidence")
+    confidence = None if sure is None else RankConfidence(sure[0], sure[1])
+    return BackOff(arrays["critical_seen"], arrays["critical_unseen"], confidence)

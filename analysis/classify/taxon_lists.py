@@ -1,0 +1,250 @@
+"""What a classifier may choose from: files of taxa, plain labels, bins and priors, and the taxa of a store."""
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float32
+from pyarrow import parquet
+
+from cladescope.errors import InputError, TaxonError
+from cladescope.index.store import Store
+from cladescope.taxonomy import Taxonomy
+from cladescope.taxonomy.rank_table import rank_codes
+from cladescope.taxonomy.taxon import RANKS, Taxon
+
+REST = "*"
+"""In a prior: every taxon that no other line names."""
+
+
+@dataclass(frozen=True)
+class LabelList:
+    """Plain labels, in the file's order, and what each counts towards."""
+
+    labels: tuple[str, ...]
+    bins: tuple[str, ...] | None = None
+    """Where given, the probabilities of labels of one bin are summed."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for no label, one that is there twice, and a label without a bin."""
+        if not self.labels:
+            raise InputError("the list holds no label: expected one a line")
+        if len(set(self.labels)) < len(self.labels):
+            twice = next(label for label in self.labels if self.labels.count(label) > 1)
+            raise InputError(f"the label {twice!r} is there twice: leave one out")
+        if self.bins is not None and "" in self.bins:
+            raise InputError(f"the label {self.labels[self.bins.index('')]!r} has no bin: give it one")
+
+
+def taxa_table(table: pa.Table) -> pa.Table:
+    """The distinct taxa of a table, sorted by path: a column for each rank and `common_name`, null where unknown.
+
+    Rows without any rank are left out. Of several common names of one taxon the most frequent stays, then the first by
+    letter. Peak memory is about 400 bytes a row.
+
+    Raises InputError where no row names a taxon.
+
+    >>> taxa_table(pa.table({"class": ["Aves", "Aves", ""], "common_name": ["birds", None, None]})).num_rows
+    1
+    """
+    columns = {name: _text(table, name) for name in (*RANKS, "common_name")}
+    counted = pa.table(columns).append_column("n", pa.array(np.ones(table.num_rows, np.int64)))
+    counted = counted.group_by(list(columns)).aggregate([("n", "sum")])
+    names, codes = rank_codes(counted)
+    del names
+    unnamed = pc.is_null(counted["common_name"]).to_numpy()
+    by_common = np.empty(counted.num_rows, np.int64)
+    by_common[pc.sort_indices(pc.fill_null(counted["common_name"], "")).to_numpy()] = np.arange(counted.num_rows)
+    order = np.lexsort((by_common, -counted["n_sum"].to_numpy(), unnamed, *codes.T[::-1]))
+    ordered = codes[order]
+    kept = np.ones(len(order), bool)
+    kept[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    kept &= ordered.any(axis=1)
+    if not kept.any():
+        raise InputError(f"none of {table.num_rows} rows names a taxon: expected some of {', '.join(RANKS)}")
+    return counted.take(pa.array(order[kept])).select(list(columns))
+
+
+def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in table.column_names:
+        return pa.chunked_array([pa.nulls(table.num_rows, pa.large_string())])
+    try:
+        column = table[name].cast(pa.large_string())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(f"column {name!r} holds {table[name].type}, expected text: convert it") from error
+    trimmed = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.large_string()), trimmed)
+
+
+def taxa_of(table: pa.Table) -> list[Taxon]:
+    """The taxon of each row of a table of ranks, each of which names one.
+
+    >>> taxa_of(pa.table({rank: ["Aves" if rank == "class" else None] for rank in RANKS}))[0].name
+    'Aves'
+    """
+    found = [Taxon.from_ranks(row) for row in table.select(list(RANKS)).to_pylist()]
+    return [taxon for taxon in found if taxon is not None]
+
+
+def store_taxa(store: Store) -> pa.Table:
+    """The taxa of a store's pictures, each as deep as it is recorded; memory grows with taxa, not pictures.
+
+    Raises InputError where no picture has a taxon.
+    """
+    wanted = [*RANKS, "common_name"]
+    found: pa.Table | None = None
+    for batch in store.scan(wanted):
+        part = pa.table(batch)
+        found = (part if found is None else pa.concat_tables([found, part])).group_by(wanted).aggregate([])
+    if found is None:
+        raise InputError(f"{store.path} is empty: embed pictures into it")
+    try:
+        return taxa_table(found)
+    except InputError as error:
+        raise InputError(f"no picture in {store.path} has a taxon: give --taxa FILE or --labels FILE") from error
+
+
+def read_taxa(path: Path) -> pa.Table:
+    """The taxa of a CSV, Parquet or JSON file with columns named as the ranks, as `taxa_table` orders them.
+
+    Raises InputError where the file is missing, damaged or names no taxon.
+    """
+    table = _read(path)
+    if not set(RANKS) & set(table.column_names):
+        raise InputError(f"{path} has the columns {', '.join(table.column_names)}, expected some of {', '.join(RANKS)}")
+    return taxa_table(table)
+
+
+def read_labels(path: Path) -> LabelList | pa.Table:
+    """What a file of labels says: a list, one a line (commas belong to the label); a CSV with a column `label`, or `class`
+    beside `bin`; or a table of taxa by rank.
+
+    Raises InputError where the file is missing, empty, or a label is there twice or has no bin.
+    """
+    if path.suffix.lower() not in (".csv", ".parquet", ".json"):
+        lines = [line.strip() for line in _lines(path)]
+        return _labels(path, [line for line in lines if line], None)
+    table = _read(path)
+    columns = table.column_names
+    label = "label" if "label" in columns else "class" if "class" in columns and "bin" in columns else None
+    if label is None:
+        return read_taxa(path)
+    bins = _strings(table, "bin") if "bin" in columns else None
+    return _labels(path, _strings(table, label), bins)
+
+
+def _labels(path: Path, labels: Sequence[str], bins: Sequence[str] | None) -> LabelList:
+    try:
+        return LabelList(tuple(labels), None if bins is None else tuple(bins))
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def within(table: pa.Table, name: str) -> Bool[np.ndarray, " c"]:
+    """Which taxa lie in a clade. Raises TaxonError for an unknown one (with the nearest names) or an ambiguous one."""
+    meant = Taxonomy.from_table(table).resolve(name)
+    kept = np.zeros(table.num_rows, bool)
+    for taxon in meant:
+        kept |= _inside(table, taxon)
+    return kept
+
+
+def _inside(table: pa.Table, taxon: Taxon) -> np.ndarray:
+    inside = np.ones(table.num_rows, bool)
+    for rank, name in zip(RANKS, taxon.path, strict=False):
+        same = pc.is_null(table[rank]) if name is None else pc.fill_null(pc.equal(table[rank], name), False)
+        inside &= same.to_numpy()
+    return inside
+
+
+def read_prior(path: Path, table: pa.Table) -> tuple[Float32[np.ndarray, " c"], list[str]]:
+    """Log-odds of each taxon from a CSV with the columns `taxon` and `weight`, and the names that the taxa do not have.
+
+    A weight holds for the whole clade, and a line for a taxon within it is stronger. The line `*` is for all that no other
+    names; without it they have weight 1. Weight 0 rules out.
+
+    Raises InputError for a weight that is no number or below 0, and where everything is ruled out.
+    """
+    rows = _read(path)
+    if missing := {"taxon", "weight"} - set(rows.column_names):
+        raise InputError(f"{path} lacks {', '.join(sorted(missing))}: expected the columns taxon and weight")
+    taxonomy = Taxonomy.from_table(table)
+    named: list[tuple[Taxon, float]] = []
+    unknown, rest = [], 1.0
+    for name, text in zip(_strings(rows, "taxon"), _strings(rows, "weight"), strict=True):
+        try:
+            weight = float(text)
+        except ValueError:
+            weight = float("nan")
+        if not 0.0 <= weight < float("inf"):
+            raise InputError(f"{path} gives {name!r} the weight {text!r}: expected a number of at least 0")
+        if name == REST:
+            rest = weight
+            continue
+        try:
+            named += [(taxon, weight) for taxon in taxonomy.resolve(name)]
+        except TaxonError:
+            unknown.append(name)
+    weights = np.full(table.num_rows, rest, np.float32)
+    for taxon, weight in sorted(named, key=lambda one: len(one[0].path)):
+        weights[_inside(table, taxon)] = weight
+    if not weights.any():
+        raise InputError(f"{path} rules out every class: expected a weight above 0 for at least one")
+    with np.errstate(divide="ignore"):
+        return np.log(weights), unknown
+
+
+def _strings(table: pa.Table, name: str) -> list[str]:
+    return [text or "" for text in _text(table, name).to_pylist()]
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text: save it again as such") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}: name a file that is there") from error
+
+
+def _json(path: Path) -> list[Any]:
+    try:
+        rows = json.loads("\n".join(_lines(path)))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is no JSON ({error}): expected a list of objects") from error
+    if not isinstance(rows, list):
+        raise InputError(f"{path} holds no list: expected a list of objects with ranks")
+    return rows
+
+
+def _read(path: Path) -> pa.Table:
+    """A small table as text columns."""
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        objects = _json(path)
+        if not objects or not all(isinstance(row, dict) for row in objects):
+            raise InputError(f"{path} holds no objects: expected a list of objects with ranks")
+        return pa.Table.from_pylist(objects)
+    if suffix == ".parquet":
+        try:
+            known = [name for name in parquet.read_schema(path).names if name in (*RANKS, *_COLUMNS)]
+            return parquet.read_table(path, columns=known)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path} cannot be read as Parquet ({error}): name a file that is there") from error
+    lines = _lines(path)
+    header, *rows = list(csv.reader(lines)) or [[]]
+    if not rows:
+        raise InputError(f"{path} holds no rows: expected a header and at least one row")
+    if odd := next((number for number, row in enumerate(rows, start=2) if row and len(row) != len(header)), None):
+        raise InputError(f"{path}, record {odd}: found another number of values than the {len(header)} of the header")
+    kept = [place for place, name in enumerate(header) if name in (*RANKS, *_COLUMNS)]
+    return pa.table({header[place]: pa.array([row[place] for row in rows if row], pa.large_string()) for place in kept})
+
+
+_COLUMNS = ("common_name", "label", "bin", "taxon", "weight")

@@ -1,0 +1,1 @@
+"""Figures over plain arrays: accuracy, calibration, errors in the tree, intervals and tests."""

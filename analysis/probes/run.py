@@ -1,0 +1,184 @@
+"""All probes of a set of pictures: what can run does, and what cannot is named with its reason."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cladescope.analysis.measures.resampling import balanced_mean, group_means_resampled, interval, permuted
+from cladescope.analysis.probes import geometry, neighbours
+from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.probes.rank_probes import N_QUERIES, SLOW_PERMUTATIONS, Items, rank_probes
+from cladescope.analysis.probes.result import ProbeReport, ProbeResult
+from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances
+from cladescope.analysis.probes.variants import variant_separation
+from cladescope.errors import InputError
+from cladescope.index.neighbour_graph import nearest_others
+from cladescope.phylogeny.tree import Tree
+from cladescope.taxonomy.taxon import RANKS
+
+K = 10
+"""Neighbours of each picture."""
+N_PERMUTATIONS = 200
+N_QUADRUPLES = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Probed:
+    """A report, and the values of single pictures that a paired comparison needs."""
+
+    report: ProbeReport
+    items: Items
+
+
+def probe(
+    pictures: Pictures,
+    *,
+    store: str = "",
+    store_version: int = 0,
+    encoder: Mapping[str, Any] | None = None,
+    tree: Tree | None = None,
+    variant: str | None = None,
+    sample: int = N_QUERIES,
+    n_permutations: int = N_PERMUTATIONS,
+    seed: int = 0,
+) -> Probed:
+    """Measure everything; at most `sample` pictures are asked for their neighbours, among all of them.
+
+    Beside the vectors it takes about 1 GB whatever their number: 4 q c bytes for the scores with class means, and the
+    distances of samples of 2,000.
+    """
+    results: list[ProbeResult] = []
+    skipped = [f"{pictures.n_dropped} pictures have no usable vector or no rank and are left out"] * bool(
+        pictures.n_dropped
+    )
+    items: Items = {}
+    rng = np.random.default_rng(seed)
+    n, k = len(pictures), min(K, len(pictures) - 2)
+    queries = np.sort(rng.choice(n, min(sample, n), replace=False))
+    _, nearest = nearest_others(pictures.vectors, queries, k)
+    for rank in RANKS:
+        try:
+            results += rank_probes(
+                pictures, rank, nearest, queries, items, n_permutations=n_permutations, seed=seed
+            )  # fmt: skip
+        except InputError as error:
+            skipped.append(str(error))
+    results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
+    curves: dict[str, dict[str, list[float]]] = {}
+    matching: dict[str, Any] = {}
+    try:
+        taxonomy = TreeProbes(pictures, n_permutations=n_permutations, seed=seed)
+        results += [*taxonomy.correlations(), *taxonomy.tree_distances()]
+        curves["similarity"] = taxonomy.curve()
+    except InputError as error:
+        skipped.append(f"tree of mean vectors: {error}")
+    if tree is not None:
+        try:
+            phylogeny = TreeProbes(pictures, n_permutations=n_permutations, seed=seed, tree=tree)
+            results += phylogeny.tree_distances()
+            matching = phylogeny.matching
+        except InputError as error:
+            skipped.append(f"phylogeny: {error}")
+    results += _shape(pictures, curves, seed=seed)
+    if variant is not None:
+        try:
+            results += _variants(pictures, seed=seed)
+        except InputError as error:
+            skipped.append(f"variant {variant}: {error}")
+    parameters = {"sample": sample, "k": k, "n_permutations": n_permutations, "seed": seed, "n_images": n}
+    report = ProbeReport(
+        store=store, store_version=store_version, encoder=encoder or {}, results=tuple(results), skipped=tuple(skipped),
+        curves=curves, trees=matching, parameters=parameters,
+    )  # fmt: skip
+    return Probed(report, items)
+
+
+def _over_all_ranks(
+    pictures: Pictures, queries: np.ndarray, nearest: np.ndarray, items: Items, *, n_permutations: int, seed: int
+) -> Iterator[ProbeResult]:
+    """Height of the lowest common ancestor with the nearest, and hierarchical precision of the k nearest."""
+    lineage, codes, k = pictures.lineage, pictures.codes, nearest.shape[1]
+
+    def heights(lineage: np.ndarray) -> np.ndarray:
+        found = neighbours.taxonomic_distance(codes[lineage[queries]], codes[lineage[nearest[:, 0]]])
+        return found.astype(float)
+
+    def precisions(lineage: np.ndarray) -> np.ndarray:
+        return neighbours.hierarchical_precision(codes, lineage, queries, nearest)
+
+    for name, values_of, better, reference, meaning in (
+        ("LCA height", heights, False, "Bertinetto et al. 2020",
+         "Ranks up to where a picture and its nearest meet: 0 the same taxon, 7 not even the kingdom."),
+        (f"hierarchical precision@{k}", precisions, True, "Barz & Denzler 2019, equation 10",
+         f"How like a picture its {k} nearest are, over how like the {k} most alike pictures are: 1 is the best order."),
+    ):  # fmt: skip
+        values, times = (
+            values_of(lineage),
+            min(n_permutations, N_PERMUTATIONS if name == "LCA height" else SLOW_PERMUTATIONS),
+        )
+        items[name, None] = (values, queries, lineage[queries])
+        low, high = interval(group_means_resampled(values, lineage[queries], seed=seed))
+
+        def shuffled(order: np.ndarray, values_of: Callable[[np.ndarray], np.ndarray] = values_of) -> float:
+            return float(values_of(lineage[order]).mean())
+
+        yield ProbeResult(
+            probe=name, value=float(values.mean()), low=low, high=high, n_permutations=times,
+            null=permuted(shuffled, len(pictures), n_permutations=times, seed=seed),
+            balanced=balanced_mean(values, lineage[queries]), n_images=len(queries), n_taxa=len(np.unique(lineage)),
+            sampled=len(queries) if len(queries) < len(pictures) else None, higher_is_better=better,
+            reference=reference, meaning=meaning,
+        )  # fmt: skip
+
+
+def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, seed: int) -> list[ProbeResult]:
+    some = pictures.sample(2000, seed=seed)
+    distances = all_distances(some.vectors)
+    n, k = len(some), min(K, len(some) - 2)
+    ordered = np.argsort(distances + np.diag(np.full(n, np.inf)), axis=1, kind="stable")[:, :k]
+    nearest = np.take_along_axis(distances, ordered, axis=1)
+    counts = neighbours.k_occurrence(ordered, n)
+    times, pictures_of = np.unique(counts, return_counts=True)
+    curves["hubness"] = {"occurrences": times.astype(float).tolist(), "pictures": pictures_of.astype(float).tolist()}
+    found = [
+        ("hubness", neighbours.skewness(counts), "Radovanovic et al. 2010", "Skewness of how often pictures are neighbours: 0 without hubs."),
+        ("relative delta", geometry.relative_delta(distances, n_quadruples=N_QUADRUPLES, seed=seed), "Khrulkov et al. 2020", "Departure from a tree, 0 for a tree; a lower bound, from sampled quadruples."),
+    ]  # fmt: skip
+    if k > 1:
+        found += [
+            ("intrinsic dimension (TwoNN)", geometry.two_nn(nearest), "Facco et al. 2017", "Dimensions that the pictures fill nearby."),
+            ("intrinsic dimension (MLE)", geometry.levina_bickel(nearest), "Levina & Bickel 2004, MacKay & Ghahramani 2005", "Dimensions that the pictures fill nearby."),
+        ]  # fmt: skip
+    return [
+        ProbeResult(
+            probe=name, value=value, n_images=n, reference=reference, meaning=meaning, higher_is_better=None,
+            sampled=n if n < len(pictures) else None,
+        )
+        for name, value, reference, meaning in found
+    ]  # fmt: skip
+
+
+def _variants(pictures: Pictures, *, seed: int) -> list[ProbeResult]:
+    values = sorted({value for value in pictures.variant if value})
+    if len(values) != 2:
+        raise InputError(f"the column has {len(values)} values, expected two, such as female and male")
+    labels = pictures.labels(len(RANKS) - 1)[pictures.lineage]
+    rows = np.flatnonzero(np.array([bool(value) for value in pictures.variant]) & (labels >= 0))
+    side = np.array([values.index(pictures.variant[row] or "") for row in rows.tolist()])
+    explained, fisher = variant_separation(pictures.vectors[rows], labels[rows], side)
+    named = [
+        ("variant explained variance", explained, False),
+        ("variant Fisher ratio", fisher[np.isfinite(fisher)], True),
+    ]
+    found = []
+    for name, measured, better in named:
+        if len(measured):
+            low, high = interval(group_means_resampled(measured, np.arange(len(measured)), seed=seed))
+            found.append(ProbeResult(
+                probe=name, value=float(measured.mean()), low=low, high=high, n_images=len(rows), n_taxa=len(measured),
+                higher_is_better=better, reference="Gu et al. 2025, BioCLIP 2, section 5",
+                meaning=f"Difference of {values[0]} and {values[1]} {'apart from' if better else 'along'} that between species.",
+            ))  # fmt: skip
+    return found

@@ -1,0 +1,77 @@
+"""The probes along the checkpoints of a training run: a panel a probe, a line a rank."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from cladescope.analysis.probes.result import ProbeReport, ProbeResult
+from cladescope.errors import InputError
+from cladescope.taxonomy.taxon import RANKS
+
+COLUMNS = 3
+OVERALL = "#000000"
+
+
+def draw_training_curve(reports: Sequence[ProbeReport], labels: Sequence[str]) -> Figure:
+    """Every probe that judges, over the reports in their order; `labels` names each, such as its step.
+
+    The line of a rank runs over the reports that have it, with its 95 % interval as a band; probes over all ranks are black.
+
+    Raises InputError for fewer than two reports, and where they share no probe.
+
+    >>> one = ProbeResult(probe="1-NN purity", rank="order", value=0.5, low=0.4, high=0.6)
+    >>> report = ProbeReport(store="a.store", encoder={}, results=(one,))
+    >>> draw_training_curve([report, report], ["step 1", "step 2"]).axes[0].get_title(loc="left")
+    '1-NN purity'
+    """
+    if len(reports) < 2:
+        raise InputError(f"a curve of {len(reports)} checkpoint: compare at least two stores, in the order of training")
+    found: dict[str, dict[str | None, list[tuple[int, ProbeResult]]]] = {}
+    for place, report in enumerate(reports):
+        for result in report.results:
+            if result.higher_is_better is not None and np.isfinite(result.value):
+                found.setdefault(result.probe, {}).setdefault(result.rank, []).append((place, result))
+    drawn = {probe: lines for probe, lines in found.items() if any(len(line) > 1 for line in lines.values())}
+    if not drawn:
+        raise InputError("the stores share no probe: there is no curve to draw")
+    n_rows = -(-len(drawn) // COLUMNS)
+    figure = Figure(figsize=(3.6 * COLUMNS, 2.6 * n_rows + 0.5), layout="constrained", dpi=150)
+    cells = figure.subplots(n_rows, COLUMNS, squeeze=False).ravel()
+    colours = dict(zip(RANKS, _viridis(len(RANKS)), strict=True))
+    handles = {}
+    for axes, (probe, lines) in zip(cells, drawn.items(), strict=False):
+        for rank, line in lines.items():
+            places, results = [place for place, _ in line], [result for _, result in line]
+            colour = OVERALL if rank is None else colours[rank]
+            values = [result.value for result in results]
+            (handles[rank or "all ranks"],) = axes.plot(
+                places, values, color=colour, marker="o", markersize=3, linewidth=1
+            )
+            low = [result.value if result.low is None else result.low for result in results]
+            high = [result.value if result.high is None else result.high for result in results]
+            axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
+        better = all(result.higher_is_better for line in lines.values() for _, result in line)
+        axes.set_title(probe if better else f"{probe} (lower is better)", fontsize=9, loc="left")
+        axes.set_xticks(range(len(reports)), labels, fontsize=7, rotation=30, ha="right", parse_math=False)
+        axes.tick_params(axis="y", labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in cells[len(drawn) :]:
+        axes.set_axis_off()
+    order = [name for name in (*RANKS, "all ranks") if name in handles]
+    figure.legend(
+        [handles[name] for name in order],
+        order,
+        loc="outside lower center",
+        ncols=len(order),
+        fontsize=8,
+        frameon=False,
+    )
+    return figure
+
+
+def _viridis(n: int) -> list[str]:
+    """Colours from dark to light, which keep their order without hue: the widest rank is the darkest."""
+    return [to_hex(colour) for colour in colormaps["viridis"](np.linspace(0, 0.92, n))]

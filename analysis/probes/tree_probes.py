@@ -1,0 +1,158 @@
+"""The probes over all ranks: distances of the species' mean vectors, the tree that they make, and its likeness to others."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import numpy as np
+from jaxtyping import Float, Int, Num
+
+from cladescope.analysis.measures.resampling import interval, permuted
+from cladescope.analysis.probes import distance_correlation as distance
+from cladescope.analysis.probes import trees
+from cladescope.analysis.probes.neighbours import taxonomic_distance
+from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.probes.result import ProbeResult
+from cladescope.errors import InputError
+from cladescope.phylogeny.tree import Tree
+
+N_SPECIES, N_TRIPLES, N_RESAMPLES = 600, 20_000, 100
+
+
+class TreeProbes:
+    """Centroids of at most 600 sampled lineages, their cosine distances and the average-linkage tree."""
+
+    def __init__(self, pictures: Pictures, *, n_permutations: int, seed: int, tree: Tree | None = None) -> None:
+        """Raises InputError for fewer than 4 lineages and, with a tree, for fewer than 4 shared names."""
+        vectors, there = pictures.centroids()
+        species = pictures.codes[there, -1] > 0
+        self.places, self.rows = np.arange(len(there)), np.empty(0, np.int64)
+        self.matching: dict[str, object] = {}
+        if tree is not None:
+            binomials = [pictures.names[code - 1] for code in pictures.codes[there[species], -1]]
+            places, rows = trees.match_tips(binomials, tree)
+            matched = set(places)
+            unmatched = sorted(name for place, name in enumerate(binomials) if place not in matched)
+            self.matching = {"matched": len(places), "unmatched": unmatched, "tips": tree.n_tips}
+            if len(places) < 4:
+                raise InputError(
+                    f"the tree shares {len(places)} names with the {len(binomials)} species, expected at least 4: "
+                    "tips are to be called Genus_species"
+                )
+            self.places, self.rows = np.flatnonzero(species)[places], np.array(rows)
+        if len(self.places) < 4:
+            raise InputError(f"{len(self.places)} species or other lineages, expected at least 4 for a tree")
+        rng = np.random.default_rng([seed, 4])
+        some = np.sort(rng.choice(len(self.places), min(N_SPECIES, len(self.places)), replace=False))
+        self.sampled = len(some) if len(some) < len(self.places) else None
+        self.codes = pictures.codes[there[self.places[some]]]
+        self.vectors = vectors[self.places[some]]
+        self.seed, self.n_permutations, self.n_images = seed, n_permutations, len(pictures)
+        self.distances = np.clip(1 - self.vectors @ self.vectors.T, 0, None).astype(np.float64)
+        np.fill_diagonal(self.distances, 0)
+        self.heights = distance.average_linkage(self.distances)[1]
+        self.other: Num[np.ndarray, "s s"]
+        if tree is None:
+            self.other = taxonomic_distance(self.codes[:, None], self.codes[None])
+        else:
+            self.other = trees.meeting_distances(tree, self.rows[some].tolist())
+        self.name = "taxonomy" if tree is None else "phylogeny"
+
+    def correlations(self) -> Iterator[ProbeResult]:
+        """Spearman with the Mantel null, triplet accuracy and cophenetic correlation, against the taxonomy."""
+        other = self.other.astype(np.float64)
+        rank_of, other_rank = distance.ranked(self.distances), distance.ranked(other)
+        yield self._result(
+            "distance correlation",
+            lambda order: distance.matrix_correlation(rank_of[np.ix_(order, order)], other_rank[np.ix_(order, order)]),
+            lambda order: distance.matrix_correlation(rank_of, other_rank[np.ix_(order, order)]),
+            "Mantel 1967; Spearman", f"Rank correlation of cosine distances of species with those in the {self.name}.",
+        )  # fmt: skip
+        yield self._result(
+            "cophenetic correlation",
+            lambda order: distance.matrix_correlation(self.heights[np.ix_(order, order)], other[np.ix_(order, order)]),
+            lambda order: distance.matrix_correlation(self.heights, other[np.ix_(order, order)]),
+            "Sokal & Rohlf 1962",
+            f"Correlation of the heights at which species meet in the tree of their mean vectors with the {self.name}.",
+        )  # fmt: skip
+        triples = distance.triplets(self.other, N_TRIPLES, seed=self.seed)
+        if triples.shape[1]:
+            yield self._result(
+                "triplet accuracy",
+                lambda order: float(distance.right_triplets(self.distances[np.ix_(order, order)], distance.triplets(self.other[np.ix_(order, order)], N_TRIPLES // 10, seed=self.seed)).mean()),
+                lambda order: float(distance.right_triplets(self.distances[np.ix_(order, order)], triples).mean()),
+                "Schroff et al. 2015", "Share of sampled triplets whose anchor is closer to its nearer relative.",
+                value=float(distance.right_triplets(self.distances, triples).mean()), sampled=triples.shape[1],
+            )  # fmt: skip
+
+    def tree_distances(self) -> Iterator[ProbeResult]:
+        """Triplet distance and Robinson-Foulds of the tree of mean vectors against the other tree."""
+        triples = trees.sampled_triples(len(self.other), N_TRIPLES, seed=self.seed)
+        true = trees.odd_one_out(self.other, triples)
+        triples, true = triples[:, true >= 0], true[true >= 0]
+        if len(true):
+
+            def differing(order: Int[np.ndarray, " s"]) -> float:
+                return float((trees.odd_one_out(self.heights, order[triples]) != true).mean())
+
+            inside = partial(self._triples_among, triples=triples, true=true)
+            yield self._result(
+                f"triplet distance to {self.name}", inside, differing, "Critchlow et al. 1996",
+                f"Share of the triples of species that the {self.name} resolves and the tree of mean vectors has otherwise.",
+                value=differing(np.arange(len(self.other))), sampled=len(true), higher_is_better=False,
+            )  # fmt: skip
+        own = trees.clades(self.heights)
+        if (theirs := trees.clades(self.other)) or own:
+            yield ProbeResult(
+                probe=f"Robinson-Foulds to {self.name}", value=len(own ^ theirs) / (len(own) + len(theirs)),
+                n_images=self.n_images, n_taxa=len(self.other), sampled=self.sampled, higher_is_better=False,
+                reference="Robinson & Foulds 1981", meaning=f"Share of the clades of both trees that only one has: {len(own & theirs)} shared; the {self.name} has {len(theirs)}, the tree of mean vectors {len(own)}.",
+            )  # fmt: skip
+
+    def curve(self) -> dict[str, list[float]]:
+        """Mean cosine of species by their taxonomic distance, with intervals over resampled species."""
+        found: dict[str, list[float]] = {"distance": [], "similarity": [], "low": [], "high": []}
+        for step in np.unique(self.other[~np.eye(len(self.other), dtype=bool)]).tolist():
+            at = (self.other == step) & ~np.eye(len(self.other), dtype=bool)
+            total, count = np.where(at, 1 - self.distances, 0).sum(axis=1), at.sum(axis=1)
+            drawn = np.random.default_rng(self.seed).multinomial(len(at), np.full(len(at), 1 / len(at)), size=500)
+            low, high = interval((drawn @ total) / np.where(drawn @ count, drawn @ count, np.nan))
+            for name, value in zip(found, (step, total.sum() / count.sum(), low, high), strict=True):
+                found[name].append(float(value))
+        return found
+
+    def _triples_among(
+        self, order: Int[np.ndarray, " s"], *, triples: Int[np.ndarray, "3 t"], true: Int[np.ndarray, " t"]
+    ) -> float:
+        """Triplet distance where each triple weighs as often as its species were drawn."""
+        times = np.bincount(order, minlength=len(self.other))[triples].prod(axis=0)
+        return (
+            float(np.average(trees.odd_one_out(self.heights, triples) != true, weights=times))
+            if times.any()
+            else np.nan
+        )
+
+    def _result(
+        self, probe: str, resampled: Callable[[Int[np.ndarray, " s"]], float], shuffled: Callable[[Int[np.ndarray, " s"]], float],
+        reference: str, meaning: str, *, value: float | None = None, sampled: int | None = None, higher_is_better: bool = True,
+    ) -> ProbeResult:  # fmt: skip
+        s = len(self.other)
+        rng = np.random.default_rng([self.seed, 5])
+        # Half of the species without replacement: a species drawn twice would be compared with itself, and of half-samples the
+        # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263).
+        half = max(4, s // 2)
+        low, high = interval(np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)]))
+        return ProbeResult(
+            probe=probe, value=shuffled(np.arange(s)) if value is None else value, low=low, high=high,
+            null=permuted(shuffled, s, n_permutations=self.n_permutations, seed=self.seed),
+            n_permutations=self.n_permutations, n_images=self.n_images, n_taxa=s, sampled=sampled or self.sampled,
+            reference=reference, meaning=meaning, higher_is_better=higher_is_better,
+        )  # fmt: skip
+
+
+def all_distances(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:
+    """Euclidean distances; 8 n^2 bytes, for samples."""
+    products = vectors.astype(np.float64) @ vectors.T.astype(np.float64)
+    square = np.diag(products)
+    found = np.sqrt(np.maximum(square[:, None] + square - 2 * products, 0))
+    np.fill_diagonal(found, 0)
+    return found

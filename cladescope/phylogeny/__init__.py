@@ -1,0 +1,1 @@
+"""Trees of taxa: the tree itself, and its files in Newick and Nexus."""

@@ -1,0 +1,312 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cladescope.analysis.audit import duplicates, label_errors, outliers
+from cladescope.analysis.audit.files import write_audit
+from cladescope.analysis.audit.run import Pictures, audit
+from cladescope.arrays import normalise
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.records import Record
+from cladescope.embedding.tables import failures_table, images_table
+from cladescope.errors import InputError
+from cladescope.index import neighbour_graph
+from cladescope.index.store import Store
+from cladescope.taxonomy import RANKS
+from tests.app.cli.command_line import fails, run  # noqa: F401 - fixtures
+
+DIM = 64
+CARD = EncoderCard(name="made-up", dim=DIM, weight_hash=None, transform=None, has_text=False)
+KINGDOMS, FAMILIES, SPECIES, EACH = 2, 2, 3, 30
+
+
+def clade(seed=0):
+    """Vectors that inherit from kingdom, family and species, and their lineages."""
+    rng = np.random.default_rng(seed)
+    vectors, lineages = [], []
+    for kingdom in range(KINGDOMS):
+        high = rng.standard_normal(DIM) * 2
+        for family in range(FAMILIES):
+            middle = high + rng.standard_normal(DIM)
+            for species in range(SPECIES):
+                low = middle + rng.standard_normal(DIM)
+                name = f"{kingdom}{family}{species}"
+                for _ in range(EACH):
+                    vectors.append(low + 0.5 * rng.standard_normal(DIM))
+                    names = [f"K{kingdom}", f"P{kingdom}", f"C{kingdom}", f"O{kingdom}", f"F{kingdom}{family}"]
+                    lineages.append([*names, f"G{name}", f"G{name} s"])
+    return normalise(np.array(vectors, np.float32)), lineages
+
+
+def pictures_of(vectors, lineages, **columns):
+    rows = [
+        {"image_id": f"i{i}", "uri": f"/{i}", "content_hash": f"h{i}", **dict(zip(RANKS, names, strict=True))}
+        for i, names in enumerate(lineages)
+    ]
+    for name, values in columns.items():
+        for row, value in zip(rows, values, strict=True):
+            row[name] = value
+    return Pictures(rows, vectors, 0)
+
+
+def numbers(table):
+    return [int(row["image_id"][1:]) for row in table]
+
+
+def test_neighbours_are_those_of_a_full_sort():
+    vectors, _ = clade()
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -np.inf)
+    _, found = neighbour_graph.nearest_others(vectors, np.arange(len(vectors)), 5)
+    np.testing.assert_array_equal(found, np.argsort(-scores, axis=1, kind="stable")[:, :5])
+
+
+def test_what_is_found_among_many_is_what_is_found_among_few(monkeypatch):
+    vectors, lineages = clade()
+    vectors[200] = vectors[5] + 1e-4
+    lineages[40] = lineages[300]
+    exact = audit(pictures_of(vectors, lineages))
+    monkeypatch.setattr(neighbour_graph, "EXACT_PAIRS", 1000)
+    monkeypatch.setattr(neighbour_graph, "EXACT_UP_TO", 100)
+    found = audit(pictures_of(vectors, lineages))
+    assert any("among the nearest cells" in note for note in found.summary["notes"])
+    assert [row["image_id"] for row in found.label_errors] == [row["image_id"] for row in exact.label_errors]
+    assert (
+        {row["image_id"] for row in found.duplicates} == {row["image_id"] for row in exact.duplicates} >= {"i5", "i200"}
+    )
+
+
+def test_a_clean_set_has_no_label_errors_and_hardly_an_outlier():
+    vectors, lineages = clade()
+    found = audit(pictures_of(vectors, lineages))
+    assert found.label_errors == []
+    assert found.duplicates == []
+    assert len(found.outliers) <= 0.01 * len(vectors)
+
+
+def test_swapped_labels_come_back_and_those_across_kingdoms_first():
+    vectors, lineages = clade()
+    rng = np.random.default_rng(1)
+    half = len(lineages) // 2
+    across = [int(i) for i in rng.choice(half, 6, replace=False)]
+    siblings = [int(i) for i in rng.choice(np.arange(half + EACH, half + 2 * EACH), 4, replace=False)]
+    true = [list(names) for names in lineages]
+    for i in across:
+        lineages[i] = true[i + half]
+    for i in siblings:
+        lineages[i] = true[i - EACH]
+    table = audit(pictures_of(vectors, lineages)).label_errors
+    assert set(numbers(table)) == set(across) | set(siblings)
+    assert [row["part_at"] for row in table] == ["kingdom"] * 6 + ["genus"] * 4
+    assert [row["suggested"] for row in table] == [" > ".join(true[i]) for i in numbers(table)]
+
+
+def test_a_label_that_stops_at_the_genus_is_no_error():
+    vectors, lineages = clade()
+    for names in lineages[::4]:
+        names[6] = None
+    for names in lineages[1::5]:
+        names[2] = None
+    assert audit(pictures_of(vectors, lineages)).label_errors == []
+
+
+def test_rank_bounds_how_deep_labels_are_doubted():
+    vectors, lineages = clade()
+    lineages[0] = lineages[EACH]
+    assert audit(pictures_of(vectors, lineages), rank="family").label_errors == []
+    assert numbers(audit(pictures_of(vectors, lineages), rank="genus").label_errors) == [0]
+
+
+def test_copies_are_found_and_flagged_where_their_labels_differ():
+    vectors, lineages = clade()
+    copied = [3, 50, 200]
+    noise = np.random.default_rng(2).standard_normal((3, DIM)).astype(np.float32)
+    more = normalise(vectors[copied] + 0.002 * noise)
+    lineages += [lineages[3], lineages[50], lineages[0]]
+    n = len(vectors)
+    table = audit(pictures_of(np.concatenate([vectors, more]), lineages)).duplicates
+    assert {frozenset(numbers(r for r in table if r["group"] == g)) for g in range(3)} == {
+        frozenset({old, n + i}) for i, old in enumerate(copied)
+    }
+    assert {row["kind"] for row in table} == {"near"}
+    assert [row["labels_differ"] for row in table] == [True, True, False, False, False, False]
+    assert set(numbers(table[:2])) == {200, n + 2}
+
+
+def test_one_picture_stored_many_times_is_one_exact_group():
+    vectors, lineages = clade()
+    vectors[:25] = vectors[0]
+    pictures = pictures_of(vectors, lineages, content_hash=["same"] * 25 + [f"h{i}" for i in range(25, len(vectors))])
+    table = audit(pictures).duplicates
+    assert numbers(table) == list(range(25))
+    assert {row["kind"] for row in table} == {"exact"}
+
+
+def test_leaks_are_groups_on_both_sides_of_a_split():
+    vectors, lineages = clade()
+    n = len(vectors)
+    vectors[1] = vectors[0]
+    vectors[2] = vectors[3]
+    side = ["train", "test", "train", "train"] + ["train"] * (n - 4)
+    side[9] = "test"
+    observed = [None] * 8 + ["o", "o"] + [None] * (n - 10)
+    found = audit(pictures_of(vectors, lineages, split=side, observation_id=observed), split="split")
+    assert [(row["by"], number) for row, number in zip(found.leaks, numbers(found.leaks), strict=True)] == [
+        ("near_duplicate", 0),
+        ("near_duplicate", 1),
+        ("observation_id", 8),
+        ("observation_id", 9),
+    ]
+    assert found.summary["leaks"] == 2
+
+
+def test_pictures_that_another_set_holds_are_leaks():
+    vectors, lineages = clade()
+    pictures = pictures_of(vectors, lineages)
+    rows = [{"image_id": "other", "uri": "/other", "content_hash": "h7"}]
+    other = Pictures(rows, vectors[7:8], 0)
+    found = audit(pictures, against=other)
+    assert [(row["by"], row["side"]) for row in found.leaks] == [
+        ("content_hash", "store"),
+        ("content_hash", "against"),
+        ("near_duplicate", "store"),
+        ("near_duplicate", "against"),
+    ]
+
+
+def test_noise_pictures_are_the_farthest_outliers():
+    vectors, lineages = clade()
+    noisy = [5, 100, 301]
+    vectors[noisy] = normalise(np.random.default_rng(3).standard_normal((3, DIM)).astype(np.float32))
+    assert set(numbers(audit(pictures_of(vectors, lineages)).outliers)[:3]) == set(noisy)
+
+
+def test_a_small_taxon_is_compared_within_a_wider_one():
+    vectors, lineages = clade()
+    codes, _ = label_errors.encode_labels(lineages)
+    few = np.r_[0:4, EACH : 3 * EACH]
+    found = outliers.find(vectors[few], codes[few])
+    assert {RANKS[rank] for rank in found.compared[:4]} == {"family"}
+    assert {RANKS[rank] for rank in found.compared[4:]} == {"species"}
+
+
+def test_groups_are_those_of_a_union_of_sets():
+    rng = np.random.default_rng(4)
+    pairs = rng.integers(0, 60, (40, 2))
+    sets = [{i} for i in range(60)]
+    for a, b in pairs:
+        joined = next(s for s in sets if a in s) | next(s for s in sets if b in s)
+        sets = [s for s in sets if not s & joined] + [joined]
+    assert {frozenset(g.tolist()) for g in duplicates.groups(60, pairs)} == {frozenset(s) for s in sets if len(s) > 1}
+
+
+def test_without_labels_duplicates_and_outliers_are_still_found():
+    vectors, _ = clade()
+    vectors[1] = vectors[0]
+    found = audit(pictures_of(vectors, [[None] * 7] * len(vectors)))
+    assert numbers(found.duplicates) == [0, 1]
+    assert found.label_errors == []
+    assert any("no rank has two taxa" in note for note in found.summary["notes"])
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_fewer_pictures_than_neighbours_are_audited_and_said(n):
+    vectors, lineages = clade()
+    found = audit(pictures_of(vectors[:n], lineages[:n]))
+    assert found.summary["neighbours"] == n - 1
+    assert "fewer" in found.summary["notes"][0]
+
+
+def test_one_picture_is_too_few():
+    vectors, lineages = clade()
+    with pytest.raises(InputError, match="found 1 pictures"):
+        audit(pictures_of(vectors[:1], lineages[:1]))
+
+
+@pytest.fixture
+def photo_store(tmp_path):
+    """Forty pictures, one of them a file that is there, with a swapped label and a column `part`."""
+    vectors, lineages = clade()
+    Image.new("RGB", (300, 300), "green").save(tmp_path / "here.png")
+    kept = np.r_[0:20, 180:200]
+    lineages[0] = lineages[180]
+    records = [
+        Record(
+            image_id=f"i{i}",
+            uri=str(tmp_path / "here.png") if i == 0 else f"{tmp_path}/gone{i}.png",
+            source="s",
+            labels=dict(zip(RANKS, lineages[i], strict=True)),
+        )
+        for i in kept
+    ]
+    store = Store.create(tmp_path / "s.store", CARD)
+    store.write(images_table(records, vectors[kept].astype(np.float16), (), {}), failures_table([]))
+    return store
+
+
+def test_the_verb_writes_tables_and_sheets(run, photo_store, tmp_path):  # noqa: F811
+    ended = run("audit", photo_store.path, "--out", tmp_path / "out", "--json")
+    assert ended.status == 0
+    assert ended.json["label_errors"] == 1
+    assert ended.json["label_errors_by_rank"]["kingdom"] == 1
+    with (tmp_path / "out" / "label_errors.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["image_id"], row["part_at"]) == ("i0", "kingdom")
+    assert row["suggested"].startswith("K0 > ")
+    document = json.loads((tmp_path / "out" / "audit.json").read_text())
+    assert document["label_errors"][0]["image_id"] == "i0"
+    with Image.open(tmp_path / "out" / "label_errors.png") as sheet:
+        assert sheet.height > 224
+
+
+def test_missing_pictures_leave_grey_tiles(photo_store, tmp_path):
+    found = audit(Pictures.of_store(photo_store))
+    found.duplicates[:] = [{"group": 0, "kind": "near", "labels_differ": False, "uri": "/gone.png", "lineage": ""}]
+    write_audit(found, tmp_path / "out")
+    with Image.open(tmp_path / "out" / "duplicates.png") as sheet:
+        assert (228, 231, 235) in {colour for _, colour in sheet.getcolors(9999)}
+
+
+def test_a_limit_draws_the_same_pictures_for_a_seed(photo_store):
+    def drawn(seed):
+        return [row["image_id"] for row in Pictures.of_store(photo_store, limit=10, seed=seed).rows]
+
+    assert drawn(1) == drawn(1) != drawn(2)
+    assert len(drawn(1)) == 10
+
+
+def test_wrong_input_is_named(fails, photo_store, tmp_path):  # noqa: F811
+    out = ("--out", tmp_path / "out")
+    other = Store.create(
+        tmp_path / "other.store", EncoderCard(name="else", dim=DIM, weight_hash=None, transform=None, has_text=False)
+    )
+    assert "no column 'parts'" in fails("audit", photo_store.path, "--split", "parts", *out)
+    assert "another encoder" in fails("audit", photo_store.path, "--against", other.path, *out)
+    assert "no rank 'tribe'" in fails("audit", photo_store.path, "--rank", "tribe", *out)
+    assert "found 0 pictures" in fails("audit", photo_store.path, "--where", "image_id = 'x'", *out)
+    (tmp_path / "file").write_text("")
+    assert "cannot write" in fails("audit", photo_store.path, "--out", tmp_path / "file")
+
+
+def test_a_split_of_one_value_is_said(run, photo_store, tmp_path):  # noqa: F811
+    ended = run("audit", photo_store.path, "--split", "source", "--out", tmp_path / "out")
+    assert ended.status == 0
+    assert "has 1 values" in ended.err
+
+
+def test_a_vector_without_direction_is_left_out_and_said(tmp_path):
+    vectors, lineages = clade()
+    stored = vectors[:40].astype(np.float16)
+    stored[4] = 0
+    records = [
+        Record(image_id=f"i{i}", uri=f"/{i}", source="s", labels=dict(zip(RANKS, lineages[i], strict=True)))
+        for i in range(40)
+    ]
+    store = Store.create(tmp_path / "zero.store", CARD)
+    store.write(images_table(records, stored, (), {}), failures_table([]))
+    pictures = Pictures.of_store(store)
+    assert "i4" not in {row["image_id"] for row in pictures.rows}
+    assert "1 pictures left out" in audit(pictures).summary["notes"][0]

@@ -1,0 +1,258 @@
+"""Probes of the tree of life, against scikit-learn, SciPy and simulated clades whose tree is known."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import skew, spearmanr
+from sklearn.metrics import average_precision_score, silhouette_samples
+
+from cladescope.analysis.measures import class_sums
+from cladescope.analysis.probes import centroids, distance_correlation, geometry, neighbours, trees
+from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.probes.result import ProbeReport
+from cladescope.analysis.probes.run import probe
+from cladescope.analysis.probes.training_curve import draw_training_curve
+from cladescope.analysis.probes.variants import variant_separation
+from cladescope.arrays import normalise
+from cladescope.errors import InputError
+from cladescope.index.neighbour_graph import nearest_others
+from cladescope.phylogeny.newick import parse_newick
+from cladescope.simulation.evolution import SimulationConfig, evolve
+from cladescope.taxonomy.rank_table import rank_codes, rank_table
+from cladescope.taxonomy.taxon import Taxon
+from tests.app.cli.command_line import fails, misused, run  # noqa: F401
+from tests.conftest import SHARED_DATA
+
+RNG = np.random.default_rng(0)
+
+
+def unit(n, d=8):
+    found = RNG.normal(size=(n, d)).astype(np.float32)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def test_silhouette_is_scikit_learns():
+    x, y = unit(60), np.sort(RNG.integers(0, 5, 60))
+    _, y = np.unique(y, return_inverse=True)
+    np.testing.assert_allclose(
+        class_sums.silhouette(x, y, np.arange(60)), silhouette_samples(x, y, metric="cosine"), atol=1e-4
+    )
+
+
+def test_average_precision_is_scikit_learns():
+    relevant = RNG.random((5, 30)) < 0.3
+    wanted = [average_precision_score(row, -np.arange(30)) for row in relevant]
+    np.testing.assert_allclose(neighbours.average_precision(relevant), wanted)
+
+
+def test_rank_correlation_of_matrices_is_spearmans():
+    a, b = (np.abs(m + m.T) for m in RNG.normal(size=(2, 12, 12)))
+    np.fill_diagonal(a, 0)
+    np.fill_diagonal(b, 0)
+    upper = np.triu_indices(12, 1)
+    found = distance_correlation.matrix_correlation(distance_correlation.ranked(a), distance_correlation.ranked(b))
+    assert found == pytest.approx(spearmanr(a[upper], b[upper]).statistic)
+
+
+def test_hubness_is_scipys_skewness():
+    counts = RNG.integers(0, 9, 50)
+    assert neighbours.skewness(counts) == pytest.approx(skew(counts))
+
+
+def test_eta_squared_is_the_classical_ratio():
+    x, y = unit(40), np.arange(40) % 4
+    between, total = class_sums.variance_parts(x, y)
+    m = x.mean(axis=0)
+    by_hand = sum((y == c).sum() * ((x[y == c].mean(axis=0) - m) ** 2).sum() for c in range(4)) / ((x - m) ** 2).sum()
+    assert between.sum() / total.sum() == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_neighbours_leave_the_query_out_even_among_copies():
+    x = np.repeat(unit(2), 10, axis=0)
+    _, rows = nearest_others(x, np.arange(20), 3)
+    assert rows.shape == (20, 3)
+    assert not (rows == np.arange(20)[:, None]).any()
+    assert (rows // 10 == np.arange(20)[:, None] // 10).all()
+
+
+def test_hierarchical_precision_is_that_of_the_best_order():
+    rng = np.random.default_rng(0)
+    codes = np.unique(rng.integers(1, 4, size=(12, 4)), axis=0)
+    lineage = rng.integers(len(codes), size=30)
+    queries, rows = np.arange(10), np.stack([rng.permutation(np.delete(np.arange(30), q))[:6] for q in range(10)])
+    alike = 1 - neighbours.taxonomic_distance(codes[lineage][:, None], codes[lineage][None]) / 4
+    best = [np.sort(np.delete(alike[q], q))[::-1][:6].sum() for q in queries]
+    expected = [alike[q, row].sum() / most for q, row, most in zip(queries, rows, best, strict=True)]
+    np.testing.assert_allclose(neighbours.hierarchical_precision(codes, lineage, queries, rows), expected)
+
+
+def test_intrinsic_dimension_of_a_plane_is_two():
+    x = RNG.random((2000, 2))
+    d = np.sort(np.linalg.norm(x[:, None] - x[None], axis=2), axis=1)[:, 1:11]
+    assert geometry.two_nn(d) == pytest.approx(2, abs=0.2)
+    assert geometry.levina_bickel(d) == pytest.approx(2, abs=0.2)
+
+
+def test_species_are_never_cut_between_training_and_test():
+    groups = RNG.integers(0, 20, 200)
+    train = centroids.group_split(groups // 5, groups, seed=0)
+    assert not set(groups[train]) & set(groups[~train])
+
+
+def test_robinson_foulds_is_zero_for_a_tree_and_itself_and_one_for_no_shared_clade():
+    tree, other = parse_newick("((a,b),(c,d));"), parse_newick("((a,c),(b,d));")
+    first = trees.meeting_distances(tree, tree.tips.tolist())
+    rows = [int(other.tips[other.tip_labels.index(name)]) for name in tree.tip_labels]
+    assert trees.robinson_foulds(first, first) == 0
+    assert trees.robinson_foulds(first, trees.meeting_distances(other, rows)) == 1
+
+
+def test_names_match_blind_to_case_underscores_and_authors():
+    tree = parse_newick("(Parus_major,corvus_corax,Apus_apus);")
+    places, rows = trees.match_tips(["Corvus corax Linnaeus 1758", "Pica pica", "parus major"], tree)
+    assert [(place, (tree.label[row] or "").replace(" ", "_")) for place, row in zip(places, rows, strict=True)] == [
+        (0, "corvus_corax"),
+        (2, "Parus_major"),
+    ]
+
+
+def test_a_variant_apart_from_species_has_no_explained_variance():
+    species, side = np.repeat(np.arange(6), 10), np.tile([0, 1], 30)
+    x = np.zeros((60, 8))
+    x[:, :3] = RNG.normal(size=(6, 3))[species]
+    x[:, 5] = 3 * side + 0.1 * RNG.normal(size=60)
+    explained, fisher = variant_separation(x, species, side)
+    assert explained.max() < 0.05
+    assert fisher.min() > 50
+
+
+@pytest.fixture(scope="module")
+def simulated():
+    clades = evolve(SimulationConfig(species=40))
+    species = np.repeat(np.arange(40), 6)
+    rng = np.random.default_rng(1)
+    traits = (clades.traits - clades.traits.mean(axis=0)) / clades.traits.std(axis=0)
+    table = rank_table([Taxon(tuple(clades.taxa[row])) for row in species])
+
+    def made(vectors):
+        pictures = Pictures.of_table(vectors.astype(np.float32), table)
+        return probe(pictures, tree=clades.tree, n_permutations=40).report
+
+    noise = rng.normal(size=(240, traits.shape[1]))
+    return {
+        "true": made(traits[species] + 0.01 * noise),
+        "noisy": made(traits[species] + 1.5 * noise),
+        "random": made(rng.normal(size=noise.shape)),
+    }
+
+
+def value(report, name, rank=None):
+    return next(result.value for result in report.results if (result.probe, result.rank) == (name, rank))
+
+
+@pytest.mark.parametrize(
+    "name, rank",
+    [("1-NN purity", "species"), ("retrieval mAP", "family"), ("eta squared", "order"), ("distance correlation", None)],
+)
+def test_true_traits_stand_above_noisy_ones_and_those_above_random(simulated, name, rank):
+    true, noisy, random = (value(simulated[key], name, rank) for key in ("true", "noisy", "random"))
+    assert true > noisy > random
+
+
+def test_a_random_encoder_sits_at_the_null(simulated):
+    tested = [result for result in simulated["random"].results if result.null is not None]
+    outside = [
+        (result.probe, result.rank)
+        for result in tested
+        # Many probes are looked at: the null's interval is widened by half of its width on both sides.
+        if abs(result.value - result.null[0]) > 1.0 * (result.null[2] - result.null[1]) + 1e-9
+    ]
+    assert len(tested) > 20
+    assert not outside
+
+
+def test_the_tree_of_true_traits_is_nearer_to_the_true_tree_than_chance(simulated):
+    results = {result.probe: result for result in simulated["true"].results}
+    found = results["triplet distance to phylogeny"]
+    assert found.value < found.null[1]
+
+
+def test_a_report_comes_back_from_json(simulated, tmp_path):
+    simulated["true"].write(tmp_path / "probes.json")
+    assert ProbeReport.read(tmp_path / "probes.json").to_dict() == simulated["true"].to_dict()
+
+
+def test_too_few_pictures_are_refused():
+    with pytest.raises(InputError, match="expected at least 3"):
+        Pictures.of_table(np.full((4, 3), np.nan, np.float32), rank_table([Taxon(("Animalia",))] * 4))
+
+
+def test_one_species_of_copies_leaves_out_what_cannot_be_measured():
+    table = rank_table([Taxon(("Animalia", "Chordata"))] * 5)
+    report = probe(Pictures.of_table(np.ones((5, 4), np.float32), table), n_permutations=2).report
+    assert any("rank kingdom has one value only" in reason for reason in report.skipped)
+    assert any("expected at least 4" in reason for reason in report.skipped)
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_the_verb_writes_and_compares(run, store, tmp_path):  # noqa: F811
+    ended = run(
+        "probe", store.path, "--compare", store.path, "--permutations", 5, "--out", tmp_path / "probes", "--json"
+    )
+    assert ended.status == 0, ended.err
+    assert all(difference["difference"] == 0 for difference in ended.json["differences"])
+    assert ProbeReport.read(tmp_path / "probes" / "probes.json").results
+
+
+def test_the_curve_runs_along_the_stores(run, misused, store, tmp_path):  # noqa: F811
+    out = tmp_path / "probes"
+    ended = run("probe", store.path, "--compare", store.path, "--curve", "--permutations", 2, "--out", out)
+    assert ended.status == 0, ended.err
+    assert "</svg>" in (out / "curve.svg").read_text()
+    assert "--curve is of several stores" in misused("probe", store.path, "--curve", "--out", out)
+    first = ProbeReport.read(out / "probes.json")
+    better = replace(first, results=tuple(replace(one, value=one.value + 0.1) for one in first.results))
+    figure = draw_training_curve([first, better], ["step $1", "2"])
+    panel = next(axes for axes in figure.axes if axes.get_title(loc="left") == "1-NN purity")
+    assert all(np.diff(line.get_ydata()) == pytest.approx([0.1]) for line in panel.lines)
+    with pytest.raises(InputError, match="compare at least two stores"):
+        draw_training_curve([first], ["1"])
+    with pytest.raises(InputError, match="share no probe"):
+        draw_training_curve([first, replace(first, results=())], ["1", "2"])
+
+
+def test_a_rank_may_be_the_variant(run, store, tmp_path):  # noqa: F811
+    ended = run("probe", store.path, "--variant", "genus", "--permutations", 2, "--out", tmp_path / "probes")
+    assert ended.status == 0, ended.err
+    assert "expected two, such as female and male" in ended.err
+
+
+def test_a_tree_of_other_names_is_said_and_the_rest_is_measured(run, store, tmp_path):  # noqa: F811
+    (tmp_path / "tree.nwk").write_text("(A_a,(B_b,C_c));")
+    ended = run("probe", store.path, "--tree", tmp_path / "tree.nwk", "--permutations", 2, "--out", tmp_path / "probes")
+    assert ended.status == 0, ended.err
+    assert "shares 0 names" in ended.err
+    assert "1-NN purity" in ended.out
+
+
+def test_a_column_that_is_not_there_is_named(fails, store, tmp_path):  # noqa: F811
+    assert "no column 'sex'" in fails("probe", store.path, "--variant", "sex", "--out", tmp_path)
+
+
+@pytest.mark.skipif(not SHARED_DATA.exists(), reason="needs the shared data")
+def test_nearest_agreement_of_bioclip_2_is_as_published():
+    # Counted as there: all 1,030 pictures are in the gallery, and a neighbour without the rank does not agree.
+    table = pq.read_table(SHARED_DATA / "vectors" / "bioclip2_tol200m_1030.parquet")
+    vectors = normalise(np.array(table["emb"].to_pylist(), np.float32))
+    _, rows = nearest_others(vectors, np.arange(len(vectors)), 1)
+    _, codes = rank_codes(table)
+
+    def agreement(rank):
+        known = np.flatnonzero(codes[:, rank] > 0)
+        return neighbours.purity(codes[:, rank].astype(np.int64), known, rows[known]).mean()
+
+    assert agreement(0) == pytest.approx(0.80, abs=0.03)
+    assert agreement(5) == pytest.approx(0.15, abs=0.03)

@@ -1,0 +1,100 @@
+"""`cladescope fit`: from a store to a classifier file, and wrong input."""
+
+import csv
+
+import pytest
+
+from cladescope.analysis.classify.classifier_file import load_classifier
+from cladescope.analysis.classify.fitting import METHODS
+
+
+@pytest.fixture
+def uris(store):
+    return [uri for batch in store.scan(["uri"]) for uri in batch.column(0).to_pylist()]
+
+
+def write(path, header, rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_store_becomes_a_classifier_of_its_species(run, store, tmp_path, method):
+    out = tmp_path / "species.safetensors"
+    ended = run("fit", store.path, "--method", method, "--out", out, "--json")
+    assert ended.status == 0, ended.err
+    assert {key: ended.json[key] for key in ("classes", "pictures", "held_out", "method")} == {
+        "classes": 12,
+        "pictures": 36,
+        "held_out": 12,
+        "method": method,
+    }
+    classifier = load_classifier(out)
+    classifier.check(store.card)
+    assert (classifier.target, classifier.data_version) == ("species", store.version)
+    assert classifier.counts.tolist() == [3] * 12
+    assert (len(classifier.back_off.seen), len(classifier.back_off.unseen)) == (12, 12)
+    vectors = next(store.vectors())[1]
+    assert classifier.probabilities(vectors).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_labels_come_from_a_csv_and_those_of_strange_pictures_are_counted(run, store, uris, tmp_path):
+    rows = [(uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1], [7, 3][n % 2]) for n, uri in enumerate(uris[:20])]
+    table = write(tmp_path / "labels.csv", ["file", "label"], [*rows, ("gone.jpg", 3)])
+    ended = run("fit", store.path, "--labels", table, "--out", tmp_path / "a.safetensors", "--json")
+    assert ended.status == 0, ended.err
+    assert (ended.json["not_in_store"], ended.json["without_label"]) == (["gone.jpg"], 28)
+    assert "1 labels are of pictures that are not in" in ended.err
+    classifier = load_classifier(tmp_path / "a.safetensors")
+    assert (classifier.labels, classifier.tree, classifier.back_off) == (("7", "3"), None, None)
+
+
+def test_the_table_says_what_to_do_next(run, store, tmp_path):
+    ended = run("fit", store.path, "--shots", "2", "--shrinkage", "auto", "--out", tmp_path / "a.safetensors")
+    assert ended.status == 0, ended.err
+    assert "named correctly of these" in ended.out
+    assert "next: cladescope predict" in ended.err
+
+
+def test_names_and_pictures_are_mixed_and_confidence_is_drawn(run, clades, tmp_path):
+    place = tmp_path / "named.store"
+    assert run("embed", clades / "metadata.csv", "--store", place, "--encoder", "tiny").status == 0
+    out, figures = tmp_path / "mixed.safetensors", tmp_path / "figures"
+    options = ("--text-weight", "2.5", "--calibration", "0.5", "--figures", figures, "--json")
+    ended = run("fit", place, "--out", out, *options)
+    assert ended.status == 0, ended.err
+    assert (ended.json["text_weight"], load_classifier(out).text_weight) == (2.5, 2.5)
+    assert list(ended.json["calibration_error"])[-1] == "species"
+    for name in ("reliability.svg", "risk-coverage.svg"):
+        assert "</svg>" in (figures / name).read_text()
+    chosen = run("fit", place, "--out", tmp_path / "auto.safetensors", "--text-weight", "auto")
+    assert chosen.status == 0, chosen.err
+    assert "calibration error" in chosen.out
+
+
+def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
+    out = tmp_path / "a.safetensors"
+
+    def refused(*options):
+        return fails("fit", store.path, "--out", out, *options)
+
+    assert "expected a rank: kingdom" in refused("--rank", "tribe")
+    assert "did you mean" in refused("--within", "Simulatia")
+    assert "is no folder" in fails("fit", store.path, "--out", tmp_path / "none" / "a")
+    assert "at least two" in refused("--within", store.taxonomy.taxa("species")[0].name)
+    assert "has the columns a, b" in refused("--labels", write(tmp_path / "b.csv", ["a", "b"], [(1, 2)]))
+    strange = write(tmp_path / "c.csv", ["uri", "label"], [("x.jpg", "tit")])
+    assert "none of the 1 pictures" in refused("--labels", strange)
+    twice = write(tmp_path / "d.csv", ["uri", "label"], [(uris[0], "tit"), (uris[0], "crow")])
+    assert "both 'tit' and 'crow'" in refused("--labels", twice)
+    empty = write(tmp_path / "e.csv", ["uri", "label"], [(uris[0], "tit"), (uris[1], "crow"), ("x.jpg", "owl")])
+    assert "class 'owl'" in refused("--labels", empty)
+    assert "shrinkage needs" in refused("--method", "knn", "--shrinkage", "2")
+    assert "--shrinkage" in misused("fit", store.path, "--out", out, "--shrinkage", "much")
+    assert "--text-weight" in misused("fit", store.path, "--out", out, "--text-weight", "-1")
+    assert "has no text side" in refused("--text-weight", "1")
+    assert "--labels" in misused("fit", store.path, "--out", out, "--rank", "genus", "--labels", strange)
+    assert not out.exists()
+    assert run("fit", store.path, "--out", out).status == 0
+    assert "is there already" in fails("fit", store.path, "--out", out)

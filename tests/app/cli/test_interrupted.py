@@ -1,0 +1,97 @@
+"""A command that is interrupted, or whose output goes nowhere, ends in one line and loses nothing."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cladescope.app.cli
+import cladescope.app.cli.output
+from cladescope.simulation import SimulationConfig, simulate
+from tests.conftest import REPOSITORY
+
+
+def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path):
+    manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
+    code = "import cladescope.app.cli as cli; cli.output.LOG_SECONDS = 0.0; cli.main()"
+    arguments = [
+        "embed",
+        str(manifest),
+        "--store",
+        str(tmp_path / "s"),
+        "--encoder",
+        "pixels",
+        "--batch-size",
+        "4",
+        "--workers",
+        "1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert process.stderr.readline().startswith("encoder pixels")
+    assert process.stderr.readline().startswith("embedded 4 of 300")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "nothing is lost: run the same command to go on" in err.splitlines()[-1]
+    stored = run("info", tmp_path / "s", "--json").json
+    assert 4 <= stored["images"] < 300
+    assert stored["runs"][0]["status"] == "stopped"
+    rest = run("embed", manifest, "--store", tmp_path / "s", "--json").json
+    assert (rest["already_stored"], rest["embedded"]) == (stored["images"], 300 - stored["images"])
+
+
+def test_ctrl_c_while_the_program_loads_ends_in_a_line():
+    interrupted = """
+import sys
+from cladescope.app.main import main
+
+class CtrlC:
+    def find_spec(name, *_):
+        if name == "cladescope.app.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, CtrlC)
+main()
+"""
+    ended = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (ended.returncode, ended.stderr) == (1, "error: interrupted before anything was done\n")
+
+
+@pytest.mark.parametrize("form", ["--csv", "--json", "--exact"])
+def test_a_pipe_that_closes_early_is_no_error_to_talk_about(store, query, form, monkeypatch, capfd):
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end, "w") as pipe:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        monkeypatch.setattr(sys, "argv", ["cladescope", "search", str(store.path), "--image", str(query), form])
+        with pytest.raises(SystemExit) as ended:
+            cladescope.app.cli.main()
+        monkeypatch.undo()
+        # Closing flushes, as Python does at its end; typer, which sees the other forms fail, takes care of that itself.
+        with contextlib.nullcontext() if form == "--csv" else contextlib.suppress(BrokenPipeError):
+            pipe.close()
+    assert ended.value.code == 1
+    assert [line for line in capfd.readouterr().err.splitlines() if not line.startswith("encoder ")] == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("form", ["--csv", "--json"])
+def test_output_that_does_not_fit_on_the_disk_is_an_error(store, query, form, monkeypatch, capfd):
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        monkeypatch.setattr(sys, "argv", ["cladescope", "search", str(store.path), "--image", str(query), form])
+        with pytest.raises(SystemExit) as ended:
+            cladescope.app.cli.main()
+        monkeypatch.undo()
+    assert ended.value.code == 1
+    assert capfd.readouterr().err.splitlines()[-1].startswith("error: No space left on device")

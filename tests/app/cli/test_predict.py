@@ -1,0 +1,193 @@
+"""Zero-shot and `predict`: names for pictures."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cladescope.analysis.classify.answers import Answers
+from cladescope.analysis.classify.back_off import BackOff
+from cladescope.analysis.classify.precomputed import read_precomputed
+from cladescope.analysis.classify.taxon_lists import read_labels, read_prior, taxa_table, within
+from cladescope.analysis.classify.templates import templates
+from cladescope.analysis.classify.zero_shot import best, label_gallery, taxon_gallery, text_vectors
+from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.pipeline import embed
+from cladescope.embedding.prompts import name_of, prompt
+from cladescope.embedding.sources import open_source
+from cladescope.errors import InputError
+from cladescope.index.store import Store
+from cladescope.taxonomy.taxon import RANKS, Taxon
+
+ROWS = [
+    ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major", "Great tit"),
+    ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus minor", None),
+    ("Animalia", "Chordata", "Aves", "Passeriformes", "Corvidae", "Corvus", "Corvus corax", "Raven"),
+    ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Nymphalidae", None, None, None),
+]
+TABLE = taxa_table(pa.table({name: [row[place] for row in ROWS] for place, name in enumerate([*RANKS, "common_name"])}))
+
+
+@pytest.fixture(scope="module")
+def encoder(checkpoint):
+    return Encoder.load(str(checkpoint), device="cpu")
+
+
+@pytest.fixture
+def taxa(tmp_path):
+    path = tmp_path / "taxa.csv"
+    lines = [",".join([*RANKS, "common_name"]), *(",".join(value or "" for value in row) for row in ROWS)]
+    path.write_text("\n".join(lines))
+    return path
+
+
+@pytest.fixture
+def predict(run, checkpoint, tmp_path):
+    return lambda *arguments: run("predict", *arguments, "--encoder", checkpoint, "--cache", tmp_path / "cache")
+
+
+def test_probabilities_of_a_rank_equal_a_loop_over_the_classes(encoder):
+    gallery = taxon_gallery(encoder, TABLE)
+    pictures = np.random.default_rng(0).normal(size=(5, 32)).astype(np.float32)
+    texts = []
+    for row in TABLE.to_pylist():
+        taxon = Taxon.from_ranks({rank: row[rank] for rank in RANKS})
+        texts.append(prompt(taxon, "taxon_com", common_name=row["common_name"]))
+    words = encoder.encode_texts(texts)
+    for picture, found in zip(pictures, Answers(gallery, rank="family").of(pictures), strict=True):
+        scores = np.exp(encoder.text_scale * (words @ (picture / np.linalg.norm(picture))).astype(np.float64))
+        expected: dict[str, float] = {}
+        for family, score in zip(TABLE["family"].to_pylist(), scores / scores.sum(), strict=True):
+            expected[family] = expected.get(family, 0.0) + score
+        assert {row["family"]: row["score"] for row in found} == pytest.approx(expected, rel=0.02)
+        assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
+
+
+def test_class_vectors_are_read_from_the_cache_and_made_anew_where_it_is_damaged(encoder, tmp_path):
+    made = text_vectors(encoder, ["a", "b"], cache=tmp_path)
+    (path,) = tmp_path.glob("*.npy")
+    np.save(path, made + np.float16(1))
+    assert (text_vectors(encoder, ["a", "b"], cache=tmp_path) == made + np.float16(1)).all()
+    path.write_bytes(b"\x93NUMPY cut")
+    assert (text_vectors(encoder, ["a", "b"], cache=tmp_path) == made).all()
+    assert not (text_vectors(encoder, ["a", "c"], cache=tmp_path)[1] == made[1]).all()
+
+
+def test_with_templates_a_taxon_is_the_mean_over_sentences_and_has_a_cache_of_its_own(encoder, tmp_path):
+    one = taxon_gallery(encoder, TABLE, text_type="sci", cache=tmp_path)
+    many = taxon_gallery(encoder, TABLE, text_type="sci", templates=True, cache=tmp_path)
+    words = encoder.encode_texts([sentence(name_of(one.tree.class_taxon(0), "sci")) for sentence in templates()])
+    mean = words.mean(axis=0)
+    np.testing.assert_allclose(many.vectors[0], mean / np.linalg.norm(mean), atol=2e-3)
+    again = taxon_gallery(encoder, TABLE, text_type="sci", templates=True, cache=tmp_path)
+    np.testing.assert_array_equal(again.vectors, many.vectors)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+
+
+def test_the_best_come_first_and_ties_in_order():
+    scores = np.random.default_rng(1).integers(0, 4, size=(20, 9)).astype(float)
+    assert (best(scores, 4) == np.argsort(-scores, axis=1, kind="stable")[:, :4]).all()
+
+
+def test_taxa_are_distinct_and_keep_their_most_frequent_common_name():
+    rows = pa.table({"class": ["Aves", "Aves", "Aves", ""], "common_name": ["bird", "fowl", "fowl", "x"]})
+    assert taxa_table(rows).select(["class", "common_name"]).to_pylist() == [{"class": "Aves", "common_name": "fowl"}]
+
+
+def test_a_prior_holds_for_clades_the_deeper_line_is_stronger_and_unknown_names_are_told(tmp_path):
+    path = tmp_path / "prior.csv"
+    path.write_text("taxon,weight\nAves,2\nParus major,8\nNowhere,1\n*,0\n")
+    log_prior, unknown = read_prior(path, TABLE)
+    weights = dict(zip(TABLE["species"].to_pylist(), np.exp(log_prior).tolist(), strict=True))
+    assert weights == pytest.approx({None: 0, "Parus major": 8, "Parus minor": 2, "Corvus corax": 2})
+    assert unknown == ["Nowhere"]
+    path.write_text("taxon,weight\n*,0\n")
+    with pytest.raises(InputError, match="rules out every class"):
+        read_prior(path, TABLE)
+    assert within(TABLE, "Aves").sum() == 3
+
+
+def test_published_text_vectors_are_read_and_empty_ones_left_out(tmp_path):
+    names = [[[*row[:6], (row[6] or "").partition(" ")[2]], row[7] or ""] for row in ROWS[:3]]
+    vectors = np.eye(4, 3, dtype=np.float32)
+    vectors[:, 1] = 0
+    (tmp_path / "txt.json").write_text(json.dumps(names))
+    np.save(tmp_path / "txt.npy", vectors)
+    found = read_precomputed(tmp_path / "txt.json", dim=4)
+    assert found.table["species"].to_pylist() == ["Corvus corax", "Parus major"]
+    assert (found.vectors == vectors.T[[2, 0]]).all()
+    assert found.n_empty == 1
+    with pytest.raises(InputError, match="of another encoder"):
+        read_precomputed(tmp_path / "txt.json", dim=5)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "reason"),
+    [
+        ("empty.txt", "\n", "no label"),
+        ("twice.txt", "a\nb\na\n", "'a' is there twice"),
+        ("bins.csv", "label,bin\na,x\nb,\n", "'b' has no bin"),
+    ],
+)
+def test_bad_labels_are_named(tmp_path, name, text, reason):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=reason):
+        read_labels(tmp_path / name)
+    with pytest.raises(InputError, match="cannot be read"):
+        read_labels(tmp_path / "none.txt")
+
+
+def test_bins_sum_their_labels(encoder):
+    gallery = label_gallery(encoder, ("oak, old", "elm", "cat"))
+    vectors = np.random.default_rng(2).normal(size=(1, 32))
+    plain = {row["classification"]: row["score"] for row in next(Answers(gallery).of(vectors))}
+    binned = next(Answers(gallery, bins=("tree", "tree", "animal")).of(vectors))
+    sums = {"tree": plain["oak, old"] + plain["elm"], "animal": plain["cat"]}
+    assert {row["classification"]: row["score"] for row in binned} == pytest.approx(sums)
+
+
+def test_with_a_risk_the_answer_stops_where_it_is_sure(encoder):
+    gallery = taxon_gallery(encoder, TABLE)
+    vectors = np.random.default_rng(3).normal(size=(1, 32))
+    nothing = Answers(gallery, back_off=BackOff(np.ones(3)), risk=0.1)
+    (row,) = next(nothing.of(vectors))
+    assert row == {**dict.fromkeys(nothing.columns, ""), "score": 1.0}
+
+
+def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(predict, photos, taxa):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    ended = predict(photos, photos / "missing.jpg", "--taxa", taxa, "-k", 2, "--csv")
+    assert ended.status == 0
+    assert list(ended.rows[0]) == [
+        *("file_name", *RANKS[:-1], "species_epithet", "species", "common_name", "score"),
+    ]
+    assert len(ended.rows) == 12
+    assert "2 pictures could not be read; 6 were named" in ended.err
+    assert list(predict(photos, "--taxa", taxa, "--rank", "class", "--csv").rows[0])[1:] == [*RANKS[:3], "score"]
+
+
+def test_a_stores_vectors_give_what_its_pictures_give(predict, run, photos, taxa, encoder, tmp_path):
+    path = tmp_path / "photos.store"
+    embed(open_source(photos), encoder, Store.create(path, encoder.card))
+    stored = run("predict", path, "--taxa", taxa, "--json", "--cache", tmp_path / "cache").json["predictions"]
+    fresh = predict(photos, "--taxa", taxa, "--json").json["predictions"]
+    assert [one["file_name"] for one in stored] == [one["file_name"] for one in fresh]
+    for one, other in zip(stored, fresh, strict=True):
+        assert one["answers"][0]["score"] == pytest.approx(other["answers"][0]["score"], rel=0.02)
+    assert len(run("predict", path, "--taxa", taxa, "--csv", "-k", 1, "--limit", 2).rows) == 2
+    shutil.rmtree(tmp_path / "cache")
+
+
+def test_wrong_input_is_told_in_one_line(fails, misused, photos, taxa, store, checkpoint, tmp_path):
+    with_encoder = ["--encoder", checkpoint, "--cache", tmp_path / "cache"]
+    assert "no text side" in fails("predict", store.path)
+    assert "expected a rank" in fails("predict", photos, "--rank", "tribe")
+    assert "did you mean Aves" in fails("predict", photos, "--taxa", taxa, "--within", "Avess", *with_encoder)
+    assert "--closed-set is of --risk" in misused("predict", photos, "--closed-set", *with_encoder)
+    assert "nothing says what to choose from" in fails("predict", photos, *with_encoder)
+    assert "--calibrate-on" in fails("predict", photos, "--taxa", taxa, "--risk", 0.1, *with_encoder)
+    assert "no such file" in fails("predict", tmp_path / "none.jpg", "--taxa", taxa, *with_encoder)
+    assert "is not a file" in fails("predict", photos, "--classifier", tmp_path / "none", *with_encoder)
+    assert "give one of" in misused("predict", photos, "--csv", "--json")

@@ -1,0 +1,103 @@
+"""`cladescope train` from the command line to a search with what it made."""
+
+import json
+
+import numpy as np
+import pytest
+
+from cladescope.embedding.decode import decode
+from cladescope.embedding.encoder import Encoder
+from cladescope.training.config import load_config
+from tests.training.small_runs import SMALL, manifest_of
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+def test_an_encoder_is_trained_and_searched_with(run, clades, tmp_path):
+    out = tmp_path / "run"
+    command = ["train", SMALL, "--data", manifest_of(clades), "--out", out, "--set", "loop.epochs=1"]
+    command += ["--set", "model.projection=whitened"]  # which spreads the vectors of pictures
+    ended = run(*command)
+    assert ended.status == 0, ended.err
+    assert "zero_shot_images" in ended.out
+    assert f"encoder: {out}/export (use it with --encoder {out}/export)" in ended.out
+    assert "step 3 of 3: loss" in ended.err
+    again = run(*command, "--resume", "--json")
+    assert again.json["encoder"] == str(out / "export")
+    assert again.json["scores"].keys() == {"zero_shot_images", "zero_shot_species"}
+    store = tmp_path / "clades.store"
+    assert run("embed", manifest_of(clades), "--store", store, "--encoder", out / "export").status == 0
+    pictures = sorted(clades.glob("images/*/*.jpg"))
+    encoder = Encoder.load(str(out / "export"), device="cpu", precision="fp32")
+    pixels = [encoder.card.transform.apply(decode(path.read_bytes()).image) for path in pictures]
+    vectors = encoder.encode_pixels(np.stack(pixels))
+    for query, vector in (
+        (("--text", "a photo of a thorndrifter"), encoder.encode_texts(["a photo of a thorndrifter"])[0]),
+        (("--image", pictures[5]), vectors[5]),
+    ):
+        hits = run("search", store, *query, "-k", len(pictures), "--json").json["hits"]
+        found = {hit["uri"]: hit["score"] for hit in hits}
+        expected = {str(path): float(score) for path, score in zip(pictures, vectors @ vector, strict=True)}
+        assert found == pytest.approx(expected, abs=2e-3)
+        assert max(expected.values()) - min(expected.values()) > 0.05
+    assert hits[0]["uri"] == str(pictures[5])
+
+
+def test_keys_are_replaced_from_the_command_line_and_shown(run, tmp_path):
+    ended = run(
+        *("train", "bioclip", "--show", "--out", tmp_path / "run"),
+        *("--set", "loop.epochs=3"),
+        *("--set", "data.source=a b.csv"),
+        *("--set", "augment.scale=[0.5, 1.0]"),
+        *("--set", "objective.terms.siglip=0.5"),
+        *("--set", 'data.text_types=["sci"]'),
+    )
+    assert ended.json == json.loads(
+        json.dumps(
+            load_config(
+                "bioclip",
+                {
+                    "loop.epochs": 3,
+                    "data.source": "a b.csv",
+                    "augment.scale": [0.5, 1.0],
+                    "objective.terms": {"clip": 1.0, "siglip": 0.5},
+                    "data.text_types": ["sci"],
+                },
+            ).to_dict()
+        )
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_a_recipes_name_does_not_hide_the_recipe(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bioclip").mkdir()
+    assert run("train", "bioclip", "--show").json["loop"]["batch_size"] == 4096
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["bioclap"], "no recipe 'bioclap'"),
+        (["missing.toml"], "missing.toml cannot be read"),
+        (["tiny", "--set", "loop.epochs"], "--set 'loop.epochs' is not KEY=VALUE"),
+        (["tiny", "--set", "loop.epoch=3"], "unknown key loop.epoch in the configuration: did you mean epochs?"),
+        (["tiny", "--set", "loop.epochs=many"], "loop.epochs is 'many': expected a whole number"),
+        (["tiny", "--set", "seed.x=1"], "'seed' in tiny is 0: expected a section"),
+        (["tiny", "--set", "seed=-1"], "expected 0 or more"),
+        ([SMALL], "data.source is empty"),
+        ([SMALL, "--data", "nowhere.csv"], "nowhere.csv"),
+        ([SMALL, "--data", "CLADES", "--resume"], "start without --resume"),
+        ([SMALL, "--data", "CLADES", "--set", "loop.monitor=luck"], "loop.monitor is 'luck': expected one of"),
+        ([SMALL, "--data", "CLADES", "--set", "model.timm=mobilenet_v9"], "timm has no backbone 'mobilenet_v9'"),
+    ],
+)
+def test_wrong_input_is_told_in_one_line(run, clades, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    given = [str(manifest_of(clades)) if argument == "CLADES" else argument for argument in arguments]
+    ended = run("train", *given, "--out", tmp_path / "run")
+    assert (ended.status, ended.out) == (1, "")
+    *_, reason = ended.err.splitlines()
+    assert reason.startswith("error: ")
+    assert message in reason
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,251 @@
+"""Manifests as sources: CSV, TSV and Parquet."""
+
+import itertools
+import logging
+from pathlib import Path
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.sources import delimited, open_source
+from cladescope.errors import InputError
+from tests.embedding.reading import REAL_MANIFEST, put, read
+
+
+def manifest(tmp_path: Path, text: str | bytes, name: str = "table.csv") -> Path:
+    return put(tmp_path / name, text.encode() if isinstance(text, str) else text)
+
+
+def test_a_csv_gives_labels_ids_and_its_own_columns_with_their_types(tmp_path: Path) -> None:
+    path = manifest(
+        tmp_path,
+        "file,uuid,class,genus,species,lat,n,code,note,width,source,license\n"
+        'a/1.jpg,u1,Insecta,Vanessa,atalanta,1.5,3,007,"two\nlines",20,gbif,CC0\n'
+        "/abs/2.jpg,,unknown,,,-2,,010,,21,,\n"
+        "https://a.org/3.jpg,u3,,,Bufo bufo,,4,1,x,22,eol,\n",
+    )
+    first, second, third = read(path)
+    assert first == Record(
+        image_id="u1",
+        uri=f"{tmp_path}/a/1.jpg",
+        source="gbif",
+        labels={"class": "Insecta", "genus": "Vanessa", "species": "Vanessa atalanta", "licence": "CC0"},
+        extra={"lat": 1.5, "n": 3, "code": "007", "note": "two\nlines", "manifest_width": 20},
+    )
+    assert (second.image_id, second.uri, second.source) == (id_of_uri("/abs/2.jpg"), "/abs/2.jpg", "table")
+    assert second.labels == {}
+    assert second.extra == {"lat": -2.0, "n": None, "code": "010", "note": None, "manifest_width": 21}
+    assert (third.uri, third.labels) == ("https://a.org/3.jpg", {"species": "Bufo bufo"})
+    types = {field.name: field.type for field in open_source(path).extra_fields}
+    assert types == {
+        "lat": pa.float64(),
+        "n": pa.int64(),
+        "code": pa.string(),
+        "note": pa.string(),
+        "manifest_width": pa.int64(),
+    }
+
+
+def test_relative_paths_start_at_the_manifests_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "data/photos/1.jpg", b"tit")
+    manifest(tmp_path / "data", "file\n./photos/1.jpg\nphotos/x/../1.jpg\n")
+    monkeypatch.chdir(tmp_path)
+    records = read("data/table.csv")
+    assert [record.uri for record in records] == [f"{tmp_path}/data/photos/1.jpg"] * 2
+    assert read_bytes(records[0].uri) == b"tit"
+
+
+def test_a_remote_manifest_has_its_own_relative_paths(remote: fsspec.AbstractFileSystem) -> None:
+    remote.pipe("/set/table.csv", b"file\na/1.jpg\n./2.jpg\nhttps://a.org/3.jpg\n")
+    assert [record.uri for record in read("memory://set/table.csv")] == [
+        "memory://set/a/1.jpg",
+        "memory://set/2.jpg",
+        "https://a.org/3.jpg",
+    ]
+
+
+def test_a_tsv_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "\ufefffile\tgenus\na, b.jpg\tApis\n", "table.tsv")
+    (record,) = read(path)
+    assert (record.uri, record.labels) == (f"{tmp_path}/a, b.jpg", {"genus": "Apis"})
+
+
+def test_a_row_without_a_path_is_a_problem_and_not_the_end(tmp_path: Path) -> None:
+    path = manifest(tmp_path, "file,id\n1.jpg,7\n  ,8\n,\n4.jpg,9\n")
+    records = read(path)
+    assert [record.problem for record in records] == [
+        None,
+        "nothing in column 'file'",
+        "nothing in column 'file'",
+        None,
+    ]
+    assert [record.image_id for record in records] == ["7", "8", id_of_uri(f"{path}#row=2"), "9"]
+    assert records[1].uri == f"{path}#row=1"
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", r"table\.csv is empty"),
+        (b"file,genus\n", "has a header and no rows"),
+        (b"photo,genus\n1.jpg,Apis\n", "no column of pictures among 'photo', 'genus'"),
+        (b"file,genus,genus\n1.jpg,a,b\n", "'genus' occurs twice"),
+        (b"file,class,cls\n1.jpg,a,b\n", "'class' and 'cls' both"),
+        (b"file,genus\n1.jpg,Apis\n2.jpg\n", r"line 3 of .*table\.csv has 1 values, its header 2"),
+        (b'file,genus\n1.jpg,"A\npis"\n2.jpg,x,y\n', r"line 4 of .* has 3 values"),
+        (b"file,note\n1.jpg,caf\xe9\n", "not UTF-8: byte 0xE9 at offset 19"),
+        (b"f\xe9,file\n1,2\n", "not UTF-8: byte 0xE9 at offset 1"),
+        ("file,genus\n1.jpg,Apis\n".encode("utf-16"), "starts with the mark of UTF-16"),
+    ],
+)
+def test_a_csv_that_cannot_be_used_is_refused_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(InputError, match=message) as caught:
+        open_source(manifest(tmp_path, content))
+    assert "\n" not in str(caught.value)
+
+
+def test_damage_far_into_a_csv_is_found_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
+    good = b"file,note\n" + b"1.jpg,x\n" * 1000
+    with pytest.raises(InputError, match="byte 0xFF at offset 8011"):
+        open_source(manifest(tmp_path, good + b"a\xff.jpg,x\n"))
+    with pytest.raises(InputError, match="line 1002 of"):
+        open_source(manifest(tmp_path, good + b"1.jpg\n"))
+
+
+def test_reading_may_stop_early_and_rows_keep_their_numbers_over_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
+    path = manifest(tmp_path, "file,n\n" + "".join(f",{i}\n" for i in range(1000)))
+    source = open_source(path)
+    assert [record.extra["n"] for record in itertools.islice(source.records(), 3)] == [0, 1, 2]
+    assert [record.uri for record in source.records()] == [f"{path}#row={i}" for i in range(1000)]
+
+
+INTEGERS = st.integers(-(2**63), 2**63 - 1).map(str)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False, width=32).map(lambda x: f"{x:.6f}")
+WORDS = st.text("abc01.-+e xn", max_size=4).map(str.strip)
+
+
+@given(
+    st.lists(st.one_of(INTEGERS, FLOATS, WORDS), min_size=1, max_size=6) | st.lists(INTEGERS, min_size=1, max_size=4)
+)
+def test_a_column_is_a_number_only_where_python_reads_every_value_as_one(
+    tmp_path_factory: pytest.TempPathFactory, values: list[str]
+) -> None:
+    path = tmp_path_factory.mktemp("survey") / "t.csv"
+    path.write_text("file,v\n" + "".join(f"x,{value}\n" for value in values))
+    found = delimited.survey(str(path))
+    present = [value for value in values if value]
+    assert found.n_rows == len(values)
+    type_ = found.schema.field("v").type
+    whole = bool(present) and all(is_whole(value) for value in present)
+    assert (type_ == pa.int64()) == whole
+    if type_ == pa.float64():
+        assert all(not is_code(value) and float(value) is not None for value in present)
+    elif type_ == pa.string() and present:
+        assert any(is_code(value) or not is_float(value) for value in present)
+    batches = delimited.read_batches(str(path), {"file": pa.string(), "v": type_})
+    read_back = [value for batch in batches for value in batch.column("v").to_pylist()]
+    python = {pa.int64(): int, pa.float64(): float, pa.string(): str}[type_]
+    assert repr(read_back) == repr([python(value) if value else None for value in values])
+
+
+def is_whole(text: str) -> bool:
+    return is_float(text) and text.lstrip("-").isdecimal() and str(int(text)) == text and abs(int(text)) < 2**63 + 1
+
+
+def is_float(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def is_code(text: str) -> bool:
+    digits = text.lstrip("-")
+    return (
+        (digits[:1] == "0" and digits[1:2].isdecimal()) or (digits.isdecimal() and len(digits) > 15) or "+" in text[:1]
+    )
+
+
+def test_a_parquet_keeps_its_types_and_null_paths_are_problems(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "image_path": ["1.jpg", None, "3.jpg"],
+            "gbifID": [11, 12, 13],
+            "genus": pa.array(["Apis", None, "Apis"]).dictionary_encode(),
+            "bbox": [[1, 2], None, []],
+            "day": pa.array([0, 1, None], pa.date32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
+    records = read(tmp_path / "t.parquet")
+    assert [record.image_id for record in records] == ["11", "12", "13"]
+    assert [record.problem for record in records] == [None, "nothing in column 'image_path'", None]
+    assert [record.labels for record in records] == [{"genus": "Apis"}, {}, {"genus": "Apis"}]
+    source = open_source(tmp_path / "t.parquet")
+    assert source.count() == 3
+    assert [field.type for field in source.extra_fields] == [pa.list_(pa.int64()), pa.date32()]
+
+
+@pytest.mark.parametrize("hugging_face", ["struct", "binary"])
+def test_pictures_in_a_parquet_are_carried_and_can_be_read_again(tmp_path: Path, hugging_face: str) -> None:
+    pictures: list[bytes | None] = [f"picture {i}".encode() for i in range(150)]
+    pictures[7] = None
+    column = pa.array(pictures, pa.binary())
+    if hugging_face == "struct":
+        column = pa.array([{"bytes": one, "path": None} for one in pictures])
+    pq.write_table(pa.table({"image": column, "label": range(150)}), tmp_path / "t.parquet")
+    records = read(tmp_path / "t.parquet")
+    assert [record.data for record in records] == pictures
+    assert [record.problem for record in records if record.problem] == ["nothing in column 'image'"]
+    assert records[99].uri == f"{tmp_path}/t.parquet#row=99"
+    assert read_bytes(records[99].uri) == b"picture 99"
+
+
+def test_a_hugging_face_row_without_bytes_is_read_from_its_path(tmp_path: Path) -> None:
+    image = pa.array([{"bytes": None, "path": "1.jpg"}, {"bytes": b"two", "path": "2.jpg"}])
+    pq.write_table(pa.table({"image": image}), tmp_path / "t.parquet")
+    first, second = read(tmp_path / "t.parquet")
+    assert (first.uri, first.data, first.problem) == (f"{tmp_path}/1.jpg", None, None)
+    assert (second.uri, second.data) == (f"{tmp_path}/t.parquet#row=1", b"two")
+
+
+def test_a_parquet_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "broken.parquet", b"no table" * 100)
+    pq.write_table(pa.table({"file": pa.array([], pa.string())}), tmp_path / "empty.parquet")
+    pq.write_table(pa.table([pa.array(["a"]), pa.array(["b"])], names=["file", "file"]), tmp_path / "twice.parquet")
+    for name, message in (
+        ("broken", "cannot read"),
+        ("empty", "has no rows"),
+        ("twice", "'file' occurs twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            open_source(tmp_path / f"{name}.parquet")
+
+
+def test_a_renamed_column_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        open_source(manifest(tmp_path, "file,height\n1.jpg,3\n"))
+    assert "'height' is kept as 'manifest_height'" in caplog.text
+
+
+@pytest.mark.skipif(not REAL_MANIFEST.is_file(), reason="../shared/data is not there")
+def test_the_real_manifest_of_organisms_is_read() -> None:
+    source = open_source(REAL_MANIFEST)
+    records = list(source.records())
+    assert source.count() == len(records) == len({record.image_id for record in records}) == 6097
+    assert [field.name for field in source.extra_fields] == ["source_repo"]
+    assert all(record.problem is None and Path(record.uri).is_file() for record in records)
+    assert all(record.labels["licence"] for record in records)
+    missing = sum("species" not in record.labels for record in records) / len(records)
+    assert round(missing, 2) == 0.41

@@ -1,0 +1,213 @@
+"""Folders, patterns and single files as sources."""
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import fsspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.records import id_of_uri
+from cladescope.embedding.sources import open_source
+from cladescope.embedding.sources.folder import folder_labels
+from cladescope.errors import InputError
+from tests.conftest import REPOSITORY
+from tests.embedding.reading import INAT, LINEAGE, names, put, read
+
+
+def test_sources_load_neither_torch_nor_a_store() -> None:
+    code = "import sys, cladescope.embedding.sources; print({'torch', 'lancedb', 'faiss'} & set(sys.modules))"
+    run = [sys.executable, "-c", code]
+    root = REPOSITORY
+    assert subprocess.run(run, capture_output=True, check=True, cwd=root, text=True).stdout.strip() == "set()"
+
+
+def test_a_nested_folder_gives_its_pictures_in_order_with_their_labels(tmp_path: Path) -> None:
+    for name in ("b/2.JPG", "b/1.jpeg", "a.png", "c/d/3.Webp", "c/notes.txt", f"{INAT}/x/4.heic"):
+        put(tmp_path / name)
+    records = read(tmp_path, name="photos")
+    relative = [record.uri.removeprefix(f"{tmp_path}/") for record in records]
+    assert relative == [f"{INAT}/x/4.heic", "a.png", "b/1.jpeg", "b/2.JPG", "c/d/3.Webp"]
+    assert [record.extra["label"] for record in records] == [None, None, "b", "b", "d"]
+    assert records[0].labels == LINEAGE
+    assert all(record.source == "photos" and record.image_id == id_of_uri(record.uri) for record in records)
+    assert [read_bytes(record.uri) for record in records] == [b"picture"] * 5
+
+
+def test_a_folder_is_named_after_itself_and_resolved(tmp_path: Path) -> None:
+    put(tmp_path / "birds/1.jpg")
+    (tmp_path / "link").symlink_to(tmp_path / "birds")
+    (record,) = read(tmp_path / "link")
+    assert (record.source, record.uri) == ("birds", f"{tmp_path}/birds/1.jpg")
+
+
+def test_hidden_files_and_thumbnails_are_left_out(tmp_path: Path) -> None:
+    for name in (".a.jpg", "__MACOSX/b.jpg", ".thumbnails/c.jpg", "d.jpg"):
+        put(tmp_path / name)
+    assert names(read(tmp_path)) == ["d.jpg"]
+
+
+def test_other_files_are_counted_and_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.jpg", "b/1.txt", "c/2.TXT", "README"):
+        put(tmp_path / name)
+    with caplog.at_level(logging.INFO):
+        list(open_source(tmp_path).records())
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{tmp_path}: ignored 3 other files (.txt 2, without ending 1)"
+    ]
+
+
+def test_a_folder_without_pictures_is_refused_with_what_it_holds(tmp_path: Path) -> None:
+    put(tmp_path / "a/shard.tar")
+    put(tmp_path / "notes.txt")
+    with pytest.raises(InputError, match=r"no pictures in .*2 other files .*\.tar 1.*\.jpg.*FOLDER/\*\.tar"):
+        open_source(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"no pictures in .*empty, it is empty: expected"):
+        open_source(tmp_path / "empty")
+
+
+def test_a_loop_of_links_ends(tmp_path: Path) -> None:
+    put(tmp_path / "a/1.jpg")
+    (tmp_path / "a/up").symlink_to(tmp_path)
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    assert [record.uri.removeprefix(f"{tmp_path}/") for record in read(tmp_path)] == ["a/1.jpg", "b/1.jpg"]
+
+
+def test_what_cannot_be_read_becomes_a_problem_and_the_rest_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a/1.jpg", "b/2.jpg", "c.jpg", "d.jpg"):
+        put(tmp_path / name)
+    (tmp_path / "e.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(tmp_path / "f.jpg")
+    scandir, access = os.scandir, os.access
+
+    def guarded(folder: str) -> AbstractContextManager[Iterator[os.DirEntry[str]]]:
+        if str(folder).endswith("/a"):
+            raise PermissionError(13, "Permission denied", folder)
+        return scandir(folder)
+
+    monkeypatch.setattr("cladescope.embedding.sources.walk.os.scandir", guarded)
+    monkeypatch.setattr(
+        "cladescope.embedding.sources.walk.os.access",
+        lambda path, mode: not path.endswith("/c.jpg") and access(path, mode),
+    )
+    problems = {Path(record.uri).name: record.problem for record in read(tmp_path)}
+    assert problems == {
+        "a": f"no permission to read {tmp_path}/a",
+        "2.jpg": None,
+        "c.jpg": f"no permission to read {tmp_path}/c.jpg",
+        "d.jpg": None,
+        "e.jpg": f"is a broken link or no ordinary file: {tmp_path}/e.jpg",
+        "f.jpg": f"is a broken link or no ordinary file: {tmp_path}/f.jpg",
+    }
+
+
+def test_an_unreadable_root_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(folder: str) -> None:
+        raise PermissionError(13, "Permission denied", folder)
+
+    monkeypatch.setattr("cladescope.embedding.sources.walk.os.scandir", refuse)
+    with pytest.raises(InputError, match=f"^no permission to read {tmp_path}$"):
+        open_source(tmp_path)
+
+
+def test_a_name_that_is_not_utf8_becomes_a_problem(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jpg")).write_bytes(b"picture")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    first, second = read(tmp_path)
+    assert first.problem is None
+    assert second.uri == f"{tmp_path}/caf\\xe9.jpg"
+    assert second.problem is not None
+    assert second.problem.startswith("its name is not UTF-8")
+
+
+def test_a_remote_folder_gives_urls(remote: fsspec.AbstractFileSystem) -> None:
+    for name in ("/photos/b/2.jpg", "/photos/1.jpg", "/photos/notes.txt", f"/photos/{INAT}/3.jpg"):
+        remote.pipe(name, b"picture")
+    records = read("memory://photos")
+    assert [record.uri for record in records] == [
+        f"memory:///photos/{INAT}/3.jpg",
+        "memory:///photos/1.jpg",
+        "memory:///photos/b/2.jpg",
+    ]
+    assert records[0].labels == LINEAGE
+    assert [read_bytes(record.uri) for record in records] == [b"picture"] * 3
+    with pytest.raises(InputError, match="no such folder: memory:///nowhere"):
+        open_source("memory://nowhere")
+
+
+@given(st.lists(st.sampled_from(["", "Animalia", "Insecta", "unknown"]), min_size=6, max_size=6))
+def test_empty_parts_of_an_inat21_folder_are_null(parts: list[str]) -> None:
+    labels = folder_labels(f"/train/00012_{'_'.join(parts)}_atalanta")
+    ranks = ("kingdom", "phylum", "class", "order", "family", "genus")
+    expected = {rank: part for rank, part in zip(ranks, parts, strict=True) if part not in ("", "unknown")}
+    if "genus" in expected:
+        expected["species"] = f"{expected['genus']} atalanta"
+    assert labels == expected
+
+
+# Patterns and single files
+
+
+def test_a_pattern_gives_the_pictures_that_match(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "a/2.png", "a/b/3.jpg", "c/4.jpg", "5.jpg"):
+        put(tmp_path / name)
+    assert names(read(f"{tmp_path}/**/*.jpg")) == ["5.jpg", "1.jpg", "3.jpg", "4.jpg"]
+    assert names(read(f"{tmp_path}/*/*.jpg")) == ["1.jpg", "4.jpg"]
+    assert names(read(f"{tmp_path}/[a]/?.{{png,jpg}}")) == ["1.jpg", "2.png"]
+    assert names(read(f"{tmp_path}/{{a,c}}/*.jpg")) == ["1.jpg", "4.jpg"]
+
+
+def test_a_relative_pattern_starts_in_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "photos/1.jpg")
+    monkeypatch.chdir(tmp_path)
+    for spec in ("*/*.jpg", "photos/*.jpg", "**/1.jpg", "./photos/*"):
+        assert [record.uri for record in read(spec)] == [f"{tmp_path}/photos/1.jpg"]
+
+
+def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
+    put(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match=r"no picture that matches \*\.png in [^,]*: expected"):
+        open_source(f"{tmp_path}/*.png")
+    with pytest.raises(InputError, match=r"no such folder: .*/none"):
+        open_source(f"{tmp_path}/none/*.png")
+    with pytest.raises(InputError, match="give one manifest"):
+        open_source(f"{tmp_path}/*.csv")
+
+
+def test_a_remote_pattern_gives_the_pictures_that_match(remote: fsspec.AbstractFileSystem) -> None:
+    for name in ("/photos/a/1.jpg", "/photos/2.jpg", "/photos/3.png"):
+        remote.pipe(name, b"picture")
+    assert names(read("memory://photos/**/*.jpg")) == ["2.jpg", "1.jpg"]
+    assert names(read("memory://photos/*.{jpg,png}")) == ["2.jpg", "3.png"]
+
+
+def test_a_single_picture_is_one_record(tmp_path: Path, remote: fsspec.AbstractFileSystem) -> None:
+    put(tmp_path / "a/tit.jpg")
+    put(tmp_path / "a/tit[1].jpg")
+    remote.pipe("/tit.jpg", b"tit")
+    (record,) = read(tmp_path / "a/tit.jpg")
+    assert (record.uri, record.source) == (f"{tmp_path}/a/tit.jpg", "tit")
+    assert names(read(f"{tmp_path}/a/tit[1].jpg")) == ["tit[1].jpg"]
+    assert [record.uri for record in read("memory://tit.jpg")] == ["memory://tit.jpg"]
+
+
+def test_a_source_that_is_nothing_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
+    put(tmp_path / "notes.txt")
+    for spec, message in (("notes.txt", "found the file"), ("none", "no such file or folder")):
+        with pytest.raises(InputError, match=rf"{message}.*expected a folder, a manifest"):
+            open_source(tmp_path / spec)
+    with pytest.raises(InputError, match="found ''"):
+        open_source("")

@@ -1,0 +1,160 @@
+"""The weighted sum of the objectives, each against its function, and the heads that belong to it."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from cladescope.errors import InputError
+from cladescope.training.loss import objectives
+from cladescope.training.loss.criterion import Criterion, Features
+from cladescope.training.sections import ObjectiveConfig
+
+N_CLASSES, N_TAXA = 6, {0: 1, 1: 2, 2: 3, 3: 3, 4: 4, 5: 5, 6: 6}
+
+
+def features(*, b=8, p=12, d=5, replay=False, dtype=torch.float64):
+    """A batch of eight pictures with five different texts, some ranks of which are missing."""
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(*shape, generator=generator, dtype=dtype)  # noqa: E731
+    unit = lambda *shape: functional.normalize(draw(*shape), dim=-1)  # noqa: E731
+    classes = torch.tensor([0, 1, 2, 2, 3, 4, 5, 5])[:b]
+    codes = torch.stack([(classes * n // N_CLASSES) for n in N_TAXA.values()], dim=1)
+    codes[1, 6] = codes[1, 5] = codes[0, 2] = -1
+    own = torch.tensor([0, 1, 0, -1, 2, 2, 1, 0])[:b]
+    return Features(
+        pooled=draw(b, p).requires_grad_(),
+        image=unit(b, d).requires_grad_(),
+        text=unit(9, d).requires_grad_(),
+        pairs=torch.tensor([0, 1, 2, 2, 3, 4, 5, 5])[:b],
+        levels=((torch.tensor([6, 7, 8]), own), (torch.tensor([1]), torch.zeros(b, dtype=torch.int64))),
+        codes=codes,
+        classes=classes,
+        scale=torch.tensor(7.0, dtype=dtype),
+        replay_image=unit(3, d) if replay else None,
+        replay_text=unit(3, d) if replay else None,
+    )
+
+
+def criterion(terms, **options):
+    torch.manual_seed(1)
+    config = ObjectiveConfig(terms=terms, **options)
+    head_dim = 12 if config.head_on == "pooled" else 5
+    return Criterion(config, head_dim=head_dim, n_classes=N_CLASSES, n_taxa=N_TAXA).double()
+
+
+def test_each_contrastive_term_is_its_function_of_pictures_and_their_texts():
+    of = features()
+    text = of.text[of.pairs]
+    expected = {
+        "clip": objectives.info_nce(of.image, text, of.scale),
+        "clip_masked": objectives.info_nce_without_same_taxon(of.image, text, of.scale, taxa=of.classes),
+        "clip_positive": objectives.info_nce_with_same_taxon_positive(of.image, text, of.scale, taxa=of.classes),
+        "siglip": objectives.siglip(of.image, text, of.scale, torch.tensor(-10.0), taxa=of.classes),
+        "level_restricted": objectives.level_restricted(
+            of.image, [of.text[6:9], of.text[1:2]], [of.levels[0][1], of.levels[1][1]], of.scale
+        ),
+    }
+    _, terms = criterion(dict.fromkeys(expected, 1.0))(of)
+    assert terms.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(terms[name], value)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_heads_on_the_pooled_feature_are_linear(smoothing):
+    of = features()
+    made = criterion({"cross_entropy": 1.0, "hierarchical_cross_entropy": 1.0}, label_smoothing=smoothing)
+    _, terms = made(of)
+    logits = of.pooled @ made.head.weight.T + made.head.bias
+    torch.testing.assert_close(
+        terms["cross_entropy"], functional.cross_entropy(logits, of.classes, label_smoothing=smoothing)
+    )
+    by_rank = []
+    for rank in range(1, 7):
+        head = made.rank_heads[str(rank)]
+        has = of.codes[:, rank] >= 0
+        logits = (of.pooled @ head.weight.T + head.bias)[has]
+        by_rank.append(functional.cross_entropy(logits, of.codes[has, rank], label_smoothing=smoothing))
+    torch.testing.assert_close(terms["hierarchical_cross_entropy"], sum(by_rank))
+
+
+def test_heads_on_the_embedding_are_cosines():
+    of = features()
+    made = criterion({"cross_entropy": 1.0}, head_on="embedding", head_scale=9.0)
+    assert made.head.bias is None
+    _, terms = made(of)
+    cosines = functional.cosine_similarity(of.image[:, None], made.head.weight[None], dim=-1)
+    torch.testing.assert_close(terms["cross_entropy"], functional.cross_entropy(9.0 * cosines, of.classes))
+
+
+def test_a_rank_of_one_taxon_has_no_head():
+    made = criterion({"hierarchical_cross_entropy": 1.0})
+    assert {rank: head.out_features for rank, head in made.rank_heads.items()} == {
+        str(rank): n for rank, n in N_TAXA.items() if n > 1
+    }
+
+
+def test_pictures_without_a_class_teach_the_heads_nothing():
+    of = features()
+    of.classes[:] = -1
+    of.codes[:] = -1
+    made = criterion({"cross_entropy": 1.0, "hierarchical_cross_entropy": 1.0})
+    loss, _ = made(of)
+    loss.backward()
+    assert float(loss.detach()) == 0.0
+    assert float(of.pooled.grad.abs().max()) == 0.0
+
+
+def test_replay_is_a_second_stream_of_the_term_clip():
+    of = features(replay=True)
+    made = criterion({"clip": 1.0}, replay_source="a.csv", replay_batch=3, replay_weight=0.25)
+    _, terms = made(of)
+    own = objectives.info_nce(of.image, of.text[of.pairs], of.scale)
+    second = objectives.info_nce(of.replay_image, of.replay_text, of.scale)
+    torch.testing.assert_close(terms["clip"], own + 0.25 * second)
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.lists(st.floats(0.01, 10), min_size=4, max_size=4))
+def test_the_loss_is_the_weighted_sum_of_its_terms(weights):
+    names = ("clip", "siglip", "level_restricted", "hierarchical_cross_entropy")
+    loss, terms = criterion(dict(zip(names, weights, strict=True)))(features())
+    expected = sum(weight * float(terms[name].detach()) for name, weight in zip(names, weights, strict=True))
+    assert float(loss.detach()) == pytest.approx(expected)
+
+
+def test_only_what_the_terms_need_is_trained():
+    assert [name for name, _ in criterion({"clip": 1.0}).named_parameters()] == []
+    assert [name for name, _ in criterion({"siglip": 1.0}).named_parameters()] == ["bias"]
+    assert float(criterion({"siglip": 1.0}).bias.detach()) == -10.0
+
+
+def test_without_a_text_side_no_text_is_needed():
+    of = features()
+    without = Features(
+        pooled=of.pooled,
+        image=of.image,
+        text=torch.empty(0, 5, dtype=torch.float64),
+        pairs=torch.empty(0, dtype=torch.int64),
+        levels=(),
+        codes=of.codes,
+        classes=of.classes,
+        scale=of.scale,
+    )
+    _, terms = criterion({"cross_entropy": 1.0})(of)
+    _, found = criterion({"cross_entropy": 1.0})(without)
+    torch.testing.assert_close(found["cross_entropy"], terms["cross_entropy"])
+
+
+@pytest.mark.parametrize(
+    "terms, n_classes, n_taxa, message",
+    [
+        ({"cross_entropy": 1.0}, 1, N_TAXA, "found 1 class in the training data, expected at least 2"),
+        ({"hierarchical_cross_entropy": 1.0}, 6, {0: 1, 1: 0}, "no rank of the training data has two taxa"),
+    ],
+)
+def test_a_head_over_one_class_is_refused(terms, n_classes, n_taxa, message):
+    with pytest.raises(InputError, match=message):
+        Criterion(ObjectiveConfig(terms=terms), head_dim=4, n_classes=n_classes, n_taxa=n_taxa)

@@ -1,0 +1,1 @@
+"""Labelled pictures for training: where they come from, how they are split, drawn, altered and loaded."""

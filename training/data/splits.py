@@ -1,0 +1,284 @@
+"""What is held out of training, by species, by picture and by observation, and proof that it is.
+
+A species here is a class: the full path of the deepest taxon known. Splits are drawn from sorted ids, and from sorted
+addresses where ids are only made of these, so that they depend on the examples, the seed and nothing else: the same
+pictures in another folder have the same split. To keep named taxa out, see `cladescope.training.data.exclusion`.
+"""
+
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from cladescope.arrays import blocks
+from cladescope.embedding.records import id_of_uri
+from cladescope.errors import InputError, PictureError
+from cladescope.taxonomy import Taxon
+from cladescope.training.data.examples import Examples
+from cladescope.training.data.exclusion import may_be_one
+
+_SHOWN = 3
+_BLOCK_ROWS = 4096
+_WORDS = {
+    "taxon": "taxa",
+    "image_id": "image ids",
+    "uri": "picture files",
+    "group": "observations",
+    "content": "pictures' contents",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitConfig:
+    """How much is held out, and what must stay together."""
+
+    species: float = 0.0
+    """Share of the classes that are held out with all their pictures; at least one class where it is not 0. A class with
+    classes below it (pictures known to the genus only, beside its species) is never held out."""
+    images: float = 0.0
+    """Share of the pictures of the other classes that are held out; every class keeps one in training."""
+    group_by: str = "group"
+    """`group`: all pictures of one observation stay on one side; `image`: each picture file is on its own."""
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a share that is negative, or 1 or more, and for an unknown `group_by`."""
+        for name, share in (("species", self.species), ("images", self.images)):
+            if not 0.0 <= share < 1.0:
+                raise InputError(f"{name} is {share}: expected the share to hold out, from 0 to below 1")
+        if self.group_by not in ("image", "group"):
+            raise InputError(f"group_by is {self.group_by!r}: expected 'image' or 'group'")
+        if self.seed < 0:
+            raise InputError(f"seed is {self.seed}: expected 0 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Positions of the examples of each part, ascending; no example is in two parts."""
+
+    train: Int[np.ndarray, " t"]
+    held_out_images: Int[np.ndarray, " i"]
+    """Pictures of classes that are trained on."""
+    held_out_species: Int[np.ndarray, " s"]
+    """All pictures of classes that are not trained on."""
+    left_out: Int[np.ndarray, " l"]
+    """Pictures of other classes that show what a held-out species' picture shows: the same file, or observation."""
+    held_out_taxa: tuple[Taxon, ...]
+    config: SplitConfig
+    overlaps: dict[str, int]
+    """What training and a held-out part were found to share, by kind: always 0, and listed is what was looked at."""
+
+    def report(self) -> dict[str, object]:
+        """What was held out, in values that JSON knows."""
+        parts = ("train", "held_out_images", "held_out_species", "left_out")
+        return {
+            **asdict(self.config),
+            **{f"n_{part}": len(getattr(self, part)) for part in parts},
+            "held_out_taxa": [str(taxon) for taxon in self.held_out_taxa],
+            "overlaps": dict(self.overlaps),
+        }
+
+
+def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | None] | None = None) -> Split:
+    """Draw the held-out parts, and check that training shares nothing with them.
+
+    Pictures of one file (`uri`) stay on one side, with `contents` (from `content_hashes`) also copies of it under other
+    names: a duplicate of a held-out picture is held out. A picture that shows what a picture of a held-out species
+    shows, under another taxon, is in neither part but in `left_out`. Classes that do not contradict each other, because
+    one of them only lacks a rank in between, count as one species and are held out together.
+
+    BioCLIP's own split draws from a set of texts, whose order changes with every process, and its exclusion of species
+    compares names of two kinds, and never met: https://github.com/Imageomics/bioclip, `make_splits.py`, `make_wds.py`.
+
+    Raises InputError where a share that is not 0 would hold out nothing, and where nothing would be left to train on.
+    """
+    n = len(examples)
+    if contents is not None and len(contents) != n:
+        raise InputError(f"found {len(contents)} content hashes for {n} pictures: expected one each")
+    # From here on a position is a place in this order.
+    by_id = np.array(sorted(range(n), key=_drawing_keys(examples).__getitem__), np.int64)
+    keys: list[Sequence[str | None]] = [examples.uris]
+    keys += [examples.groups] if config.group_by == "group" else []
+    keys += [] if contents is None else [contents]
+    unit = _units([[values[row] for row in by_id] for values in keys], n)
+    classes = examples.classes()[by_id]
+    species_rng, images_rng = (np.random.default_rng([config.seed, part]) for part in range(2))
+
+    out_classes = _draw_classes(examples.class_taxa, config.species, species_rng)
+    out_species = out_classes[classes]
+    left_out = np.isin(unit, unit[out_species]) & ~out_species
+    others = ~out_species & ~left_out
+    out_images = np.zeros(n, bool)
+    out_images[others] = _draw_images(classes[others], unit[others], config.images, images_rng)
+    train = others & ~out_images
+    if not train.any():
+        raise InputError(f"of {n} pictures none would be left to train on: hold out less than species {config.species}")
+
+    rows = {
+        "train": np.sort(by_id[train]),
+        "held_out_images": np.sort(by_id[out_images]),
+        "held_out_species": np.sort(by_id[out_species]),
+        "left_out": np.sort(by_id[left_out]),
+    }
+    kinds = ("taxon", "image_id", "uri", *(["group"] if config.group_by == "group" else []))
+    columns: dict[str, Sequence[Hashable]] = {kind: _column(examples, kind) for kind in kinds}
+    if contents is not None:
+        columns["content"] = contents
+    for kind, column in columns.items():
+        trained = {column[row] for row in rows["train"]}
+        for part in ("held_out_species", "held_out_images"):
+            if (kind, part) != ("taxon", "held_out_images"):
+                _check_apart(kind, trained, {column[row] for row in rows[part]})
+    return Split(
+        **rows,
+        held_out_taxa=tuple(examples.class_taxa[code] for code in np.flatnonzero(out_classes)),
+        config=config,
+        overlaps=dict.fromkeys(columns, 0),
+    )
+
+
+def check(train: Examples, held_out: Examples, *, by: Iterable[str] = ("taxon", "image_id", "uri", "group")) -> None:
+    """Raise InputError if anything of a held-out part is trained on.
+
+    `by` says what is compared: "taxon" (the full path; leave it out where pictures are held out of classes that are
+    trained on), "image_id", "uri", "group" (the observation) and "content", for which every picture is read.
+    """
+    for kind in by:
+        if kind not in _WORDS:
+            raise InputError(f"found {kind!r} to compare by: expected some of {', '.join(_WORDS)}")
+        _check_apart(kind, set(_column(train, kind)), set(_column(held_out, kind)))
+
+
+def content_hashes(examples: Examples, *, workers: int = 4) -> list[str | None]:
+    """BLAKE2b of each encoded picture, 32 hexadecimal digits as in a store; None where it cannot be read.
+
+    Reads every picture once, in as many threads as `workers`.
+    """
+
+    def one(row: int) -> str | None:
+        try:
+            return hashlib.blake2b(examples.read(row), digest_size=16).hexdigest()
+        except PictureError:
+            return None
+
+    hashes: list[str | None] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for start, stop in blocks(len(examples), size=_BLOCK_ROWS):
+            hashes.extend(pool.map(one, range(start, stop)))
+    return hashes
+
+
+def _drawing_keys(examples: Examples) -> list[tuple[bool, str]]:
+    """What examples are sorted by: ids that their source gave, then the addresses of those whose id is made of it.
+
+    A made id is a hash of the absolute path and sorts otherwise in every folder. Paths themselves sort alike wherever
+    the folder lies that all of them are in.
+    """
+    return [
+        (True, uri) if image_id == id_of_uri(uri) else (False, image_id)
+        for image_id, uri in zip(examples.image_ids, examples.uris, strict=True)
+    ]
+
+
+def _column(examples: Examples, kind: str) -> Sequence[Hashable]:
+    match kind:
+        case "taxon":
+            return examples.taxa
+        case "image_id":
+            return examples.image_ids
+        case "uri":
+            return examples.uris
+        case "group":
+            return examples.groups
+        case _:
+            return content_hashes(examples)
+
+
+def _check_apart(kind: str, train: Set[Hashable], held_out: Set[Hashable]) -> None:
+    shared = (train & held_out) - {None}
+    if shared:
+        shown = ", ".join(sorted(map(str, shared))[:_SHOWN])
+        raise InputError(
+            f"training shares {len(shared)} {_WORDS[kind]} with a held-out part ({shown}): take them out of training"
+        )
+
+
+def _draw_classes(taxa: Sequence[Taxon], share: float, rng: np.random.Generator) -> Bool[np.ndarray, " classes"]:
+    """Which classes are held out. Raises InputError where that is none though a share was asked for."""
+    out = np.zeros(len(taxa), bool)
+    if share == 0.0:
+        return out
+    species = _species(taxa)
+    # Sorted, a class is followed by the first of those below it.
+    above = [code for code, (taxon, following) in enumerate(pairwise(taxa)) if taxon.contains(following)]
+    drawable = np.setdiff1d(species, species[above])
+    n_species = len(drawable)
+    n_out = round(share * n_species)
+    if not 0 < n_out < n_species:
+        what = "nothing" if n_out == 0 else "everything"
+        raise InputError(
+            f"a share of {share} of {n_species} species would hold out {what}: "
+            f"give one from {1 / n_species:.2g} to below {1 - 1 / n_species:.2g}"
+        )
+    out[np.isin(species, rng.permutation(drawable)[:n_out])] = True
+    return out
+
+
+def _species(taxa: Sequence[Taxon]) -> Int[np.ndarray, " classes"]:
+    """Number of the species of each class, counted from 0: classes that could be one taxon have the same."""
+    named: dict[tuple[int, str], list[int]] = {}
+    for code, taxon in enumerate(taxa):
+        named.setdefault((len(taxon.path), taxon.name), []).append(code)
+    first = np.arange(len(taxa))
+    for codes in named.values():
+        for place, code in enumerate(codes):
+            for other in codes[:place]:
+                if may_be_one(taxa[code].path, taxa[other].path):
+                    first[first == first[code]] = first[other]
+    return np.unique(first, return_inverse=True)[1].astype(np.int64)
+
+
+def _units(keys: Sequence[Sequence[str | None]], n: int) -> Int[np.ndarray, " n"]:
+    """The least position of those that a position is tied to, by one key or by a chain of several; None ties nothing."""
+    unit = np.arange(n)
+    coded = []
+    for values in keys:
+        number: dict[str, int] = {}
+        tied = np.fromiter((-1 if v is None else number.setdefault(v, len(number)) for v in values), np.int64, n)
+        coded.append((np.flatnonzero(tied >= 0), tied[tied >= 0], len(number)))
+    while True:
+        before = unit.copy()
+        for rows, code, n_codes in coded:
+            least = np.full(n_codes, n)
+            np.minimum.at(least, code, unit[rows])
+            unit[rows] = least[code]
+        if (unit == before).all():
+            return unit
+
+
+def _draw_images(
+    classes: Int[np.ndarray, " n"], unit: Int[np.ndarray, " n"], share: float, rng: np.random.Generator
+) -> Bool[np.ndarray, " n"]:
+    """Which pictures are held out: whole units in random order until the share is reached, one a class kept back."""
+    if share == 0.0:
+        return np.zeros(len(classes), bool)
+    _, unit = np.unique(unit, return_inverse=True)
+    turn = rng.permutation(int(unit.max(initial=-1)) + 1)[unit]
+    last = np.full(int(classes.max(initial=-1)) + 1, -1)
+    np.maximum.at(last, classes, turn)
+    # The unit of a class that comes last stays in training.
+    size = np.bincount(turn)
+    size[last[last >= 0]] = 0
+    reached = np.cumsum(size) - size
+    chosen = (size > 0) & (reached < share * len(classes))
+    out: Bool[np.ndarray, " n"] = chosen[turn]
+    if not out.any():
+        raise InputError(
+            f"a share of {share} of {len(classes)} pictures would hold out nothing, "
+            "since every class keeps a picture or an observation to train on: give more pictures a class, or images = 0"
+        )
+    return out

@@ -1,0 +1,1 @@
+"""The run itself: steps, optimiser, checkpoints, evaluation, export, several processes."""

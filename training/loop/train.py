@@ -1,0 +1,244 @@
+"""The training loop, top to bottom.
+
+A run is a folder: `config.json` (resolved), `split.json`, `log.jsonl` and TensorBoard's files, `checkpoints/last.pt` and
+`best.pt`, and at the end `export/`, a checkpoint folder for open_clip and for `Encoder.load`. What a step sees depends on
+the configuration and the number of the step alone, so that a resumed run continues bit for bit on a CPU.
+"""
+
+import contextlib
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from cladescope.errors import InputError
+from cladescope.training.config import TrainConfig
+from cladescope.training.data.loader import Batch, augmented, batches
+from cladescope.training.data.sampling import epoch_order
+from cladescope.training.loop import checkpoint
+from cladescope.training.loop.checkpoint import BEST, LAST
+from cladescope.training.loop.distributed import joined
+from cladescope.training.loop.evaluate import evaluate
+from cladescope.training.loop.export import data_card, environment, export, write_taxa
+from cladescope.training.loop.logs import Log
+from cladescope.training.loop.run import Run, averaged, prepare, restore, save
+from cladescope.training.loop.step import take_step
+from cladescope.training.sections import ModelConfig
+
+logger = logging.getLogger(__name__)
+
+
+def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", resume: bool = False) -> Path:
+    """Train an encoder in the folder `out`, which may hold an unfinished run with `resume`; return the exported folder.
+
+    Memory: the weights four times (gradient, AdamW's two moments), a fifth for a moving average, activations of
+    `chunk_size` pictures, and what `distributed` says of matrices of scores.
+
+    Raises InputError for a configuration or data that cannot be used, or a run that is there already; EncoderError
+    where the starting weights cannot be had; TrainingError where the loss is no longer finite; StoreError where a
+    checkpoint cannot be written.
+    """
+    folder = Path(out)
+    with joined(config.loop.device) as group, contextlib.ExitStack() as stack:
+        run = prepare(config, folder, group, resume=resume)
+        if run.replay is not None:
+            stack.callback(run.replay.close)
+        log = stack.enter_context(Log(folder, run.progress) if group.is_first else nullcontext(None))
+        while True:
+            if _evaluation_is_due(run):
+                _evaluate(run, log)
+                save(run, LAST)
+            if run.progress.step >= run.total_steps:
+                break
+            began = time.monotonic()
+            for batch in _epoch(run):
+                terms = take_step(run, batch)
+                run.seen += run.batch_pictures
+                run.busy += time.monotonic() - began
+                if run.progress.step % config.loop.log_every == 0 or run.progress.step == run.total_steps:
+                    _report(run, terms, log)
+                if run.progress.step % config.loop.save_every == 0:
+                    save(run, LAST)
+                began = time.monotonic()
+        group.wait()
+        if group.is_first:
+            _export(run, recipe)
+        group.wait()
+    return folder / "export"
+
+
+def _evaluation_is_due(run: Run) -> bool:
+    """Whether the run stands at the end of an epoch that asks for scores, and has none yet."""
+    step, every = run.progress.step, run.config.loop.evaluate_every
+    epoch, within = divmod(step, run.steps_per_epoch)
+    if within or run.progress.evaluated == step:
+        return False
+    return step == run.total_steps or (every > 0 and epoch % every == 0)
+
+
+def _epoch(run: Run) -> Iterator[Batch]:
+    """The batches of the epoch that the run is in, from its next step on."""
+    config = run.config
+    epoch, start = divmod(run.progress.step, run.steps_per_epoch)
+    train = run.split.train
+    order = train[
+        epoch_order(
+            run.classes[train],
+            seed=config.seed,
+            epoch=epoch,
+            balance=config.data.balance,
+            n_samples=config.data.samples_per_epoch or None,
+        )
+    ]
+    if run.is_cached:
+        unlocked = config.model.lock_image_steps - epoch * run.steps_per_epoch
+        stop = run.steps_per_epoch if config.model.lock_image else min(run.steps_per_epoch, unlocked)
+        yield from _without_pixels(run, order, start, stop)
+        start = stop
+        if stop == unlocked:
+            run.features = None
+    stream = batches(
+        run.examples,
+        order,
+        batch_size=config.loop.batch_size,
+        prepare=augmented(
+            run.towers.train_size,
+            config.augment,
+            seed=config.seed,
+            epoch=epoch,
+            interpolation=run.towers.transform.interpolation,
+        ),
+        workers=config.data.workers,
+        replace_seed=config.seed,
+        start_step=start,
+        process=run.group.process,
+        n_processes=run.group.n_processes,
+        known_broken=run.broken,
+    )
+    with contextlib.closing(stream):
+        yield from stream
+
+
+def _without_pixels(run: Run, order: Int[np.ndarray, " n"], start: int, stop: int) -> Iterator[Batch]:
+    """Steps `start` to `stop` of an epoch whose features are cached: the rows that `batches` would give."""
+    n = run.config.loop.batch_size
+    _, readable = run.cached_features()
+    good = order[readable[order]]
+    if not len(good):
+        raise InputError(f"none of {len(order)} pictures could be read: check that the files are where they were")
+    for step in range(start, stop):
+        first = step * n * run.group.n_processes + run.group.process
+        positions = first + run.group.n_processes * np.arange(n)
+        rows = order[positions]
+        broken = np.flatnonzero(~readable[rows])
+        for place in broken:
+            rng = np.random.default_rng((run.config.seed, int(positions[place])))
+            rows[place] = good[rng.integers(len(good))]
+        yield Batch(step, positions, rows, np.empty((n, 0, 0, 3), np.uint8), len(broken))
+
+
+def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
+    if log is None:
+        return
+    rate = run.seen / run.busy if run.busy else 0.0
+    line = {
+        **terms,
+        "scale": float(run.towers.scale.detach()),
+        "learning_rate": max(group["lr"] for group in run.optimiser.param_groups),
+        "pictures_per_second": round(rate, 2),
+        "replaced": run.progress.n_replaced,
+    }
+    log.write("train", run.progress.step, line)
+    logger.info(
+        "step %d of %d: loss %.4f, %.0f pictures a second%s",
+        run.progress.step,
+        run.total_steps,
+        terms["loss"],
+        rate,
+        f", {run.progress.n_replaced} unreadable pictures replaced" if run.progress.n_replaced else "",
+    )
+    run.seen, run.busy = 0, 0.0
+
+
+def _evaluate(run: Run, log: Log | None) -> None:
+    """Score the held-out parts; keep the checkpoint if it is the best so far."""
+    run.progress = replace(run.progress, evaluated=run.progress.step)
+    if not (len(run.split.held_out_images) or len(run.split.held_out_species)):
+        return
+    with averaged(run):
+        run.scores = evaluate(
+            run.towers,
+            run.tokens,
+            run.examples,
+            run.split,
+            with_texts=run.config.objective.has_texts,
+            workers=run.config.data.workers,
+            autocast=run.autocast,
+            group=run.group,
+        )
+    if log is not None:
+        log.write("evaluate", run.progress.step, run.scores)
+        found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
+        logger.info("step %d: %s", run.progress.step, found)
+        score = run.scores.get(run.config.loop.monitor)
+        if score is None:
+            logger.warning(
+                "too little is held out for %s: the last checkpoint is exported, not the best", run.config.loop.monitor
+            )
+        elif run.progress.best is None or score > run.progress.best:
+            run.progress = replace(run.progress, best=score)
+            save(run, BEST)
+    run.group.wait()
+
+
+def _export(run: Run, recipe: str) -> None:
+    """Export the best checkpoint, or the last where nothing was held out to judge by."""
+    best = run.folder / "checkpoints" / BEST
+    progress, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
+    restore(run, content)
+    config = run.config
+    card = {
+        "name": run.folder.name,
+        "recipe": recipe,
+        "started_from": _started_from(config.model),
+        "steps": progress.step,
+        "scores": run.scores,
+        "data": data_card(run.examples, run.split),
+        "environment": environment(run.towers.device),
+        "config": _without_folders(json.loads(json.dumps(config.to_dict()))),
+    }
+    with averaged(run):
+        folder = export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
+    write_taxa(folder, run.examples, run.split)
+
+
+def _started_from(model: ModelConfig) -> str:
+    weights = _file_name(model.weights)
+    if model.timm:
+        return f"timm:{model.timm}, {weights or 'random weights'}"
+    blended = f", {model.blend:g} of it and the rest of {weights}" if model.blend != 1 else ""
+    return f"{_file_name(model.open_clip)}{blended}"
+
+
+def _file_name(path: str) -> str:
+    """The last part of a local path: a card that is passed on does not tell of this machine's folders."""
+    return Path(path).name if Path(path).is_absolute() else path
+
+
+def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
+    """A configuration whose local paths are the names of their files."""
+    return {
+        key: _without_folders(value)
+        if isinstance(value, dict)
+        else _file_name(value)
+        if isinstance(value, str)
+        else value
+        for key, value in values.items()
+    }

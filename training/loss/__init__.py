@@ -1,0 +1,1 @@
+"""Objectives of training, and the criterion that adds them up."""

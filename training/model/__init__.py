@@ -1,0 +1,1 @@
+"""The model in training: picture side, projection, text side, and where they start from."""
