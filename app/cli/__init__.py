@@ -11,6 +11,7 @@ import typer
 
 import cladescope
 from cladescope.app.cli.audit import audit
+from cladescope.app.cli.command import Verb
 from cladescope.app.cli.demo import demo
 from cladescope.app.cli.doctor import doctor
 from cladescope.app.cli.embed import OneSource, embed
@@ -37,21 +38,21 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command(cls=OneSource, context_settings={"allow_extra_args": True})(embed)
-app.command(name="import")(import_)
-app.command()(info)
-app.command()(index)
-app.command()(search)
-app.command()(fit)
-app.command()(predict)
-app.command()(evaluate)
-app.command()(audit)
-app.command(name="map")(map_)
-app.command()(probe)
-app.command()(report)
-app.command()(simulate)
-app.command()(train)
-app.command()(demo)
-app.command()(doctor)
+app.command(name="import", cls=Verb)(import_)
+app.command(cls=Verb)(info)
+app.command(cls=Verb)(index)
+app.command(cls=Verb)(search)
+app.command(cls=Verb)(fit)
+app.command(cls=Verb)(predict)
+app.command(cls=Verb)(evaluate)
+app.command(cls=Verb)(audit)
+app.command(name="map", cls=Verb)(map_)
+app.command(cls=Verb)(probe)
+app.command(cls=Verb)(report)
+app.command(cls=Verb)(simulate)
+app.command(cls=Verb)(train)
+app.command(cls=Verb)(demo)
+app.command(cls=Verb)(doctor)
 
 
 def _print_version(wanted: bool) -> bool:

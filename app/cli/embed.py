@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import DeviceName, JsonOption, PrecisionName, StoreOption
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
@@ -16,7 +16,7 @@ from cladescope.errors import EncoderError
 DEFAULTS = EmbedConfig()
 
 
-class OneSource(TyperCommand):
+class OneSource(Verb):
     """A command whose further arguments are most likely a pattern that the shell has replaced by its matches."""
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:

@@ -1,0 +1,32 @@
+"""Paths that must be local: where stores, classifiers, maps and tables are written, and what is read from the disk only."""
+
+import os
+import re
+from pathlib import Path
+
+from cladescope.errors import InputError
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+"""Two letters or more, for `C:/photos` is a path; `Path` has made one slash of two."""
+
+
+def local_path(path: str | os.PathLike[str]) -> Path:
+    """A path on this machine's disk, as it was given.
+
+    Raises InputError for a URL, which would become a local folder called `s3:`, and for a name with a NUL in it.
+
+    >>> local_path("photos.store").name
+    'photos.store'
+    >>> local_path("s3://bucket/photos.store")
+    Traceback (most recent call last):
+    cladescope.errors.InputError: found s3://bucket/photos.store, expected a local path: object stores are not supported yet
+    """
+    text = os.fspath(path)
+    if (found := _SCHEME.match(text)) is not None:
+        address = f"{found[1]}://{text[found.end() :]}"
+        if found[1].lower() == "file":
+            raise InputError(f"found {address}, expected a local path: leave out `file://`")
+        raise InputError(f"found {address}, expected a local path: object stores are not supported yet")
+    if "\0" in text:
+        raise InputError(f"found {text!r}, expected a local path: it holds a NUL")
+    return Path(text)

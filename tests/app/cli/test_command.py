@@ -1,0 +1,81 @@
+"""What no verb does in silence: take the last of two values, or make a folder called `s3:`."""
+
+import inspect
+import typing
+from pathlib import Path
+
+import pytest
+import typer
+
+from cladescope.app.cli import app
+
+COMMANDS = typer.main.get_group(app).commands
+
+
+def takes_path(command, option):
+    hint = typing.get_type_hints(inspect.unwrap(command.callback))[option.name]
+    return Path in (hint, *typing.get_args(hint), *(a for b in typing.get_args(hint) for a in typing.get_args(b)))
+
+
+def options(chosen):
+    return [
+        pytest.param(verb, option, id=f"{verb}-{option.opts[0]}")
+        for verb, command in COMMANDS.items()
+        for option in command.params
+        if chosen(command, option)
+    ]
+
+
+def required(command, *, but):
+    """Values for whatever a command insists on, in the order of the command line."""
+    words = []
+    for option in command.params:
+        if option is but or not option.required:
+            continue
+        value = "few-shot" if option.name == "protocol" else "x"
+        words += [option.opts[0], value] if option.param_type_name == "option" else [value]
+    return words
+
+
+def single(command, option):
+    return option.param_type_name == "option" and not (option.multiple or option.is_flag)
+
+
+@pytest.mark.parametrize("verb, option", options(single))
+def test_an_option_that_takes_one_value_refuses_a_second(misused, tmp_path, monkeypatch, verb, option):
+    monkeypatch.chdir(tmp_path)
+    twice = [option.opts[0], "1", option.opts[0], "2"]
+    said = misused(verb, *required(COMMANDS[verb], but=option), *twice)
+    assert f"{option.opts[0]} is given twice, expected once" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def in_place(command, option, value):
+    """The words of a command whose option or argument has this value."""
+    words = []
+    for one in command.params:
+        if one is not option and not one.required:
+            continue
+        text = value if one is option else "few-shot" if one.name == "protocol" else "x"
+        words += [one.opts[0], text] if one.param_type_name == "option" else [text]
+    return words
+
+
+@pytest.mark.parametrize("verb, option", options(takes_path))
+def test_a_url_is_refused_wherever_a_local_path_is_expected(fails, tmp_path, monkeypatch, verb, option):
+    monkeypatch.chdir(tmp_path)
+    said = fails(verb, *in_place(COMMANDS[verb], option, "s3://bucket/x"))
+    assert said == "error: found s3://bucket/x, expected a local path: object stores are not supported yet"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_sweep_knows_every_place_that_is_written_to():
+    swept = {(one.values[0], one.values[1].opts[0]) for one in options(takes_path)}
+    assert {("embed", "--store"), ("search", "--sheet"), ("fit", "--out"), ("probe", "--compare")} <= swept
+    assert len(swept) > 30
+
+
+def test_options_that_may_repeat_still_do(run, store, query):
+    several = ("--image", query, "--image", query)
+    assert run("search", store.path, *several, "--json").status == 0
+    assert run("search", store.path, "--image", query, "--json", "--json").status == 0
