@@ -16,7 +16,7 @@ from cladescope.embedding.sources import open_source
 from cladescope.errors import StoreError
 from cladescope.index import ann
 from cladescope.index.gallery import Gallery
-from cladescope.index.retrieval import Answer
+from cladescope.index.hits import SearchResult
 from cladescope.index.store import Store
 from cladescope.simulation import SimulationConfig, simulate
 from cladescope.taxonomy import RANKS
@@ -33,7 +33,7 @@ class DemoResult:
     sheet: Path
     n_images: int
     query: Path
-    answer: Answer
+    answer: SearchResult
     agreement: dict[str, float]
     """For each rank: share of pictures whose nearest other picture is of the same taxon."""
     seconds: float

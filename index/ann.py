@@ -4,21 +4,21 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import faiss
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Float32, Int64, UInt64
+from jaxtyping import Float, Float32, Int64
 
 from cladescope.errors import InputError, StoreError
 from cladescope.index.card import IndexCard, recall_text
 from cladescope.index.defaults import TARGET_RECALL
 from cladescope.index.exact import search as search_exactly
+from cladescope.index.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -31,30 +31,6 @@ N_QUERIES = 500
 RECALL_AT = (1, 10, 100)
 RARE_IMAGES = 5
 MIN_RARE_QUERIES = 20
-
-
-@runtime_checkable
-class Vectors(Protocol):
-    """What an index is built from: a store."""
-
-    path: Path
-
-    @property
-    def version(self) -> int:
-        """Version of the rows."""
-
-    def count(self) -> int:
-        """Number of rows."""
-
-    def vectors(
-        self, *, condition: str | None = None, block_rows: int = ...
-    ) -> Iterator[tuple[UInt64[np.ndarray, " b"], Float[np.ndarray, "b d"]]]:
-        """Row ids and vectors in blocks."""
-
-    def scan(
-        self, columns: list[str], *, condition: str | None = None, block_rows: int = ...
-    ) -> Iterator[pa.RecordBatch]:
-        """Some columns of every row."""
 
 
 class AnnIndex:
@@ -110,7 +86,7 @@ def _read(path: Path, stamp: int) -> tuple[Any, Int64[np.ndarray, " n"], IndexCa
     return graph, row_ids, card
 
 
-def build(store: Vectors, *, target_recall: float = TARGET_RECALL, seed: int = 0) -> IndexCard:
+def build(store: Store, *, target_recall: float = TARGET_RECALL, seed: int = 0) -> IndexCard:
     """Build the store's index anew, set its breadth of search to meet `target_recall` at k = 10, and return its card.
 
     The breadth is the least of `EF_SEARCH_LADDER` whose measured ann_recall@10 reaches the target; where none does the
@@ -175,7 +151,7 @@ def ann_recall_at_k(truth: Int64[np.ndarray, "q m"], found: Int64[np.ndarray, "q
     return float(np.mean(hits)) if hits else float("nan")
 
 
-def _graph(store: Vectors) -> tuple[Any, Int64[np.ndarray, " n"]]:
+def _graph(store: Store) -> tuple[Any, Int64[np.ndarray, " n"]]:
     graph = None
     row_ids = [np.empty(0, np.int64)]
     for keys, vectors in store.vectors():
@@ -198,7 +174,7 @@ def graph_vectors(graph: Any, rows: Int64[np.ndarray, " q"]) -> Float32[np.ndarr
 
 
 def _queries(
-    store: Vectors, graph: Any, row_ids: Int64[np.ndarray, " n"], seed: int
+    store: Store, graph: Any, row_ids: Int64[np.ndarray, " n"], seed: int
 ) -> tuple[Int64[np.ndarray, " q"], np.ndarray]:
     """Rows of the index that stand as queries, half of them of rare species where there are any, and which are rare."""
     generator = np.random.default_rng(seed)
@@ -212,7 +188,7 @@ def _queries(
     return chosen, np.isin(chosen, rare_rows)
 
 
-def _rare(store: Vectors, row_ids: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " r"]:
+def _rare(store: Store, row_ids: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " r"]:
     """Rows of the index whose species has at most RARE_IMAGES pictures."""
     parts = [pa.table(batch) for batch in store.scan(["_rowid", "species"])]
     table = pa.concat_tables(parts).filter(pa.compute.field("species").is_valid())

@@ -1,4 +1,4 @@
-"""Defaults of search and index, apart from their code, so that the command line shows them without loading FAISS."""
+"""Defaults of search and index, apart from their code: the command line shows them without loading FAISS or pyarrow."""
 
 K = 10
 """Hits of a search."""

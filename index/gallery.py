@@ -1,29 +1,16 @@
 """A gallery: vectors in memory and the keys that they answer to, for many queries against the same rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, Integer, UInt64
+from jaxtyping import Float, Float32, Int64, Integer
 
 from cladescope.arrays import blocks
 from cladescope.index import exact
+from cladescope.index.store import Store
 
 BLOCK_BYTES = 1 << 26
-
-
-@runtime_checkable
-class Vectors(Protocol):
-    """What a gallery is filled from: a store."""
-
-    def condition(self, *, within: str | None = None, where: str | None = None) -> str | None:
-        """A clade and a condition as one SQL condition."""
-
-    def vectors(
-        self, *, condition: str | None = None, block_rows: int = ...
-    ) -> Iterator[tuple[UInt64[np.ndarray, " b"], Float[np.ndarray, "b d"]]]:
-        """Row ids and vectors in blocks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +22,9 @@ class Gallery:
     vectors: Float[np.ndarray, "n d"]
 
     @classmethod
-    def of_store(cls, store: Vectors, *, within: str | None = None, where: str | None = None) -> "Gallery":
+    def of_store(
+        cls, store: Store, *, within: str | Sequence[str] | None = None, where: str | None = None
+    ) -> "Gallery":
         """The vectors of a store, or of one clade and condition, in float32 for speed: 4 n d bytes.
 
         Raises TaxonError, InputError as `Store.condition` does.

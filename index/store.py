@@ -1,6 +1,6 @@
 """The store: pictures as rows of a LanceDB table, with the identity of the encoder that made their vectors.
 
-The format is documented in docs/store-format.md. This module reads and writes it; finding neighbours is `retrieval`.
+Rows in, rows out, versions. The format is documented in docs/store-format.md; finding neighbours is `searcher`.
 """
 
 import contextlib
@@ -13,28 +13,22 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, UInt64
-from PIL import Image
 
-import cladescope
-from cladescope.arrays import normalise
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
-from cladescope.index import retrieval
-from cladescope.index.defaults import K
-from cladescope.index.files import check_empty, disk_errors, locked, write_json
+from cladescope.index import identity, tables
+from cladescope.index.files import disk_errors, locked
 from cladescope.index.filters import both, explain, is_one_of, is_within, quote
-from cladescope.index.query import QueryPicture
+from cladescope.index.hits import SearchResult
+from cladescope.index.lineages import count_lineages
 from cladescope.schema import FAILURE_SCHEMA, FORMAT_VERSION, RUN_SCHEMA, images_schema
-from cladescope.taxonomy import RANKS, Taxonomy
+from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
 logger = logging.getLogger(__name__)
 
-MAKING_SECONDS = 10.0
-"""How long to wait for another job that makes the same store."""
 BLOCK_ROWS = 1 << 15
 """Rows read at a time when vectors or columns are streamed."""
 
@@ -44,10 +38,10 @@ class Store:
 
     def __init__(self, path: Path, card: EncoderCard) -> None:
         self.path, self.card = path, card
-        self._database = lancedb.connect(path / "lance")
-        self._images = self._table("images", images_schema(card.dim))
-        self._failures = self._table("failures", FAILURE_SCHEMA)
-        self._runs = self._table("runs", RUN_SCHEMA)
+        database = tables.connect(path / "lance")
+        self._images = tables.open_or_make(database, "images", images_schema(card.dim))
+        self._failures = tables.open_or_make(database, "failures", FAILURE_SCHEMA)
+        self._runs = tables.open_or_make(database, "runs", RUN_SCHEMA)
 
     @classmethod
     def create(cls, path: str | Path, card: EncoderCard) -> "Store":
@@ -56,46 +50,14 @@ class Store:
         Raises StoreError where something stands there already or the folder cannot be written.
         """
         folder = Path(path)
-        with disk_errors(folder):
-            if folder.exists() and not folder.is_dir():
-                raise StoreError(f"{folder} is a file: a store is a folder, so choose another path")
-            folder.mkdir(parents=True, exist_ok=True)
-            check_empty(folder)
-            # Two jobs may start on one new store: the later one waits, and finds the store made.
-            with locked(folder, timeout=MAKING_SECONDS):
-                check_empty(folder)
-                about = {
-                    "format_version": FORMAT_VERSION,
-                    "encoder": card.to_dict(),
-                    "dtype": "float16",
-                    "created": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "cladescope": cladescope.__version__,
-                }
-                write_json(folder / "store.json", about)
+        identity.make(folder, card)
         return cls.open(folder)
 
     @classmethod
     def open(cls, path: str | Path) -> "Store":
         """Open a store. Raises StoreError where there is none, or one of a newer format."""
         folder = Path(path)
-        about_path = folder / "store.json"
-        if not about_path.is_file():
-            found = "is no store (it has no store.json)" if folder.is_dir() else "does not exist"
-            if folder.is_file():
-                raise StoreError(f"{folder} is a file: a store is a folder, so name another path")
-            raise StoreError(f"{folder} {found}: make one with `cladescope embed PICTURES --store {folder}`")
-        try:
-            about = json.loads(about_path.read_text())
-            version = about["format_version"]
-            card = EncoderCard.from_dict(about["encoder"]) if version <= FORMAT_VERSION else None
-        except OSError as error:
-            raise StoreError(f"{about_path} cannot be read: {error.strerror or error}: change its rights") from error
-        except (ValueError, KeyError, TypeError, InputError) as error:
-            raise StoreError(f"{about_path} cannot be read ({error}): restore it from a copy, or embed anew") from error
-        if card is None:
-            raise StoreError(
-                f"{folder} has store format {version}, this version of cladescope reads up to {FORMAT_VERSION}: upgrade it"
-            )
+        card = identity.read(folder)
         with disk_errors(folder):
             return cls(folder, card)
 
@@ -105,7 +67,7 @@ class Store:
 
         Raises StoreError where the store holds another encoder's vectors.
         """
-        about_path = Path(path) / "store.json"
+        about_path = Path(path) / identity.NAME
         if not about_path.exists():
             try:
                 return cls.create(path, card)
@@ -134,7 +96,7 @@ class Store:
         try:
             encoder = Encoder.load(self.card.name)
         except EncoderError as error:
-            place = self.path / "store.json"
+            place = self.path / identity.NAME
             raise EncoderError(f"{error}; if the encoder was moved, write its new place into {place}") from error
         self.check(encoder.card)
         return encoder
@@ -186,7 +148,9 @@ class Store:
                 distinct = failures.group_by(keys).aggregate([]).select(keys).cast(FAILURE_SCHEMA)
                 self._failures.merge_insert(keys).when_not_matched_insert_all().execute(distinct)
 
-    def delete(self, *, within: str | None = None, where: str | None = None, image_ids: Sequence[str] = ()) -> int:
+    def delete(
+        self, *, within: str | Sequence[str] | None = None, where: str | None = None, image_ids: Sequence[str] = ()
+    ) -> int:
         """Remove the rows that meet every condition given, and return how many they were.
 
         Raises InputError where no condition is given: a store is emptied by deleting its folder.
@@ -240,8 +204,8 @@ class Store:
         """One row a job."""
         return self._runs.to_arrow()
 
-    def condition(self, *, within: str | None = None, where: str | None = None) -> str | None:
-        """The SQL condition for a clade and a user's own condition; None where neither is given.
+    def condition(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> str | None:
+        """The SQL condition for a clade, or several (a union), and a user's own condition; None where neither is given.
 
         Raises TaxonError for a clade that the store does not know, InputError for SQL that does not parse.
         """
@@ -252,9 +216,9 @@ class Store:
                     self._images.count_rows(condition)
             except (ValueError, RuntimeError, OSError) as error:
                 raise explain(where, error, self.schema.names) from error
-        return both(None if within is None else is_within(self.taxonomy.resolve(within)), where)
+        return both(None if within is None else is_within(self._taxa(within)), where)
 
-    def count(self, *, within: str | None = None, where: str | None = None) -> int:
+    def count(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> int:
         """Number of pictures, or of those in a clade and under a condition."""
         return int(self._images.count_rows(self.condition(within=within, where=where)))
 
@@ -321,72 +285,49 @@ class Store:
 
     _taxonomy: tuple[int, Taxonomy] | None = None
 
+    def _taxa(self, within: str | Sequence[str]) -> list[Taxon]:
+        names = [within] if isinstance(within, str) else within
+        if not names:
+            raise InputError("within names no taxon: name one or several, or leave it out")
+        return list(dict.fromkeys(taxon for name in names for taxon in self.taxonomy.resolve(name)))
+
     def lineages(self) -> pa.Table:
         """Each distinct seven ranks and their number of pictures, `n_images`; memory grows with taxa, not pictures."""
-        ranks = list(RANKS)
-        total: pa.Table | None = None
-        for batch in self.scan(ranks):
-            part = pa.table(batch).append_column("n_images", pa.array(np.ones(batch.num_rows, np.int64)))
-            joined = part if total is None else pa.concat_tables([total, part])
-            total = joined.group_by(ranks).aggregate([("n_images", "sum")]).rename_columns([*ranks, "n_images"])
-        if total is None:
-            return pa.table(
-                {**{rank: pa.array([], pa.string()) for rank in ranks}, "n_images": pa.array([], pa.int64())}
-            )
-        return total
+        return count_lineages(self.scan(list(RANKS)))
 
     def uri_of(self, image_id: str) -> str:
         """Where a picture lies. Raises InputError where the store has no such picture."""
         (row,) = self.rows([self.row_id(image_id)], ["uri"])
         return str(row["uri"])
 
-    # Searching
+    def describe(self) -> dict[str, Any]:
+        """Encoder, pictures and taxa at each rank, failures, index and jobs, as plain values.
 
-    def search(
-        self,
-        *,
-        images: Sequence[str | Path | bytes | Image.Image] = (),
-        text: str | None = None,
-        image_id: str | None = None,
-        vector: Float[np.ndarray, " d"] | None = None,
-        k: int = K,
-        within: str | None = None,
-        where: str | None = None,
-        exact: bool = False,
-    ) -> retrieval.Answer:
-        """The k nearest pictures to one query, best first, and the taxon that they agree on.
-
-        The query is the normalised mean of the unit vectors of all that is given: several `images` of one individual
-        make one query, and a `text` steers it. A picture named by `image_id` is not among its own hits. Searches exactly
-        where `exact` is set, the store has no index, or `within` or `where` narrow the gallery; otherwise by the index.
-
-        Raises InputError for an empty query, an unknown id, clade or condition; EncoderError for a text where the
-        encoder has no text side.
+        A rank counts the pictures that have it and their distinct taxa, by full path. Raises StoreError for a damaged index.
         """
-        condition = self.condition(within=within, where=where)
-        own = None if image_id is None else self.row_id(image_id)
-        pictures = [QueryPicture.read(image) for image in images]
-        parts = [] if own is None else [self._stored_vector(own)]
-        parts += [] if vector is None else [normalise(vector[None])[0]]
-        parts += [picture.encode(self.encoder) for picture in pictures]
-        parts += [] if text is None else [self.encoder.encode_texts([text])[0]]
-        if not parts:
-            raise InputError("the query is empty: give a picture, a text, an image_id or a vector")
-        if any(len(part) != self.card.dim for part in parts):
-            raise InputError(
-                f"the query has {len(parts[0])} numbers, the store's vectors {self.card.dim}: use the store's encoder"
-            )
-        query = normalise(np.mean(parts, axis=0, keepdims=True))[0]
-        return retrieval.search(self, query, k, condition=condition, exact=exact, leave_out=own)
+        from cladescope.index.ann import AnnIndex  # loads FAISS
 
-    def _stored_vector(self, row_id: int) -> Float[np.ndarray, " d"]:
-        (row,) = self.rows([row_id], ["vector"])
-        unit: Float[np.ndarray, " d"] = normalise(np.asarray([row["vector"]], dtype=np.float32))[0]
-        return unit
+        lineages, taxonomy = self.lineages(), self.taxonomy
+        counts = lineages.column("n_images").to_numpy()
+        known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
+        index = AnnIndex.find(self.path)
+        return {
+            "store": str(self.path),
+            "format_version": FORMAT_VERSION,
+            "version": self.version,
+            "encoder": self.card.to_dict(),
+            "images": self.count(),
+            "failures": self.failures.num_rows,
+            "ranks": {
+                rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS
+            },
+            "columns": self.schema.names,
+            "index": None if index is None else index.card.to_dict(),
+            "runs": self.runs.select(["started", "verb", "source", "status"]).sort_by("started").to_pylist(),
+        }
 
-    def _table(self, name: str, schema: pa.Schema) -> Any:
-        # Stable row ids outlive compaction: an index and a search refer to rows by them.
-        if name in self._database.list_tables().tables:
-            return self._database.open_table(name)
-        options = {"new_table_enable_stable_row_ids": "true"}
-        return self._database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
+    def search(self, **query: Any) -> SearchResult:
+        """The pictures nearest to a query: `Searcher.search`, which tells what a query may be."""
+        from cladescope.index.searcher import Searcher  # stands above the store, and loads FAISS
+
+        return Searcher(self).search(**query)

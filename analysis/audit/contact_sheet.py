@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import read_bytes
 from cladescope.errors import InputError, PictureError
-from cladescope.index.retrieval import Answer, Hit
+from cladescope.index.hits import Hit, SearchResult
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Tile:
     lines: tuple[str, ...]
 
 
-def draw_answer(answer: Answer, path: Path, *, queries: Sequence[str] = (), caption: str = "") -> Path:
+def draw_answer(answer: SearchResult, path: Path, *, queries: Sequence[str] = (), caption: str = "") -> Path:
     """Draw a query's pictures, its hits and their consensus as one labelled sheet; return its path.
 
     Raises InputError where the file cannot be written or its suffix names no picture format.

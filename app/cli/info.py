@@ -25,7 +25,6 @@ def info(
     import pyarrow.csv
 
     from cladescope.index.store import Store
-    from cladescope.index.summary import describe
 
     opened = Store.open(store)
     if failures:
@@ -35,7 +34,7 @@ def info(
         else:
             pyarrow.csv.write_csv(ledger, sys.stdout.buffer)
         return
-    document = describe(opened)
+    document = opened.describe()
     if json:
         print_json(document)
     else:

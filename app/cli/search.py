@@ -119,7 +119,7 @@ def _deepest(hit: dict[str, Any]) -> str | None:
 
 def _write_csv(hits: list[dict[str, Any]], stored: list[str]) -> None:
     """Hits as CSV; the header is there even where no hit is, and is the same then."""
-    from cladescope.index.retrieval import Hit
+    from cladescope.index.hits import Hit
 
     extra = {name: None for name in stored if name not in RESERVED_COLUMNS}
     none = Hit(position=0, score=0.0, image_id="", uri="", taxon=None, common_name=None, extra=extra)

@@ -10,7 +10,6 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
 from cladescope.index.importing import import_vectors, open_vectors
 from cladescope.index.store import Store
-from cladescope.index.summary import describe
 from tests.conftest import SHARED_DATA
 
 
@@ -128,7 +127,7 @@ def test_real_bioclip_2_vectors_come_in_with_their_ranks(tmp_path):
         pytest.skip("needs ../shared/data/vectors, which is not part of the project")
     store = new_store(tmp_path / "s", 768)
     assert import_vectors(open_vectors(path), store).embedded == 1030
-    ranks = describe(store)["ranks"]
+    ranks = store.describe()["ranks"]
     assert ranks["species"]["taxa"] == 790
     (ids, stored), *_ = store.vectors()
     np.testing.assert_allclose(np.linalg.norm(stored.astype(np.float32), axis=1), 1, atol=2e-3)

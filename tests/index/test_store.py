@@ -18,7 +18,6 @@ from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
 from cladescope.index.filters import is_within, quote
 from cladescope.index.store import Store
-from cladescope.index.summary import describe
 from cladescope.schema import FORMAT_VERSION
 from cladescope.taxonomy import RANKS, Taxon
 
@@ -242,7 +241,7 @@ def test_an_unknown_encoder_searches_by_id_and_by_nothing_else(tmp_path):
 
 
 def test_a_description_counts_pictures_and_taxa_at_every_rank(store):
-    about = describe(store)
+    about = store.describe()
     assert about["images"] == 48
     assert about["ranks"]["species"] == {"taxa": 12, "images": 48}
     assert list(about["ranks"]) == list(RANKS)

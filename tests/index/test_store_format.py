@@ -8,7 +8,6 @@ import shutil
 import numpy as np
 
 from cladescope.index.store import Store
-from cladescope.index.summary import describe
 from tests.conftest import REPOSITORY
 
 
@@ -25,7 +24,7 @@ def test_rows_ledger_and_runs_of_version_1_can_be_read(tmp_path):
     assert (first["image_id"], first["species"], first["phylum"]) == ("i0", "Parus major", None)
     assert store.failures.column("reason").to_pylist() == ["empty file: 0 bytes"]
     assert store.runs.column("status").to_pylist() == ["done"]
-    about = describe(store)
+    about = store.describe()
     assert about["ranks"]["species"] == {"taxa": 1, "images": 2}
     assert about["encoder"]["transform"]["size"] == 8
 

@@ -6,7 +6,7 @@ from cladescope.analysis.audit import contact_sheet
 from cladescope.analysis.audit.contact_sheet import TILE, Tile, draw, draw_answer, save
 from cladescope.errors import InputError
 from cladescope.index.consensus import consensus
-from cladescope.index.retrieval import Answer, Hit
+from cladescope.index.hits import Hit, SearchResult
 from cladescope.taxonomy import Taxon
 
 
@@ -45,7 +45,7 @@ def test_a_hit_is_called_by_its_taxon_else_its_label_else_its_file(tmp_path, mon
             1,
         )
     ]
-    answer = Answer(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), "exact")
+    answer = SearchResult(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), "exact")
     draw_answer(answer, tmp_path / "hits.png")
     assert [tile.lines for tile in drawn] == [
         ("1. Parus major", "Great Tit", "0.500  Paridae"),

@@ -9,6 +9,7 @@ from cladescope.embedding.sources import open_source
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import InputError, StoreError
 from cladescope.index import ann
+from cladescope.index.searcher import Searcher
 from cladescope.index.store import Store
 
 DIM = 16
@@ -195,3 +196,26 @@ def test_a_store_too_small_for_an_index_says_so(tmp_path):
     card = ann.build(store)
     assert (card.ann_recall, card.target_k) == ({"1": 1.0}, 1), "nothing there has ten neighbours"
     assert "at k = 1, was met" in card.to_markdown()
+
+
+def test_a_searcher_answers_as_the_store_does(clades, store):
+    pictures = sorted(clades.glob("images/*/*.jpg"))[:2]
+    searcher = Searcher(store)
+    assert searcher.search(images=pictures, k=7) == store.search(images=pictures, k=7)
+    assert searcher.search(image_id=searcher.search(images=pictures, k=1).hits[0].image_id, k=3).method == "exact"
+
+
+def test_several_clades_are_a_union(clades, store):
+    picture = sorted(clades.glob("images/*/*.jpg"))[0]
+    first, second = (str(taxon) for taxon in store.taxonomy.taxa("species")[:2])
+    result = store.search(images=[picture], k=48, within=[first, second])
+    assert {str(hit.taxon) for hit in result.hits} == {first, second}
+    assert (
+        len(result.hits)
+        == store.count(within=[first, second])
+        == store.count(within=first) + store.count(within=second)
+    )
+    assert store.count(within=[first, first]) == store.count(within=first)
+    assert store.delete(within=[first, second]) == len(result.hits)
+    with pytest.raises(InputError, match="within names no taxon"):
+        store.search(images=[picture], within=[])

@@ -1,0 +1,61 @@
+"""What a search gives back: hits, best first, and the taxon that they agree on."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cladescope.index.consensus import Consensus
+from cladescope.taxonomy import RANKS, Taxon
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One result."""
+
+    position: int
+    """Place in the list, from 1."""
+    score: float
+    """Cosine with the query, -1 to 1; off by up to 0.001, and so a trifle beyond, as stored numbers have 16 bits."""
+    image_id: str
+    uri: str
+    taxon: Taxon | None
+    common_name: str | None
+    extra: dict[str, Any]
+    """The source's own columns."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat values for JSON and CSV: each rank in a column of its own."""
+        path = self.taxon.path if self.taxon is not None else ()
+        ranks = {rank: path[place] if place < len(path) else None for place, rank in enumerate(RANKS)}
+        own = {
+            "position": self.position,
+            "score": round(self.score, 6),
+            "image_id": self.image_id,
+            "uri": self.uri,
+        }
+        lineage = None if self.taxon is None else str(self.taxon)
+        return {**own, "lineage": lineage, **ranks, "common_name": self.common_name, **self.extra}
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits, best first, and what they say together."""
+
+    hits: tuple[Hit, ...]
+    consensus: Consensus
+    method: str
+    """`exact`, or the name of the index that answered."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        agreed = self.consensus
+        votes = [{**asdict(vote), "taxon": str(vote.taxon), "name": vote.taxon.name} for vote in agreed.votes]
+        return {
+            "method": self.method,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "consensus": {
+                "taxon": None if agreed.taxon is None else str(agreed.taxon),
+                "rank": None if agreed.taxon is None else agreed.taxon.rank,
+                "share": agreed.share,
+                "votes": votes,
+            },
+        }

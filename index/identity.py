@@ -1,0 +1,61 @@
+"""The identity of a store, `store.json`: format version and encoder; docs/store-format.md describes it."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cladescope
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.errors import InputError, StoreError
+from cladescope.index.files import check_empty, disk_errors, locked, write_json
+from cladescope.schema import FORMAT_VERSION
+
+NAME = "store.json"
+MAKING_SECONDS = 10.0
+"""How long to wait for another job that makes the same store."""
+
+
+def make(folder: Path, card: EncoderCard) -> None:
+    """Make a folder the store of one encoder's vectors.
+
+    Raises StoreError where something stands there already or the folder cannot be written.
+    """
+    with disk_errors(folder):
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder} is a file: a store is a folder, so choose another path")
+        folder.mkdir(parents=True, exist_ok=True)
+        check_empty(folder)
+        # Two jobs may start on one new store: the later one waits, and finds the store made.
+        with locked(folder, timeout=MAKING_SECONDS):
+            check_empty(folder)
+            about = {
+                "format_version": FORMAT_VERSION,
+                "encoder": card.to_dict(),
+                "dtype": "float16",
+                "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                "cladescope": cladescope.__version__,
+            }
+            write_json(folder / NAME, about)
+
+
+def read(folder: Path) -> EncoderCard:
+    """The encoder of the store in a folder. Raises StoreError where there is no store, or one of a newer format."""
+    about_path = folder / NAME
+    if not about_path.is_file():
+        if folder.is_file():
+            raise StoreError(f"{folder} is a file: a store is a folder, so name another path")
+        found = "is no store (it has no store.json)" if folder.is_dir() else "does not exist"
+        raise StoreError(f"{folder} {found}: make one with `cladescope embed PICTURES --store {folder}`")
+    try:
+        about = json.loads(about_path.read_text())
+        version = about["format_version"]
+        card = EncoderCard.from_dict(about["encoder"]) if version <= FORMAT_VERSION else None
+    except OSError as error:
+        raise StoreError(f"{about_path} cannot be read: {error.strerror or error}: change its rights") from error
+    except (ValueError, KeyError, TypeError, InputError) as error:
+        raise StoreError(f"{about_path} cannot be read ({error}): restore it from a copy, or embed anew") from error
+    if card is None:
+        raise StoreError(
+            f"{folder} has store format {version}, this version of cladescope reads up to {FORMAT_VERSION}: upgrade it"
+        )
+    return card

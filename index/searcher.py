@@ -1,0 +1,168 @@
+"""Search: a query to the nearest rows of a store, and the taxon that they agree on.
+
+A query is made of pictures, a text, a stored picture or a vector. The gallery is searched exactly, or by the store's index.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image
+
+from cladescope.arrays import normalise
+from cladescope.embedding.locations import read_bytes
+from cladescope.errors import InputError, PictureError
+from cladescope.index.ann import AnnIndex
+from cladescope.index.consensus import consensus
+from cladescope.index.defaults import K
+from cladescope.index.exact import search as search_blocks
+from cladescope.index.hits import Hit, SearchResult
+from cladescope.index.store import Store
+from cladescope.schema import RESERVED_COLUMNS
+from cladescope.taxonomy import RANKS, Taxon
+
+QueryImage = str | Path | bytes | Image.Image
+"""A query picture: a path or URI, an encoded file, or a decoded picture."""
+
+
+class Searcher:
+    """Answers queries over one store; what a query needs is loaded once and kept.
+
+    The encoder is loaded when the first picture or text comes, the index when it is first used and whenever it was built
+    anew, the taxonomy once a version of the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def search(
+        self,
+        *,
+        images: Sequence[QueryImage] = (),
+        text: str | None = None,
+        image_id: str | None = None,
+        vector: Float[np.ndarray, " d"] | None = None,
+        k: int = K,
+        within: str | Sequence[str] | None = None,
+        where: str | None = None,
+        exact: bool = False,
+    ) -> SearchResult:
+        """The k nearest pictures to one query, best first, and the taxon that they agree on.
+
+        The query is the normalised mean of the unit vectors of all that is given: several `images` of one individual
+        make one query, and a `text` steers it. A picture named by `image_id` is not among its own hits. `within` is a
+        taxon or several, a union; `where` a condition in SQL. Searches exactly where `exact` is set, the store has no
+        index, or `within` or `where` narrow the gallery; otherwise by the index.
+
+        Raises InputError for an empty query, an unknown id, taxon or condition; EncoderError for a text where the
+        encoder has no text side.
+        """
+        store = self.store
+        condition = store.condition(within=within, where=where)
+        own = None if image_id is None else store.row_id(image_id)
+        # Pictures are read before an encoder is loaded: a wrong path is told at once.
+        contents = [_read(image) for image in images]
+        parts = [] if own is None else [self._stored_vector(own)]
+        parts += [] if vector is None else [normalise(vector[None])[0]]
+        parts += [self._encode(image, content) for image, content in zip(images, contents, strict=True)]
+        parts += [] if text is None else [store.encoder.encode_texts([text])[0]]
+        if not parts:
+            raise InputError("the query is empty: give a picture, a text, an image_id or a vector")
+        if any(len(part) != store.card.dim for part in parts):
+            raise InputError(
+                f"the query has {len(parts[0])} numbers, the store's vectors {store.card.dim}: use the store's encoder"
+            )
+        query = normalise(np.mean(parts, axis=0, keepdims=True))[0]
+        return self.nearest(query, k, condition=condition, exact=exact, leave_out=own)
+
+    def nearest(
+        self,
+        query: Float[np.ndarray, " d"],
+        k: int = K,
+        *,
+        condition: str | None = None,
+        exact: bool = False,
+        leave_out: int | None = None,
+    ) -> SearchResult:
+        """The k rows nearest to a query of unit length, or those of them that meet a condition of `Store.condition`.
+
+        `leave_out` is the row id of the query itself, where it has one.
+
+        A narrowed gallery is always searched exactly, so that no filter costs recall. Rows that came after the index was
+        built are searched exactly and merged; rows deleted since do not come back.
+
+        Raises InputError for k below 1.
+        """
+        if k < 1:
+            raise InputError(f"k is {k}: ask for at least 1 hit")
+        n_wanted = k + (leave_out is not None)
+        index = None if exact or condition is not None else AnnIndex.find(self.store.path)
+        if index is None:
+            scores, row_ids = self._exactly(query, n_wanted, condition)
+            return _result(self._hits(scores, row_ids, k, leave_out), "exact")
+        fresh = self._exactly(query, n_wanted, f"_row_created_at_version > {index.card.store_version}")
+        while True:
+            found = index.search(query, n_wanted)
+            scores, row_ids = (np.concatenate(pair) for pair in zip(found, fresh, strict=True))
+            order = np.lexsort((row_ids, -scores))
+            hits = self._hits(scores[order], row_ids[order], k, leave_out)
+            # Deleted rows leave gaps: the answer is whole once no vector that the index has yet to give could enter it.
+            whole = len(hits) == k and len(found[0]) > 0 and hits[-1].score >= found[0].min()
+            if whole or n_wanted >= index.card.n_vectors:
+                return _result(hits, index.card.kind)
+            n_wanted = min(2 * n_wanted + 64, index.card.n_vectors)
+
+    def _exactly(self, query: Float[np.ndarray, " d"], k: int, condition: str | None) -> tuple[np.ndarray, np.ndarray]:
+        scores, row_ids = search_blocks(self.store.vectors(condition=condition), query[None], k)
+        return scores[0], row_ids[0]
+
+    def _hits(self, scores: np.ndarray, row_ids: np.ndarray, k: int, leave_out: int | None) -> list[Hit]:
+        """The first k of some rows that are still there, with what the store says of them."""
+        score_of = {int(row): float(score) for row, score in zip(row_ids, scores, strict=True) if int(row) != leave_out}
+        extra = [name for name in self.store.schema.names if name not in RESERVED_COLUMNS]
+        columns = ["image_id", "uri", *RANKS, "common_name", *extra]
+        return [
+            Hit(
+                position=position,
+                score=score_of[row["_rowid"]],
+                image_id=row["image_id"],
+                uri=row["uri"],
+                taxon=Taxon.from_ranks(row),
+                common_name=row["common_name"],
+                extra={name: row[name] for name in extra},
+            )
+            for position, row in enumerate(self.store.rows(list(score_of), columns)[:k], start=1)
+        ]
+
+    def _stored_vector(self, row_id: int) -> Float[np.ndarray, " d"]:
+        (row,) = self.store.rows([row_id], ["vector"])
+        unit: Float[np.ndarray, " d"] = normalise(np.asarray([row["vector"]], dtype=np.float32))[0]
+        return unit
+
+    def _encode(self, image: QueryImage, content: bytes | Image.Image) -> Float[np.ndarray, " d"]:
+        with _named(image):
+            unit: Float[np.ndarray, " d"] = self.store.encoder.encode_images([content])[0]
+        return unit
+
+
+def _result(hits: list[Hit], method: str) -> SearchResult:
+    return SearchResult(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), method)
+
+
+def _read(image: QueryImage) -> bytes | Image.Image:
+    if not isinstance(image, str | Path):
+        return image
+    with _named(image):
+        return read_bytes(str(image))
+
+
+@contextmanager
+def _named(image: QueryImage) -> Iterator[None]:
+    """Say which query picture cannot be read or decoded."""
+    try:
+        yield
+    except PictureError as error:
+        name = f" {image}" if isinstance(image, str | Path) else ""
+        raise PictureError(f"the query picture{name} cannot be used: {error}") from error
