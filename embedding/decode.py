@@ -1,6 +1,6 @@
 """Encoded bytes to the right pixels: upright, three colours, eight bits.
 
-One function, `decode`, and what it returns. Which files a source has, how they are read and what an encoder
+`decode` takes a file's bytes, `upright_rgb` pixels that are in memory already. Which files a source has, how they are read and what an encoder
 wants of the pixels is said elsewhere (`cladescope.embedding.transform`). Nothing here is global: no opener is
 registered and no warning filter or limit of Pillow is changed, so that threads may decode at the same time.
 """
@@ -172,6 +172,25 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     return Picture(upright, width, height)
 
 
+def upright_rgb(image: Image.Image) -> Picture:
+    """Pixels that are in memory already, by the rules that `decode` has for those of a file.
+
+    Raises PictureError, with a one-line reason, for a picture that Pillow cannot load and for one past `MAX_PIXELS`,
+    below `MIN_SIDE` or thinner than `MAX_ASPECT`.
+
+    >>> upright_rgb(Image.new("LA", (40, 30), (0, 0))).image.getpixel((0, 0))
+    (255, 255, 255)
+    """
+    _check_size(image.size, MAX_PIXELS)
+    with _damage_refused("picture", b""):
+        image.load()
+        orientation = _orientation(image)
+        upright = _to_rgb(image)
+        if orientation in _UPRIGHT:
+            upright = upright.transpose(_UPRIGHT[orientation])
+    return Picture(upright, *upright.size)
+
+
 def _kind(data: bytes) -> str | None:
     """Name of the format that the first bytes announce, None if it is none that we read."""
     for magic, kind in _MAGIC:
@@ -263,7 +282,7 @@ def _ends_early(kind: str, data: bytes) -> bool:
     return mark is not None and mark not in data
 
 
-def _orientation(image: ImageFile) -> int:
+def _orientation(image: Image.Image) -> int:
     """EXIF orientation of a loaded picture, 1 to 8; TIFF and HEIF were turned upright by their decoders."""
     try:
         value = image.getexif().get(ExifTags.Base.Orientation, 1)
@@ -273,7 +292,7 @@ def _orientation(image: ImageFile) -> int:
     return value if isinstance(value, int) and value in _UPRIGHT else 1
 
 
-def _to_rgb(image: ImageFile) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """Pixels of a loaded picture of any mode as RGB."""
     mode = image.mode
     if mode.startswith("I") or mode == "F":
@@ -288,7 +307,7 @@ def _to_rgb(image: ImageFile) -> Image.Image:
     return image if mode == "RGB" else image.convert("RGB")
 
 
-def _grey_of_deep(image: ImageFile) -> UInt8[np.ndarray, "h w"]:
+def _grey_of_deep(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
     """Eight-bit grey of a picture with one channel of 12, 16 or 32 bits, by the rules of `decode`."""
     values = np.asarray(image)
     tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
@@ -315,7 +334,7 @@ def _grey_of_deep(image: ImageFile) -> UInt8[np.ndarray, "h w"]:
     return scaled
 
 
-def _rgb_of_cmyk(image: ImageFile) -> Image.Image:
+def _rgb_of_cmyk(image: Image.Image) -> Image.Image:
     """CMYK to sRGB by the embedded profile, plainly where there is none or none that works."""
     profile = image.info.get("icc_profile")
     if profile:

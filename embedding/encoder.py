@@ -7,20 +7,18 @@ encoders share; each kind stands in one file of `encoders/`: `pixels`, `open_cli
 import importlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
 
-from cladescope.embedding.decode import decode
-from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
+from cladescope.embedding.sources.given import AnyPicture, as_records
 from cladescope.embedding.transform import ImageTransform
-from cladescope.errors import EncoderError
+from cladescope.errors import EncoderError, PictureError
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +95,11 @@ class Encoder(ABC):
         assert self.card.transform is not None
         return self.card.transform
 
+    @property
+    def dim(self) -> int:
+        """Length of its vectors."""
+        return self.card.dim
+
     @abstractmethod
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of pictures that `transform.apply` made; unit length."""
@@ -123,28 +126,24 @@ class Encoder(ABC):
         )
 
     def encode_images(
-        self, images: Iterable[str | Path | bytes | Image.Image], *, batch_size: int = 32
+        self, images: Iterable[AnyPicture], *, batch_size: int = BATCH_SIZE, workers: int = WORKERS
     ) -> Float32[np.ndarray, "n d"]:
-        """Vectors of pictures given as paths, URIs, encoded bytes or Pillow images; unit length.
+        """Vectors of pictures given as paths, URIs, encoded bytes, Pillow images or arrays; unit length.
+
+        `encode.encoded` goes on where one of them is bad.
 
         Raises PictureError for the first one that cannot be read.
 
+        >>> from PIL import Image
         >>> Encoder.load("pixels").encode_images([Image.new("RGB", (64, 48), "teal")]).shape
         (1, 960)
         """
-        inputs = self._inputs(images)
-        encoded = [np.empty((0, self.card.dim), np.float32)]
-        while group := list(islice(inputs, batch_size)):
-            encoded.append(self.encode_pixels(np.stack(group)))
-        return np.concatenate(encoded)
-
-    def _inputs(self, images: Iterable[str | Path | bytes | Image.Image]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        for image in images:
-            if isinstance(image, Image.Image):
-                yield self.transform.apply(image.convert("RGB"))
-            else:
-                data = image if isinstance(image, bytes) else read_bytes(str(image))
-                yield self.transform.apply(decode(data, min_side=self.transform.min_side).image)
+        vectors = [np.empty((0, self.dim), np.float32)]
+        for batch in encoded(as_records(images), self, batch_size=batch_size, workers=workers):
+            if batch.failures:
+                raise PictureError(batch.failures[0].reason)
+            vectors.append(batch.vectors)
+        return np.concatenate(vectors)
 
     @staticmethod
     def load(name: str = DEFAULT_ENCODER, *, device: Device = "auto", precision: Precision = "auto") -> "Encoder":

@@ -102,6 +102,26 @@ def local_path(uri: str) -> str | None:
     return None if is_url(uri) else uri
 
 
+def canonical(address: str) -> str:
+    """The one absolute address of a place: links in a local path's folders are resolved, a file itself is not.
+
+    Raises InputError for a name that is not UTF-8.
+
+    >>> canonical("/photos/../photos/tit.jpg"), canonical("s3://photos/tit.jpg")
+    ('/photos/tit.jpg', 's3://photos/tit.jpg')
+    """
+    path = local_path(address)
+    if path is None:
+        return address
+    place = Path(path)
+    found = str(place.resolve() if place.is_dir() else place.parent.resolve() / place.name)
+    try:
+        found.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"the name {os.fsencode(found)!r} is not UTF-8: rename it") from error
+    return found
+
+
 def without_query(uri: str) -> str:
     """An address without the query of a web address; any other address is all name.
 

@@ -1,4 +1,4 @@
-"""The job that turns a source into rows of a store: read and decode in threads, encode in batches, commit now and then.
+"""The stored job on top of the encode loop: skip what is stored, refuse ids that are taken, commit now and then.
 
 Each record ends as one row of `images` or of `failures`. Rows are committed in the source's order, so that a job killed
 anywhere leaves a prefix, and running it again does the rest and no more. The store is reached through `Sink`, because
@@ -6,13 +6,11 @@ this module must import without LanceDB.
 """
 
 import logging
-import os
 import re
 import threading
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -20,13 +18,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 
-from cladescope.arrays import has_direction
+from cladescope.embedding.encode import BATCH_SIZE, WORKERS, EncodedBatch, encoded
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.known import HashMap, KnownPictures, hash64
-from cladescope.embedding.prepare import Failure, Prepared, prepare
-from cladescope.embedding.records import Source
+from cladescope.embedding.prepare import Failure
+from cladescope.embedding.records import Record, Source
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import EncoderError, InputError
 
@@ -37,9 +35,9 @@ logger = logging.getLogger(__name__)
 class EmbedConfig:
     """How an embedding job runs; none of it changes what is stored."""
 
-    batch_size: int = 64
+    batch_size: int = BATCH_SIZE
     """Pictures a forward pass."""
-    workers: int = max(2, os.cpu_count() or 1)
+    workers: int = WORKERS
     """Threads that read and decode."""
     limit: int | None = None
     """Only the first so many records of the source."""
@@ -137,8 +135,8 @@ def embed(
 ) -> EmbedSummary:
     """Embed every record of `source` that `sink` does not hold yet.
 
-    Memory: 3 size^2 bytes a picture for 2 batches and 4 pictures a worker, `commit_rows` vectors and labels, and 16
-    bytes a row for ids and as many for contents; it does not grow with the pictures themselves. When `stop` is set,
+    Memory: that of `encode.encoded`, `commit_rows` vectors in float32 and labels, and 16 bytes a row for ids and as many
+    for contents. When `stop` is set,
     what is encoded is committed and the job ends early.
 
     Raises InputError for a source whose columns contradict the store's, StoreError where the store cannot be written.
@@ -176,110 +174,94 @@ class _Job:
         self.contents = HashMap()
         for batch in sink.scan(["content_hash"]):
             self._learn(batch.column("content_hash").drop_null().to_pylist())
-        self.batch: list[Prepared] = []
         self._begin_chunk()
 
     def _begin_chunk(self) -> None:
         """Nothing waits for a commit."""
-        self.rows: list[Prepared] = []
+        self.waiting: list[EncodedBatch] = []
         self.vectors: dict[str, Float[np.ndarray, " d"]] = {}
-        self.failures: list[Failure] = []
         self.chunk_started = time.monotonic()
 
     def run(self, stop: threading.Event) -> None:
-        config, transform = self.config, self.encoder.transform
-        window: deque[Future[Prepared | Failure]] = deque()
-        pool = ThreadPoolExecutor(config.workers, thread_name_prefix="decode")
+        config = self.config
+        batches = encoded(
+            self._wanted(stop),
+            self.encoder,
+            batch_size=config.batch_size,
+            workers=config.workers,
+            known=self._known_vectors,
+        )
         try:
-            for number, record in enumerate(islice(self.source.records(), config.limit), start=1):
-                if stop.is_set():
-                    self.summary.stopped = True
-                    break
-                self.summary.records = number
-                if record.problem is not None:
-                    window.append(_finished(Failure(record, "list", record.problem)))
-                elif (reason := self.known.refuse(record.image_id, record.uri, number)) is not None:
-                    window.append(_finished(Failure(record, "identity", reason)))
-                elif self.known.is_stored(record.image_id):
-                    self.summary.already_stored += 1
-                else:
-                    window.append(pool.submit(prepare, record, transform))
-                if len(window) >= 2 * config.batch_size + 4 * config.workers:
-                    self._take(window.popleft().result())
-            while window:
-                self._take(window.popleft().result())
-            self._encode()
-            self._commit()
+            for batch in batches:
+                self._take(batch)
         except EncoderError:
             self._commit()  # what was encoded before the encoder failed is kept
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        self._commit()
+
+    def _wanted(self, stop: threading.Event) -> Iterator[Record | Failure]:
+        """The source's records without those that are stored; one whose id is taken is a failure."""
+        for number, record in enumerate(islice(self.source.records(), self.config.limit), start=1):
+            if stop.is_set():
+                self.summary.stopped = True
+                return
+            self.summary.records = number
+            if record.problem is not None:
+                yield record
+            elif (reason := self.known.refuse(record.image_id, record.uri, number)) is not None:
+                yield Failure(replace(record, data=None), "identity", reason)
+            elif self.known.is_stored(record.image_id):
+                self.summary.already_stored += 1
+            else:
+                yield record
+
+    def _known_vectors(self, contents: Set[str]) -> Mapping[str, Float[np.ndarray, " d"]]:
+        stored = {content for content in contents if hash64(content) in self.contents}
+        if stored:
+            self.vectors |= self.sink.vectors_by_content(stored - self.vectors.keys())
+        return {content: self.vectors[content] for content in contents & self.vectors.keys()}
 
     def _learn(self, contents: Iterable[str]) -> None:
         self.contents.update((hash64(content), 0) for content in contents)
 
-    def _take(self, item: Prepared | Failure) -> None:
-        """Put the next finished record where it belongs; encode and commit when enough has come."""
-        if isinstance(item, Failure):
-            self._fail(item)
-        else:
-            self.batch.append(item)
-            if len(self.batch) >= self.config.batch_size:
-                self._encode()
-        waiting = len(self.rows) + len(self.failures)
-        age = time.monotonic() - self.chunk_started
-        if waiting >= self.config.commit_rows or (waiting and age >= self.config.commit_seconds):
-            self._commit()
-
-    def _fail(self, failure: Failure) -> None:
-        self.failures.append(failure)
-        self.summary.failed += 1
-        self.summary.failures_by_reason[f"{failure.stage}: {gist(failure.reason, failure.record.uri)}"] += 1
-
-    def _encode(self) -> None:
-        """Give every picture of the batch its vector: from its twin where the content is known, else from the encoder."""
-        batch, self.batch = self.batch, []
-        known = {item.content_hash for item in batch if hash64(item.content_hash) in self.contents}
-        if known:
-            self.vectors |= self.sink.vectors_by_content(known - self.vectors.keys())
-        fresh = {item.content_hash: item for item in batch if item.content_hash not in self.vectors}
-        if fresh:
-            began = time.monotonic()
-            vectors = self.encoder.encode_pixels(np.stack([item.pixels for item in fresh.values()]))
-            self.summary.encode_seconds += time.monotonic() - began
-            good = has_direction(vectors)
-            self.vectors |= {content: vectors[row] for row, content in enumerate(fresh) if good[row]}
-        n_failed = 0
-        for item in batch:
-            if item.content_hash in self.vectors:
-                self.rows.append(replace(item, pixels=_NO_PIXELS))
-            else:
-                n_failed += 1
-                self._fail(Failure(item.record, "encode", "the encoder gave a vector of zeros, NaN or infinities"))
-        self.summary.embedded += len(batch) - n_failed
-        self.summary.reused += len(batch) - len(fresh)
+    def _take(self, batch: EncodedBatch) -> None:
+        """Count a batch, and commit when enough waits."""
+        summary = self.summary
+        self.waiting.append(batch)
+        self.vectors |= dict(zip(batch.content_hashes, batch.vectors, strict=True))
+        summary.embedded += len(batch.records)
+        summary.reused += batch.n_reused
+        summary.encode_seconds += batch.seconds
+        summary.failed += len(batch.failures)
+        summary.failures_by_reason.update(
+            f"{failure.stage}: {gist(failure.reason, failure.record.uri)}" for failure in batch.failures
+        )
         self._report()
+        n_waiting = sum(len(batch.records) + len(batch.failures) for batch in self.waiting)
+        age = time.monotonic() - self.chunk_started
+        if n_waiting >= self.config.commit_rows or age >= self.config.commit_seconds:
+            self._commit()
 
     def _commit(self) -> None:
         """Write what waits; after this it survives anything."""
-        if self.rows or self.failures:
-            self.sink.write(self._images(), failures_table(self.failures))
-            logger.debug("committed %d pictures and %d failures", len(self.rows), len(self.failures))
+        if self.waiting:
+            failures = [failure for batch in self.waiting for failure in batch.failures]
+            self.sink.write(self._images(), failures_table(failures))
+            logger.debug("committed %d batches, %d failures among them", len(self.waiting), len(failures))
             self._learn(self.vectors)
         self._begin_chunk()
         self._report()
 
     def _images(self) -> pa.Table:
-        rows = self.rows
-        vectors = np.asarray([self.vectors[row.content_hash] for row in rows], np.float16)
-        vectors = vectors.reshape(len(rows), self.encoder.card.dim)
+        vectors = np.concatenate([batch.vectors for batch in self.waiting]).astype(np.float16)
+        records = [record for batch in self.waiting for record in batch.records]
+        sizes = [size for batch in self.waiting for size in batch.sizes]
         found: dict[str, Sequence[object]] = {
-            "content_hash": [row.content_hash for row in rows],
-            "width": [row.width for row in rows],
-            "height": [row.height for row in rows],
+            "content_hash": [content for batch in self.waiting for content in batch.content_hashes],
+            "width": [width for width, _ in sizes],
+            "height": [height for _, height in sizes],
         }
-        return images_table([row.record for row in rows], vectors, self.source.extra_fields, found)
+        return images_table(records, vectors, self.source.extra_fields, found)
 
     def _report(self) -> None:
         summary = self.summary
@@ -287,15 +269,6 @@ class _Job:
         if self.progress is not None:
             done = summary.embedded + summary.already_stored + summary.failed
             self.progress(Progress(done, self.total, summary.embedded, summary.failed, summary.seconds))
-
-
-_NO_PIXELS: UInt8[np.ndarray, "h w 3"] = np.empty((0, 0, 3), np.uint8)
-
-
-def _finished(failure: Failure) -> Future[Prepared | Failure]:
-    future: Future[Prepared | Failure] = Future()
-    future.set_result(failure)
-    return future
 
 
 def gist(reason: str, uri: str) -> str:

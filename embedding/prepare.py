@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import UInt8
+from PIL import Image
 
-from cladescope.embedding.decode import decode
+from cladescope.embedding.decode import Picture, decode, upright_rgb
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record
 from cladescope.embedding.transform import ImageTransform
@@ -21,7 +22,7 @@ class Prepared:
     """Without its `data`."""
     pixels: UInt8[np.ndarray, "h w 3"]
     content_hash: str
-    """BLAKE2b of the encoded file, 32 hexadecimal digits."""
+    """As `content_hash` has it."""
     width: int
     height: int
 
@@ -48,10 +49,27 @@ def prepare(record: Record, transform: ImageTransform) -> Prepared | Failure:
         data = read_bytes(record.uri) if record.data is None else record.data
     except PictureError as error:
         return Failure(record, "read", str(error))
-    record = replace(record, data=None)  # rows wait for a commit by the thousand, the encoded pictures must not
+    record = replace(record, data=None)  # rows wait for a commit by the thousand, the pictures must not
     try:
-        picture = decode(data, min_side=transform.min_side)
+        picture = _decoded(data, transform)
+        hashed = content_hash(data)
     except PictureError as error:
         return Failure(record, "decode", str(error))
-    content_hash = hashlib.blake2b(data, digest_size=16).hexdigest()
-    return Prepared(record, transform.apply(picture.image), content_hash, picture.width, picture.height)
+    return Prepared(record, transform.apply(picture.image), hashed, picture.width, picture.height)
+
+
+def content_hash(data: bytes | Image.Image) -> str:
+    """BLAKE2b, 32 hexadecimal digits, of an encoded file, or of the mode, size and values of pixels in memory.
+
+    >>> content_hash(b"")
+    'cae66941d9efbd404e4d88758ea67670'
+    """
+    if isinstance(data, bytes):
+        return hashlib.blake2b(data, digest_size=16).hexdigest()
+    digest = hashlib.blake2b(f"{data.mode} {data.size}\n".encode(), digest_size=16)
+    digest.update(data.tobytes())
+    return digest.hexdigest()
+
+
+def _decoded(data: bytes | Image.Image, transform: ImageTransform) -> Picture:
+    return decode(data, min_side=transform.min_side) if isinstance(data, bytes) else upright_rgb(data)

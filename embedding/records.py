@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
+from PIL import Image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,21 @@ class Record:
     """Ranks, `common_name` and optional columns under the store's names (`cladescope.schema`); absent means null."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """The source's own columns, as they came."""
-    data: bytes | None = None
-    """The encoded picture, where the source carries it; otherwise it is read from `uri`."""
+    data: bytes | Image.Image | None = None
+    """The picture, encoded or as pixels, where the source carries it; otherwise it is read from `uri`."""
     problem: str | None = None
     """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
+
+    @property
+    def carried_bytes(self) -> int:
+        """Memory that the carried picture takes; 0 where it is read from `uri`.
+
+        >>> Record(image_id="a", uri="memory:a", source="s", data=Image.new("RGB", (40, 30))).carried_bytes
+        3600
+        """
+        if isinstance(self.data, Image.Image):
+            return self.data.width * self.data.height * len(self.data.getbands())
+        return 0 if self.data is None else len(self.data)
 
 
 @runtime_checkable

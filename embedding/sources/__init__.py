@@ -8,7 +8,7 @@ from posixpath import basename, dirname, splitext
 from braceexpand import braceexpand
 
 from cladescope.embedding.columns import is_url
-from cladescope.embedding.locations import filesystem, local_path, suffix_of, without_query
+from cladescope.embedding.locations import canonical, filesystem, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
 from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
@@ -44,10 +44,10 @@ def open_source(spec: str | Path, *, name: str | None = None) -> Source:
     if not text or "\0" in text:
         raise InputError(f"found {text!r} for a source: expected {_ACCEPTED}")
     if path is not None and os.path.isdir(path):  # noqa: PTH112 - false, not an error, where it may not be looked at
-        return _folder(_real(path), name)
+        return _folder(canonical(path), name)
     suffix = suffix_of(text)
     if path is not None and os.path.lexists(path):
-        return _single(_real(path), suffix, name)
+        return _single(canonical(path), suffix, name)
     if _has_magic(text):
         return _pattern(text if path is None else path, name)
     if path is not None:
@@ -84,7 +84,7 @@ def _pattern(pattern: str, name: str | None) -> Source:
         raise InputError(f"{pattern!r} mixes kinds or means several manifests: give one manifest, or only shards")
     base, relative = _split_patterns(patterns)
     if not is_url(pattern):
-        base = _real(base or "/")
+        base = canonical(base or "/")
     return _folder(base, name, patterns=relative)
 
 
@@ -95,7 +95,7 @@ def _shards(patterns: list[str], name: str | None) -> Source:
             shards.update(_remote_matches(one) if _has_magic(one) else [one])
         else:
             found = glob.glob(one, recursive=True) if _has_magic(one) else [one]  # noqa: PTH207 - takes whole paths
-            shards.update(map(_real, found))
+            shards.update(map(canonical, found))
     if not shards:
         raise InputError(f"no shard matches {patterns[0]!r}: expected .tar files")
     ordered = sorted(shards)
@@ -122,14 +122,3 @@ def _split_patterns(patterns: list[str]) -> tuple[str, tuple[str, ...]]:
 def _has_magic(text: str) -> bool:
     """Whether a text is a pattern; in a web address `?` starts the query and brackets are literal."""
     return any(mark in text for mark in ("*{" if text.lower().startswith(("http://", "https://")) else "*?[{"))
-
-
-def _real(path: str) -> str:
-    """Absolute address of a local path: links in its folders are resolved, a file itself is not."""
-    place = Path(path)
-    found = str(place.resolve() if place.is_dir() else place.parent.resolve() / place.name)
-    try:
-        found.encode()
-    except UnicodeEncodeError as error:
-        raise InputError(f"the name {os.fsencode(found)!r} is not UTF-8: rename it") from error
-    return found
