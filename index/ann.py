@@ -1,28 +1,25 @@
-"""Approximate search: a FAISS HNSW graph over float16 codes, kept in the store's folder with its card."""
+"""Building an index: a FAISS HNSW graph over float16 codes, and how often it finds what the exact search finds."""
 
-import json
 import logging
-import shutil
 import time
-from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import faiss
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Float32, Int64
+from jaxtyping import Float32, Int64
 
-from cladescope.errors import InputError, StoreError
+from cladescope.errors import InputError
+from cladescope.index.ann_files import KIND, AnnIndex, remove, write
 from cladescope.index.card import IndexCard, recall_text
 from cladescope.index.defaults import TARGET_RECALL
 from cladescope.index.exact import search as search_exactly
 from cladescope.index.store import Store
 
+__all__ = ["KIND", "AnnIndex", "build", "remove"]
+
 logger = logging.getLogger(__name__)
 
-KIND = "hnsw"
 M = 32
 EF_CONSTRUCTION = 128
 EF_SEARCH_LADDER = (16, 32, 64, 128, 256, 512, 1024)
@@ -31,59 +28,6 @@ N_QUERIES = 500
 RECALL_AT = (1, 10, 100)
 RARE_IMAGES = 5
 MIN_RARE_QUERIES = 20
-
-
-class AnnIndex:
-    """An index as it lies on disk: the graph, the row id of each of its vectors, and the card."""
-
-    def __init__(self, graph: Any, row_ids: Int64[np.ndarray, " n"], card: IndexCard) -> None:
-        self.graph, self.row_ids, self.card = graph, row_ids, card
-
-    @classmethod
-    def find(cls, store_path: Path) -> "AnnIndex | None":
-        """The index of a store, or None where it has none; read once, until it is built anew.
-
-        Raises StoreError where its files are damaged.
-        """
-        card_path = folder(store_path) / "card.json"
-        try:
-            stamp = card_path.stat().st_mtime_ns
-        except FileNotFoundError:
-            return None
-        return cls(*_read(card_path.parent, stamp))
-
-    def search(
-        self, query: Float[np.ndarray, " d"], k: int
-    ) -> tuple[Float32[np.ndarray, " m"], Int64[np.ndarray, " m"]]:
-        """Scores and row ids of about the k best, best first; m may fall short of k."""
-        breadth = max(k, self.card.parameters["efSearch"])
-        scores, places = self.graph.search(
-            np.ascontiguousarray(query[None], np.float32),
-            k,
-            params=faiss.SearchParametersHNSW(efSearch=breadth),
-        )
-        found = places[0] >= 0
-        return scores[0][found], self.row_ids[places[0][found]]
-
-
-def folder(store_path: Path) -> Path:
-    """Where the index of a store lies."""
-    return store_path / "indexes" / KIND
-
-
-@lru_cache(maxsize=4)
-def _read(path: Path, stamp: int) -> tuple[Any, Int64[np.ndarray, " n"], IndexCard]:
-    try:
-        card = IndexCard.from_dict(json.loads((path / "card.json").read_text()), path / "card.json")
-        graph = faiss.read_index(str(path / "index.faiss"))
-        row_ids = np.load(path / "row_ids.npy", allow_pickle=False)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise StoreError(
-            f"the index in {path} is damaged ({str(error)[:120]}): run `cladescope index` again"
-        ) from error
-    if not graph.ntotal == len(row_ids) == card.n_vectors:
-        raise StoreError(f"the index in {path} is damaged (its parts differ in length): run `cladescope index` again")
-    return graph, row_ids, card
 
 
 def build(store: Store, *, target_recall: float = TARGET_RECALL, seed: int = 0) -> IndexCard:
@@ -129,16 +73,7 @@ def build(store: Store, *, target_recall: float = TARGET_RECALL, seed: int = 0) 
         target_recall=target_recall,
         target_met=met,
     )
-    return _write(folder(store.path), graph, row_ids, card)
-
-
-def remove(store_path: Path) -> bool:
-    """Delete the index of a store, so that every search is exact; whether there was one."""
-    path = folder(store_path)
-    if not path.exists():
-        return False
-    shutil.rmtree(path)
-    return True
+    return write(store.path, graph, row_ids, card)
 
 
 def ann_recall_at_k(truth: Int64[np.ndarray, "q m"], found: Int64[np.ndarray, "q f"], k: int) -> float:
@@ -210,27 +145,3 @@ def _approximate(
     parameters = faiss.SearchParametersHNSW(efSearch=max(breadth, k + 1))
     _, places = graph.search(graph_vectors(graph, queries), k + 1, params=parameters)
     return _without_own(np.where(places >= 0, row_ids[places], -1), row_ids[queries])
-
-
-def _write(path: Path, graph: Any, row_ids: Int64[np.ndarray, " n"], card: IndexCard) -> IndexCard:
-    """Put the files of an index in place of an earlier one, whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    shutil.rmtree(draft, ignore_errors=True)
-    try:
-        draft.mkdir(parents=True)
-        faiss.write_index(graph, str(draft / "index.faiss"))
-        np.save(draft / "row_ids.npy", row_ids)
-        size = (draft / "index.faiss").stat().st_size
-        card = replace(card, bytes_per_vector=round(size / len(row_ids), 1))
-        (draft / "card.json").write_text(json.dumps(card.to_dict(), indent=2) + "\n")
-        (draft / "card.md").write_text(card.to_markdown())
-    except (OSError, RuntimeError) as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        found = getattr(error, "strerror", None) or "the disk is full, or failed"
-        raise StoreError(
-            f"the index could not be written to {path} ({found}): free some space and try again"
-        ) from error
-    if path.exists():
-        shutil.rmtree(path)
-    draft.rename(path)
-    return card

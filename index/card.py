@@ -1,11 +1,12 @@
 """The card of an index: what it is, what it cost, and how often it finds what the exact search finds."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from cladescope.errors import StoreError
+from cladescope.files import is_sealed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,8 @@ class IndexCard:
     target_recall: float
     target_met: bool
     """Whether ann_recall at `target_k` reached the target."""
+    files: dict[str, str] = field(default_factory=dict)
+    """The graph and the row ids by name, and the hash of each (BLAKE2b, 16 bytes); none in cards of 0.1.0."""
 
     @property
     def target_k(self) -> int:
@@ -43,13 +46,21 @@ class IndexCard:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], path: Path) -> "IndexCard":
-        """The card read from `path`. Raises StoreError where it is of another make."""
+        """The card read from `path`. Raises StoreError where it is of another make, or not as it was written."""
         try:
-            return cls(**values)
-        except TypeError as error:
+            if "hash" in values and not is_sealed(values):
+                raise ValueError("it is not as it was written")
+            card = cls(**{key: value for key, value in values.items() if key != "hash"})
+            if card.files and "hash" not in values:
+                raise ValueError("it has no hash")
+            whole = (card.n_vectors, card.dim, card.store_version, card.parameters["efSearch"])
+            if not all(type(value) is int and value > 0 for value in whole) or not card.target_k:
+                raise ValueError("its numbers are none of an index")
+        except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise StoreError(
-                f"{path} is no index card that this version reads: run `cladescope index` again"
+                f"{path} is no index card that this version reads ({error}): run `cladescope index` again"
             ) from error
+        return card
 
     def to_markdown(self) -> str:
         """The page for people."""

@@ -1,38 +1,27 @@
-"""Writing to disk: a file whole or not at all, a folder by one job at a time, and in one line what stands in the way."""
+"""A store's folder: written by one job at a time, and in one line what stands in the way of reading or writing it."""
 
 import contextlib
-import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from cladescope.errors import CladescopeError, StoreError
-
-
-def write_json(path: Path, values: Mapping[str, object]) -> None:
-    """Write a JSON file so that it is there whole or not at all."""
-    draft = path.with_name(path.name + ".new")
-    with draft.open("w") as file:
-        json.dump(values, file, indent=2)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+from cladescope.files import PART
 
 
 def check_empty(folder: Path) -> None:
     """Raise StoreError if a folder holds anything but what the making of a store, cut short, leaves."""
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name not in (".lock", "store.json.new"))
+    ours = (".lock", "store.json.new")
+    names = sorted(e.name for e in folder.iterdir() if e.name not in ours and not e.name.startswith(PART))
     if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
         raise StoreError(
             f"{folder} is no empty folder (it holds {', '.join(strangers[:3])}): choose a new path for the store"
         )
 
 
-def one_line(error: Exception) -> str:
+def one_line(error: BaseException) -> str:
     """What an engine complains of, on one line and without the place in the engine's own source.
 
     >>> one_line(RuntimeError("lance error: Not found: a.lance,\\n /cargo/lance-io/src/local.rs:273:40"))
@@ -48,7 +37,11 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except CladescopeError:
         raise
-    except (OSError, RuntimeError, ValueError) as error:
+    except BaseException as error:
+        # A panic of LanceDB's engine is no Exception; its class stands in no module.
+        panicked = type(error).__name__ == "PanicException"
+        if not panicked and not isinstance(error, OSError | RuntimeError | ValueError | EOFError):
+            raise
         text = one_line(error)
         if "No space left" in text or "os error 28" in text:
             raise StoreError(
@@ -56,7 +49,9 @@ def disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if "Permission denied" in text or "os error 13" in text or "Read-only" in text:
             raise StoreError(f"no permission to write to {path}: choose another folder or change its rights") from error
-        raise StoreError(f"the store {path} could not be read or written: {text[:300]}") from error
+        raise StoreError(
+            f"the store {path} could not be read or written: {text[:300]}; `cladescope verify` says what is damaged"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -7,7 +7,8 @@ from pathlib import Path
 import cladescope
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
-from cladescope.index.files import check_empty, disk_errors, locked, write_json
+from cladescope.files import write_json
+from cladescope.index.files import check_empty, disk_errors, locked
 from cladescope.schema import FORMAT_VERSION
 
 NAME = "store.json"

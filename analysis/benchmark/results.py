@@ -16,7 +16,7 @@ from cladescope.analysis.benchmark.evaluation import FEW_SHOT, Evaluation, Resul
 from cladescope.analysis.benchmark.stores import short_name
 from cladescope.analysis.measures.outcomes import Figure, difference
 from cladescope.errors import InputError
-from cladescope.index.files import write_json
+from cladescope.files import write_json
 
 FORMAT_VERSION = 1
 RESULTS, PAGE = "results.json", "results.md"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cladescope.errors import InputError
-from cladescope.index.files import write_json
+from cladescope.files import write_json
 
 FORMAT_VERSION = 1
 """Version of probes.json."""

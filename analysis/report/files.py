@@ -10,7 +10,7 @@ from cladescope.analysis.report.page import methods_used, report_page
 from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.summary import summary
 from cladescope.errors import InputError
-from cladescope.index.files import write_json
+from cladescope.files import write_json
 
 FORMAT_VERSION = 1
 """Version of report.json."""

@@ -38,7 +38,8 @@ def probe(
     from cladescope.analysis.probes.pictures import Pictures
     from cladescope.analysis.probes.run import probe as measure
     from cladescope.analysis.probes.training_curve import draw_training_curve
-    from cladescope.index.files import disk_errors, write_json
+    from cladescope.files import write_json
+    from cladescope.index.files import disk_errors
     from cladescope.index.store import Store
     from cladescope.phylogeny.newick import read_tree
 

@@ -182,7 +182,7 @@ def test_a_damaged_index_says_so_and_exact_search_still_works(vectors_store):
     store, vectors = vectors_store
     with store.writing():
         ann.build(store)
-    (store.path / "indexes" / "hnsw" / "index.faiss").write_bytes(b"nonsense")
+    next((store.path / "indexes" / "hnsw").glob("index*.faiss")).write_bytes(b"nonsense")
     with pytest.raises(StoreError, match="run `cladescope index` again"):
         Store.open(store.path).search(vector=vectors[0].astype(np.float32))
     assert store.search(vector=vectors[0].astype(np.float32), exact=True).hits

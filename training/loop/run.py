@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Bool, Float32, Int
 
 from cladescope.errors import InputError
-from cladescope.index.files import disk_errors, write_json
+from cladescope.files import write_json
+from cladescope.index.files import disk_errors
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.examples import Examples, check_several_classes, load_examples
