@@ -7,26 +7,33 @@ from jaxtyping import Bool, Float, Int, Real
 
 from cladescope.errors import InputError
 
+SMALLEST = float(np.finfo(np.float32).tiny)
+LARGEST = float(np.finfo(np.float32).max)
+"""Bounds of the largest entry, as a magnitude, of a vector that has a direction."""
+NO_DIRECTION = "all zeros, NaN, infinite or beyond float32"
+"""What is wrong with a row that `has_direction` refuses, for messages."""
 
-def normalise(vectors: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
-    """Scale every row to unit length, in float32 (float64 stays float64).
 
-    Raises InputError for a row without direction: all zeros, NaN or infinite. Norms are taken of rows scaled by their
-    largest entry, so that no finite row over- or underflows.
+def has_direction(vectors: Real[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
+    """Whether each row is finite and float32 can hold it: its largest entry lies between `SMALLEST` and `LARGEST`.
 
-    >>> normalise(np.array([[3.0, 4.0]]))
-    array([[0.6, 0.8]])
+    `SMALLEST` (1.2e-38) is the smallest number that float32 keeps with all its digits. The one answer holds for a row
+    before and after it is made float32, whatever its type; every row of float16 that is finite and not all zeros has a
+    direction. A row of unit length keeps its direction as float16, whose smallest number is 6e-8.
+
+    Peak memory: two copies of the rows, as booleans or in their own type.
+
+    >>> has_direction(np.array([[0.0, 1.0], [0.0, 0.0], [np.nan, 1.0], [1e-60, 0.0]]))
+    array([ True, False, False, False])
     """
-    dtype = np.float64 if vectors.dtype == np.float64 else np.float32
-    values = vectors.astype(dtype, copy=False)
-    check_directions(values)
-    scaled = values / np.abs(values).max(axis=1, keepdims=True)
-    unit: Float[np.ndarray, "n d"] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
-    return unit
+    values = vectors if np.issubdtype(vectors.dtype, np.floating) else vectors.astype(np.float64)
+    largest = np.abs(values).max(axis=1, initial=0).astype(np.float64)  # NaN where there is one
+    good: Bool[np.ndarray, " n"] = (largest >= SMALLEST) & (largest <= LARGEST)
+    return good
 
 
 def check_directions(vectors: Real[np.ndarray, "n d"]) -> None:
-    """Raise InputError, which counts them, if rows are all zeros, NaN or infinite.
+    """Raise InputError, which counts them, if rows have no direction, as `has_direction` has it.
 
     >>> check_directions(np.eye(2))
     """
@@ -34,19 +41,26 @@ def check_directions(vectors: Real[np.ndarray, "n d"]) -> None:
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
-            f"{int(bad.sum())} of {len(vectors)} vectors have no direction (all zeros, NaN or infinite), "
+            f"{int(bad.sum())} of {len(vectors)} vectors have no direction ({NO_DIRECTION}), "
             f"the first in row {row}: remove them"
         )
 
 
-def has_direction(vectors: Real[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
-    """Whether each row is finite and not all zeros.
+def normalise(vectors: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    """Scale every row to unit length, in float32 (float64 stays float64).
 
-    >>> has_direction(np.array([[0.0, 1.0], [0.0, 0.0], [np.nan, 1.0]]))
-    array([ True, False, False])
+    Norms are taken of rows scaled by their largest entry, so that no square over- or underflows.
+
+    Raises InputError for a row without direction, as `has_direction` has it.
+
+    >>> normalise(np.array([[3.0, 4.0]]))
+    array([[0.6, 0.8]])
     """
-    good: Bool[np.ndarray, " n"] = np.isfinite(vectors).all(axis=1) & (vectors != 0).any(axis=1)
-    return good
+    check_directions(vectors)
+    values = vectors.astype(np.float64 if vectors.dtype == np.float64 else np.float32, copy=False)
+    scaled = values / np.abs(values).max(axis=1, keepdims=True)
+    unit: Float[np.ndarray, "n d"] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    return unit
 
 
 def blocks(n: int, *, size: int) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Float
 
-from cladescope.arrays import blocks, has_direction, normalise
+from cladescope.arrays import NO_DIRECTION, blocks, has_direction, normalise
 from cladescope.embedding.columns import ColumnPlan, plan_columns
 from cladescope.embedding.known import KnownPictures
 from cladescope.embedding.pipeline import EmbedSummary, Progress, gist
@@ -91,7 +91,7 @@ def import_vectors(
         failures: list[Failure] = []
 
         def commit() -> None:
-            stacked = normalise(np.stack(vectors)) if vectors else np.empty((0, source.dim), np.float32)
+            stacked = np.stack(vectors) if vectors else np.empty((0, source.dim), np.float32)
             table = images_table(records, stacked.astype(np.float16), source.plan.extra_fields, {})
             store.write(table, failures_table(failures))
             for waiting in (records, vectors, failures):
@@ -117,7 +117,7 @@ def import_vectors(
                 else:
                     assert vector is not None
                     records.append(record)
-                    vectors.append(np.asarray(vector, np.float32))
+                    vectors.append(normalise(np.asarray(vector)[None])[0].astype(np.float32))
                     summary.embedded += 1
             if len(records) + len(failures) >= COMMIT_ROWS:
                 commit()
@@ -144,9 +144,7 @@ def _record(path: Path, number: int, row: Row) -> Record:
 def _usable(vectors: Float[np.ndarray, "b d"] | Sequence[np.ndarray | None], dim: int) -> list[str | None]:
     """For each vector why it cannot be stored, or None."""
     if isinstance(vectors, np.ndarray):
-        return [
-            None if good else "vector has no direction: all zeros, NaN or infinite" for good in has_direction(vectors)
-        ]
+        return [None if good else f"vector has no direction: {NO_DIRECTION}" for good in has_direction(vectors)]
     reasons: list[str | None] = []
     for vector in vectors:
         if vector is None:
@@ -215,7 +213,7 @@ def _matrix(column: pa.Array, dim: int) -> Float[np.ndarray, "b d"] | list[np.nd
         if flat.null_count == 0:
             matrix: Float[np.ndarray, "b d"] = flat.to_numpy(zero_copy_only=False).reshape(-1, dim)
             return matrix
-    return [None if value is None else np.asarray(value, np.float32) for value in column.to_pylist()]
+    return [None if value is None else np.asarray(value, np.float64) for value in column.to_pylist()]
 
 
 def _open_npy(file: Path, metadata: Path | None) -> VectorFile:

@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cladescope.analysis.classify.class_gallery import ClassGallery, centred, probability_blocks
-from cladescope.arrays import blocks
+from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 
 _ROWS = 1 << 15
@@ -203,7 +203,5 @@ def _with_direction(X: Real[np.ndarray, "q d"]) -> Real[np.ndarray, "q d"]:
 
 
 def _unit(X: Real[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
-    rows = _with_direction(X).astype(np.float32, copy=False)
-    scaled = rows / np.abs(rows).max(axis=1, keepdims=True)
-    unit: Float32[np.ndarray, "n d"] = scaled / np.linalg.norm(scaled, axis=1, keepdims=True)
+    unit: Float32[np.ndarray, "n d"] = normalise(_with_direction(X)).astype(np.float32, copy=False)
     return unit

@@ -134,7 +134,7 @@ def _decoded(text: str, start: int) -> tuple[Any, int] | None:
 
 
 def _vectors(path: Path, order: Int[np.ndarray, " c"]) -> tuple[Float16[np.ndarray, "c d"], Bool[np.ndarray, " c"]]:
-    """Columns of the matrix in this order, as rows, and which of them are finite and not all zeros.
+    """Columns of the matrix in this order, as rows, and which of them are finite and not all zeros as float16.
 
     The file is mapped anew for every piece, since what was read of a map counts as memory until it is closed.
     """
@@ -143,9 +143,10 @@ def _vectors(path: Path, order: Int[np.ndarray, " c"]) -> tuple[Float16[np.ndarr
     finite, filled = np.ones(n, bool), np.zeros(n, bool)
     for first, last in blocks(dim, size=_MATRIX_ROWS):
         rows = np.load(path, mmap_mode="r")[first:last]
+        with np.errstate(over="ignore"):
+            rows = rows.astype(np.float16)
         finite &= np.isfinite(rows).all(axis=0)
         filled |= rows.any(axis=0)
-        rows = rows.astype(np.float16)
         for start, stop in blocks(len(order), size=_CLASSES):
             found[start:stop, first:last] = rows[:, order[start:stop]].T
     return found, (finite & filled)[order]

@@ -64,6 +64,35 @@ def test_rows_that_cannot_be_stored_stand_in_the_ledger(tmp_path):
     assert "null" in reasons["g"]
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("kind", ["parquet", "npy"])
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_vector_without_direction_is_one_failed_row_whatever_its_size_and_type(tmp_path, dtype, kind, ragged):
+    sizes = [1e-60, 5e-324, 1e-45, 1e-39, 0.0, np.nan, np.inf, -np.inf, 1e39, 1e300, 1e-7, 1e-30, 6e4, 3e38, 1.0]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        sizes = np.asarray(sizes).astype(dtype)
+        made = sizes[:, None] * np.array([1, -1, 0, 0.5], dtype)
+    names = [f"{n}" for n in range(len(made))]
+    good = np.isfinite(sizes) & (np.abs(sizes.astype(np.float64)) >= 1.2e-38) & (np.abs(sizes.astype(float)) < 3.5e38)
+    if kind == "npy":
+        np.save(tmp_path / "v.npy", made)
+        pyarrow.csv.write_csv(pa.table({"image_id": names}), tmp_path / "v.csv")
+    else:
+        emb = [*made, None] if ragged else list(made)
+        emb = pa.array(emb, pa.list_(pa.from_numpy_dtype(np.dtype(dtype))))
+        write_parquet(tmp_path / "v.parquet", emb, image_id=names + ["none"] * ragged)
+    store = new_store(tmp_path / "s", 4)
+    import_vectors(open_vectors(tmp_path / f"v.{kind}"), store)
+    stored = [row["image_id"] for batch in store.scan(["image_id"]) for row in batch.to_pylist()]
+    assert stored == [name for name, usable in zip(names, good, strict=True) if usable]
+    failed = {row["image_id"] for row in store.failures.to_pylist() if "no direction" in row["reason"]}
+    assert failed == {name for name, usable in zip(names, good, strict=True) if not usable}
+    expected = np.array([1, -1, 0, 0.5]) / 1.5
+    for _, found in store.vectors():
+        np.testing.assert_allclose(found, np.broadcast_to(expected, found.shape), atol=0.01)
+
+
 @pytest.mark.parametrize("order, kind", [("C", "csv"), ("F", "csv"), ("C", "parquet")])
 def test_an_array_and_the_table_beside_it_become_a_store(tmp_path, order, kind):
     made = np.asarray(vectors(6), order=order).astype(np.float16)

@@ -95,6 +95,17 @@ def test_float16_vectors_are_taken_as_they_are():
 
 
 @pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", [1e-60, 1e-300, 1e60, 1e300])
+def test_rows_beyond_float32_are_refused_where_they_are_learnt_and_where_they_are_asked(method, scale):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((20, 6)), np.arange(20) % 2
+    with pytest.raises(InputError, match="20 of 20 vectors have no direction"):
+        method().fit(X * scale, y)
+    with pytest.raises(InputError, match="20 of 20 vectors have no direction"):
+        method().fit(X, y).predict(X * scale)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_what_cannot_be_a_classifier_is_refused(method):
     with pytest.raises(InputError, match="one class only, 3"):
         method().fit(np.eye(2), np.array([3, 3]))
