@@ -12,6 +12,7 @@ from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import read_bytes
 from cladescope.errors import InputError, PictureError
 from cladescope.index.hits import Hit, SearchResult
+from cladescope.shown import shown
 
 logger = logging.getLogger(__name__)
 
@@ -126,6 +127,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: i
     >>> _cut("Vanessa atalanta", ImageFont.load_default(14), 60)
     'Van…nta'
     """
+    text = shown(text)
     if font.getlength(text) <= width:
         return text
     for kept in range(len(text) - 1, 1, -1):
@@ -137,7 +139,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: i
 
 def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
     lines = [""]
-    for word in text.split():
+    for word in shown(text).split():
         longer = f"{lines[-1]} {word}".strip()
         if font.getlength(longer) <= width or not lines[-1]:
             lines[-1] = longer

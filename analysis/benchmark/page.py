@@ -5,6 +5,7 @@ from typing import Any
 
 from cladescope.analysis.benchmark.evaluation import FEW_SHOT, RETRIEVAL, ZERO_SHOT
 from cladescope.analysis.benchmark.results import label_of
+from cladescope.shown import markdown
 
 _TITLES = {
     ZERO_SHOT: "Zero-shot: the nearest class name",
@@ -117,7 +118,7 @@ def _notes(group: list[dict[str, Any]], rows: list[list[str]]) -> list[str]:
         notes.append(f"- {_SECONDARY} secondary: read in a summary by others, not in the paper or its code.")
     if "published*" in text:
         notes.append(f"- Published figures: {'; '.join(sources)}.")
-    return ["", *dict.fromkeys(notes), ""]
+    return ["", *map(markdown, dict.fromkeys(notes)), ""]
 
 
 def _differences(group: list[dict[str, Any]], columns: list[tuple[dict[str, Any], str]]) -> list[str]:
@@ -154,4 +155,4 @@ def _gain(figure: Mapping[str, float] | None) -> str:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(map(markdown, line))} |" for line in lines)

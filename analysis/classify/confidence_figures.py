@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cladescope.analysis.measures.calibration import calibration_error, risk_coverage
+from cladescope.shown import shown
 
 N_BINS = 10
 LEAST_IN_BIN = 5
@@ -72,6 +73,6 @@ def draw_risk_coverage(answered: Answered, *, title: str) -> Figure:
 def _figure(title: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(6.4, 4.0), layout="constrained", dpi=200)
     axes = figure.subplots()
-    axes.set_title(title, fontsize=10, parse_math=False)
+    axes.set_title(shown(title), fontsize=10, parse_math=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes

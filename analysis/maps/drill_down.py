@@ -12,9 +12,10 @@ from jaxtyping import Float32, Int, Real
 from matplotlib.figure import Figure
 
 from cladescope.analysis.maps.colours import taxon_colours
-from cladescope.analysis.maps.figure import GREY, MARKERS
+from cladescope.analysis.maps.figure import GREY, MARKERS, labelled
 from cladescope.analysis.maps.layout import MIN_POINTS, fit_map
 from cladescope.errors import InputError
+from cladescope.shown import shown
 
 LEAST = 10
 """Pictures of a panel: fewer show nothing."""
@@ -80,7 +81,7 @@ def draw_drill_down(
     n_rows = -(-len(panels) // COLUMNS)
     columns = min(COLUMNS, len(panels))
     figure = Figure(figsize=(3.3 * columns, 4.1 * n_rows + 0.4), layout="constrained", dpi=150)
-    figure.suptitle(title, fontsize=11, parse_math=False)
+    figure.suptitle(shown(title), fontsize=11, parse_math=False)
     cells = figure.subplots(n_rows, columns, squeeze=False).ravel()
     for place, (panel, axes) in enumerate(zip(panels, cells, strict=False)):
         lineages = [taxa[panel.rank][row] for row in panel.rows.tolist()]
@@ -93,7 +94,7 @@ def draw_drill_down(
             axes.scatter(*panel.points[rest].T, s=area, c=GREY, linewidths=0, label=f"others ({rest.sum():,})")
         for number, lineage in enumerate(largest):
             own = panel.points[np.array([other == lineage for other in lineages])]
-            marker, label = MARKERS[number], f"{lineage[-1]} ({len(own):,})"
+            marker, label = MARKERS[number], labelled(lineage[-1], len(own))
             axes.scatter(*own.T, s=area, c=colours[lineage], marker=marker, linewidths=0, label=label)
         drawn = (
             f"{len(panel.rows):,} of {panel.n_pictures:,}"
@@ -102,7 +103,7 @@ def draw_drill_down(
         )
         axes.set(xticks=[], yticks=[])
         heading = f"{'abcdefg'[place]}  {panel.within or 'all'} by {panel.rank} ({drawn})"
-        axes.set_title(heading, fontsize=9, loc="left", parse_math=False)
+        axes.set_title(shown(heading), fontsize=9, loc="left", parse_math=False)
         legend = axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.02), fontsize=7, frameon=False, markerscale=1.6, ncols=2,
             columnspacing=0.8, handletextpad=0.2,

@@ -12,6 +12,7 @@ from matplotlib.patheffects import withStroke
 from scipy.spatial import cKDTree
 
 from cladescope.analysis.maps.colours import taxon_colours
+from cladescope.shown import shown
 
 SHOWN = 12
 MARKERS = "os^Dv<>pPX*h"
@@ -30,7 +31,8 @@ def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...]
     colours = taxon_colours({lineage: sizes[lineage] for lineage in largest})
     figure = Figure(figsize=(7.2, 4.8), layout="constrained", dpi=200)
     axes = figure.subplots()
-    axes.set(title=title, xticks=[], yticks=[], aspect="equal")
+    axes.set_title(shown(title), parse_math=False)
+    axes.set(xticks=[], yticks=[], aspect="equal")
     axes.set_adjustable("datalim")
     area = float(np.clip(6000 / max(len(points), 1), 1, 16))
     rest = np.array([lineage not in colours for lineage in lineages], bool)
@@ -48,15 +50,20 @@ def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...]
             c=colours[lineage],
             marker=MARKERS[place],
             linewidths=0,
-            label=f"{lineage[-1]} ({len(own):,})",
+            label=labelled(lineage[-1], len(own)),
         )
-        labels.append((lineage[-1], colours[lineage], _densest(own)))
+        labels.append((shown(lineage[-1]), colours[lineage], _densest(own)))
     legend = figure.legend(loc="outside right upper", fontsize=7, frameon=False, markerscale=1.5)
     for text in legend.get_texts():
         text.set_parse_math(False)
     figure.draw_without_rendering()  # settles the limits, by which labels keep clear of each other
     _write_labels(axes, labels)
     return figure
+
+
+def labelled(name: str, n: int) -> str:
+    """A name in the legend; one that begins with `_` would be left out of it."""
+    return f"{' ' * name.startswith('_')}{shown(name)} ({n:,})"
 
 
 def _densest(own: Real[np.ndarray, "n 2"]) -> np.ndarray:

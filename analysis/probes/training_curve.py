@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.errors import InputError
+from cladescope.shown import shown
 from cladescope.taxonomy.taxon import RANKS
 
 COLUMNS = 3
@@ -55,7 +56,9 @@ def draw_training_curve(reports: Sequence[ProbeReport], labels: Sequence[str]) -
             axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
         better = all(result.higher_is_better for line in lines.values() for _, result in line)
         axes.set_title(probe if better else f"{probe} (lower is better)", fontsize=9, loc="left")
-        axes.set_xticks(range(len(reports)), labels, fontsize=7, rotation=30, ha="right", parse_math=False)
+        axes.set_xticks(
+            range(len(reports)), list(map(shown, labels)), fontsize=7, rotation=30, ha="right", parse_math=False
+        )
         axes.tick_params(axis="y", labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
     for axes in cells[len(drawn) :]:

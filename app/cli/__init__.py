@@ -10,49 +10,21 @@ from typing import Annotated
 import typer
 
 import cladescope
-from cladescope.app.cli.audit import audit
-from cladescope.app.cli.command import Verb
-from cladescope.app.cli.demo import demo
-from cladescope.app.cli.doctor import doctor
-from cladescope.app.cli.embed import OneSource, embed
-from cladescope.app.cli.evaluate import evaluate
-from cladescope.app.cli.fit import fit
-from cladescope.app.cli.import_ import import_
-from cladescope.app.cli.index import index
-from cladescope.app.cli.info import info
-from cladescope.app.cli.map import map_
-from cladescope.app.cli.predict import predict
-from cladescope.app.cli.probe import probe
-from cladescope.app.cli.report import report
-from cladescope.app.cli.search import search
-from cladescope.app.cli.simulate import simulate
-from cladescope.app.cli.train import train
+from cladescope.app.cli.group import VERBS, Verbs
 from cladescope.errors import CladescopeError
+from cladescope.shown import shown
+
+__all__ = ["VERBS", "app", "main"]
 
 app = typer.Typer(
     name="cladescope",
+    cls=Verbs,
     help="Vector search over images of organisms: embed pictures, search them, and see what the encoder makes of them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command(cls=OneSource, context_settings={"allow_extra_args": True})(embed)
-app.command(name="import", cls=Verb)(import_)
-app.command(cls=Verb)(info)
-app.command(cls=Verb)(index)
-app.command(cls=Verb)(search)
-app.command(cls=Verb)(fit)
-app.command(cls=Verb)(predict)
-app.command(cls=Verb)(evaluate)
-app.command(cls=Verb)(audit)
-app.command(name="map", cls=Verb)(map_)
-app.command(cls=Verb)(probe)
-app.command(cls=Verb)(report)
-app.command(cls=Verb)(simulate)
-app.command(cls=Verb)(train)
-app.command(cls=Verb)(demo)
-app.command(cls=Verb)(doctor)
 
 
 def _print_version(wanted: bool) -> bool:
@@ -127,15 +99,22 @@ def _drop_output() -> None:
 def _fail(message: str, *, debug: bool) -> None:
     if debug:
         raise
-    sys.stderr.write(message + "\n")
+    sys.stderr.write(shown(message) + "\n")
     sys.exit(1)
+
+
+class _OneLine(logging.Formatter):
+    """A message as one line in which names are data; a traceback below it stays as it is."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name is the library's
+        return shown(super().formatMessage(record))
 
 
 @contextmanager
 def _logs_on_stderr(level: int) -> Iterator[None]:
     """Our own log lines go to stderr, and those of libraries nowhere unless `level` is DEBUG."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_OneLine("%(message)s"))
     ours, root = logging.getLogger("cladescope"), logging.getLogger()
     # What libraries log comes back as the text of an error, or is of no use to a user.
     theirs = logging.StreamHandler() if level == logging.DEBUG else logging.NullHandler()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from cladescope.paths import local_path
+from cladescope.shown import shown
 
 
 class Verb(TyperCommand):
@@ -29,6 +31,20 @@ class Verb(TyperCommand):
             for path in _paths(value):
                 local_path(path)
         return rest
+
+
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Click's own UsageError, which Typer keeps under a private name."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """What Typer says of wrong usage quotes what was typed: it is shown, not interpreted."""
+    try:
+        yield
+    except _USAGE_ERROR as error:
+        error.message = shown(error.message)
+        raise
 
 
 def _takes_one(option: Any) -> bool:

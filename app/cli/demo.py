@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
 def demo(
@@ -37,8 +37,8 @@ def demo(
     hits = [(hit.position, hit.score, str(hit.taxon.name if hit.taxon else "")) for hit in result.answer.hits]
     print_table(["", "score", "species"], hits)
     agreed = result.answer.consensus
-    typer.echo(f"consensus: {agreed.taxon} ({agreed.share:.2f} of the score)")
+    print_line(f"consensus: {agreed.taxon} ({agreed.share:.2f} of the score)")
     shares = ", ".join(f"{rank} {share:.2f}" for rank, share in result.agreement.items())
-    typer.echo(f"nearest other picture is of the same: {shares}")
-    typer.echo(f"{result.n_images:,} pictures in {result.seconds:.0f} s; contact sheet: {result.sheet}")
-    typer.echo("next, with your own: cladescope embed PHOTOS/ --store photos.store")
+    print_line(f"nearest other picture is of the same: {shares}")
+    print_line(f"{result.n_images:,} pictures in {result.seconds:.0f} s; contact sheet: {result.sheet}")
+    print_line("next, with your own: cladescope embed PHOTOS/ --store photos.store")

@@ -1,9 +1,7 @@
 """`cladescope doctor`: what this machine offers."""
 
-import typer
-
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import print_json, print_table
+from cladescope.app.cli.output import print_json, print_line, print_table
 
 
 def doctor(json: JsonOption = False) -> None:
@@ -38,4 +36,4 @@ def doctor(json: JsonOption = False) -> None:
         print_json(found)
     else:
         print_table(["", "found"], [(name, "none" if value is None else str(value)) for name, value in found.items()])
-        typer.echo("ready: embedding on the GPU" if cuda else "ready: embedding on the CPU (no CUDA device was found)")
+        print_line("ready: embedding on the GPU" if cuda else "ready: embedding on the CPU (no CUDA device was found)")

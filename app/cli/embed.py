@@ -19,6 +19,8 @@ DEFAULTS = EmbedConfig()
 class OneSource(Verb):
     """A command whose further arguments are most likely a pattern that the shell has replaced by its matches."""
 
+    allow_extra_args = True
+
     def parse_args(self, context: Any, args: list[str]) -> list[str]:
         """Read the arguments; raises BadParameter where there are several sources."""
         rest = super().parse_args(context, args)
@@ -28,6 +30,9 @@ class OneSource(Verb):
                 ctx=context,
             )
         return rest
+
+
+COMMAND = OneSource
 
 
 def embed(

@@ -9,7 +9,7 @@ import typer
 
 from cladescope.app.cli.jobs import describe as describe_job
 from cladescope.app.cli.options import DeviceName, JsonOption
-from cladescope.app.cli.output import job_progress, print_json, print_table, say, stop_on_ctrl_c
+from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say, stop_on_ctrl_c
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
@@ -124,7 +124,7 @@ def evaluate(
         return
     for document in documents:
         _show(document)
-    typer.echo(f"beside the published rows: {out / results.PAGE}")
+    print_line(f"beside the published rows: {out / results.PAGE}")
 
 
 def _check_usage(
@@ -227,7 +227,7 @@ def _show(document: dict[str, Any]) -> None:
 
     task = document["task"]
     failed = f", {n:,} more could not be used" if (n := task["n_images"] - task["n_used"]) else ""
-    typer.echo(
+    print_line(
         f"{task['name']}: {task['n_used']:,} pictures of {task['n_classes']:,} classes{failed}; "
         f"{document['protocol']}, {settings_line(document['settings'])}"
     )
@@ -239,4 +239,4 @@ def _show(document: dict[str, Any]) -> None:
     for result in document["results"]:
         for measure, reason in result["not_applicable"].items():
             what = label_of(result) if measure == "all" else measure
-            typer.echo(f"{what}: not applicable, {reason}")
+            print_line(f"{what}: not applicable, {reason}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
-from cladescope.app.cli.output import print_json, say
+from cladescope.app.cli.output import print_json, print_line, say
 from cladescope.index.defaults import AUTO_MIN_ROWS, TARGET_RECALL
 
 
@@ -48,13 +48,14 @@ def index(
             print_json({"store": str(store), "kind": "flat", "n_vectors": n})
         else:
             gone = "; the earlier index was removed" if removed else ""
-            typer.echo(f"no index: every search over the {n:,} pictures is exact{gone}")
+            print_line(f"no index: every search over the {n:,} pictures is exact{gone}")
         return
     with opened.writing():
         card = ann.build(opened, target_recall=target_recall)
     if json:
         print_json({"store": str(store), **card.to_dict()})
     else:
-        typer.echo(card.to_markdown().rstrip())
+        for line in card.to_markdown().rstrip().split("\n"):
+            print_line(line)
     if not card.target_met:
         say(f"the target of {target_recall} was NOT met: use `search --exact`, or ask for less")

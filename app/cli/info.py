@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
-from cladescope.app.cli.output import print_json, print_table
+from cladescope.app.cli.options import JsonOption, SafeCsvOption, StoreArgument
+from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table
 from cladescope.index.card import recall_text
 
 SHOWN_RUNS = 5
@@ -14,25 +14,26 @@ SHOWN_RUNS = 5
 def info(
     store: StoreArgument,
     failures: Annotated[bool, typer.Option("--failures", help="List the pictures that failed, as CSV.")] = False,
+    safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show what a store holds: encoder, pictures by rank, failures, index and jobs.
 
     Example: cladescope info photos.store
     """
-    import sys
-
-    import pyarrow.csv
-
     from cladescope.index.store import Store
 
+    if safe_csv and not failures:
+        raise typer.BadParameter("--safe-csv is of --failures")
+    if safe_csv and json:
+        raise typer.BadParameter("give one of --json and --safe-csv")
     opened = Store.open(store)
     if failures:
         ledger = opened.failures
         if json:
             print_json({"store": str(store), "failures": ledger.to_pylist()})
         else:
-            pyarrow.csv.write_csv(ledger, sys.stdout.buffer)
+            CsvTable(ledger.column_names, safe=safe_csv).add(ledger.to_pylist())
         return
     document = opened.describe()
     if json:
@@ -46,18 +47,18 @@ def _show(document: dict[str, Any]) -> None:
     weights = (encoder["weight_hash"] or "unknown")[:12]
     listed = " (--failures lists them)" if document["failures"] else ""
     counts = f"{document['images']:,} pictures, {document['failures']:,} failures{listed}"
-    typer.echo(f"{counts}, version {document['version']}")
-    typer.echo(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
+    print_line(f"{counts}, version {document['version']}")
+    print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)
     if document["index"] is None:
-        typer.echo("no index: searches are exact")
+        print_line("no index: searches are exact")
     else:
         card = document["index"]
         recall = recall_text(card["ann_recall"])
-        typer.echo(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
+        print_line(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
     runs = document["runs"]
     if len(runs) > SHOWN_RUNS:
-        typer.echo(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
+        print_line(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
     for run in runs[-SHOWN_RUNS:]:
-        typer.echo(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")
+        print_line(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.output import print_json, print_line, print_table, say
 from cladescope.embedding.pipeline import EmbedSummary
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         *([("  other reasons", sum(n for _, n in others))] if others else []),
     ]
     print_table(["", "pictures"], rows)
-    typer.echo(f"{counts['seconds']:.1f} s, {counts['pictures_per_second']:.0f} pictures a second, store: {store}")
+    print_line(f"{counts['seconds']:.1f} s, {counts['pictures_per_second']:.0f} pictures a second, store: {store}")
     if summary.failed:
         say(f"each failure with its reason: cladescope info {store} --failures")
 

@@ -7,6 +7,14 @@ from typing import Annotated
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+SafeCsvOption = Annotated[
+    bool,
+    typer.Option(
+        "--safe-csv",
+        help="Print CSV in which no text is a formula to a spreadsheet: an apostrophe stands before =, +, -, @.",
+    ),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[
     Path, typer.Option("--store", metavar="DIR", help="Folder of the store; made if it is not there.")

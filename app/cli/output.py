@@ -1,7 +1,13 @@
-"""How verbs print: tables and JSON on stdout, progress on stderr."""
+"""How verbs print: lines, tables, CSV and JSON on stdout, talk and progress on stderr.
 
+Everything that a verb prints goes through here, for names are data: a file called `tit[bold].jpg`, a label with an escape
+sequence or one that begins with `=` is shown as it is spelt and interpreted by nothing (`cladescope.shown`).
+"""
+
+import csv
 import json
 import math
+import re
 import signal
 import sys
 import threading
@@ -15,8 +21,10 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from cladescope.embedding.pipeline import Progress as JobProgress
+from cladescope.shown import json_safe, shown
 
 LOG_SECONDS = 10.0
 WIDE = 240
@@ -24,7 +32,64 @@ WIDE = 240
 
 def print_json(document: Mapping[str, Any]) -> None:
     """One JSON document on stdout."""
-    typer.echo(json.dumps(_numbers(document), indent=2, ensure_ascii=False, default=_plain, allow_nan=False))
+    typer.echo(json_text(document, indent=2))
+
+
+def json_text(value: object, *, indent: int | None = None) -> str:
+    r"""A value as JSON; NaN and infinities are null, and no character in it is an instruction to a terminal.
+
+    >>> json_text({"name": "tit\x9b", "score": float("nan")})
+    '{"name": "tit\\u009b", "score": null}'
+    """
+    plain = json.dumps(_numbers(value), indent=indent, ensure_ascii=False, default=_plain, allow_nan=False)
+    return json_safe(plain)
+
+
+def print_line(text: str = "") -> None:
+    """One line of a result on stdout."""
+    typer.echo(shown(text))
+
+
+class CsvTable:
+    """A table as CSV on stdout, whose rows come one after another."""
+
+    def __init__(self, columns: Sequence[str], *, safe: bool = False) -> None:
+        """Print the header. With `safe` no text can be a formula of a spreadsheet; see `formula_safe`."""
+        self.columns, self._safe = columns, safe
+        # With this end of a line the module quotes cells that hold half of it; `write` makes it the usual one.
+        self._writer = csv.writer(self, lineterminator="\r\n")
+        self._write(columns)
+
+    def write(self, line: str) -> None:
+        """Print a finished line, as the file of `csv.writer`."""
+        sys.stdout.write(line.removesuffix("\r\n") + "\n")
+
+    def add(self, rows: Iterable[Mapping[str, object]]) -> None:
+        """Print rows; a column that a row lacks stays empty."""
+        for row in rows:
+            self._write([row.get(column, "") for column in self.columns])
+
+    def _write(self, cells: Sequence[object]) -> None:
+        self._writer.writerow([formula_safe(cell) for cell in cells] if self._safe else cells)
+
+
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
+
+
+def formula_safe(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula: before a text that looks like one stands an apostrophe.
+
+    A text looks like one where it begins with `=`, `+`, `-`, `@`, one of their wide forms, a tab or a line's end, blanks
+    before it not counted. Numbers stay. After OWASP, CSV Injection,
+    https://owasp.org/www-community/attacks/CSV_Injection; the apostrophe changes the text, so it is not done unasked.
+
+    >>> formula_safe("=cmd|' /C calc'!A0"), formula_safe("-70.5"), formula_safe("Parus major"), formula_safe(-1)
+    ("'=cmd|' /C calc'!A0", '-70.5', 'Parus major', -1)
+    """
+    if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}" if cell[:1] in ("\t", "\r", "\n") or cell.lstrip().startswith(_FORMULA) else cell
 
 
 def _numbers(value: object) -> object:
@@ -56,9 +121,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, spa
     kept = _fitting(columns, cells, spare, console.width)
     for place in kept:
         numeric = bool(listed) and all(isinstance(row[place], int | float) for row in listed)
-        table.add_column(columns[place], justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        table.add_column(
+            Text(shown(columns[place])), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
+        )
     for row in cells:
-        table.add_row(*[row[place] for place in kept])
+        table.add_row(*[Text(row[place]) for place in kept])
     console.print(table)
 
 
@@ -78,12 +145,12 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, float):
         return f"{value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else shown(str(value))
 
 
 def say(message: str) -> None:
     """One line of talk, on stderr."""
-    typer.echo(message, err=True)
+    typer.echo(shown(message), err=True)
 
 
 @contextmanager
@@ -93,7 +160,7 @@ def job_progress(noun: str) -> Iterator[Callable[[JobProgress], None]]:
         yield _Lines(noun)
         return
     bar = Progress(
-        TextColumn(noun),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]:.0f}/s"),
@@ -102,7 +169,7 @@ def job_progress(noun: str) -> Iterator[Callable[[JobProgress], None]]:
         console=Console(stderr=True),
     )
     with bar:
-        task = bar.add_task(noun, total=None, rate=0.0, failed="")
+        task = bar.add_task(shown(noun), total=None, rate=0.0, failed="")
 
         def show(state: JobProgress) -> None:
             failed = f"{state.failed} failed" if state.failed else ""

@@ -1,7 +1,5 @@
 """`cladescope predict`: what is it?"""
 
-import csv as csv_module
-import json as json_module
 import sys
 from collections.abc import Iterator
 from itertools import islice
@@ -10,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import say
+from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption
+from cladescope.app.cli.output import CsvTable, json_text, print_line, say
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.pipeline import EmbedConfig
 from cladescope.embedding.records import Record
@@ -93,7 +91,8 @@ def predict(
             metavar="DIR", help="Where class vectors are kept.", show_default="~/.cache/cladescope/class-vectors"
         ),
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with pybioclip's columns.")] = False,
+    csv: CsvOption = False,
+    safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
 ) -> None:
     """Name what is on pictures, or on those of a store without encoding them again.
@@ -103,6 +102,7 @@ def predict(
     from cladescope.analysis.classify.answers import Answers, columns
     from cladescope.index.store import Store
 
+    csv = csv or safe_csv
     if json and csv:
         raise typer.BadParameter("give one of --json and --csv")
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
@@ -137,7 +137,7 @@ def predict(
     else:
         assert loaded is not None
         blocks = _encoded(loaded, pictures, limit, failures, answers)
-    written = _write(blocks, answers, failures, csv=csv, json=json)
+    written = _write(blocks, answers, failures, csv=csv, safe_csv=safe_csv, json=json)
     for line in failures[:LISTED]:
         say(f"left out: {line}")
     if failures:
@@ -338,30 +338,31 @@ def _encoded(
                 yield names[start : start + rows], vectors[start : start + rows]
 
 
-def _write(blocks: Iterator[Named], answers: "Answers", failures: list[str], *, csv: bool, json: bool) -> int:
+def _write(
+    blocks: Iterator[Named], answers: "Answers", failures: list[str], *, csv: bool, safe_csv: bool, json: bool
+) -> int:
     """Print answers as they come; the number of pictures."""
     written = 0
-    table = csv_module.DictWriter(sys.stdout, fieldnames=["file_name", *answers.columns], lineterminator="\n")
+    table: CsvTable | None = None
     for names, vectors in blocks:
         for name, found in zip(names, answers.of(vectors), strict=True):
-            if csv and not written:
-                table.writeheader()
             if csv:
-                table.writerows({"file_name": name, **row} for row in found)
+                table = table or CsvTable(["file_name", *answers.columns], safe=safe_csv)
+                table.add({"file_name": name, **row} for row in found)
             elif json:
-                document = json_module.dumps({"file_name": name, "answers": found}, ensure_ascii=False)
+                document = json_text({"file_name": name, "answers": found})
                 sys.stdout.write(('{"predictions": [\n' if not written else ",\n") + document)
             else:
                 _show(name, found)
             written += 1
     if json and written:
-        sys.stdout.write(f'\n], "failures": {json_module.dumps(failures, ensure_ascii=False)}}}\n')
+        sys.stdout.write(f'\n], "failures": {json_text(failures)}}}\n')
     return written
 
 
 def _show(name: str, found: "list[Answer]") -> None:
     """A picture's answers as lines: score and name."""
-    typer.echo(name.removeprefix(f"{Path.cwd()}/"))
+    print_line(name.removeprefix(f"{Path.cwd()}/"))
     for row in found:
         values = [
             value
@@ -369,4 +370,4 @@ def _show(name: str, found: "list[Answer]") -> None:
             if column not in ("score", "common_name", "species_epithet") and value
         ]
         common = f" ({row['common_name']})" if row.get("common_name") else ""
-        typer.echo(f"  {row['score']:.4f}  {values[-1] if values else 'not known'}{common}")
+        print_line(f"  {row['score']:.4f}  {values[-1] if values else 'not known'}{common}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
 def probe(
@@ -87,7 +87,8 @@ def probe(
         return
     for report in reports:
         if compare:
-            typer.echo(f"\n{report.store}")
+            print_line()
+            print_line(report.store)
         print_table(
             ["probe", "rank", "value", "95 % interval", "null", "balanced", "n"],
             [
@@ -104,7 +105,8 @@ def probe(
             ],
         )
     if found:
-        typer.echo("\ndifferences from the first store")
+        print_line()
+        print_line("differences from the first store")
         print_table(
             ["store", "probe", "rank", "difference", "95 % interval", "p"],
             [

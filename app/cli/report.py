@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
-from cladescope.app.cli.output import print_json, say
+from cladescope.app.cli.output import print_json, print_line, say
 
 
 def report(
@@ -51,7 +51,7 @@ def report(
         print_json(found)
         return
     for sentence in found["summary"]:
-        typer.echo(sentence)
+        print_line(sentence)
     for reason in found["not_measured"]:
         say(f"left out: {reason}")
     say(f"written to {out}: open {out / 'report.html'}")

@@ -1,14 +1,12 @@
 """`cladescope search`: what looks like this?"""
 
-import csv
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, StoreArgument
+from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table, say
 from cladescope.index.defaults import K
 from cladescope.schema import RESERVED_COLUMNS
 
@@ -43,7 +41,8 @@ def search(
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare every vector, even where the store has an index.")
     ] = False,
-    csv_: Annotated[bool, typer.Option("--csv", help="Print the hits as CSV.")] = False,
+    csv: CsvOption = False,
+    safe_csv: SafeCsvOption = False,
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw query and hits as a labelled contact sheet.")
     ] = None,
@@ -60,7 +59,8 @@ def search(
         raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
     if sum(map(bool, (images, text, image_id))) != 1:
         raise typer.BadParameter("give one of --image, --text and --id")
-    if json and csv_:
+    csv = csv or safe_csv
+    if json and csv:
         raise typer.BadParameter("give one of --json and --csv")
     opened = Store.open(store)
     answer = opened.search(images=images, text=text, image_id=image_id, k=k, within=within, where=where, exact=exact)
@@ -75,8 +75,8 @@ def search(
             "where": where,
         }
         print_json({"store": str(store), "query": query, **document})
-    elif csv_:
-        _write_csv(document["hits"], opened.schema.names)
+    elif csv:
+        _write_csv(document["hits"], opened.schema.names, safe=safe_csv)
     else:
         _show(document)
     if sheet is not None:
@@ -107,9 +107,9 @@ def _show(document: dict[str, Any]) -> None:
     print_table(["", "score", "taxon", *spare, "picture"], rows, spare=spare)
     agreed = document["consensus"]
     if agreed["taxon"] is None:
-        typer.echo("consensus: none, no taxon holds most of the hits")
+        print_line("consensus: none, no taxon holds most of the hits")
     else:
-        typer.echo(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")
+        print_line(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")
 
 
 def _deepest(hit: dict[str, Any]) -> str | None:
@@ -117,12 +117,10 @@ def _deepest(hit: dict[str, Any]) -> str | None:
     return next((hit[rank] for rank in ranks if hit[rank]), None)
 
 
-def _write_csv(hits: list[dict[str, Any]], stored: list[str]) -> None:
+def _write_csv(hits: list[dict[str, Any]], stored: list[str], *, safe: bool) -> None:
     """Hits as CSV; the header is there even where no hit is, and is the same then."""
     from cladescope.index.hits import Hit
 
     extra = {name: None for name in stored if name not in RESERVED_COLUMNS}
     none = Hit(position=0, score=0.0, image_id="", uri="", taxon=None, common_name=None, extra=extra)
-    writer = csv.DictWriter(sys.stdout, fieldnames=list(none.to_dict()))
-    writer.writeheader()
-    writer.writerows(hits)
+    CsvTable(list(none.to_dict()), safe=safe).add(hits)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import job_progress, print_json, say
+from cladescope.app.cli.output import job_progress, print_json, print_line, say
 from cladescope.embedding.pipeline import Progress
 from cladescope.simulation import SimulationConfig
 
@@ -51,5 +51,5 @@ def simulate(
             }
         )
     else:
-        typer.echo(str(manifest))
+        print_line(str(manifest))
         say(f"{n:,} pictures of {species:,} species, {n / seconds:.0f} a second; tree: {directory / 'tree.nwk'}")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import print_json, print_table
+from cladescope.app.cli.output import print_json, print_line, print_table
 from cladescope.errors import InputError
 
 
@@ -53,7 +53,7 @@ def train(
         return
     if scores:
         print_table(["held out", "score"], list(scores.items()))
-    typer.echo(f"encoder: {folder} (use it with --encoder {folder})")
+    print_line(f"encoder: {folder} (use it with --encoder {folder})")
 
 
 def _override(text: str) -> tuple[str, Any]:

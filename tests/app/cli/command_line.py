@@ -32,7 +32,7 @@ class Ended:
 
     @property
     def rows(self):
-        return list(csv.DictReader(io.StringIO(self.out)))
+        return list(csv.DictReader(io.StringIO(self.out, newline="")))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY
 
 def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
-    code = "import cladescope.app.cli as cli; cli.output.LOG_SECONDS = 0.0; cli.main()"
+    code = "from cladescope.app.cli import main, output; output.LOG_SECONDS = 0.0; main()"
     arguments = [
         "embed",
         str(manifest),

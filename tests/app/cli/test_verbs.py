@@ -217,9 +217,8 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
         "search": [store.path, "--image", query, "--sheet", tmp_path / "x.png"],
         "doctor": [],
     }
-    registered = {command.name or command.callback.__name__ for command in cladescope.app.cli.app.registered_commands}
     own = {"audit", "demo", "evaluate", "fit", "map", "predict", "probe", "report", "train"}
-    assert registered == {*commands, *own}  # these have tests of their own
+    assert set(cladescope.app.cli.VERBS) == {*commands, *own}  # these have tests of their own
     for verb, arguments in commands.items():
         ended = run(verb, *arguments, "--json")
         assert (ended.status, isinstance(ended.json, dict)) == (0, True), verb

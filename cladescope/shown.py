@@ -1,0 +1,58 @@
+"""Names are data: how a text from a file name, a label or a table is shown where characters could be instructions."""
+
+import re
+
+_UNSHOWN = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters: escape sequences of a terminal start with ESC or those of C1
+    "\u2028\u2029"  # separators of lines and paragraphs
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # directions of writing: a name could stand reversed
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # invisible marks and tags
+    "\ud800-\udfff]"  # halves of characters, which no output takes
+)
+_LETTERS = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+
+
+def shown(text: str) -> str:
+    r"""A text on one line whose control characters, directions of writing and half characters stand as escapes.
+
+    A terminal takes ESC and the characters U+0080 to U+009F as instructions (ECMA-48), which could recolour the screen,
+    retitle the window or hide what was printed; U+202E lets `gpj.exe` read `exe.jpg`. All other letters stay.
+
+    >>> shown("Blåmejse\x1b[2J 日本\u202e.jpg")
+    'Blåmejse\\x1b[2J 日本\\u202e.jpg'
+    """
+    return _UNSHOWN.sub(lambda found: _escape(found[0]), text)
+
+
+def json_safe(document: str) -> str:
+    r"""A JSON text with such characters as JSON's own escapes: it shows nothing odd and means the same.
+
+    >>> json_safe('["\x9b2J"]\n')
+    '["\\u009b2J"]\n'
+    """
+    return _UNSHOWN.sub(lambda found: found[0] if found[0] in "\n\t\r" else _json_escape(found[0]), document)
+
+
+def markdown(text: str) -> str:
+    r"""A text in a page of Markdown, where it neither begins a tag nor ends the cell of a table.
+
+    >>> markdown("a|b <script>")
+    'a\\|b &lt;script>'
+    """
+    return shown(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    if letter in _LETTERS:
+        return _LETTERS[letter]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _json_escape(letter: str) -> str:
+    return "".join(f"\\u{unit:04x}" for unit in _units(ord(letter)))
+
+
+def _units(code: int) -> tuple[int, ...]:
+    """A character as UTF-16, which is what JSON's escapes spell."""
+    return (code,) if code < 0x10000 else (0xD800 + ((code - 0x10000) >> 10), 0xDC00 + ((code - 0x10000) & 0x3FF))

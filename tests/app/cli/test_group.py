@@ -1,0 +1,50 @@
+"""What `--help` says of a verb before its module is loaded is what the verb says of itself."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from cladescope.app.cli import VERBS, app
+from tests.conftest import REPOSITORY
+
+COMMANDS = typer.main.get_group(app).commands
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_is_listed_with_the_first_sentence_of_its_help(verb):
+    command = COMMANDS[verb]
+    assert command.name == verb
+    assert re.match(r".*?\.(?=\s|$)", command.help).group() == VERBS[verb]
+
+
+def test_every_file_of_a_verb_is_listed():
+    shared = {"__init__", "__main__", "command", "group", "jobs", "options", "output"}
+    files = {path.stem for path in (REPOSITORY / "app" / "cli").glob("*.py")} - shared
+    assert {name.rstrip("_") for name in files} == set(VERBS)
+
+
+def test_help_loads_no_verb():
+    code = "import sys; from cladescope.app.cli import app\ntry: app(['--help'])\nfinally: print(*sys.modules)"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert "Draw a map of the pictures" in ended.stdout
+    loaded = set(ended.stdout.splitlines()[-1].split())
+    assert {name for name in loaded if name.startswith("cladescope.app.cli.")} == {
+        "cladescope.app.cli.command",
+        "cladescope.app.cli.group",
+    }
+    assert not loaded & {"numpy", "pyarrow", "rich.table", "cladescope.embedding"}
+
+
+def test_a_misspelt_verb_is_told_the_nearest(misused):
+    assert "Did you mean 'search'?" in misused("serch")
+    assert "No such command" in misused("xyz")
+
+
+def test_the_module_of_each_verb_is_named_after_it():
+    for verb in VERBS:
+        file = Path(sys.modules[COMMANDS[verb].callback.__module__].__file__)
+        assert file.stem.rstrip("_") == verb
