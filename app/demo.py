@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cladescope.analysis.audit.contact_sheet import draw_answer
-from cladescope.analysis.measures import accuracy
+from cladescope.analysis.measures import neighbours
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.sources import open_source
@@ -75,5 +75,5 @@ def nearest_agreement(store: Store) -> dict[str, float]:
     order = np.argsort(rows)
     names = table.take(order[np.searchsorted(rows, gallery.keys, sorter=order)])
     codes = [names.column(rank).combine_chunks().dictionary_encode().indices.fill_null(-1) for rank in RANKS]
-    shares = accuracy.nearest_agreement(gallery.vectors, np.stack(codes, axis=1))
+    shares = neighbours.nearest_agreement(gallery.vectors, np.stack(codes, axis=1))
     return {rank: float(share) for rank, share in zip(RANKS, shares, strict=True) if not np.isnan(share)}

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from held_out import accuracy, right_by_score, zero_shot
+from encoder_accuracy import right_by_score, zero_shot
 from side_by_side import machine, print_table
 
 from cladescope.embedding.encoder import Encoder
@@ -89,9 +89,7 @@ def objectives(common: dict[str, Any], examples: Examples, parts: Split, folder:
         found = right_by_score(encoder, examples, parts)
         if name in TEXTLESS:
             found = {score: values for score, values in found.items() if not score.startswith("zero")}
-        table.append(
-            [name, *(f"{100 * accuracy(found[score]).mean():.1f}" if score in found else "-" for score in columns)]
-        )
+        table.append([name, *(f"{100 * found[score].value:.1f}" if score in found else "-" for score in columns)])
     print(f"\nObjectives, {epochs} epochs, %\n")
     print_table(["", *columns], table)
 

@@ -10,7 +10,7 @@ Three calibrations: `closed set` by the pictures as they are; `open set, p` also
 left out (`without_own`), a threshold on probability that keeps the risk for both apart; `open set` as `calibrated` does it,
 with a confidence for each rank. Each is asked for held-out pictures of seen classes and for pictures of held-out classes.
 Figures are means over the draws; the interval is of a bootstrap over pictures of each picture's share of wrong answers in
-the draws that ask for it. `bits`: information gained, see `tree_metrics.information_gained`.
+the draws that ask for it. `bits`: information gained, see `information_gained`.
 """
 
 import argparse
@@ -19,14 +19,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from held_out import redraw
+from encoder_accuracy import redraw
 from side_by_side import print_table
 
 from cladescope.analysis.classify.back_off import BackOff, calibrated, critical_values, is_right, without_own
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.fitting import best_scale, fit_classes
-from cladescope.analysis.measures import accuracy
-from cladescope.analysis.measures.tree_metrics import information_gained
+from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.embedding.encoder import Encoder
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
@@ -105,13 +104,28 @@ def table(tree: ClassTree, of_seen: Asked, of_new: Asked, risks: Sequence[float]
         for name, chosen in (("seen", is_seen), ("never seen", ~is_seen)):
             of = wrong[kind, risk][:, chosen]
             shares = np.nanmean(of[:, ~np.isnan(of).all(axis=0)], axis=0)
-            low, high = accuracy.bootstrap_interval(shares)
+            low, high = bootstrap_interval(shares)
             depth = deep[kind, risk][:, chosen]
             cover = [100 * (depth >= place).sum() / (~np.isnan(depth)).sum() for place in range(len(RANKS))]
             found = f"{100 * shares.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
             told = f"{np.nanmean(bits[kind, risk][:, chosen]):.1f}"
             rows.append([kind, f"{risk:g}", name, found, *(f"{share:.0f}" for share in cover), told])
     return rows
+
+
+def information_gained(classes: np.ndarray, answers: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Bits that each answer tells: log2 of c over the classes that lie in it; 0 for a wrong answer and for none.
+
+    `classes` (c, ranks) and `answers` (n, ranks) hold codes of taxa, -1 for none. Deng et al. 2012, Hedging Your Bets:
+    Optimizing Accuracy-Specificity Trade-offs in Large Scale Visual Recognition, section 3.
+    """
+    named = np.flatnonzero((answers >= 0).any(axis=1))
+    rank = answers.shape[1] - 1 - (answers[named, ::-1] >= 0).argmax(axis=1)
+    gained = np.zeros(len(answers))
+    for row, place in zip(named, rank, strict=True):
+        inside = int((classes[:, place] == answers[row, place]).sum())
+        gained[row] = np.log2(len(classes) / max(inside, 1)) if right[row] else 0.0
+    return gained
 
 
 if __name__ == "__main__":

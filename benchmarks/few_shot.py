@@ -14,8 +14,8 @@ import numpy as np
 from side_by_side import print_table
 from sklearn.neighbors import NearestCentroid
 
-from cladescope.analysis.classify.class_gallery import centred
 from cladescope.analysis.classify.few_shot import SimpleShot
+from cladescope.analysis.measures.simple_shot import centred
 from cladescope.arrays import normalise
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float64, Int, Integer
 
-from cladescope.analysis.measures.accuracy import BLOCK_BYTES
+from cladescope.analysis.measures import BLOCK_BYTES
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.arrays import blocks
 from cladescope.taxonomy import RANKS

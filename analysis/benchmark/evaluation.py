@@ -12,11 +12,13 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cladescope.analysis.benchmark import class_texts
 from cladescope.analysis.benchmark.stores import reasons, stored_contents, stored_vectors
 from cladescope.analysis.benchmark.tasks import TEST, Task, task_hash
-from cladescope.analysis.classify import templates
-from cladescope.analysis.measures import ranking, simple_shot
+from cladescope.analysis.classify.templates import name_vectors, templates
+from cladescope.analysis.measures import folds, retrieval, simple_shot
 from cladescope.analysis.measures.outcomes import Outcome
+from cladescope.analysis.measures.zero_shot import zero_shot
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError
 from cladescope.index.store import Store
@@ -32,7 +34,7 @@ class ProtocolConfig:
     """What is asked, and how; all of it is part of a result."""
 
     protocol: Protocol
-    shots: tuple[int, ...] = simple_shot.SHOTS
+    shots: tuple[int, ...] = folds.SHOTS
     """Pictures given of each class, for few-shot."""
     v1_folds: bool = False
     """Whether draws depend on those before them, as in BioCLIP's first evaluation."""
@@ -44,20 +46,20 @@ class ProtocolConfig:
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 1 or len(set(self.shots)) < len(self.shots):
             raise InputError(f"found the shots {self.shots}, expected different numbers of at least 1, such as 1,5")
-        if not self.texts or len(set(self.texts)) < len(self.texts) or not {*self.texts} <= {*templates.TEXT_KINDS}:
+        if not self.texts or len(set(self.texts)) < len(self.texts) or not {*self.texts} <= {*class_texts.TEXT_KINDS}:
             raise InputError(
-                f"found the text kinds {', '.join(self.texts)}, expected different ones of {', '.join(templates.TEXT_KINDS)}"
+                f"found the text kinds {', '.join(self.texts)}, expected different ones of {', '.join(class_texts.TEXT_KINDS)}"
             )
 
     def settings(self, task: Task) -> dict[str, object]:
         """What of this matters for a task, for its result."""
         parts = {"parts": "all" if self.pool_parts else "official"} if task.has_parts else {}
         if self.protocol == ZERO_SHOT:
-            return {**parts, "texts": list(self.texts), "templates": len(templates.templates())}
+            return {**parts, "texts": list(self.texts), "templates": len(templates())}
         if self.protocol == RETRIEVAL:
-            return {**parts, "k": list(ranking.K)}
+            return {**parts, "k": list(retrieval.K)}
         draws = "v1" if self.v1_folds else "v2"
-        return {**parts, "shots": list(self.shots), "folds": simple_shot.N_FOLDS, "draws": draws}
+        return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -166,7 +168,7 @@ def check_task(task: Task, config: ProtocolConfig) -> None:
     if config.protocol == ZERO_SHOT:
         for kind in config.texts:
             for one in task.classes:
-                templates.class_text(one, kind)
+                class_texts.class_text(one, kind)
     if config.protocol == FEW_SHOT:
         asked_of = _test_part(task, config, np.arange(len(task.pictures)))
         _possible_shots(task, config, task.class_numbers, asked_of)
@@ -183,7 +185,7 @@ def _possible_shots(
     task: Task, config: ProtocolConfig, classes: Int[np.ndarray, " n"], is_test: Bool[np.ndarray, " n"] | None
 ) -> tuple[list[int], dict[str, str]]:
     """The shots that can be drawn, and why the others cannot. Raises InputError where none can."""
-    refused = {k: simple_shot.check_shots(k, classes, is_test=is_test) for k in config.shots}
+    refused = {k: folds.check_shots(k, classes, is_test=is_test) for k in config.shots}
     possible = [k for k, reason in refused.items() if reason is None]
     if not possible:
         raise InputError(f"{task.address}: {refused[config.shots[0]]}: ask for fewer --shots than {config.shots[0]}")
@@ -230,14 +232,14 @@ def _name_all(
 ) -> dict[str, Outcome]:
     """Zero-shot by each kind of text, `clean` beside `asis`; kinds that say the same are asked once."""
     encoder = contender.encoder if contender.encoder is not None else contender.store.encoder
-    kinds = [kind for text in config.texts for kind in ((text, templates.CLEAN) if text == "asis" else (text,))]
+    kinds = [kind for text in config.texts for kind in ((text, class_texts.CLEAN) if text == "asis" else (text,))]
     made: dict[tuple[str, ...], Float[np.ndarray, "c d"]] = {}
     found: dict[str, Outcome] = {}
     for kind in kinds:
-        texts, number = templates.answers([templates.class_text(one, kind) for one in task.classes])
+        texts, number = class_texts.different_texts([class_texts.class_text(one, kind) for one in task.classes])
         if tuple(texts) not in made:
-            made[tuple(texts)] = templates.name_vectors(encoder, texts)
-        found |= templates.zero_shot(vectors, number[classes], asked, made[tuple(texts)], kind=kind)
+            made[tuple(texts)] = name_vectors(encoder, texts)
+        found |= zero_shot(vectors, number[classes], asked, made[tuple(texts)], kind=kind)
     return found
 
 
@@ -248,8 +250,8 @@ def _find_again(
 ) -> dict[str, Outcome]:
     """Retrieval among the pictures of the test part, or among all where there are no parts."""
     if is_test is None:
-        return ranking.retrieval(vectors, codes)
-    inside = ranking.retrieval(vectors[is_test], {kind: code[is_test] for kind, code in codes.items()})
+        return retrieval.retrieval(vectors, codes)
+    inside = retrieval.retrieval(vectors[is_test], {kind: code[is_test] for kind, code in codes.items()})
     found = {}
     for name, outcome in inside.items():
         scored, asked = np.zeros(len(vectors)), np.zeros(len(vectors))

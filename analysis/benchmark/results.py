@@ -14,7 +14,8 @@ from typing import Any
 from cladescope.analysis.benchmark import published
 from cladescope.analysis.benchmark.evaluation import FEW_SHOT, Evaluation, Result
 from cladescope.analysis.benchmark.stores import short_name
-from cladescope.analysis.measures.outcomes import Figure, difference
+from cladescope.analysis.measures.outcomes import Figure
+from cladescope.analysis.measures.paired import difference
 from cladescope.errors import InputError
 from cladescope.files import write_json
 
@@ -49,8 +50,7 @@ def _result(result: Result, first: Result) -> dict[str, Any]:
     differences = {}
     if result is not first:
         for name in result.outcomes.keys() & first.outcomes.keys():
-            value, low, high = difference(first.outcomes[name], result.outcomes[name])
-            differences[name] = {"value": value, "low": low, "high": high}
+            differences[name] = asdict(difference(first.outcomes[name], result.outcomes[name]))
     return {
         "encoder": result.card.to_dict(),
         "figures": {name: asdict(Figure.of(outcome)) for name, outcome in result.outcomes.items()},

@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Real
 
 from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.measures.simple_shot import centred
 from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 
@@ -20,7 +21,6 @@ BLOCK_BYTES = 1 << 28
 """Most bytes of the probabilities of one block of pictures; at least one picture is in a block."""
 
 _CLASS_BYTES = 1 << 26
-_ROUNDING = 1e-6
 
 
 @runtime_checkable
@@ -127,16 +127,6 @@ class ClassGallery:
             found += self.log_prior[:, None]
         softmax(found)
         return found.T
-
-
-def centred(unit: Float32[np.ndarray, "q d"], centre: Float32[np.ndarray, " d"]) -> Float32[np.ndarray, "q d"]:
-    """Unit vectors moved by the centre and brought to unit length again; one that equals it has no direction: zeros."""
-    moved: Float32[np.ndarray, "q d"] = unit - centre
-    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
-    away = lengths > _ROUNDING
-    np.divide(moved, lengths, out=moved, where=away)
-    moved *= away
-    return moved
 
 
 def softmax(scores: Float[np.ndarray, "c q"]) -> None:

@@ -14,7 +14,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cladescope.analysis.classify.class_gallery import ClassGallery, centred, probability_blocks
+from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
+from cladescope.analysis.measures.class_sums import class_sums
+from cladescope.analysis.measures.simple_shot import centred, class_vectors
 from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 
@@ -129,9 +131,8 @@ class ClassMeans(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             part = _unit(X[start:stop])
             if self.centre_ is not None:
                 part = centred(part, self.centre_)
-            order = np.argsort(codes[start:stop], kind="stable")
-            present, first = np.unique(codes[start:stop][order], return_index=True)
-            sums[present] += np.add.reduceat(part[order], first, axis=0, dtype=np.float64)
+            present, place = np.unique(codes[start:stop], return_inverse=True)
+            sums[present] += class_sums(part, place)[0]
         return sums
 
     def _centre(self, X: Real[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"] | None:
@@ -149,7 +150,8 @@ class SimpleShot(ClassMeans):
     """Nearest class mean in Euclidean distance, after unit length, centring and unit length again (CL2N).
 
     Wang et al. 2019, SimpleShot, https://arxiv.org/abs/1911.04623, section 3.2. The centre is the mean of the fitted
-    pictures, as in BioCLIP's evaluation, not that of a base set. Predictions are those of `accuracy.simple_shot`.
+    pictures, as in BioCLIP's evaluation, not that of a base set. Predictions are those of
+    `measures.simple_shot.simple_shot_labels`.
 
     >>> vectors = np.array([[1.0, 0.1], [1.0, 0.0], [0.1, 1.0], [0.0, 1.0]])
     >>> SimpleShot().fit(vectors, np.array([7, 7, 3, 3])).predict(np.array([[0.9, 0.2]]))
@@ -166,8 +168,8 @@ class SimpleShot(ClassMeans):
     def _class_vectors(
         self, means: Float64[np.ndarray, "c d"]
     ) -> tuple[Float32[np.ndarray, "c d"], Float32[np.ndarray, " c"]]:
-        squares = np.einsum("cd,cd->c", means, means)
-        return (2 * means).astype(np.float32), (-squares).astype(np.float32)
+        vectors, bias = class_vectors(means)
+        return vectors.astype(np.float32), bias.astype(np.float32)
 
 
 class Prototypes(ClassMeans):

@@ -47,7 +47,7 @@ def taxon_gallery(
 ) -> ClassGallery:
     """Class vectors of taxa, in their order; the table is as `taxon_lists.taxa_table` makes it.
 
-    A taxon is told in BioCLIP's one sentence, or with `templates` as the mean over 81 (see `benchmark.naming.templates`).
+    A taxon is told in BioCLIP's one sentence, or with `templates` as the mean over 81 (see `classify.templates`).
 
     Vectors are float16, 2 c d bytes, beside about 300 bytes a taxon for names and the tree. They are kept in `cache` under
     the encoder's weights and the texts, block by block, so that they are made once and a killed run goes on; None keeps

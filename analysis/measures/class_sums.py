@@ -1,52 +1,30 @@
-"""Probes of spread: how much of it lies between taxa, and the silhouette."""
+"""The sum of the vectors of each class, of which every class mean is made."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from scipy.sparse import csr_matrix
+
+from cladescope.arrays import blocks
+
+_ROWS = 1 << 15
 
 
 def class_sums(
     vectors: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, "c d"], Int[np.ndarray, " c"]]:
-    """Sum of the vectors and number of rows of labels 0 .. c - 1."""
+) -> tuple[Float64[np.ndarray, "c d"], Int[np.ndarray, " c"]]:
+    """Sum of the vectors and number of rows of labels 0 .. c - 1, added up row by row in float64.
+
+    Memory: 8 c d bytes, and 8 d bytes for each of 32,768 rows at a time.
+
+    >>> class_sums(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), np.array([1, 0, 1]))
+    (array([[0., 1.],
+           [2., 1.]]), array([1, 2]))
+    """
     counts = np.bincount(labels)
-    ones = np.ones(len(labels), vectors.dtype)
-    member = csr_matrix((ones, (labels, np.arange(len(labels)))), shape=(len(counts), len(labels)))
-    return member @ vectors, counts
-
-
-def variance_parts(
-    vectors: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"]
-) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Squared distance from each row's class mean to the mean of all, and from the row to the mean of all.
-
-    Eta squared is the ratio of their sums, sum_c n_c |m_c - m|^2 / sum_i |x_i - m|^2, and the Fisher ratio (between over
-    within) is eta^2 / (1 - eta^2). Fisher 1925, Statistical Methods for Research Workers, chapter VIII. Eta squared grows with the
-    number of classes: compare it with its null.
-    """
-    centre = vectors.mean(axis=0, dtype=np.float64).astype(vectors.dtype)
-    sums, counts = class_sums(vectors, labels)
-    between = ((sums / counts[:, None] - centre) ** 2).sum(axis=1)
-    return between[labels], ((vectors - centre) ** 2).sum(axis=1)
-
-
-def silhouette(
-    vectors: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"], queries: Int[np.ndarray, " q"]
-) -> Float[np.ndarray, " q"]:
-    """(b - a) / max(a, b) of some rows in the cosine distance, against all rows; 0 for the only one of its class.
-
-    Rousseeuw 1987, https://doi.org/10.1016/0377-0427(87)90125-7. Vectors are of unit length: the mean distance to a class is
-    1 - x . m_c, so no pair is left out and a mean over sampled rows is unbiased. Takes 4 q c bytes.
-    """
-    sums, counts = class_sums(vectors, labels)
-    x, own = vectors[queries], labels[queries]
-    distance = 1 - (x @ (sums / counts[:, None]).T)
-    row = np.arange(len(queries))
-    n_own = counts[own]
-    # The row's distance to itself is 0, and it is no other member of its class.
-    a = distance[row, own] * n_own / np.maximum(n_own - 1, 1)
-    distance[row, own] = np.inf
-    b = distance.min(axis=1)
-    widest = np.maximum(np.maximum(a, b), 1e-12)
-    found: Float[np.ndarray, " q"] = np.where(n_own > 1, (b - a) / widest, 0.0)
-    return found
+    sums = np.zeros((len(counts), vectors.shape[1]))
+    for start, stop in blocks(len(labels), size=_ROWS):
+        present, place = np.unique(labels[start:stop], return_inverse=True)
+        rows = np.arange(stop - start)
+        member = csr_matrix((np.ones(len(rows)), (place, rows)), shape=(len(present), len(rows)))
+        sums[present] += member @ vectors[start:stop]
+    return sums, counts

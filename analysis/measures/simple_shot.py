@@ -1,88 +1,76 @@
-"""The few-shot protocol of BioCLIP's evaluation: which pictures are given in each fold, and what SimpleShot makes of them.
+"""SimpleShot: a picture is named by the nearest class mean, and how often that is right in BioCLIP's few-shot protocol.
 
 Five folds for each number of shots; pictures of a class are shuffled, the first k are given, all others asked. Stevens et
-al. 2024, BioCLIP, https://arxiv.org/abs/2311.18803, and Gu et al. 2025, BioCLIP 2, https://arxiv.org/abs/2505.23883.
+al. 2024, BioCLIP, https://arxiv.org/abs/2311.18803, and Gu et al. 2025, BioCLIP 2, https://arxiv.org/abs/2505.23883. The
+classifier that is saved and asked again is `classify.few_shot.SimpleShot`, made of the same steps.
 """
 
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Int64
+from jaxtyping import Bool, Float, Int
 
-from cladescope.analysis.measures.accuracy import in_order_of_appearance, nearest_mean
+from cladescope.analysis.measures import BLOCK_BYTES
+from cladescope.analysis.measures.answers import Answers
+from cladescope.analysis.measures.class_sums import class_sums
+from cladescope.analysis.measures.folds import N_FOLDS, SHOTS, check_shots, draw_folds
 from cladescope.analysis.measures.outcomes import Outcome
-from cladescope.arrays import normalise
+from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 
-N_FOLDS = 5
-SHOTS = (1, 5)
+_ROUNDING = 1e-6
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Fold:
-    """One draw."""
+def centred(unit: Float[np.ndarray, "n d"], centre: Float[np.ndarray, " d"]) -> Float[np.ndarray, "n d"]:
+    """Unit vectors moved by the centre and brought to unit length again; one that equals it has no direction: zeros.
 
-    k: int
-    number: int
-    given: Int64[np.ndarray, " s"]
-    """Rows of the support set, class by class in the order of first appearance."""
-    asked: Int64[np.ndarray, " t"]
-    """Rows of the query set."""
-
-
-def draw_folds(
-    classes: Int[np.ndarray, " n"],
-    shots: Sequence[int] = SHOTS,
-    *,
-    is_test: Bool[np.ndarray, " n"] | None = None,
-    folds: int = N_FOLDS,
-    v1: bool = False,
-) -> Iterator[Fold]:
-    """Every fold of every number of shots, in this order.
-
-    Fold f shuffles each class, in the order of first appearance, with Python's generator seeded with f once for all
-    classes, as BioCLIP 2's evaluation does. With `v1` the shuffled order stays for the folds that follow, so that each
-    draw, and so that of 5 shots, depends on those before it: as BioCLIP's first evaluation does.
-
-    Without `is_test` all pictures that are not given are asked. With it the given ones come from the pictures that are
-    not of the test part, and exactly the test part is asked. A class of fewer than k pictures gives what it has.
-
-    >>> [fold.given.tolist() for fold in draw_folds(np.array([7, 7, 3, 3]), [1], folds=3)]
-    [[0, 2], [1, 3], [1, 3]]
+    >>> centred(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0.0, 1.0])).round(2)
+    array([[ 0.71, -0.71],
+           [ 0.  ,  0.  ]])
     """
-    rows = np.arange(len(classes)) if is_test is None else np.flatnonzero(~is_test)
-    members: dict[int, list[int]] = {}
-    for row in rows.tolist():
-        members.setdefault(int(classes[row]), []).append(row)
-    for k in shots:
-        for number in range(folds):
-            generator = random.Random(number)  # the reference's generator, for its draws
-            given: list[int] = []
-            asked: list[int] = []
-            for of_class in members.values():
-                shuffled = of_class if v1 else of_class.copy()
-                generator.shuffle(shuffled)
-                given += shuffled[:k]
-                asked += shuffled[k:]
-            tested = np.array(asked, np.int64) if is_test is None else np.flatnonzero(is_test)
-            yield Fold(k, number, np.array(given, np.int64), tested)
+    moved: Float[np.ndarray, "n d"] = unit - centre
+    lengths = np.linalg.norm(moved, axis=1, keepdims=True)
+    away = lengths > _ROUNDING
+    np.divide(moved, lengths, out=moved, where=away)
+    moved *= away
+    return moved
 
 
-def check_shots(k: int, classes: Int[np.ndarray, " n"], *, is_test: Bool[np.ndarray, " n"] | None = None) -> str | None:
-    """Why k shots cannot be drawn, or None where they can.
+def class_vectors(means: Float[np.ndarray, "c d"]) -> tuple[Float[np.ndarray, "c d"], Float[np.ndarray, " c"]]:
+    """w and bias with which x . w + bias is highest for the nearest mean in Euclidean distance: 2 m and -|m|^2.
 
-    >>> check_shots(2, np.array([7, 7, 3]))
-    'no class has more than 2 pictures (the largest has 2), so that none is left to ask'
+    >>> class_vectors(np.array([[3.0, 4.0]]))
+    (array([[6., 8.]]), array([-25.]))
     """
-    if is_test is None:
-        largest = int(np.bincount(classes).max())
-        if largest > k:
-            return None
-        return f"no class has more than {k} pictures (the largest has {largest}), so that none is left to ask"
-    largest = int(np.bincount(classes[~is_test]).max())
-    return None if largest >= k else f"no class has {k} training pictures (the largest has {largest})"
+    return 2 * means, -np.einsum("cd,cd->c", means, means)
+
+
+def simple_shot_labels(
+    support: Float[np.ndarray, "s d"], labels: Int[np.ndarray, " s"], queries: Float[np.ndarray, "q d"]
+) -> Int[np.ndarray, " q"]:
+    """Class of the nearest mean of each query, all of unit length: SimpleShot with CL2N.
+
+    Support and queries are centred on the support's mean and brought to unit length; class means are not, and the
+    nearest is Euclidean. Of equally near classes the one that comes first in `labels` is taken. Wang et al. 2019,
+    SimpleShot, https://arxiv.org/abs/1911.04623, section 3.2, where the centre is that of a base set.
+
+    >>> simple_shot_labels(np.eye(2), np.array([7, 3]), np.array([[0.6, 0.8]]))
+    array([3])
+    """
+    names, first, place = np.unique(labels, return_index=True, return_inverse=True)
+    appearance = np.argsort(first)
+    number = np.empty(len(names), np.int64)
+    number[appearance] = np.arange(len(names))
+    centre = support.mean(axis=0, dtype=np.float64).astype(support.dtype)
+    sums, counts = class_sums(centred(support, centre), number[place])
+    vectors, bias = class_vectors((sums / counts[:, None]).astype(support.dtype))
+    nearest = np.empty(len(queries), np.int64)
+    width = vectors.itemsize * sum(vectors.shape)
+    for start, stop in blocks(len(queries), size=max(1, BLOCK_BYTES // width)):
+        scores = centred(queries[start:stop], centre) @ vectors.T + bias
+        nearest[start:stop] = scores.argmax(axis=1)
+    found: Int[np.ndarray, " q"] = names[appearance][nearest]
+    return found
 
 
 def few_shot(
@@ -96,7 +84,7 @@ def few_shot(
 ) -> dict[str, Outcome]:
     """SimpleShot over the folds of `draw_folds`: an outcome for each number of shots, under names such as `1-shot`.
 
-    Memory: 12 n d bytes, and a block of `metrics.BLOCK_BYTES`.
+    Memory: 12 n d bytes, 24 bytes for each question, and a block of `BLOCK_BYTES`.
 
     Raises InputError for shots that cannot be drawn, for a vector without direction, and for a test part with a class
     of which no training picture is there.
@@ -105,6 +93,22 @@ def few_shot(
     >>> few_shot(vectors, np.array([7, 7, 3, 3]), [1])["1-shot"].value
     1.0
     """
+    answers = few_shot_answers(vectors, classes, shots, is_test=is_test, folds=folds, v1=v1)
+    return {name: of_shots.outcome(classes) for name, of_shots in answers.items()}
+
+
+def few_shot_answers(
+    vectors: Float[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    shots: Sequence[int] = SHOTS,
+    *,
+    is_test: Bool[np.ndarray, " n"] | None = None,
+    folds: int = N_FOLDS,
+    v1: bool = False,
+) -> dict[str, Answers]:
+    """What `few_shot` scores: the class that each picture got in each fold in which it was asked."""
+    if min(shots, default=0) < 1 or folds < 1:
+        raise InputError(f"found {min(shots, default=0)} shots and {folds} folds: both must be at least 1")
     for k in shots:
         if (reason := check_shots(k, classes, is_test=is_test)) is not None:
             raise InputError(f"{k} shots: {reason}: ask for fewer")
@@ -114,32 +118,8 @@ def few_shot(
             "add some, or pool the parts with --parts all"
         )
     unit = normalise(vectors)
-    scored = {k: np.zeros(len(classes)) for k in shots}
-    n_asked = {k: np.zeros(len(classes)) for k in shots}
-    accuracies: dict[int, list[float]] = {k: [] for k in shots}
+    found: dict[int, list[tuple[Int[np.ndarray, " t"], Int[np.ndarray, " t"]]]] = {k: [] for k in shots}
     for fold in draw_folds(classes, shots, is_test=is_test, folds=folds, v1=v1):
         named = simple_shot_labels(unit[fold.given], classes[fold.given], unit[fold.asked])
-        right = named == classes[fold.asked]
-        scored[fold.k][fold.asked] += right
-        n_asked[fold.k][fold.asked] += 1
-        accuracies[fold.k].append(float(right.mean()))
-    return {f"{k}-shot": Outcome(scored[k], n_asked[k], tuple(accuracies[k])) for k in shots}
-
-
-def simple_shot_labels(
-    support: Float[np.ndarray, "s d"], labels: Int[np.ndarray, " s"], queries: Float[np.ndarray, "q d"]
-) -> Int[np.ndarray, " q"]:
-    """Class of the nearest mean of each query, all of unit length: SimpleShot with CL2N.
-
-    Support and queries are centred on the support's mean and brought to unit length; class means are not, and the
-    nearest is Euclidean. Of equally near classes the one that comes first in `labels` is taken. Wang et al. 2019,
-    SimpleShot, https://arxiv.org/abs/1911.04623.
-
-    >>> simple_shot_labels(np.eye(2), np.array([7, 3]), np.array([[0.6, 0.8]]))
-    array([3])
-    """
-    classes = in_order_of_appearance(labels)
-    names = np.empty(classes.max() + 1, labels.dtype)
-    names[classes] = labels
-    named: Int[np.ndarray, " q"] = names[nearest_mean(support, classes, queries, np.arange(len(queries)))]
-    return named
+        found[fold.k].append((fold.asked, named))
+    return {f"{k}-shot": Answers.of_folds(of_folds) for k, of_folds in found.items()}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cladescope.analysis.measures.resampling import group_means_resampled, interval
+from cladescope.analysis.measures.bootstrap import percentiles, resampled_ratios
 from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.result import Difference
 from cladescope.analysis.probes.run import Probed
@@ -53,8 +53,8 @@ def differences(first: Probed, other: Probed, *, name: str, seed: int = 0) -> li
         if not len(a):
             continue
         difference = there[b] - values[a]
-        drawn = group_means_resampled(difference, groups[a], seed=seed, n_resamples=2000)
-        low, high = interval(drawn)
+        drawn = resampled_ratios(difference, groups=groups[a], seed=seed)
+        low, high = percentiles(drawn)
         side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
         p = min(1.0, 2 * (side + 1) / (len(drawn) + 1))
         found.append(Difference(probe=key[0], rank=key[1], other=name, difference=float(difference.mean()), low=low, high=high, p_value=p))  # fmt: skip

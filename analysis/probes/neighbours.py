@@ -1,7 +1,7 @@
 """Probes of the nearest pictures: purity, the height at which neighbours meet, retrieval, hubness."""
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 
 def purity(
@@ -55,18 +55,6 @@ def hierarchical_precision(
         taken = reached
     most = best[lineage[queries]]
     return np.where(most > 0, found.sum(axis=1) / np.where(most > 0, most, 1), 0.0)
-
-
-def average_precision(relevant: Bool[np.ndarray, "q n"]) -> Float[np.ndarray, " q"]:
-    """AP of each query's ranked list: the mean, over what is relevant, of the precision there; NaN where nothing is.
-
-    Manning et al. 2008, Introduction to Information Retrieval, section 8.4. Takes 8 q n bytes.
-    """
-    place = np.arange(1, relevant.shape[1] + 1)
-    hits = np.cumsum(relevant, axis=1, dtype=np.int32)
-    total = hits[:, -1]
-    summed = np.einsum("qn,qn->q", relevant, hits / place)
-    return np.where(total > 0, summed / np.maximum(total, 1), np.nan)
 
 
 def k_occurrence(rows: Int[np.ndarray, "q k"], n: int) -> Int[np.ndarray, " n"]:

@@ -6,11 +6,14 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
-from cladescope.analysis.measures import class_sums
-from cladescope.analysis.measures.resampling import balanced_mean, group_means_resampled, interval, permuted
-from cladescope.analysis.probes import centroids, neighbours
+from cladescope.analysis.measures import spread
+from cladescope.analysis.measures.average_precision import average_precision
+from cladescope.analysis.measures.bootstrap import bootstrap_interval, percentiles, resampled_ratios
+from cladescope.analysis.measures.by_class import balanced_mean
+from cladescope.analysis.measures.permutations import permuted
+from cladescope.analysis.probes import centroids
 from cladescope.analysis.probes.pictures import Pictures
-from cladescope.analysis.probes.result import ProbeResult
+from cladescope.analysis.probes.result import N_RESAMPLES, ProbeResult
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANK_INDEX
 
@@ -52,7 +55,7 @@ def rank_probes(
     ) -> ProbeResult:
         groups = pictures.lineage[rows]
         items[probe, rank] = (values, rows, groups)
-        low, high = interval(group_means_resampled(values, groups, seed=seed))
+        low, high = bootstrap_interval(values, groups=groups, n_resamples=N_RESAMPLES, seed=seed)
         null = permuted(statistic, size or len(labels), n_permutations=times, seed=seed)
         return ProbeResult(
             probe=probe, value=float(values.mean()), low=low, high=high, null=null, n_permutations=times,
@@ -107,8 +110,8 @@ def rank_probes(
         yield _eta(x, y, groups, n_permutations=min(n_permutations, SLOW_PERMUTATIONS), seed=seed, about=about)
         ask = rng.choice(len(some), min(len(some), 1000), replace=False)
         yield result(
-            "silhouette", class_sums.silhouette(x, y, ask), some[ask],
-            lambda order: float(class_sums.silhouette(x, y[order], ask).mean()), "Rousseeuw 1987",
+            "silhouette", spread.silhouette(x, y, ask), some[ask],
+            lambda order: float(spread.silhouette(x, y[order], ask).mean()), "Rousseeuw 1987",
             f"How much closer (in cosine) a picture is to its own {rank} than to the next: -1 to 1.",
             times=min(n_permutations, SLOW_PERMUTATIONS), size=len(some),
         )  # fmt: skip
@@ -153,7 +156,7 @@ def _retrieval(
     y = labels[gallery]
 
     def precisions(y: np.ndarray) -> np.ndarray:
-        return neighbours.average_precision(y[order] == y[ask][:, None])
+        return average_precision(y[order] == y[ask][:, None])
 
     values = precisions(y)
     usable = np.isfinite(values)
@@ -173,12 +176,14 @@ def _eta(
     """Eta squared; its interval resamples groups with the class means held fast."""
 
     def eta(y: Int[np.ndarray, " n"]) -> float:
-        between, total = class_sums.variance_parts(x, y)
+        between, total = spread.variance_parts(x, y)
         return float(between.sum() / max(float(total.sum()), 1e-30))
 
-    between, total = class_sums.variance_parts(x, y)
-    top = group_means_resampled(between, groups, seed=seed)
-    low, high = interval(top / np.maximum(group_means_resampled(total, groups, seed=seed), 1e-30))
+    between, total = spread.variance_parts(x, y)
+    top, bottom = (
+        resampled_ratios(part, groups=groups, n_resamples=N_RESAMPLES, seed=seed) for part in (between, total)
+    )
+    low, high = percentiles(top / np.maximum(bottom, 1e-30))
     value = eta(y)
     fisher = value / (1 - value) if value < 1 else float("inf")
     return ProbeResult(

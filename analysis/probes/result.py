@@ -12,6 +12,8 @@ from cladescope.files import write_json
 
 FORMAT_VERSION = 1
 """Version of probes.json."""
+N_RESAMPLES = 500
+"""Resamples of the interval of a probe."""
 
 
 @dataclass(frozen=True, kw_only=True)

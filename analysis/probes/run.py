@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from cladescope.analysis.measures.resampling import balanced_mean, group_means_resampled, interval, permuted
+from cladescope.analysis.measures.bootstrap import bootstrap_interval
+from cladescope.analysis.measures.by_class import balanced_mean
+from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.probes import geometry, neighbours
 from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.rank_probes import N_QUERIES, SLOW_PERMUTATIONS, Items, rank_probes
-from cladescope.analysis.probes.result import ProbeReport, ProbeResult
+from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult
 from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances
 from cladescope.analysis.probes.variants import variant_separation
 from cladescope.errors import InputError
@@ -119,7 +121,7 @@ def _over_all_ranks(
             min(n_permutations, N_PERMUTATIONS if name == "LCA height" else SLOW_PERMUTATIONS),
         )
         items[name, None] = (values, queries, lineage[queries])
-        low, high = interval(group_means_resampled(values, lineage[queries], seed=seed))
+        low, high = bootstrap_interval(values, groups=lineage[queries], n_resamples=N_RESAMPLES, seed=seed)
 
         def shuffled(order: np.ndarray, values_of: Callable[[np.ndarray], np.ndarray] = values_of) -> float:
             return float(values_of(lineage[order]).mean())
@@ -175,7 +177,8 @@ def _variants(pictures: Pictures, *, seed: int) -> list[ProbeResult]:
     found = []
     for name, measured, better in named:
         if len(measured):
-            low, high = interval(group_means_resampled(measured, np.arange(len(measured)), seed=seed))
+            each = np.arange(len(measured))
+            low, high = bootstrap_interval(measured, groups=each, n_resamples=N_RESAMPLES, seed=seed)
             found.append(ProbeResult(
                 probe=name, value=float(measured.mean()), low=low, high=high, n_images=len(rows), n_taxa=len(measured),
                 higher_is_better=better, reference="Gu et al. 2025, BioCLIP 2, section 5",

@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from cladescope.analysis.measures.resampling import interval, permuted
+from cladescope.analysis.measures.bootstrap import percentiles
+from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.probes import distance_correlation as distance
 from cladescope.analysis.probes import trees
 from cladescope.analysis.probes.neighbours import taxonomic_distance
@@ -115,7 +116,7 @@ class TreeProbes:
             at = (self.other == step) & ~np.eye(len(self.other), dtype=bool)
             total, count = np.where(at, 1 - self.distances, 0).sum(axis=1), at.sum(axis=1)
             drawn = np.random.default_rng(self.seed).multinomial(len(at), np.full(len(at), 1 / len(at)), size=500)
-            low, high = interval((drawn @ total) / np.where(drawn @ count, drawn @ count, np.nan))
+            low, high = percentiles((drawn @ total) / np.where(drawn @ count, drawn @ count, np.nan))
             for name, value in zip(found, (step, total.sum() / count.sum(), low, high), strict=True):
                 found[name].append(float(value))
         return found
@@ -140,7 +141,7 @@ class TreeProbes:
         # Half of the species without replacement: a species drawn twice would be compared with itself, and of half-samples the
         # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263).
         half = max(4, s // 2)
-        low, high = interval(np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)]))
+        low, high = percentiles(np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)]))
         return ProbeResult(
             probe=probe, value=shuffled(np.arange(s)) if value is None else value, low=low, high=high,
             null=permuted(shuffled, s, n_permutations=self.n_permutations, seed=self.seed),

@@ -69,7 +69,7 @@ def fit(
     from cladescope.analysis.classify.classifier_file import Classifier, check_free, save_classifier
     from cladescope.analysis.classify.fitting import drawn, fit_calibrated
     from cladescope.analysis.classify.labelled import by_csv, by_rank
-    from cladescope.analysis.measures.accuracy import bootstrap_interval
+    from cladescope.analysis.measures.bootstrap import bootstrap_interval
     from cladescope.analysis.measures.calibration import calibration_error
     from cladescope.index.store import Store
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int
 
-from cladescope.analysis.measures import accuracy
+from cladescope.analysis.measures.accuracy import top_k_accuracy
+from cladescope.analysis.measures.simple_shot import few_shot as simple_shot
 from cladescope.arrays import blocks
 from cladescope.embedding.decode import decode
 from cladescope.embedding.prompts import prompt
@@ -148,7 +149,7 @@ def evaluate(
                 text = encode_taxa(towers, tokens, named, names, autocast=autocast, group=group)
                 right = np.searchsorted(options, classes[kept])
                 if group.is_first:
-                    found[f"zero_shot_{part}"] = accuracy.top_k_accuracy(vectors @ text.T, right, 1)
+                    found[f"zero_shot_{part}"] = top_k_accuracy(vectors @ text.T, right, 1)
             if part == "species" and group.is_first:
                 found |= few_shot(vectors, classes[kept])
     finally:
@@ -162,9 +163,8 @@ def few_shot(vectors: Float[np.ndarray, "n d"], classes: Int[np.ndarray, " n"]) 
     enough = np.isin(classes, known[counts >= MIN_FEW_SHOT_IMAGES])
     if len(np.unique(classes[enough])) < 2:
         return {}
-    return {
-        name: float(accuracy.simple_shot(vectors[enough], classes[enough], k=k).mean()) for name, k in SHOTS.items()
-    }
+    found = simple_shot(vectors[enough], classes[enough], tuple(SHOTS.values()))
+    return {name: float(np.mean(found[f"{k}-shot"].folds)) for name, k in SHOTS.items()}
 
 
 def common_names_of(examples: Examples) -> list[str | None]:

@@ -10,8 +10,8 @@ from sklearn.metrics import f1_score
 
 from cladescope.analysis.benchmark import published
 from cladescope.analysis.benchmark.attributes import PUBLISHED_THRESHOLD, all_right, macro_f1, published_macro_f1
-from cladescope.analysis.measures import accuracy
-from cladescope.analysis.measures.outcomes import Figure, Outcome, difference, ratio_interval
+from cladescope.analysis.measures.bootstrap import bootstrap_interval
+from cladescope.analysis.measures.outcomes import Figure, Outcome
 from cladescope.errors import InputError
 
 
@@ -21,7 +21,7 @@ def right_or_wrong(n, share, seed=0):
 
 def test_where_each_picture_is_asked_once_the_interval_is_that_of_the_metrics():
     right = right_or_wrong(300, 0.7)
-    assert ratio_interval(right, np.ones(300)) == accuracy.bootstrap_interval(right)
+    assert bootstrap_interval(right, np.ones(300)) == bootstrap_interval(right)
 
 
 def test_the_interval_of_folds_is_that_of_drawing_pictures_one_by_one():
@@ -31,7 +31,7 @@ def test_the_interval_of_folds_is_that_of_drawing_pictures_one_by_one():
     rows = np.flatnonzero(asked)
     drawn = rows[rng.integers(len(rows), size=(20_000, len(rows)))]
     plain = np.quantile(scored[drawn].sum(axis=1) / asked[drawn].sum(axis=1), [0.025, 0.975])
-    assert ratio_interval(scored, asked, n_resamples=20_000) == pytest.approx(plain, abs=0.003)
+    assert bootstrap_interval(scored, asked, n_resamples=20_000) == pytest.approx(plain, abs=0.003)
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=40))
@@ -40,7 +40,7 @@ def test_the_interval_holds_the_value_and_stays_between_zero_and_one(pairs):
     scored = np.array([min(pair) for pair in pairs], float)
     if not asked.any():
         with pytest.raises(InputError, match="nothing to measure"):
-            ratio_interval(scored, asked)
+            bootstrap_interval(scored, asked)
         return
     figure = Figure.of(Outcome(scored, asked))
     assert 0 <= figure.low <= figure.high <= 1
@@ -54,19 +54,9 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says():
     held = 0
     for _ in range(200):
         chance = rng.beta(3, 2, 150)  # some pictures are harder than others; on average 0.6 are right
-        low, high = ratio_interval(rng.binomial(5, chance).astype(float), asked, n_resamples=400)
+        low, high = bootstrap_interval(rng.binomial(5, chance).astype(float), asked, n_resamples=400)
         held += low <= 0.6 <= high
     assert 178 <= held <= 199
-
-
-def test_a_difference_on_the_same_pictures_is_paired():
-    first, asked = right_or_wrong(200, 0.5), np.ones(200)
-    better = np.maximum(first, right_or_wrong(200, 0.1, seed=1))
-    value, low, high = difference(Outcome(first, asked), Outcome(better, asked))
-    assert (low, high) == accuracy.paired_difference(better, first)
-    assert 0 < low < value < high
-    with pytest.raises(InputError, match="not asked the same"):
-        difference(Outcome(first, asked), Outcome(better, 2 * asked))
 
 
 def test_folds_give_the_population_standard_deviation():

@@ -6,7 +6,8 @@ from scipy.special import softmax
 from sklearn.neighbors import NearestCentroid
 
 from cladescope.analysis.classify import class_gallery
-from cladescope.analysis.classify.class_gallery import ClassGallery, block_rows, centred, probability_blocks
+from cladescope.analysis.classify.class_gallery import ClassGallery, block_rows, probability_blocks
+from cladescope.analysis.measures.simple_shot import centred
 from cladescope.errors import InputError
 
 

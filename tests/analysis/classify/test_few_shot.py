@@ -9,7 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cladescope.analysis.classify.few_shot import Prototypes, SimpleShot
 from cladescope.errors import InputError
-from tests.analysis.measures.test_accuracy import clusters, units
+from tests.analysis.measures.clouds import clusters, units
 from tests.conftest import SHARED_DATA
 
 METHODS = [SimpleShot, Prototypes]

@@ -10,10 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import NearestCentroid
 
-from cladescope.analysis.measures import accuracy
-from cladescope.analysis.measures.simple_shot import check_shots, draw_folds, few_shot, simple_shot_labels
+from cladescope.analysis.measures import simple_shot as simple_shot_module
+from cladescope.analysis.measures.folds import check_shots, draw_folds
+from cladescope.analysis.measures.simple_shot import few_shot, simple_shot_labels
 from cladescope.arrays import normalise
 from cladescope.errors import InputError
+from tests.analysis.measures.clouds import clusters
 from tests.conftest import SHARED_DATA
 
 VECTORS = SHARED_DATA / "vectors" / "bioclip2_tol200m_1030.parquet"
@@ -76,11 +78,10 @@ def test_only_the_folds_of_v1_depend_on_the_shots_before():
     assert last((1, 5), True) != last((5,), True)
 
 
-def test_the_accuracy_of_each_fold_is_that_of_the_metrics():
+def test_the_value_is_the_mean_of_folds_of_equal_size():
     vectors, classes = cloud(120, 6)
     for k in (1, 5):
         ours = few_shot(vectors, classes, [k])[f"{k}-shot"]
-        assert ours.folds == tuple(accuracy.simple_shot(vectors, classes, k=k))
         assert ours.value == pytest.approx(np.mean(ours.folds), abs=1e-12)
 
 
@@ -146,6 +147,89 @@ def test_a_class_of_the_test_part_without_training_pictures_is_refused():
     vectors = np.eye(4)
     with pytest.raises(InputError, match="1 classes of the test part have no usable training picture"):
         few_shot(vectors, np.array([0, 1, 0, 2]), [1], is_test=np.array([False, False, True, True]))
+
+
+def simple_shot(vectors, labels, *, k, folds=5):
+    """Accuracy in each fold."""
+    return np.array(few_shot(vectors, labels, [k], folds=folds)[f"{k}-shot"].folds)
+
+
+def simple_shot_by_loops(vectors, labels, k, fold):
+    """SimpleShot as written down in the reference: lists of features, one image at a time."""
+    features: dict[int, list[np.ndarray]] = {}
+    for vector, label in zip(vectors, labels, strict=True):
+        features.setdefault(int(label), []).append(vector / np.linalg.norm(vector))
+    state = random.getstate()
+    random.seed(fold)
+    support, test = {}, {}
+    for label, copy in {label: list(some) for label, some in features.items()}.items():
+        random.shuffle(copy)
+        support[label], test[label] = copy[:k], copy[k:]
+    random.setstate(state)
+    mean = np.mean([vector for some in support.values() for vector in some], axis=0)
+
+    def centred(vector):
+        return (vector - mean) / np.linalg.norm(vector - mean)
+
+    centroids = {label: np.mean([centred(vector) for vector in some], axis=0) for label, some in support.items()}
+    right = [
+        min(centroids, key=lambda name: np.linalg.norm(centred(vector) - centroids[name])) == label
+        for label, some in test.items()
+        for vector in some
+    ]
+    return np.mean(right)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_simple_shot_equals_the_reference_image_by_image(k):
+    vectors, labels = clusters(spread=1.2)
+    expected = [simple_shot_by_loops(vectors, labels, k, fold) for fold in range(5)]
+    np.testing.assert_allclose(simple_shot(vectors, labels, k=k), expected, rtol=0, atol=1e-12)
+    assert len(set(expected)) > 1
+
+
+def test_simple_shot_does_not_depend_on_the_names_of_the_classes():
+    vectors, labels = clusters(n_classes=4, spread=1.2, names=[3, 7, 11, 15])
+    renamed = np.array([{3: 90, 7: -5, 11: 2, 15: 40}[label] for label in labels.tolist()])
+    np.testing.assert_array_equal(simple_shot(vectors, labels, k=2), simple_shot(vectors, renamed, k=2))
+
+
+def test_a_class_of_k_images_or_fewer_is_never_asked_for_but_may_be_answered():
+    base, labels = clusters(n_classes=3, n_each=8, spread=0.05, names=[3, 7, 11])
+    assert simple_shot(base, labels, k=2).tolist() == [1.0] * 5
+    decoy = np.concatenate([base, base[labels == 3][:1]])  # a class of one that looks like class 3
+    named = np.append(labels, 99)
+    expected = [simple_shot_by_loops(decoy, named, 2, fold) for fold in range(5)]
+    np.testing.assert_allclose(simple_shot(decoy, named, k=2), expected, rtol=0, atol=1e-12)
+    assert simple_shot(decoy, named, k=2).mean() < 1
+
+
+def test_identical_vectors_are_all_given_to_the_class_that_appears_first():
+    labels = np.array([7, 7, 7, 3, 3, 3, 3])
+    assert simple_shot(np.ones((7, 4)), labels, k=1, folds=1).tolist() == [2 / 5]
+
+
+def test_half_precision_vectors_are_measured_nearly_as_double():
+    vectors, labels = clusters(n_each=30, spread=1.0)
+    difference = simple_shot(vectors, labels, k=5) - simple_shot(vectors.astype(np.float16), labels, k=5)
+    assert np.abs(difference).max() <= 0.02
+
+
+def test_few_shot_refuses_what_cannot_be_measured():
+    vectors, labels = clusters(n_each=5)
+    with pytest.raises(InputError, match="no class has more than 1 pictures"):
+        simple_shot(np.empty((0, 3)), np.empty(0, np.int64), k=1)
+    with pytest.raises(InputError, match="found 0 shots and 5 folds: both must be at least 1"):
+        simple_shot(vectors, labels, k=0)
+    with pytest.raises(InputError, match="have no direction"):
+        simple_shot(np.zeros_like(vectors), labels, k=1)
+
+
+def test_small_blocks_do_not_change_few_shot_accuracies(monkeypatch):
+    vectors, labels = clusters(spread=1.2)
+    whole = simple_shot(vectors, labels, k=2)
+    monkeypatch.setattr(simple_shot_module, "BLOCK_BYTES", 1)
+    np.testing.assert_array_equal(simple_shot(vectors, labels, k=2), whole)
 
 
 @pytest.mark.skipif(not VECTORS.exists(), reason="the real BioCLIP 2 vectors of shared/data are not here")

@@ -7,9 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from scipy.stats import skew, spearmanr
-from sklearn.metrics import average_precision_score, silhouette_samples
 
-from cladescope.analysis.measures import class_sums
 from cladescope.analysis.probes import centroids, distance_correlation, geometry, neighbours, trees
 from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.result import ProbeReport
@@ -34,20 +32,6 @@ def unit(n, d=8):
     return found / np.linalg.norm(found, axis=1, keepdims=True)
 
 
-def test_silhouette_is_scikit_learns():
-    x, y = unit(60), np.sort(RNG.integers(0, 5, 60))
-    _, y = np.unique(y, return_inverse=True)
-    np.testing.assert_allclose(
-        class_sums.silhouette(x, y, np.arange(60)), silhouette_samples(x, y, metric="cosine"), atol=1e-4
-    )
-
-
-def test_average_precision_is_scikit_learns():
-    relevant = RNG.random((5, 30)) < 0.3
-    wanted = [average_precision_score(row, -np.arange(30)) for row in relevant]
-    np.testing.assert_allclose(neighbours.average_precision(relevant), wanted)
-
-
 def test_rank_correlation_of_matrices_is_spearmans():
     a, b = (np.abs(m + m.T) for m in RNG.normal(size=(2, 12, 12)))
     np.fill_diagonal(a, 0)
@@ -60,14 +44,6 @@ def test_rank_correlation_of_matrices_is_spearmans():
 def test_hubness_is_scipys_skewness():
     counts = RNG.integers(0, 9, 50)
     assert neighbours.skewness(counts) == pytest.approx(skew(counts))
-
-
-def test_eta_squared_is_the_classical_ratio():
-    x, y = unit(40), np.arange(40) % 4
-    between, total = class_sums.variance_parts(x, y)
-    m = x.mean(axis=0)
-    by_hand = sum((y == c).sum() * ((x[y == c].mean(axis=0) - m) ** 2).sum() for c in range(4)) / ((x - m) ** 2).sum()
-    assert between.sum() / total.sum() == pytest.approx(by_hand, rel=1e-4)
 
 
 def test_neighbours_leave_the_query_out_even_among_copies():

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
-from cladescope.analysis.measures.accuracy import BLOCK_BYTES
+from cladescope.analysis.measures import BLOCK_BYTES
+from cladescope.analysis.measures.average_precision import average_precision
 from cladescope.analysis.measures.outcomes import Outcome
 from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
@@ -45,22 +46,8 @@ def retrieval(
             same = (code[order] == code[rows][:, None]) & asked[rows][:, None]
             for k in ks:
                 scored[f"{kind} recall@{k}"][rows] = same[:, :k].any(axis=1)
-            scored[f"{kind} mAP"][rows] = average_precision(same)
+            scored[f"{kind} mAP"][rows] = np.where(asked[rows], average_precision(same), 0.0)
     return {name: Outcome(values, can[name.split(" ")[0]].astype(np.float64)) for name, values in scored.items()}
-
-
-def average_precision(relevant: Bool[np.ndarray, "q m"]) -> Float[np.ndarray, " q"]:
-    """Average precision of ranked lists, best first, that hold everything relevant; 0 for a list without any.
-
-    >>> average_precision(np.array([[True, False, True], [False, False, False]]))
-    array([0.83333333, 0.        ])
-    """
-    found = np.cumsum(relevant, axis=1, dtype=np.float64)
-    total = found[:, -1] if relevant.shape[1] else np.zeros(len(relevant))
-    places = np.arange(1, relevant.shape[1] + 1)
-    precision = np.where(relevant, found / places, 0.0).sum(axis=1)
-    average: Float[np.ndarray, " q"] = np.divide(precision, total, out=np.zeros(len(relevant)), where=total > 0)
-    return average
 
 
 def _rankings(unit: Float[np.ndarray, "n d"]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

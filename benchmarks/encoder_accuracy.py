@@ -1,6 +1,6 @@
-"""Encoders side by side on pictures that a training run held out: zero-shot, few-shot, centroids, nearest neighbours.
+"""Accuracy of encoders side by side on pictures that a training run has not seen: zero-shot, few-shot, nearest neighbours.
 
-python benchmarks/held_out.py organisms/metadata.csv --split runs/tiny/split.json --encoder runs/tiny/export \\
+python benchmarks/encoder_accuracy.py organisms/metadata.csv --split runs/tiny/split.json --encoder runs/tiny/export \\
     --encoder pixels --against pixels
 
 `split.json` is what `cladescope train` wrote; the same split is drawn again from the same source. Each figure is in
@@ -16,18 +16,16 @@ nearest picture of the training part, at each rank; a class that the training pa
 
 import argparse
 import json
-import random
 from pathlib import Path
 
 import numpy as np
 from side_by_side import print_table
 
-from cladescope.analysis.measures.accuracy import (
-    bootstrap_interval,
-    in_order_of_appearance,
-    nearest_mean,
-    paired_difference,
-)
+from cladescope.analysis.measures import paired
+from cladescope.analysis.measures.class_sums import class_sums
+from cladescope.analysis.measures.outcomes import Figure, Outcome
+from cladescope.analysis.measures.simple_shot import few_shot
+from cladescope.arrays import normalise
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import prompt
 from cladescope.taxonomy.taxon import RANKS
@@ -36,7 +34,6 @@ from cladescope.training.data.splits import Split, SplitConfig, content_hashes, 
 from cladescope.training.loop.evaluate import MIN_FEW_SHOT_IMAGES, TEXT_TYPE, common_names_of
 
 SHOTS = (1, 5)
-FOLDS = 5
 NEIGHBOUR_RANKS = ("class", "order", "family")
 
 
@@ -53,31 +50,31 @@ def redraw(source: str, report_path: str) -> tuple[Examples, Split]:
     return examples, parts
 
 
-def right_by_score(encoder: Encoder, examples: Examples, parts: Split) -> dict[str, np.ndarray]:
-    """For each score whether each picture that was asked for was right; for few-shot in each fold, see `few_shot_right`."""
+def right_by_score(encoder: Encoder, examples: Examples, parts: Split) -> dict[str, Outcome]:
+    """For each score what each of its pictures scored."""
     classes, codes = examples.classes(), examples.codes()
     pictures = encoder.encode_images((examples.read(row) for row in range(len(examples))), batch_size=64)
     seen = np.unique(classes[parts.train])
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Outcome] = {}
     if encoder.card.has_text:
         for name, rows, options in (
             ("zero-shot seen", parts.held_out_images, seen),
             ("zero-shot unseen", parts.held_out_species, np.unique(classes[parts.held_out_species])),
         ):
-            found[name] = zero_shot(encoder, examples, pictures[rows], options) == classes[rows]
+            found[name] = once(zero_shot(encoder, examples, pictures[rows], options) == classes[rows])
     rows = parts.held_out_images
-    found["centroid"] = nearest_centroid(pictures[parts.train], classes[parts.train], pictures[rows]) == classes[rows]
+    named = nearest_centroid(pictures[parts.train], classes[parts.train], pictures[rows])
+    found["centroid"] = once(named == classes[rows])
     unseen = parts.held_out_species
     known, counts = np.unique(classes[unseen], return_counts=True)
     enough = unseen[np.isin(classes[unseen], known[counts >= MIN_FEW_SHOT_IMAGES])]
-    for k in SHOTS:
-        found[f"{k}-shot"] = few_shot_right(pictures[enough], classes[enough], k=k)
-    similarity = unit(pictures[unseen]) @ unit(pictures[parts.train]).T
+    found |= few_shot(pictures[enough].astype(np.float64), classes[enough], SHOTS)
+    similarity = normalise(pictures[unseen]) @ normalise(pictures[parts.train]).T
     nearest = parts.train[similarity.argmax(axis=1)]
     for rank in NEIGHBOUR_RANKS:
         place = RANKS.index(rank)
         has = codes[unseen, place] >= 0
-        found[f"1-NN {rank}"] = (codes[unseen, place] == codes[nearest, place])[has]
+        found[f"1-NN {rank}"] = once((codes[unseen, place] == codes[nearest, place])[has])
     return found
 
 
@@ -93,64 +90,40 @@ def zero_shot(
 def nearest_centroid(train: np.ndarray, classes: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """The class whose mean of unit vectors, brought to unit length, is nearest by cosine."""
     options, inverse = np.unique(classes, return_inverse=True)
-    means = np.zeros((len(options), train.shape[1]))
-    np.add.at(means, inverse, unit(train))
-    return options[(unit(queries) @ unit(means).T).argmax(axis=1)]
+    sums, _ = class_sums(normalise(train), inverse)
+    return options[(normalise(queries) @ normalise(sums).T).argmax(axis=1)]
 
 
-def few_shot_right(vectors: np.ndarray, labels: np.ndarray, *, k: int) -> np.ndarray:
-    """Whether each picture is named rightly in each fold of SimpleShot (folds x n), NaN where it is among the given.
-
-    The draws and answers of `measures.accuracy.simple_shot`, which gives the share of each fold alone.
-    """
-    units = unit(vectors.astype(np.float64))
-    classes = in_order_of_appearance(labels)
-    right = np.full((FOLDS, len(labels)), np.nan)
-    for fold in range(FOLDS):
-        generator = random.Random(fold)
-        given, asked = [], []
-        for code in range(classes.max() + 1):
-            rows = np.flatnonzero(classes == code).tolist()
-            generator.shuffle(rows)
-            given += rows[:k]
-            asked += rows[k:]
-        predicted = nearest_mean(units[given], classes[given], units, np.array(asked))
-        right[fold, asked] = predicted == classes[asked]
-    return right
+def once(right: np.ndarray) -> Outcome:
+    """What pictures scored that were asked once."""
+    return Outcome(right.astype(float), np.ones(len(right)))
 
 
-def share_right(values: np.ndarray) -> np.ndarray:
-    """Share of right answers; of few-shot in each fold."""
-    return np.nanmean(values, axis=-1)
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Rows at unit length."""
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def cell(values: np.ndarray | None) -> str:
-    if values is None:
+def cell(outcome: Outcome | None) -> str:
+    """A score in percent, of few-shot with its standard deviation over folds, else with its interval."""
+    if outcome is None:
         return "-"
-    if values.ndim == 2:
-        return f"{100 * share_right(values).mean():.1f} ±{100 * share_right(values).std():.1f}"
-    low, high = bootstrap_interval(values.astype(float))
-    return f"{100 * values.mean():.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    figure = Figure.of(outcome)
+    if figure.std is not None:
+        return f"{100 * figure.value:.1f} ±{100 * figure.std:.1f}"
+    return f"{100 * figure.value:.1f} [{100 * figure.low:.1f}, {100 * figure.high:.1f}]"
 
 
-def difference(values: np.ndarray | None, other: np.ndarray | None) -> str:
-    """Mean difference of two encoders on the same pictures, with its interval."""
-    if values is None or other is None:
+def difference(outcome: Outcome | None, base: Outcome | None) -> str:
+    """Mean difference of two encoders on the same pictures, each with its share of right answers, and its interval."""
+    if outcome is None or base is None:
         return "-"
-    if values.ndim == 2:
-        asked = ~np.isnan(values).all(axis=0)
-        values, other = (np.nanmean(both[:, asked], axis=0) for both in (values, other))
-    low, high = paired_difference(values, other)
-    mean = 100 * float(values.mean() - other.mean())
-    return f"{mean:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]"
+    found = paired.difference(shares(base), shares(outcome))
+    return f"{100 * found.value:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
 
-def tables(found: dict[str, dict[str, np.ndarray]], *, against: str | None) -> list[tuple[list[str], list[list[str]]]]:
+def shares(outcome: Outcome) -> Outcome:
+    """The share of right answers of each picture that was asked, all of which weigh alike."""
+    asked = outcome.asked > 0
+    return Outcome(np.where(asked, outcome.scored / np.maximum(outcome.asked, 1), 0.0), asked.astype(float))
+
+
+def tables(found: dict[str, dict[str, Outcome]], *, against: str | None) -> list[tuple[list[str], list[list[str]]]]:
     """Header and rows of the scores, and of the differences from one encoder: a score a row, an encoder a column."""
     scores = list(dict.fromkeys(score for of in found.values() for score in of))
     made = [(["score, %", *found], [[score, *(cell(of.get(score)) for of in found.values())] for score in scores])]

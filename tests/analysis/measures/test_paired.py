@@ -1,0 +1,73 @@
+"""Paired tests against the binomial, scipy's own exact test and their behaviour under the null."""
+
+import numpy as np
+import pytest
+from scipy.stats import binom, kstest, ttest_rel
+
+from cladescope.analysis.measures.bootstrap import bootstrap_interval
+from cladescope.analysis.measures.outcomes import Outcome
+from cladescope.analysis.measures.paired import difference, mcnemar, permutation_test
+from cladescope.errors import InputError
+
+
+def test_mcnemar_sums_the_tails_of_the_binomial():
+    a = np.array([True] * 9 + [False] * 3 + [True] * 20)
+    b = np.array([False] * 9 + [True] * 3 + [True] * 20)
+    assert mcnemar(a, b) == pytest.approx(2 * binom.cdf(3, 12, 0.5))
+    assert mcnemar(a, a) == 1
+
+
+def test_permutations_of_many_pictures_agree_with_the_t_test():
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=400)
+    b = a + rng.normal(0.06, 0.5, size=400)
+    assert permutation_test(a, b) == pytest.approx(ttest_rel(a, b).pvalue, abs=0.01)
+
+
+def test_permutations_of_few_pictures_are_all_tried():
+    # Of the 2^4 exchanges of signs only the one seen and its mirror image are as far from 0.
+    assert permutation_test(np.array([3, 2, 5, 1]), np.zeros(4, int)) == pytest.approx(2 / 16)
+    assert permutation_test(np.ones(4), np.ones(4)) == 1
+
+
+def test_under_the_null_p_is_uniform():
+    rng = np.random.default_rng(1)
+    p = [permutation_test(*rng.normal(size=(2, 30)), n_resamples=400, seed=seed) for seed in range(150)]
+    assert kstest(p, "uniform").pvalue > 0.01
+
+
+def test_nothing_to_compare_is_an_error():
+    for values in (np.empty(0), np.array([np.nan, 1.0])):
+        with pytest.raises(InputError, match="all of finite values"):
+            permutation_test(values, values)
+
+
+def test_a_difference_sees_what_two_intervals_side_by_side_do_not():
+    hardness, asked = np.random.default_rng(0).random(400), np.ones(400)
+    a, b = ((hardness < share).astype(float) for share in (0.72, 0.66))
+    assert bootstrap_interval(b)[1] > bootstrap_interval(a)[0]
+    found = difference(Outcome(b, asked), Outcome(a, asked))
+    assert (found.low, found.high) == bootstrap_interval(a - b)
+    assert 0 < found.low < found.value < found.high
+    assert (found.test, found.p) == ("McNemar", mcnemar(a == 1, b == 1))
+    mirrored = difference(Outcome(a, asked), Outcome(b, asked))
+    assert (mirrored.value, mirrored.p) == (-found.value, found.p)
+    assert mirrored.high < 0
+
+
+def test_an_encoder_does_not_differ_from_itself():
+    values = np.array([1.0, 0.0, 1.0])
+    same = difference(Outcome(values, np.ones(3)), Outcome(values, np.ones(3)))
+    assert (same.value, same.low, same.high, same.p) == (0, 0, 0, 1)
+
+
+def test_scores_of_folds_are_exchanged_picture_by_picture():
+    asked = np.array([3.0, 3.0, 2.0, 1.0, 0.0])
+    found = difference(Outcome(np.zeros(5), asked), Outcome(asked, asked))
+    assert (found.value, found.test, found.p) == (1, "permutation", pytest.approx(2 / 16))
+
+
+def test_pictures_that_were_not_asked_alike_have_no_difference():
+    values = np.ones(3)
+    with pytest.raises(InputError, match="not asked the same"):
+        difference(Outcome(values, np.ones(3)), Outcome(values, 2 * np.ones(3)))
