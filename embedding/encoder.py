@@ -23,7 +23,8 @@ from cladescope.errors import EncoderError, PictureError
 logger = logging.getLogger(__name__)
 
 Device = Literal["auto", "cpu", "cuda"]
-Precision = Literal["auto", "fp32", "bf16"]
+PrecisionClass = Literal["fp32", "bf16"]
+Precision = PrecisionClass | Literal["auto"]
 
 DEFAULT_ENCODER = "tiny"
 """Used by every verb that is given no encoder: it ships with the package."""
@@ -45,6 +46,14 @@ class EncoderCard:
     """How a picture becomes the encoder's input; None where only the name is known."""
     has_text: bool
     """Whether it encodes texts into the same space."""
+    pooling: str | None = None
+    """How features become one vector, such as `avg`, `max` or `token`."""
+    projection: str | None = None
+    """The last map into the vectors' space, such as `linear 768 to 512`; `none` where there is none."""
+    layers: str | None = None
+    """Kinds of layers without weights (activations, padding), and options of the name that change the forward pass."""
+    precision: PrecisionClass | None = None
+    """`fp32` or `bf16`: the class of numbers that weights and features are computed in."""
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -60,12 +69,17 @@ class EncoderCard:
             weight_hash=cast(str | None, values["weight_hash"]),
             transform=None if transform is None else ImageTransform.from_dict(dict(transform)),
             has_text=bool(values["has_text"]),
+            pooling=cast(str | None, values.get("pooling")),
+            projection=cast(str | None, values.get("projection")),
+            layers=cast(str | None, values.get("layers")),
+            precision=cast(PrecisionClass | None, values.get("precision")),
         )
 
     def difference(self, other: "EncoderCard") -> str | None:
         """Why vectors of the two encoders must not be mixed, or None where they may.
 
-        A weight hash or transform that one side does not know is no difference.
+        What one side does not know is no difference: only the name of imported vectors is known, and stores of version
+        0.1.0 say nothing of pooling, projection, layers and precision.
         """
         if self.name != other.name and (self.weight_hash is None or self.weight_hash != other.weight_hash):
             return f"encoder {self.name!r} is not {other.name!r}"
@@ -75,7 +89,31 @@ class EncoderCard:
             return f"the weights of {self.name!r} are not the same ({_short(self)} and {_short(other)})"
         if None not in (self.transform, other.transform) and self.transform != other.transform:
             return f"the image transform ({self.transform}) is not the same ({other.transform})"
+        for field, what in _FORWARD.items():
+            own, others = getattr(self, field), getattr(other, field)
+            if None not in (own, others) and own != others:
+                return f"{what} ({own}) is not the same ({others})"
         return None
+
+    @property
+    def identity(self) -> str:
+        """All that decides what vector a text or an input becomes, as one line; a key for what is kept of them.
+
+        >>> card = EncoderCard(name="x", dim=2, weight_hash="0af3", transform=None, has_text=True, precision="bf16")
+        >>> card.identity
+        '0af3, bf16'
+        """
+        parts = (self.weight_hash, *(getattr(self, field) for field in _FORWARD))
+        return ", ".join(part for part in parts if part is not None)
+
+
+_FORWARD = {
+    "pooling": "the pooling",
+    "projection": "the projection",
+    "layers": "the kind of layers",
+    "precision": "--precision, the type of the weights",
+}
+"""Fields of a card that say how the forward pass goes, and what to call them."""
 
 
 def _short(card: EncoderCard) -> str:
@@ -163,6 +201,17 @@ class Encoder(ABC):
         encoder = plugin.load(name, device=device, precision=precision)
         logger.info("encoder %s: %d numbers a vector, %s", encoder.card.name, encoder.card.dim, encoder.transform)
         return encoder
+
+    @staticmethod
+    def of(card: EncoderCard, *, device: Device = "auto") -> "Encoder":
+        """The encoder that a card names, in the card's precision, so that its vectors may stand beside those of the card.
+
+        The caller compares the cards. Raises EncoderError as `load` does.
+
+        >>> Encoder.of(Encoder.load("pixels").card).card.name
+        'pixels'
+        """
+        return Encoder.load(card.name, device=device, precision=card.precision or "auto")
 
 
 class _Plugin(Protocol):

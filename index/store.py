@@ -94,7 +94,7 @@ class Store:
         if self.card.name == UNKNOWN_ENCODER:
             raise EncoderError(f"{self.path} holds vectors of an unknown encoder: search by image_id or by a vector")
         try:
-            encoder = Encoder.load(self.card.name)
+            encoder = Encoder.of(self.card)
         except EncoderError as error:
             place = self.path / identity.NAME
             raise EncoderError(f"{error}; if the encoder was moved, write its new place into {place}") from error

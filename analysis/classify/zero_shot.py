@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Float16, Int
+from platformdirs import user_cache_path
 
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
@@ -32,8 +33,8 @@ BLOCK_TEXTS = 4096
 
 
 def default_cache() -> Path:
-    """Folder of class vectors, `$XDG_CACHE_HOME/cladescope/class-vectors` or below `~/.cache`."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cladescope" / "class-vectors"
+    """Folder of class vectors where this system keeps caches; on Linux `~/.cache/cladescope/class-vectors`."""
+    return user_cache_path("cladescope", appauthor=False) / "class-vectors"
 
 
 def taxon_gallery(
@@ -106,7 +107,7 @@ def text_vectors(
     found = np.empty((len(texts), encoder.card.dim), np.float16)
     for start, stop in blocks(len(texts), size=BLOCK_TEXTS):
         part = texts[start:stop]
-        told = "\0".join([encoder.card.weight_hash or "", *(["81 sentences"] if templates else []), *part])
+        told = "\0".join([encoder.card.identity, *(["81 sentences"] if templates else []), *part])
         keep = cache is not None and encoder.card.weight_hash is not None
         path = cache / f"{hashlib.sha256(told.encode()).hexdigest()}.npy" if keep and cache is not None else None
         kept = None if path is None else _load(path, (stop - start, encoder.card.dim))

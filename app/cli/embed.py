@@ -71,10 +71,12 @@ def embed(
     config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit)
     pictures = open_source(source)
     there = (store / "store.json").exists()
-    name = encoder or (Store.open(store).card.name if there else DEFAULT_ENCODER)
+    card = Store.open(store).card if there else None
+    name = encoder or (card.name if card else DEFAULT_ENCODER)
     if name == UNKNOWN_ENCODER:
         raise EncoderError(f"{store} holds vectors of an unknown encoder: embed these pictures into another --store")
-    loaded = Encoder.load(name, device=device.value, precision=precision.value)
+    kept = card.precision if card is not None and precision == PrecisionName.AUTO else None
+    loaded = Encoder.load(name, device=device.value, precision=kept or precision.value)
     sink = Store.open_or_create(store, loaded.card)
     started = datetime.now(UTC)
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:

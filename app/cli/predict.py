@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Answer, Answers
     from cladescope.analysis.classify.back_off import BackOff
     from cladescope.analysis.classify.class_gallery import Classes, ClassGallery
+    from cladescope.embedding.encoder import Precision
     from cladescope.index.store import Store
 
 Named = tuple[list[str], "np.ndarray"]
@@ -115,9 +116,9 @@ def predict(
     store = Store.open(pictures[0]) if len(pictures) == 1 and _is_store(pictures[0]) else None
     if store is None and where is not None:
         raise typer.BadParameter("--where is for a store")
-    loaded = None if store else Encoder.load(encoder or DEFAULT_ENCODER)
+    loaded = None if store else Encoder.load(encoder or DEFAULT_ENCODER, precision=_precision(classifier))
     if store is not None and encoder is not None:
-        store.check(Encoder.load(encoder).card)
+        store.check(Encoder.load(encoder, precision=store.card.precision or "auto").card)
     bins = None
     if classifier is not None:
         classes, back_off = _fitted(classifier, store.card if store else _card(loaded))
@@ -239,6 +240,13 @@ def _precomputed(
 def _tell(done: int, total: int) -> None:
     if total > LONG:
         say(f"class vectors {done:,} of {total:,}")
+
+
+def _precision(classifier: Path | None) -> "Precision":
+    """The type of weights whose vectors a classifier was fitted to."""
+    from cladescope.analysis.classify.classifier_file import load_classifier
+
+    return "auto" if classifier is None else load_classifier(classifier).card.precision or "auto"
 
 
 def _fitted(path: Path, card: EncoderCard) -> "tuple[Classes, BackOff | None]":

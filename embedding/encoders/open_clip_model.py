@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
+from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of, projection_of
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     hash_weights,
@@ -96,7 +97,17 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     with torch.inference_mode():
         blank = np.zeros((1, transform.size, transform.size, 3), np.uint8)
         dim = int(model.encode_image(normaliser(blank)).shape[-1])
-    card = EncoderCard(name=address.name, dim=dim, weight_hash=weight_hash, transform=transform, has_text=True)
+    card = EncoderCard(
+        name=address.name,
+        dim=dim,
+        weight_hash=weight_hash,
+        transform=transform,
+        has_text=True,
+        pooling=pooling_of(model.visual),
+        projection=projection_of(model.visual),
+        layers=layers_of(model.visual),
+        precision=precision_of(dtype),
+    )
     encoder = OpenClipEncoder(model, tokenizer, card, normaliser)
     if address.model.startswith("local-dir:"):
         taxa = Path(address.model.removeprefix("local-dir:")) / TAXA_FILE

@@ -52,6 +52,10 @@ class Pixels(Encoder):
                 size=SIDE, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0)
             ),
             has_text=False,
+            pooling="histograms",
+            projection="none",
+            layers="none",
+            precision="fp32",
         )
 
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:

@@ -5,6 +5,7 @@ The vector is the pooled feature before the classifier. Keys after `?` declare t
 (`pad_type`, ...) to `timm.create_model`.
 """
 
+import ast
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
+from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     hash_weights,
@@ -103,22 +105,38 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     normaliser = Normaliser(transform, device=place, dtype=dtype)
     with torch.inference_mode():
         dim = int(model(normaliser(np.zeros((1, transform.size, transform.size, 3), np.uint8))).shape[-1])
-    card = EncoderCard(name=address.name, dim=dim, weight_hash=weight_hash, transform=transform, has_text=False)
+    card = EncoderCard(
+        name=address.name,
+        dim=dim,
+        weight_hash=weight_hash,
+        transform=transform,
+        has_text=False,
+        pooling=pooling_of(model),
+        projection="none",
+        layers=_layers(model, model_options),
+        precision=precision_of(dtype),
+    )
     return TimmEncoder(model, card, normaliser)
 
 
 def _create(address: _Address, options: dict[str, Any]) -> torch.nn.Module:
     pretrained = address.weights is None
     # With weights to fetch, the other two may be the network's, which `hub_or_cache` explains.
-    errors = (TypeError,) if pretrained else (TypeError, ValueError, RuntimeError)
+    errors = (TypeError, AssertionError) if pretrained else (TypeError, AssertionError, ValueError, RuntimeError)
     try:
         model: torch.nn.Module = timm.create_model(address.backbone, pretrained=pretrained, num_classes=0, **options)
     except errors as error:
-        first = str(error).partition("\n")[0]
+        first = str(error).partition("\n")[0] or type(error).__name__
         raise EncoderError(
             f"timm cannot make {address.name!r} ({first}): mend or leave out what follows '?'"
         ) from error
     return model
+
+
+def _layers(model: torch.nn.Module, options: dict[str, Any]) -> str:
+    """Kinds of layers, and options that a model need not show, such as `output_stride`; pooling is told apart."""
+    hidden = [f"{key}={value}" for key, value in sorted(options.items()) if key not in ("global_pool", "pad_type")]
+    return "+".join([layers_of(model), *hidden])
 
 
 def _split(options: dict[str, str]) -> tuple[dict[str, object], dict[str, Any]]:
@@ -137,12 +155,25 @@ def _split(options: dict[str, str]) -> tuple[dict[str, object], dict[str, Any]]:
             elif key in ("resize", "interpolation"):
                 transform[key] = value
             else:
-                model[key] = value
+                model[key] = _typed(value)
         except ValueError as error:
             raise EncoderError(
                 f"option {key}={value} is not a number: write for instance size=224 or mean=0.5,0.5,0.5"
             ) from error
     return transform, model
+
+
+def _typed(text: str) -> str | float | bool:
+    """A value of the model's as the number or truth value that it is written as, else as text.
+
+    >>> _typed("8"), _typed("False"), _typed("same")
+    (8, False, 'same')
+    """
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, int | float) else text
 
 
 def _fill(model: torch.nn.Module, path: Path) -> None:

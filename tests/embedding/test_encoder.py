@@ -1,5 +1,7 @@
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import open_clip
@@ -9,7 +11,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from cladescope.embedding.encoder import Encoder, EncoderCard
-from cladescope.errors import EncoderError
+from cladescope.errors import EncoderError, StoreError
+from cladescope.index.store import Store
 from tests.conftest import SHARED_DATA, write_checkpoint
 
 
@@ -57,6 +60,86 @@ def test_cards_with_other_weights_or_transforms_differ():
     other = dataclasses.replace(card.transform, size=64)
     assert "transform" in str(card.difference(dataclasses.replace(card, transform=other)))
     assert card.difference(dataclasses.replace(card, weight_hash=None, transform=None)) is None
+
+
+def backbone(folder, name="test_byobnet"):
+    """A file of seeded weights for a small timm backbone."""
+    import timm
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file(timm.create_model(name, num_classes=0).state_dict(), folder / f"{name}.safetensors")
+    return f"timm:{name}@{folder}/{name}.safetensors"
+
+
+def vectors_differ(first, second):
+    batch = np.random.default_rng(0).integers(0, 255, (2, first.transform.size, first.transform.size, 3), np.uint8)
+    return bool(np.abs(first.encode_pixels(batch) - second.encode_pixels(batch)).max() > 1e-5)
+
+
+@pytest.mark.parametrize(
+    "name, first, second, words",
+    [
+        ("test_byobnet", "?global_pool=avg", "?global_pool=max", r"the pooling \(avg\) is not the same \(max\)"),
+        ("test_efficientnet", "", "?pad_type=same", "the kind of layers .*Conv2dSame"),
+        ("test_resnet", "", "?output_stride=8", "the kind of layers .*output_stride=8"),
+    ],
+)
+def test_the_same_weights_computed_in_another_way_are_another_encoder(tmp_path, name, first, second, words):
+    place = backbone(tmp_path, name)
+    one, other = Encoder.load(place + first), Encoder.load(place + second)
+    assert one.card.weight_hash == other.card.weight_hash
+    assert vectors_differ(one, other)
+    assert re.search(words, str(one.card.difference(other.card)))
+    assert one.card.difference(Encoder.load(place + first).card) is None
+
+
+def test_the_default_pooling_is_the_same_as_that_pooling_named(tmp_path):
+    place = backbone(tmp_path)
+    assert Encoder.load(place).card.difference(Encoder.load(f"{place}?global_pool=avg").card) is None
+
+
+def test_two_poolings_do_not_mix_in_a_store(tmp_path):
+    place = backbone(tmp_path)
+    Store.create(tmp_path / "s", Encoder.load(f"{place}?global_pool=avg").card)
+    with pytest.raises(StoreError, match="the pooling"):
+        Store.open_or_create(tmp_path / "s", Encoder.load(f"{place}?global_pool=max").card)
+
+
+def test_the_activation_of_an_open_clip_model_is_in_its_identity(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "quick")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["quick_gelu"] = not config["model_cfg"].get("quick_gelu", False)
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    one, other = Encoder.load(str(checkpoint)), Encoder.load(str(folder))
+    assert one.card.weight_hash == other.card.weight_hash
+    assert vectors_differ(one, other)
+    assert "the kind of layers" in str(one.card.difference(other.card))
+
+
+def test_precision_is_in_the_identity_and_a_card_brings_it_back(checkpoint):
+    exact = Encoder.load(str(checkpoint), device="cpu", precision="fp32").card
+    rounded = Encoder.load(str(checkpoint), device="cpu", precision="bf16").card
+    assert "--precision, the type of the weights (fp32) is not the same (bf16)" in str(exact.difference(rounded))
+    assert Encoder.of(rounded, device="cpu").card == rounded
+    assert exact.identity != rounded.identity
+
+
+@pytest.mark.parametrize("field", ["pooling", "projection", "layers", "precision"])
+def test_each_part_of_the_identity_differs_alone_and_is_no_difference_where_it_is_unknown(field):
+    card = Encoder.load("pixels").card
+    other = dataclasses.replace(card, **{field: "bf16" if field == "precision" else "other"})
+    assert f"({getattr(card, field)}) is not the same ({getattr(other, field)})" in str(card.difference(other))
+    unknown = dataclasses.replace(card, **{field: None})
+    assert card.difference(unknown) is unknown.difference(other) is None
+
+
+def test_a_card_of_an_older_store_opens_and_may_stand_beside_todays():
+    card = Encoder.load("pixels").card
+    old = {name: value for name, value in card.to_dict().items() if name in ("name", "dim", "weight_hash", "has_text")}
+    opened = EncoderCard.from_dict(old | {"transform": card.to_dict()["transform"]})
+    assert (opened.pooling, opened.projection, opened.layers, opened.precision) == (None,) * 4
+    assert opened.difference(card) is card.difference(opened) is None
 
 
 def test_pixels_are_unit_vectors_and_tell_colours_apart():
@@ -120,6 +203,7 @@ def test_text_for_a_picture_only_encoder_is_refused_in_one_line():
         ("timm:mobilnetv2_100", "timm has no backbone 'mobilnetv2_100': near names are mobilenetv2_100"),
         ("timm:test_byobnet?wings=2", r"cannot make .*wings.*: mend or leave out what follows '\?'"),
         ("timm:test_byobnet@/nowhere.safetensors?wings=2", r"cannot make .*wings.*: mend or leave out"),
+        ("timm:test_resnet@/nowhere.safetensors?output_stride=7", r"cannot make .*output_stride"),
         ("timm:test_byobnet@/nowhere.safetensors", "no weight file /nowhere.safetensors"),
         ("timm:test_byobnet@/nowhere.safetensors?size=big", "size=big is not a number"),
         ("timm:test_byobnet@/nowhere.safetensors?nonsense", "do not parse"),
