@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import fsum
 
 from cladescope.taxonomy import RANKS, Taxon
+from cladescope.taxonomy.gaps import fill_gaps
 
 MAJORITY = 0.5
 
@@ -38,22 +40,29 @@ def consensus(taxa: Sequence[Taxon | None], scores: Sequence[float]) -> Consensu
     A taxon holds its own hits and those of every taxon below it. Where it holds more than half of the weight no other
     taxon of its rank can, so the taxa that hold a majority form one path, and its deepest end is the consensus.
 
+    A hit whose path lacks a rank counts for the taxon that the other hits' fuller paths make of it, where only one comes
+    into question; otherwise it keeps the gap and votes for no taxon that names the rank: the rule is that of
+    `cladescope.taxonomy.gaps.fill_gaps`. Spellings of one name are one taxon, shown as `preferred` chooses. The order of the
+    hits does not matter.
+
     >>> tits = [Taxon(("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus")), None]
     >>> str(consensus([tits[0], tits[0], None], [0.9, 0.8, 0.4]).taxon)
     'Animalia > Chordata > Aves > Passeriformes > Paridae > Parus'
     """
     weights = [max(score, 0.0) for score in scores]
-    total = sum(weights)
+    total = fsum(weights)
     if total <= 0:
         return Consensus(None, 0.0, ())
-    held: list[dict[Taxon, float]] = [defaultdict(float) for _ in RANKS]
+    full = fill_gaps(taxon for taxon, weight in zip(taxa, weights, strict=True) if taxon is not None and weight)
+    held: list[dict[Taxon, list[float]]] = [defaultdict(list) for _ in RANKS]
     for taxon, weight in zip(taxa, weights, strict=True):
-        for above in taxon.lineage if taxon is not None else ():
-            held[RANKS.index(above.rank)][above] += weight
+        for above in full[taxon].lineage if taxon in full else ():
+            held[RANKS.index(above.rank)][above].append(weight)
     votes = []
-    for rank, shares in zip(RANKS, held, strict=True):
-        if shares:
+    for rank, parts in zip(RANKS, held, strict=True):
+        if parts:
+            shares = {taxon: fsum(weights) for taxon, weights in parts.items()}
             best = min(shares, key=lambda taxon: (-shares[taxon], str(taxon)))
-            votes.append(RankVote(rank, best, shares[best] / total, sum(shares.values()) / total))
+            votes.append(RankVote(rank, best, shares[best] / total, fsum(shares.values()) / total))
     deepest = next((vote for vote in reversed(votes) if vote.share > MAJORITY), None)
     return Consensus(deepest.taxon if deepest else None, deepest.share if deepest else 0.0, tuple(votes))

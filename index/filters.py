@@ -1,7 +1,7 @@
 """SQL conditions: a clade as SQL, and what to say when a user's own SQL does not parse."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from cladescope.errors import InputError
 from cladescope.index.files import one_line
@@ -27,20 +27,24 @@ def is_one_of(column: str, values: Iterable[str]) -> str:
     return f"`{column}` IN ({listed})" if listed else "false"
 
 
-def is_within(taxa: Sequence[Taxon]) -> str:
+def is_within(taxa: Sequence[Taxon], spellings: Callable[[str], Sequence[str]] = lambda name: (name,)) -> str:
     """The condition that a row lies in one of some clades, by full path, so that homonyms stay apart.
+
+    `spellings` gives the ways in which the rows write a name, as `Taxonomy.spellings` of a store does.
 
     >>> is_within([Taxon(("Animalia", None, "Aves"))])
     "(`kingdom` = 'Animalia' AND `phylum` IS NULL AND `class` = 'Aves')"
     """
-    return " OR ".join(f"({_path(taxon)})" for taxon in taxa) or "false"
+    return " OR ".join(f"({_path(taxon, spellings)})" for taxon in taxa) or "false"
 
 
-def _path(taxon: Taxon) -> str:
-    return " AND ".join(
-        f"`{rank}` IS NULL" if name is None else f"`{rank}` = {quote(name)}"
-        for rank, name in zip(RANKS, taxon.path, strict=False)
-    )
+def _path(taxon: Taxon, spellings: Callable[[str], Sequence[str]]) -> str:
+    parts = []
+    for rank, name in zip(RANKS, taxon.path, strict=False):
+        written = () if name is None else spellings(name)
+        one = f"`{rank}` = {quote(written[0])}" if len(written) == 1 else is_one_of(rank, written)
+        parts.append(f"`{rank}` IS NULL" if name is None else one)
+    return " AND ".join(parts)
 
 
 def both(*conditions: str | None) -> str | None:

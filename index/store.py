@@ -216,7 +216,7 @@ class Store:
                     self._images.count_rows(condition)
             except (ValueError, RuntimeError, OSError) as error:
                 raise explain(where, error, self.schema.names) from error
-        return both(None if within is None else is_within(self._taxa(within)), where)
+        return both(None if within is None else is_within(self._taxa(within), self.taxonomy.spellings), where)
 
     def count(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> int:
         """Number of pictures, or of those in a clade and under a condition."""

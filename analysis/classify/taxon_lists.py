@@ -16,7 +16,7 @@ from pyarrow import parquet
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxonomy
-from cladescope.taxonomy.rank_table import rank_codes
+from cladescope.taxonomy.rank_table import in_one_spelling, rank_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
 REST = "*"
@@ -54,7 +54,7 @@ def taxa_table(table: pa.Table) -> pa.Table:
     1
     """
     columns = {name: _text(table, name) for name in (*RANKS, "common_name")}
-    counted = pa.table(columns).append_column("n", pa.array(np.ones(table.num_rows, np.int64)))
+    counted = in_one_spelling(pa.table(columns)).append_column("n", pa.array(np.ones(table.num_rows, np.int64)))
     counted = counted.group_by(list(columns)).aggregate([("n", "sum")])
     names, codes = rank_codes(counted)
     del names

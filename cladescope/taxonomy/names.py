@@ -11,6 +11,8 @@ from functools import cached_property
 from itertools import pairwise
 
 from cladescope.errors import TaxonError
+from cladescope.taxonomy.gaps import agree
+from cladescope.taxonomy.spelling import fold, tidy
 from cladescope.taxonomy.taxon import RANK_INDEX, Taxon
 
 _SHORTLIST = 200
@@ -24,7 +26,7 @@ class Term:
     """One name of a path that a user wrote, with its rank where it was given as `rank:name`."""
 
     name: str
-    """As written, without blanks around it."""
+    """As written, in tidy form."""
     rank: str | None = None
 
     @cached_property
@@ -35,15 +37,6 @@ class Term:
     def fits(self, taxon: Taxon) -> bool:
         """Whether the taxon has this name, and this rank where one was given."""
         return fold(taxon.name) == self.key and self.rank in (None, taxon.rank)
-
-
-def fold(name: str) -> str:
-    """A name as it is compared: letter case is ignored, underscores are blanks, runs of blanks are one.
-
-    >>> fold(" Turdus_Merula ")
-    'turdus merula'
-    """
-    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 def terms(text: str) -> tuple[Term, ...]:
@@ -58,7 +51,7 @@ def terms(text: str) -> tuple[Term, ...]:
     for part in text.split(">"):
         prefix, colon, name = part.partition(":")
         rank = fold(prefix)
-        read.append(Term(name.strip(), rank) if colon and rank in RANK_INDEX else Term(part.strip()))
+        read.append(Term(tidy(name), rank) if colon and rank in RANK_INDEX else Term(tidy(part)))
     if not all(term.key for term in read):
         raise TaxonError(
             f"{text!r} holds an empty name, expected one such as 'Aves' or a path such as 'Animalia > Aves'"
@@ -90,11 +83,11 @@ def choose(taxa: Sequence[Taxon], path: Sequence[Term], *, text: str) -> tuple[T
             f"{text!r} names {len(meanings)} taxa: {shown}{more}: "
             f"write more of the path, for instance {_telling_text(meanings[-1], fitting)!r}"
         )
-    possible = [taxon for taxon in taxa if all(_agree(taxon, chosen) for chosen in fitting)]
+    possible = [taxon for taxon in taxa if all(agree(taxon, chosen) for chosen in fitting)]
     return tuple(
         taxon
         for taxon in possible
-        if taxon in fitting or all(_agree(taxon, other) == (other in possible) for other in taxa)
+        if taxon in fitting or all(agree(taxon, other) == (other in possible) for other in taxa)
     )
 
 
@@ -109,7 +102,7 @@ def nearest(name: str, names: Iterable[str], *, k: int = 3) -> list[str]:
     wanted = _pairs(fold(name))
 
     def shared(other: str) -> float:
-        pairs = _pairs(other.lower())
+        pairs = _pairs(fold(other))
         return 2 * len(wanted & pairs) / (len(wanted) + len(pairs))
 
     shortlist = heapq.nsmallest(_SHORTLIST, ((-shared(other), other) for other in names))
@@ -129,18 +122,11 @@ def _follows(taxon: Taxon, path: Sequence[Term]) -> bool:
     return last.fits(taxon) and all(any(term.fits(ancestor) for ancestor in lineage) for term in ancestors)
 
 
-def _agree(taxon: Taxon, other: Taxon) -> bool:
-    """Whether two taxa have the same rank and no rank that both record under different names."""
-    return len(taxon.path) == len(other.path) and all(
-        mine is None or theirs is None or mine == theirs for mine, theirs in zip(taxon.path, other.path, strict=True)
-    )
-
-
 def _meanings(taxa: Sequence[Taxon]) -> list[list[Taxon]]:
     """Groups of taxa that agree with each other; the fullest paths found the groups."""
     groups: list[list[Taxon]] = []
     for taxon in sorted(taxa, key=lambda taxon: (taxon.path.count(None), taxon)):
-        home = next((group for group in groups if all(_agree(taxon, member) for member in group)), None)
+        home = next((group for group in groups if all(agree(taxon, member) for member in group)), None)
         if home is None:
             groups.append([taxon])
         else:

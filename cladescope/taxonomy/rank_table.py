@@ -1,5 +1,6 @@
 """Taxa as columns: a table with a column for each rank, and its names as numbers."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 import numpy as np
@@ -8,7 +9,11 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from cladescope.errors import InputError
+from cladescope.taxonomy.spelling import fold, preferred
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
+
+_CHUNK = 65536
+"""Names that are Python strings at a time."""
 
 
 def rank_table(taxa: Iterable[Taxon]) -> pa.Table:
@@ -25,13 +30,14 @@ def rank_table(taxa: Iterable[Taxon]) -> pa.Table:
 def rank_codes(table: pa.Table) -> tuple[list[str], Int[np.ndarray, "n ranks"]]:
     """The sorted names of a table's rank columns, and for each row and rank 1 + the name's position in them.
 
-    0 stands for no name: a null, an empty text, a rank without a column. Peak memory is about 120 bytes a row.
+    0 stands for no name: a null, an empty text, a rank without a column. Spellings of one name are one name, shown as
+    `cladescope.taxonomy.spelling.preferred` chooses. Peak memory is about 120 bytes a row.
 
     Raises InputError if a rank column does not hold text, or is there twice.
 
-    >>> names, codes = rank_codes(pa.table({"family": ["Paridae", "Corvidae"], "genus": ["Parus", ""]}))
+    >>> names, codes = rank_codes(pa.table({"family": ["Paridae", "corvidae", "Corvidae"], "genus": ["Parus", "", None]}))
     >>> names, codes[:, 4:].tolist()
-    (['Corvidae', 'Paridae', 'Parus'], [[2, 3, 0], [1, 0, 0]])
+    (['Corvidae', 'Paridae', 'Parus'], [[2, 3, 0], [1, 0, 0], [1, 0, 0]])
     """
     names, codes = rank_dictionary(table)
     return names.to_pylist(), codes
@@ -43,17 +49,77 @@ def rank_dictionary(table: pa.Table) -> tuple[pa.LargeStringArray, Int[np.ndarra
     >>> rank_dictionary(pa.table({"family": ["Paridae", "Corvidae"]}))[0].to_pylist()
     ['Corvidae', 'Paridae']
     """
+    names, codes, _ = spelt_rank_codes(table)
+    return names, codes
+
+
+def spelt_rank_codes(
+    table: pa.Table,
+) -> tuple[pa.LargeStringArray, Int[np.ndarray, "n ranks"], dict[str, tuple[str, ...]]]:
+    """As `rank_dictionary`, and by folded name the spellings of the names that are written in several ways.
+
+    >>> spelt_rank_codes(pa.table({"genus": ["Parus", "parus", "Corvus"]}))[2]
+    {'parus': ('Parus', 'parus')}
+    """
     columns = {rank: _encoded(table, rank) for rank in RANKS if rank in table.column_names}
-    empty = pa.array([], pa.large_string())
-    found = pa.chunked_array([empty, *(column.dictionary for column in columns.values())]).unique()
-    found = found.filter(pc.not_equal(found, ""))
-    found = found.take(pc.sort_indices(found))
+    written, folded = _written(columns.values())
+    names, place, spellings = _merged(written, folded)
+    order = pc.sort_indices(names).to_numpy()
+    position = np.empty(len(names), np.int64)
+    position[order] = np.arange(len(names))
     codes = np.zeros((table.num_rows, len(RANKS)), np.int32)
     for rank, column in columns.items():
-        positions = pc.fill_null(pc.index_in(column.dictionary, value_set=found), -1).to_numpy()
-        rows = pc.fill_null(column.indices, len(positions)).to_numpy()
-        codes[:, RANK_INDEX[rank]] = np.append(positions.astype(np.int64) + 1, 0)[rows]
-    return found, codes
+        found = pc.index_in(column.dictionary, value_set=written)
+        named = np.append(1 + position[place], 0)[pc.fill_null(found, len(place)).to_numpy()]
+        rows = pc.fill_null(column.indices, len(named)).to_numpy()
+        codes[:, RANK_INDEX[rank]] = np.append(named, 0)[rows]
+    return names.take(pa.array(order)), codes, spellings
+
+
+def in_one_spelling(table: pa.Table) -> pa.Table:
+    """The table with each name of its rank columns in the one spelling that is shown; an empty text becomes null.
+
+    >>> in_one_spelling(pa.table({"genus": ["parus", "Parus", ""], "n": [1, 2, 3]})).to_pydict()
+    {'genus': ['Parus', 'Parus', None], 'n': [1, 2, 3]}
+    """
+    names, codes = rank_dictionary(table)
+    for rank in RANKS:
+        if rank in table.column_names:
+            column = codes[:, RANK_INDEX[rank]].astype(np.int64)
+            shown = names.take(pa.array(column - 1, mask=column == 0))
+            table = table.set_column(table.column_names.index(rank), rank, shown)
+    return table
+
+
+def _written(columns: Iterable[pa.DictionaryArray]) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
+    """The distinct names of some columns as they are written, and folded; blank ones are left out."""
+    empty = pa.array([], pa.large_string())
+    written = pa.chunked_array([empty, *(column.dictionary for column in columns)]).unique()
+    chunks = (written.slice(start, _CHUNK).to_pylist() for start in range(0, len(written), _CHUNK))
+    parts = [pa.array([fold(name) for name in chunk], pa.large_string()) for chunk in chunks]
+    folded = pa.chunked_array(parts, pa.large_string()).combine_chunks()
+    named = pc.not_equal(folded, "")
+    return written.filter(named), folded.filter(named)
+
+
+def _merged(
+    written: pa.LargeStringArray, folded: pa.LargeStringArray
+) -> tuple[pa.LargeStringArray, Int[np.ndarray, " written"], dict[str, tuple[str, ...]]]:
+    """One spelling of each name; for each spelling the position of its name; and the names of several spellings."""
+    encoded = folded.dictionary_encode()
+    place = encoded.indices.to_numpy().astype(np.int64)
+    shown = np.full(len(encoded.dictionary), len(written))
+    np.minimum.at(shown, place, np.arange(len(written)))
+    several: dict[str, tuple[str, ...]] = {}
+    if len(shown) < len(written):
+        by_name: dict[int, dict[str, int]] = defaultdict(dict)
+        rows = np.flatnonzero(np.bincount(place)[place] > 1)
+        for row, spelling in zip(rows, written.take(pa.array(rows)).to_pylist(), strict=True):
+            by_name[int(place[row])][spelling] = int(row)
+        for at, row_of in by_name.items():
+            shown[at] = row_of[preferred(row_of)]
+            several[encoded.dictionary[at].as_py()] = tuple(sorted(row_of))
+    return written.take(pa.array(shown)), place, several
 
 
 def _encoded(table: pa.Table, rank: str) -> pa.DictionaryArray:

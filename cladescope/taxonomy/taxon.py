@@ -1,7 +1,8 @@
 """One taxon, known by its full path from the kingdom down, and the lowest common ancestor of several.
 
-A name alone does not identify a taxon: *Oenanthe* is a genus of birds and a genus of plants. A `Taxon` is
-its path, and two taxa are equal only where every rank agrees. A data set's are in `cladescope.taxonomy`.
+A name alone does not identify a taxon: *Oenanthe* is a genus of birds and a genus of plants. A `Taxon` is its path, and two
+taxa are equal only where every rank has the same name, however it is spelt (`cladescope.taxonomy.spelling.fold`). A data
+set's are in `cladescope.taxonomy`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,6 +12,7 @@ from itertools import takewhile
 from typing import Final
 
 from cladescope.errors import TaxonError
+from cladescope.taxonomy.spelling import fold
 
 RANKS: Final[tuple[str, ...]] = ("kingdom", "phylum", "class", "order", "family", "genus", "species")
 """The taxonomic ranks, from the widest to the narrowest, under Darwin Core's names."""
@@ -20,15 +22,19 @@ RANK_INDEX: Final[Mapping[str, int]] = {rank: position for position, rank in enu
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Taxon:
     """A node of the taxonomy. Taxa sort by path; a rank that is not recorded comes before any name.
+
+    Letter case, Unicode form and blanks make no difference to what a taxon is, only to how it is shown.
 
     Raises TaxonError if the path is empty, longer than the ranks, ends in None or holds an empty name.
 
     >>> aves = Taxon(("Animalia", "Chordata", "Aves"))
     >>> print(aves, aves.rank)
     Animalia > Chordata > Aves class
+    >>> aves == Taxon(("ANIMALIA", "chordata", "aves"))
+    True
     """
 
     path: tuple[str | None, ...]
@@ -42,7 +48,7 @@ class Taxon:
 
     @classmethod
     def from_ranks(cls, ranks: Mapping[str, str | None] | Sequence[str | None]) -> "Taxon | None":
-        """The deepest taxon that is named, or None where every rank is null or empty.
+        """The deepest taxon that is named, or None where every rank is null or blank.
 
         `ranks` is a mapping from rank to name (other keys are ignored) or names in the order of `RANKS`.
 
@@ -54,7 +60,7 @@ class Taxon:
         if isinstance(ranks, str):
             raise TaxonError(f"found the text {ranks!r}, expected a name for each rank: use Taxonomy.resolve")
         names = [ranks.get(rank) for rank in RANKS] if isinstance(ranks, Mapping) else ranks
-        path = _trimmed(name or None for name in names)
+        path = _trimmed(name if name and fold(name) else None for name in names)
         return cls(path) if path else None
 
     @property
@@ -68,6 +74,11 @@ class Taxon:
         name = self.path[-1]
         assert name is not None
         return name
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The path as it is compared: each name folded, empty where none is recorded."""
+        return tuple("" if name is None else fold(name) for name in self.path)
 
     @property
     def parent(self) -> "Taxon | None":
@@ -91,15 +102,19 @@ class Taxon:
         >>> Taxon(("Animalia",)).contains(Taxon(("Animalia", None, "Aves")))
         True
         """
-        return other.path[: len(self.path)] == self.path
+        return other.key[: len(self.path)] == self.key
 
     def __str__(self) -> str:
         return " > ".join(name for name in self.path if name is not None)
 
+    def __eq__(self, other: object) -> bool:
+        return self.key == other.key if isinstance(other, Taxon) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
     def __lt__(self, other: object) -> bool:
-        if not isinstance(other, Taxon):
-            return NotImplemented
-        return tuple(name or "" for name in self.path) < tuple(name or "" for name in other.path)
+        return self.key < other.key if isinstance(other, Taxon) else NotImplemented
 
 
 def lca(taxa: Iterable[Taxon]) -> Taxon | None:
@@ -114,8 +129,9 @@ def lca(taxa: Iterable[Taxon]) -> Taxon | None:
     >>> str(lca([Taxon(("Animalia", "Chordata", "Aves")), Taxon(("Animalia", None, "Aves"))]))
     'Animalia'
     """
-    levels = takewhile(lambda names: len(set(names)) == 1, zip(*(taxon.path for taxon in taxa), strict=False))
-    path = _trimmed(names[0] for names in levels)
+    members = list(taxa)
+    levels = takewhile(lambda names: len(set(names)) == 1, zip(*(taxon.key for taxon in members), strict=False))
+    path = _trimmed(members[0].path[: sum(1 for _ in levels)]) if members else ()
     return Taxon(path) if path else None
 
 

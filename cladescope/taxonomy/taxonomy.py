@@ -4,7 +4,7 @@
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -13,10 +13,12 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int, Shaped
 
-from cladescope.errors import InputError, TaxonError
+from cladescope.errors import TaxonError
 from cladescope.phylogeny.tree import Tree
-from cladescope.taxonomy.names import choose, fold, nearest, terms
-from cladescope.taxonomy.rank_table import rank_codes, rank_table
+from cladescope.taxonomy.files import read_rank_columns
+from cladescope.taxonomy.names import choose, nearest, terms
+from cladescope.taxonomy.rank_table import rank_table, spelt_rank_codes
+from cladescope.taxonomy.spelling import fold
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon, lca
 
 __all__ = ["RANKS", "RANK_INDEX", "Taxon", "Taxonomy", "lca"]
@@ -24,6 +26,8 @@ __all__ = ["RANKS", "RANK_INDEX", "Taxon", "Taxonomy", "lca"]
 
 class Taxonomy:
     """Every taxon of a data set, by full path: two taxa of one name and different paths are two taxa.
+
+    Rows that differ only in how a name is spelt (`cladescope.taxonomy.spelling`) are of one taxon, shown in one spelling.
 
     Taxa come rank by rank, kingdoms first; within a rank by their parent, then by name. The order depends on
     the taxa only, never on the order of the rows that they were read from. `Taxon` objects are made on
@@ -36,9 +40,11 @@ class Taxonomy:
     ['Animalia > Chordata > Aves']
     """
 
-    def __init__(self, names: list[str], codes: Int[np.ndarray, "rows ranks"]) -> None:
-        """For `from_table`: sorted names; for each row and rank, 1 + the name's position or 0."""
-        self._names = names
+    def __init__(
+        self, names: list[str], codes: Int[np.ndarray, "rows ranks"], spelt: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        """For `from_table`: sorted names; for each row and rank, 1 + the name's position or 0; names of several spellings."""
+        self._names, self._spelt = names, spelt
         above = np.zeros(len(codes), np.int64)  # 1 + the taxon that a row has reached, 0 above the roots
         self._keys: list[Int[np.ndarray, " taxa"]] = []
         for column in codes.T:
@@ -68,7 +74,8 @@ class Taxonomy:
         >>> len(Taxonomy.from_table(pa.table({"family": ["Paridae", "Corvidae"], "genus": ["Parus", ""]})))
         3
         """
-        return cls(*rank_codes(table))
+        names, codes, spelt = spelt_rank_codes(table)
+        return cls(names.to_pylist(), codes, spelt)
 
     @classmethod
     def from_taxa(cls, taxa: Iterable[Taxon]) -> "Taxonomy":
@@ -85,7 +92,7 @@ class Taxonomy:
 
         Raises InputError if the file is missing, of another kind, damaged or without any rank column.
         """
-        return cls.from_table(_read_table(Path(path)))
+        return cls.from_table(read_rank_columns(Path(path)))
 
     def __len__(self) -> int:
         return len(self._rank)
@@ -172,6 +179,17 @@ class Taxonomy:
             )
         return choose(self._taxa(rows), path, text=text)
 
+    def spellings(self, name: str) -> tuple[str, ...]:
+        """All the ways in which a name is written in the table that the taxa were read from; none where it is not there.
+
+        >>> Taxonomy.from_table(pa.table({"genus": ["Parus", "PARUS"]})).spellings("parus")
+        ('PARUS', 'Parus')
+        """
+        if (several := self._spelt.get(fold(name))) is not None:
+            return several
+        code = self._code(name)
+        return () if code is None else (self._names[code],)
+
     def to_tree(self) -> Tree:
         """The taxonomy as a tree: a nameless root, then one node for each taxon in the order of iteration.
 
@@ -205,8 +223,8 @@ class Taxonomy:
         for rank, name in enumerate(taxon.path):
             if name is None:
                 continue
-            code = bisect_left(self._names, name)
-            if code == len(self._names) or self._names[code] != name:
+            code = self._code(name)
+            if code is None:
                 return None
             keys = self._keys[rank]
             key = (row + 1) * self._base + code + 1
@@ -215,6 +233,12 @@ class Taxonomy:
                 return None
             row = int(self._start[rank]) + position
         return row
+
+    def _code(self, name: str) -> int | None:
+        code = bisect_left(self._names, name)
+        if code < len(self._names) and self._names[code] == name:
+            return code
+        return self._folded.get(fold(name))
 
     def _row(self, taxon: Taxon) -> int:
         row = self._find(taxon)
@@ -251,18 +275,14 @@ class Taxonomy:
         return np.argsort(self._name, kind="stable")
 
     @cached_property
-    def _folded(self) -> dict[str, list[int]]:
-        """Names, by position, that are the same when folded."""
-        folded: dict[str, list[int]] = {}
-        for code, name in enumerate(self._names):
-            folded.setdefault(fold(name), []).append(code)
-        return folded
+    def _folded(self) -> dict[str, int]:
+        """Position of each name, by its folded form."""
+        return {fold(name): code for code, name in enumerate(self._names)}
 
     def _rows_named(self, key: str) -> Int[np.ndarray, " rows"]:
-        codes = np.array(self._folded.get(key, []), np.int64)
-        first, last = np.searchsorted(self._name, [codes, codes + 1], sorter=self._by_name)
-        spans = [self._by_name[start:stop] for start, stop in zip(first, last, strict=True)]
-        return np.sort(np.concatenate([*spans, np.empty(0, np.int64)]))
+        code = self._folded.get(key, -1)
+        first, last = np.searchsorted(self._name, [code, code + 1], sorter=self._by_name) if code >= 0 else (0, 0)
+        return np.sort(self._by_name[first:last])
 
     def _codes(self, rows: Int[np.ndarray, " rows"]) -> Int[np.ndarray, "rows ranks"]:
         """Position of the name at each rank, -1 where none is recorded."""
@@ -281,26 +301,3 @@ class Taxonomy:
     def _taxa(self, rows: Int[np.ndarray, " rows"]) -> tuple[Taxon, ...]:
         names = self._name_or_none[self._codes(rows)].tolist()
         return tuple(Taxon(tuple(path[:stop])) for path, stop in zip(names, self._rank[rows] + 1, strict=True))
-
-
-def _read_table(path: Path) -> pa.Table:
-    from pyarrow import csv, parquet
-
-    if not path.is_file():
-        raise InputError(f"{path} is not a file, expected a taxonomy as CSV or Parquet")
-    try:
-        match path.suffix.lower():
-            case ".parquet":
-                columns = parquet.read_schema(path).names
-                table = parquet.read_table(path, columns=[rank for rank in RANKS if rank in columns])
-            case ".csv":
-                as_text = csv.ConvertOptions(column_types=dict.fromkeys(RANKS, pa.large_string()))
-                table = csv.read_csv(path, convert_options=as_text)
-                columns = table.column_names
-            case suffix:
-                raise InputError(f"{path} ends in {suffix!r}, expected a taxonomy as .csv or .parquet")
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table ({error}): save it again as CSV or Parquet") from error
-    if not set(RANKS) & set(columns):
-        raise InputError(f"{path} has the columns {', '.join(columns)}, expected some of {', '.join(RANKS)}")
-    return table

@@ -62,6 +62,25 @@ def test_rows_come_back_as_they_were_written(tmp_path):
     assert first["latitude"] == 1.5
 
 
+def test_a_clade_is_found_in_all_its_spellings_and_its_namesake_in_another_kingdom_is_not(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    spellings = [
+        "Caf\u00e9a alba",
+        "Cafe\u0301a alba",
+        "caf\u00e9a alba",
+        "Caf\u00e9a\u00a0alba",
+        "Caf\u00e9a\u200b alba",
+    ]
+    labels = [{"kingdom": "Plantae", "species": spelling} for spelling in spellings]
+    store.write(rows(*labels, {"kingdom": "Animalia", "species": spellings[0]}), NO_FAILURES)
+    assert len(store.taxonomy.taxa("species")) == 2
+    for spelling in spellings:
+        assert store.count(within=f"plantae > {spelling}") == 5
+        assert store.count(within=f"Animalia > {spelling}") == 1
+    found = store.search(vector=np.eye(4, dtype=np.float32)[0], within="Plantae", k=5).consensus
+    assert (found.taxon.path[-1], found.share) == (spellings[0], 1.0)
+
+
 def test_columns_that_come_later_are_null_before(tmp_path):
     store = Store.create(tmp_path / "s", CARD)
     store.write(rows({}), NO_FAILURES)

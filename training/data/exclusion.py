@@ -13,7 +13,8 @@ from jaxtyping import Int
 from cladescope.embedding.columns import clean_labels
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS, Taxon
-from cladescope.taxonomy.names import fold, nearest
+from cladescope.taxonomy.names import nearest
+from cladescope.taxonomy.spelling import fold
 from cladescope.training.data.examples import Examples
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,8 @@ from pyarrow import csv
 
 from cladescope.errors import InputError, TaxonError
 from cladescope.taxonomy import RANK_INDEX, RANKS, Taxon, Taxonomy, lca
-from cladescope.taxonomy.names import fold, nearest
+from cladescope.taxonomy.names import nearest
+from cladescope.taxonomy.spelling import fold
 from tests.conftest import SHARED_DATA
 
 REAL = SHARED_DATA / "taxonomy" / "taxonomy.parquet"
