@@ -163,7 +163,7 @@ def _split(options: dict[str, str]) -> tuple[dict[str, object], dict[str, Any]]:
     return transform, model
 
 
-def _typed(text: str) -> str | float | bool:
+def _typed(text: str) -> str | int | float | bool:
     """A value of the model's as the number or truth value that it is written as, else as text.
 
     >>> _typed("8"), _typed("False"), _typed("same")
