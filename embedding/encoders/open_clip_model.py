@@ -5,6 +5,7 @@ import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of, projection_of
 from cladescope.embedding.encoders.weights import (
     Normaliser,
+    cached_or_fetched,
     hash_weights,
-    hub_or_cache,
     memory_errors,
     resolve_device,
     resolve_precision,
@@ -83,8 +84,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
         if address.model.startswith("local-dir:"):
             model, tokenizer = _create(address)
         else:
-            with hub_or_cache(name):
-                model, tokenizer = _create(address)
+            model, tokenizer = cached_or_fetched(name, partial(_create, address))
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
         first = str(error).strip().partition("\n")[0]
         raise EncoderError(

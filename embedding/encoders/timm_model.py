@@ -8,6 +8,7 @@ The vector is the pooled feature before the classifier. Keys after `?` declare t
 import ast
 import difflib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,8 +25,8 @@ from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of
 from cladescope.embedding.encoders.weights import (
     Normaliser,
+    cached_or_fetched,
     hash_weights,
-    hub_or_cache,
     memory_errors,
     resolve_device,
     resolve_precision,
@@ -90,8 +91,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     dtype = resolve_precision(precision, place)
     transform_options, model_options = _split(address.options)
     if address.weights is None:
-        with hub_or_cache(name):
-            model = _create(address, model_options)
+        model = cached_or_fetched(name, partial(_create, address, model_options))
     else:
         model = _create(address, model_options)
         _fill(model, address.weights)
@@ -121,7 +121,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
 
 def _create(address: _Address, options: dict[str, Any]) -> torch.nn.Module:
     pretrained = address.weights is None
-    # With weights to fetch, the other two may be the network's, which `hub_or_cache` explains.
+    # With weights to fetch, the other two may be the network's, which `cached_or_fetched` explains.
     errors = (TypeError, AssertionError) if pretrained else (TypeError, AssertionError, ValueError, RuntimeError)
     try:
         model: torch.nn.Module = timm.create_model(address.backbone, pretrained=pretrained, num_classes=0, **options)

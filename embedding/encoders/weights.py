@@ -1,11 +1,11 @@
 """What the torch encoders share: where they run, what their weights hash to, what to say where no network is."""
 
 import hashlib
-import os
-import socket
-from collections.abc import Iterator
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
+from typing import TypeVar
 
 import huggingface_hub.constants
 import numpy as np
@@ -16,7 +16,10 @@ from cladescope.embedding.encoder import Device, Precision
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 
-PROBE_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+"""How long the hub may take to answer at all."""
+
+Made = TypeVar("Made")
 
 
 def resolve_device(device: Device) -> torch.device:
@@ -78,30 +81,33 @@ def to_unit_vectors(features: torch.Tensor) -> Float32[np.ndarray, "b d"]:
     return unit.cpu().numpy()
 
 
-@contextmanager
-def hub_or_cache(name: str) -> Iterator[None]:
-    """Load from the hub, or from its local cache at once where the network is away.
+def cached_or_fetched(name: str, make: Callable[[], Made]) -> Made:
+    """What `make` makes from files of the hub: from the copies on this machine where all are there, else fetched.
 
-    Without this, a machine without network waits for minutes of repeated tries, even where all files are cached.
+    Everything in `make` first sees the hub's offline mode, which is `local_files_only` for every call; so a model that was
+    fetched once loads without a network, and stays the same. The hub is asked for one answer before files are fetched,
+    since its client would try in vain for minutes.
 
     Raises EncoderError, naming the local alternative, where the files are neither cached nor within reach.
     """
     constants = huggingface_hub.constants
-    before = constants.HF_HUB_OFFLINE
-    reachable = not before and _reachable(constants.ENDPOINT)
-    constants.HF_HUB_OFFLINE = not reachable
+    allowed = not constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = True
     try:
-        yield
+        return make()
     except (OSError, RuntimeError, ValueError) as error:
-        if reachable and not isinstance(error, OSError):
-            raise
-        found = _first_line(error) if reachable else f"{constants.ENDPOINT} is out of reach and no copy is cached here"
-        raise EncoderError(
-            f"cannot get the weights of {name!r} ({found}): connect to the network, or bring the files from a machine "
-            f"that has them and name {_local_alternative(name)}; `pixels` needs no weights"
-        ) from error
+        found, cause = f"{constants.ENDPOINT} is out of reach and no copy is cached here", error
     finally:
-        constants.HF_HUB_OFFLINE = before
+        constants.HF_HUB_OFFLINE = not allowed
+    if allowed and _hub_answers():
+        try:
+            return make()
+        except OSError as error:
+            found, cause = _first_line(error), error
+    raise EncoderError(
+        f"cannot get the weights of {name!r} ({found}): connect to the network, or bring the files from a machine "
+        f"that has them and name {_local_alternative(name)}; `pixels` needs no weights"
+    ) from cause
 
 
 def _local_alternative(name: str) -> str:
@@ -115,12 +121,12 @@ def _first_line(error: BaseException) -> str:
     return lines[0][:200] if lines else type(error).__name__
 
 
-def _reachable(endpoint: str) -> bool:
-    if any(os.environ.get(key) for key in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")):
-        return True
-    address = urlsplit(endpoint)
+def _hub_answers() -> bool:
+    request = urllib.request.Request(huggingface_hub.constants.ENDPOINT, method="HEAD")
     try:
-        with socket.create_connection((address.hostname or "", address.port or 443), timeout=PROBE_SECONDS):
+        with urllib.request.urlopen(request, timeout=ANSWER_SECONDS):
             return True
+    except urllib.error.HTTPError:  # an answer, if an unfriendly one
+        return True
     except OSError:
         return False

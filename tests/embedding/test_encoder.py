@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.embedding.encoders import weights
 from cladescope.errors import EncoderError, StoreError
 from cladescope.index.store import Store
 from tests.conftest import SHARED_DATA, write_checkpoint
@@ -176,10 +177,10 @@ def test_a_timm_backbone_is_filled_from_a_local_file_with_its_declared_transform
 
 
 def test_the_imagenet_backbone_loads_as_the_data_say():
-    weights = SHARED_DATA / "weights" / "mobilenetv2_imagenet.safetensors"
-    if not weights.exists():
+    path = SHARED_DATA / "weights" / "mobilenetv2_imagenet.safetensors"
+    if not path.exists():
         pytest.skip("needs ../shared/data/weights, which is not part of the project")
-    encoder = Encoder.load(f"timm:mobilenetv2_100@{weights}?pad_type=same&mean=0.5&std=0.5&crop_fraction=1")
+    encoder = Encoder.load(f"timm:mobilenetv2_100@{path}?pad_type=same&mean=0.5&std=0.5&crop_fraction=1")
     assert encoder.card.dim == 1280
     assert not encoder.card.has_text
 
@@ -243,6 +244,33 @@ def test_without_a_network_the_local_alternative_is_named_at_once(name, monkeypa
     with pytest.raises(EncoderError, match="out of reach and no copy is cached") as error:
         Encoder.load(name)
     assert "safetensors" in str(error.value)
+
+
+def test_what_is_cached_is_loaded_without_asking_the_hub(monkeypatch):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(weights, "_hub_answers", lambda: pytest.fail("the hub was asked"))
+    seen = []
+    found = weights.cached_or_fetched("x", lambda: seen.append(huggingface_hub.constants.HF_HUB_OFFLINE) or "made")
+    assert (found, seen) == ("made", [True])
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_what_is_not_cached_is_fetched_only_where_the_hub_answers(monkeypatch, answers):
+    import huggingface_hub.constants
+
+    def make():
+        offline.append(huggingface_hub.constants.HF_HUB_OFFLINE)
+        raise FileNotFoundError("no such file in the repository")
+
+    offline = []
+    monkeypatch.setattr(weights, "_hub_answers", lambda: answers)
+    words = "no such file in the repository" if answers else "out of reach"
+    with pytest.raises(EncoderError, match=f"cannot get the weights of 'hf-hub:x/y' .*{words}"):
+        weights.cached_or_fetched("hf-hub:x/y", make)
+    assert offline == ([True, False] if answers else [True])
+    assert not huggingface_hub.constants.HF_HUB_OFFLINE
 
 
 def test_a_batch_that_does_not_fit_the_device_names_the_remedy(checkpoint, monkeypatch):
