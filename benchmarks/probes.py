@@ -31,7 +31,7 @@ def measure(n: int, d: int, species: int) -> None:
     import numpy as np
     import pyarrow as pa
 
-    from cladescope.analysis.probes.pictures import Pictures
+    from cladescope.analysis.pictures import Pictures
     from cladescope.analysis.probes.run import probe
     from cladescope.taxonomy.taxon import RANKS
 

@@ -1,7 +1,5 @@
 """Near-duplicates: pictures whose vectors lie far nearer to each other than pictures of a set usually do."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from jaxtyping import Float, Int, Integer
 from scipy.sparse import coo_array
@@ -44,20 +42,16 @@ def linked(
     return np.unique(pairs, axis=0) if len(pairs) else pairs
 
 
-def same_value(values: Sequence[str | None]) -> Int[np.ndarray, "pairs 2"]:
-    """Pairs that link the rows of one value, such as a content hash, in a chain; None is no value.
+def same_value(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
+    """Pairs that link the rows of one value, such as a number for each content hash, in a chain; -1 is no value.
 
-    >>> same_value(["a", None, "a", None]).tolist()
+    >>> same_value(np.array([0, -1, 0, -1])).tolist()
     [[0, 2]]
     """
-    last: dict[str, int] = {}
-    pairs = []
-    for row, value in enumerate(values):
-        if value is not None:
-            if value in last:
-                pairs.append((last[value], row))
-            last[value] = row
-    return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    known = np.flatnonzero(values >= 0)
+    order = known[np.argsort(values[known], kind="stable")]
+    again = values[order[1:]] == values[order[:-1]]
+    return np.stack([order[:-1][again], order[1:][again]], axis=1).astype(np.int64)
 
 
 def groups(n: int, pairs: Int[np.ndarray, "pairs 2"]) -> list[Int[np.ndarray, " _"]]:
@@ -69,6 +63,8 @@ def groups(n: int, pairs: Int[np.ndarray, "pairs 2"]) -> list[Int[np.ndarray, " 
     return sorted((part.astype(np.int64) for part in parts if len(part) > 1), key=lambda part: (-len(part), part[0]))
 
 
-def mixed(group: Int[np.ndarray, " m"], values: Sequence[object]) -> bool:
-    """Whether the rows of a group have different values; None, an unknown one, differs from nothing."""
-    return len({values[row] for row in group} - {None}) > 1
+def is_mixed(group: Int[np.ndarray, " m"], values: Int[np.ndarray, " n"]) -> bool:
+    """Whether the rows of a group have different values; -1, an unknown one, differs from nothing."""
+    known = values[group]
+    known = known[known >= 0]
+    return bool((known != known[:1]).any())

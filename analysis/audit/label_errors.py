@@ -1,6 +1,5 @@
 """Likely label errors: pictures whose neighbours and whose nearest class mean agree on another taxon."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +9,7 @@ from cladescope.analysis.measures import BLOCK_BYTES
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.arrays import blocks
 from cladescope.taxonomy import RANKS
+from cladescope.taxonomy.rank_table import taxon_codes
 
 MIN_VOTES = 3
 MIN_MEMBERS = 2
@@ -30,24 +30,20 @@ class Suspect:
     """Share of the labelled neighbours in the suggested taxon, less the share in the given one."""
 
 
-def encode_labels(lineages: Sequence[Sequence[str | None]]) -> tuple[Int[np.ndarray, "n ranks"], list[list[str]]]:
-    """A code for the taxon at each rank, -1 where it is missing, and the names behind the codes, rank by rank.
+def uneven_codes(names: Int[np.ndarray, "n ranks"]) -> Int[np.ndarray, "n ranks"]:
+    """Taxa of labels that are recorded unevenly: `taxon_codes` across gaps, numbered in the order of their first pictures.
 
-    A taxon is its kingdom and its name, so that a rank left out in between makes no other taxon of it.
+    Of taxa with equally many votes `find` takes the one that comes first.
 
-    >>> encode_labels([("Animalia", None, "Aves"), ("Animalia", "Chordata", "Aves")])[0][:, :3].tolist()
-    [[0, -1, 0], [0, 0, 0]]
+    >>> uneven_codes(np.array([[1, 3], [1, 2], [1, 0]])).tolist()
+    [[0, 0], [0, 1], [0, -1]]
     """
-    codes = np.full((len(lineages), len(RANKS)), -1, np.int64)
-    names: list[list[str]] = []
-    for rank in range(len(RANKS)):
-        known: dict[tuple[str | None, str], int] = {}
-        for row, lineage in enumerate(lineages):
-            name = lineage[rank] if rank < len(lineage) else None
-            if name:
-                codes[row, rank] = known.setdefault((lineage[0], name), len(known))
-        names.append([name for _, name in known])
-    return codes, names
+    codes = taxon_codes(names, across_gaps=True)
+    for column in codes.T:
+        known = column >= 0
+        _, first, code = np.unique(column[known], return_index=True, return_inverse=True)
+        column[known] = np.argsort(np.argsort(first))[code]
+    return codes
 
 
 def find(
@@ -64,7 +60,7 @@ def find(
     j; a picture labelled i is doubted where its best j is not i and p(j | x) >= t_j. We differ: two thirds of the votes always suffice; the nearest
     class mean, computed without the picture, must be j too; we go from the kingdom down and keep the highest rank.
     A missing rank neither votes nor is doubted, and a taxon of one picture, which cannot vote for itself, is not
-    doubted. Memory: 4 c d bytes for c taxa, and 8 n k for the votes.
+    doubted. `codes` as `uneven_codes` makes them. Memory: 4 c d bytes for c taxa, and 8 n k for the votes.
     """
     found: dict[int, Suspect] = {}
     for rank in range(deepest + 1):

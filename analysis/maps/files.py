@@ -1,74 +1,53 @@
 """A map as files: coordinates, the fitted map, figures, a page that works offline, and what was measured."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
 
-from cladescope.analysis.audit.run import Pictures
 from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.maps.figure import draw_map, save_figure
 from cladescope.analysis.maps.layout import Map
 from cladescope.analysis.maps.page import map_page
-from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
+from cladescope.analysis.maps.run import COLUMNS, DrawnMap
+from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors
 from cladescope.index.store import Store
-from cladescope.taxonomy import RANK_INDEX, RANKS
+from cladescope.taxonomy import RANKS
 
 
-def check_new(folder: Path) -> None:
+def check_new_folder(folder: Path) -> None:
     """Raise InputError unless the folder is new or empty."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: choose another --out")
 
 
-def write_map(
-    fitted: Map, pictures: Pictures, folder: Path, *, rank: str, about: dict[str, Any], placed: Pictures | None = None
-) -> dict[str, Any]:
+def write_map(drawn: DrawnMap, folder: Path) -> dict[str, Any]:
     """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map.html and map.json; return what the last holds.
 
-    With `placed`, the points of other pictures go to placed.parquet. Raises InputError where the folder cannot be written.
+    Points of pictures that are placed go to placed.parquet. Raises InputError where the folder cannot be written.
     """
-    lineages = _lineages(pictures, rank)
-    n, notes = len(fitted.points), []
-    if pictures.left_out:
-        notes.append(f"{pictures.left_out} pictures left out: their vectors have no direction (NaN or zero)")
-    if len(set(lineages)) == 1:
-        notes.append(f"all pictures have the same value, or none, at rank {rank}: use another --color")
-    if repeated := n - len(np.unique(fitted.vectors, axis=0)):
-        notes.append(f"{repeated} vectors repeat another one: how their points lie to each other means nothing")
-    k = min(fitted.neighbours, (n - 1) // 2)
-    measured: dict[str, Any] = {}
-    for name, measure in (("trustworthiness", trustworthiness), ("continuity", continuity)):
-        value, error = measure(fitted.vectors, fitted.points, k=k, seed=about["seed"])
-        measured[name] = {"value": value, "standard_error": error, "neighbours": k, "sampled": min(SAMPLE, n)}
-    summary = {
-        **about,
-        "method": fitted.method,
-        "neighbours": fitted.neighbours,
-        "pictures": n,
-        **measured,
-        "seconds": fitted.seconds,
-        "notes": notes,
-    }
+    pictures, fitted, rank = drawn.pictures, drawn.fitted, drawn.rank
+    lineages = pictures.lineages(rank)
+    n, summary = len(pictures), drawn.summary
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _write_coordinates(pictures, fitted.points, folder / "coordinates.parquet")
         fitted.save(folder / "map.safetensors")
-        if placed is not None and placed.rows:
-            _write_coordinates(placed, fitted.place(placed.vectors), folder / "placed.parquet")
+        if drawn.placed is not None and len(drawn.placed):
+            _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), folder / "placed.parquet")
         title = f"{n:,} pictures by {rank}"
         save_figure(draw_map(fitted.points, lineages, title=title), folder, "map")
-        names = [_told(row) for row in pictures.rows]
-        taxa = {one: found for one in RANKS if len(set(found := _lineages(pictures, one)) - {None}) > 1 or one == rank}
-        page = map_page(fitted.points, names, taxa, rank=rank, title=f"{n:,} pictures")
+        told_apart = [one for one in RANKS if one == rank or pictures.labels(one).max() > 0]
+        taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
+        page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
         (folder / "map.html").write_text(page, encoding="utf-8")
         (folder / "map.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     except OSError as error:
@@ -76,8 +55,19 @@ def write_map(
     return summary
 
 
-def place_onto(store: Store, pictures: Pictures, saved: Path, folder: Path) -> int:
-    """Write placed.parquet: the points of a store's pictures on a map that was drawn before; returns how many they are.
+def place_store(
+    store: Store,
+    saved: Path,
+    folder: Path,
+    *,
+    within: str | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Pictures:
+    """Write placed.parquet: the points of a store's pictures on a map that was drawn before; returns these pictures.
+
+    `saved` is a folder that `write_map` wrote. Pictures are chosen as in `map_store`.
 
     Raises InputError where `saved` holds no map, and StoreError where it is of another encoder.
     """
@@ -87,41 +77,39 @@ def place_onto(store: Store, pictures: Pictures, saved: Path, folder: Path) -> i
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InputError(f"{saved} holds no map ({error}): name a folder that `cladescope map` wrote") from error
     store.check(card)
+    pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _write_coordinates(pictures, fitted.place(pictures.vectors), folder / "placed.parquet")
-    return len(pictures.rows)
+    return pictures
 
 
-def write_drill_down(pictures: Pictures, folder: Path, *, seed: int) -> None:
+def write_drill_down(pictures: Pictures, folder: Path, *, seed: int = 0) -> None:
     """Write drill-down.png, .svg and .pdf; see `drill_down`. Raises InputError as it does."""
-    taxa = {rank: _lineages(pictures, rank) for rank in RANKS}
+    taxa = {rank: pictures.lineages(rank) for rank in RANKS}
     panels = drill_down(pictures.vectors, taxa, seed=seed)
-    figure = draw_drill_down(
-        panels, taxa, title=f"{len(pictures.rows):,} pictures, rank by rank into the largest taxon"
-    )
+    figure = draw_drill_down(panels, taxa, title=f"{len(pictures):,} pictures, rank by rank into the largest taxon")
     with disk_errors(folder):
         save_figure(figure, folder, "drill-down")
 
 
-def _told(row: Mapping[str, Any]) -> str:
-    """The lineage of a picture, and its common name where it has one."""
-    lineage = " > ".join(str(row[rank]) for rank in RANKS if row.get(rank))
-    common = row.get("common_name")
-    return f"{lineage} ({common})" if lineage and common else lineage or str(common or "")
-
-
-def _lineages(pictures: Pictures, rank: str) -> list[tuple[str, ...] | None]:
-    upto = RANKS[: RANK_INDEX[rank] + 1]
-    return [tuple(str(row[r] or "") for r in upto) if row.get(rank) else None for row in pictures.rows]
+def _told(pictures: Pictures) -> list[str]:
+    """The lineage of each picture, and its common name where it has one."""
+    lineages, common = pictures.paths(), pictures.texts("common_name")
+    before, after, nothing = (pa.scalar(text, pa.large_string()) for text in (" (", ")", ""))
+    both = pc.binary_join_element_wise(lineages, before, common, after, nothing)
+    named = pc.coalesce(both, lineages)
+    told: list[str] = pc.if_else(pc.equal(lineages, ""), pc.coalesce(common, nothing), named).to_pylist()
+    return told
 
 
 def _write_coordinates(pictures: Pictures, points: np.ndarray, path: Path) -> None:
-    columns: dict[str, Any] = {
-        name: pa.array([row.get(name) for row in pictures.rows], pa.string()) for name in ("image_id", "uri")
-    }
+    columns: dict[str, Any] = {name: _texts(pictures, name) for name in ("image_id", "uri")}
     columns |= {axis: pa.array(points[:, place]) for place, axis in enumerate("xyz"[: points.shape[1]])}
-    columns |= {
-        name: pa.array([row.get(name) for row in pictures.rows], pa.string()) for name in (*RANKS, "common_name")
-    }
+    columns |= {name: _texts(pictures, name) for name in (*RANKS, "common_name")}
     pq.write_table(pa.table(columns), path)
+
+
+def _texts(pictures: Pictures, name: str) -> pa.ChunkedArray:
+    found = pictures.table[name] if name in pictures.table.column_names else pictures.texts(name)
+    return pc.cast(found, pa.string())

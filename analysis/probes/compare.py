@@ -1,41 +1,47 @@
 """Two encoders over the same pictures: paired differences of the probes that are means over pictures."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int
 
 from cladescope.analysis.measures.bootstrap import percentiles, resampled_ratios
-from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.result import Difference
 from cladescope.analysis.probes.run import Probed
 from cladescope.errors import InputError
 
 
-def matched(sets: list[Pictures]) -> list[Pictures]:
-    """The pictures that every set holds, in one order and with the first set's labels.
+def matched(sets: Sequence[Pictures]) -> list[Pictures]:
+    """The pictures that every set holds, in the first set's order and with its rows.
 
-    Matched by image_id, else by content_hash. Raises InputError where fewer than 3 are shared.
+    Matched by image_id, else by content_hash; of several pictures of one key the first is taken. Raises InputError where
+    fewer than 3 are shared.
     """
-    for keys in ([one.ids for one in sets], [one.hashes for one in sets]):
-        if not all(len(key) == len(one) for key, one in zip(keys, sets, strict=True)):
-            continue
-        places = [{key: row for row, key in reversed([*enumerate(of_set)]) if key} for of_set in keys]
-        shared = [key for key in places[0] if all(key in place for place in places[1:])]
+    first = sets[0]
+    for column in ("image_id", "content_hash"):
+        keys = [one.texts(column) for one in sets]
+        places = [_places(keys[0], of_set) for of_set in keys]
+        # A key that came before is found at the row where it did.
+        shared = np.flatnonzero((places[0] == np.arange(len(first))) & np.all([place >= 0 for place in places], axis=0))
         if len(shared) >= 3:
-            rows = sorted(shared, key=places[0].__getitem__)
-            first = sets[0].take(np.array([places[0][key] for key in rows]))
+            kept = first.take(shared)
             rest = [
-                one.take(np.array([place[key] for key in rows]))
+                replace(one, vectors=one.vectors[place[shared]], table=kept.table)
                 for one, place in zip(sets[1:], places[1:], strict=True)
             ]
-            return [
-                first,
-                *(Pictures(o.vectors, first.codes, first.names, first.lineage, *first_texts(first)) for o in rest),
-            ]
+            return [kept, *rest]
     raise InputError("the stores share fewer than 3 pictures by image_id or content_hash: embed the same pictures")
 
 
-def first_texts(first: Pictures) -> tuple[tuple[str, ...], tuple[str | None, ...], tuple[str | None, ...]]:
-    """Ids, hashes and variants, as they stand beside every encoder's vectors."""
-    return first.ids, first.hashes, first.variant
+def _places(keys: pa.ChunkedArray, of_set: pa.ChunkedArray) -> Int[np.ndarray, " n"]:
+    """For each key its first row in a set, -1 where it is not there."""
+    found = pc.index_in(keys, value_set=of_set.combine_chunks(), skip_nulls=True)
+    places: Int[np.ndarray, " n"] = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    return places
 
 
 def differences(first: Probed, other: Probed, *, name: str, seed: int = 0) -> list[Difference]:

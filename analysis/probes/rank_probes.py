@@ -11,11 +11,10 @@ from cladescope.analysis.measures.average_precision import average_precision
 from cladescope.analysis.measures.bootstrap import bootstrap_interval, percentiles, resampled_ratios
 from cladescope.analysis.measures.by_class import balanced_mean
 from cladescope.analysis.measures.permutations import permuted
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import centroids
-from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.result import N_RESAMPLES, ProbeResult
 from cladescope.errors import InputError
-from cladescope.taxonomy.taxon import RANK_INDEX
 
 N_QUERIES, N_TRAINING, N_RETRIEVED = 5000, 20_000, 5000
 """Pictures asked for their neighbours; pictures that classifiers and variances see; gallery of the retrieval probe."""
@@ -34,7 +33,7 @@ def rank_probes(
 
     Raises InputError where the rank has fewer than two taxa.
     """
-    labels = pictures.labels(RANK_INDEX[rank])[pictures.lineage]
+    labels = pictures.labels(rank)
     known = np.flatnonzero(labels >= 0)
     n_taxa = len(np.unique(labels[known]))
     if n_taxa < 2:

@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.by_class import balanced_mean
 from cladescope.analysis.measures.permutations import permuted
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import geometry, neighbours
-from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.rank_probes import N_QUERIES, SLOW_PERMUTATIONS, Items, rank_probes
 from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult
 from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances
@@ -50,11 +52,13 @@ def probe(
 
     Beside the vectors it takes about 1 GB whatever their number: 4 q c bytes for the scores with class means, and the
     distances of samples of 2,000.
+
+    Raises InputError for fewer than 3 pictures that have a taxon.
     """
     results: list[ProbeResult] = []
-    skipped = [f"{pictures.n_dropped} pictures have no usable vector or no rank and are left out"] * bool(
-        pictures.n_dropped
-    )
+    pictures = usable(pictures)
+    dropped = pictures.n_left_out
+    skipped = [f"{dropped} pictures have no usable vector or no rank and are left out"] if dropped else []
     items: Items = {}
     rng = np.random.default_rng(seed)
     n, k = len(pictures), min(K, len(pictures) - 2)
@@ -86,7 +90,7 @@ def probe(
     results += _shape(pictures, curves, seed=seed)
     if variant is not None:
         try:
-            results += _variants(pictures, seed=seed)
+            results += _variants(pictures, variant, seed=seed)
         except InputError as error:
             skipped.append(f"variant {variant}: {error}")
     parameters = {"sample": sample, "k": k, "n_permutations": n_permutations, "seed": seed, "n_images": n}
@@ -97,11 +101,22 @@ def probe(
     return Probed(report, items)
 
 
+def usable(pictures: Pictures) -> Pictures:
+    """The pictures that have a name at some rank. Raises InputError for fewer than 3."""
+    found = pictures.with_taxa()
+    if len(found) < 3:
+        raise InputError(
+            f"{len(found)} of {len(found) + found.n_left_out} pictures have a vector and a taxon, expected at least 3: "
+            "fill the rank columns, or widen the selection"
+        )
+    return found
+
+
 def _over_all_ranks(
     pictures: Pictures, queries: np.ndarray, nearest: np.ndarray, items: Items, *, n_permutations: int, seed: int
 ) -> Iterator[ProbeResult]:
     """Height of the lowest common ancestor with the nearest, and hierarchical precision of the k nearest."""
-    lineage, codes, k = pictures.lineage, pictures.codes, nearest.shape[1]
+    lineage, codes, k = pictures.lineage, pictures.lineage_codes, nearest.shape[1]
 
     def heights(lineage: np.ndarray) -> np.ndarray:
         found = neighbours.taxonomic_distance(codes[lineage[queries]], codes[lineage[nearest[:, 0]]])
@@ -162,14 +177,15 @@ def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, see
     ]  # fmt: skip
 
 
-def _variants(pictures: Pictures, *, seed: int) -> list[ProbeResult]:
-    values = sorted({value for value in pictures.variant if value})
+def _variants(pictures: Pictures, column: str, *, seed: int) -> list[ProbeResult]:
+    texts = pictures.texts(column)
+    values = sorted(texts.drop_null().unique().to_pylist())
     if len(values) != 2:
         raise InputError(f"the column has {len(values)} values, expected two, such as female and male")
-    labels = pictures.labels(len(RANKS) - 1)[pictures.lineage]
-    rows = np.flatnonzero(np.array([bool(value) for value in pictures.variant]) & (labels >= 0))
-    side = np.array([values.index(pictures.variant[row] or "") for row in rows.tolist()])
-    explained, fisher = variant_separation(pictures.vectors[rows], labels[rows], side)
+    labels = pictures.labels("species")
+    variants = pc.fill_null(pc.index_in(texts, value_set=pa.array(values, texts.type)), -1).to_numpy().astype(np.int64)
+    rows = np.flatnonzero((variants >= 0) & (labels >= 0))
+    explained, fisher = variant_separation(pictures.vectors[rows], labels[rows], variants[rows])
     named = [
         ("variant explained variance", explained, False),
         ("variant Fisher ratio", fisher[np.isfinite(fisher)], True),

@@ -7,11 +7,12 @@ import numpy as np
 from jaxtyping import Float, Int, Num
 
 from cladescope.analysis.measures.bootstrap import percentiles
+from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.analysis.measures.permutations import permuted
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import distance_correlation as distance
 from cladescope.analysis.probes import trees
 from cladescope.analysis.probes.neighbours import taxonomic_distance
-from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.result import ProbeResult
 from cladescope.errors import InputError
 from cladescope.phylogeny.tree import Tree
@@ -24,12 +25,13 @@ class TreeProbes:
 
     def __init__(self, pictures: Pictures, *, n_permutations: int, seed: int, tree: Tree | None = None) -> None:
         """Raises InputError for fewer than 4 lineages and, with a tree, for fewer than 4 shared names."""
-        vectors, there = pictures.centroids()
-        species = pictures.codes[there, -1] > 0
-        self.places, self.rows = np.arange(len(there)), np.empty(0, np.int64)
+        vectors, codes = _centroids(pictures), pictures.lineage_codes
+        species = codes[:, -1] >= 0
+        self.places, self.rows = np.arange(len(codes)), np.empty(0, np.int64)
         self.matching: dict[str, object] = {}
         if tree is not None:
-            binomials = [pictures.names[code - 1] for code in pictures.codes[there[species], -1]]
+            taxa = pictures.taxa("species")
+            binomials = [taxa[code].name for code in codes[species, -1]]
             places, rows = trees.match_tips(binomials, tree)
             matched = set(places)
             unmatched = sorted(name for place, name in enumerate(binomials) if place not in matched)
@@ -45,7 +47,7 @@ class TreeProbes:
         rng = np.random.default_rng([seed, 4])
         some = np.sort(rng.choice(len(self.places), min(N_SPECIES, len(self.places)), replace=False))
         self.sampled = len(some) if len(some) < len(self.places) else None
-        self.codes = pictures.codes[there[self.places[some]]]
+        self.codes = codes[self.places[some]]
         self.vectors = vectors[self.places[some]]
         self.seed, self.n_permutations, self.n_images = seed, n_permutations, len(pictures)
         self.distances = np.clip(1 - self.vectors @ self.vectors.T, 0, None).astype(np.float64)
@@ -148,6 +150,13 @@ class TreeProbes:
             n_permutations=self.n_permutations, n_images=self.n_images, n_taxa=s, sampled=sampled or self.sampled,
             reference=reference, meaning=meaning, higher_is_better=higher_is_better,
         )  # fmt: skip
+
+
+def _centroids(pictures: Pictures) -> Float[np.ndarray, "l d"]:
+    """Mean direction of each lineage."""
+    sums, _ = class_sums(pictures.vectors, pictures.lineage)
+    found: Float[np.ndarray, "l d"] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+    return found
 
 
 def all_distances(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cladescope.analysis.maps.figure import SHOWN
-from cladescope.analysis.probes.compare import differences, matched
-from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.rank_probes import N_QUERIES
 from cladescope.analysis.probes.result import ProbeReport
-from cladescope.analysis.probes.run import N_PERMUTATIONS, probe
+from cladescope.analysis.probes.run import N_PERMUTATIONS
+from cladescope.analysis.probes.stores import probe_stores
 from cladescope.analysis.report.methods import METHODS, OF_RANKS, method_name
 from cladescope.analysis.report.result import RankCount, Report, StoreMap
 from cladescope.errors import InputError
@@ -64,31 +64,14 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
     Raises InputError for a store with fewer than 3 pictures that have a taxon, and for stores that share fewer than 3 pictures.
     """
     config = config or ReportConfig()
-    sets = [
-        _read(one, within=config.within, where=config.where, variant=config.variant) if place == 0 else _read(one)
-        for place, one in enumerate(stores)
-    ]
-    totals = tuple(len(one) for one in sets)
-    if len(sets) > 1:
-        sets = matched(sets)
     labels = _labels(stores)
-    probed = []
-    for label, one, pictures in zip(labels, stores, sets, strict=True):
-        logger.info("%s: probing %s pictures", label, f"{len(pictures):,}")
-        probed.append(
-            probe(
-                pictures, store=str(one.path), store_version=one.version, encoder=one.card.to_dict(), tree=config.tree,
-                variant=config.variant, sample=config.sample, n_permutations=config.permutations, seed=config.seed,
-            )
-        )  # fmt: skip
-    found = tuple(
-        difference
-        for label, other in zip(labels[1:], probed[1:], strict=True)
-        for difference in differences(probed[0], other, name=label, seed=config.seed)
-    )
-    reports = tuple(one.report for one in probed)
+    probed = probe_stores(
+        stores, names=labels, tree=config.tree, variant=config.variant, within=config.within, where=config.where,
+        sample=config.sample, n_permutations=config.permutations, seed=config.seed,
+    )  # fmt: skip
+    reports, sets = probed.reports, probed.pictures
     reasons = list(dict.fromkeys(reason for report in reports for reason in [*report.skipped, *_absent(report)]))
-    ranks = tuple(_count(sets[0], place) for place in range(len(RANKS)))
+    ranks = tuple(_count(sets[0], rank) for rank in RANKS)
     maps = []
     if config.map_sample:
         rank = config.color or _rank_of_colours(sets[0])
@@ -110,16 +93,9 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
         "seed": config.seed,
     }
     return Report(
-        labels=tuple(labels), totals=totals, ranks=ranks, n_images=len(sets[0]), probes=reports, differences=found,
+        labels=tuple(labels), totals=probed.totals, ranks=ranks, n_images=len(sets[0]), probes=reports, differences=probed.differences,
         maps=tuple(maps), not_measured=tuple(reasons), settings=settings,
     )  # fmt: skip
-
-
-def _read(store: Store, **selection: str | None) -> Pictures:
-    try:
-        return Pictures.of_store(store, **selection)
-    except InputError as error:
-        raise InputError(f"{store.path}: {error}") from error
 
 
 def _labels(stores: Sequence[Store]) -> list[str]:
@@ -136,12 +112,10 @@ def _labels(stores: Sequence[Store]) -> list[str]:
     return [label if labels.count(label) == 1 else f"{label} ({place})" for place, label in enumerate(labels, start=1)]
 
 
-def _count(pictures: Pictures, place: int) -> RankCount:
-    labels = pictures.labels(place)[pictures.lineage]
+def _count(pictures: Pictures, rank: str) -> RankCount:
+    labels = pictures.labels(rank)
     known = labels[labels >= 0]
-    return RankCount(
-        rank=RANKS[place], taxa=len(np.unique(known)), pictures=len(known), missing=len(labels) - len(known)
-    )
+    return RankCount(rank=rank, taxa=len(np.unique(known)), pictures=len(known), missing=len(labels) - len(known))
 
 
 def _absent(report: ProbeReport) -> list[str]:
@@ -161,31 +135,25 @@ def _absent(report: ProbeReport) -> list[str]:
 
 def _rank_of_colours(pictures: Pictures) -> str:
     """The narrowest rank whose largest taxa, as many as have colours, hold four fifths of the pictures; else the broadest named."""
-    named = []
-    for place, rank in enumerate(RANKS):
-        labels = pictures.labels(place)[pictures.lineage]
-        sizes = np.sort(np.bincount(labels[labels >= 0]))[::-1] if (labels >= 0).any() else np.zeros(1, np.int64)
+    widest, narrowest = None, None
+    for rank in RANKS:
+        labels = pictures.labels(rank)
+        sizes = np.sort(np.bincount(labels[labels >= 0]))[::-1]
+        if len(sizes):
+            widest = widest or rank
         if sizes[:SHOWN].sum() >= COLOURED * len(labels):
-            named.append(rank)
-    return (
-        named[-1] if named else next(rank for place, rank in enumerate(RANKS) if (pictures.codes[:, place] > 0).any())
-    )
+            narrowest = rank
+    found = narrowest or widest
+    assert found is not None  # pictures that are probed have a taxon
+    return found
 
 
 def _map(pictures: Pictures, label: str, rank: str, *, seed: int) -> StoreMap:
-    from cladescope.analysis.maps.layout import fit_map
-    from cladescope.analysis.maps.quality import continuity, trustworthiness
+    from cladescope.analysis.maps.run import draw
 
-    fitted = fit_map(pictures.vectors, seed=seed)
-    k = min(fitted.neighbours, (len(pictures) - 1) // 2)
-    place = RANKS.index(rank)
-    paths = [
-        tuple(pictures.names[code - 1] if code else "" for code in codes[: place + 1]) if codes[place] else None
-        for codes in pictures.codes.tolist()
-    ]
+    drawn = draw(pictures, rank=rank, seed=seed)
     return StoreMap(
-        label=label, rank=rank, ids=pictures.ids, points=fitted.points, neighbours=k,
-        lineages=tuple(paths[row] for row in pictures.lineage.tolist()),
-        trustworthiness=trustworthiness(fitted.vectors, fitted.points, k=k, seed=seed),
-        continuity=continuity(fitted.vectors, fitted.points, k=k, seed=seed),
+        label=label, rank=rank, ids=tuple(pictures.texts("image_id").to_pylist()), points=drawn.points,
+        neighbours=drawn.neighbours, lineages=tuple(pictures.lineages(rank)), trustworthiness=drawn.trustworthiness,
+        continuity=drawn.continuity,
     )  # fmt: skip

@@ -30,18 +30,13 @@ def audit(
     Example: cladescope audit photos.store --out audit
     """
     from cladescope.analysis.audit.files import write_audit
-    from cladescope.analysis.audit.run import Pictures
-    from cladescope.analysis.audit.run import audit as find
+    from cladescope.analysis.audit.run import audit_store
     from cladescope.index.store import Store
 
-    opened = Store.open(store)
-    other = None
-    if against is not None:
-        second = Store.open(against)
-        second.check(opened.card)
-        other = Pictures.of_store(second)
-    pictures = Pictures.of_store(opened, split=split, where=where, within=within, limit=limit, seed=seed)
-    found = find(pictures, split=split, against=other, rank=rank)
+    found = audit_store(
+        Store.open(store), split=split, against=None if against is None else Store.open(against), rank=rank,
+        within=within, where=where, limit=limit, seed=seed,
+    )  # fmt: skip
     files = write_audit(found, out)
     if json:
         print_json({"store": str(store), **found.summary, "files": [str(path) for path in files]})

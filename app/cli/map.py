@@ -1,9 +1,8 @@
 """`cladescope map`: the vectors of a store as points, in tables and figures."""
 
 from enum import StrEnum
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -46,48 +45,30 @@ def map_(
 
     Example: cladescope map photos.store --color family --out map
     """
-    from cladescope.analysis.audit.run import Pictures
-    from cladescope.analysis.maps.files import check_new, place_onto, write_drill_down, write_map
-    from cladescope.analysis.maps.layout import fit_map
-    from cladescope.errors import InputError
+    from cladescope.analysis.maps.files import check_new_folder, place_store, write_drill_down, write_map
+    from cladescope.analysis.maps.run import map_store
     from cladescope.index.store import Store
-    from cladescope.taxonomy import RANKS
 
-    if color not in RANKS:
-        raise InputError(f"--color {color} is no rank: use one of {', '.join(RANKS)}")
-    check_new(out)
-    opened = Store.open(store)
-    placed = None
-    if place is not None:
-        second = Store.open(place)
-        second.check(opened.card)
-        placed = Pictures.of_store(second)
+    check_new_folder(out)
     if onto is not None and (place is not None or drill_down):
         raise typer.BadParameter("--onto draws no map: leave out --place and --drill-down")
-    pictures = Pictures.of_store(opened, where=where, within=within, limit=limit, seed=seed)
+    opened = Store.open(store)
     if onto is not None:
-        n = place_onto(opened, pictures, onto, out)
+        pictures = place_store(opened, onto, out, within=within, where=where, limit=limit, seed=seed)
         if json:
-            print_json({"store": str(store), "map": str(onto), "placed": n, "left_out": pictures.left_out})
+            print_json(
+                {"store": str(store), "map": str(onto), "placed": len(pictures), "left_out": pictures.n_left_out}
+            )
         else:
-            say(f"{n:,} pictures placed: {out / 'placed.parquet'}")
+            say(f"{len(pictures):,} pictures placed: {out / 'placed.parquet'}")
         return
-    fitted = fit_map(pictures.vectors, method=method.value, dim=dim, neighbours=neighbours, seed=seed)
-    about: dict[str, Any] = {
-        "store": str(store),
-        "store_version": opened.version,
-        "encoder": opened.card.to_dict(),
-        "color": color,
-        "dim": dim,
-        "seed": seed,
-        "within": within,
-        "where": where,
-        "limit": limit,
-        "versions": {name: version(name) for name in ("cladescope", "umap-learn", "scikit-learn", "numpy")},
-    }
-    summary = write_map(fitted, pictures, out, rank=color, about=about, placed=placed)
+    drawn = map_store(
+        opened, color=color, method=method.value, dim=dim, neighbours=neighbours, within=within, where=where, limit=limit,
+        place=None if place is None else Store.open(place), seed=seed,
+    )  # fmt: skip
+    summary = write_map(drawn, out)
     if drill_down:
-        write_drill_down(pictures, out, seed=seed)
+        write_drill_down(drawn.pictures, out, seed=seed)
     if json:
         print_json(summary)
         return

@@ -34,9 +34,7 @@ def probe(
 
     Example: cladescope probe photos.store --out probes
     """
-    from cladescope.analysis.probes.compare import differences, matched
-    from cladescope.analysis.probes.pictures import Pictures
-    from cladescope.analysis.probes.run import probe as measure
+    from cladescope.analysis.probes.stores import probe_stores
     from cladescope.analysis.probes.training_curve import draw_training_curve
     from cladescope.files import write_json
     from cladescope.index.files import disk_errors
@@ -47,30 +45,18 @@ def probe(
         raise typer.BadParameter("--curve is of several stores: give --compare")
     phylogeny = None if tree is None else read_tree(tree)
     stores = [Store.open(path) for path in (store, *(compare or []))]
-    # The others are brought to the first one's pictures, so that its selection is theirs.
-    sets = [Pictures.of_store(one, within=within, where=where, variant=variant) for one in stores[:1]]
-    sets += [Pictures.of_store(one) for one in stores[1:]]
+    probed = probe_stores(
+        stores, tree=phylogeny, variant=variant, within=within, where=where, sample=sample, n_permutations=permutations,
+        seed=seed,
+    )  # fmt: skip
+    reports, found = probed.reports, probed.differences
     if compare:
-        totals = [len(one) for one in sets]
-        sets = matched(sets)
-        say(f"{len(sets[0]):,} pictures are in every store, of {' and '.join(f'{total:,}' for total in totals)}")
-    probed = [
-        measure(
-            pictures, store=str(one.path), store_version=one.version, encoder=one.card.to_dict(), tree=phylogeny,
-            variant=variant, sample=sample, n_permutations=permutations, seed=seed,
-        )
-        for one, pictures in zip(stores, sets, strict=True)
-    ]  # fmt: skip
-    found = [
-        difference
-        for one, other in zip(stores[1:], probed[1:], strict=True)
-        for difference in differences(probed[0], other, name=str(one.path), seed=seed)
-    ]
-    for place, one in enumerate(probed):
-        one.report.write(out / ("probes.json" if not place else f"probes-{place + 1}.json"))
+        n, totals = len(probed.pictures[0]), " and ".join(f"{total:,}" for total in probed.totals)
+        say(f"{n:,} pictures are in every store, of {totals}")
+    for place, report in enumerate(reports):
+        report.write(out / ("probes.json" if not place else f"probes-{place + 1}.json"))
     if found:
         write_json(out / "differences.json", {"differences": [asdict(difference) for difference in found]})
-    reports = [one.report for one in probed]
     if curve:
         figure = draw_training_curve(reports, [one.path.stem for one in stores])
         with disk_errors(out):

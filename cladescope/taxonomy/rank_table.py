@@ -122,6 +122,48 @@ def _merged(
     return written.take(pa.array(shown)), place, several
 
 
+def path_codes(names: Int[np.ndarray, "n ranks"]) -> Int[np.ndarray, "n ranks"]:
+    """A number for each row's path from the kingdom down to each rank, equal where two paths are equal up to there.
+
+    `names` are codes of names as `rank_codes` gives them. Numbers of a rank count from 0 in the order of the sorted paths; a
+    rank without a name counts as a name before all others, so that the last column numbers whole lineages. Peak memory is
+    about 90 bytes a row.
+
+    >>> path_codes(np.array([[1, 2], [1, 0], [2, 2]])).tolist()
+    [[0, 1], [0, 0], [1, 2]]
+    """
+    found = np.empty(names.shape, np.int64)
+    n_names = int(names.max(initial=0)) + 1
+    above = np.zeros(len(names), np.int64)
+    for rank in range(names.shape[1]):
+        _, above = np.unique(above * n_names + names[:, rank], return_inverse=True)
+        found[:, rank] = above
+    return found
+
+
+def taxon_codes(names: Int[np.ndarray, "n ranks"], *, across_gaps: bool = False) -> Int[np.ndarray, "n ranks"]:
+    """A number for each row's taxon at each rank, counted from 0 in the order of the sorted paths; -1 where it has none.
+
+    A taxon is its full path, so that homonyms differ. With `across_gaps` it is its kingdom and its name, so that a rank that
+    is left out in between makes no other taxon of it: for labels that are recorded unevenly. `names` as for `path_codes`.
+
+    >>> _, names = rank_codes(pa.table({"kingdom": ["A", "A"], "phylum": ["B", None], "class": ["C", "C"]}))
+    >>> taxon_codes(names)[:, :3].tolist()
+    [[0, 0, 1], [0, -1, 0]]
+    >>> taxon_codes(names, across_gaps=True)[:, :3].tolist()
+    [[0, 0, 0], [0, -1, 0]]
+    """
+    if across_gaps:
+        paths = names[:, :1].astype(np.int64) * (int(names.max(initial=0)) + 1) + names
+    else:
+        paths = path_codes(names)
+    found = np.full(names.shape, -1, np.int64)
+    for rank in range(names.shape[1]):
+        named = names[:, rank] > 0
+        found[named, rank] = np.unique(paths[named, rank], return_inverse=True)[1]
+    return found
+
+
 def _encoded(table: pa.Table, rank: str) -> pa.DictionaryArray:
     if table.column_names.count(rank) > 1:
         raise InputError(

@@ -2,12 +2,14 @@ import csv
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
-from cladescope.analysis.audit import duplicates, label_errors, outliers
+from cladescope.analysis.audit import duplicates, outliers
 from cladescope.analysis.audit.files import write_audit
-from cladescope.analysis.audit.run import Pictures, audit
+from cladescope.analysis.audit.run import audit
+from cladescope.analysis.pictures import Pictures
 from cladescope.arrays import normalise
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.records import Record
@@ -42,14 +44,14 @@ def clade(seed=0):
 
 
 def pictures_of(vectors, lineages, **columns):
-    rows = [
-        {"image_id": f"i{i}", "uri": f"/{i}", "content_hash": f"h{i}", **dict(zip(RANKS, names, strict=True))}
-        for i, names in enumerate(lineages)
-    ]
-    for name, values in columns.items():
-        for row, value in zip(rows, values, strict=True):
-            row[name] = value
-    return Pictures(rows, vectors, 0)
+    names = dict(zip(RANKS, zip(*lineages, strict=True), strict=True))
+    rows = {
+        "image_id": [f"i{i}" for i in range(len(lineages))],
+        "uri": [f"/{i}" for i in range(len(lineages))],
+        "content_hash": [f"h{i}" for i in range(len(lineages))],
+        **{rank: pa.array(column, pa.string()) for rank, column in names.items()},
+    }
+    return Pictures(vectors, pa.table({**rows, **columns}))
 
 
 def numbers(table):
@@ -166,8 +168,7 @@ def test_leaks_are_groups_on_both_sides_of_a_split():
 def test_pictures_that_another_set_holds_are_leaks():
     vectors, lineages = clade()
     pictures = pictures_of(vectors, lineages)
-    rows = [{"image_id": "other", "uri": "/other", "content_hash": "h7"}]
-    other = Pictures(rows, vectors[7:8], 0)
+    other = Pictures(vectors[7:8], pa.table({"image_id": ["other"], "uri": ["/other"], "content_hash": ["h7"]}))
     found = audit(pictures, against=other)
     assert [(row["by"], row["side"]) for row in found.leaks] == [
         ("content_hash", "store"),
@@ -186,7 +187,7 @@ def test_noise_pictures_are_the_farthest_outliers():
 
 def test_a_small_taxon_is_compared_within_a_wider_one():
     vectors, lineages = clade()
-    codes, _ = label_errors.encode_labels(lineages)
+    codes = pictures_of(vectors, lineages).codes
     few = np.r_[0:4, EACH : 3 * EACH]
     found = outliers.find(vectors[few], codes[few])
     assert {RANKS[rank] for rank in found.compared[:4]} == {"family"}
@@ -272,7 +273,7 @@ def test_missing_pictures_leave_grey_tiles(photo_store, tmp_path):
 
 def test_a_limit_draws_the_same_pictures_for_a_seed(photo_store):
     def drawn(seed):
-        return [row["image_id"] for row in Pictures.of_store(photo_store, limit=10, seed=seed).rows]
+        return Pictures.of_store(photo_store, limit=10, seed=seed).table["image_id"].to_pylist()
 
     assert drawn(1) == drawn(1) != drawn(2)
     assert len(drawn(1)) == 10
@@ -308,5 +309,5 @@ def test_a_vector_without_direction_is_left_out_and_said(tmp_path):
     store = Store.create(tmp_path / "zero.store", CARD)
     store.write(images_table(records, stored, (), {}), failures_table([]))
     pictures = Pictures.of_store(store)
-    assert "i4" not in {row["image_id"] for row in pictures.rows}
+    assert "i4" not in pictures.table["image_id"].to_pylist()
     assert "1 pictures left out" in audit(pictures).summary["notes"][0]

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import skew, spearmanr
 
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import centroids, distance_correlation, geometry, neighbours, trees
-from cladescope.analysis.probes.pictures import Pictures
 from cladescope.analysis.probes.result import ProbeReport
 from cladescope.analysis.probes.run import probe
 from cladescope.analysis.probes.training_curve import draw_training_curve
@@ -163,7 +163,7 @@ def test_a_report_comes_back_from_json(simulated, tmp_path):
 
 def test_too_few_pictures_are_refused():
     with pytest.raises(InputError, match="expected at least 3"):
-        Pictures.of_table(np.full((4, 3), np.nan, np.float32), rank_table([Taxon(("Animalia",))] * 4))
+        probe(Pictures.of_table(np.full((4, 3), np.nan, np.float32), rank_table([Taxon(("Animalia",))] * 4)))
 
 
 def test_one_species_of_copies_leaves_out_what_cannot_be_measured():

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from cladescope.analysis.probes.pictures import Pictures
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.run import probe
 from cladescope.analysis.report.files import write_report
 from cladescope.analysis.report.methods import METHODS, OF_RANKS, OF_SHAPE, OF_TREES, OF_VARIANTS, method_name

@@ -1,0 +1,151 @@
+"""A map of a store's pictures: read, laid out, and measured; what is written of it is `files`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from cladescope.analysis.maps.layout import Map, fit_map
+from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
+from cladescope.analysis.pictures import Pictures
+from cladescope.errors import InputError
+from cladescope.index.store import Store
+from cladescope.taxonomy import RANKS
+
+COLUMNS = ("image_id", "uri", "common_name")
+"""What is read of a picture beside its ranks."""
+PACKAGES = ("cladescope", "umap-learn", "scikit-learn", "numpy")
+"""Whose versions stand in map.json."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DrawnMap:
+    """Pictures and their points, and how far the points can be trusted."""
+
+    pictures: Pictures
+    fitted: Map
+    rank: str
+    """The rank by which it is coloured."""
+    neighbours: int
+    """How many nearest neighbours were asked for the two measures."""
+    trustworthiness: tuple[float, float]
+    """Value and standard error over at most `quality.SAMPLE` points; see `quality.trustworthiness`."""
+    continuity: tuple[float, float]
+    placed: Pictures | None = None
+    """Pictures of another store that are placed on the map."""
+    about: Mapping[str, Any] = field(default_factory=dict)
+    """Where it comes from: store, encoder, settings and versions."""
+
+    @property
+    def points(self) -> Float32[np.ndarray, "n m"]:
+        """Coordinates of the pictures."""
+        return self.fitted.points
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know: pictures left out, a rank of one value, repeated vectors."""
+        found, labels = [], self.pictures.labels(self.rank)
+        if n_left_out := self.pictures.n_left_out:
+            found.append(f"{n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
+        if (labels == labels[0]).all():
+            found.append(f"all pictures have the same value, or none, at rank {self.rank}: use another --color")
+        vectors = self.fitted.vectors
+        if repeated := len(vectors) - len(np.unique(vectors, axis=0)):
+            found.append(f"{repeated} vectors repeat another one: how their points lie to each other means nothing")
+        return found
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """As plain values that JSON knows: what map.json holds."""
+        n = len(self.pictures)
+        measured = {
+            name: {"value": value, "standard_error": error, "neighbours": self.neighbours, "sampled": min(SAMPLE, n)}
+            for name, (value, error) in (
+                ("trustworthiness", self.trustworthiness),
+                ("continuity", self.continuity),
+            )
+        }
+        return {
+            **self.about,
+            "method": self.fitted.method,
+            "neighbours": self.fitted.neighbours,
+            "pictures": n,
+            **measured,
+            "seconds": self.fitted.seconds,
+            "notes": self.notes,
+        }
+
+
+def map_store(
+    store: Store,
+    *,
+    color: str = "order",
+    method: str = "umap",
+    dim: int = 2,
+    neighbours: int = 15,
+    within: str | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+    place: Store | None = None,
+    seed: int = 0,
+) -> DrawnMap:
+    """Lay out the pictures of a store, of a clade or under a condition, or `limit` of them drawn at random; see `fit_map`.
+
+    `color` is the rank by which it is coloured. All pictures of `place`, a store of the same encoder, are placed on the map.
+
+    Raises InputError for a word that is no rank and for too few pictures, StoreError where `place` is of another encoder.
+
+        drawn = map_store(Store.open("photos.store"), color="family")
+        drawn.points, drawn.pictures.labels("family"), drawn.trustworthiness
+    """
+    if color not in RANKS:
+        raise InputError(f"--color {color} is no rank: use one of {', '.join(RANKS)}")
+    placed = None
+    if place is not None:
+        place.check(store.card)
+        placed = Pictures.of_store(place, columns=COLUMNS)
+    pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
+    about = {
+        "store": str(store.path),
+        "store_version": store.version,
+        "encoder": store.card.to_dict(),
+        "color": color,
+        "dim": dim,
+        "seed": seed,
+        "within": within,
+        "where": where,
+        "limit": limit,
+        "versions": {name: version(name) for name in PACKAGES},
+    }
+    return draw(
+        pictures, rank=color, method=method, dim=dim, neighbours=neighbours, placed=placed, about=about, seed=seed
+    )
+
+
+def draw(
+    pictures: Pictures,
+    *,
+    rank: str,
+    method: str = "umap",
+    dim: int = 2,
+    neighbours: int = 15,
+    placed: Pictures | None = None,
+    about: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> DrawnMap:
+    """Lay out pictures that are in memory, and measure how far they keep their neighbours. Raises as `fit_map` does."""
+    fitted = fit_map(pictures.vectors, method=method, dim=dim, neighbours=neighbours, seed=seed)
+    k = min(fitted.neighbours, (len(pictures) - 1) // 2)
+    return DrawnMap(
+        pictures=pictures,
+        fitted=fitted,
+        rank=rank,
+        neighbours=k,
+        trustworthiness=trustworthiness(fitted.vectors, fitted.points, k=k, seed=seed),
+        continuity=continuity(fitted.vectors, fitted.points, k=k, seed=seed),
+        placed=placed,
+        about=about or {},
+    )

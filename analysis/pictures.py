@@ -1,0 +1,261 @@
+"""Labelled pictures in memory: unit vectors, the rows that go with them as an Arrow table, and their taxa as numbers.
+
+Everything in `analysis` that needs the pictures of a store reads them here. What the numbers are used for is elsewhere.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Float, Int, Real
+
+from cladescope.arrays import has_direction, normalise
+from cladescope.errors import InputError, TaxonError
+from cladescope.index.store import Store
+from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
+from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
+
+COLUMNS = ("image_id", "uri", "content_hash", "observation_id", "common_name")
+"""Columns that are read beside the seven ranks where no others are named."""
+NO_DIRECTION, NO_TAXON = "vector without direction", "no taxon"
+"""Reasons for which pictures are left out: a vector that is NaN, infinite or zero; labels without any rank."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """n pictures: 4 n d bytes of vectors, the table, and 120 n bytes once taxa are asked for.
+
+    Vectors, labels and rows reach NumPy, scikit-learn and pandas as they are:
+
+    >>> table = pa.table({"family": ["Paridae", "Corvidae", "Paridae"], "genus": ["Parus", "Corvus", None]})
+    >>> pictures = Pictures.of_table(np.array([[3.0, 4.0], [0.0, 1.0], [1.0, 0.0]]), table)
+    >>> pictures.vectors[0], pictures.labels("family")
+    (array([0.6, 0.8], dtype=float32), array([1, 0, 1]))
+    >>> pictures.table.to_pandas()["genus"].isna().tolist()
+    [False, False, True]
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> knn = KNeighborsClassifier(1).fit(pictures.vectors, pictures.labels("family"))
+    >>> [pictures.taxa("family")[label].name for label in knn.predict(pictures.vectors)]
+    ['Paridae', 'Corvidae', 'Paridae']
+    """
+
+    vectors: Float[np.ndarray, "n d"]
+    """Unit vectors in float32; or float16 as stored, where that was asked for."""
+    table: pa.Table
+    """A row a picture: its ranks and whatever else was read of it."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Pictures that were asked for and are not among the n, by reason."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError where vectors and rows are not equally many."""
+        if len(self.vectors) != self.table.num_rows:
+            raise InputError(
+                f"found {len(self.vectors)} vectors and {self.table.num_rows} rows, expected a row a vector"
+            )
+
+    @classmethod
+    def of_table(cls, vectors: Real[np.ndarray, "n d"], table: pa.Table) -> "Pictures":
+        """Of vectors of any length and a table with columns for ranks; vectors without direction are left out, and counted.
+
+        >>> Pictures.of_table(np.array([[2.0, 0.0], [0.0, 0.0]]), pa.table({"genus": ["Parus", "Pica"]})).left_out
+        {'vector without direction': 1}
+        """
+        good = has_direction(vectors)
+        if good.all():
+            return cls(_unit(vectors), table)
+        return cls(_unit(vectors[good]), table.filter(pa.array(good)), {NO_DIRECTION: int((~good).sum())})
+
+    @classmethod
+    def of_store(
+        cls,
+        store: Store,
+        *,
+        within: str | None = None,
+        where: str | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+        columns: Sequence[str] = COLUMNS,
+        as_stored: bool = False,
+    ) -> "Pictures":
+        """The pictures of a store in the order of insertion, of a clade or under a condition, or `limit` of them drawn at random.
+
+        Rows have the seven ranks and the `columns` named. With `as_stored` vectors stay float16: 2 n d bytes. Blocks are read
+        one by one, so that nothing but the result grows with n.
+
+        Raises InputError for a column that the store does not have, and what `Store.condition` raises.
+        """
+        there = store.schema.names
+        if missing := [name for name in columns if name not in {*there, *COLUMNS}]:
+            shown = ", ".join(name for name in there if name != "vector")
+            raise InputError(f"no column {missing[0]!r} in {store.path}: its columns are {shown}")
+        names = [name for name in dict.fromkeys([*RANKS, *columns]) if name in there]
+        n = store.count(within=within, where=where)
+        chosen = np.ones(n, bool)
+        if limit is not None and limit < n:
+            chosen[:] = False
+            chosen[np.random.default_rng(seed).choice(n, limit, replace=False)] = True
+        vectors = np.empty((int(chosen.sum()), store.card.dim), np.float16 if as_stored else np.float32)
+        parts: list[pa.RecordBatch] = []
+        start, filled, n_bad = 0, 0, 0
+        for batch in store.scan([*names, "vector"], condition=store.condition(within=within, where=where)):
+            # Rows that were added since they were counted are not among the chosen.
+            rows = np.flatnonzero(chosen[start : start + batch.num_rows])
+            start += batch.num_rows
+            block = stored_vectors(batch)[rows]
+            good = has_direction(block)
+            n_bad += int((~good).sum())
+            stop = filled + int(good.sum())
+            vectors[filled:stop] = block[good] if as_stored else _unit(block[good])
+            filled = stop
+            part = batch.select(names)
+            parts.append(part if len(rows) == batch.num_rows and good.all() else part.take(pa.array(rows[good])))
+        schema = parts[0].schema if parts else pa.schema([store.schema.field(name) for name in names])
+        table = pa.Table.from_batches(parts, schema=schema)
+        return cls(vectors[:filled], table, {NO_DIRECTION: n_bad} if n_bad else {})
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    @property
+    def n_left_out(self) -> int:
+        """How many pictures were left out, for whatever reason."""
+        return sum(self.left_out.values())
+
+    # Taxa
+
+    @cached_property
+    def _names(self) -> tuple[list[str], Int[np.ndarray, "n ranks"]]:
+        return rank_codes(self.table)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all ranks, sorted."""
+        return self._names[0]
+
+    @property
+    def name_codes(self) -> Int[np.ndarray, "n ranks"]:
+        """For each picture and rank 1 + the name's position in `names`, 0 for none; see `rank_codes`."""
+        return self._names[1]
+
+    @cached_property
+    def codes(self) -> Int[np.ndarray, "n ranks"]:
+        """Number of each picture's taxon at each rank, by its full path; -1 where it has none. See `taxon_codes`."""
+        return taxon_codes(self.name_codes)
+
+    def labels(self, rank: str) -> Int[np.ndarray, " n"]:
+        """Number of each picture's taxon at a rank, by its full path; -1 where it has none. Raises TaxonError for another word."""
+        return self.codes[:, _place(rank)]
+
+    def taxa(self, rank: str) -> tuple[Taxon, ...]:
+        """The taxon of each number in `labels`. Raises TaxonError for a word that is no rank."""
+        labels, place = self.labels(rank), _place(rank)
+        numbers, first = np.unique(labels, return_index=True)
+        paths = self.name_codes[first[numbers >= 0], : place + 1].tolist()
+        return tuple(Taxon(tuple(self.names[code - 1] if code else None for code in path)) for path in paths)
+
+    def lineages(self, rank: str) -> list[tuple[str, ...] | None]:
+        """Each picture's path down to a rank, with "" for what is left out in between; None where it has no name at the rank.
+
+        >>> Pictures(np.eye(2), pa.table({"kingdom": ["A", "A"], "class": ["C", None]})).lineages("class")
+        [('A', '', 'C'), None]
+        """
+        paths = [tuple(name or "" for name in taxon.path) for taxon in self.taxa(rank)]
+        return [None if label < 0 else paths[label] for label in self.labels(rank).tolist()]
+
+    @cached_property
+    def lineage(self) -> Int[np.ndarray, " n"]:
+        """Number of each picture's whole lineage, in the order of the sorted paths: the group that is resampled and split by."""
+        return path_codes(self.name_codes)[:, -1]
+
+    @cached_property
+    def lineage_codes(self) -> Int[np.ndarray, "l ranks"]:
+        """`codes` of each lineage."""
+        _, first = np.unique(self.lineage, return_index=True)
+        found: Int[np.ndarray, "l ranks"] = self.codes[first]
+        return found
+
+    def with_taxa(self) -> "Pictures":
+        """Those that have a name at some rank; the others are left out, and counted."""
+        has = np.asarray((self.name_codes > 0).any(axis=1))
+        if has.all():
+            return self
+        left_out = {**self.left_out, NO_TAXON: self.left_out.get(NO_TAXON, 0) + int((~has).sum())}
+        return replace(self.take(np.flatnonzero(has)), left_out=left_out)
+
+    # Other columns
+
+    def texts(self, column: str) -> pa.ChunkedArray:
+        """A column as texts; null where a picture has none, an empty one, or there is no such column.
+
+        Raises InputError for a column of lists or bytes.
+        """
+        if column not in self.table.column_names:
+            return pa.chunked_array([pa.nulls(len(self), pa.large_string())])
+        try:
+            found = pc.cast(self.table[column], pa.large_string())
+        except (pa.ArrowNotImplementedError, pa.ArrowInvalid) as error:
+            kind = self.table.schema.field(column).type
+            raise InputError(
+                f"column {column!r} holds {kind}, expected texts or numbers: name another column"
+            ) from error
+        return pc.if_else(pc.equal(found, ""), pa.scalar(None, pa.large_string()), found)
+
+    def numbered(self, column: str) -> Int[np.ndarray, " n"]:
+        """A number for each value of a column as text, in the order of their first pictures; -1 for none.
+
+        >>> Pictures(np.eye(3), pa.table({"sex": ["m", "", "f"]})).numbered("sex")
+        array([ 0, -1,  1])
+        """
+        texts = self.texts(column).combine_chunks().dictionary_encode()
+        found: Int[np.ndarray, " n"] = pc.fill_null(texts.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        return found
+
+    def paths(self) -> pa.ChunkedArray:
+        """The recorded names of each picture from the kingdom down, as one text; empty where it has none.
+
+        >>> Pictures(np.eye(1), pa.table({"kingdom": ["Animalia"], "class": ["Aves"]})).paths().to_pylist()
+        ['Animalia > Aves']
+        """
+        # Arrow 26 drops rows of nulls only, so that an empty text stands before the names, and is cut off again.
+        nothing, between = (pa.scalar(text, pa.large_string()) for text in ("", " > "))
+        before = pa.chunked_array([pa.repeat(nothing, len(self))])
+        joined = pc.binary_join_element_wise(before, *map(self.texts, RANKS), between, null_handling="skip")
+        return pc.replace_substring_regex(joined, "^ > ", "")
+
+    # Some of them
+
+    def take(self, rows: Int[np.ndarray, " m"]) -> "Pictures":
+        """The pictures in these rows, in this order; `left_out` still tells of all."""
+        return Pictures(self.vectors[rows], self.table.take(pa.array(rows, pa.int64())), self.left_out)
+
+    def sample(self, n: int, *, seed: int) -> "Pictures":
+        """At most n pictures drawn at random, in their order; itself where there are no more."""
+        if n >= len(self):
+            return self
+        return self.take(np.sort(np.random.default_rng([seed, 2]).choice(len(self), n, replace=False)))
+
+
+def stored_vectors(batch: pa.RecordBatch) -> Float[np.ndarray, "b d"]:
+    """The column `vector` of some rows of a store as an array, float16 as it is stored, without a copy.
+
+    >>> rows = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float16(), 2))
+    >>> stored_vectors(pa.record_batch({"vector": rows}))
+    array([[1., 0.],
+           [0., 1.]], dtype=float16)
+    """
+    column = batch.column("vector")
+    flat: Float[np.ndarray, " _"] = column.flatten().to_numpy(zero_copy_only=False)
+    return flat.reshape(-1, column.type.list_size)
+
+
+def _unit(vectors: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
+    return normalise(vectors).astype(np.float32, copy=False)
+
+
+def _place(rank: str) -> int:
+    if rank not in RANK_INDEX:
+        raise TaxonError(f"found {rank!r}, expected a rank: {', '.join(RANKS)}")
+    return RANK_INDEX[rank]
