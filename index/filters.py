@@ -1,72 +1,81 @@
-"""SQL conditions: a clade as SQL, and what to say when a user's own SQL does not parse."""
+"""SQL conditions over the rows of a store: clades, ids and a user's own, joined as a tree."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
-from cladescope.errors import InputError
+import pyarrow as pa
+from sqlglot import exp
+
 from cladescope.index.files import one_line
+from cladescope.index.lance_sql import render
+from cladescope.index.where import parse, refusal
 from cladescope.taxonomy import RANKS, Taxon
 
+_USERS_FAULT = re.compile(
+    r"(?:Invalid user input: |Invalid input, |Error during planning: )(?!.*Invalid user input: )(.*)"
+)
 
-def quote(value: str) -> str:
-    """A text as an SQL literal.
 
-    >>> quote("Ross's goose")
-    "'Ross''s goose'"
+def condition(
+    schema: pa.Schema,
+    *,
+    taxa: Sequence[Taxon] | None = None,
+    where: str | None = None,
+    image_ids: Collection[str] | None = None,
+    spellings: Callable[[str], Sequence[str]] = lambda name: (name,),
+) -> str | None:
+    """The SQL for rows that meet every condition given; None where none is.
+
+    `taxa` are a union of clades; `spellings` gives the ways in which the rows write a name, as `Taxonomy.spellings` of a store
+    does. Raises InputError for a `where` that is not one condition over the columns of `schema`.
+
+    >>> bird = Taxon(("Animalia", None, "Aves"))
+    >>> condition(pa.schema({"width": pa.int32()}), taxa=[bird], where="width > 5 OR width IS NULL")
+    "`kingdom` = 'Animalia' AND `phylum` IS NULL AND `class` = 'Aves' AND (`width` > 5 OR `width` IS NULL)"
     """
-    return "'" + value.replace("'", "''") + "'"
+    trees = [
+        None if taxa is None else _in_clades(taxa, spellings),
+        None if where is None else parse(where, schema),
+        None if image_ids is None else _column("image_id").isin(*image_ids, copy=False),
+    ]
+    given = [tree for tree in trees if tree is not None]
+    return render(exp.and_(*given, copy=False)) if given else None
 
 
-def is_one_of(column: str, values: Iterable[str]) -> str:
-    """The condition that a column holds one of some texts; false where there are none.
+def check_types(images: Any, where: str, condition: str) -> None:
+    """Plan a condition over a LanceDB table without reading a row, so that a fault of the user's is known from damage.
 
-    >>> is_one_of("image_id", ["a", "b"])
-    "`image_id` IN ('a','b')"
+    Raises InputError where types do not fit, as in `genus > 5`, or the whole is neither true nor false.
     """
-    listed = ",".join(quote(value) for value in values)
-    return f"`{column}` IN ({listed})" if listed else "false"
+    try:
+        images.search().where(condition).explain_plan()
+    except (RuntimeError, ValueError) as error:
+        if (found := _USERS_FAULT.search(one_line(error))) is None:
+            raise
+        raise refusal(where, found.group(1).strip("() ")[:200]) from error
 
 
-def is_within(taxa: Sequence[Taxon], spellings: Callable[[str], Sequence[str]] = lambda name: (name,)) -> str:
-    """The condition that a row lies in one of some clades, by full path, so that homonyms stay apart.
-
-    `spellings` gives the ways in which the rows write a name, as `Taxonomy.spellings` of a store does.
-
-    >>> is_within([Taxon(("Animalia", None, "Aves"))])
-    "(`kingdom` = 'Animalia' AND `phylum` IS NULL AND `class` = 'Aves')"
-    """
-    return " OR ".join(f"({_path(taxon, spellings)})" for taxon in taxa) or "false"
+def _in_clades(taxa: Sequence[Taxon], spellings: Callable[[str], Sequence[str]]) -> exp.Expr:
+    """Rows of one of some clades, by full path, so that homonyms stay apart."""
+    return exp.or_(*(_in_clade(taxon, spellings) for taxon in taxa), copy=False) if taxa else exp.false()
 
 
-def _path(taxon: Taxon, spellings: Callable[[str], Sequence[str]]) -> str:
-    parts = []
-    for rank, name in zip(RANKS, taxon.path, strict=False):
-        written = () if name is None else spellings(name)
-        one = f"`{rank}` = {quote(written[0])}" if len(written) == 1 else is_one_of(rank, written)
-        parts.append(f"`{rank}` IS NULL" if name is None else one)
-    return " AND ".join(parts)
+def _in_clade(taxon: Taxon, spellings: Callable[[str], Sequence[str]]) -> exp.Expr:
+    ranks = zip(RANKS, taxon.path, strict=False)
+    parts = [_is_named(rank, () if name is None else spellings(name) or (name,)) for rank, name in ranks]
+    return exp.and_(*parts, copy=False)
 
 
-def both(*conditions: str | None) -> str | None:
-    """All conditions that are given, joined; None where there is none.
+def _is_named(rank: str, written: Sequence[str]) -> exp.Expr:
+    """Rows whose rank holds one of some names, or nothing where there is none."""
+    names = [exp.Literal.string(name) for name in written]
+    if not names:
+        return exp.Is(this=_column(rank), expression=exp.null())
+    if len(names) == 1:
+        return exp.EQ(this=_column(rank), expression=names[0])
+    return exp.In(this=_column(rank), expressions=names)
 
-    >>> both("a = 1", None, "b = 2 OR c = 3")
-    '(a = 1) AND (b = 2 OR c = 3)'
-    """
-    given = [condition for condition in conditions if condition is not None]
-    return " AND ".join(f"({condition})" for condition in given) or None
 
-
-def explain(condition: str, error: Exception, columns: Iterable[str]) -> InputError:
-    """The user's error behind a query engine's complaint about a condition."""
-    text = one_line(error)
-    shown = ", ".join(name for name in columns if name != "vector")
-    if "No field named" in text:
-        found = re.search(r"No field named [`\"]?([^`\".]+)", text)
-        name = found.group(1) if found else "?"
-        return InputError(f"no column {name!r} in --where {condition!r}: the store has {shown}")
-    detail = re.search(r"sql parser error: (.*)\)$", text) or re.search(r"Invalid user input: (.*)", text)
-    reason = detail.group(1) if detail else text.removeprefix("Invalid input, ")[:200]
-    return InputError(
-        f"--where {condition!r} is not a condition in SQL ({reason}): write for instance \"genus = 'Parus' AND width > 500\""
-    )
+def _column(name: str) -> exp.Column:
+    return exp.column(name, quoted=True)

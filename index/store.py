@@ -21,9 +21,10 @@ from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index import identity, tables
 from cladescope.index.files import disk_errors, locked
-from cladescope.index.filters import both, explain, is_one_of, is_within, quote
 from cladescope.index.hits import SearchResult
 from cladescope.index.lineages import count_lineages
+from cladescope.index.literals import is_one_of, quote
+from cladescope.index.tables import reading
 from cladescope.schema import FAILURE_SCHEMA, FORMAT_VERSION, RUN_SCHEMA, images_schema
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
@@ -155,14 +156,11 @@ class Store:
 
         Raises InputError where no condition is given: a store is emptied by deleting its folder.
         """
-        chosen = both(
-            self.condition(within=within, where=where),
-            is_one_of("image_id", image_ids) if image_ids else None,
-        )
+        chosen = self._condition(within=within, where=where, image_ids=image_ids)
         if chosen is None:
             raise InputError("nothing says which rows to delete: give within, where or image_ids")
         before = int(self._images.count_rows())
-        with self.writing(), disk_errors(self.path):
+        with self.writing(), reading(self.path, chosen):
             self._images.delete(chosen)
         return before - int(self._images.count_rows())
 
@@ -209,18 +207,13 @@ class Store:
 
         Raises TaxonError for a clade that the store does not know, InputError for SQL that does not parse.
         """
-        if where is not None:
-            try:
-                # Once alone and once in brackets, as it will stand: a condition must not end the statement around it.
-                for condition in (where, f"({where})"):
-                    self._images.count_rows(condition)
-            except (ValueError, RuntimeError, OSError) as error:
-                raise explain(where, error, self.schema.names) from error
-        return both(None if within is None else is_within(self._taxa(within), self.taxonomy.spellings), where)
+        return self._condition(within=within, where=where)
 
     def count(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> int:
         """Number of pictures, or of those in a clade and under a condition."""
-        return int(self._images.count_rows(self.condition(within=within, where=where)))
+        condition = self.condition(within=within, where=where)
+        with reading(self.path, condition):
+            return int(self._images.count_rows(condition))
 
     def scan(
         self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = BLOCK_ROWS
@@ -229,7 +222,7 @@ class Store:
         query = self._images.search().select(list(columns))
         if condition is not None:
             query = query.where(condition)
-        with disk_errors(self.path):
+        with reading(self.path, condition):
             yield from query.to_batches(block_rows)
 
     def keys(self) -> Iterator[pa.RecordBatch]:
@@ -284,6 +277,22 @@ class Store:
         return self._taxonomy[1]
 
     _taxonomy: tuple[int, Taxonomy] | None = None
+
+    def _condition(
+        self, *, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] = ()
+    ) -> str | None:
+        if within is None and where is None and not image_ids:
+            return None
+        from cladescope.index import filters  # loads sqlglot
+
+        taxa = None if within is None else self._taxa(within)
+        spellings = self.taxonomy.spellings if taxa else lambda name: (name,)
+        condition = filters.condition(
+            self.schema, taxa=taxa, where=where, image_ids=image_ids or None, spellings=spellings
+        )
+        if where is not None and condition is not None:
+            filters.check_types(self._images, where, condition)
+        return condition
 
     def _taxa(self, within: str | Sequence[str]) -> list[Taxon]:
         names = [within] if isinstance(within, str) else within

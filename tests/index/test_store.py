@@ -16,7 +16,8 @@ from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
-from cladescope.index.filters import is_within, quote
+from cladescope.index.filters import condition
+from cladescope.index.literals import quote
 from cladescope.index.store import Store
 from cladescope.schema import FORMAT_VERSION
 from cladescope.taxonomy import RANKS, Taxon
@@ -270,5 +271,4 @@ def test_a_description_counts_pictures_and_taxa_at_every_rank(store):
 @given(st.text(), st.text(min_size=1))
 def test_any_text_can_stand_in_a_condition(text, name):
     assert quote(text)[1:-1].replace("''", "\0").count("'") == 0
-    condition = is_within([Taxon((name,))])
-    assert condition == f"(`kingdom` = {quote(name)})"
+    assert condition(pa.schema([]), taxa=[Taxon((name,))]) == f"`kingdom` = {quote(name)}"
