@@ -16,6 +16,7 @@ import pyarrow as pa
 from cladescope.errors import InputError
 from cladescope.schema import OPTIONAL_FIELDS, RESERVED_COLUMNS
 from cladescope.taxonomy import RANKS
+from cladescope.taxonomy.spelling import stored_name, tidy
 
 PATH_NAMES = (
     *("file", "path", "file_path", "file_name", "image_path", "image_file", "image", "uri", "image_uri"),
@@ -52,6 +53,7 @@ _NOT_EPITHETS = frozenset(
 )
 _NAME = re.compile(r"([A-Z][a-zëï-]+) ([a-zëï][a-zëï-]+)(?: [(A-Z].*)?")
 _NO_SPECIES = frozenset({"sp", "sp.", "spp", "spp."})
+_BLANKS = re.compile(r"[ \t\r\n]+")
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
@@ -156,27 +158,54 @@ def plan_columns(
 def clean_labels(raw: Mapping[str, str | None]) -> dict[str, str]:
     """Labels as the store keeps them, from one row's raw values; nulls are left out.
 
-    `raw` holds values by part, as in `ColumnPlan.labels` and `ColumnPlan.optional`.
+    `raw` holds values by part, as in `ColumnPlan.labels` and `ColumnPlan.optional`. Names of taxa are spelt as
+    `cladescope.taxonomy.spelling.stored_name` says.
 
-    >>> clean_labels({"order": "unknown", "genus": "Vanessa", "species": "atalanta", "licence": "CC0"})
+    >>> clean_labels({"order": "unknown", "genus": "vanessa", "species": "atalanta", "licence": "CC0"})
     {'genus': 'Vanessa', 'species': 'Vanessa atalanta', 'licence': 'CC0'}
     """
-    labels = {name: clean_name(raw.get(name)) for name in (*RANKS, "common_name")}
-    helpers = (clean_name(raw.get("epithet")), clean_name(raw.get("scientific_name")))
-    labels["species"] = binomial(labels["genus"], labels["species"], *helpers)
+    names = {part: clean_name(raw.get(part)) for part in (*RANKS, "common_name", *_HELPERS)}
+    genus = names["genus"]
+    names["species"] = binomial(genus, names["species"], *(names.pop(helper) for helper in _HELPERS))
+    labels = {part: name and (stored_name(name, part) if part in RANKS else name) for part, name in names.items()}
+    if genus and names["species"] and names["species"].startswith(f"{genus} "):
+        labels["species"] = stored_name(f"{labels['genus']}{names['species'].removeprefix(genus)}", "species")
     labels |= {stored.name: clean_text(raw.get(stored.name)) for stored in OPTIONAL_FIELDS}
     return {name: value for name, value in labels.items() if value is not None}
 
 
-def clean_name(value: str | None) -> str | None:
-    """The name of a taxon with single spaces, or None where the value says that it is not known.
+def is_respelt(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) -> bool:
+    """Whether a taxon's name in clean labels is spelt otherwise than in the raw values, plain blanks around it apart.
 
-    >>> clean_name(" Incertae  sedis"), clean_name(" Vanessa  atalanta")
+    >>> raw = {"genus": "Parus", "species": "Parus\u00a0major"}
+    >>> is_respelt(raw, clean_labels(raw)), is_respelt({"genus": " Parus"}, {"genus": "Parus"})
+    (True, False)
+    """
+    for rank in RANKS:
+        stored = labels.get(rank)
+        if stored is None:
+            continue
+        parts = (rank,) if rank != "species" else (rank, *_HELPERS)
+        written = [_BLANKS.sub(" ", value).strip(" ") for part in parts if (value := raw.get(part))]
+        if not any(name == stored or (rank == "species" and _is_part(name, stored)) for name in written):
+            return True
+    return False
+
+
+def _is_part(name: str, species: str) -> bool:
+    """Whether a column's text gives a species its letters: the epithet of it, or it with its author."""
+    return bool(name) and (species.endswith(f" {name}") or name.startswith(species))
+
+
+def clean_name(value: str | None) -> str | None:
+    """A name in tidy form, with its letters as they are, or None where the value says that it is not known.
+
+    >>> clean_name(" Incertae  sedis"), clean_name(" Vanessa\u00a0 atalanta")
     (None, 'Vanessa atalanta')
     """
     if value is None:
         return None
-    value = " ".join(value.split())
+    value = tidy(value)
     return None if value.lower() in NULL_NAMES else value
 
 
@@ -233,7 +262,7 @@ def _of_genus(genus: str | None, species: str | None) -> str | None:
 def _of_scientific_name(genus: str | None, name: str | None) -> str | None:
     """The binomial at the start of a scientific name with or without author; None for anything less plain."""
     found = _NAME.fullmatch(name) if name else None
-    if found is None or found[2] in _NOT_EPITHETS or genus not in (None, found[1]):
+    if found is None or found[2] in _NOT_EPITHETS or (genus or found[1]).lower() != found[1].lower():
         return None
     return f"{found[1]} {found[2]}"
 

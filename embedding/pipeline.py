@@ -113,6 +113,8 @@ class EmbedSummary:
     """New rows in `images`."""
     reused: int = 0
     """Of these, rows whose content was known, so that it was not encoded again."""
+    respelt: int = 0
+    """Of the new rows, those in which the name of a taxon is spelt otherwise than in the source."""
     already_stored: int = 0
     failed: int = 0
     failures_by_reason: Counter[str] = field(default_factory=Counter)
@@ -231,6 +233,7 @@ class _Job:
         self.vectors |= dict(zip(batch.content_hashes, batch.vectors, strict=True))
         summary.embedded += len(batch.records)
         summary.reused += batch.n_reused
+        summary.respelt += sum(record.respelt for record in batch.records)
         summary.encode_seconds += batch.seconds
         summary.failed += len(batch.failures)
         summary.failures_by_reason.update(

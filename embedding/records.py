@@ -25,6 +25,8 @@ class Record:
     """The source's own columns, as they came."""
     data: bytes | Image.Image | None = None
     """The picture, encoded or as pixels, where the source carries it; otherwise it is read from `uri`."""
+    respelt: bool = False
+    """Whether a taxon's name in `labels` is spelt otherwise than the source spells it: see `stored_name`."""
     problem: str | None = None
     """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
 

@@ -117,6 +117,7 @@ def import_vectors(
                 else:
                     assert vector is not None
                     records.append(record)
+                    summary.respelt += record.respelt
                     vectors.append(normalise(np.asarray(vector)[None])[0].astype(np.float32))
                     summary.embedded += 1
             if len(records) + len(failures) >= COMMIT_ROWS:
@@ -137,6 +138,7 @@ def _record(path: Path, number: int, row: Row) -> Record:
         uri=uri,
         source=row.source or path.stem,
         labels=row.labels,
+        respelt=row.respelt,
         extra=row.extra,
     )
 

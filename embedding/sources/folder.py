@@ -8,7 +8,7 @@ from posixpath import basename
 import pyarrow as pa
 from fsspec.utils import glob_translate
 
-from cladescope.embedding.columns import clean_labels, is_url
+from cladescope.embedding.columns import clean_labels, is_respelt, is_url
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, Found, Walk, counted
 from cladescope.errors import InputError
@@ -58,15 +58,19 @@ class FolderSource:
         walk = self._walk()
         folders: tuple[str, ...] | None = None
         labels: dict[str, str] = {}
+        respelt = False
         for found in self._found(walk):
             if found.parts[:-1] != folders:
                 folders = found.parts[:-1]
-                labels = folder_labels(f"{self._root}/{'/'.join(folders)}")
+                place = f"{self._root}/{'/'.join(folders)}"
+                labels = folder_labels(place)
+                respelt = is_respelt(_raw_labels(place), labels)
             yield Record(
                 image_id=id_of_uri(found.uri),
                 uri=found.uri,
                 source=self.name,
                 labels=labels,
+                respelt=respelt,
                 extra={"label": folders[-1] if folders and not labels else None},
                 problem=found.problem,
             )
@@ -99,19 +103,25 @@ class FileSource:
 
     def records(self) -> Iterator[Record]:
         """The record of the file."""
-        labels = folder_labels(self._uri.removesuffix(basename(self._uri)))
-        yield Record(image_id=id_of_uri(self._uri), uri=self._uri, source=self.name, labels=labels)
+        folder = self._uri.removesuffix(basename(self._uri))
+        labels = folder_labels(folder)
+        respelt = is_respelt(_raw_labels(folder), labels)
+        yield Record(image_id=id_of_uri(self._uri), uri=self._uri, source=self.name, labels=labels, respelt=respelt)
 
 
 def folder_labels(path: str) -> dict[str, str]:
-    """Ranks that the deepest folder named as in iNaturalist 2021 gives; none where there is no such folder.
+    """Clean labels of the ranks that the deepest folder named as in iNaturalist 2021 gives; none where there is no such folder.
 
     >>> folder_labels("train/00009_Animalia_Arthropoda_Insecta___Vanessa_atalanta/more")
     {'kingdom': 'Animalia', 'phylum': 'Arthropoda', 'class': 'Insecta', 'genus': 'Vanessa',
      'species': 'Vanessa atalanta'}
     """
+    return clean_labels(_raw_labels(path))
+
+
+def _raw_labels(path: str) -> dict[str, str]:
     for folder in reversed(path.split("/")):
         number, *names = folder.split("_")
         if len(names) == len(_INAT21_ROLES) and number.isdecimal():
-            return clean_labels(dict(zip(_INAT21_ROLES, names, strict=True)))
+            return dict(zip(_INAT21_ROLES, names, strict=True))
     return {}

@@ -73,6 +73,7 @@ class ManifestSource:
             uri=uri,
             source=row.source or self.name,
             labels=row.labels,
+            respelt=row.respelt,
             extra=row.extra,
             data=row.data,
             problem=problem,

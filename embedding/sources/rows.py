@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from cladescope.embedding.columns import ColumnPlan, binomial, clean_name, clean_text
-from cladescope.taxonomy import RANKS
+from cladescope.embedding.columns import ColumnPlan, clean_labels, clean_text, is_respelt
 
 
 class Row(NamedTuple):
@@ -24,6 +23,8 @@ class Row(NamedTuple):
     labels: dict[str, str]
     """As `Record.labels`."""
     extra: dict[str, object]
+    respelt: bool
+    """As `Record.respelt`."""
 
 
 def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
@@ -34,16 +35,16 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
     >>> batch = pa.RecordBatch.from_pylist([row])
     >>> next(read_rows(batch, plan_columns(batch.schema)))
     Row(image_id=None, source=None, path='a.jpg', data=None,
-        labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3})
+        labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3}, respelt=False)
     """
     data, path = _pictures(batch, plan)
-    labels = _labels(batch, plan)
+    labels, respelt = zip(*_labels(batch, plan), strict=True) if batch.num_rows else ((), ())
     extra: Iterator[dict[str, object]] = ({} for _ in range(batch.num_rows))
     if plan.extra:
         names = tuple(plan.extra)
         columns = [batch.column(column).to_pylist() for column in plan.extra.values()]
         extra = (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
-    return map(Row, _texts(batch, plan.image_id), _texts(batch, plan.source), path, data, labels, extra)
+    return map(Row, _texts(batch, plan.image_id), _texts(batch, plan.source), path, data, labels, extra, respelt)
 
 
 def _pictures(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[Sequence[bytes | None], Sequence[str | None]]:
@@ -59,22 +60,20 @@ def _pictures(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[Sequence[bytes |
     return data, [first or second or None for first, second in zip(own, path, strict=True)]
 
 
-def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[dict[str, str]]:
-    """Cleaned labels of each row, what `clean_labels` gives, column by column."""
-    columns = {role: _cleaned(batch, column, clean_name) for role, column in plan.labels.items()}
-    missing = [None] * batch.num_rows
-    parts = [columns.get(part, missing) for part in ("genus", "species", "epithet", "scientific_name")]
-    known: dict[tuple[str | None, ...], str | None] = {}
-    columns["species"] = [
-        known[names] if names in known else known.setdefault(names, binomial(*names))
-        for names in zip(*parts, strict=True)
-    ]
-    kept = {name: columns[name] for name in (*RANKS, "common_name") if name in columns}
-    kept |= {role: _cleaned(batch, column, clean_text) for role, column in plan.optional.items()}
-    names = tuple(kept)
-    for values in zip(*kept.values(), strict=True):
-        labels = dict(zip(names, values, strict=True))
-        yield ({name: value for name, value in labels.items() if value is not None} if None in values else labels)
+def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[tuple[dict[str, str], bool]]:
+    """Cleaned labels of each row, what `clean_labels` gives, and whether a name changed; each lineage is cleaned once."""
+    raw = [batch.column(column).cast(pa.string()).to_pylist() for column in plan.labels.values()]
+    optional = [_cleaned(batch, column, clean_text) for column in plan.optional.values()]
+    known: dict[tuple[str | None, ...], tuple[dict[str, str], bool]] = {}
+    for number in range(batch.num_rows):
+        names = tuple(column[number] for column in raw)
+        if names not in known:
+            written = dict(zip(plan.labels, names, strict=True))
+            labels = clean_labels(written)
+            known[names] = labels, is_respelt(written, labels)
+        labels, respelt = known[names]
+        own = {role: value for role, column in zip(plan.optional, optional, strict=True) if (value := column[number])}
+        yield labels | own, respelt
 
 
 def _cleaned(batch: pa.RecordBatch, column: str, clean: Callable[[str | None], str | None]) -> list[str | None]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from cladescope.embedding.columns import clean_labels, plan_columns
+from cladescope.embedding.columns import clean_labels, is_respelt, plan_columns
 from cladescope.embedding.locations import open_location
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
@@ -81,19 +81,21 @@ class WebDatasetSource:
                 yield Record(image_id=id_of_uri(shard), uri=shard, source=self.name, problem=problem)
 
     def _record(self, shard: str, sample: _Sample) -> Record:
-        labels: dict[str, str] = {}
+        raw: dict[str, str | None] = {}
         source, problem = None, None
         if sample.data is None:
             problem = f"no picture among the files of {sample.key}"
         try:
-            labels, source = _described(sample.texts)
+            raw, source = _described(sample.texts)
         except ValueError as error:
             problem = problem or f"unreadable text beside the picture: {error}"
+        labels = clean_labels(raw)
         return Record(
             image_id=sample.key.rpartition("/")[2],
             uri=f"{shard}#{sample.member or sample.key}",
             source=source or self.name,
             labels=labels,
+            respelt=is_respelt(raw, labels),
             data=None if problem else sample.data,
             problem=problem,
         )
@@ -141,8 +143,8 @@ def _samples(shard: str) -> Iterator[_Sample]:
         yield sample
 
 
-def _described(texts: Mapping[str, bytes]) -> tuple[dict[str, str], str | None]:
-    """Labels of a sample, and the data set it names. Raises ValueError if a text is not UTF-8 or not JSON."""
+def _described(texts: Mapping[str, bytes]) -> tuple[dict[str, str | None], str | None]:
+    """Raw labels of a sample, and the data set it names. Raises ValueError if a text is not UTF-8 or not JSON."""
     raw: dict[str, str | None] = {}
     source = None
     if "json" in texts:
@@ -160,7 +162,7 @@ def _described(texts: Mapping[str, bytes]) -> tuple[dict[str, str], str | None]:
     # Where there is no common name, the shards repeat the scientific or the taxonomic one.
     if common and common not in (scientific, taxonomic):
         raw["common_name"] = common
-    return clean_labels(raw), source
+    return raw, source
 
 
 def _from_json(sidecar: object) -> tuple[dict[str, str | None], str | None]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding.columns import NULL_NAMES, ColumnPlan, clean_labels, is_url, plan_columns
+from cladescope.embedding.columns import NULL_NAMES, ColumnPlan, clean_labels, is_respelt, is_url, plan_columns
 from cladescope.embedding.sources.rows import read_rows
 from cladescope.errors import InputError
 from cladescope.schema import OPTIONAL_FIELDS, RESERVED_COLUMNS
@@ -229,6 +229,33 @@ def test_cleaning_twice_changes_nothing_and_a_species_has_two_words(raw: dict[st
     assert clean_labels(once) == once
     assert " " in once.get("species", "two words")
     assert all(value == value.strip() and value.lower() not in NULL_NAMES for value in once.values())
+
+
+@pytest.mark.parametrize(
+    "raw, labels, respelt",
+    [
+        ({"genus": "parus", "species": "major"}, {"genus": "Parus", "species": "Parus major"}, True),
+        ({"genus": "Parus", "species": "MAJOR"}, {"genus": "Parus", "species": "Parus major"}, True),
+        ({"genus": "Parus", "epithet": "major"}, {"genus": "Parus", "species": "Parus major"}, False),
+        ({"species": "Parus\u00a0major"}, {"species": "Parus major"}, True),
+        ({"species": " Parus  major "}, {"species": "Parus major"}, False),
+        ({"family": "Cafe\u0301idae"}, {"family": "Caf\u00e9idae"}, True),
+        ({"class": "Aves\u200b"}, {"class": "Aves"}, True),
+        ({"class": "\u200b"}, {}, False),
+        ({"species": "tobacco mosaic virus"}, {"species": "tobacco mosaic virus"}, False),
+        ({"common_name": "great\u00a0tit"}, {"common_name": "great tit"}, False),
+        (
+            {"genus": "Parus", "scientific_name": "Parus major L., 1758"},
+            {"genus": "Parus", "species": "Parus major"},
+            False,
+        ),
+    ],
+)
+def test_names_enter_in_one_spelling_and_a_changed_one_is_told(
+    raw: dict[str, str | None], labels: dict[str, str], respelt: bool
+) -> None:
+    assert clean_labels(raw) == labels
+    assert is_respelt(raw, labels) == respelt
 
 
 def test_a_licence_may_be_unknown_but_not_empty() -> None:

@@ -296,3 +296,13 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
     def log_message(self, *arguments):
         """Nothing."""
+
+
+def test_names_that_enter_in_another_spelling_are_counted(tmp_path):
+    folder = write_pictures(tmp_path / "pictures", 4)
+    names = ["Parus major", "parus major", "Parus\u00a0major", "PARUS MAJOR"]
+    lines = [f"{number:03}.jpg,{name}" for number, name in enumerate(names)]
+    (folder / "labels.csv").write_text("\n".join(["file,species", *lines, ""]), encoding="utf-8")
+    store, encoder = new_store(tmp_path / "s")
+    assert embed(open_source(folder / "labels.csv"), encoder, store).respelt == 3
+    assert {row["species"] for row in rows_of(store)} == {"Parus major"}

@@ -26,6 +26,14 @@ def write_parquet(path, emb, **columns):
     return path
 
 
+def test_names_that_enter_in_another_spelling_are_counted(tmp_path):
+    path = write_parquet(tmp_path / "v.parquet", vectors(3).tolist(), genus=["Parus", "parus", "Parus\u200b"])
+    store = new_store(tmp_path / "s", 8)
+    assert import_vectors(open_vectors(path), store).respelt == 2
+    assert [taxon.path[-1] for taxon in store.taxonomy] == ["Parus"]
+    assert store.count(where="genus = 'Parus'") == 3
+
+
 def test_a_parquet_table_in_emb_explorer_form_becomes_a_store(tmp_path):
     made = vectors(5)
     path = write_parquet(

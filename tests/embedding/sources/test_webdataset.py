@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cladescope.embedding.columns import clean_labels
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
@@ -22,6 +23,12 @@ TAG = (
     b"a photo of kingdom Animalia phylum Arthropoda class Insecta order Lepidoptera family Nymphalidae "
     b"genus Vanessa species atalanta."
 )
+
+
+def _labels(texts: dict[str, bytes]) -> dict[str, str]:
+    raw, source = _described(texts)
+    assert source is None
+    return clean_labels(raw)
 
 
 def write_shard(path: Path, members: Mapping[str, bytes]) -> Path:
@@ -183,12 +190,12 @@ def test_a_sidecar_gives_labels_under_any_spelling_and_its_source(tmp_path: Path
     ],
 )
 def test_the_texts_beside_a_picture_give_its_labels(texts: dict[str, bytes], labels: dict[str, str]) -> None:
-    assert _described(texts) == (labels, None)
+    assert _labels(texts) == labels
 
 
 def test_seven_words_of_a_taxonomic_name_are_the_seven_ranks() -> None:
     name = b"Animalia Arthropoda Insecta Lepidoptera Nymphalidae Vanessa atalanta"
-    assert _described({"taxonomic_name.txt": name}) == (LINEAGE, None)
+    assert _labels({"taxonomic_name.txt": name}) == LINEAGE
 
 
 RANK_NAMES = st.from_regex(r"[A-Z][a-z]{2,8}", fullmatch=True)
@@ -199,7 +206,7 @@ TAGGED_RANKS = ("kingdom", "phylum", "class", "order", "family", "genus")
 def test_tagged_ranks_are_read_back_whichever_are_missing(ranks: dict[str, str], epithet: str | None) -> None:
     words = [f"{rank} {ranks[rank]}" for rank in TAGGED_RANKS if rank in ranks]
     words += [f"species {epithet}"] if epithet else []
-    labels, _ = _described({"taxontag.txt": f"a photo of {' '.join(words)}.".encode()})
+    labels = _labels({"taxontag.txt": f"a photo of {' '.join(words)}.".encode()})
     expected = {rank: name for rank, name in ranks.items() if name not in ("Nan", "None", "Null", "Unknown")}
     assert {rank: name for rank, name in labels.items() if rank != "species"} == expected
     if epithet and "genus" in expected:
