@@ -19,13 +19,13 @@ from jaxtyping import Float, UInt64
 
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
-from cladescope.index import identity, tables
+from cladescope.index import identity, ledger, tables
 from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import SearchResult
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
 from cladescope.index.tables import reading
-from cladescope.schema import FAILURE_SCHEMA, FORMAT_VERSION, RUN_SCHEMA, images_schema
+from cladescope.schema import FAILURE_SCHEMA, FORMAT_VERSION, RUN_SCHEMA, images_schema, vector_type
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
 logger = logging.getLogger(__name__)
@@ -43,6 +43,8 @@ class Store:
         self._images = tables.open_or_make(database, "images", images_schema(card.dim))
         self._failures = tables.open_or_make(database, "failures", FAILURE_SCHEMA)
         self._runs = tables.open_or_make(database, "runs", RUN_SCHEMA)
+        self.tables = {"images": self._images, "failures": self._failures, "runs": self._runs}
+        """LanceDB's own objects."""
 
     @classmethod
     def create(cls, path: str | Path, card: EncoderCard) -> "Store":
@@ -60,7 +62,16 @@ class Store:
         folder = Path(path)
         card = identity.read(folder)
         with disk_errors(folder):
-            return cls(folder, card)
+            ledger.check_manifests(folder)
+            store = cls(folder, card)
+            held = dict(zip(store.schema.names, store.schema.types, strict=True)).get("vector")
+            if held != vector_type(card.dim):
+                raise StoreError(
+                    f"{folder / identity.NAME} speaks of vectors of {card.dim} numbers, the table holds {held}: "
+                    "restore it from a copy"
+                )
+            ledger.warn_of_losses(folder, store.tables)
+        return store
 
     @classmethod
     def open_or_create(cls, path: str | Path, card: EncoderCard) -> "Store":
@@ -108,7 +119,11 @@ class Store:
     def writing(self) -> Iterator[None]:
         """Hold the store as its one writer; a process that dies lets go. Raises StoreError where another writes."""
         with locked(self.path, timeout=0.0):
+            with disk_errors(self.path):
+                ledger.settle(self.path, self.tables)
             yield
+            with disk_errors(self.path):
+                ledger.record(self.path, self.tables)
 
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """Add columns that the `images` table lacks; earlier rows have null there.
@@ -159,15 +174,21 @@ class Store:
         chosen = self._condition(within=within, where=where, image_ids=image_ids)
         if chosen is None:
             raise InputError("nothing says which rows to delete: give within, where or image_ids")
-        before = int(self._images.count_rows())
+        began = datetime.now(UTC)
         with self.writing(), reading(self.path, chosen):
+            before = int(self._images.count_rows())
+            n_chosen = int(self._images.count_rows(chosen))
+            ledger.expect(self.path, "images", rows=before - n_chosen)
             self._images.delete(chosen)
-        return before - int(self._images.count_rows())
+            told = {"deleted": n_chosen, "within": within, "where": where, "image_ids": len(image_ids)}
+            self.record_run(verb="delete", source="", started=began, status="done", manifest=told)
+        return n_chosen
 
     def record_run(
         self, *, verb: str, source: str, started: datetime, status: str, manifest: Mapping[str, object]
     ) -> None:
-        """Append a job's manifest to `runs`."""
+        """Append a job's manifest to `runs`, with what the store holds after it."""
+        after = {"version": self.version, "images": self.count(), "failures": int(self._failures.count_rows())}
         row = {
             "run_id": uuid4().hex,
             "verb": verb,
@@ -175,32 +196,39 @@ class Store:
             "started": started,
             "ended": datetime.now(UTC),
             "status": status,
-            "manifest": json.dumps(manifest, sort_keys=True, default=str),
+            "manifest": json.dumps({**manifest, "store": after}, sort_keys=True, default=str),
         }
         with disk_errors(self.path):
             self._runs.add(pa.Table.from_pylist([row], schema=RUN_SCHEMA))
+        # Where a job writes, this one or another, it notes the new row in the ledger at its end.
+        with contextlib.suppress(StoreError), self.writing():
+            pass
 
     # Reading
 
     @property
     def version(self) -> int:
         """Version of the `images` table; every commit raises it."""
-        return int(self._images.version)
+        with disk_errors(self.path):
+            return int(self._images.version)
 
     @property
     def schema(self) -> pa.Schema:
         """Columns of the `images` table."""
-        return self._images.schema
+        with disk_errors(self.path):
+            return self._images.schema
 
     @property
     def failures(self) -> pa.Table:
         """The ledger: one row a record that could not be embedded."""
-        return self._failures.to_arrow()
+        with disk_errors(self.path):
+            return self._failures.to_arrow()
 
     @property
     def runs(self) -> pa.Table:
         """One row a job."""
-        return self._runs.to_arrow()
+        with disk_errors(self.path):
+            return self._runs.to_arrow()
 
     def condition(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> str | None:
         """The SQL condition for a clade, or several (a union), and a user's own condition; None where neither is given.
@@ -219,10 +247,10 @@ class Store:
         self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = BLOCK_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """Some columns of the rows under an SQL condition, in blocks, in the order of insertion; `_rowid` is a column too."""
-        query = self._images.search().select(list(columns))
-        if condition is not None:
-            query = query.where(condition)
         with reading(self.path, condition):
+            query = self._images.search().select(list(columns))
+            if condition is not None:
+                query = query.where(condition)
             yield from query.to_batches(block_rows)
 
     def keys(self) -> Iterator[pa.RecordBatch]:
@@ -244,8 +272,8 @@ class Store:
         """Some columns of some rows and their `_rowid`, in the order asked for; rows that are gone are left out."""
         if not row_ids:
             return []
-        wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(list(columns)).with_row_id()
         with disk_errors(self.path):
+            wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(list(columns)).with_row_id()
             found = wanted.to_arrow()
         by_id = {row["_rowid"]: row for row in found.to_pylist()}
         return [by_id[int(row)] for row in row_ids if int(row) in by_id]

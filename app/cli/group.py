@@ -14,6 +14,7 @@ VERBS = {
     "embed": "Embed pictures into a store.",
     "import": "Fill a store with vectors made elsewhere; they are scaled to unit length on the way in.",
     "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
+    "verify": "Check a store: files against hashes, rows against runs, vectors, pictures, and the index against the rows.",
     "index": "Build a store's index and measure how often it finds what the exact search finds.",
     "search": "Find the pictures nearest to a picture, several pictures, a text or a stored picture.",
     "fit": "Learn a classifier from a store's labelled pictures, to be used with `predict --classifier`.",

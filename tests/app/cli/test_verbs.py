@@ -213,6 +213,7 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
         "embed": [photos, "--store", tmp_path / "s"],
         "import": [vectors, "--store", tmp_path / "i", "--encoder", "unknown"],
         "info": [tmp_path / "s"],
+        "verify": [tmp_path / "s"],
         "index": [store.path, "--kind", "hnsw"],
         "search": [store.path, "--image", query, "--sheet", tmp_path / "x.png"],
         "doctor": [],

@@ -1,0 +1,28 @@
+"""`cladescope verify`: check a store as a whole."""
+
+import typer
+
+from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.output import print_json, print_table, say
+
+
+def verify(store: StoreArgument, json: JsonOption = False) -> None:
+    """Check a store: files against hashes, rows against runs, vectors, pictures, and the index against the rows.
+
+    Ends with status 1 where something is wrong. Reads every file, changes nothing.
+
+    Example: cladescope verify photos.store
+    """
+    from cladescope.app.verbs.verify import verify as check
+
+    found = check(store)
+    if json:
+        print_json(found.to_dict())
+    else:
+        rows = [(one.name, one.looked_at, "; ".join(one.problems) or "sound") for one in found.checks]
+        print_table(["check", "looked at", "found"], rows)
+        for note in (note for one in found.checks for note in one.notes):
+            say(f"note: {note}")
+    if not found.is_sound:
+        say(f"error: {store} is damaged: {len(found.problems)} problems: restore it from a copy, or embed anew")
+        raise typer.Exit(1)

@@ -1,0 +1,1 @@
+"""The verbs as functions: typed, documented, returning objects and printing nothing."""
