@@ -90,7 +90,7 @@ def encoded(
 
     >>> from PIL import Image
     >>> from cladescope.embedding.encoder import Encoder
-    >>> from cladescope.embedding.sources.given import as_records
+    >>> from cladescope.embedding.given import as_records
     >>> given = [Image.new("RGB", (64, 48), "teal"), b"no picture"]
     >>> (batch,) = encoded(as_records(given), Encoder.load("pixels"))
     >>> batch.vectors.shape, [failure.stage for failure in batch.failures]

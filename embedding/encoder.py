@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
-from cladescope.embedding.sources.given import AnyPicture, as_records
+from cladescope.embedding.given import AnyPicture, as_records
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError, PictureError
 

@@ -14,7 +14,7 @@ from PIL import Image
 from cladescope.arrays import normalise
 from cladescope.embedding.locations import read_bytes
 from cladescope.errors import InputError, PictureError
-from cladescope.index.ann import AnnIndex
+from cladescope.index.ann_files import AnnIndex
 from cladescope.index.consensus import consensus
 from cladescope.index.defaults import K
 from cladescope.index.exact import search as search_blocks

@@ -342,7 +342,7 @@ class Store:
 
         A rank counts the pictures that have it and their distinct taxa, by full path. Raises StoreError for a damaged index.
         """
-        from cladescope.index.ann import AnnIndex  # loads FAISS
+        from cladescope.index.ann_files import AnnIndex  # loads FAISS
 
         lineages, taxonomy = self.lineages(), self.taxonomy
         counts = lineages.column("n_images").to_numpy()

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cladescope.errors import InputError
-from cladescope.training.data.augment import AugmentConfig
 from cladescope.training.sections import (
+    AugmentConfig,
     DataConfig,
     LoopConfig,
     ModelConfig,

@@ -56,6 +56,46 @@ class DataConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AugmentConfig:
+    """How far a picture may be changed. The defaults are BioCLIP's: a crop of at least nine tenths, nothing else.
+
+    Raises InputError if a field has a value that cannot be used.
+    """
+
+    scale: tuple[float, float] = (0.9, 1.0)
+    """Least and greatest share of the picture's area that a crop takes, in (0, 1]."""
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+    """Least and greatest width over height of a crop before it is made square."""
+    flip: bool = False
+    """Mirror half of the pictures left to right; not for organisms that coil or grow to one side."""
+    flip_vertical: bool = False
+    """Mirror half of the pictures top to bottom: for organisms seen from above, such as seedlings."""
+    colour: float = 0.0
+    """Strength c in [0, 1]: brightness, contrast and saturation are each multiplied by 1 - c to 1 + c."""
+    grey: float = 0.0
+    """Share of pictures made grey, in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        checks = {
+            "scale": (_is_range(self.scale) and self.scale[1] <= 1, "two shares in (0, 1], the smaller first"),
+            "ratio": (_is_range(self.ratio), "two positive numbers, the smaller first"),
+            "colour": (0 <= self.colour <= 1, "a number in [0, 1]"),
+            "grey": (0 <= self.grey <= 1, "a share in [0, 1]"),
+        }
+        for name, (passed, expected) in checks.items():
+            if not passed:
+                raise InputError(f"{name} is {getattr(self, name)!r}, expected {expected}")
+
+    def min_side(self, size: int) -> int:
+        """Pixels of a picture's shorter side that leave the smallest crop `size` wide; `decode` takes it to save work.
+
+        >>> AugmentConfig(scale=(0.25, 1.0)).min_side(160)
+        320
+        """
+        return math.ceil(size / math.sqrt(self.scale[0]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Where the weights start from, and which of them move."""
 
@@ -257,3 +297,8 @@ def _check_range(config: Any, name: str, low: int | float, high: int | float) ->
         section = type(config).__name__.removesuffix("Config").lower()
         bound = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
         raise InputError(f"{section}.{name} is {value!r}: expected a number {bound}")
+
+
+def _is_range(pair: tuple[float, float]) -> bool:
+    """Whether these are two positive finite numbers in order."""
+    return len(pair) == 2 and 0 < pair[0] <= pair[1] < math.inf

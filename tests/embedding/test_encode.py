@@ -11,10 +11,10 @@ from PIL import Image
 from cladescope.embedding import encode
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoders.pixels import Pixels
+from cladescope.embedding.given import GivenSource, as_records
 from cladescope.embedding.prepare import Failure, prepare
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
-from cladescope.embedding.sources.given import GivenSource, as_records
 from cladescope.errors import EncoderError, InputError
 
 PIXELS = Pixels()

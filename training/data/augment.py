@@ -5,7 +5,6 @@ every process and after every restart (`cladescope.training.data.loader` seeds o
 """
 
 import math
-from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image
 
 from cladescope.embedding.transform import Interpolation
 from cladescope.errors import InputError
+from cladescope.training.sections import AugmentConfig
 
 TRIES = 10
 """Crops drawn before the central one is taken, as in torchvision."""
@@ -21,46 +21,6 @@ REDUCING_GAP = 2.0
 """A much larger crop is first averaged down to no less than this many times the size: several times faster."""
 
 _LUMA = np.array([0.299, 0.587, 0.114])
-
-
-@dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
-    """How far a picture may be changed. The defaults are BioCLIP's: a crop of at least nine tenths, nothing else.
-
-    Raises InputError if a field has a value that cannot be used.
-    """
-
-    scale: tuple[float, float] = (0.9, 1.0)
-    """Least and greatest share of the picture's area that a crop takes, in (0, 1]."""
-    ratio: tuple[float, float] = (3 / 4, 4 / 3)
-    """Least and greatest width over height of a crop before it is made square."""
-    flip: bool = False
-    """Mirror half of the pictures left to right; not for organisms that coil or grow to one side."""
-    flip_vertical: bool = False
-    """Mirror half of the pictures top to bottom: for organisms seen from above, such as seedlings."""
-    colour: float = 0.0
-    """Strength c in [0, 1]: brightness, contrast and saturation are each multiplied by 1 - c to 1 + c."""
-    grey: float = 0.0
-    """Share of pictures made grey, in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        checks = {
-            "scale": (_is_range(self.scale) and self.scale[1] <= 1, "two shares in (0, 1], the smaller first"),
-            "ratio": (_is_range(self.ratio), "two positive numbers, the smaller first"),
-            "colour": (0 <= self.colour <= 1, "a number in [0, 1]"),
-            "grey": (0 <= self.grey <= 1, "a share in [0, 1]"),
-        }
-        for name, (passed, expected) in checks.items():
-            if not passed:
-                raise InputError(f"{name} is {getattr(self, name)!r}, expected {expected}")
-
-    def min_side(self, size: int) -> int:
-        """Pixels of a picture's shorter side that leave the smallest crop `size` wide; `decode` takes it to save work.
-
-        >>> AugmentConfig(scale=(0.25, 1.0)).min_side(160)
-        320
-        """
-        return math.ceil(size / math.sqrt(self.scale[0]))
 
 
 def augment(
@@ -144,8 +104,3 @@ def recolour(image: Image.Image, brightness: float, contrast: float, saturation:
     mix = contrast * brightness * (saturation * np.eye(3) + (1 - saturation) * _LUMA)
     rows = np.concatenate([mix, np.full((3, 1), (1 - contrast) * mean)], axis=1)
     return image.convert("RGB", tuple(rows.ravel().tolist()))
-
-
-def _is_range(pair: tuple[float, float]) -> bool:
-    """Whether these are two positive finite numbers in order."""
-    return len(pair) == 2 and 0 < pair[0] <= pair[1] < math.inf

@@ -19,7 +19,8 @@ from jaxtyping import Int, Int64, UInt8
 from cladescope.embedding.decode import decode
 from cladescope.embedding.transform import Interpolation
 from cladescope.errors import InputError, PictureError
-from cladescope.training.data.augment import AugmentConfig, augment
+from cladescope.training.data.augment import augment
+from cladescope.training.sections import AugmentConfig
 
 logger = logging.getLogger(__name__)
 

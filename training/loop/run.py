@@ -21,7 +21,6 @@ from cladescope.training.config import TrainConfig
 from cladescope.training.data.examples import Examples, check_several_classes, load_examples
 from cladescope.training.data.exclusion import exclude_taxa
 from cladescope.training.data.loader import n_steps
-from cladescope.training.data.replay import ReplayStream
 from cladescope.training.data.splits import Split, SplitConfig, content_hashes, split
 from cladescope.training.data.texts import Tokens
 from cladescope.training.loop import checkpoint
@@ -29,6 +28,7 @@ from cladescope.training.loop.checkpoint import BEST, LAST, Progress
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import SCORES, encode_examples
 from cladescope.training.loop.optimiser import Average, make_optimiser
+from cladescope.training.loop.replay import ReplayStream
 from cladescope.training.loss.criterion import Criterion
 from cladescope.training.model.towers import Towers, build, moving_norms, set_trainable
 from cladescope.training.model.whitening import whitened_projection

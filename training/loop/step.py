@@ -7,12 +7,12 @@ import torch
 
 from cladescope.errors import TrainingError
 from cladescope.training.data.loader import Batch
-from cladescope.training.data.replay import ReplayBatch
 from cladescope.training.data.texts import chosen_types, plan_texts
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import normalised
 from cladescope.training.loop.gradients import Side
 from cladescope.training.loop.optimiser import rate_at
+from cladescope.training.loop.replay import ReplayBatch
 from cladescope.training.loop.run import Run, last_good
 from cladescope.training.loss.criterion import Features
 from cladescope.training.model.towers import MAX_LOGIT_SCALE, set_trainable

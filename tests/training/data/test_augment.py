@@ -11,7 +11,8 @@ from PIL import Image, ImageEnhance
 from torchvision.transforms import RandomResizedCrop  # type: ignore[import-untyped]
 
 from cladescope.errors import InputError
-from cladescope.training.data.augment import AugmentConfig, augment, random_box, recolour
+from cladescope.training.data.augment import augment, random_box, recolour
+from cladescope.training.sections import AugmentConfig
 
 WHOLE = AugmentConfig(scale=(1.0, 1.0), ratio=(1.0, 1.0))
 

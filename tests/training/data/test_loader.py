@@ -14,8 +14,9 @@ from PIL import Image
 
 from cladescope.embedding.decode import decode
 from cladescope.errors import InputError, PictureError
-from cladescope.training.data.augment import AugmentConfig, augment
+from cladescope.training.data.augment import augment
 from cladescope.training.data.loader import AHEAD, Pictures, augmented, batches, n_steps
+from cladescope.training.sections import AugmentConfig
 
 
 class Numbers:

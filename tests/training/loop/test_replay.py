@@ -15,8 +15,8 @@ from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.training.data.captions import CaptionedPictures, load_captions
-from cladescope.training.data.replay import ReplayStream
 from cladescope.training.loop.distributed import Group
+from cladescope.training.loop.replay import ReplayStream
 from tests.training.small_runs import captions, small, started
 
 pytestmark = pytest.mark.usefixtures("one_thread")
