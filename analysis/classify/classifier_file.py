@@ -1,7 +1,7 @@
 """A fitted classifier as one file: class vectors or labelled vectors, and all that says where they come from.
 
-The file is `.safetensors` with a JSON text in its header; nothing in it is run when it is read. This module writes and
-reads it; `fitting` fits what it holds.
+The file is `.safetensors` with a JSON text and a hash of all parts in its header; nothing in it is run when it is read. This
+module writes and reads it; `fitting` fits what it holds, `classifier_parts` says what each part must be.
 """
 
 import json
@@ -20,15 +20,17 @@ import cladescope
 from cladescope.analysis.classify.back_off import BackOff, RankConfidence
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.classifier_parts import check_parts, hash_parts
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
+from cladescope.files import replacing
 from cladescope.taxonomy.taxon import Taxon
 
 FORMAT_VERSION = 1
 """Raised when an older reader would misunderstand a file."""
 
-_KEY = "cladescope.classifier"
+_KEY, _HASH_KEY = "cladescope.classifier", "cladescope.hash"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -113,14 +115,15 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
         "text_weight": classifier.text_weight,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "cladescope": cladescope.__version__,
+        "has_hash": True,
     }
     held = {name: np.ascontiguousarray(array) for name, array in arrays.items() if array is not None}
-    draft = target.with_name(target.name + ".new")
+    text = json.dumps(about)
+    header = {_KEY: text, _HASH_KEY: hash_parts(text, held)}
     try:
-        draft.write_bytes(save(held, metadata={_KEY: json.dumps(about)}))
-        draft.replace(target)
+        with replacing(target) as draft:
+            draft.write_bytes(save(held, metadata=header))
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise InputError(f"cannot write {target}: {error.strerror or error}: choose another path") from error
     return target
 
@@ -145,22 +148,24 @@ def load_classifier(path: str | Path) -> Classifier:
         with safe_open(source, framework="numpy") as file:
             header: dict[str, str] = file.metadata() or {}
             arrays: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
         raise InputError(f"{source} cannot be read ({error}): expected a file of `cladescope fit`") from error
     if _KEY not in header:
         raise InputError(f"{source} holds no classifier: expected a file of `cladescope fit`")
     try:
         about: dict[str, Any] = json.loads(header[_KEY])
-        if about["format_version"] > FORMAT_VERSION:
-            raise InputError(
-                f"{source} has classifier format {about['format_version']}, this version of cladescope reads up to "
-                f"{FORMAT_VERSION}: upgrade it"
-            )
-        return _classifier(about, arrays)
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{source} is damaged ({error}): fit it anew") from error
+        if about["format_version"] <= FORMAT_VERSION:
+            if about.get("has_hash", _HASH_KEY in header) and header.get(_HASH_KEY) != hash_parts(header[_KEY], arrays):
+                raise ValueError("it is not as it was written")
+            check_parts(about, arrays)
+            return _classifier(about, arrays)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        found = f"it lacks {error}" if isinstance(error, KeyError) else error
+        raise InputError(f"{source} is damaged ({found}): fit it anew") from error
+    raise InputError(
+        f"{source} has classifier format {about['format_version']}, this version of cladescope reads up to "
+        f"{FORMAT_VERSION}: upgrade it"
+    )
 
 
 def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classifier:

@@ -1,19 +1,25 @@
 """Classifier files: what is written comes back, and what cannot be used is said in one line."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from cladescope.analysis.classify.back_off import BackOff, RankConfidence
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier, save_classifier
+from cladescope.analysis.classify.classifier_parts import hash_parts
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.taxonomy.taxon import Taxon
+from tests.conftest import REPOSITORY
 
 CARD = EncoderCard(name="pixels", dim=4, weight_hash="a" * 64, transform=None, has_text=False)
 TAXA = [Taxon(("Animalia", "Chordata", "Aves")), Taxon(("Animalia", None, "Insecta")), Taxon(("Plantae",))]
@@ -99,3 +105,105 @@ def test_files_that_are_no_classifier_are_named(tmp_path):
     save_file({"vectors": QUERIES}, path, metadata={"cladescope.classifier": '{"format_version": 1}'})
     with pytest.raises(InputError, match="damaged"):
         load_classifier(path)
+
+
+OLD = REPOSITORY / "tests" / "data" / "classifier-v1"
+"""Written on 2026-11-25 by the code before files had a hash, from the parts that stand in this module."""
+
+
+def test_a_file_of_a_time_without_hashes_is_read(tmp_path):
+    read = load_classifier(OLD / "simpleshot.safetensors")
+    np.testing.assert_allclose(read.probabilities(QUERIES), classifier().probabilities(QUERIES), rtol=1e-6)
+    assert (read.back_off.seen.tolist(), read.counts.tolist(), read.data_version) == ([0.5, 0.0], [3, 1, 2], 7)
+    vote = load_classifier(OLD / "knn.safetensors")
+    assert (vote.classes.k, vote.labels) == (4, ("a", "b", "c"))
+    with safe_open(OLD / "knn.safetensors", framework="numpy") as file:
+        assert set(file.metadata()) == {"cladescope.classifier"}
+
+
+def parts_of(path):
+    with safe_open(path, framework="numpy") as file:
+        names = list(file.keys())
+        return json.loads(file.metadata()["cladescope.classifier"]), {name: file.get_tensor(name) for name in names}
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("counts", np.array([3, -1, 2])),
+        ("counts", np.array([3, 1])),
+        ("counts", np.array([3.0, 1.0, 2.0])),
+        ("vectors", np.full((3, 4), np.nan, np.float32)),
+        ("vectors", np.ones((2, 4), np.float32)),
+        ("vectors", np.ones((3, 5), np.float32)),
+        ("vectors", np.ones(3, np.float32)),
+        ("bias", np.ones(2, np.float32)),
+        ("bias", np.array([0, np.inf, 0], np.float32)),
+        ("centre", np.ones(3, np.float32)),
+        ("log_prior", np.array([0, np.nan, 0], np.float32)),
+        ("critical_seen", np.array([0.5, 7.0])),
+        ("critical_unseen", np.array([[0.5]])),
+        ("confidence", np.ones((2, 6))),
+        ("confidence", np.full((2, 7), np.inf)),
+        ("scale", float("nan")),
+        ("scale", -3.5),
+        ("scale", "3.5"),
+        ("kappa", -1.0),
+        ("data_version", -7),
+        ("data_version", True),
+        ("format_version", 0),
+        ("labels", []),
+        ("labels", ["Aves", "Insecta"]),
+        ("labels", [1, 2, 3]),
+        ("labels", "Ave"),
+        ("taxa", [["Animalia"], ["Plantae"]]),
+        ("taxa", [[], [], []]),
+        ("taxa", [["Animalia", None], ["Plantae"], ["Fungi"]]),
+        ("taxa", 7),
+        ("common_names", ["bird"]),
+        ("encoder", {"name": "pixels"}),
+        ("encoder", {"dim": 4}),
+        ("store", None),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("has_hash", [True, False])
+def test_parts_that_are_none_of_a_classifier_are_refused_in_a_line(tmp_path, name, value, has_hash):
+    about, arrays = parts_of(OLD / "simpleshot.safetensors")
+    (arrays if isinstance(value, np.ndarray) else about)[name] = value
+    header = {"cladescope.classifier": json.dumps(about)}
+    if has_hash:
+        header["cladescope.hash"] = hash_parts(header["cladescope.classifier"], arrays)
+    save_file(arrays, tmp_path / "odd.safetensors", metadata=header)
+    with pytest.raises(InputError, match=r"odd.safetensors is damaged \(.+\): fit it anew$") as refused:
+        load_classifier(tmp_path / "odd.safetensors")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name, value", [("classes", np.arange(9)), ("classes", -np.arange(9)), ("classes", np.zeros(8, int)), ("k", 0)])  # fmt: skip
+def test_votes_that_name_no_class_are_refused(tmp_path, name, value):
+    about, arrays = parts_of(OLD / "knn.safetensors")
+    (arrays if isinstance(value, np.ndarray) else about)[name] = value
+    save_file(arrays, tmp_path / "odd.safetensors", metadata={"cladescope.classifier": json.dumps(about)})
+    with pytest.raises(InputError, match="is damaged"):
+        load_classifier(tmp_path / "odd.safetensors")
+
+
+@given(place=st.integers(0, 10**6), bit=st.integers(0, 7))
+@settings(max_examples=60)
+def test_one_flipped_bit_anywhere_is_refused_or_changes_nothing(written_bytes, place, bit):
+    folder, whole = written_bytes
+    content = bytearray(whole)
+    content[place % len(content)] ^= 1 << bit
+    (folder / "flipped.safetensors").write_bytes(content)
+    try:
+        read = load_classifier(folder / "flipped.safetensors")
+    except InputError:
+        return
+    np.testing.assert_array_equal(read.probabilities(QUERIES), classifier().probabilities(QUERIES))
+    assert (read.labels, read.counts.tolist(), read.card) == (classifier().labels, [3, 1, 2], CARD)
+
+
+@pytest.fixture(scope="module")
+def written_bytes(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("flipped")
+    return folder, save_classifier(classifier(), folder / "whole.safetensors").read_bytes()
