@@ -1,8 +1,63 @@
 """Cladescope: vector search over images of organisms.
 
-This package is the ground that every other part stands on: taxonomy, arrays, errors, simulated clades. It imports no
-torch, no LanceDB and no FAISS. The parts, from the bottom up: `cladescope.embedding` (pictures to vectors),
-`cladescope.index` (vectors to neighbours), `cladescope.analysis`, `cladescope.training`, `cladescope.app`.
+Every verb of the command line is a function here, of the same name and the same words::
+
+    import cladescope
+
+    cladescope.embed("photos/", "photos.store")
+    for hit in cladescope.search("photos.store", "query.jpg").hits:
+        print(hit.score, hit.taxon, hit.uri)
+
+`build_index` and `import_vectors` are `index` and `import`. A verb is loaded when it is first called for: this import loads
+no torch, LanceDB, FAISS or NumPy. The parts, from the bottom up: this package is the ground (taxonomy, arrays, errors,
+simulated clades), then `cladescope.embedding` (pictures to vectors), `cladescope.index` (vectors to neighbours),
+`cladescope.analysis`, `cladescope.training`, `cladescope.app`. Examples: docs/python.md.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cladescope.app.verbs.build_index import build_index as build_index
+    from cladescope.app.verbs.doctor import doctor as doctor
+    from cladescope.app.verbs.embed import embed as embed
+    from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
+    from cladescope.app.verbs.info import info as info
+    from cladescope.app.verbs.predict import predict as predict
+    from cladescope.app.verbs.search import search as search
+    from cladescope.app.verbs.simulate import simulate as simulate
+    from cladescope.app.verbs.train import train as train
+    from cladescope.app.verbs.verify import verify as verify
+    from cladescope.embedding.encoder import Encoder as Encoder
+    from cladescope.index.store import Store as Store
+
 __version__ = "0.1.0"
+
+_VERBS = (
+    "build_index",
+    "doctor",
+    "embed",
+    "import_vectors",
+    "info",
+    "predict",
+    "search",
+    "simulate",
+    "train",
+    "verify",
+)
+_PLACES = {
+    **{verb: f"cladescope.app.verbs.{verb}" for verb in _VERBS},
+    "Encoder": "cladescope.embedding.encoder",
+    "Store": "cladescope.index.store",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A verb, `Store` or `Encoder`, loaded when it is first asked for."""
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PLACES})

@@ -21,7 +21,9 @@ def python_files(part):
     folder = REPOSITORY / ("cladescope" if part == "ground" else part)
     # The ground's folder holds links to the others, which are parts of their own.
     links = {link for link in folder.iterdir() if link.is_symlink()}
-    return sorted(path for path in folder.rglob("*.py") if not links & set(path.parents))
+    # The front door names the verbs, which stand on the top floor, and loads none of them.
+    door = REPOSITORY / "cladescope" / "__init__.py"
+    return sorted(path for path in folder.rglob("*.py") if path != door and not links & set(path.parents))
 
 
 def imported_names(path):

@@ -17,8 +17,8 @@ from cladescope.analysis.classify.zero_shot import best
 from cladescope.errors import InputError, TaxonError
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS
 
-Answer = dict[str, str | float]
-"""One line of the output, without the picture: column to value."""
+Prediction = dict[str, str | float]
+"""One thing that is said of a picture: column to value, with the score that it is likely by."""
 
 
 def columns(rank: str | None) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ class Answers:
         """Pictures that are best given to `of` together; of many classes as many as fit some hundred MB."""
         return BLOCK_PICTURES if self._gallery is not None else min(1024, block_rows(self.classes))
 
-    def of(self, vectors: Real[np.ndarray, "q d"]) -> Iterator[list[Answer]]:
+    def of(self, vectors: Real[np.ndarray, "q d"]) -> Iterator[list[Prediction]]:
         """The answers for each picture of a block, best first.
 
         Memory: as `best_taxa` for class vectors and a rank, else that of the block's probabilities and roll-up.
@@ -87,7 +87,8 @@ class Answers:
         if self._gallery is not None and self.tree is not None and self.rank is not None:
             for chances, nodes in zip(*best_taxa(self._gallery, vectors, self.rank, self.k), strict=True):
                 yield [
-                    self._answer(self.tree, node, float(chance)) for node, chance in zip(nodes, chances, strict=True)
+                    self._prediction(self.tree, node, float(chance))
+                    for node, chance in zip(nodes, chances, strict=True)
                 ]
             return
         probabilities = self.classes.probabilities(vectors)
@@ -96,15 +97,15 @@ class Answers:
         elif self.risk is not None and self.back_off is not None:
             nodes, chances = self.back_off.answer(self.tree, probabilities, self.risk)
             for node, chance in zip(nodes, chances, strict=True):
-                yield [self._answer(self.tree, node, float(chance))]
+                yield [self._prediction(self.tree, node, float(chance))]
         else:
             rolled = self.tree.roll_up(probabilities)
             del probabilities
             at_rank = rolled.T[self._nodes].T
             for row, places in enumerate(best(at_rank, self.k)):
-                yield [self._answer(self.tree, self._nodes[place], float(at_rank[row, place])) for place in places]
+                yield [self._prediction(self.tree, self._nodes[place], float(at_rank[row, place])) for place in places]
 
-    def _plain(self, probabilities: Float[np.ndarray, "q c"]) -> Iterator[list[Answer]]:
+    def _plain(self, probabilities: Float[np.ndarray, "q c"]) -> Iterator[list[Prediction]]:
         if self._bin is not None:
             summed = np.zeros((len(probabilities), len(self.labels)), probabilities.dtype)
             np.add.at(summed.T, self._bin, probabilities.T)
@@ -114,9 +115,9 @@ class Answers:
                 {"classification": self.labels[place], "score": float(probabilities[row, place])} for place in places
             ]
 
-    def _answer(self, tree: ClassTree, node: SupportsIndex, score: float) -> Answer:
+    def _prediction(self, tree: ClassTree, node: SupportsIndex, score: float) -> Prediction:
         number = int(node)
-        found: Answer = dict.fromkeys(self.columns, "")
+        found: Prediction = dict.fromkeys(self.columns, "")
         found["score"] = float(score)
         if number < 0:
             return found

@@ -1,6 +1,5 @@
 """`cladescope embed`: pictures into a store."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -9,9 +8,8 @@ from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import DeviceName, JsonOption, PrecisionName, StoreOption
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder
+from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.embedding.pipeline import EmbedConfig
-from cladescope.errors import EncoderError
 
 DEFAULTS = EmbedConfig()
 
@@ -64,35 +62,11 @@ def embed(
 
     Example: cladescope embed photos/ --store photos.store
     """
-    from cladescope.embedding.pipeline import embed as run
-    from cladescope.embedding.sources import open_source
-    from cladescope.index.store import Store
+    from cladescope.app.verbs import embed as verb
 
-    config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit)
-    pictures = open_source(source)
-    there = (store / "store.json").exists()
-    card = Store.open(store).card if there else None
-    name = encoder or (card.name if card else DEFAULT_ENCODER)
-    if name == UNKNOWN_ENCODER:
-        raise EncoderError(f"{store} holds vectors of an unknown encoder: embed these pictures into another --store")
-    kept = card.precision if card is not None and precision == PrecisionName.AUTO else None
-    loaded = Encoder.load(name, device=device.value, precision=kept or precision.value)
-    sink = Store.open_or_create(store, loaded.card)
-    started = datetime.now(UTC)
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
-        summary = run(pictures, loaded, sink, config, progress=progress, stop=stop)
-    conclude(
-        summary,
-        sink,
-        verb="embed",
-        source=source,
-        started=started,
-        settings={
-            "batch_size": batch_size,
-            "workers": workers,
-            "device": device,
-            "precision": precision,
-            "limit": limit,
-        },
-        json=json,
-    )
+        summary = verb.embed(
+            source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
+            precision=precision.value, limit=limit, progress=progress, stop=stop,
+        )  # fmt: skip
+    conclude(summary, store, source=source, done="embedded", json=json)

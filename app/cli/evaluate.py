@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladescope.app.cli.jobs import describe as describe_job
 from cladescope.app.cli.options import DeviceName, JsonOption
 from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say, stop_on_ctrl_c
+from cladescope.app.verbs.jobs import describe as describe_job
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS

@@ -1,6 +1,5 @@
 """`cladescope import`: vectors that were made elsewhere into a store."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -35,28 +34,14 @@ def import_(
 
     Example: cladescope import emb.parquet --store found.store --encoder hf-hub:imageomics/bioclip-2
     """
-    from cladescope.embedding.encoder import UNKNOWN_ENCODER, EncoderCard
-    from cladescope.index.importing import import_vectors, open_vectors
-    from cladescope.index.store import Store
-
-    there = (store / "store.json").exists()
-    if encoder is None and not there:
+    if encoder is None and not (store / "store.json").exists():
         raise typer.BadParameter(
-            f"name the encoder that made the vectors, for instance --encoder hf-hub:imageomics/bioclip-2, or --encoder {UNKNOWN_ENCODER}"
+            "name the encoder that made the vectors, for instance --encoder hf-hub:imageomics/bioclip-2, or --encoder unknown"
         )
-    source = open_vectors(vectors, metadata=metadata, column=column)
-    name = encoder or Store.open(store).card.name
-    card = EncoderCard(name=name, dim=source.dim, weight_hash=None, transform=None, has_text=False)
-    sink = Store.open_or_create(store, card)
-    started = datetime.now(UTC)
+    from cladescope.app.verbs import import_vectors as verb
+
     with job_progress("imported") as progress, stop_on_ctrl_c() as stop:
-        summary = import_vectors(source, sink, progress=progress, stop=stop)
-    conclude(
-        summary,
-        sink,
-        verb="import",
-        source=str(vectors),
-        started=started,
-        settings={"metadata": metadata, "column": column},
-        json=json,
-    )
+        summary = verb.import_vectors(
+            vectors, store, encoder=encoder, metadata=metadata, column=column, progress=progress, stop=stop
+        )
+    conclude(summary, store, source=str(vectors), done="imported", json=json)

@@ -34,24 +34,23 @@ def index(
 
     Example: cladescope index photos.store --target-recall 0.99
     """
-    from cladescope.index import ann
-    from cladescope.index.store import Store
-
     if not 0 < target_recall <= 1:
         raise typer.BadParameter(f"--target-recall is {target_recall}: it must lie in 0 to 1, for instance 0.95")
-    opened = Store.open(store)
-    n = opened.count()
-    if kind is IndexKind.FLAT or (kind is IndexKind.AUTO and n < AUTO_MIN_ROWS):
-        with opened.writing():
-            removed = ann.remove(opened.path)
+    from cladescope.app.verbs import build_index as verb
+    from cladescope.app.verbs.given import opened
+    from cladescope.index.ann_files import folder
+
+    held = opened(store)
+    had_index = folder(held.path).exists()
+    card = verb.build_index(held, kind=kind.value, target_recall=target_recall)
+    if card is None:
+        n = held.count()
         if json:
             print_json({"store": str(store), "kind": "flat", "n_vectors": n})
         else:
-            gone = "; the earlier index was removed" if removed else ""
+            gone = "; the earlier index was removed" if had_index else ""
             print_line(f"no index: every search over the {n:,} pictures is exact{gone}")
         return
-    with opened.writing():
-        card = ann.build(opened, target_recall=target_recall)
     if json:
         print_json({"store": str(store), **card.to_dict()})
     else:

@@ -21,21 +21,22 @@ def info(
 
     Example: cladescope info photos.store
     """
-    from cladescope.index.store import Store
-
     if safe_csv and not failures:
         raise typer.BadParameter("--safe-csv is of --failures")
     if safe_csv and json:
         raise typer.BadParameter("give one of --json and --safe-csv")
-    opened = Store.open(store)
+    from cladescope.app.verbs import info as verb
+    from cladescope.app.verbs.given import opened
+
+    held = opened(store)
     if failures:
-        ledger = opened.failures
+        ledger = held.failures
         if json:
             print_json({"store": str(store), "failures": ledger.to_pylist()})
         else:
             CsvTable(ledger.column_names, safe=safe_csv).add(ledger.to_pylist())
         return
-    document = opened.describe()
+    document = verb.info(held)
     if json:
         print_json(document)
     else:

@@ -7,6 +7,15 @@ from typing import Annotated
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+WithinOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TAXON", help="Only this clade: a name, or a path such as 'Animalia > Aves'; several are a union."
+    ),
+]
+WhereOption = Annotated[
+    str | None, typer.Option(metavar="SQL", help='Only rows under this condition, for instance "width > 500".')
+]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 SafeCsvOption = Annotated[
     bool,

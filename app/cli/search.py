@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, StoreArgument
+from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, StoreArgument, WhereOption, WithinOption
 from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table, say
 from cladescope.index.defaults import K
 from cladescope.schema import RESERVED_COLUMNS
@@ -30,14 +30,8 @@ def search(
         typer.Option("--id", metavar="IMAGE_ID", help="A stored picture to search with; it is not among its own hits."),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = K,
-    within: Annotated[
-        str | None,
-        typer.Option(metavar="TAXON", help="Only this clade: a name, or a path such as 'Animalia > Aves'."),
-    ] = None,
-    where: Annotated[
-        str | None,
-        typer.Option(metavar="SQL", help='Only rows under this condition, for instance "width > 500".'),
-    ] = None,
+    within: WithinOption = None,
+    where: WhereOption = None,
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare every vector, even where the store has an index.")
     ] = False,
@@ -52,8 +46,6 @@ def search(
 
     Example: cladescope search photos.store --image query.jpg --within Aves --sheet hits.png
     """
-    from cladescope.index.store import Store
-
     images = [*(image or []), *(more or [])]
     if more and not image:
         raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
@@ -62,8 +54,11 @@ def search(
     csv = csv or safe_csv
     if json and csv:
         raise typer.BadParameter("give one of --json and --csv")
-    opened = Store.open(store)
-    answer = opened.search(images=images, text=text, image_id=image_id, k=k, within=within, where=where, exact=exact)
+    from cladescope.app.verbs import search as verb
+    from cladescope.app.verbs.given import opened
+
+    held = opened(store)
+    answer = verb.search(held, images, text=text, image_id=image_id, k=k, within=within, where=where, exact=exact)
     document = answer.to_dict()
     if json:
         query = {
@@ -76,13 +71,13 @@ def search(
         }
         print_json({"store": str(store), "query": query, **document})
     elif csv:
-        _write_csv(document["hits"], opened.schema.names, safe=safe_csv)
+        _write_csv(document["hits"], held.schema.names, safe=safe_csv)
     else:
         _show(document)
     if sheet is not None:
         from cladescope.analysis.audit.contact_sheet import draw_answer
 
-        queries = images or ([opened.uri_of(image_id)] if image_id else [])
+        queries = images or ([held.uri_of(image_id)] if image_id else [])
         draw_answer(answer, sheet, queries=queries, caption=text or image_id or "")
         say(f"contact sheet: {sheet}")
 

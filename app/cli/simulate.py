@@ -7,10 +7,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import job_progress, print_json, print_line, say
-from cladescope.embedding.pipeline import Progress
-from cladescope.simulation import SimulationConfig
-
-DEFAULTS = SimulationConfig()
+from cladescope.app.verbs.simulate import DEFAULTS
 
 
 def simulate(
@@ -28,16 +25,18 @@ def simulate(
     """
     import time
 
-    from cladescope.simulation import simulate as run
+    from cladescope.app.verbs import simulate as verb
+    from cladescope.embedding.pipeline import Progress
 
-    config = SimulationConfig(species=species, images=images, seed=seed, size=size)
     began = time.monotonic()
     with job_progress("drawn") as show:
 
         def drawn(done: int, total: int) -> None:
             show(Progress(done, total, embedded=done, failed=0, seconds=time.monotonic() - began))
 
-        manifest = run(directory, config, workers=workers, progress=drawn)
+        manifest = verb.simulate(
+            directory, species=species, images=images, seed=seed, size=size, workers=workers, progress=drawn
+        )
     seconds = time.monotonic() - began
     n = species * images
     if json:

@@ -31,29 +31,23 @@ def train(
 
     Example: cladescope train tiny --data organisms/metadata.csv --out runs/tiny
     """
-    from cladescope.training.config import load_config
+    from cladescope.app.verbs import train as verb
 
-    overrides = dict(map(_override, set_ or []))
-    if data is not None:
-        overrides["data.source"] = data
-    resolved = load_config(config, overrides)
+    replaced = dict(map(_override, set_ or []))
     if show:
-        print_json(resolved.to_dict())
+        print_json(verb.resolve(config, data=data, set=replaced)[0].to_dict())
         return
     from cladescope.training.loop.distributed import is_first_process
-    from cladescope.training.loop.export import read_card
-    from cladescope.training.loop.train import train as run
 
-    folder = run(resolved, out, recipe=config, resume=resume)
+    made = verb.train(config, out=out, data=data, set=replaced, resume=resume)
     if not is_first_process():
         return
-    scores = read_card(folder)["scores"]
     if json:
-        print_json({"encoder": str(folder), "run": str(out), "scores": scores})
+        print_json({"encoder": str(made.encoder), "run": str(out), "scores": made.scores})
         return
-    if scores:
-        print_table(["held out", "score"], list(scores.items()))
-    print_line(f"encoder: {folder} (use it with --encoder {folder})")
+    if made.scores:
+        print_table(["held out", "score"], list(made.scores.items()))
+    print_line(f"encoder: {made.encoder} (use it with --encoder {made.encoder})")
 
 
 def _override(text: str) -> tuple[str, Any]:

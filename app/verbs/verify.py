@@ -1,14 +1,22 @@
-"""`cladescope.verify`: check a store as a whole."""
+"""A store checked as a whole."""
 
-from pathlib import Path
+import os
 
+from cladescope.app.verbs.given import AnyStore
+from cladescope.index import verify as checks
 from cladescope.index.verify import Verification
-from cladescope.index.verify import verify as verify_store
+from cladescope.paths import local_path
 
 
-def verify(store: str | Path) -> Verification:
+def verify(store: AnyStore) -> Verification:
     """Check every part of a store: files against hashes, rows against runs, vectors, pictures, index against rows.
 
-    Nothing is changed. Raises StoreError where there is no store, or its description cannot be read.
+    Every file is read, nothing is changed; `is_sound` says whether all is well and `problems` what is not.
+
+    Raises StoreError where there is no store, or its description cannot be read.
+
+    >>> import cladescope
+    >>> cladescope.verify("photos.store").problems      # doctest: +SKIP
+    ()
     """
-    return verify_store(store)
+    return checks.verify(local_path(store) if isinstance(store, str | os.PathLike) else store.path)

@@ -1,0 +1,179 @@
+"""What a picture may be called: the classes to choose from, told by texts or fitted before, for one encoder's vectors.
+
+`predict` chooses first and names then (`naming`). Nothing here reads a picture.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float32
+
+from cladescope.analysis.classify import taxon_lists, zero_shot
+from cladescope.analysis.classify.back_off import BackOff, calibrated
+from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
+from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
+from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
+from cladescope.analysis.pictures import stored_vectors
+from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.text_scale import stored_text_scale
+from cladescope.errors import InputError
+from cladescope.taxonomy.taxon import RANKS, Taxon
+
+if TYPE_CHECKING:
+    from cladescope.index.store import Store
+
+SHOWN = 5
+"""Unknown names that a note tells one by one."""
+
+Taxa: TypeAlias = str | Path | pa.Table
+"""Taxa to choose from: a file as `taxon_lists.read_taxa` and `precomputed` read it, or a table with columns for ranks."""
+Labels: TypeAlias = str | Path | Sequence[str]
+"""Labels to choose from: a file as `taxon_lists.read_labels` reads it, or the labels."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Choice:
+    """Classes, and how their answers are put."""
+
+    classes: Classes
+    bins: tuple[str, ...] | None = None
+    """For plain labels what each counts towards, where that was given."""
+    back_off: BackOff | None = None
+    """Where answers stop; None where nothing has decided it."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the choice: taxa that were left out, names that are unknown."""
+
+
+def fitted(classifier: str | Path | Classifier) -> Classifier:
+    """A classifier, or the one in a file of `cladescope fit`. Raises InputError where the file cannot be read."""
+    return classifier if isinstance(classifier, Classifier) else load_classifier(classifier)
+
+
+def fitted_choice(classifier: Classifier, asked: "Store | Encoder") -> Choice:
+    """The classes of `cladescope fit`. Raises StoreError unless they were fitted to vectors of the encoder that is asked."""
+    classifier.check(asked.card)
+    return Choice(classes=classifier.classes, back_off=classifier.back_off)
+
+
+def told_choice(
+    asked: "Store | Encoder",
+    *,
+    taxa: Taxa | None = None,
+    labels: Labels | None = None,
+    within: Sequence[str] = (),
+    prior: str | Path | None = None,
+    text_type: str = zero_shot.TEXT_TYPE,
+    templates: bool = False,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Choice:
+    """Classes told to the encoder by texts: taxa, or plain labels; without either the taxa of the store or of the encoder.
+
+    `within` are clades, of which every taxon in one is a class. Published text vectors beside a list of taxa are read and
+    not made again. `progress` is given how many class vectors are there, and of how many.
+
+    Raises InputError for files that cannot be used, clades or a prior beside plain labels, and where nothing says what to
+    choose from; TaxonError for an unknown clade; EncoderError for an encoder without a text side.
+    """
+    notes: list[str] = []
+    if isinstance(taxa, str | Path) and is_precomputed(Path(taxa)):
+        gallery, table = _precomputed(asked, Path(taxa), within, notes)
+    else:
+        encoder = _encoder(asked)
+        table = None if labels is None else _labels(labels)
+        if isinstance(table, taxon_lists.LabelList):
+            if within or prior:
+                raise InputError("--within and --prior are for taxa: give --taxa, or labels with columns for ranks")
+            return Choice(classes=zero_shot.label_gallery(encoder, table.labels), bins=table.bins)
+        if table is None:
+            table = _taxa(asked, taxa, notes)
+        if within:
+            table = table.filter(pa.array(_within(table, within)))
+        gallery = zero_shot.taxon_gallery(
+            encoder,
+            table,
+            text_type=text_type,
+            templates=templates,
+            cache=cache or zero_shot.default_cache(),
+            progress=progress,
+        )
+    if prior is not None:
+        log_prior, unknown = taxon_lists.read_prior(Path(prior), table)
+        if unknown:
+            some = ", ".join(unknown[:SHOWN])
+            notes.append(f"{len(unknown)} names of {prior} are unknown or ambiguous here: {some}")
+        gallery = replace(gallery, log_prior=log_prior)
+    return Choice(classes=gallery, notes=tuple(notes))
+
+
+def calibrated_on(classes: Classes, store: "Store") -> BackOff:
+    """Where answers stop, from a store's labelled pictures, which the classes must not have been fitted on; block by block.
+
+    Raises InputError where the classes are no taxa, and where no picture of the store has a taxon.
+    """
+    tree = classes.tree
+    if tree is None:
+        raise InputError("--risk needs classes that are taxa: give --taxa, or labels with columns for ranks")
+
+    def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
+        for batch in store.scan([*RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
+            truth = [Taxon.from_ranks(row) for row in batch.select(list(RANKS)).to_pylist()]
+            known = [row for row, taxon in enumerate(truth) if taxon is not None]
+            if known:
+                vectors = stored_vectors(batch)[known]
+                yield classes.probabilities(vectors), [taxon for taxon in truth if taxon is not None]
+
+    return calibrated(tree, asked())
+
+
+def _encoder(asked: "Store | Encoder") -> Encoder:
+    return asked if isinstance(asked, Encoder) else asked.encoder
+
+
+def _labels(labels: Labels) -> taxon_lists.LabelList | pa.Table:
+    if isinstance(labels, str | Path):
+        return taxon_lists.read_labels(Path(labels))
+    return taxon_lists.LabelList(tuple(labels))
+
+
+def _taxa(asked: "Store | Encoder", taxa: Taxa | None, notes: list[str]) -> pa.Table:
+    if isinstance(taxa, pa.Table):
+        return taxon_lists.taxa_table(taxa)
+    if taxa is not None:
+        return taxon_lists.read_taxa(Path(taxa))
+    if not isinstance(asked, Encoder):
+        return taxon_lists.store_taxa(asked)
+    if asked.taxa_file is None:
+        raise InputError("nothing says what to choose from: give --taxa FILE, --labels FILE or --classifier FILE")
+    table = taxon_lists.read_taxa(asked.taxa_file)
+    notes.append(
+        f"choosing among the {table.num_rows:,} taxa that {asked.card.name} was trained on; --taxa names others"
+    )
+    return table
+
+
+def _within(table: pa.Table, clades: Sequence[str]) -> np.ndarray:
+    """Which taxa lie in one of some clades."""
+    kept = np.zeros(table.num_rows, bool)
+    for clade in clades:
+        kept |= taxon_lists.within(table, clade)
+    return kept
+
+
+def _precomputed(
+    asked: "Store | Encoder", taxa: Path, within: Sequence[str], notes: list[str]
+) -> tuple[ClassGallery, pa.Table]:
+    """Classes whose texts were encoded elsewhere, and their names. For a store's vectors no encoder is needed then."""
+    scale = None if isinstance(asked, Encoder) else stored_text_scale(asked.card)
+    if scale is None:
+        scale = _encoder(asked).text_scale
+    ready = read_precomputed(taxa, dim=asked.card.dim)
+    if ready.n_empty:
+        notes.append(f"{ready.n_empty:,} taxa of {taxa} have no vector and are left out")
+    if within:
+        ready = ready.only(_within(ready.table, within))
+    return zero_shot.gallery_of(ready.vectors, ready.table, scale), ready.table

@@ -1,0 +1,95 @@
+"""Pictures into a store."""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cladescope.app.verbs import jobs
+from cladescope.app.verbs.given import AnyStore, pictures_of
+from cladescope.embedding import pipeline
+from cladescope.embedding.encode import BATCH_SIZE, WORKERS
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision
+from cladescope.embedding.given import AnyPicture, GivenSource
+from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
+from cladescope.embedding.records import Source
+from cladescope.embedding.sources import open_source
+from cladescope.errors import EncoderError
+from cladescope.index.store import Store
+from cladescope.paths import local_path
+
+
+def embed(
+    source: str | Path | Source | AnyPicture | Sequence[AnyPicture],
+    store: AnyStore,
+    *,
+    encoder: str | Encoder | None = None,
+    batch_size: int = BATCH_SIZE,
+    workers: int = WORKERS,
+    device: Device = "auto",
+    precision: Precision = "auto",
+    limit: int | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> EmbedSummary:
+    """Embed pictures into a store, which is made where there is none. Called again it goes on where it stopped.
+
+    `source` is a folder of pictures, a CSV or Parquet manifest, WebDataset shards, a pattern or a URL of these; or pictures
+    at hand: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
+    The encoder is the store's where it has one, else the one named, else `tiny`; `device` and `precision` are for one that
+    is loaded here. `limit` embeds the first so many records only. `progress` is told how far the job is; once `stop` is set
+    it commits and ends. Memory: that of `embedding.pipeline.embed`.
+
+    Returns the counts; the store's `failures` has a line for each picture that could not be used.
+
+    Raises InputError for a source or numbers that cannot be used, EncoderError where the encoder cannot be had, StoreError
+    where the store is another encoder's or cannot be written.
+
+    >>> import cladescope
+    >>> cladescope.embed("photos/", "photos.store").embedded      # doctest: +SKIP
+    600
+    """
+    config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit)
+    pictures, address = _source(source)
+    sink, loaded = _sink(store, encoder, device, precision)
+    started = datetime.now(UTC)
+    summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
+    settings = {
+        "batch_size": batch_size,
+        "workers": workers,
+        "device": device,
+        "precision": precision,
+        "limit": limit,
+    }
+    jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
+    return summary
+
+
+def _source(source: str | Path | Source | AnyPicture | Sequence[AnyPicture]) -> tuple[Source, str]:
+    """The source that is meant, and its address for the store's ledger."""
+    if isinstance(source, str | Path):
+        return open_source(source), str(source)
+    if isinstance(source, Source):
+        return source, source.name
+    pictures = pictures_of(source)
+    return GivenSource(pictures), f"{len(pictures)} pictures at hand"
+
+
+def _sink(
+    store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision
+) -> tuple[Store, Encoder]:
+    """The store, made where there is none, and the encoder of its vectors."""
+    given = isinstance(store, Store)
+    path = store.path if given else local_path(store)
+    there = store if given else Store.open(path) if (path / "store.json").exists() else None
+    if encoder is None:
+        encoder = DEFAULT_ENCODER if there is None else there.card.name
+    if encoder == UNKNOWN_ENCODER:
+        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another --store")
+    if not isinstance(encoder, Encoder):
+        kept = there.card.precision if there is not None and precision == "auto" else None
+        encoder = Encoder.load(encoder, device=device, precision=kept or precision)
+    if there is None:
+        return Store.open_or_create(path, encoder.card), encoder
+    there.check(encoder.card)
+    return there, encoder

@@ -1,0 +1,56 @@
+"""What a caller may give a verb: a store by path or opened, one picture or several, one clade or several."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from cladescope.embedding.given import AnyPicture
+from cladescope.paths import local_path
+
+if TYPE_CHECKING:
+    from cladescope.index.store import Store
+
+AnyStore = Any
+"""A store: its folder, or a `Store` that is open. (A name for readers: to name the class would load LanceDB.)"""
+
+
+def opened(store: AnyStore) -> "Store":
+    """The store in a folder; one that is open stays as it is. Raises StoreError where there is none, InputError for a URL."""
+    if not isinstance(store, str | os.PathLike):
+        found: Store = store
+        return found
+    from cladescope.index.store import Store as _Store
+
+    return _Store.open(local_path(store))
+
+
+def is_store(place: object) -> bool:
+    """Whether something means a store: one that is open, a folder with a store in it, or a path that ends in `.store`."""
+    if isinstance(place, str | os.PathLike):
+        text = os.fspath(place)
+        return os.path.isfile(os.path.join(text, "store.json")) or text.rstrip("/").endswith(".store")  # noqa: PTH113, PTH118
+    return not isinstance(place, bytes | Image.Image | np.ndarray | Sequence)
+
+
+def pictures_of(given: AnyPicture | Sequence[AnyPicture]) -> list[AnyPicture]:
+    """One picture or several as a list; an array of four axes is several pictures.
+
+    >>> len(pictures_of("tit.jpg")), len(pictures_of(["a.jpg", b"..."])), len(pictures_of(np.zeros((3, 8, 8, 3), np.uint8)))
+    (1, 2, 3)
+    """
+    if isinstance(given, str | Path | bytes | Image.Image) or (isinstance(given, np.ndarray) and given.ndim < 4):
+        return [given]
+    return list(given)
+
+
+def clades_of(within: str | Sequence[str] | None) -> tuple[str, ...]:
+    """One clade or several, a union; none for None.
+
+    >>> clades_of("Aves"), clades_of(["Aves", "Insecta"]), clades_of(None)
+    (('Aves',), ('Aves', 'Insecta'), ())
+    """
+    return () if within is None else (within,) if isinstance(within, str) else tuple(within)

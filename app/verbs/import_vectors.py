@@ -1,0 +1,59 @@
+"""Vectors that were made elsewhere into a store."""
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cladescope.app.verbs import jobs
+from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.embedding.encoder import UNKNOWN_ENCODER, EncoderCard
+from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.errors import InputError
+from cladescope.index import importing
+from cladescope.index.store import Store
+from cladescope.paths import local_path
+
+
+def import_vectors(
+    vectors: str | Path,
+    store: AnyStore,
+    *,
+    encoder: str | None = None,
+    metadata: str | Path | None = None,
+    column: str | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    stop: threading.Event | None = None,
+) -> EmbedSummary:
+    """Fill a store with vectors made elsewhere; they are scaled to unit length on the way in.
+
+    `vectors` is a Parquet table with a column of vectors (`column`, where it has several) and any of ranks, ids and paths,
+    or a .npy array of shape (n, d) with a table of n rows, `metadata`, beside it. `encoder` names what made the vectors, or
+    is `unknown`; a store that is there has its own. `progress` and `stop` are as for `embed`.
+
+    Returns the counts; a row without a usable vector stands in the store's `failures`.
+
+    Raises InputError for files that cannot be used and where nothing names the encoder, StoreError where the store holds
+    another encoder's vectors or cannot be written.
+
+    >>> import cladescope
+    >>> cladescope.import_vectors("emb.parquet", "found.store", encoder="hf-hub:imageomics/bioclip-2")      # doctest: +SKIP
+    """
+    given = isinstance(store, Store)
+    there = given or (local_path(store) / "store.json").exists()
+    if encoder is None and not there:
+        raise InputError(
+            f"name the encoder that made the vectors, such as 'hf-hub:imageomics/bioclip-2', or {UNKNOWN_ENCODER!r}"
+        )
+    source = importing.open_vectors(
+        local_path(vectors), metadata=None if metadata is None else local_path(metadata), column=column
+    )
+    name = encoder or opened(store).card.name
+    card = EncoderCard(name=name, dim=source.dim, weight_hash=None, transform=None, has_text=False)
+    sink = store if given else Store.open_or_create(local_path(store), card)
+    sink.check(card)
+    started = datetime.now(UTC)
+    summary = importing.import_vectors(source, sink, progress=progress, stop=stop)
+    settings = {"metadata": metadata, "column": column}
+    jobs.record(sink, summary, verb="import", source=str(vectors), started=started, settings=settings)
+    return summary

@@ -1,0 +1,146 @@
+"""What is it? Names for pictures, or for those of a store without encoding them again."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from cladescope.analysis.classify import choosing
+from cladescope.analysis.classify.answers import Answers, columns
+from cladescope.analysis.classify.back_off import BackOff
+from cladescope.analysis.classify.choosing import Choice, Labels, Taxa
+from cladescope.analysis.classify.classifier_file import Classifier
+from cladescope.analysis.classify.naming import Named, Predictions, name_pictures, name_stored
+from cladescope.analysis.classify.zero_shot import TEXT_TYPE
+from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
+from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.given import AnyPicture, as_records
+from cladescope.embedding.records import Record
+from cladescope.embedding.sources import open_source
+from cladescope.embedding.sources.folder import FileSource
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+
+if TYPE_CHECKING:
+    from cladescope.index.store import Store
+
+
+def predict(
+    pictures: AnyStore | AnyPicture | Sequence[AnyPicture],
+    *,
+    rank: str = "species",
+    taxa: Taxa | None = None,
+    labels: Labels | None = None,
+    classifier: str | Path | Classifier | None = None,
+    within: str | Sequence[str] | None = None,
+    k: int = 5,
+    risk: float | None = None,
+    calibrate_on: AnyStore | None = None,
+    closed_set: bool = False,
+    prior: str | Path | None = None,
+    text_type: str = TEXT_TYPE,
+    templates: bool = False,
+    where: str | None = None,
+    limit: int | None = None,
+    encoder: str | Encoder | None = None,
+    cache: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Predictions:
+    """Name pictures from the texts of taxa or labels, or by a classifier; answers come as they are iterated over.
+
+    `pictures` is a store (its folder, or open), or a picture or several: paths, folders, patterns, URLs, encoded bytes,
+    Pillow images or arrays of uint8. The classes are the `taxa`, the `labels` or those of the `classifier`; without them
+    the taxa of the store, else those that the encoder was trained on; `within` keeps those of a clade or of several.
+    `k` answers each at a `rank`; with `risk` one, as deep as the chance of a wrong one stays below it, which labelled
+    pictures decide: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says that every
+    picture is of one of the taxa. `prior` is a CSV of odds. `where` and `limit` select pictures, `text_type` and `templates`
+    say how a taxon is told, `cache` is the folder of class vectors, and `progress` is told how many of these are there.
+
+    Raises InputError for options that contradict each other and files that cannot be used; TaxonError for an unknown rank or
+    clade; EncoderError and StoreError where encoder, store or classifier cannot be had or do not fit each other.
+
+    >>> import cladescope
+    >>> for name, answers in cladescope.predict("photos/", labels=["a bird", "a moth"]):      # doctest: +SKIP
+    ...     print(name, answers[0]["classification"], answers[0]["score"])
+    """
+    if sum(value is not None for value in (taxa, labels, classifier)) > 1:
+        raise InputError("give one of taxa, labels and classifier")
+    if classifier is not None and (within or prior):
+        raise InputError("within and prior are for classes told by texts: leave out the classifier")
+    if closed_set and risk is None:
+        raise InputError("closed_set is of risk: give one")
+    columns(rank)
+    given: list[Any] = [pictures] if is_store(pictures) else pictures_of(pictures)
+    store = opened(given[0]) if len(given) == 1 and is_store(given[0]) else None
+    if store is None and where is not None:
+        raise InputError("where is for a store")
+    fitted = None if classifier is None else choosing.fitted(classifier)
+    # Vectors are compared in the precision of those that are there.
+    card = store.card if store is not None else None if fitted is None else fitted.card
+    asked = store if store is not None else _encoder(encoder, card)
+    if store is not None and encoder is not None:
+        store.check(_encoder(encoder, card).card)
+    if fitted is not None:
+        choice = choosing.fitted_choice(fitted, asked)
+    else:
+        choice = choosing.told_choice(
+            asked,
+            taxa=taxa,
+            labels=labels,
+            within=clades_of(within),
+            prior=prior,
+            text_type=text_type,
+            templates=templates,
+            cache=None if cache is None else local_path(cache),
+            progress=progress,
+        )
+    back_off = _back_off(choice, asked, risk, calibrate_on, closed_set=closed_set)
+    answers = Answers(choice.classes, rank=rank, k=k, bins=choice.bins, back_off=back_off, risk=risk)
+
+    def make(failures: list[str]) -> Iterator[Named]:
+        if store is not None:
+            return name_stored(store, answers, where=where, limit=limit)
+        return name_pictures(islice(_records(given, failures), limit), cast(Encoder, asked), answers, failures)
+
+    return Predictions(answers.columns, make, choice.notes)
+
+
+def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None) -> Encoder:
+    if isinstance(encoder, Encoder):
+        return encoder
+    precision = "auto" if beside is None else beside.precision or "auto"
+    return Encoder.load(encoder or DEFAULT_ENCODER, precision=precision)
+
+
+def _back_off(
+    choice: Choice, asked: "Store | Encoder", risk: float | None, calibrate_on: AnyStore | None, *, closed_set: bool
+) -> BackOff | None:
+    """Where answers stop: the classifier's own, or that of a store of labelled pictures."""
+    found = choice.back_off
+    if risk is not None and calibrate_on is not None:
+        judge = opened(calibrate_on)
+        judge.check(asked.card)
+        found = choosing.calibrated_on(choice.classes, judge)
+    if risk is not None and found is None:
+        raise InputError("--risk needs labelled pictures that decide how sure is sure: give --calibrate-on STORE")
+    return found.closed_set() if found is not None and closed_set else found
+
+
+def _records(pictures: Sequence[AnyPicture], failures: list[str]) -> Iterator[Record]:
+    """Every picture meant, called as the caller called it; of several places one that is not there is noted."""
+    for picture in pictures:
+        if not isinstance(picture, str | Path):
+            for record in as_records([picture]):
+                yield replace(record, image_id=record.uri)
+            continue
+        try:
+            source = open_source(picture)
+        except InputError as error:
+            if len(pictures) == 1:
+                raise
+            failures.append(str(error))
+            continue
+        name = str(picture) if isinstance(source, FileSource) else None
+        for record in source.records():
+            yield replace(record, image_id=name or record.uri)

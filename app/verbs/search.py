@@ -1,0 +1,64 @@
+"""What looks like this?"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from jaxtyping import Float
+
+from cladescope.app.verbs.given import AnyStore, clades_of, opened, pictures_of
+from cladescope.embedding.given import AnyPicture, as_records
+from cladescope.errors import PictureError
+from cladescope.index.defaults import K
+from cladescope.index.hits import SearchResult
+from cladescope.index.searcher import QueryImage, Searcher
+
+
+def search(
+    store: AnyStore,
+    images: AnyPicture | Sequence[AnyPicture] = (),
+    *,
+    text: str | None = None,
+    image_id: str | None = None,
+    vector: Float[np.ndarray, " d"] | None = None,
+    k: int = K,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    exact: bool = False,
+) -> SearchResult:
+    """Find the k stored pictures nearest to one query, best first, and the taxon that they agree on.
+
+    The query is a picture or several of one individual (paths, URLs, bytes, Pillow images or arrays of uint8), a `text`, a
+    stored picture by its `image_id` (which is not among its own hits), a `vector` of length d, or several of these together:
+    their normalised mean. `within` keeps a clade or a union of several, `where` the rows under a condition in SQL; either,
+    or `exact`, compares every vector even where the store has an index. Give an open `Store` to ask many queries: it keeps
+    the encoder.
+
+    Raises InputError for an empty query, an unknown id or a condition that is none; TaxonError for an unknown clade;
+    PictureError for a picture that cannot be used; EncoderError for a text where the encoder has no text side.
+
+    >>> import cladescope
+    >>> result = cladescope.search("photos.store", "query.jpg", k=5, within=["Aves", "Insecta"])      # doctest: +SKIP
+    >>> [(hit.position, hit.score, hit.taxon, hit.uri) for hit in result.hits]                        # doctest: +SKIP
+    """
+    pictures = [_query_image(picture) for picture in pictures_of(images)]
+    return Searcher(opened(store)).search(
+        images=pictures,
+        text=text,
+        image_id=image_id,
+        vector=vector,
+        k=k,
+        within=clades_of(within) or None,
+        where=where,
+        exact=exact,
+    )
+
+
+def _query_image(picture: AnyPicture) -> QueryImage:
+    """A picture as the search takes it: an array becomes an image."""
+    if not isinstance(picture, np.ndarray):
+        return picture
+    (record,) = as_records([picture])
+    if record.problem is not None:
+        raise PictureError(f"the query picture cannot be used: {record.problem}")
+    return cast(QueryImage, record.data)

@@ -1,0 +1,74 @@
+"""Labelled pictures into an encoder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+from cladescope.training.config import TrainConfig, load_config
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run made."""
+
+    encoder: Path
+    """Folder of the checkpoint, for `Encoder.load` and open_clip."""
+    run: Path
+    scores: dict[str, float]
+    """Of what was held out, by name."""
+
+
+def train(
+    config: str | Path | TrainConfig,
+    *,
+    out: str | Path = "run",
+    data: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+    resume: bool = False,
+) -> Trained:
+    """Train an encoder and export it as a checkpoint folder, which `embed(..., encoder=...)` takes.
+
+    `config` is a TOML file, the name of a recipe (`tiny`, `bioclip`, ...; see training/recipes) or a configuration. `data`
+    is the manifest, folder, shards or store to learn from, for the key `data.source`; `set` replaces other keys, as
+    `{"loop.epochs": 3}`. `resume` goes on where the run in `out` stopped. Under torchrun every process calls it alike.
+
+    Raises InputError for a configuration or data that cannot be used, or a run that is there already; EncoderError where the
+    starting weights cannot be had; TrainingError where the loss is no longer finite; StoreError where the disk fails.
+
+    >>> import cladescope
+    >>> cladescope.train("tiny", data="organisms/metadata.csv", out="runs/tiny").scores      # doctest: +SKIP
+    """
+    resolved, recipe = resolve(config, data=data, set=set)
+    from cladescope.training.loop import train as loop
+    from cladescope.training.loop.distributed import is_first_process
+    from cladescope.training.loop.export import read_card
+
+    folder = loop.train(resolved, local_path(out), recipe=recipe, resume=resume)
+    scores = dict(read_card(folder)["scores"]) if is_first_process() else {}
+    return Trained(folder, local_path(out), scores)
+
+
+def resolve(
+    config: str | Path | TrainConfig,
+    *,
+    data: str | Path | None = None,
+    set: Mapping[str, Any] | None = None,
+) -> tuple[TrainConfig, str]:
+    """The whole configuration that `train` would follow, and what to call it.
+
+    Raises InputError for a file or recipe that is not there and for any key or value that does not fit.
+
+    >>> resolve("tiny", set={"loop.epochs": 3})[0].loop.epochs
+    3
+    """
+    replaced = dict(set or {})
+    if data is not None:
+        replaced["data.source"] = str(data)
+    if not isinstance(config, TrainConfig):
+        return load_config(config, replaced), str(config)
+    if replaced:
+        raise InputError(f"a TrainConfig is whole: put {next(iter(replaced))} into it")
+    return config, "not stated"
