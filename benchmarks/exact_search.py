@@ -29,7 +29,8 @@ from side_by_side import clustered_vectors, fill_store, in_turn, machine, print_
 from cladescope.arrays import blocks
 from cladescope.index import ann, exact
 from cladescope.index.gallery import Gallery
-from cladescope.index.store import BLOCK_ROWS, Store
+from cladescope.index.store import Store
+from cladescope.index.store_reader import BLOCK_ROWS
 
 K = 10
 BATCH = 256

@@ -99,7 +99,8 @@ class Searcher:
             raise InputError(f"k is {k}: ask for at least 1 hit")
         n_wanted = k + (leave_out is not None)
         index = None if exact or condition is not None else AnnIndex.find(self.store.path)
-        if index is None:
+        # An index that is younger than the rows that are shown lacks those that were deleted before it was built.
+        if index is None or index.card.store_version > self.store.version:
             scores, row_ids = self._exactly(query, n_wanted, condition)
             return _result(self._hits(scores, row_ids, k, leave_out), "exact")
         fresh = self._exactly(query, n_wanted, f"_row_created_at_version > {index.card.store_version}")

@@ -1,0 +1,182 @@
+"""The reading side of a store: its rows, its ledger of failures and its runs, as they are now or were at a version."""
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, UInt64
+
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.errors import InputError
+from cladescope.index import tables
+from cladescope.index.files import disk_errors
+from cladescope.index.lineages import count_lineages
+from cladescope.index.literals import is_one_of, quote
+from cladescope.index.tables import reading
+from cladescope.schema import FAILURE_SCHEMA, RUN_SCHEMA, images_schema
+from cladescope.taxonomy import RANKS, Taxon, Taxonomy
+
+logger = logging.getLogger(__name__)
+
+BLOCK_ROWS = 1 << 15
+"""Rows read at a time when vectors or columns are streamed."""
+
+
+class StoreReader:
+    """What can be read of a store; `Store` opens it and writes to it.
+
+    What another process writes is seen within a second (`tables.FRESH_SECONDS`), or at once after `refresh`. A store opened at a
+    version shows that one for ever.
+    """
+
+    def __init__(self, path: Path, card: EncoderCard) -> None:
+        self.path, self.card = path, card
+        database = tables.connect(path / "lance")
+        self._images = tables.open_or_make(database, "images", images_schema(card.dim))
+        self._failures = tables.open_or_make(database, "failures", FAILURE_SCHEMA)
+        self._runs = tables.open_or_make(database, "runs", RUN_SCHEMA)
+        self.tables = {"images": self._images, "failures": self._failures, "runs": self._runs}
+        """LanceDB's own objects."""
+        self.pinned: int | None = None
+        """The version that is shown for ever; None where it is the newest."""
+
+    def refresh(self) -> None:
+        """See at once what others wrote; pictures at a pinned version stay as they are."""
+        with disk_errors(self.path):
+            for name, table in self.tables.items():
+                if name != "images" or self.pinned is None:
+                    table.checkout_latest()
+
+    @property
+    def version(self) -> int:
+        """Version of the `images` table; every commit raises it."""
+        with disk_errors(self.path):
+            return int(self._images.version)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Columns of the `images` table."""
+        with disk_errors(self.path):
+            return self._images.schema
+
+    @property
+    def failures(self) -> pa.Table:
+        """The ledger: one row a record that could not be embedded."""
+        with disk_errors(self.path):
+            return self._failures.to_arrow()
+
+    @property
+    def runs(self) -> pa.Table:
+        """One row a job."""
+        with disk_errors(self.path):
+            return self._runs.to_arrow()
+
+    def condition(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> str | None:
+        """The SQL condition for a clade, or several (a union), and a user's own condition; None where neither is given.
+
+        Raises TaxonError for a clade that the store does not know, InputError for SQL that does not parse.
+        """
+        return self._condition(within=within, where=where)
+
+    def count(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> int:
+        """Number of pictures, or of those in a clade and under a condition."""
+        condition = self.condition(within=within, where=where)
+        with reading(self.path, condition):
+            return int(self._images.count_rows(condition))
+
+    def scan(
+        self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """Some columns of the rows under an SQL condition, in blocks, in the order of insertion; `_rowid` is a column too."""
+        with reading(self.path, condition):
+            query = self._images.search().select(list(columns))
+            if condition is not None:
+                query = query.where(condition)
+            yield from query.to_batches(block_rows)
+
+    def keys(self) -> Iterator[pa.RecordBatch]:
+        """`image_id` and `uri` of every row."""
+        yield from self.scan(["image_id", "uri"])
+
+    def vectors(
+        self, *, condition: str | None = None, block_rows: int = BLOCK_ROWS
+    ) -> Iterator[tuple[UInt64[np.ndarray, " b"], Float[np.ndarray, "b d"]]]:
+        """Row ids and unit vectors (float16, as stored) in blocks; 2 d bytes a row of a block.
+
+        A row id names a row for as long as it lives; it is not its number.
+        """
+        for batch in self.scan(["_rowid", "vector"], condition=condition, block_rows=block_rows):
+            flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
+            yield batch.column("_rowid").to_numpy(), flat.reshape(-1, self.card.dim)
+
+    def rows(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Some columns of some rows and their `_rowid`, in the order asked for; rows that are gone are left out."""
+        if not row_ids:
+            return []
+        with disk_errors(self.path):
+            wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(list(columns)).with_row_id()
+            found = wanted.to_arrow()
+        by_id = {row["_rowid"]: row for row in found.to_pylist()}
+        return [by_id[int(row)] for row in row_ids if int(row) in by_id]
+
+    def row_id(self, image_id: str) -> int:
+        """Row id of a picture. Raises InputError where the store has no such picture."""
+        for batch in self.scan(["_rowid"], condition=f"image_id = {quote(image_id)}"):
+            if batch.num_rows:
+                return int(batch.column("_rowid")[0].as_py())
+        ids = (id_ for batch in self.scan(["image_id"], block_rows=1) for id_ in batch.column(0).to_pylist())
+        some = next((f"there is {id_!r}, for instance" for id_ in ids), "it is empty")
+        raise InputError(
+            f"no image_id {image_id!r} in {self.path}: {some}; `cladescope search --json` shows those of hits"
+        )
+
+    def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
+        """Stored vectors of pictures of the same content."""
+        found: dict[str, Float[np.ndarray, " d"]] = {}
+        for batch in self.scan(["content_hash", "vector"], condition=is_one_of("content_hash", hashes)):
+            vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(-1, self.card.dim)
+            found |= dict(zip(batch.column("content_hash").to_pylist(), vectors, strict=True))
+        return found
+
+    @property
+    def taxonomy(self) -> Taxonomy:
+        """Every taxon of the stored pictures, read once a version of the store."""
+        if self._taxonomy is None or self._taxonomy[0] != self.version:
+            self._taxonomy = (self.version, Taxonomy.from_table(self.lineages().select(list(RANKS))))
+        return self._taxonomy[1]
+
+    _taxonomy: tuple[int, Taxonomy] | None = None
+
+    def _condition(
+        self, *, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] = ()
+    ) -> str | None:
+        if within is None and where is None and not image_ids:
+            return None
+        from cladescope.index import filters  # loads sqlglot
+
+        taxa = None if within is None else self._taxa(within)
+        spellings = self.taxonomy.spellings if taxa else lambda name: (name,)
+        condition = filters.condition(
+            self.schema, taxa=taxa, where=where, image_ids=image_ids or None, spellings=spellings
+        )
+        if where is not None and condition is not None:
+            filters.check_types(self._images, where, condition)
+        return condition
+
+    def _taxa(self, within: str | Sequence[str]) -> list[Taxon]:
+        names = [within] if isinstance(within, str) else within
+        if not names:
+            raise InputError("within names no taxon: name one or several, or leave it out")
+        return list(dict.fromkeys(taxon for name in names for taxon in self.taxonomy.resolve(name)))
+
+    def lineages(self) -> pa.Table:
+        """Each distinct seven ranks and their number of pictures, `n_images`; memory grows with taxa, not pictures."""
+        return count_lineages(self.scan(list(RANKS)))
+
+    def uri_of(self, image_id: str) -> str:
+        """Where a picture lies. Raises InputError where the store has no such picture."""
+        (row,) = self.rows([self.row_id(image_id)], ["uri"])
+        return str(row["uri"])
