@@ -73,16 +73,17 @@ class Pictures:
         cls,
         store: Store,
         *,
-        within: str | None = None,
+        within: str | Sequence[str] | None = None,
         where: str | None = None,
         limit: int | None = None,
         seed: int = 0,
         columns: Sequence[str] = COLUMNS,
         as_stored: bool = False,
     ) -> "Pictures":
-        """The pictures of a store in the order of insertion, of a clade or under a condition, or `limit` of them drawn at random.
+        """The pictures of a store in the order of insertion, or `limit` of them drawn at random.
 
-        Rows have the seven ranks and the `columns` named. With `as_stored` vectors stay float16: 2 n d bytes. Blocks are read
+        `within` keeps a clade or a union of several, `where` the rows under an SQL condition. Rows have the seven ranks and the
+        `columns` named. With `as_stored` vectors stay float16: 2 n d bytes. Blocks are read
         one by one, so that nothing but the result grows with n.
 
         Raises InputError for a column that the store does not have, and what `Store.condition` raises.

@@ -1,5 +1,6 @@
 """Care of the data: near-duplicates, leaks between splits, outliers and likely label errors of a store's pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +37,7 @@ def audit_store(
     split: str | None = None,
     against: Store | None = None,
     rank: str = "species",
-    within: str | None = None,
+    within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
     seed: int = 0,

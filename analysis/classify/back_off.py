@@ -1,20 +1,20 @@
 """How deep an answer may go: the deepest taxon such that the chance of a wrong answer stays under a risk.
 
 A picture's answer moves along one path, from the best root to its best child and on (`ClassTree.descend`); where it stops
-is a threshold on probability that labelled pictures decide. Nothing here needs a model: probabilities in, nodes out.
+is a threshold on probability that labelled pictures decide. The paths themselves are `answer_paths`.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Float64, Int
+from jaxtyping import Float, Float64, Int
 from scipy.special import expit, logit
 
+from cladescope.analysis.classify.answer_paths import Traces, trace, walk, without_own
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.errors import InputError
-from cladescope.taxonomy.taxon import RANK_INDEX, Taxon
+from cladescope.taxonomy.taxon import Taxon
 
 NOTHING_ALLOWED = np.inf
 """A threshold that no probability reaches: every answer is "not known"."""
@@ -22,98 +22,6 @@ MIN_CONFIDENCE = 200
 """Calibration pictures from which on half of them fit a `RankConfidence`."""
 
 _LEAST_CHANCE = 1e-6
-
-
-def critical_values(
-    tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]
-) -> Float64[np.ndarray, " q"]:
-    """Probability of the first wrong node on each picture's path; 0 where none is wrong.
-
-    An answer is wrong where a threshold lets it reach that node. A node is right if it is the true taxon or lies above
-    it. A node below the true taxon (the picture is known to its genus only) counts as right: nothing says otherwise, and
-    a cautious reader gives pictures that are known to the species. Of a taxon that the tree does not have, the lineage
-    is right as far as it goes. Memory: that of `ClassTree.roll_up`.
-
-    Raises InputError for another number of truths than pictures.
-
-    >>> tree = ClassTree.from_taxa([Taxon(("Animalia", "Chordata")), Taxon(("Animalia", "Arthropoda"))])
-    >>> critical_values(tree, np.array([[0.75, 0.25]]), [Taxon(("Animalia", "Arthropoda"))])
-    array([0.75])
-    """
-    return _critical(trace(tree, probabilities, truth))
-
-
-def _is_wrong(tree: ClassTree, path: Int[np.ndarray, "q ranks"], truth: Sequence[Taxon]) -> Bool[np.ndarray, "q ranks"]:
-    """Which nodes of each path neither hold the true taxon nor lie in its clade."""
-    deepest = {taxon: tree.lowest_node_above(taxon) for taxon in set(truth)}
-    lowest = np.array([-1 if deepest[taxon] is None else deepest[taxon] for taxon in truth], np.int64)
-    is_own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
-    line = np.where((lowest >= 0)[:, None], tree.lineage[lowest], -1)
-    met = path >= 0
-    above = met & (line == path)
-    below = np.zeros_like(met)
-    for place in range(path.shape[1]):
-        below[:, place] = is_own & tree.contains(lowest, path[:, place])
-    # Below a wrong node all is wrong, so that the loss falls as the threshold grows.
-    return np.logical_or.accumulate(met & ~above & ~below, axis=1) & met
-
-
-def without_own(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]) -> np.ndarray:
-    """Probabilities as if each picture's own taxon were not among the classes: its classes get 0, the others all.
-
-    It imitates taxa never seen. Exact where classes are scored apart from each other (zero-shot, class means): a softmax
-    over the others is the same renormalised. Where the own class has all, the others share equally.
-    """
-    found = np.array(probabilities, copy=True)
-    rows: dict[int, list[int]] = {}
-    for row, taxon in enumerate(truth):
-        node = tree.node_of(taxon)
-        if node is not None:
-            rows.setdefault(node, []).append(row)
-    for node, members in rows.items():
-        own = np.flatnonzero((tree.class_nodes == node).any(axis=1))
-        found[np.array(members)[:, None], own] = 0.0
-        left = found[members].sum(axis=1, keepdims=True)
-        if len(own) == tree.n_classes:
-            raise InputError(
-                f"every class lies in {tree.taxon(node)}: nothing is left without it, so give more classes"
-            )
-        spread = np.ones(tree.n_classes, found.dtype)
-        spread[own] = 0.0
-        found[members] = np.where(left > 0, found[members] / np.where(left > 0, left, 1.0), spread / spread.sum())
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class Traces:
-    """The path of each picture's answer, and where on it the answer is wrong."""
-
-    chances: Float64[np.ndarray, "q ranks"]
-    """Probability of the node met at each rank; NaN where none is met."""
-    wrong: Bool[np.ndarray, "q ranks"]
-
-    def __len__(self) -> int:
-        return len(self.chances)
-
-    def __getitem__(self, rows: Any) -> "Traces":
-        return Traces(self.chances[rows], self.wrong[rows])
-
-
-def trace(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]) -> Traces:
-    """Where each picture's answer goes, from the best root to its best child and on. Raises as `critical_values` does."""
-    if len(truth) != len(probabilities):
-        raise InputError(f"{len(truth)} true taxa for {len(probabilities)} pictures: expected one each")
-    path, chances = _walk(tree, probabilities)
-    return Traces(chances, _is_wrong(tree, path, truth))
-
-
-def _walk(
-    tree: ClassTree, probabilities: Float[np.ndarray, "q c"]
-) -> tuple[Int[np.ndarray, "q ranks"], Float64[np.ndarray, "q ranks"]]:
-    nodes = tree.roll_up(probabilities)
-    path = tree.descend(nodes)
-    rows = np.arange(len(path))[:, None]
-    return path, np.where(path >= 0, nodes[rows, path], np.nan).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +80,7 @@ class BackOff:
     """
 
     seen: Float64[np.ndarray, " n"]
-    """Critical value (see `critical_values`) of each calibration picture whose taxon is among the classes, in the terms
+    """Critical value (see `answer_paths.critical_values`) of each calibration picture whose taxon is among the classes, in the terms
     of `confidence` where there is one."""
     unseen: Float64[np.ndarray, " m"] = field(default_factory=lambda: np.empty(0))
     """The same of pictures whose taxon is none of the classes, or was taken out of them to imitate that."""
@@ -217,7 +125,7 @@ class BackOff:
 
         That is the `confidence` in it, or its probability where there is none. No answer has 1: that it is some organism.
         """
-        path, chances = _walk(tree, probabilities)
+        path, chances = walk(tree, probabilities)
         if self.confidence is not None:
             chances = self.confidence.of(chances)
         reached = np.nan_to_num(chances, nan=-1.0) >= self.threshold(risk)
@@ -261,7 +169,7 @@ def calibrated(
         if can_imitate.any():
             named = [taxon for taxon, is_class in zip(truth, can_imitate, strict=True) if is_class]
             unseen.append(trace(tree, without_own(tree, probabilities[can_imitate], named), named))
-    groups = [joined(seen), joined(unseen)]
+    groups = [Traces.of_parts(seen), Traces.of_parts(unseen)]
     if sum(map(len, groups)) == 0:
         raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
     confidence = None
@@ -269,10 +177,10 @@ def calibrated(
         rng = np.random.default_rng(seed)
         orders = [rng.permutation(len(group)) for group in groups]
         halves = [(group[order[::2]], group[order[1::2]]) for group, order in zip(groups, orders, strict=True)]
-        confidence = RankConfidence.fit(joined([half for half, _ in halves]))
+        confidence = RankConfidence.fit(Traces.of_parts([half for half, _ in halves]))
         if confidence is not None:
             groups = [half for _, half in halves]
-    values = [_critical(group if confidence is None else _sure(confidence, group)) for group in groups]
+    values = [(group if confidence is None else _sure(confidence, group)).critical for group in groups]
     return BackOff(values[0], values[1], confidence)
 
 
@@ -281,27 +189,5 @@ def _is_all(tree: ClassTree, taxon: Taxon) -> bool:
     return bool((tree.class_nodes == tree.node_of(taxon)).any(axis=1).all())
 
 
-def joined(parts: Sequence[Traces]) -> Traces:
-    """Some traces as one; of none, an empty one."""
-    none = np.empty((0, len(RANK_INDEX)))
-    chances = np.concatenate([none, *(part.chances for part in parts)])
-    return Traces(chances, np.concatenate([none.astype(bool), *(part.wrong for part in parts)]))
-
-
 def _sure(confidence: RankConfidence, traces: Traces) -> Traces:
     return Traces(confidence.of(traces.chances), traces.wrong)
-
-
-def _critical(traces: Traces) -> Float64[np.ndarray, " q"]:
-    """Chance of the first wrong node on each path; 0 where none is wrong."""
-    first = traces.wrong.argmax(axis=1)
-    found = traces.chances[np.arange(len(traces)), first]
-    return np.where(traces.wrong.any(axis=1), found, 0.0)
-
-
-def is_right(tree: ClassTree, answered: Int[np.ndarray, " q"], truth: Sequence[Taxon]) -> Bool[np.ndarray, " q"]:
-    """Whether each answered node holds the true taxon, or lies in its clade; no answer (-1) is right."""
-    path = np.full((len(answered), len(RANK_INDEX)), -1)
-    met = answered >= 0
-    path[met] = tree.lineage[answered[met]]
-    return np.logical_not(_is_wrong(tree, path, truth).any(axis=1))

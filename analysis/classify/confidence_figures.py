@@ -1,6 +1,7 @@
 """Whether a classifier's probabilities hold, as figures: reliability diagram, and risk against coverage."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -8,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cladescope.analysis.measures.calibration import calibration_error, risk_coverage
+from cladescope.index.files import disk_errors
 from cladescope.shown import shown
 
 N_BINS = 10
@@ -19,6 +21,21 @@ STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
 Answered = Mapping[str, tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]
 """For each rank, how probable each answer was and whether it was right."""
+
+
+def write_confidence_figures(answered: Answered, folder: Path, *, title: str) -> list[Path]:
+    """Write reliability.svg and risk-coverage.svg; nothing where no picture was asked.
+
+    Raises StoreError where the folder cannot be written.
+    """
+    if not answered:
+        return []
+    figures = {"reliability.svg": draw_reliability, "risk-coverage.svg": draw_risk_coverage}
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, draw in figures.items():
+            draw(answered, title=title).savefig(folder / name)
+    return [folder / name for name in figures]
 
 
 def draw_reliability(answered: Answered, *, title: str) -> Figure:

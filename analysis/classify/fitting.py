@@ -1,33 +1,25 @@
-"""Few-shot: classes learnt from labelled pictures of a frozen encoder, and how honest their probabilities are.
+"""Few-shot: classes learnt from labelled pictures of a frozen encoder, by one of five methods.
 
-`fit_classes` makes the classes by one of five methods; `fit_calibrated` holds pictures out to choose the scale of their
-probabilities and to say how far an answer may be trusted. Reading stores and labels is `labelled`, files `classifier_file`.
+How honest their probabilities are is found out in `calibrate`; reading labels is `labelled`, files `classifier_file`.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from jaxtyping import Bool, Float, Float32, Float64, Int, Real
-from scipy.optimize import minimize_scalar
+from jaxtyping import Float, Int, Real
 
-from cladescope.analysis.classify.back_off import BackOff, Traces, calibrated, joined, trace
-from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
+from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.few_shot import ClassMeans, Prototypes, SimpleShot
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.analysis.classify.shrinkage import kappa_of, shrunk_means
 from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
-from cladescope.taxonomy.taxon import RANKS, Taxon
 
 METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")
 SCALE = 10.0
 """Of probabilities that nothing calibrated."""
-TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Of which the likeliest is taken where pictures shall choose how much texts count."""
-
-_LEAST = 1e-6
 
 
 def fit_classes(
@@ -109,167 +101,6 @@ def with_texts(gallery: ClassGallery, texts: Float[np.ndarray, "c d"], weight: f
     return replace(gallery, vectors=gallery.vectors + np.float32(weight) * (told - told.mean(axis=0)))
 
 
-@dataclass(frozen=True, eq=False)
-class Calibrated:
-    """Fitted classes, and what the held-out pictures said of them."""
-
-    classes: ClassGallery | NeighbourVote
-    counts: Int[np.ndarray, " c"]
-    kappa: float
-    text_weight: float
-    right: Bool[np.ndarray, " m"]
-    """Whether each held-out picture was named correctly; empty where none was held out."""
-    sure: Float32[np.ndarray, " m"]
-    """Probability of its answer."""
-    traces: Traces | None
-    """Of the same pictures, by rank; None where labels are no taxa."""
-    back_off: BackOff | None
-    """None where labels are no taxa, or nothing was held out."""
-
-    def by_rank(self) -> dict[str, tuple[Float64[np.ndarray, " _"], Bool[np.ndarray, " _"]]]:
-        """For each rank that an answer can have, how probable it was and whether it was right; `label` for plain labels."""
-        if self.traces is None:
-            return {"label": (self.sure.astype(np.float64), self.right)} if len(self.right) else {}
-        met = ~np.isnan(self.traces.chances)
-        return {
-            rank: (self.traces.chances[met[:, place], place], ~self.traces.wrong[met[:, place], place])
-            for place, rank in enumerate(RANKS)
-            if met[:, place].any()
-        }
-
-
-def fit_calibrated(
-    vectors: Real[np.ndarray, "n d"],
-    classes: Int[np.ndarray, " n"],
-    labels: Sequence[str],
-    *,
-    method: str = "simpleshot",
-    tree: ClassTree | None = None,
-    kappa: float | None = 0.0,
-    texts: Float[np.ndarray, "c d"] | None = None,
-    text_weight: float | None = None,
-    share: float = 0.2,
-    k: int = 5,
-    seed: int = 0,
-) -> Calibrated:
-    """Fit on all but a held-out share, and choose the scale that makes held-out pictures likeliest.
-
-    One scale for all classes: temperature scaling, Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2. Where
-    the classes are taxa, each held-out picture is asked twice for back-off: as it is, and as if its class were not there.
-    The classifier stays that of the pictures not held out, so that what is said of it holds. `kappa` None: `chosen_kappa`;
-    `text_weight` None with `texts`: the one of `TEXT_WEIGHTS` that makes held-out pictures likeliest.
-
-    Raises InputError as `fit_classes` does, for a share outside [0, 1), and for texts where classes are no means.
-    """
-    if texts is not None and method not in ("simpleshot", "prototypes"):
-        raise InputError(f"texts can be mixed with class means, not with {method}: use simpleshot or prototypes")
-    held = held_out(classes, share=share, seed=seed)
-    given = ~held
-    if kappa is None:
-        kappa = 0.0 if tree is None else chosen_kappa(vectors[given], classes[given], tree, method=method)
-    fitted = fit_classes(vectors[given], classes[given], labels, method=method, tree=tree, kappa=kappa, k=k)
-    counts = np.bincount(classes[given], minlength=len(labels))
-    tested, truth = vectors[held], classes[held]
-    weight = text_weight or 0.0
-    if texts is not None:
-        if text_weight is None and not held.any():
-            raise InputError("no picture is held out to choose the weight of texts: give the weight, or more pictures")
-        assert isinstance(fitted, ClassGallery)
-        fitted, weight = _mixed(fitted, texts, TEXT_WEIGHTS if text_weight is None else (weight,), tested, truth)
-    if not held.any():
-        return Calibrated(fitted, counts, kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None)
-    fitted = replace(fitted, scale=best_scale(fitted, tested, truth))
-    right, sure = np.empty(len(truth), bool), np.empty(len(truth), np.float32)
-    traces: list[Traces] = []
-
-    def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
-        for start, stop, found in probability_blocks(fitted, tested):
-            right[start:stop] = found.argmax(axis=1) == truth[start:stop]
-            sure[start:stop] = found.max(axis=1)
-            taxa = [] if tree is None else [tree.class_taxon(row) for row in truth[start:stop]]
-            if tree is not None:
-                traces.append(trace(tree, found, taxa))
-            yield found, taxa
-
-    if tree is not None:
-        back_off = calibrated(tree, asked(), seed=seed)
-        return Calibrated(fitted, counts, kappa, weight, right, sure, joined(traces), back_off)
-    for _ in asked():
-        pass
-    return Calibrated(fitted, counts, kappa, weight, right, sure, None, None)
-
-
-def _mixed(
-    fitted: ClassGallery,
-    texts: Float[np.ndarray, "c d"],
-    weights: Sequence[float],
-    vectors: Real[np.ndarray, "m d"],
-    classes: Int[np.ndarray, " m"],
-) -> tuple[ClassGallery, float]:
-    """The classes with texts at the weight under which the pictures are likeliest, each weight at its best scale."""
-    options = [with_texts(fitted, texts, weight) for weight in weights]
-    if len(options) == 1:
-        return options[0], weights[0]
-    losses = [mean_surprise(replace(one, scale=best_scale(one, vectors, classes)), vectors, classes) for one in options]
-    chosen = int(np.argmin(losses))
-    return options[chosen], weights[chosen]
-
-
-def held_out(classes: Int[np.ndarray, " n"], *, share: float, seed: int = 0) -> np.ndarray:
-    """Which pictures are held out: a share of each class, drawn at random, and never the last one.
-
-    >>> held_out(np.array([0, 0, 0, 0, 1]), share=0.5).sum()
-    np.int64(2)
-    """
-    if not 0 <= share < 1:
-        raise InputError(f"the share held out is {share}: expected 0 or more and below 1")
-    order = np.random.default_rng(seed).permutation(len(classes))
-    place = _place_in_class(classes[order])
-    size = np.bincount(classes)[classes[order]]
-    # Stochastic rounding would hold more of small classes; half up keeps it the same for each seed.
-    held = np.zeros(len(classes), bool)
-    held[order] = place < np.minimum(np.floor(share * size + 0.5), size - 1)
-    return held
-
-
-def drawn(classes: Int[np.ndarray, " n"], *, shots: int, seed: int = 0) -> np.ndarray:
-    """Which pictures are given: at most so many of each class, drawn at random.
-
-    >>> drawn(np.array([0, 0, 0, 1]), shots=2).sum()
-    np.int64(3)
-    """
-    order = np.random.default_rng(seed).permutation(len(classes))
-    chosen = np.zeros(len(classes), bool)
-    chosen[order] = _place_in_class(classes[order]) < shots
-    return chosen
-
-
-def best_scale(
-    fitted: ClassGallery | NeighbourVote, vectors: Real[np.ndarray, "m d"], classes: Int[np.ndarray, " m"]
-) -> float:
-    """The scale under which the true classes are likeliest (least mean -log p), between 0.01 and 10,000.
-
-    Pictures are asked once a trial, about 20 times. A class that no neighbour votes for counts as a millionth.
-    """
-
-    def loss(exponent: float) -> float:
-        return mean_surprise(replace(fitted, scale=float(10**exponent)), vectors, classes)
-
-    found = minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded", options={"xatol": 0.01})
-    return float(10**found.x)
-
-
-def mean_surprise(
-    fitted: ClassGallery | NeighbourVote, vectors: Real[np.ndarray, "m d"], classes: Int[np.ndarray, " m"]
-) -> float:
-    """Mean -log p of the true classes, in nats: the log loss. A probability below a millionth counts as that."""
-    parts = [
-        -np.log(np.maximum(found[np.arange(stop - start), classes[start:stop]], _LEAST)).sum(dtype=np.float64)
-        for start, stop, found in probability_blocks(fitted, vectors)
-    ]
-    return float(sum(parts) / len(vectors))
-
-
 def _regression(
     vectors: Real[np.ndarray, "n d"],
     classes: Int[np.ndarray, " n"],
@@ -287,12 +118,3 @@ def _regression(
     if len(weights) == 1:  # of two classes scikit-learn keeps the difference
         weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
     return ClassGallery(weights.astype(np.float32), tuple(labels), scale, tree=tree, bias=bias.astype(np.float32))
-
-
-def _place_in_class(classes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """How many of the same class come before each."""
-    order = np.argsort(classes, kind="stable")
-    sizes = np.bincount(classes)
-    place = np.empty(len(classes), np.int64)
-    place[order] = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return place

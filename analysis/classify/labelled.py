@@ -1,19 +1,19 @@
-"""Labelled pictures of a store: by a rank of their lineage, or by a CSV of labels."""
+"""Which picture belongs to which class: by a rank of its lineage, or by a CSV of labels."""
 
 import csv
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, Int
+import pyarrow.compute as pc
+from jaxtyping import Int
 
 from cladescope.analysis.classify.class_tree import ClassTree
-from cladescope.errors import InputError, TaxonError
-from cladescope.index.store import Store
-from cladescope.taxonomy.rank_table import rank_codes
-from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
+from cladescope.analysis.pictures import Pictures
+from cladescope.errors import InputError
 
 KEYS = ("image_id", "uri", "file", "file_name", "filename", "path")
 """Columns by which a CSV may name pictures, the first that is there."""
@@ -21,90 +21,126 @@ KEYS = ("image_id", "uri", "file", "file_name", "filename", "path")
 
 @dataclass(frozen=True, eq=False)
 class Labelled:
-    """n pictures of c classes, and what was left out."""
+    """n pictures of c classes."""
 
-    vectors: Float[np.ndarray, "n d"]
-    """float16, as stored: 2 n d bytes."""
+    pictures: Pictures
+    """Those that have a label; what has none is counted in its `left_out`."""
     classes: Int[np.ndarray, " n"]
+    """Position of each picture's label in `labels`."""
     labels: tuple[str, ...]
     tree: ClassTree | None
+    """The classes as taxa; None where they are plain labels."""
     without_label: int
-    """Pictures of the store that have no label."""
+    """Pictures that have no label, or lack the rank."""
     missing: tuple[str, ...] = ()
-    """Pictures with a label that the store does not have."""
+    """Pictures with a label that are not among those given."""
 
-    def take(self, chosen: np.ndarray) -> "Labelled":
+    def take(self, rows: Int[np.ndarray, " m"]) -> "Labelled":
         """Some of the pictures; every class must keep one."""
-        return Labelled(
-            self.vectors[chosen], self.classes[chosen], self.labels, self.tree, self.without_label, self.missing
-        )
+        return replace(self, pictures=self.pictures.take(rows), classes=self.classes[rows])
 
 
-def by_rank(store: Store, rank: str, *, within: str | None = None) -> Labelled:
+def by_rank(pictures: Pictures, rank: str) -> Labelled:
     """Pictures by their taxon at a rank; those whose lineage ends above it, or lacks it, are left out and counted.
 
     A label is the taxon's name, or its path where two taxa have one name.
 
-    Raises TaxonError for an unknown rank or clade, InputError where no picture has the rank.
+    Raises TaxonError for an unknown rank, InputError where no picture has the rank.
+
+    >>> table = pa.table({"family": ["Paridae", "Paridae", "Corvidae"], "genus": ["Parus", None, "Corvus"]})
+    >>> found = by_rank(Pictures.of_table(np.eye(3), table), "genus")
+    >>> found.labels, found.classes.tolist(), found.without_label
+    (('Corvus', 'Parus'), [1, 0], 1)
     """
-    if rank not in RANK_INDEX:
-        raise TaxonError(f"found {rank!r}, expected a rank: {', '.join(RANKS)}")
-    depth = RANK_INDEX[rank] + 1
-    ranks, vectors = _read(store, RANKS[:depth], within)
-    names, codes = rank_codes(ranks)
-    has = codes[:, depth - 1] > 0
-    if not has.any():
-        where = f" in {within}" if within else ""
-        raise InputError(f"none of {len(has)} pictures{where} has a {rank}: choose another --rank, or give --labels")
-    paths, classes = np.unique(codes[has, :depth], axis=0, return_inverse=True)
-    taxa = [Taxon(tuple(names[code - 1] if code else None for code in path)) for path in paths.tolist()]
+    numbers = pictures.labels(rank)
+    rows = np.flatnonzero(numbers >= 0)
+    if not len(rows):
+        raise InputError(f"none of {len(pictures)} pictures has a {rank}: choose another --rank, or give --labels")
+    taxa = pictures.taxa(rank)
     often = Counter(taxon.name for taxon in taxa)
     labels = tuple(taxon.name if often[taxon.name] == 1 else str(taxon) for taxon in taxa)
-    return Labelled(vectors[has], classes.ravel(), labels, ClassTree.from_taxa(taxa), int((~has).sum()))
+    return _labelled(pictures, rows, numbers[rows], labels, reason=f"no {rank}", tree=ClassTree.from_taxa(taxa))
 
 
-def by_csv(store: Store, path: Path, *, within: str | None = None) -> Labelled:
-    """Pictures by a CSV with a column that names them (one of `KEYS`) and one of labels.
+def by_csv(pictures: Pictures, path: Path) -> Labelled:
+    """Pictures by a CSV with a column that names them (one of `KEYS`) and one of labels: `label`, or the only other one.
 
-    The labels' column is `label`, or the only other one. Pictures are named by image_id, or by their uri or the end of it
-    (a file name). Labels keep the order of the file; a picture without a label is left out.
-
-    Raises InputError where the columns are not there, a picture has two labels, or no picture of the file is in the store.
+    Raises InputError where the columns are not there, a picture has two labels, and as `by_label` does.
     """
     key, wanted = _read_labels(path)
-    keys, vectors = _read(store, ("image_id" if key == "image_id" else "uri",), within)
-    chosen, found, used = [], [], set()
-    for row, name in enumerate(keys.column(0).to_pylist()):
-        match = name if key == "image_id" else _end_of(name, wanted)
-        if match in wanted:
-            chosen.append(row)
-            found.append(wanted[match])
-            used.add(match)
-    missing = tuple(name for name in wanted if name not in used)
-    if not chosen:
+    return by_label(pictures, wanted, by_id=key == "image_id", source=str(path))
+
+
+def by_label(
+    pictures: Pictures, wanted: Mapping[str, str], *, by_id: bool = True, source: str = "the labels"
+) -> Labelled:
+    """Pictures by a label for each image_id or, without `by_id`, for each uri or the end of it (a file name).
+
+    Labels keep the order in which they are first given; a picture without a label is left out.
+
+    Raises InputError where no picture that has a label is among those given, or a class has none.
+
+    >>> pictures = Pictures.of_table(np.eye(3), pa.table({"image_id": ["a", "b", "c"]}))
+    >>> found = by_label(pictures, {"c": "tit", "a": "crow", "z": "tit"})
+    >>> found.labels, found.classes.tolist(), found.missing
+    (('tit', 'crow'), [1, 0], ('z',))
+    """
+    names = pa.array(list(wanted), pa.large_string())
+    found = (
+        pc.fill_null(pc.index_in(pictures.texts("image_id"), value_set=names), -1).to_numpy().astype(np.int64)
+        if by_id
+        else ends_among(pictures.texts("uri"), names)
+    )
+    rows = np.flatnonzero(found >= 0)
+    if not len(rows):
         some = next(iter(wanted), "none")
-        raise InputError(f"none of the {len(wanted)} pictures of {path} (such as {some!r}) is in {store.path}")
+        raise InputError(f"none of the {len(wanted)} pictures of {source} (such as {some!r}) is in the store")
     labels = tuple(dict.fromkeys(wanted.values()))
-    number = {label: place for place, label in enumerate(labels)}
-    classes = np.array([number[label] for label in found])
-    empty = [label for label in labels if label not in set(found)]
-    if empty:
+    place = {label: number for number, label in enumerate(labels)}
+    classes = np.array([place[label] for label in wanted.values()])[found[rows]]
+    counts = np.bincount(classes, minlength=len(labels))
+    if (counts == 0).any():
         raise InputError(
-            f"class {empty[0]!r} of {path} has no picture in {store.path} ({len(empty)} such class(es)): "
-            "embed its pictures, or leave it out"
+            f"class {labels[int(counts.argmin())]!r} of {source} has no picture in the store "
+            f"({int((counts == 0).sum())} such class(es)): embed its pictures, or leave it out"
         )
-    return Labelled(vectors[chosen], classes, labels, None, len(vectors) - len(chosen), missing)
+    unused = np.setdiff1d(np.arange(len(names)), found[rows])
+    missing = tuple(names.take(pa.array(unused)).to_pylist())
+    return _labelled(pictures, rows, classes, labels, reason="no label", missing=missing)
 
 
-def _read(store: Store, columns: tuple[str, ...], within: str | None) -> tuple[pa.Table, Float[np.ndarray, "n d"]]:
-    """Columns and vectors of a store or a clade."""
-    batches = list(store.scan([*columns, "vector"], condition=store.condition(within=within)))
-    rows = sum(batch.num_rows for batch in batches)
-    if not rows:
-        raise InputError(f"{store.path} has no picture{f' in {within}' if within else ''}: embed some first")
-    flat = [batch.column("vector").flatten().to_numpy(zero_copy_only=False) for batch in batches]
-    vectors = np.concatenate(flat).reshape(rows, store.card.dim)
-    return pa.Table.from_batches(batches).select(list(columns)), vectors
+def ends_among(uris: pa.ChunkedArray, names: pa.Array) -> Int[np.ndarray, " n"]:
+    """Position in `names` of the longest end of each uri, cut at slashes, that is one of them; -1 where none is.
+
+    >>> ends_among(pa.chunked_array([["/a/b/tit.jpg", "/a/c/tit.jpg", "owl.jpg"]]), pa.array(["tit.jpg", "c/tit.jpg"])).tolist()
+    [0, 1, -1]
+    """
+    found = np.full(len(uris), -1, np.int64)
+    ends, rows = uris.combine_chunks(), np.arange(len(uris))
+    while len(rows):
+        match = pc.fill_null(pc.index_in(ends, value_set=names.cast(ends.type)), -1).to_numpy(zero_copy_only=False)
+        found[rows] = match
+        # What is not found goes on without its first folder, as long as it has one.
+        longer = (match < 0) & pc.fill_null(pc.match_substring(ends, "/"), False).to_numpy(zero_copy_only=False)
+        ends = pc.replace_substring_regex(ends.filter(pa.array(longer)), "^[^/]*/", "")
+        rows = rows[longer]
+    return found
+
+
+def _labelled(
+    pictures: Pictures,
+    rows: Int[np.ndarray, " m"],
+    classes: Int[np.ndarray, " m"],
+    labels: Sequence[str],
+    *,
+    reason: str,
+    tree: ClassTree | None = None,
+    missing: tuple[str, ...] = (),
+) -> Labelled:
+    without = len(pictures) - len(rows)
+    left_out = {**pictures.left_out, reason: without} if without else pictures.left_out
+    chosen = replace(pictures.take(rows) if without else pictures, left_out=left_out)
+    return Labelled(chosen, classes, tuple(labels), tree, without, missing)
 
 
 def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
@@ -130,13 +166,3 @@ def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
         if wanted.setdefault(name, label) != label:
             raise InputError(f"{path} calls {name!r} both {wanted[name]!r} and {label!r}: keep one label a picture")
     return key, wanted
-
-
-def _end_of(uri: str, wanted: dict[str, str]) -> str | None:
-    """The longest end of a uri, cut at slashes, that is wanted."""
-    end = uri
-    while end not in wanted:
-        _, slash, end = end.partition("/")
-        if not slash:
-            return None
-    return end

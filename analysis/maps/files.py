@@ -1,6 +1,7 @@
 """A map as files: coordinates, the fitted map, figures, a page that works offline, and what was measured."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def place_store(
     saved: Path,
     folder: Path,
     *,
-    within: str | None = None,
+    within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
     seed: int = 0,

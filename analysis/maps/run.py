@@ -1,6 +1,6 @@
 """A map of a store's pictures: read, laid out, and measured; what is written of it is `files`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -86,7 +86,7 @@ def map_store(
     method: str = "umap",
     dim: int = 2,
     neighbours: int = 15,
-    within: str | None = None,
+    within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
     place: Store | None = None,

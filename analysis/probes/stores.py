@@ -35,7 +35,7 @@ def probe_stores(
     names: Sequence[str] | None = None,
     tree: Tree | None = None,
     variant: str | None = None,
-    within: str | None = None,
+    within: str | Sequence[str] | None = None,
     where: str | None = None,
     sample: int = N_QUERIES,
     n_permutations: int = N_PERMUTATIONS,
@@ -78,7 +78,9 @@ def probe_stores(
     )
 
 
-def _read(store: Store, *, within: str | None = None, where: str | None = None, variant: str | None = None) -> Pictures:
+def _read(
+    store: Store, *, within: str | Sequence[str] | None = None, where: str | None = None, variant: str | None = None
+) -> Pictures:
     columns = ["image_id", "content_hash", *([] if variant is None else [variant])]
     pictures = Pictures.of_store(store, within=within, where=where, columns=columns)
     if not len(pictures) and not pictures.n_left_out:

@@ -11,11 +11,7 @@ from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from cladescope.analysis.classify.confidence_figures import Answered
-    from cladescope.analysis.classify.labelled import Labelled
-    from cladescope.index.store import Store
+    from cladescope.analysis.classify.fit import Fitted
 
 
 class MethodName(StrEnum):
@@ -66,136 +62,56 @@ def fit(
 
     Example: cladescope fit photos.store --rank species --out species.safetensors
     """
-    from cladescope.analysis.classify.classifier_file import Classifier, check_free, save_classifier
-    from cladescope.analysis.classify.fitting import drawn, fit_calibrated
-    from cladescope.analysis.classify.labelled import by_csv, by_rank
-    from cladescope.analysis.measures.bootstrap import bootstrap_interval
-    from cladescope.analysis.measures.calibration import calibration_error
+    from cladescope.analysis.classify.classifier_file import check_free, save_classifier
+    from cladescope.analysis.classify.confidence_figures import write_confidence_figures
+    from cladescope.analysis.classify.fit import fit_store
     from cladescope.index.store import Store
 
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
     check_free(out)
-    opened = Store.open(store)
-    target = rank or "species"
-    data = by_rank(opened, target, within=within) if labels is None else by_csv(opened, labels, within=within)
-    kept_out = data.without_label
-    if data.missing:
-        some = ", ".join(data.missing[:5]) + (", ..." if len(data.missing) > 5 else "")
-        say(f"{len(data.missing):,} labels are of pictures that are not in {store}: {some}")
-    if kept_out:
-        say(f"{kept_out:,} pictures have no {target if labels is None else 'label'} and are left out")
-    if shots is not None:
-        chosen = drawn(data.classes, shots=shots, seed=seed)
-        if chosen.all():
-            say(f"no class has more than {shots} pictures: all are given")
-        data = data.take(chosen)
-    found = fit_calibrated(
-        data.vectors,
-        data.classes,
-        data.labels,
-        method=method.value,
-        tree=data.tree,
-        kappa=kappa,
-        texts=None if weight == 0 else _texts(opened, data),
-        text_weight=weight,
-        share=calibration,
-        k=k,
-        seed=seed,
-    )
-    classifier = Classifier(
-        classes=found.classes,
-        method=method.value,
-        target=target if labels is None else "label",
-        card=opened.card,
-        store=str(store.absolute()),
-        data_version=opened.version,
-        counts=found.counts,
-        back_off=found.back_off,
-        kappa=found.kappa,
-        text_weight=found.text_weight,
-    )
-    save_classifier(classifier, out)
-    answered = found.by_rank()
+    fitted = fit_store(
+        Store.open(store), rank=rank or "species", labels=labels, within=within, method=method.value, shots=shots,
+        shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, seed=seed,
+    )  # fmt: skip
+    for note in fitted.notes:
+        say(note)
+    save_classifier(fitted.classifier, out)
     if figures is not None:
-        _draw(answered, figures, f"{method.value} by {classifier.target}, {len(found.right):,} pictures held out")
-    tested = len(found.right)
-    accuracy = float(found.right.mean()) if tested else None
-    low, high = bootstrap_interval(found.right) if tested else (None, None)
+        title = f"{method.value} by {fitted.classifier.target}, {fitted.held_out:,} pictures held out"
+        drawn = write_confidence_figures(fitted.calibrated.by_rank(), figures, title=title)
+        said = " and ".join(map(str, drawn))
+        say(f"drawn: {said}" if drawn else "no picture was held out: there is nothing to draw")
     if json:
-        print_json(
-            {
-                "store": str(store),
-                "classifier": str(out),
-                "method": method.value,
-                "target": classifier.target,
-                "classes": len(data.labels),
-                "pictures": int(found.counts.sum()),
-                "without_label": kept_out,
-                "not_in_store": list(data.missing),
-                "kappa": found.kappa,
-                "text_weight": found.text_weight,
-                "scale": found.classes.scale,
-                "held_out": tested,
-                "accuracy": accuracy,
-                "accuracy_interval": None if low is None else [low, high],
-                "calibration_error": {name: calibration_error(*one) for name, one in answered.items()},
-            }
-        )
+        print_json({"store": str(store), "classifier": str(out), **fitted.summary})
         return
-    said = "nothing held out" if accuracy is None else f"{accuracy:.3f} ({low:.3f} to {high:.3f})"
-    rows: list[tuple[str, object]] = [
-        ("classes", len(data.labels)),
-        ("pictures learnt from", int(found.counts.sum())),
-        ("pictures held out", tested),
-        ("named correctly of these", said),
-        ("scale of probabilities", f"{found.classes.scale:.1f}" + ("" if tested else ", not calibrated")),
-    ]
-    if found.kappa:
-        rows.append(("pseudo-pictures of the taxon above", f"{found.kappa:.2f}"))
-    if found.text_weight:
-        rows.append(("weight of the names", f"{found.text_weight:g}"))
-    if answered:
-        errors = ", ".join(f"{name} {calibration_error(*one):.3f}" for name, one in answered.items())
-        rows.append(("calibration error", errors))
-    print_table([f"{method.value} by {classifier.target}", ""], rows)
+    print_table([f"{method.value} by {fitted.classifier.target}", ""], _rows(fitted))
     say(f"next: cladescope predict PICTURES --classifier {out}")
 
 
-def _number_or_auto(option: str, text: str) -> float | None:
-    if text == "auto":
-        return None
-    if re.fullmatch(r"\d+(\.\d+)?", text) is None:
+def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
+    made, interval = fitted.calibrated, fitted.accuracy_interval
+    named = "nothing held out"
+    if interval is not None:
+        named = f"{fitted.accuracy:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+    rows: list[tuple[str, object]] = [
+        ("classes", len(fitted.classifier.labels)),
+        ("pictures learnt from", int(made.counts.sum())),
+        ("pictures held out", fitted.held_out),
+        ("named correctly of these", named),
+        ("scale of probabilities", f"{made.classes.scale:.1f}" + ("" if fitted.held_out else ", not calibrated")),
+    ]
+    if made.kappa:
+        rows.append(("pseudo-pictures of the taxon above", f"{made.kappa:.2f}"))
+    if made.text_weight:
+        rows.append(("weight of the names", f"{made.text_weight:g}"))
+    if errors := fitted.calibration_error:
+        rows.append(("calibration error", ", ".join(f"{name} {error:.3f}" for name, error in errors.items())))
+    return rows
+
+
+def _number_or_auto(option: str, text: str) -> float | str:
+    if text != "auto" and re.fullmatch(r"\d+(\.\d+)?", text) is None:
         raise typer.BadParameter(f"{option} is {text!r}: give a number from 0 on, or auto")
-    return float(text)
-
-
-def _texts(store: "Store", data: "Labelled") -> "np.ndarray":
-    """Vectors of the classes' names: of taxa with their lineage and common name, of plain labels in 81 sentences."""
-    from cladescope.analysis.classify import taxon_lists, zero_shot
-    from cladescope.embedding.prompts import prompt
-
-    cache = zero_shot.default_cache()
-    tree = data.tree
-    if tree is None:
-        return zero_shot.label_gallery(store.encoder, data.labels).vectors
-    listed = taxon_lists.store_taxa(store)
-    names = dict(zip(taxon_lists.taxa_of(listed), listed["common_name"].to_pylist(), strict=True))
-    taxa = [tree.class_taxon(row) for row in range(tree.n_classes)]
-    texts = [prompt(taxon, zero_shot.TEXT_TYPE, common_name=names.get(taxon)) for taxon in taxa]
-    return zero_shot.text_vectors(store.encoder, texts, cache=cache)
-
-
-def _draw(by_rank: "Answered", folder: Path, title: str) -> None:
-    from cladescope.analysis.classify.confidence_figures import draw_reliability, draw_risk_coverage
-    from cladescope.index.files import disk_errors
-
-    if not by_rank:
-        say("no picture was held out: there is nothing to draw")
-        return
-    with disk_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        draw_reliability(by_rank, title=title).savefig(folder / "reliability.svg")
-        draw_risk_coverage(by_rank, title=title).savefig(folder / "risk-coverage.svg")
-    say(f"drawn: {folder / 'reliability.svg'} and {folder / 'risk-coverage.svg'}")
+    return text if text == "auto" else float(text)

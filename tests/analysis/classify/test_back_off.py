@@ -6,16 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom
 
+from cladescope.analysis.classify.answer_paths import Traces, critical_values, is_right, without_own
 from cladescope.analysis.classify.back_off import (
     MIN_CONFIDENCE,
     NOTHING_ALLOWED,
     BackOff,
     RankConfidence,
-    Traces,
     calibrated,
-    critical_values,
-    is_right,
-    without_own,
 )
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.errors import InputError

@@ -7,18 +7,11 @@ from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import log_loss
 from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
+from cladescope.analysis.classify.calibrate import Asked, best_scale, fit_calibrated, mean_surprise
 from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.draws import draw_share, draw_shots
 from cladescope.analysis.classify.few_shot import Prototypes, SimpleShot
-from cladescope.analysis.classify.fitting import (
-    METHODS,
-    best_scale,
-    drawn,
-    fit_calibrated,
-    fit_classes,
-    held_out,
-    mean_surprise,
-    with_texts,
-)
+from cladescope.analysis.classify.fitting import METHODS, fit_classes, with_texts
 from cladescope.analysis.classify.shrinkage import kappa_of, shrunk_means
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS, Taxon
@@ -155,23 +148,31 @@ def test_kappa_is_the_ratio_of_the_variances_that_made_the_data():
 
 def test_calibration_holds_out_a_share_and_leaves_each_class_a_picture():
     classes = np.array([0] * 10 + [1] * 2 + [2])
-    held = held_out(classes, share=0.5)
+    held = draw_share(classes, 0.5)
     assert np.bincount(classes[held], minlength=3).tolist() == [5, 1, 0]
-    assert not held_out(classes, share=0.0).any()
-    assert np.bincount(classes[drawn(classes, shots=2)]).tolist() == [2, 2, 1]
+    assert not draw_share(classes, 0.0).any()
+    assert np.bincount(classes[draw_shots(classes, 2)]).tolist() == [2, 2, 1]
     with pytest.raises(InputError, match="share held out is 1"):
-        held_out(classes, share=1.0)
+        draw_share(classes, 1.0)
 
 
 def test_the_scale_is_where_the_true_classes_are_likeliest(clusters):
     support, classes, queries, truth = clusters
     fitted = fit_classes(support, classes, NAMES)
-    scores, scale = fitted.scores(queries), best_scale(fitted, queries, truth)
+    scores, scale = fitted.scores(queries), best_scale([Asked(fitted, queries, truth)])
 
     def loss(at):
         return -np.log(softmax(at * scores, axis=1)[np.arange(len(truth)), truth]).mean()
 
     assert loss(scale) <= min(map(loss, np.geomspace(0.1, 1000, 200))) + 1e-4
+
+
+def test_pictures_asked_in_parts_say_what_they_say_at_once(clusters):
+    support, classes, queries, truth = clusters
+    fitted = fit_classes(support, classes, NAMES)
+    parts = [Asked(fitted, queries[rows], truth[rows]) for rows in (slice(0, 50), slice(50, None))]
+    assert best_scale(parts) == pytest.approx(best_scale([Asked(fitted, queries, truth)]))
+    assert mean_surprise(parts) == pytest.approx(mean_surprise([Asked(fitted, queries, truth)]))
 
 
 def test_calibrated_pictures_are_asked_as_they_are_and_as_strangers():
@@ -226,7 +227,9 @@ def test_what_held_out_pictures_say_is_told_for_each_rank():
     shares = [right.mean() for _, right in answered.values()]
     assert shares == sorted(shares, reverse=True)
     np.testing.assert_allclose(
-        mean_surprise(made.classes, vectors, classes), log_loss(classes, made.classes.probabilities(vectors)), rtol=1e-4
+        mean_surprise([Asked(made.classes, vectors, classes)]),
+        log_loss(classes, made.classes.probabilities(vectors)),
+        rtol=1e-4,
     )
     plain = fit_calibrated(vectors, classes, ("a", "b", "c", "d"))
     assert list(plain.by_rank()) == ["label"]

@@ -1,0 +1,217 @@
+"""How honest the probabilities of fitted classes are: their scale, and how far an answer may be trusted.
+
+Both are decided by pictures that the classes were not learnt from. Which those are, and which classes are kept, is decided
+in one place, `fit_apart`; the rest takes any number of such parts.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
+from scipy.optimize import minimize_scalar
+
+from cladescope.analysis.classify.answer_paths import Traces, trace
+from cladescope.analysis.classify.back_off import BackOff, calibrated
+from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
+from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.draws import draw_share
+from cladescope.analysis.classify.fitting import chosen_kappa, fit_classes, with_texts
+from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.errors import InputError
+from cladescope.taxonomy.taxon import RANKS, Taxon
+
+TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Of which the likeliest is taken where pictures shall choose how much texts count."""
+
+_LEAST = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """Classes, and what they were learnt from."""
+
+    classes: ClassGallery | NeighbourVote
+    counts: Int[np.ndarray, " c"]
+    """Pictures that each class was learnt from."""
+    kappa: float
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """m pictures, and classes that were not learnt from them."""
+
+    classes: ClassGallery | NeighbourVote
+    vectors: Real[np.ndarray, "m d"]
+    truth: Int[np.ndarray, " m"]
+    """Each picture's class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """Fitted classes, and what pictures that they were not learnt from said of them."""
+
+    classes: ClassGallery | NeighbourVote
+    counts: Int[np.ndarray, " c"]
+    kappa: float
+    text_weight: float
+    right: Bool[np.ndarray, " m"]
+    """Whether each picture asked was named correctly; empty where none was asked."""
+    sure: Float32[np.ndarray, " m"]
+    """Probability of its answer."""
+    traces: Traces | None
+    """Of the same pictures, by rank; None where labels are no taxa."""
+    back_off: BackOff | None
+    """None where labels are no taxa, or no picture was asked."""
+
+    def by_rank(self) -> dict[str, tuple[Float64[np.ndarray, " _"], Bool[np.ndarray, " _"]]]:
+        """For each rank that an answer can have, how probable it was and whether it was right; `label` for plain labels."""
+        if self.traces is None:
+            return {"label": (self.sure.astype(np.float64), self.right)} if len(self.right) else {}
+        met = ~np.isnan(self.traces.chances)
+        return {
+            rank: (self.traces.chances[met[:, place], place], ~self.traces.wrong[met[:, place], place])
+            for place, rank in enumerate(RANKS)
+            if met[:, place].any()
+        }
+
+
+def fit_apart(
+    learn: Callable[[Bool[np.ndarray, " n"]], Learnt],
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    *,
+    share: float,
+    seed: int = 0,
+) -> tuple[Learnt, list[Asked]]:
+    """The classes that are kept, and the parts of the pictures with classes that were not learnt from them.
+
+    `learn` makes classes of the pictures chosen. Here a share of each class is drawn and held out, the kept classes are those
+    of the rest, and they are asked about what was held out: one part, or none where nothing is.
+
+    Raises InputError for a share outside [0, 1), and what `learn` raises.
+    """
+    held = draw_share(classes, share, seed=seed)
+    kept = learn(~held)
+    return kept, [Asked(kept.classes, vectors[held], classes[held])] if held.any() else []
+
+
+def fit_calibrated(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    labels: Sequence[str],
+    *,
+    method: str = "simpleshot",
+    tree: ClassTree | None = None,
+    kappa: float | None = 0.0,
+    texts: Float[np.ndarray, "c d"] | None = None,
+    text_weight: float | None = None,
+    share: float = 0.2,
+    k: int = 5,
+    seed: int = 0,
+) -> Calibrated:
+    """Fit, and choose the scale that makes pictures likeliest that the classes were not learnt from; see `fit_apart`.
+
+    One scale for all classes: temperature scaling, Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2. Where
+    the classes are taxa, each picture is asked twice for back-off: as it is, and as if its class were not there.
+    `kappa` None: `chosen_kappa`; `text_weight` None with `texts`: the one of `TEXT_WEIGHTS` that makes pictures likeliest.
+
+    Raises InputError as `fit_classes` does, for a share outside [0, 1), and for texts where classes are no means.
+    """
+    if texts is not None and method not in ("simpleshot", "prototypes"):
+        raise InputError(f"texts can be mixed with class means, not with {method}: use simpleshot or prototypes")
+
+    def learn(chosen: Bool[np.ndarray, " n"]) -> Learnt:
+        given, own = vectors[chosen], classes[chosen]
+        leaning = kappa
+        if leaning is None:
+            leaning = 0.0 if tree is None else chosen_kappa(given, own, tree, method=method)
+        fitted = fit_classes(given, own, labels, method=method, tree=tree, kappa=leaning, k=k)
+        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning)
+
+    kept, asked = fit_apart(learn, vectors, classes, share=share, seed=seed)
+    weight = text_weight or 0.0
+    fitted = kept.classes
+    if texts is not None:
+        if text_weight is None:
+            if not asked:
+                raise InputError(
+                    "no picture is held out to choose the weight of texts: give the weight, or more pictures"
+                )
+            weight = _likeliest_weight(asked, texts)
+        fitted = _mixed(fitted, texts, weight)
+        asked = [replace(part, classes=_mixed(part.classes, texts, weight)) for part in asked]
+    if not asked:
+        return Calibrated(
+            fitted, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None
+        )
+    scale = best_scale(asked)
+    asked = [replace(part, classes=replace(part.classes, scale=scale)) for part in asked]
+    right, sure, traces, back_off = _answers(asked, tree, seed=seed)
+    return Calibrated(replace(fitted, scale=scale), kept.counts, kept.kappa, weight, right, sure, traces, back_off)
+
+
+def best_scale(asked: Sequence[Asked]) -> float:
+    """The scale under which the true classes are likeliest (least mean -log p), between 0.01 and 10,000.
+
+    Pictures are asked once a trial, about 20 times. A class that no neighbour votes for counts as a millionth.
+    """
+
+    def loss(exponent: float) -> float:
+        scale = float(10**exponent)
+        return mean_surprise([replace(part, classes=replace(part.classes, scale=scale)) for part in asked])
+
+    found = minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded", options={"xatol": 0.01})
+    return float(10**found.x)
+
+
+def mean_surprise(asked: Sequence[Asked]) -> float:
+    """Mean -log p of the true classes, in nats: the log loss. A probability below a millionth counts as that."""
+    parts = [
+        -np.log(np.maximum(found[np.arange(stop - start), part.truth[start:stop]], _LEAST)).sum(dtype=np.float64)
+        for part in asked
+        for start, stop, found in probability_blocks(part.classes, part.vectors)
+    ]
+    return float(sum(parts) / sum(len(part.truth) for part in asked))
+
+
+def _answers(
+    asked: Sequence[Asked], tree: ClassTree | None, *, seed: int
+) -> tuple[Bool[np.ndarray, " m"], Float32[np.ndarray, " m"], Traces | None, BackOff | None]:
+    """Whether each picture is named correctly, how sure that is, the paths of the answers, and where they shall stop."""
+    right: list[Bool[np.ndarray, " _"]] = []
+    sure: list[Float32[np.ndarray, " _"]] = []
+    traces: list[Traces] = []
+
+    def blocks_of_answers() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
+        for part in asked:
+            for start, stop, found in probability_blocks(part.classes, part.vectors):
+                truth = part.truth[start:stop]
+                right.append(found.argmax(axis=1) == truth)
+                sure.append(found.max(axis=1))
+                taxa = [] if tree is None else [tree.class_taxon(row) for row in truth]
+                if tree is not None:
+                    traces.append(trace(tree, found, taxa))
+                yield found, taxa
+
+    if tree is None:
+        for _ in blocks_of_answers():
+            pass
+        return np.concatenate(right), np.concatenate(sure), None, None
+    back_off = calibrated(tree, blocks_of_answers(), seed=seed)
+    return np.concatenate(right), np.concatenate(sure), Traces.of_parts(traces), back_off
+
+
+def _likeliest_weight(asked: Sequence[Asked], texts: Float[np.ndarray, "c d"]) -> float:
+    """The weight of texts under which the pictures are likeliest, each weight at its best scale."""
+    losses = []
+    for weight in TEXT_WEIGHTS:
+        mixed = [replace(part, classes=_mixed(part.classes, texts, weight)) for part in asked]
+        scale = best_scale(mixed)
+        losses.append(mean_surprise([replace(part, classes=replace(part.classes, scale=scale)) for part in mixed]))
+    return TEXT_WEIGHTS[int(np.argmin(losses))]
+
+
+def _mixed(classes: ClassGallery | NeighbourVote, texts: Float[np.ndarray, "c d"], weight: float) -> ClassGallery:
+    assert isinstance(classes, ClassGallery)  # class means are
+    return with_texts(classes, texts, weight)

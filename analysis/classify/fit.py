@@ -1,0 +1,201 @@
+"""A classifier learnt from a store's labelled pictures: read, drawn, fitted, calibrated."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from cladescope.analysis.classify import taxon_lists, zero_shot
+from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
+from cladescope.analysis.classify.classifier_file import Classifier
+from cladescope.analysis.classify.draws import draw_shots
+from cladescope.analysis.classify.labelled import Labelled, by_csv, by_label, by_rank
+from cladescope.analysis.measures.bootstrap import bootstrap_interval
+from cladescope.analysis.measures.calibration import calibration_error
+from cladescope.analysis.pictures import Pictures
+from cladescope.embedding.prompts import prompt
+from cladescope.errors import InputError
+from cladescope.index.store import Store
+
+AUTO = "auto"
+"""In place of a number: let the pictures choose."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Fitted:
+    """A classifier, and what pictures that it has not learnt from said of it."""
+
+    classifier: Classifier
+    calibrated: Calibrated
+    left_out: Mapping[str, int]
+    """Pictures that were asked for and not learnt from, by reason."""
+    without_label: int
+    """Those of them that have no label, or lack the rank."""
+    missing: tuple[str, ...]
+    """Pictures with a label that the store does not have."""
+    notes: tuple[str, ...] = ()
+    """What the user should know, a sentence each."""
+
+    @property
+    def held_out(self) -> int:
+        """How many pictures it was asked about without having learnt from them."""
+        return len(self.calibrated.right)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of these that were named correctly; None where there are none."""
+        return float(self.calibrated.right.mean()) if self.held_out else None
+
+    @cached_property
+    def accuracy_interval(self) -> tuple[float, float] | None:
+        """Its 95 % interval, over resampled pictures."""
+        return bootstrap_interval(self.calibrated.right) if self.held_out else None
+
+    @property
+    def calibration_error(self) -> dict[str, float]:
+        """For each rank that an answer can have, how far probabilities lie from shares of right answers."""
+        return {rank: calibration_error(*answered) for rank, answered in self.calibrated.by_rank().items()}
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """As plain values that JSON knows."""
+        made, interval = self.calibrated, self.accuracy_interval
+        return {
+            "method": self.classifier.method,
+            "target": self.classifier.target,
+            "classes": len(self.classifier.labels),
+            "pictures": int(made.counts.sum()),
+            "without_label": self.without_label,
+            "left_out": dict(self.left_out),
+            "not_in_store": list(self.missing),
+            "kappa": made.kappa,
+            "text_weight": made.text_weight,
+            "scale": made.classes.scale,
+            "held_out": self.held_out,
+            "accuracy": self.accuracy,
+            "accuracy_interval": None if interval is None else list(interval),
+            "calibration_error": self.calibration_error,
+        }
+
+
+def fit_store(
+    store: Store,
+    *,
+    rank: str = "species",
+    labels: str | Path | Mapping[str, str] | None = None,
+    within: str | Sequence[str] | None = None,
+    method: str = "simpleshot",
+    shots: int | None = None,
+    shrinkage: float | str = 0.0,
+    text_weight: float | str = 0.0,
+    k: int = 5,
+    calibration: float = 0.2,
+    seed: int = 0,
+) -> Fitted:
+    """Learn the taxa of a rank or, where they are given, `labels`: a CSV, or a label for each image_id.
+
+    `shots` draws at most so many pictures of each class. `shrinkage` is in pseudo-pictures by which a class leans on the taxon
+    above it, `text_weight` how much the names of classes count beside their pictures; "auto" lets the pictures choose.
+    `calibration` is the share of each class that is held out, `k` the neighbours of method knn. See `fit_calibrated`.
+
+    Memory: 2 n d bytes for n pictures, as stored, and once again for those that are learnt from.
+
+    Raises TaxonError for an unknown rank or clade; InputError for an unknown method, fewer than two classes, labels that
+    cannot be read, or a number that is none; EncoderError for a text weight where the encoder has no text side.
+
+        fitted = fit_store(Store.open("photos.store"), rank="genus", method="logistic")
+        fitted.accuracy, fitted.classifier.probabilities(vectors)
+        save_classifier(fitted.classifier, "genus.safetensors")
+    """
+    kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
+    if shots is not None and shots < 1:
+        raise InputError(f"found {shots} shots, expected 1 or more")
+    columns = () if labels is None else ("image_id", "uri")
+    pictures = Pictures.of_store(store, within=within, columns=columns, as_stored=True)
+    if not len(pictures) and not pictures.n_left_out:
+        where = "" if within is None else f" in {within if isinstance(within, str) else ', '.join(within)}"
+        raise InputError(f"{store.path} has no picture{where}: embed some first")
+    target = rank if labels is None else "label"
+    labelled = _labelled(pictures, rank, labels)
+    notes = _notes(labelled, target)
+    if shots is not None:
+        chosen = draw_shots(labelled.classes, shots, seed=seed)
+        if chosen.all():
+            notes.append(f"no class has more than {shots} pictures: all are given")
+        labelled = labelled.take(np.flatnonzero(chosen))
+    made = fit_calibrated(
+        labelled.pictures.vectors,
+        labelled.classes,
+        labelled.labels,
+        method=method,
+        tree=labelled.tree,
+        kappa=kappa,
+        texts=None if weight == 0 else _name_vectors(store, labelled),
+        text_weight=weight,
+        share=calibration,
+        k=k,
+        seed=seed,
+    )
+    classifier = Classifier(
+        classes=made.classes,
+        method=method,
+        target=target,
+        card=store.card,
+        store=str(store.path.absolute()),
+        data_version=store.version,
+        counts=made.counts,
+        back_off=made.back_off,
+        kappa=made.kappa,
+        text_weight=made.text_weight,
+    )
+    return Fitted(
+        classifier=classifier,
+        calibrated=made,
+        left_out=labelled.pictures.left_out,
+        without_label=labelled.without_label,
+        missing=labelled.missing,
+        notes=tuple(notes),
+    )
+
+
+def _labelled(pictures: Pictures, rank: str, labels: str | Path | Mapping[str, str] | None) -> Labelled:
+    if labels is None:
+        return by_rank(pictures, rank)
+    return by_label(pictures, labels) if isinstance(labels, Mapping) else by_csv(pictures, Path(labels))
+
+
+def _notes(labelled: Labelled, target: str) -> list[str]:
+    notes = []
+    if n_missing := len(labelled.missing):
+        some = ", ".join(labelled.missing[:5]) + (", ..." if n_missing > 5 else "")
+        notes.append(f"{n_missing:,} labels are of pictures that are not in the store: {some}")
+    if labelled.without_label:
+        notes.append(f"{labelled.without_label:,} pictures have no {target} and are left out")
+    if n_bad := labelled.pictures.n_left_out - labelled.without_label:
+        notes.append(f"{n_bad:,} pictures left out: their vectors have no direction (NaN or zero)")
+    return notes
+
+
+def _number(name: str, value: float | str) -> float | None:
+    """A number from 0 on; None for "auto"."""
+    if value == AUTO:
+        return None
+    if isinstance(value, str) or not 0 <= value < np.inf:
+        raise InputError(f"{name} is {value!r}, expected a number from 0 on, or {AUTO!r}")
+    return float(value)
+
+
+def _name_vectors(store: Store, labelled: Labelled) -> Float[np.ndarray, "c d"]:
+    """Vectors of the classes' names: of taxa with their lineage and common name, of plain labels in 81 sentences."""
+    tree = labelled.tree
+    if tree is None:
+        return zero_shot.label_gallery(store.encoder, labelled.labels).vectors
+    listed = taxon_lists.store_taxa(store)
+    names = dict(zip(taxon_lists.taxa_of(listed), listed["common_name"].to_pylist(), strict=True))
+    taxa = [tree.class_taxon(row) for row in range(tree.n_classes)]
+    texts = [prompt(taxon, zero_shot.TEXT_TYPE, common_name=names.get(taxon)) for taxon in taxa]
+    return zero_shot.text_vectors(store.encoder, texts, cache=zero_shot.default_cache())

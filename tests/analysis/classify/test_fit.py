@@ -1,0 +1,33 @@
+"""`fit_store`: what `cladescope fit` does, as a function."""
+
+import numpy as np
+import pytest
+
+from cladescope.analysis.classify.fit import fit_store
+from cladescope.errors import InputError
+
+
+def test_a_store_becomes_a_classifier_that_says_how_good_it_is(store):
+    fitted = fit_store(store, rank="genus", shots=3, seed=1)
+    assert fitted.classifier.target == "genus"
+    assert fitted.held_out == len(fitted.calibrated.right) > 0
+    low, high = fitted.accuracy_interval
+    assert low <= fitted.accuracy <= high
+    assert fitted.summary["pictures"] == fitted.calibrated.counts.sum()
+    vectors = next(store.vectors())[1]
+    assert fitted.classifier.probabilities(vectors).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_labels_may_be_a_mapping_and_clades_several(store):
+    ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
+    fitted = fit_store(store, labels={id_: "ab"[row % 2] for row, id_ in enumerate([*ids[:20], "gone"])})
+    assert (fitted.classifier.labels, fitted.missing, fitted.without_label) == (("a", "b"), ("gone",), len(ids) - 20)
+    assert any("not in the store: gone" in note for note in fitted.notes)
+    two = [taxon.name for taxon in store.taxonomy.taxa("species")[:2]]
+    assert fit_store(store, within=two, calibration=0.0).classifier.labels == tuple(two)
+
+
+@pytest.mark.parametrize("value", ["much", -1.0, np.nan])
+def test_a_weight_that_is_no_number_is_named(store, value):
+    with pytest.raises(InputError, match="shrinkage is .* expected a number from 0 on"):
+        fit_store(store, shrinkage=value)
