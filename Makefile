@@ -27,6 +27,7 @@ types: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/write_command_line.py
+	$(BIN)/python docs/draw_house.py
 
 wheel: $(READY)
 	$(BIN)/python -m build --wheel --outdir dist .

@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import statistics
 import subprocess
 import sys
 import tomllib
@@ -13,8 +14,27 @@ import typer
 
 from cladescope.app.cli import VERBS, app
 from tests.conftest import REPOSITORY
+from tests.house import load_house
 
 ORDER = ["ground", "embedding", "index", "analysis", "training", "app"]
+HOUSE = load_house()
+MODULES = HOUSE.modules()
+IMPORTS = HOUSE.imports(MODULES)
+DOORS = {("index.store", "index.searcher")}
+"""Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`."""
+FLOORS = {
+    "cladescope": [{"phylogeny"}, {"taxonomy"}, {"simulation"}],
+    "embedding": [{"embedding"}, {"embedding.sources", "embedding.encoders"}],
+    "analysis": [
+        {"analysis.measures"},
+        {"analysis"},
+        {"analysis.classify", "analysis.maps", "analysis.audit", "analysis.probes"},
+        {"analysis.benchmark", "analysis.report"},
+    ],
+    "training": [{"training"}, {"training.data", "training.model", "training.loss"}, {"training.loop"}],
+}
+"""Rooms of a folder from the lowest floor up, `analysis` standing for the files that lie right in it. The ground's own files
+stand on several floors, `schema` above taxonomy and `errors` below: that they make no circle is a test of its own."""
 
 
 def python_files(part):
@@ -114,9 +134,49 @@ def test_everything_imported_is_a_declared_dependency():
     assert {names.get(name, name) for name in others} - declared == set()
 
 
-def test_no_module_is_longer_than_400_lines():
-    files = [path for part in ORDER for path in python_files(part)]
-    assert {path.name for path in files if len(path.read_text().splitlines()) > 400} == set()
+def test_no_module_imports_itself_by_way_of_others():
+    arrows = {name: {other for other in others if (name, other) not in DOORS} for name, others in IMPORTS.items()}
+    assert HOUSE.circles(arrows) == []
+
+
+def test_no_room_imports_itself_by_way_of_others():
+    room = HOUSE.rooms(MODULES, IMPORTS)
+    assert HOUSE.circles(HOUSE.between(IMPORTS, room)) == []
+
+
+@pytest.mark.parametrize("folder", FLOORS)
+def test_rooms_import_only_from_lower_floors(folder):
+    rooms = {module: HOUSE.room_of(module, MODULES) for module in MODULES}
+    floor = {room: number for number, rooms in enumerate(FLOORS[folder]) for room in rooms}
+    here = {room for module, room in rooms.items() if HOUSE.folder_of(module) == folder and module != folder}
+    assert here - {"cladescope"} == set(floor)
+    wrong = {
+        (module, other)
+        for module, others in IMPORTS.items()
+        for other in others
+        if rooms[module] != rooms[other]
+        and rooms[module] in floor
+        and rooms[other] in floor
+        and floor[rooms[module]] <= floor[rooms[other]]
+    }
+    assert wrong == set()
+
+
+def test_every_folder_of_modules_is_packaged():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+    folders = {path.parent.relative_to(REPOSITORY).parts for path in MODULES.values()}
+    names = {".".join(parts if parts[0] == "cladescope" else ("cladescope", *parts)) for parts in folders}
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(names)
+
+
+def n_lines(path):
+    return len(path.read_text().splitlines())
+
+
+def test_no_file_is_longer_than_400_lines_and_most_are_shorter_than_130():
+    others = [path for folder in ("tests", "benchmarks", "docs") for path in (REPOSITORY / folder).rglob("*.py")]
+    assert {path.name: n_lines(path) for path in (*MODULES.values(), *others) if n_lines(path) > 400} == {}
+    assert statistics.median(map(n_lines, MODULES.values())) < 130
 
 
 @pytest.mark.parametrize("verb", VERBS)
