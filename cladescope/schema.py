@@ -54,8 +54,45 @@ RUN_SCHEMA = pa.schema(
 )
 """One row a job; `manifest` is a JSON object with its settings, counts and library versions."""
 
-RESERVED_COLUMNS = frozenset(field.name for field in (*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS)) | {"vector"}
+STORED_COLUMNS = frozenset(field.name for field in (*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS)) | {"vector"}
+"""Columns that every store has."""
+
+RESULT_WORDS = frozenset({"position", "score", "lineage"})
+"""What a hit says beside the stored columns; LanceDB's own words begin with `_`."""
+
+RESERVED_COLUMNS = STORED_COLUMNS | RESULT_WORDS
 """Names that a source's own columns cannot take."""
+
+PREFIX = "manifest_"
+"""What stands before the name of a source's own column where that is taken."""
+
+
+def own_name(column: str) -> str:
+    """The name of a source's own column in a store and in results.
+
+    >>> own_name("sex"), own_name("Score"), own_name("_rowid")
+    ('sex', 'manifest_Score', 'manifest__rowid')
+    """
+    return f"{PREFIX}{column}" if column.lower() in RESERVED_COLUMNS or column.startswith("_") else column
+
+
+def shown_names(columns: Iterable[str]) -> dict[str, str]:
+    """A source's own columns among those of a store, and the name under which results show each.
+
+    They differ in stores of 0.1.0, which kept a column `score` under that name.
+
+    >>> shown_names(["image_id", "sex", "score", "vector"])
+    {'sex': 'sex', 'score': 'manifest_score'}
+    """
+    names = list(columns)
+    shown: dict[str, str] = {}
+    for name in names:
+        if name not in STORED_COLUMNS:
+            other = own_name(name)
+            while other != name and other in names:
+                other = f"{PREFIX}{other}"
+            shown[name] = other
+    return shown
 
 
 def vector_type(dim: int) -> pa.DataType:
@@ -73,4 +110,5 @@ def images_schema(dim: int, extra: Iterable[pa.Field] = ()) -> pa.Schema:
     >>> images_schema(4, [pa.field("latitude", pa.float64())]).names[-2:]
     ['latitude', 'vector']
     """
-    return pa.schema([*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS, *extra, pa.field("vector", vector_type(dim))])
+    own = (field.remove_metadata() for field in extra)
+    return pa.schema([*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS, *own, pa.field("vector", vector_type(dim))])

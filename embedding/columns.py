@@ -8,13 +8,13 @@ files, and no synonym is resolved.
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from cladescope.errors import InputError
-from cladescope.schema import OPTIONAL_FIELDS, RESERVED_COLUMNS
+from cladescope.schema import OPTIONAL_FIELDS, own_name
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.spelling import stored_name, tidy
 
@@ -74,7 +74,8 @@ class ColumnPlan:
     extra: Mapping[str, str] = field(default_factory=dict)
     """Column of each of the source's own columns, by the name under which the store keeps it."""
     extra_fields: tuple[pa.Field, ...] = ()
-    """Name and type of each column in `extra`, in the table's order."""
+    """Name and type of each column in `extra`, in the table's order; `source_column` in its metadata says how the source calls
+    it, where that is another name."""
 
 
 def plan_columns(
@@ -91,7 +92,7 @@ def plan_columns(
     two columns could be the path, the id, the source or an optional column, the more usual name wins and the
     other is kept as the source's own. A rank column that holds no text (class numbers) is the source's own
     too. `epithet` and `scientific_name` help to find the species and are also kept as they came. A column
-    whose name the store needs itself gets the prefix `manifest_`; a dot in a name becomes `_`, and an empty
+    whose name the store or a result needs itself gets the prefix `manifest_`; a dot in a name becomes `_`, and an empty
     name, as a spreadsheet's index column has, `unnamed`.
 
     Raises InputError if a column occurs twice, if two columns give the same rank, or, where `needs_picture`,
@@ -142,7 +143,10 @@ def plan_columns(
         raise InputError(
             f"column {clash!r} would be stored as {_own_name(clash)!r}, which is another column: rename it"
         )
-    fields = tuple(pa.field(name, types[column]) for name, column in extra.items())
+    fields = tuple(
+        pa.field(name, types[column], metadata=None if name == column else {"source_column": column})
+        for name, column in extra.items()
+    )
     return ColumnPlan(
         path=path,
         picture=picture,
@@ -153,6 +157,16 @@ def plan_columns(
         extra=extra,
         extra_fields=fields,
     )
+
+
+def renamed_columns(fields: Iterable[pa.Field]) -> dict[str, str]:
+    """Columns of a source that the store keeps under another name, and that name; from a plan's `extra_fields`.
+
+    >>> plan = plan_columns(pa.schema({"file": pa.string(), "score": pa.float64(), "sex": pa.string()}))
+    >>> renamed_columns(plan.extra_fields)
+    {'score': 'manifest_score'}
+    """
+    return {field.metadata[b"source_column"].decode(): field.name for field in fields if field.metadata}
 
 
 def clean_labels(raw: Mapping[str, str | None]) -> dict[str, str]:
@@ -289,7 +303,7 @@ def _own_name(column: str) -> str:
     ('sepal_length', 'unnamed', 'manifest_width')
     """
     name = re.sub(r"[.`]", "_", column).strip() or "unnamed"
-    return f"manifest_{name}" if name.lower() in RESERVED_COLUMNS or name.startswith("_") else name
+    return own_name(name)
 
 
 def _is_text(type_: pa.DataType) -> bool:

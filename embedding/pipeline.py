@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float
 
+from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, EncodedBatch, encoded
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.known import HashMap, KnownPictures, hash64
@@ -115,6 +116,8 @@ class EmbedSummary:
     """Of these, rows whose content was known, so that it was not encoded again."""
     respelt: int = 0
     """Of the new rows, those in which the name of a taxon is spelt otherwise than in the source."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     already_stored: int = 0
     failed: int = 0
     failures_by_reason: Counter[str] = field(default_factory=Counter)
@@ -170,7 +173,7 @@ class _Job:
         )
         total = source.count()
         self.total = total if config.limit is None or total is None else min(total, config.limit)
-        self.summary = EmbedSummary()
+        self.summary = EmbedSummary(renamed=renamed_columns(source.extra_fields))
         self.started = time.monotonic()
         self.known = KnownPictures(sink.keys())
         self.contents = HashMap()

@@ -20,7 +20,7 @@ class Hit:
     taxon: Taxon | None
     common_name: str | None
     extra: dict[str, Any]
-    """The source's own columns."""
+    """The source's own columns; one whose name is a result's own word is called `manifest_...` (`schema.shown_names`)."""
 
     def to_dict(self) -> dict[str, Any]:
         """Flat values for JSON and CSV: each rank in a column of its own."""

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from jaxtyping import Float
 
 from cladescope.arrays import NO_DIRECTION, blocks, has_direction, normalise
-from cladescope.embedding.columns import ColumnPlan, plan_columns
+from cladescope.embedding.columns import ColumnPlan, plan_columns, renamed_columns
 from cladescope.embedding.known import KnownPictures
 from cladescope.embedding.pipeline import EmbedSummary, Progress, gist
 from cladescope.embedding.prepare import Failure
@@ -82,7 +82,7 @@ def import_vectors(
         raise InputError(
             f"{source.path} has vectors of {source.dim} numbers, the store of {store.card.dim}: use another store"
         )
-    summary, began = EmbedSummary(), time.monotonic()
+    summary, began = EmbedSummary(renamed=renamed_columns(source.plan.extra_fields)), time.monotonic()
     with store.writing():
         store.add_fields(source.plan.extra_fields)
         known = KnownPictures(store.keys())

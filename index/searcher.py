@@ -20,7 +20,7 @@ from cladescope.index.defaults import K
 from cladescope.index.exact import search as search_blocks
 from cladescope.index.hits import Hit, SearchResult
 from cladescope.index.store import Store
-from cladescope.schema import RESERVED_COLUMNS
+from cladescope.schema import shown_names
 from cladescope.taxonomy import RANKS, Taxon
 
 QueryImage = str | Path | bytes | Image.Image
@@ -122,7 +122,7 @@ class Searcher:
     def _hits(self, scores: np.ndarray, row_ids: np.ndarray, k: int, leave_out: int | None) -> list[Hit]:
         """The first k of some rows that are still there, with what the store says of them."""
         score_of = {int(row): float(score) for row, score in zip(row_ids, scores, strict=True) if int(row) != leave_out}
-        extra = [name for name in self.store.schema.names if name not in RESERVED_COLUMNS]
+        extra = shown_names(self.store.schema.names)
         columns = ["image_id", "uri", *RANKS, "common_name", *extra]
         return [
             Hit(
@@ -132,7 +132,7 @@ class Searcher:
                 uri=row["uri"],
                 taxon=Taxon.from_ranks(row),
                 common_name=row["common_name"],
-                extra={name: row[name] for name in extra},
+                extra={shown: row[name] for name, shown in extra.items()},
             )
             for position, row in enumerate(self.store.rows(list(score_of), columns)[:k], start=1)
         ]

@@ -22,7 +22,7 @@ from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import SearchResult
 from cladescope.index.store_reader import StoreReader
 from cladescope.index.tables import reading
-from cladescope.schema import FORMAT_VERSION, RUN_SCHEMA, vector_type
+from cladescope.schema import FORMAT_VERSION, RUN_SCHEMA, shown_names, vector_type
 from cladescope.taxonomy import RANKS
 
 logger = logging.getLogger(__name__)
@@ -125,14 +125,18 @@ class Store(StoreReader):
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """Add columns that the `images` table lacks; earlier rows have null there.
 
+        A column that a store of 0.1.0 has under a result's own word, as `score`, takes its new name, `manifest_score`.
+
         Raises InputError where a column is there with another type.
         """
         self._check_writable()
-        schema = self._images.schema
+        fields = list(fields)
+        self._rename({shown: name for name, shown in shown_names(self.schema.names).items() if name != shown}, fields)
+        schema = self.schema
         new = []
         for field in fields:
             if field.name not in schema.names:
-                new.append(field.with_nullable(True))
+                new.append(field.with_nullable(True).remove_metadata())
             elif schema.field(field.name).type != field.type:
                 raise InputError(
                     f"column {field.name!r} holds {field.type} in this source and {schema.field(field.name).type} "
@@ -141,6 +145,17 @@ class Store(StoreReader):
         if new:
             with disk_errors(self.path):
                 self._images.add_columns(new)
+
+    def _rename(self, earlier: Mapping[str, str], fields: Sequence[pa.Field]) -> None:
+        types = dict(zip(self.schema.names, self.schema.types, strict=True))
+        due = {
+            earlier[field.name]: field.name
+            for field in fields
+            if field.name in earlier and types[earlier[field.name]] == field.type
+        }
+        if due:
+            with disk_errors(self.path):
+                self._images.alter_columns(*({"path": name, "rename": to} for name, to in due.items()))
 
     def write(self, images: pa.Table, failures: pa.Table) -> None:
         """Append rows to `images`, and note failures in place of what was noted of the same pictures before.

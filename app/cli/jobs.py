@@ -45,5 +45,7 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     ]
     print_table(["", "pictures"], rows)
     print_line(f"{counts['seconds']:.1f} s, {counts['pictures_per_second']:.0f} pictures a second, store: {store}")
+    for column, name in counts["renamed"].items():
+        say(f"column {column!r} of the source is kept as {name!r}")
     if summary.failed:
         say(f"each failure with its reason: cladescope info {store} --failures")

@@ -8,7 +8,7 @@ import typer
 from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, StoreArgument, WhereOption, WithinOption
 from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table, say
 from cladescope.index.defaults import K
-from cladescope.schema import RESERVED_COLUMNS
+from cladescope.schema import shown_names
 
 
 def search(
@@ -116,6 +116,6 @@ def _write_csv(hits: list[dict[str, Any]], stored: list[str], *, safe: bool) -> 
     """Hits as CSV; the header is there even where no hit is, and is the same then."""
     from cladescope.index.hits import Hit
 
-    extra = {name: None for name in stored if name not in RESERVED_COLUMNS}
+    extra = dict.fromkeys(shown_names(stored).values())
     none = Hit(position=0, score=0.0, image_id="", uri="", taxon=None, common_name=None, extra=extra)
     CsvTable(list(none.to_dict()), safe=safe).add(hits)

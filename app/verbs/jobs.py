@@ -39,6 +39,7 @@ def describe(summary: EmbedSummary) -> dict[str, Any]:
         "embedded": summary.embedded,
         "reused": summary.reused,
         "respelt": summary.respelt,
+        "renamed": summary.renamed,
         "already_stored": summary.already_stored,
         "failed": summary.failed,
         "failures": dict(summary.failures_by_reason.most_common()),

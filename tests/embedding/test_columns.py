@@ -50,7 +50,7 @@ def test_pybioclip_spellings_find_their_ranks() -> None:
         "common_name": "common_name",
         "epithet": "species_epithet",
     }
-    assert plan.extra == {"species_epithet": "species_epithet", "score": "score"}
+    assert plan.extra == {"species_epithet": "species_epithet", "manifest_score": "score"}
 
 
 @pytest.mark.parametrize(
