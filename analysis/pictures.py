@@ -239,6 +239,17 @@ class Pictures:
         return self.take(np.sort(np.random.default_rng([seed, 2]).choice(len(self), n, replace=False)))
 
 
+def clades_as_given(within: str | Sequence[str] | None) -> str | list[str] | None:
+    """One clade as text, several as a list: how an artefact records what was chosen.
+
+    >>> clades_as_given(["Aves"]), clades_as_given(["Aves", "Insecta"])
+    ('Aves', ['Aves', 'Insecta'])
+    """
+    if within is None or isinstance(within, str):
+        return within
+    return within[0] if len(within) == 1 else list(within)
+
+
 def stored_vectors(batch: pa.RecordBatch) -> Float[np.ndarray, "b d"]:
     """The column `vector` of some rows of a store as an array, float16 as it is stored, without a copy.
 

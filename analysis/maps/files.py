@@ -24,12 +24,6 @@ from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 
 
-def check_new_folder(folder: Path) -> None:
-    """Raise InputError unless the folder is new or empty."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not empty: choose another --out")
-
-
 def write_map(drawn: DrawnMap, folder: Path) -> dict[str, Any]:
     """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map.html and map.json; return what the last holds.
 

@@ -10,7 +10,7 @@ from jaxtyping import Float32
 
 from cladescope.analysis.maps.layout import Map, fit_map
 from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
-from cladescope.analysis.pictures import Pictures
+from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
@@ -115,7 +115,7 @@ def map_store(
         "color": color,
         "dim": dim,
         "seed": seed,
-        "within": within,
+        "within": clades_as_given(within),
         "where": where,
         "limit": limit,
         "versions": {name: version(name) for name in PACKAGES},

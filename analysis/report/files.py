@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import cladescope
+from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.report.methods import GENERAL
 from cladescope.analysis.report.page import methods_used, report_page
 from cladescope.analysis.report.result import Report
@@ -17,12 +18,9 @@ FORMAT_VERSION = 1
 PAGE, NUMBERS = "report.html", "report.json"
 
 
-def check_new(folder: Path) -> None:
+def check_report_folder(folder: Path) -> None:
     """Raise InputError where a file is in the way, or a report is there already."""
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, expected a folder: choose another --out")
-    if there := [name for name in (PAGE, NUMBERS) if (folder / name).exists()]:
-        raise InputError(f"{folder} holds a report already ({', '.join(there)}): choose another --out, or remove it")
+    check_out_folder(folder, what="report", names=(PAGE, NUMBERS))
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -51,7 +49,7 @@ def write_report(report: Report, folder: Path) -> dict[str, Any]:
 
     Raises InputError where a report is there, or the folder cannot be written.
     """
-    check_new(folder)
+    check_report_folder(folder)
     found = document(report)
     try:
         folder.mkdir(parents=True, exist_ok=True)

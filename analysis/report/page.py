@@ -1,11 +1,11 @@
 """A report as one HTML page that needs no other file and no network: figures inside, tables that scroll, light and dark."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from cladescope.analysis.probes.result import ProbeReport, ProbeResult
-from cladescope.analysis.report import figures
+from cladescope.analysis.probes.result import ProbeReport
+from cladescope.analysis.report import figures, pieces
 from cladescope.analysis.report.methods import (
     GENERAL,
     METHODS,
@@ -59,7 +59,9 @@ def report_page(report: Report) -> str:
 
 
 def _asked(report: Report) -> str:
-    chosen = {"only the clade": report.settings.get("within"), "only rows where": report.settings.get("where")}
+    within = report.settings.get("within")
+    clades = within if within is None or isinstance(within, str) else " or ".join(within)
+    chosen = {"only the clade": clades, "only rows where": report.settings.get("where")}
     selection = [f"{word} {escape(str(value))}" for word, value in chosen.items() if value]
     stores = [
         [
@@ -88,16 +90,16 @@ def _asked(report: Report) -> str:
     )
     return (
         measured
-        + _table(head, stores, numbers_from=6)
-        + _table(["rank", "taxa", "pictures", "pictures without it"], ranks, numbers_from=1)
+        + pieces.table(head, stores, numbers_from=6)
+        + pieces.table(["rank", "taxa", "pictures", "pictures without it"], ranks, numbers_from=1)
         + drawn
     )
 
 
 def _ranks(report: Report) -> str:
     panels = figures.rank_panels(report.probes)
-    legend = _legend(report.labels, "rank", nulls=report.settings.get("permutations") != 0)
-    body = _panels(panels, legend, "rank") if panels else "<p>No rank has two taxa.</p>"
+    legend = pieces.legend(report.labels, "rank", nulls=report.settings.get("permutations") != 0)
+    body = pieces.panels(panels, legend, "rank") if panels else "<p>No rank has two taxa.</p>"
     for label, one in zip(report.labels, report.probes, strict=True):
         # The figures show all stores; of several the tables are long.
         opened = " open" if label == report.labels[0] else ""
@@ -111,23 +113,14 @@ def _by_rank(report: ProbeReport) -> str:
     shown = [result for probe in probes for result in report.results if result.probe == probe]
     rows = [
         [
-            escape(result.probe), escape(result.rank or ""), *_cells(result),
-            "" if result.balanced is None else _number(result.balanced), f"{result.n_images:,}", f"{result.n_taxa:,}",
+            escape(result.probe), escape(result.rank or ""), *pieces.cells(result),
+            "" if result.balanced is None else pieces.number(result.balanced), f"{result.n_images:,}", f"{result.n_taxa:,}",
             f"{result.n_left_out:,}",
         ]
         for result in shown
     ]  # fmt: skip
-    head = ["", "rank", *CELLS, "balanced", "pictures", "taxa", "without the rank"]
-    return _table(head, rows, numbers_from=2, groups=True)
-
-
-CELLS = ("value", "95 % interval", "by chance", "its 95 % range")
-
-
-def _cells(result: ProbeResult) -> list[str]:
-    interval = "" if result.low is None or result.high is None else _range(result.low, result.high)
-    null = ["", ""] if result.null is None else [_number(result.null[0]), _range(*result.null[1:])]
-    return [f"<b>{_number(result.value)}</b>", interval, *null]
+    head = ["", "rank", *pieces.CELLS, "balanced", "pictures", "taxa", "without the rank"]
+    return pieces.table(head, rows, numbers_from=2, groups=True)
 
 
 def _tree(report: Report) -> str:
@@ -136,8 +129,8 @@ def _tree(report: Report) -> str:
         return ""
     body = ""
     if any(method_name(one.probe) == "triplet distance" for report in report.probes for one in report.results):
-        legend = _legend(report.labels, "tree", nulls=report.settings.get("permutations") != 0)
-        body += _panels([("Over all ranks", figures.tree_panel(report.probes))], legend, "tree", wide=True)
+        legend = pieces.legend(report.labels, "tree", nulls=report.settings.get("permutations") != 0)
+        body += pieces.panels([("Over all ranks", figures.tree_panel(report.probes))], legend, "tree", wide=True)
     body += rows
     if matching := report.probes[0].trees:
         lost = [str(name) for name in matching.get("unmatched", [])]
@@ -147,14 +140,14 @@ def _tree(report: Report) -> str:
         )
     if any("similarity" in one.curves for one in report.probes):
         panel = [("Likeness of two species by their distance in the taxonomy", figures.similarity_panel(report.probes))]
-        body += _panels(panel, _legend(report.labels, "similarity"), "similarity", wide=True)
+        body += pieces.panels(panel, pieces.legend(report.labels, "similarity"), "similarity", wide=True)
     return body
 
 
 def _shape(report: Report) -> str:
     panel = [("How often pictures are neighbours of others", figures.hubness_panel(report.probes))]
-    legend = _legend(report.labels, "hubness", bars=False)
-    return _overall(report, OF_SHAPE) + _panels(panel, legend, "hubness", wide=True)
+    legend = pieces.legend(report.labels, "hubness", bars=False)
+    return _overall(report, OF_SHAPE) + pieces.panels(panel, legend, "hubness", wide=True)
 
 
 def _variants(report: Report) -> str:
@@ -173,21 +166,17 @@ def _overall(report: Report, methods: Sequence[str]) -> str:
                     continue
                 # Where the meaning holds numbers of its own, or names of the data, it is said of each store.
                 own = escape(result.meaning) if method_name(probe) in ("Robinson-Foulds", *OF_VARIANTS) else ""
-                rows.append([escape(probe), escape(label), *_cells(result), _better(method), said + own])
+                rows.append([escape(probe), escape(label), *pieces.cells(result), pieces.better(method), said + own])
                 said = ""
     if not rows:
         return ""
-    head = ["", "encoder", *CELLS, "better", "what it says"]
+    head = ["", "encoder", *pieces.CELLS, "better", "what it says"]
     several = len(report.labels) > 1
     kept = [place for place in range(len(head)) if (several or place != 1) and any(row[place] for row in rows)]
     shown = [head[place] for place in kept]
-    figures_at = [place for place, word in enumerate(shown) if word in CELLS]
+    figures_at = [place for place, word in enumerate(shown) if word in pieces.CELLS]
     picked = [[row[place] for place in kept] for row in rows]
-    return _table(shown, picked, numbers_from=figures_at[0], numbers=len(figures_at), groups=several)
-
-
-def _better(method: Method) -> str:
-    return "" if method.better == "neither" else method.better
+    return pieces.table(shown, picked, numbers_from=figures_at[0], numbers=len(figures_at), groups=several)
 
 
 def _differences(report: Report) -> str:
@@ -196,12 +185,12 @@ def _differences(report: Report) -> str:
     others = report.labels[1:]
     body = f"<p>Each number is the other encoder's less that of {escape(report.labels[0])}, on the same pictures.</p>"
     if panels := figures.difference_panels(report.differences, others):
-        body += _panels(panels, _legend(others, "difference", first=1, zero=True), "difference")
+        body += pieces.panels(panels, pieces.legend(others, "difference", first=1, zero=True), "difference")
     several = len(others) > 1
     rows = [
         [
             escape(one.probe), one.rank or "", *([escape(one.other)] if several else []),
-            f"<b>{'+' * (one.difference > 0)}{_number(one.difference)}</b>", _range(one.low, one.high),
+            f"<b>{'+' * (one.difference > 0)}{pieces.number(one.difference)}</b>", pieces.interval(one.low, one.high),
             f"{one.p_value:.3f}", "" if one.low <= 0 <= one.high else "yes",
         ]
         for probe in dict.fromkeys(one.probe for one in report.differences)
@@ -209,7 +198,7 @@ def _differences(report: Report) -> str:
         if one.probe == probe
     ]  # fmt: skip
     head = ["", "rank", *(["encoder"] if several else []), "difference", "95 % interval", "p", "leaves out 0"]
-    table = _table(head, rows, numbers_from=2 + several, numbers=3, groups=True)
+    table = pieces.table(head, rows, numbers_from=2 + several, numbers=3, groups=True)
     return f"{body}{table}<p class=note>{escape(GENERAL['Difference'])}</p>"
 
 
@@ -228,7 +217,7 @@ def _maps(report: Report) -> str:
         )
     if body:
         rows = [[name, escape(METHODS[name].reads)] for name in ("map", "trustworthiness", "continuity")]
-        body += _table(["", "what it says"], rows)
+        body += pieces.table(["", "what it says"], rows)
     return body
 
 
@@ -240,68 +229,8 @@ def _not_measured(report: Report) -> str:
 
 def _methods(report: Report) -> str:
     rows = [
-        [name, escape(method.reads), _better(method), f"<span class=formula>{escape(method.formula)}</span>", escape(method.source)]
+        [name, escape(method.reads), pieces.better(method), f"<span class=formula>{escape(method.formula)}</span>", escape(method.source)]
         for name, method in methods_used(report).items()
     ]  # fmt: skip
     notes = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in GENERAL.items())
-    return f"<dl>{notes}</dl>" + _table(["", "what it says", "better", "formula", "source"], rows)
-
-
-def _panels(panels: Sequence[tuple[str, str]], legend: str, prefix: str, *, wide: bool = False) -> str:
-    shown = "".join(
-        f"<figure><figcaption>{escape(title)}</figcaption>{figures.unique_ids(svg, f'{prefix}{place}')}{_note(title)}</figure>"
-        for place, (title, svg) in enumerate(panels)
-    )
-    return f"{legend}<div class='panels{' wide' * wide}'>{shown}</div>"
-
-
-def _note(title: str) -> str:
-    """What the numbers of a panel say, where it is of one probe."""
-    method = METHODS.get(method_name(title))
-    return "" if method is None else f"<p class=note>{escape(method.reads)}</p>"
-
-
-def _legend(
-    labels: Sequence[str], prefix: str, *, first: int = 0, nulls: bool = False, zero: bool = False, bars: bool = True
-) -> str:
-    items = [
-        f"<li>{figures.unique_ids(figures.swatch(place), f'{prefix}-key{place}')} {escape(label)}</li>"
-        for place, label in enumerate(labels, start=first)
-    ]
-    if bars:
-        items.append("<li>line: 95 % interval</li>")
-    if nulls:
-        items.append("<li><i class=null></i> by chance: mean and 95 % range under permuted labels</li>")
-    if zero:
-        items.append("<li><i class=zero></i> no difference</li>")
-    return f"<ul class=legend>{''.join(items)}</ul>"
-
-
-def _number(value: float) -> str:
-    # A number that rounds to 0 has no sign.
-    return "not defined" if value != value else f"{round(value, 3) + 0.0:.3f}".replace("-", "&minus;")
-
-
-def _range(low: float, high: float) -> str:
-    return f"{_number(low)} to {_number(high)}"
-
-
-def _table(
-    head: Sequence[str], rows: Iterable[Sequence[str]], *, numbers_from: int | None = None, numbers: int | None = None,
-    groups: bool = False,
-) -> str:  # fmt: skip
-    """A table of cells that are HTML already; from `numbers_from` on they are numbers. With `groups` a first cell like the last stays empty."""
-    start = len(head) if numbers_from is None else numbers_from
-    stop = len(head) if numbers is None else start + numbers
-    kinds = [" class=n" if start <= place < stop else "" for place in range(len(head))]
-    top = "".join(f"<th scope=col{kind}>{text}</th>" for kind, text in zip(kinds, head, strict=True))
-    body, before = [], ""
-    for row in rows:
-        new = not groups or row[0] != before
-        cells = [f"<th scope=row>{row[0] if new else ''}</th>"]
-        cells += [f"<td{kind}>{text}</td>" for kind, text in zip(kinds[1:], row[1:], strict=True)]
-        body.append(f"<tr{' class=new' if groups and new else ''}>{''.join(cells)}</tr>")
-        before = row[0]
-    return (
-        f"<div class=scroll tabindex=0><table><thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-    )
+    return f"<dl>{notes}</dl>" + pieces.table(["", "what it says", "better", "formula", "source"], rows)

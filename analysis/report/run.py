@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cladescope.analysis.maps.figure import SHOWN
-from cladescope.analysis.pictures import Pictures
+from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.analysis.probes.rank_probes import N_QUERIES
 from cladescope.analysis.probes.result import ProbeReport
 from cladescope.analysis.probes.run import N_PERMUTATIONS
@@ -30,8 +30,8 @@ logger = logging.getLogger(__name__)
 class ReportConfig:
     """What is measured, and on what."""
 
-    within: str | None = None
-    """Only this clade."""
+    within: str | Sequence[str] | None = None
+    """Only this clade, or a union of several."""
     where: str | None = None
     """Only rows under this SQL condition."""
     variant: str | None = None
@@ -84,7 +84,7 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
     else:
         reasons.append("map: left out, as asked")
     settings = {
-        "within": config.within,
+        "within": clades_as_given(config.within),
         "where": config.where,
         "variant": config.variant,
         "sample": config.sample,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -19,8 +19,8 @@ def audit(
         Path | None, typer.Option(metavar="STORE", help="Look for pictures that this store of the same encoder holds.")
     ] = None,
     rank: Annotated[str, typer.Option(help="The narrowest rank at which labels are doubted.")] = "species",
-    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    within: WithinOption = None,
+    where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
     json: JsonOption = False,
@@ -35,7 +35,7 @@ def audit(
 
     found = audit_store(
         Store.open(store), split=split, against=None if against is None else Store.open(against), rank=rank,
-        within=within, where=where, limit=limit, seed=seed,
+        within=within or None, where=where, limit=limit, seed=seed,
     )  # fmt: skip
     files = write_audit(found, out)
     if json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.options import JsonOption, StoreArgument, WithinOption
 from cladescope.app.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def fit(
         Path | None,
         typer.Option(metavar="CSV", help="Learn these labels: a column image_id, uri or file, and a column label."),
     ] = None,
-    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
+    within: WithinOption = None,
     method: Annotated[MethodName, typer.Option(help="How.")] = MethodName.SIMPLESHOT,
     shots: Annotated[int | None, typer.Option(min=1, help="At most so many pictures a class, drawn at random.")] = None,
     shrinkage: Annotated[
@@ -72,7 +72,7 @@ def fit(
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
     check_free(out)
     fitted = fit_store(
-        Store.open(store), rank=rank or "species", labels=labels, within=within, method=method.value, shots=shots,
+        Store.open(store), rank=rank or "species", labels=labels, within=within or None, method=method.value, shots=shots,
         shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, seed=seed,
     )  # fmt: skip
     for note in fitted.notes:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -25,8 +25,8 @@ def map_(
     dim: Annotated[int, typer.Option(min=2, max=3, help="Dimensions; figures show the first two.")] = 2,
     neighbours: Annotated[int, typer.Option(min=2, help="Neighbours of UMAP's graph.")] = 15,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the layout and the draws.")] = 0,
-    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    within: WithinOption = None,
+    where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=4, help="Only so many pictures, drawn at random.")] = None,
     place: Annotated[
         Path | None,
@@ -45,16 +45,17 @@ def map_(
 
     Example: cladescope map photos.store --color family --out map
     """
-    from cladescope.analysis.maps.files import check_new_folder, place_store, write_drill_down, write_map
+    from cladescope.analysis.maps.files import place_store, write_drill_down, write_map
     from cladescope.analysis.maps.run import map_store
+    from cladescope.analysis.out_folder import check_out_folder
     from cladescope.index.store import Store
 
-    check_new_folder(out)
+    check_out_folder(out)
     if onto is not None and (place is not None or drill_down):
         raise typer.BadParameter("--onto draws no map: leave out --place and --drill-down")
     opened = Store.open(store)
     if onto is not None:
-        pictures = place_store(opened, onto, out, within=within, where=where, limit=limit, seed=seed)
+        pictures = place_store(opened, onto, out, within=within or None, where=where, limit=limit, seed=seed)
         if json:
             print_json(
                 {"store": str(store), "map": str(onto), "placed": len(pictures), "left_out": pictures.n_left_out}
@@ -63,7 +64,7 @@ def map_(
             say(f"{len(pictures):,} pictures placed: {out / 'placed.parquet'}")
         return
     drawn = map_store(
-        opened, color=color, method=method.value, dim=dim, neighbours=neighbours, within=within, where=where, limit=limit,
+        opened, color=color, method=method.value, dim=dim, neighbours=neighbours, within=within or None, where=where, limit=limit,
         place=None if place is None else Store.open(place), seed=seed,
     )  # fmt: skip
     summary = write_map(drawn, out)

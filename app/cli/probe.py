@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
@@ -23,8 +23,8 @@ def probe(
     ] = False,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
-    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    within: WithinOption = None,
+    where: WhereOption = None,
     sample: Annotated[int, typer.Option(min=3, help="Most pictures asked for their neighbours.")] = 5000,
     permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
@@ -46,7 +46,7 @@ def probe(
     phylogeny = None if tree is None else read_tree(tree)
     stores = [Store.open(path) for path in (store, *(compare or []))]
     probed = probe_stores(
-        stores, tree=phylogeny, variant=variant, within=within, where=where, sample=sample, n_permutations=permutations,
+        stores, tree=phylogeny, variant=variant, within=within or None, where=where, sample=sample, n_permutations=permutations,
         seed=seed,
     )  # fmt: skip
     reports, found = probed.reports, probed.differences

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
 from cladescope.app.cli.output import print_json, print_line, say
 
 
@@ -18,8 +18,8 @@ def report(
     ] = None,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
-    within: Annotated[str | None, typer.Option(metavar="TAXON", help="Only this clade.")] = None,
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only rows under this condition.")] = None,
+    within: WithinOption = None,
+    where: WhereOption = None,
     draw_map: Annotated[bool, typer.Option("--map/--no-map", help="Draw a map of each store.")] = True,
     map_sample: Annotated[int, typer.Option(min=4, help="Most pictures on a map.")] = 2000,
     color: Annotated[
@@ -35,14 +35,14 @@ def report(
 
     Example: cladescope report photos.store --compare other.store --out report
     """
-    from cladescope.analysis.report.files import check_new, write_report
+    from cladescope.analysis.report.files import check_report_folder, write_report
     from cladescope.analysis.report.run import ReportConfig, make_report
     from cladescope.index.store import Store
     from cladescope.phylogeny.newick import read_tree
 
-    check_new(out)
+    check_report_folder(out)
     config = ReportConfig(
-        within=within, where=where, variant=variant, tree=None if tree is None else read_tree(tree), sample=sample,
+        within=within or None, where=where, variant=variant, tree=None if tree is None else read_tree(tree), sample=sample,
         permutations=permutations, map_sample=map_sample if draw_map else 0, color=color, seed=seed,
     )  # fmt: skip
     stores = [Store.open(path) for path in (store, *(compare or []))]

@@ -125,6 +125,13 @@ def test_conditions_and_a_limit_choose_and_vectors_stay_beside_their_rows(uneven
     assert len(Pictures.of_store(uneven, where="part = 'other'")) == 0
 
 
+def test_several_clades_are_a_union(uneven):
+    one, two = (ids(Pictures.of_store(uneven, within=name)) for name in ("F1", "F2"))
+    both = ids(Pictures.of_store(uneven, within=["F1", "F2"]))
+    assert sorted(both) == sorted([*one, *two])
+    assert 0 < len(one) < len(both) < 8
+
+
 def test_a_limit_draws_by_its_seed(uneven):
     drawn = [ids(Pictures.of_store(uneven, limit=4, seed=seed)) for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]

@@ -263,6 +263,12 @@ def test_the_verb_writes_tables_and_sheets(run, photo_store, tmp_path):  # noqa:
         assert sheet.height > 224
 
 
+def test_several_clades_are_audited_together(run, photo_store, tmp_path):  # noqa: F811
+    out = ("--out", tmp_path / "out", "--json")
+    one = run("audit", photo_store.path, "--within", "K1", *out).json["pictures"]
+    assert run("audit", photo_store.path, "--within", "K1", "--within", "K0", *out).json["pictures"] == 40 > one
+
+
 def test_missing_pictures_leave_grey_tiles(photo_store, tmp_path):
     found = audit(Pictures.of_store(photo_store))
     found.duplicates[:] = [{"group": 0, "kind": "near", "labels_differ": False, "uri": "/gone.png", "lineage": ""}]

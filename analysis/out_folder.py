@@ -1,0 +1,21 @@
+"""The folder that an analysis writes into, checked before any work is done for it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cladescope.errors import InputError
+
+
+def check_out_folder(folder: Path, *, what: str = "", names: Sequence[str] = ()) -> None:
+    """Raise InputError where a file stands in the way, or the folder holds `what` already: any of the `names`.
+
+    Without names it has to be new or empty.
+
+    >>> check_out_folder(Path("/nowhere/map"))
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder: choose another --out")
+    if there := [name for name in names if (folder / name).exists()]:
+        raise InputError(f"{folder} holds a {what} already ({', '.join(there)}): choose another --out, or remove it")
+    if not names and folder.exists() and any(folder.iterdir()):
+        raise InputError(f"{folder} exists and is not empty: choose another --out")
