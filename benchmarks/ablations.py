@@ -22,8 +22,9 @@ from side_by_side import machine, print_table
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import TEXT_TYPES
 from cladescope.training.config import load_config
+from cladescope.training.data.apart import content_hashes
 from cladescope.training.data.examples import Examples, load_examples
-from cladescope.training.data.splits import Split, SplitConfig, content_hashes, split
+from cladescope.training.data.splits import Split, SplitConfig, split
 from cladescope.training.loop.train import train
 
 OBJECTIVES = (

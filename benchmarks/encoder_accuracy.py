@@ -29,8 +29,9 @@ from cladescope.arrays import normalise
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import prompt
 from cladescope.taxonomy.taxon import RANKS
+from cladescope.training.data.apart import content_hashes
 from cladescope.training.data.examples import Examples, load_examples
-from cladescope.training.data.splits import Split, SplitConfig, content_hashes, split
+from cladescope.training.data.splits import Split, SplitConfig, split
 from cladescope.training.loop.evaluate import MIN_FEW_SHOT_IMAGES, TEXT_TYPE, common_names_of
 
 SHOTS = (1, 5)

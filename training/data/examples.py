@@ -75,7 +75,10 @@ class Examples:
     @cached_property
     def class_taxa(self) -> tuple[Taxon, ...]:
         """Each distinct taxon, sorted: the taxon of each class code."""
-        return tuple(sorted(set(self.taxa), key=_sort_key))
+        by_path = {taxon.path: taxon for taxon in self.taxa}
+        # Of several spellings of one taxon the first by code point, whichever came first.
+        shown = {by_path[path]: by_path[path] for path in sorted(by_path, key=_sort_key, reverse=True)}
+        return tuple(sorted(shown.values(), key=lambda taxon: taxon.key))
 
     def classes(self) -> Int[np.ndarray, " n"]:
         """Code of each example's taxon: its position in `class_taxa`. A class is a full path."""
@@ -92,14 +95,14 @@ class Examples:
         Codes count the taxa of a rank from 0 in sorted order; a taxon is its full path, so homonyms differ.
         """
         table = np.full((len(self.class_taxa), len(RANKS)), -1, np.int64)
-        last: list[tuple[str | None, ...]] = [()] * len(RANKS)
+        last: list[tuple[str, ...]] = [()] * len(RANKS)
         n_taxa = [0] * len(RANKS)
         # Classes are sorted, so that the classes of one taxon follow each other.
         for row, taxon in enumerate(self.class_taxa):
             for rank, name in enumerate(taxon.path):
                 if name is None:
                     continue
-                prefix = taxon.path[: rank + 1]
+                prefix = taxon.key[: rank + 1]
                 if prefix != last[rank]:
                     last[rank] = prefix
                     n_taxa[rank] += 1
@@ -230,6 +233,5 @@ def find_spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
     return spans
 
 
-def _sort_key(taxon: Taxon) -> tuple[str, ...]:
-    """What taxa sort by, made once a taxon."""
-    return tuple(name or "" for name in taxon.path)
+def _sort_key(path: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(name or "" for name in path)

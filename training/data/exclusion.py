@@ -13,8 +13,8 @@ from jaxtyping import Int
 from cladescope.embedding.columns import clean_labels
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS, Taxon
+from cladescope.taxonomy.gaps import agree
 from cladescope.taxonomy.names import nearest
-from cladescope.taxonomy.spelling import fold
 from cladescope.training.data.examples import Examples
 
 logger = logging.getLogger(__name__)
@@ -55,33 +55,29 @@ def exclude_taxa(examples: Examples, taxa: Sequence[Taxon | str]) -> Exclusion:
     wanted = list(dict.fromkeys(taxon if isinstance(taxon, Taxon) else read_path(taxon) for taxon in taxa))
     if not wanted:
         raise InputError("the list of taxa to exclude is empty: name at least one, or exclude nothing")
-    at: dict[tuple[int, str], list[int]] = {}
-    paths = [_folded(taxon) for taxon in examples.class_taxa]
-    for code, path in enumerate(paths):
-        for rank, name in enumerate(path):
-            if name is not None:
-                at.setdefault((rank, name), []).append(code)
-    sizes = np.bincount(examples.classes(), minlength=len(paths))
-    out = np.zeros(len(paths), bool)
+    classes = examples.class_taxa
+    lineages: dict[tuple[int, str], list[tuple[int, Taxon]]] = {}
+    for code, taxon in enumerate(classes):
+        for above in taxon.lineage:
+            lineages.setdefault((len(above.path), above.key[-1]), []).append((code, above))
+    sizes = np.bincount(examples.classes(), minlength=len(classes))
+    out = np.zeros(len(classes), bool)
     n_images = {}
     for taxon in wanted:
-        path = _folded(taxon)
-        rank = len(taxon.path) - 1
-        own = path[rank]
-        assert own is not None
-        met = [code for code in at.get((rank, own), []) if may_be_one(paths[code], path[: rank + 1])]
+        namesakes = lineages.get((len(taxon.path), taxon.key[-1]), [])
+        met = [code for code, above in namesakes if agree(above, taxon)]
         out[met] = True
         n_images[taxon] = int(sizes[met].sum())
     excluded = out[examples.classes()]
     exclusion = Exclusion(np.flatnonzero(~excluded), np.flatnonzero(excluded), n_images)
     if not excluded.any():
-        named = {above.name: above for taxon in examples.class_taxa for above in taxon.lineage}
+        named = {above.name: above for taxon in classes for above in taxon.lineage}
         near = "; ".join(
             f"nearest to {taxon}: {', '.join(str(named[name]) for name in nearest(taxon.name, named))}"
             for taxon in wanted[:_SHOWN]
         )
         raise InputError(
-            f"none of the {len(wanted)} taxa to exclude is among the {len(paths)} taxa of the pictures ({near}): "
+            f"none of the {len(wanted)} taxa to exclude is among the {len(classes)} taxa of the pictures ({near}): "
             "give full paths as the pictures record them, or do not exclude them"
         )
     if exclusion.missing:
@@ -110,18 +106,3 @@ def read_path(text: str) -> Taxon:
     if taxon is None:
         raise InputError(f"the path {text!r} names no taxon: expected one such as 'Animalia > Chordata > Aves'")
     return taxon
-
-
-def may_be_one(path: Sequence[str | None], other: Sequence[str | None]) -> bool:
-    """Whether no rank that both paths reach has two different names.
-
-    >>> may_be_one(("Animalia", "Chordata", "Aves"), ("Animalia", None)), may_be_one(("Animalia",), ("Plantae",))
-    (True, False)
-    """
-    return all(mine is None or theirs is None or mine == theirs for mine, theirs in zip(path, other, strict=False))
-
-
-def _folded(taxon: Taxon) -> tuple[str | None, ...]:
-    """The names at all seven ranks, as they are compared."""
-    names = (*taxon.path, *[None] * (len(RANKS) - len(taxon.path)))
-    return tuple(None if name is None else fold(name) for name in names)

@@ -1,35 +1,24 @@
-"""What is held out of training, by species, by picture and by observation, and proof that it is.
+"""What is held out of training, by species, by picture and by observation.
 
 A species here is a class: the full path of the deepest taxon known. Splits are drawn from sorted ids, and from sorted
 addresses where ids are only made of these, so that they depend on the examples, the seed and nothing else: the same
-pictures in another folder have the same split. To keep named taxa out, see `cladescope.training.data.exclusion`.
+pictures in another folder have the same split. That nothing is on both sides is checked by `cladescope.training.data.apart`.
+To keep named taxa out, see `cladescope.training.data.exclusion`.
 """
 
-import hashlib
-from collections.abc import Hashable, Iterable, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int
 
-from cladescope.arrays import blocks
 from cladescope.embedding.records import id_of_uri
-from cladescope.errors import InputError, PictureError
+from cladescope.errors import InputError
 from cladescope.taxonomy import Taxon
+from cladescope.taxonomy.gaps import agree
+from cladescope.training.data.apart import check_rows_apart, column
 from cladescope.training.data.examples import Examples
-from cladescope.training.data.exclusion import may_be_one
-
-_SHOWN = 3
-_BLOCK_ROWS = 4096
-_WORDS = {
-    "taxon": "taxa",
-    "image_id": "image ids",
-    "uri": "picture files",
-    "group": "observations",
-    "content": "pictures' contents",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +75,7 @@ class Split:
 def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | None] | None = None) -> Split:
     """Draw the held-out parts, and check that training shares nothing with them.
 
-    Pictures of one file (`uri`) stay on one side, with `contents` (from `content_hashes`) also copies of it under other
+    Pictures of one file (`uri`) stay on one side, with `contents` (from `apart.content_hashes`) also copies of it under other
     names: a duplicate of a held-out picture is held out. A picture that shows what a picture of a held-out species
     shows, under another taxon, is in neither part but in `left_out`. Classes that do not contradict each other, because
     one of them only lacks a rank in between, count as one species and are held out together.
@@ -124,52 +113,20 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
         "held_out_species": np.sort(by_id[out_species]),
         "left_out": np.sort(by_id[left_out]),
     }
-    kinds = ("taxon", "image_id", "uri", *(["group"] if config.group_by == "group" else []))
-    columns: dict[str, Sequence[Hashable]] = {kind: _column(examples, kind) for kind in kinds}
+    kinds = ["taxon", "image_id", "uri", *(["group"] if config.group_by == "group" else [])]
+    columns = {kind: column(examples, kind) for kind in kinds}
     if contents is not None:
         columns["content"] = contents
-    for kind, column in columns.items():
-        trained = {column[row] for row in rows["train"]}
-        for part in ("held_out_species", "held_out_images"):
-            if (kind, part) != ("taxon", "held_out_images"):
-                _check_apart(kind, trained, {column[row] for row in rows[part]})
+    for part in ("held_out_species", "held_out_images"):
+        # Other pictures of the taxa of `held_out_images` are trained on.
+        compared = {kind: values for kind, values in columns.items() if (kind, part) != ("taxon", "held_out_images")}
+        check_rows_apart(compared, rows["train"], rows[part])
     return Split(
         **rows,
         held_out_taxa=tuple(examples.class_taxa[code] for code in np.flatnonzero(out_classes)),
         config=config,
         overlaps=dict.fromkeys(columns, 0),
     )
-
-
-def check(train: Examples, held_out: Examples, *, by: Iterable[str] = ("taxon", "image_id", "uri", "group")) -> None:
-    """Raise InputError if anything of a held-out part is trained on.
-
-    `by` says what is compared: "taxon" (the full path; leave it out where pictures are held out of classes that are
-    trained on), "image_id", "uri", "group" (the observation) and "content", for which every picture is read.
-    """
-    for kind in by:
-        if kind not in _WORDS:
-            raise InputError(f"found {kind!r} to compare by: expected some of {', '.join(_WORDS)}")
-        _check_apart(kind, set(_column(train, kind)), set(_column(held_out, kind)))
-
-
-def content_hashes(examples: Examples, *, workers: int = 4) -> list[str | None]:
-    """BLAKE2b of each encoded picture, 32 hexadecimal digits as in a store; None where it cannot be read.
-
-    Reads every picture once, in as many threads as `workers`.
-    """
-
-    def one(row: int) -> str | None:
-        try:
-            return hashlib.blake2b(examples.read(row), digest_size=16).hexdigest()
-        except PictureError:
-            return None
-
-    hashes: list[str | None] = []
-    with ThreadPoolExecutor(workers) as pool:
-        for start, stop in blocks(len(examples), size=_BLOCK_ROWS):
-            hashes.extend(pool.map(one, range(start, stop)))
-    return hashes
 
 
 def _drawing_keys(examples: Examples) -> list[tuple[bool, str]]:
@@ -182,29 +139,6 @@ def _drawing_keys(examples: Examples) -> list[tuple[bool, str]]:
         (True, uri) if image_id == id_of_uri(uri) else (False, image_id)
         for image_id, uri in zip(examples.image_ids, examples.uris, strict=True)
     ]
-
-
-def _column(examples: Examples, kind: str) -> Sequence[Hashable]:
-    match kind:
-        case "taxon":
-            return examples.taxa
-        case "image_id":
-            return examples.image_ids
-        case "uri":
-            return examples.uris
-        case "group":
-            return examples.groups
-        case _:
-            return content_hashes(examples)
-
-
-def _check_apart(kind: str, train: Set[Hashable], held_out: Set[Hashable]) -> None:
-    shared = (train & held_out) - {None}
-    if shared:
-        shown = ", ".join(sorted(map(str, shared))[:_SHOWN])
-        raise InputError(
-            f"training shares {len(shared)} {_WORDS[kind]} with a held-out part ({shown}): take them out of training"
-        )
 
 
 def _draw_classes(taxa: Sequence[Taxon], share: float, rng: np.random.Generator) -> Bool[np.ndarray, " classes"]:
@@ -232,12 +166,12 @@ def _species(taxa: Sequence[Taxon]) -> Int[np.ndarray, " classes"]:
     """Number of the species of each class, counted from 0: classes that could be one taxon have the same."""
     named: dict[tuple[int, str], list[int]] = {}
     for code, taxon in enumerate(taxa):
-        named.setdefault((len(taxon.path), taxon.name), []).append(code)
+        named.setdefault((len(taxon.key), taxon.key[-1]), []).append(code)
     first = np.arange(len(taxa))
     for codes in named.values():
         for place, code in enumerate(codes):
             for other in codes[:place]:
-                if may_be_one(taxa[code].path, taxa[other].path):
+                if agree(taxa[code], taxa[other]):
                     first[first == first[code]] = first[other]
     return np.unique(first, return_inverse=True)[1].astype(np.int64)
 

@@ -87,7 +87,7 @@ def is_first_process() -> bool:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Group]:
+def process_group(device: str) -> Iterator[Group]:
     """The group that torchrun started, or this process alone.
 
     Raises InputError where torchrun's variables are incomplete.

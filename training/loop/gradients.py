@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 
 
-class Side:
-    """One side of a batch, pictures or texts: its features now, its part of the gradient later."""
+class ChunkedFeatures:
+    """The features of one side of a batch, pictures or texts, made in chunks: the features now, the gradient later."""
 
     def __init__(
         self, encode: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor, *, chunk_size: int = 0

@@ -18,10 +18,11 @@ from cladescope.files import write_json
 from cladescope.index.files import disk_errors
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.config import TrainConfig
+from cladescope.training.data.apart import content_hashes
 from cladescope.training.data.examples import Examples, check_several_classes, load_examples
 from cladescope.training.data.exclusion import exclude_taxa
 from cladescope.training.data.loader import n_steps
-from cladescope.training.data.splits import Split, SplitConfig, content_hashes, split
+from cladescope.training.data.splits import Split, SplitConfig, split
 from cladescope.training.data.texts import Tokens
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import BEST, LAST, Progress
@@ -30,7 +31,8 @@ from cladescope.training.loop.evaluate import SCORES, encode_examples
 from cladescope.training.loop.optimiser import Average, make_optimiser
 from cladescope.training.loop.replay import ReplayStream
 from cladescope.training.loss.criterion import Criterion
-from cladescope.training.model.towers import Towers, build, moving_norms, set_trainable
+from cladescope.training.model.start import build
+from cladescope.training.model.towers import Towers, moving_norms, set_trainable
 from cladescope.training.model.whitening import whitened_projection
 
 logger = logging.getLogger(__name__)
@@ -166,8 +168,8 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         _whiten(towers, examples, parts, config, group)
     if config.objective.replay_source:
         towers.add_replay_projection()
-    codes = np.stack([_among(column, parts.train) for column in examples.codes().T], axis=1)
-    classes = _among(examples.classes(), parts.train)
+    codes = np.stack([_counted_among(column, parts.train) for column in examples.codes().T], axis=1)
+    classes = _counted_among(examples.classes(), parts.train)
     criterion = Criterion(
         config.objective,
         head_dim=towers.pooled_dim if config.objective.head_on == "pooled" else towers.embed_dim,
@@ -223,7 +225,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
     return run
 
 
-def _among(codes: Int[np.ndarray, " n"], rows: Int[np.ndarray, " t"]) -> Int[np.ndarray, " n"]:
+def _counted_among(codes: Int[np.ndarray, " n"], rows: Int[np.ndarray, " t"]) -> Int[np.ndarray, " n"]:
     """Codes counted anew from 0 among those that some rows have; -1 for the others."""
     known = np.unique(codes[rows])
     known = known[known >= 0]

@@ -10,7 +10,7 @@ from cladescope.training.data.loader import Batch
 from cladescope.training.data.texts import chosen_types, plan_texts
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import normalised
-from cladescope.training.loop.gradients import Side
+from cladescope.training.loop.gradients import ChunkedFeatures
 from cladescope.training.loop.optimiser import rate_at
 from cladescope.training.loop.replay import ReplayBatch
 from cladescope.training.loop.run import Run, last_good
@@ -82,10 +82,12 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
     own = len(batch.rows)
     if run.is_cached:
         features, _ = run.cached_features()
-        images = Side(lambda pooled: pooled, torch.from_numpy(features[batch.rows]).to(device))
+        images = ChunkedFeatures(lambda pooled: pooled, torch.from_numpy(features[batch.rows]).to(device))
     else:
         pixels = normalised(batch.pixels, towers.transform, device)
-        images = Side(encode_images, pixels if replay is None else torch.cat([pixels, replay.pixels]), chunk_size=chunk)
+        images = ChunkedFeatures(
+            encode_images, pixels if replay is None else torch.cat([pixels, replay.pixels]), chunk_size=chunk
+        )
     sides = [images]
     text = torch.empty(0, towers.embed_dim, device=device)
     pairs = torch.empty(0, dtype=torch.int64)
@@ -110,7 +112,7 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
         strings = [*plan.strings, *(replay.captions if replay is not None else ())]
         share = -(-len(strings) // group.n_processes)
         mine = (strings + strings[:1] * (share * group.n_processes))[group.process * share :][:share]
-        side = Side(encode_texts, run.tokens(mine).to(device), chunk_size=chunk)
+        side = ChunkedFeatures(encode_texts, run.tokens(mine).to(device), chunk_size=chunk)
         sides.append(side)
         text = group.gather(side.features)
         pairs = torch.from_numpy(plan.pairs)

@@ -24,7 +24,7 @@ from cladescope.training.data.loader import Batch, augmented, batches
 from cladescope.training.data.sampling import epoch_order
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import BEST, LAST
-from cladescope.training.loop.distributed import joined
+from cladescope.training.loop.distributed import process_group
 from cladescope.training.loop.evaluate import evaluate
 from cladescope.training.loop.export import data_card, environment, export, write_taxa
 from cladescope.training.loop.logs import Log
@@ -46,7 +46,7 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
     checkpoint cannot be written.
     """
     folder = Path(out)
-    with joined(config.loop.device) as group, contextlib.ExitStack() as stack:
+    with process_group(config.loop.device) as group, contextlib.ExitStack() as stack:
         run = prepare(config, folder, group, resume=resume)
         if run.replay is not None:
             stack.callback(run.replay.close)

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from cladescope.errors import InputError
 from cladescope.taxonomy import Taxon
+from cladescope.training.data.apart import check_apart, content_hashes
 from cladescope.training.data.examples import load_examples
 from cladescope.training.data.exclusion import exclude_taxa, read_path
-from cladescope.training.data.splits import SplitConfig, check, content_hashes, split
+from cladescope.training.data.splits import SplitConfig, split
 from tests.embedding.reading import put
 from tests.training.data.test_examples import listed
 
@@ -240,8 +241,8 @@ def test_content_hashes_are_the_same_for_one_file_twice_and_none_for_a_missing_o
     assert first == second != third
     assert missing is None
     with pytest.raises(InputError, match="training shares 1 pictures' contents with a held-out part"):
-        check(examples.take([0]), examples.take([1]), by=["content"])
-    check(examples.take([0]), examples.take([2, 3]), by=["content"])
+        check_apart(examples.take([0]), examples.take([1]), by=["content"])
+    check_apart(examples.take([0]), examples.take([2, 3]), by=["content"])
 
 
 def test_content_hashes_are_those_of_a_store(store):
@@ -265,16 +266,16 @@ def test_content_hashes_are_those_of_a_store(store):
 )
 def test_what_training_shares_with_a_held_out_part_is_an_error(train, held_out, message):
     with pytest.raises(InputError, match=message):
-        check(listed(**train), listed(**held_out))
+        check_apart(listed(**train), listed(**held_out))
 
 
 def test_a_kind_to_compare_by_that_is_none_is_refused():
     with pytest.raises(InputError, match="found 'species' to compare by: expected some of taxon"):
-        check(listed([BIRD]), listed([PLANT]), by=["species"])
+        check_apart(listed([BIRD]), listed([PLANT]), by=["species"])
 
 
 def test_homonyms_and_pictures_without_observation_share_nothing():
-    check(listed([BIRD], ids=["a"]), listed([PLANT], ids=["b"]))
+    check_apart(listed([BIRD], ids=["a"]), listed([PLANT], ids=["b"]))
 
 
 @pytest.mark.parametrize(

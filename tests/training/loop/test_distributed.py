@@ -12,7 +12,7 @@ import torch
 
 from cladescope.errors import InputError
 from cladescope.training.data.loader import Batch
-from cladescope.training.loop.distributed import Group, _buckets, joined
+from cladescope.training.loop.distributed import Group, _buckets, process_group
 from cladescope.training.loop.step import positions_of
 from tests.training.loop import two_processes
 from tests.training.small_runs import EVERY_TERM, OPEN_CLIP, captions, card, curve, manifest_of, small
@@ -169,7 +169,7 @@ def test_the_command_trains_in_two_processes_and_talks_in_one(clades, tmp_path):
 
 def test_alone_a_process_is_the_first_and_only_one(monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with joined("cpu") as group:
+    with process_group("cpu") as group:
         assert group == Group(process=0, n_processes=1, local=0)
         assert group.is_first
         rows = torch.arange(3)
@@ -189,7 +189,7 @@ def test_incomplete_variables_of_torchrun_are_told(monkeypatch, variables, messa
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(InputError, match=message), joined("cpu"):
+    with pytest.raises(InputError, match=message), process_group("cpu"):
         pass
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cladescope.training.loop.gradients import Side
+from cladescope.training.loop.gradients import ChunkedFeatures
 
 
 def towers(*, dropout=0.0):
@@ -23,7 +23,9 @@ def gradients(chunk_size, *, dropout=0.0):
     image, text = towers(dropout=dropout)
     inputs = torch.randn(2, 10, 6, generator=torch.Generator().manual_seed(1)).double()
     torch.manual_seed(3)
-    sides = [Side(tower, part, chunk_size=chunk_size) for tower, part in zip((image, text), inputs, strict=True)]
+    sides = [
+        ChunkedFeatures(tower, part, chunk_size=chunk_size) for tower, part in zip((image, text), inputs, strict=True)
+    ]
     loss = loss_of(*(side.features for side in sides))
     loss.backward()
     for side in sides:
@@ -52,7 +54,7 @@ def test_a_chunk_alone_would_give_another_gradient():
 def test_dropout_is_replayed_in_the_second_pass():
     torch.manual_seed(0)
     layer = nn.Sequential(nn.Dropout(0.5), nn.Linear(4, 1, bias=False)).double()
-    side = Side(layer, torch.ones(6, 4).double(), chunk_size=2)
+    side = ChunkedFeatures(layer, torch.ones(6, 4).double(), chunk_size=2)
     kept = side.features.detach()
     side.features.sum().backward()
     side.backward()
@@ -68,7 +70,7 @@ def test_the_generator_goes_on_as_if_there_had_been_one_pass():
 
 def test_a_side_without_trainable_weights_is_left_alone():
     layer = nn.Linear(4, 2).requires_grad_(False)
-    side = Side(layer, torch.ones(3, 4), chunk_size=2)
+    side = ChunkedFeatures(layer, torch.ones(3, 4), chunk_size=2)
     side.features.sum().backward()
     side.backward()
     assert layer.weight.grad is None

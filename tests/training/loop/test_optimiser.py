@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cladescope.training.config import load_config
 from cladescope.training.loop.optimiser import Average, make_optimiser, rate_at
 from cladescope.training.loss.criterion import Criterion
-from cladescope.training.model.towers import build
+from cladescope.training.model.start import build
 from cladescope.training.sections import ObjectiveConfig
 from tests.training.small_runs import EVERY_TERM, SMALL
 

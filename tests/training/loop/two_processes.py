@@ -14,7 +14,7 @@ import torch
 
 from cladescope.training.config import load_config
 from cladescope.training.data.examples import Examples
-from cladescope.training.loop.distributed import Group, joined
+from cladescope.training.loop.distributed import Group, process_group
 from cladescope.training.loop.evaluate import encode_examples, evaluate
 from cladescope.training.loop.run import prepare
 from cladescope.training.loop.step import backward, take_step
@@ -65,7 +65,7 @@ def main(plan_path: Path, out: Path) -> None:
     """Every configuration of the plan, in this process's part."""
     torch.set_num_threads(1)
     plan = json.loads(plan_path.read_text())
-    with joined("cpu") as group:
+    with process_group("cpu") as group:
         assert isinstance(group, Group)
         for name, overrides in plan.items():
             found = steps(load_config(SMALL, overrides), out / name, group)

@@ -17,7 +17,8 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.errors import EncoderError, StoreError
 from cladescope.training.loop.evaluate import normalised
 from cladescope.training.loop.export import data_card, environment, export, read_card, write_taxa
-from cladescope.training.model.towers import build, moving_norms, set_trainable
+from cladescope.training.model.start import build
+from cladescope.training.model.towers import moving_norms, set_trainable
 from cladescope.training.sections import ModelConfig
 from tests.training.small_runs import small, started, wake_texts
 
