@@ -38,8 +38,8 @@ def disk_errors(path: Path) -> Iterator[None]:
     except CladescopeError:
         raise
     except BaseException as error:
-        # A panic of LanceDB's engine is no Exception; its class stands in no module.
-        panicked = type(error).__name__ == "PanicException"
+        # A panic of LanceDB's engine is no RuntimeError, or no Exception at all; its classes stand in no module.
+        panicked = type(error).__name__ in ("PanicException", "RustPanic")
         if not panicked and not isinstance(error, OSError | RuntimeError | ValueError | EOFError):
             raise
         text = one_line(error)

@@ -22,6 +22,7 @@ from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import SearchResult
 from cladescope.index.store_reader import StoreReader
 from cladescope.index.tables import reading
+from cladescope.paths import local_path
 from cladescope.schema import FORMAT_VERSION, RUN_SCHEMA, shown_names, vector_type
 from cladescope.taxonomy import RANKS
 
@@ -35,9 +36,9 @@ class Store(StoreReader):
     def create(cls, path: str | Path, card: EncoderCard) -> "Store":
         """Make an empty store for one encoder's vectors in a new or empty folder.
 
-        Raises StoreError where something stands there already or the folder cannot be written.
+        Raises StoreError where something stands there already or the folder cannot be written, InputError for a URL.
         """
-        folder = Path(path)
+        folder = local_path(path)
         identity.make(folder, card)
         return cls.open(folder)
 
@@ -45,9 +46,9 @@ class Store(StoreReader):
     def open(cls, path: str | Path, *, version: int | None = None) -> "Store":
         """Open a store, or its pictures as they were at a version, to be read only; ledger and runs are the newest then too.
 
-        Raises StoreError where there is none, or one of a newer format, or where the version is gone.
+        Raises StoreError where there is none, or one of a newer format, or where the version is gone, InputError for a URL.
         """
-        folder = Path(path)
+        folder = local_path(path)
         card = identity.read(folder)
         with disk_errors(folder):
             ledger.check_manifests(folder)
@@ -70,7 +71,7 @@ class Store(StoreReader):
 
         Raises StoreError where the store holds another encoder's vectors.
         """
-        about_path = Path(path) / identity.NAME
+        about_path = local_path(path) / identity.NAME
         if not about_path.exists():
             try:
                 return cls.create(path, card)

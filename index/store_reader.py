@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float, UInt64
+from jaxtyping import Float, Float32, UInt64
 
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
@@ -111,6 +111,35 @@ class StoreReader:
         for batch in self.scan(["_rowid", "vector"], condition=condition, block_rows=block_rows):
             flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
             yield batch.column("_rowid").to_numpy(), flat.reshape(-1, self.card.dim)
+
+    def table(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        within: str | Sequence[str] | None = None,
+        where: str | None = None,
+    ) -> pa.Table:
+        """Some columns of the pictures, or all but `vector`, in Arrow, in the order of insertion.
+
+        Raises InputError for a column that is not there; TaxonError, InputError as `condition` does.
+        """
+        names = [name for name in self.schema.names if name != "vector"] if columns is None else list(columns)
+        if unknown := [name for name in names if name not in self.schema.names]:
+            raise InputError(f"no column {unknown[0]!r} in {self.path}: the store has {', '.join(self.schema.names)}")
+        schema = pa.schema([self.schema.field(name) for name in names])
+        batches = self.scan(names, condition=self.condition(within=within, where=where))
+        return pa.Table.from_batches((batch.select(names) for batch in batches), schema=schema)
+
+    def matrix(
+        self, *, within: str | Sequence[str] | None = None, where: str | None = None
+    ) -> Float32[np.ndarray, "n d"]:
+        """Vectors of the pictures, row by row as in `table`; of unit length within 0.001, as stored numbers have 16 bits.
+
+        Where another job writes meanwhile, open the store at a version, so that rows and vectors are of one. Memory: up to
+        6 n d bytes while it is made, 4 n d then.
+        """
+        blocks = [vectors for _, vectors in self.vectors(condition=self.condition(within=within, where=where))]
+        return np.concatenate([np.empty((0, self.card.dim), np.float16), *blocks]).astype(np.float32)
 
     def rows(self, row_ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
         """Some columns of some rows and their `_rowid`, in the order asked for; rows that are gone are left out."""

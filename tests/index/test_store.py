@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.neighbors import KNeighborsClassifier
 
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.pipeline import embed
@@ -266,6 +267,47 @@ def test_a_description_counts_pictures_and_taxa_at_every_rank(store):
     assert about["ranks"]["species"] == {"taxa": 12, "images": 48}
     assert list(about["ranks"]) == list(RANKS)
     assert about["encoder"]["name"] == Encoder.load("pixels").card.name
+
+
+@pytest.mark.parametrize("path", ["s3://bucket/x", "gs://bucket/x", "https://example.org/x.store", "file:///tmp/x"])
+def test_a_url_is_no_path_of_a_store(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for reach in (lambda: Store.create(path, CARD), lambda: Store.open(path), lambda: Store.open_or_create(path, CARD)):
+        with pytest.raises(InputError, match=f"found {path[:5]}.*, expected a local path"):
+            reach()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_panic_of_the_engine_is_one_line_of_ours(store):
+    with pytest.raises(StoreError, match="could not be read") as error:
+        list(store.scan(["uri"], condition="uri = N'x'"))
+    assert "\n" not in str(error.value)
+
+
+def test_labels_and_vectors_reach_arrow_numpy_pandas_and_scikit_learn_in_a_line(store):
+    genera = store.table(["genus", "uri"])
+    assert genera.column_names == ["genus", "uri"]
+    assert store.table().column_names == [name for name in store.schema.names if name != "vector"]
+    assert store.matrix().shape == (48, 960)
+    np.testing.assert_allclose(np.linalg.norm(store.matrix(), axis=1), 1, atol=1e-3)
+    model = KNeighborsClassifier(1).fit(store.matrix(), store.table(["species"])["species"].to_numpy())
+    assert model.score(store.matrix(), store.table(["species"])["species"].to_numpy()) == 1
+    pandas = pytest.importorskip("pandas")
+    assert isinstance(store.table(["species"]).to_pandas(), pandas.DataFrame)
+
+
+def test_a_table_and_its_vectors_are_of_the_same_rows(store):
+    family = str(store.taxonomy.taxa("family")[0])
+    where = "species IS NOT NULL AND width > 5"
+    table, vectors = store.table(["image_id"], within=family, where=where), store.matrix(within=family, where=where)
+    assert 0 < table.num_rows == len(vectors) < 48
+    for image_id, vector in zip(table["image_id"].to_pylist(), vectors, strict=True):
+        assert store.search(vector=vector, k=1).hits[0].image_id == image_id
+    empty = store.table(within=family, where="1 = 2")
+    assert (empty.num_rows, len(empty.column_names)) == (0, len(store.schema.names) - 1)
+    assert store.matrix(where="1 = 2").shape == (0, 960)
+    with pytest.raises(InputError, match="no column 'nothing' in .*: the store has image_id"):
+        store.table(["nothing"])
 
 
 @given(st.text(), st.text(min_size=1))
