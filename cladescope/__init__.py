@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.build_index import build_index as build_index
     from cladescope.app.verbs.doctor import doctor as doctor
     from cladescope.app.verbs.embed import embed as embed
+    from cladescope.app.verbs.evaluate import evaluate as evaluate
     from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
     from cladescope.app.verbs.info import info as info
     from cladescope.app.verbs.predict import predict as predict
@@ -37,6 +38,7 @@ _VERBS = (
     "build_index",
     "doctor",
     "embed",
+    "evaluate",
     "import_vectors",
     "info",
     "predict",

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -127,6 +127,23 @@ class EmbedSummary:
     """Time spent inside the encoder."""
     stopped: bool = False
     """Whether the job was asked to stop before the source's end."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as plain values for JSON, with the speed."""
+        rate = self.embedded / self.seconds if self.seconds else 0.0
+        return {
+            "records": self.records,
+            "embedded": self.embedded,
+            "reused": self.reused,
+            "respelt": self.respelt,
+            "renamed": self.renamed,
+            "already_stored": self.already_stored,
+            "failed": self.failed,
+            "failures": dict(self.failures_by_reason.most_common()),
+            "seconds": round(self.seconds, 3),
+            "encode_seconds": round(self.encode_seconds, 3),
+            "pictures_per_second": round(rate, 1),
+        }
 
 
 def embed(

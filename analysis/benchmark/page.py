@@ -1,10 +1,11 @@
 """Results as a Markdown page: for each protocol one table, encoders as rows beside the published rows, tasks as columns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from cladescope.analysis.benchmark.evaluation import FEW_SHOT, RETRIEVAL, ZERO_SHOT
-from cladescope.analysis.benchmark.results import label_of
+from cladescope.analysis.benchmark import tables
+from cladescope.analysis.benchmark.protocol import FEW_SHOT, RETRIEVAL, ZERO_SHOT
+from cladescope.analysis.benchmark.tables import gain, label_of, measures, percent, settings_line
 from cladescope.shown import markdown
 
 _TITLES = {
@@ -32,29 +33,6 @@ def page(evaluations: Sequence[dict[str, Any]]) -> str:
     return "\n".join(parts)
 
 
-def settings_line(settings: Mapping[str, object]) -> str:
-    """Settings of a protocol in a line.
-
-    >>> settings_line({"shots": [1, 5], "draws": "v2"})
-    'shots 1, 5; draws v2'
-    """
-    return "; ".join(
-        f"{name} {', '.join(map(str, value)) if isinstance(value, list) else value}" for name, value in settings.items()
-    )
-
-
-def cell(figure: Mapping[str, Any] | None) -> str:
-    """A figure in percent with its interval, a dash where there is none.
-
-    >>> cell({"value": 0.5, "low": 0.41, "high": 0.592, "std": 0.0123})
-    '50.0 ±1.2 [41.0, 59.2]'
-    """
-    if figure is None:
-        return "-"
-    std = "" if figure.get("std") is None else f" ±{100 * figure['std']:.1f}"
-    return f"{100 * figure['value']:.1f}{std} [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
-
-
 def _section(title: str, group: list[dict[str, Any]]) -> str:
     columns = [(one, measure) for one in group for measure in measures(one)]
     encoders = dict.fromkeys(label_of(result) for one in group for result in one["results"])
@@ -66,24 +44,15 @@ def _section(title: str, group: list[dict[str, Any]]) -> str:
         if any(text != "-" for text in cells):
             rows.append([f"*{model}, published*", *cells])
     parts = [f"## {title}\n", _table(head, rows), *_notes(group, rows), *_differences(group, columns)]
+    for one in group:
+        for table in tables.details(one):
+            parts += [f"{one['task']['name']}, {table.head[0]}:\n", _table(["", *table.head[1:]], table.rows), ""]
     return "\n".join(parts)
-
-
-def measures(evaluation: dict[str, Any]) -> list[str]:
-    """Measures of an evaluation that are shown; results.json has all."""
-    names = dict.fromkeys(
-        name
-        for result in evaluation["results"]
-        for name in (*result["figures"], *result["not_applicable"])
-        if name != "all"
-    )
-    shown = ("recall@1", "mAP")
-    return [name for name in names if evaluation["protocol"] != RETRIEVAL or name.endswith(shown)]
 
 
 def _of_encoder(evaluation: dict[str, Any], measure: str, label: str) -> str:
     result = next((one for one in evaluation["results"] if label_of(one) == label), None)
-    return "-" if result is None else cell(result["figures"].get(measure))
+    return "-" if result is None else percent(result["figures"].get(measure))
 
 
 def _figures(evaluation: dict[str, Any]) -> list[dict[str, Any]]:
@@ -137,20 +106,15 @@ def _differences(group: list[dict[str, Any]], columns: list[tuple[dict[str, Any]
         cells = []
         for one, measure in columns:
             result = next((r for r in one["results"] if label_of(r) == label and r["difference_from"] == first), None)
-            cells.append("-" if result is None else _gain(result["differences"].get(measure)))
+            cells.append("-" if result is None else gain(result["differences"].get(measure)))
         rows.append([f"{label} minus {names.get(first, first)}", *cells])
     head = ["difference", *(f"{one['task']['name']}: {measure}" for one, measure in columns)]
     return [
-        "Differences on the same pictures, points of percent; real where the interval leaves out 0:\n",
+        "Differences on the same pictures, points of percent, with the p-value of McNemar's test or of a permutation; real "
+        "where the interval leaves out 0 (and p is small, where few pictures were asked):\n",
         _table(head, rows),
         "",
     ]
-
-
-def _gain(figure: Mapping[str, float] | None) -> str:
-    if figure is None:
-        return "-"
-    return f"{100 * figure['value']:+.1f} [{100 * figure['low']:+.1f}, {100 * figure['high']:+.1f}]"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

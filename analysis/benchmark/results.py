@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from cladescope.analysis.benchmark import published
-from cladescope.analysis.benchmark.evaluation import FEW_SHOT, Evaluation, Result
-from cladescope.analysis.benchmark.stores import short_name
+from cladescope.analysis.benchmark.details import Details
+from cladescope.analysis.benchmark.evaluation import Evaluation
+from cladescope.analysis.benchmark.protocol import FEW_SHOT
+from cladescope.analysis.benchmark.scoring import Result
 from cladescope.analysis.measures.outcomes import Figure
 from cladescope.analysis.measures.paired import difference
 from cladescope.errors import InputError
@@ -54,12 +56,31 @@ def _result(result: Result, first: Result) -> dict[str, Any]:
     return {
         "encoder": result.card.to_dict(),
         "figures": {name: asdict(Figure.of(outcome)) for name, outcome in result.outcomes.items()},
+        "details": {name: _details(details) for name, details in result.details.items()},
         "not_applicable": dict(result.not_applicable),
         "difference_from": first.card.name if differences else None,
         "differences": {name: differences[name] for name in result.outcomes if name in differences},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {name: version(name) for name in _PACKAGES},
     }
+
+
+def _details(details: Details) -> dict[str, Any]:
+    """What lies behind a measure: groups of figures, and the calibration error, which has no interval."""
+    groups = {
+        "by_class": details.by_class,
+        "by_rank": details.by_rank,
+        "by_tree": details.by_tree,
+        "confidence": details.confidence,
+    }
+    found: dict[str, Any] = {
+        group: {name: asdict(Figure.of(outcome)) for name, outcome in outcomes.items()}
+        for group, outcomes in groups.items()
+        if outcomes
+    }
+    if details.calibration_error is not None:
+        found["confidence"]["calibration error"] = {"value": details.calibration_error}
+    return found
 
 
 def _published(evaluation: Evaluation) -> dict[str, Any] | None:
@@ -104,11 +125,6 @@ def check_folder(folder: Path) -> None:
         raise InputError(f"{folder} is a file, expected a folder for results: choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
     _read(folder / RESULTS)
-
-
-def label_of(result: dict[str, Any]) -> str:
-    """What an encoder is called in tables."""
-    return short_name(str(result["encoder"]["name"]))
 
 
 def _key(document: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -5,7 +5,7 @@ Where tasks come from is in `annotations` (CSV), `class_folders` and `store_task
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -83,17 +83,26 @@ class Task:
 
         Taxa are told apart by their full paths.
         """
-        found = {}
-        for place, rank in enumerate(RANKS):
-            number: dict[tuple[str | None, ...], int] = {}
-            codes = np.full(len(self.pictures), -1, np.int64)
-            for row, picture in enumerate(self.pictures):
-                if rank in picture.labels:
-                    path = tuple(picture.labels.get(above) for above in RANKS[: place + 1])
-                    codes[row] = number.setdefault(path, len(number))
-            if number:
-                found[rank] = codes
-        return found
+        codes = _taxon_codes([picture.labels for picture in self.pictures])
+        return {rank: codes[:, place] for place, rank in enumerate(RANKS) if (codes[:, place] >= 0).any()}
+
+    @cached_property
+    def class_codes(self) -> Int64[np.ndarray, "c ranks"]:
+        """Number of each class's taxon at each of the seven ranks, -1 where it has none."""
+        taxa = [() if one.taxon is None else one.taxon.path for one in self.classes]
+        return _taxon_codes([{rank: name for rank, name in zip(RANKS, path, strict=False) if name} for path in taxa])
+
+
+def _taxon_codes(labels: Sequence[Mapping[str, str]]) -> Int64[np.ndarray, "n ranks"]:
+    """Taxa numbered at each rank in the order in which they come first; each is its full path."""
+    codes = np.full((len(labels), len(RANKS)), -1, np.int64)
+    for place, rank in enumerate(RANKS):
+        number: dict[tuple[str | None, ...], int] = {}
+        for row, known in enumerate(labels):
+            if rank in known:
+                path = tuple(known.get(above) for above in RANKS[: place + 1])
+                codes[row, place] = number.setdefault(path, len(number))
+    return codes
 
 
 class TaskSource:

@@ -23,7 +23,7 @@ class Answers:
     """The probability of each answer, where answers have one."""
 
     @classmethod
-    def of_folds(cls, folds: Sequence[tuple[Int[np.ndarray, " t"], Int[np.ndarray, " t"]]]) -> "Answers":
+    def of_folds(cls, folds: Sequence[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]) -> "Answers":
         """The answers of several folds, each its pictures and their classes.
 
         >>> Answers.of_folds([(np.array([0, 2]), np.array([7, 3])), (np.array([1]), np.array([7]))]).fold

@@ -27,8 +27,7 @@ def nearest_agreement(
     """
     if len(vectors) < 2:
         raise InputError(f"{len(vectors)} image(s): at least two are needed for one to have a nearest other")
-    unit = normalise(vectors)
-    return agreement(codes, codes[_nearest_other(unit)])
+    return agreement(codes, codes[nearest_other(vectors)])
 
 
 def agreement(
@@ -46,8 +45,15 @@ def agreement(
     return shares
 
 
-def _nearest_other(unit: Float[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
-    """The other row with the greatest product with each, the smallest of equal ones."""
+def nearest_other(vectors: Real[np.ndarray, "n d"]) -> Int[np.ndarray, " n"]:
+    """The other row that is nearest to each by cosine, the smallest of equal ones. Memory: 12 n d bytes and a block.
+
+    Raises InputError for a vector without direction.
+
+    >>> nearest_other(np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]))
+    array([1, 0, 1])
+    """
+    unit = normalise(vectors)
     n = len(unit)
     nearest = np.zeros(n, np.int64)
     width = min(n, _GALLERY_ROWS)

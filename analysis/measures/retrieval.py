@@ -1,6 +1,7 @@
 """The retrieval protocol: each picture is asked against all others, and finds those of its own class or taxon."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,9 +15,19 @@ from cladescope.errors import InputError
 K = (1, 5, 10)
 
 
+@dataclass(frozen=True, eq=False)
+class Retrieved:
+    """What was found again."""
+
+    outcomes: Mapping[str, Outcome]
+    """Under names such as `label recall@1` and `genus mAP`."""
+    first: Int[np.ndarray, " n"]
+    """The row that each picture found first."""
+
+
 def retrieval(
     vectors: Float[np.ndarray, "n d"], codes: Mapping[str, Int[np.ndarray, " n"]], *, ks: Sequence[int] = K
-) -> dict[str, Outcome]:
+) -> Retrieved:
     """Recall@k and mean average precision of each kind of likeness: `codes` number the class of a picture, -1 for none.
 
     Every picture is a query against all others (leave-one-out), by cosine, equal ones in the order of their rows.
@@ -28,7 +39,7 @@ def retrieval(
     Raises InputError where nothing at all can be asked, or for a vector without direction.
 
     >>> vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.6, 0.5], [0.0, 1.0]])
-    >>> found = retrieval(vectors, {"class": np.array([0, 1, 0, 1])}, ks=[1])
+    >>> found = retrieval(vectors, {"class": np.array([0, 1, 0, 1])}, ks=[1]).outcomes
     >>> found["class recall@1"].value, round(found["class mAP"].value, 3)
     (0.0, 0.458)
     """
@@ -40,14 +51,17 @@ def retrieval(
         raise InputError(f"no two of {n} pictures are of one class: there is nothing to find again")
     names = [f"recall@{k}" for k in ks] + ["mAP"]
     scored = {f"{kind} {name}": np.zeros(n) for kind in can for name in names}
+    first = np.empty(n, np.int64)
     for rows, order in _rankings(normalise(vectors)):
+        first[rows] = order[:, 0]
         for kind, asked in can.items():
             code = codes[kind]
             same = (code[order] == code[rows][:, None]) & asked[rows][:, None]
             for k in ks:
                 scored[f"{kind} recall@{k}"][rows] = same[:, :k].any(axis=1)
             scored[f"{kind} mAP"][rows] = np.where(asked[rows], average_precision(same), 0.0)
-    return {name: Outcome(values, can[name.split(" ")[0]].astype(np.float64)) for name, values in scored.items()}
+    outcomes = {name: Outcome(values, can[name.split(" ")[0]].astype(np.float64)) for name, values in scored.items()}
+    return Retrieved(outcomes, first)
 
 
 def _rankings(unit: Float[np.ndarray, "n d"]) -> Iterator[tuple[np.ndarray, np.ndarray]]:

@@ -118,7 +118,7 @@ def few_shot_answers(
             "add some, or pool the parts with --parts all"
         )
     unit = normalise(vectors)
-    found: dict[int, list[tuple[Int[np.ndarray, " t"], Int[np.ndarray, " t"]]]] = {k: [] for k in shots}
+    found: dict[int, list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]] = {k: [] for k in shots}
     for fold in draw_folds(classes, shots, is_test=is_test, folds=folds, v1=v1):
         named = simple_shot_labels(unit[fold.given], classes[fold.given], unit[fold.asked])
         found[fold.k].append((fold.asked, named))

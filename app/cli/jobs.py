@@ -5,7 +5,6 @@ from pathlib import Path
 import typer
 
 from cladescope.app.cli.output import print_json, print_line, print_table, say
-from cladescope.app.verbs.jobs import describe
 from cladescope.embedding.pipeline import EmbedSummary
 
 SHOWN_REASONS = 10
@@ -17,7 +16,7 @@ def conclude(summary: EmbedSummary, store: Path, *, source: str, done: str, json
         from cladescope.index.store import Store
 
         encoder = Store.open(store).card.name
-        print_json({"store": str(store), "encoder": encoder, "source": source, **describe(summary)})
+        print_json({"store": str(store), "encoder": encoder, "source": source, **summary.to_dict()})
     else:
         show(summary, str(store), done=done)
     if summary.stopped:
@@ -30,7 +29,7 @@ def conclude(summary: EmbedSummary, store: Path, *, source: str, done: str, json
 
 def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     """A summary as a table for people."""
-    counts = describe(summary)
+    counts = summary.to_dict()
     reasons = list(counts["failures"].items())
     others = reasons[SHOWN_REASONS:]
     rows = [

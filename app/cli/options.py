@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from cladescope.taxonomy.taxon import RANKS
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 WithinOption = Annotated[
     list[str] | None,
@@ -36,6 +38,12 @@ class DeviceName(StrEnum):
     AUTO = "auto"
     CPU = "cpu"
     CUDA = "cuda"
+
+
+class RankName(StrEnum):
+    """The seven ranks."""
+
+    KINGDOM, PHYLUM, CLASS, ORDER, FAMILY, GENUS, SPECIES = RANKS
 
 
 class PrecisionName(StrEnum):

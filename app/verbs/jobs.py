@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cladescope.embedding.pipeline import EmbedSummary
 
@@ -27,26 +27,8 @@ def record(
         source=source,
         started=started,
         status="stopped" if summary.stopped else "done",
-        manifest={**describe(summary), **about},
+        manifest={**summary.to_dict(), **about},
     )
-
-
-def describe(summary: EmbedSummary) -> dict[str, Any]:
-    """A summary as plain values for JSON."""
-    rate = summary.embedded / summary.seconds if summary.seconds else 0.0
-    return {
-        "records": summary.records,
-        "embedded": summary.embedded,
-        "reused": summary.reused,
-        "respelt": summary.respelt,
-        "renamed": summary.renamed,
-        "already_stored": summary.already_stored,
-        "failed": summary.failed,
-        "failures": dict(summary.failures_by_reason.most_common()),
-        "seconds": round(summary.seconds, 3),
-        "encode_seconds": round(summary.encode_seconds, 3),
-        "pictures_per_second": round(rate, 1),
-    }
 
 
 def versions() -> dict[str, str]:

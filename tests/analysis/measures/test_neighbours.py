@@ -45,7 +45,7 @@ def test_blocks_of_any_size_find_the_same_neighbours(n, block_bytes, gallery_row
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "BLOCK_BYTES", block_bytes)
         patch.setattr(neighbours, "_GALLERY_ROWS", gallery_rows)
-        nearest = neighbours._nearest_other(units(vectors))
+        nearest = neighbours.nearest_other(units(vectors))
         blocked = agreement(codes, codes[nearest])
     assert not (nearest == np.arange(n)).any()
     cosines = units(vectors) @ units(vectors).T
@@ -56,7 +56,7 @@ def test_blocks_of_any_size_find_the_same_neighbours(n, block_bytes, gallery_row
 
 def test_duplicates_find_each_other_and_equal_neighbours_the_smaller_row():
     vectors = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    np.testing.assert_array_equal(neighbours._nearest_other(vectors), [1, 0, 0, 0])
+    np.testing.assert_array_equal(neighbours.nearest_other(vectors), [1, 0, 0, 0])
 
 
 def test_the_length_of_a_vector_does_not_matter():

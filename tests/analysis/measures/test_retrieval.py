@@ -34,7 +34,7 @@ def test_retrieval_is_that_of_plain_loops(seed, n, classes):
         with pytest.raises(InputError, match="nothing to find again"):
             retrieval(vectors, {"label": code})
         return
-    found = retrieval(vectors, {"label": code}, ks=[1, 5])
+    found = retrieval(vectors, {"label": code}, ks=[1, 5]).outcomes
     assert np.flatnonzero(found["label mAP"].asked).tolist() == list(expected)
     for place, name in enumerate(("recall@1", "recall@5", "mAP")):
         ours = found[f"label {name}"].scored[list(expected)]
@@ -43,15 +43,15 @@ def test_retrieval_is_that_of_plain_loops(seed, n, classes):
 
 def test_blocks_change_no_ranking(monkeypatch):
     vectors, code = vectors_of(50), np.arange(50) % 4
-    whole = retrieval(vectors, {"label": code})
+    whole = retrieval(vectors, {"label": code}).outcomes
     monkeypatch.setattr(retrieval_module, "BLOCK_BYTES", 32 * 50 * 7)
-    parts = retrieval(vectors, {"label": code})
+    parts = retrieval(vectors, {"label": code}).outcomes
     assert all((whole[name].scored == parts[name].scored).all() for name in whole)
 
 
 def test_duplicates_find_each_other_and_singletons_are_not_asked():
     vectors = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    found = retrieval(vectors, {"label": np.array([5, 5, 2]), "genus": np.array([-1, -1, 0])})
+    found = retrieval(vectors, {"label": np.array([5, 5, 2]), "genus": np.array([-1, -1, 0])}).outcomes
     assert found["label recall@1"].value == found["label mAP"].value == 1.0
     assert found["label mAP"].asked.tolist() == [1, 1, 0]
     assert not any(name.startswith("genus") for name in found)

@@ -1,0 +1,224 @@
+"""How good are encoders on labelled pictures? `cladescope evaluate`, and `cladescope.evaluate` in Python."""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast, get_args
+
+import pyarrow as pa
+
+from cladescope.analysis.benchmark import results
+from cladescope.analysis.benchmark.evaluation import Evaluation, evaluate_task
+from cladescope.analysis.benchmark.open_task import is_store, open_task
+from cladescope.analysis.benchmark.page import page
+from cladescope.analysis.benchmark.protocol import (
+    FEW_SHOT,
+    ZERO_SHOT,
+    Protocol,
+    ProtocolConfig,
+    check_encoders,
+    check_task,
+)
+from cladescope.analysis.benchmark.scoring import Contender
+from cladescope.analysis.benchmark.stores import fill_store, short_name
+from cladescope.analysis.benchmark.tables import label_of
+from cladescope.analysis.benchmark.tasks import Task
+from cladescope.analysis.measures.folds import SHOTS
+from cladescope.embedding.encoder import DEFAULT_ENCODER, Device, Encoder
+from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.errors import CladescopeError, InputError
+from cladescope.index.store import Store
+from cladescope.paths import local_path
+
+TEXTS = ("asis",)
+OUT = Path("evaluation")
+
+Watch = Callable[[str], AbstractContextManager[tuple[Callable[[Progress], None] | None, threading.Event | None]]]
+"""From the name of a job to a context that follows it: what is told of its progress, and what stops it when set."""
+
+
+class StoppedError(CladescopeError):
+    """The embedding was asked to stop; what is embedded stays, and the same call goes on from there."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EvaluationReport:
+    """What `evaluate` found."""
+
+    evaluations: tuple[Evaluation, ...]
+    """One a task, with what every picture scored."""
+    documents: tuple[dict[str, Any], ...]
+    """The same described: figures with intervals, what lies behind them, differences, published figures."""
+    results_path: Path
+    """results.json: these, and what was evaluated into this folder before."""
+    page_path: Path
+    """The same as a page, in Markdown."""
+
+    @property
+    def table(self) -> pa.Table:
+        """A row for each task, encoder and measure: value, low, high (shares of 1), std over folds, n pictures."""
+        rows = [
+            {
+                "task": document["task"]["name"],
+                "protocol": document["protocol"],
+                "encoder": label_of(result),
+                "measure": measure,
+                **{key: figure[key] for key in ("value", "low", "high", "std", "n")},
+            }
+            for document in self.documents
+            for result in document["results"]
+            for measure, figure in result["figures"].items()
+        ]
+        return pa.Table.from_pylist(rows)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as plain values for JSON."""
+        paths = {"results": str(self.results_path), "page": str(self.page_path)}
+        return {**paths, "evaluations": list(self.documents)}
+
+
+def evaluate(
+    protocol: str,
+    tasks: str | Path | Sequence[str | Path],
+    *,
+    encoders: str | Encoder | Sequence[str | Encoder] | None = None,
+    shots: Sequence[int] | None = None,
+    v1_folds: bool = False,
+    texts: Sequence[str] | None = None,
+    pool_parts: bool = False,
+    rank: str | None = None,
+    images: str | Path | None = None,
+    out: str | Path = OUT,
+    device: Device = "auto",
+    watch: Watch | None = None,
+    embedded: Callable[[str, EmbedSummary, Store], None] | None = None,
+) -> EvaluationReport:
+    """Score encoders on labelled pictures by BioCLIP's protocols: `zero-shot`, `few-shot` or `retrieval`.
+
+    `tasks` are annotation CSVs (filepath, class), folders with a folder for each class, or stores, whose own vectors are
+    scored. Other pictures are embedded by each of `encoders` (`tiny` unless given) into stores under `out`, where also
+    results.json and results.md are written; what is embedded there already is not embedded again. `shots` are 1 and 5
+    unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species). docs/evaluation.md says what each
+    figure means.
+
+    `watch` follows each embedding and may stop it, `embedded` is told what it did.
+
+    Raises InputError for what is no task, settings that contradict each other, and a task that the protocol cannot be asked
+    of; EncoderError for an encoder that is not there, or zero-shot where none has a text side; StoppedError
+    where `watch` asked for it.
+
+    >>> from tempfile import mkdtemp
+    >>> from cladescope.simulation import SimulationConfig, simulate
+    >>> folder = Path(mkdtemp())
+    >>> _ = simulate(folder / "clades", SimulationConfig(species=4, images=3, size=64))
+    >>> report = evaluate("few-shot", folder / "clades/images", encoders="pixels", shots=[1], out=folder / "scores")
+    >>> report.table.column("measure").to_pylist()
+    ['1-shot']
+    """
+    paths = [local_path(path) for path in ([tasks] if isinstance(tasks, str | Path) else tasks)]
+    chosen = [encoders] if isinstance(encoders, str | Encoder) else list(encoders or [])
+    if (reason := contradiction(
+        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images
+    )) is not None:  # fmt: skip
+        raise InputError(reason)
+    config = ProtocolConfig(
+        protocol=cast(Protocol, protocol),
+        shots=tuple(shots or SHOTS),
+        v1_folds=v1_folds,
+        texts=tuple(texts or TEXTS),
+        pool_parts=pool_parts,
+    )
+    opened = [
+        open_task(path, rank=rank or "species", images=None if images is None else local_path(images)) for path in paths
+    ]
+    for task, _ in opened:
+        check_task(task, config)
+    folder = local_path(out)
+    results.check_folder(folder)
+    loaded: list[Encoder] = []
+    if any(store is None for _, store in opened):
+        loaded = [
+            one if isinstance(one, Encoder) else Encoder.load(one, device=device) for one in chosen or [DEFAULT_ENCODER]
+        ]
+        check_encoders([one.card for one in loaded], config)
+    evaluations = []
+    for task, store in opened:
+        contenders = [Contender(store=store)] if store is not None else []
+        for encoder in loaded if store is None else []:
+            filled = _filled(task, encoder, folder / "stores", watch, embedded)
+            contenders.append(Contender(store=filled, encoder=encoder))
+        evaluations.append(evaluate_task(task, contenders, config))
+    documents = [results.describe(evaluation) for evaluation in evaluations]
+    (folder / results.PAGE).write_text(page(results.save(documents, folder)), encoding="utf-8")
+    return EvaluationReport(
+        evaluations=tuple(evaluations),
+        documents=tuple(documents),
+        results_path=folder / results.RESULTS,
+        page_path=folder / results.PAGE,
+    )
+
+
+def contradiction(
+    protocol: str,
+    tasks: Sequence[Path],
+    encoders: Sequence[str | Encoder],
+    *,
+    shots: object = None,
+    texts: object = None,
+    v1_folds: bool = False,
+    rank: str | None = None,
+    images: object = None,
+) -> str | None:
+    """Why settings of `evaluate` contradict the protocol or each other, or None; None stands for what was not given.
+
+    >>> contradiction("retrieval", [Path("birds.csv")], [], shots=[1])
+    '--shots has no meaning for retrieval: leave it out'
+    """
+    if protocol not in get_args(Protocol):
+        return f"found the protocol {protocol!r}, expected one of {', '.join(get_args(Protocol))}"
+    for flag, given, fits in (
+        ("--shots", shots is not None, FEW_SHOT),
+        ("--v1-folds", v1_folds, FEW_SHOT),
+        ("--text", texts is not None, ZERO_SHOT),
+    ):
+        if given and protocol != fits:
+            return f"{flag} has no meaning for {protocol}: leave it out"
+    names = [one for one in encoders if isinstance(one, str)]
+    for name, values in (("encoder", names), ("task", list(map(str, tasks)))):
+        if twice := next((value for place, value in enumerate(values) if value in values[:place]), None):
+            return f"the {name} {twice!r} is given twice: name each one once"
+    stores = [path for path in tasks if is_store(path)]
+    if stores and encoders:
+        return (
+            f"{stores[0]} is a store, which has its encoder's vectors: leave --encoder out, or give the pictures' "
+            "folder or CSV"
+        )
+    if rank is not None and not stores:
+        return "--rank is for stores: the classes of a CSV or folder are its own"
+    if images is not None and not any(path.suffix.lower() == ".csv" for path in tasks):
+        return "--images is for CSVs: give one"
+    return None
+
+
+def _filled(
+    task: Task,
+    encoder: Encoder,
+    folder: Path,
+    watch: Watch | None,
+    embedded: Callable[[str, EmbedSummary, Store], None] | None,
+) -> Store:
+    """The store of a task's vectors, completed by what it lacks, with the job in its ledger. Raises StoppedError."""
+    started = datetime.now(UTC)
+    name = f"{task.name}, {short_name(encoder.card.name)}"
+    with nullcontext((None, None)) if watch is None else watch(name) as (progress, stop):
+        store, summary = fill_store(task, encoder, folder, progress=progress, stop=stop)
+    status = "stopped" if summary.stopped else "done"
+    store.record_run(verb="evaluate", source=task.address, started=started, status=status, manifest=summary.to_dict())
+    if embedded is not None:
+        embedded(name, summary, store)
+    if summary.stopped:
+        raise StoppedError("stopped, nothing is lost: run the same command to go on")
+    return store

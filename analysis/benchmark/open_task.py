@@ -1,0 +1,35 @@
+"""A task from whatever holds it: an annotation CSV, a folder with a folder for each class, or a store."""
+
+from pathlib import Path
+
+from cladescope.analysis.benchmark.annotations import read_annotations
+from cladescope.analysis.benchmark.class_folders import read_class_folders
+from cladescope.analysis.benchmark.store_task import read_store
+from cladescope.analysis.benchmark.tasks import Task
+from cladescope.errors import InputError
+from cladescope.index.store import Store
+
+
+def is_store(path: Path) -> bool:
+    """Whether a path is a store's folder."""
+    return (path / "store.json").is_file()
+
+
+def open_task(path: Path, *, rank: str = "species", images: Path | None = None) -> tuple[Task, Store | None]:
+    """The task at a path, and the store of its vectors where it is one: its taxa at `rank` are the classes then.
+
+    Paths in a CSV start at `images`, by default at the CSV's folder.
+
+    Raises InputError for what is no task.
+    """
+    if is_store(path):
+        store = Store.open(path)
+        return read_store(store, rank=rank), store
+    if path.is_dir():
+        return read_class_folders(path), None
+    if path.is_file() and path.suffix.lower() == ".csv":
+        return read_annotations(path, images=images), None
+    found = "is no CSV" if path.exists() else "does not exist"
+    raise InputError(
+        f"{path} {found}: expected an annotation CSV (filepath, class), a folder with a folder a class, or a store"
+    )

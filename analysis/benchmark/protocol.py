@@ -1,0 +1,92 @@
+"""What is asked of a task, and whether it can be: the protocols and their settings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from cladescope.analysis.benchmark import class_texts
+from cladescope.analysis.benchmark.tasks import TEST, Task
+from cladescope.analysis.classify.templates import templates
+from cladescope.analysis.measures import folds, retrieval
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.errors import EncoderError, InputError
+
+Protocol = Literal["zero-shot", "few-shot", "retrieval"]
+ZERO_SHOT, FEW_SHOT, RETRIEVAL = "zero-shot", "few-shot", "retrieval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProtocolConfig:
+    """What is asked, and how; all of it is part of a result."""
+
+    protocol: Protocol
+    shots: tuple[int, ...] = folds.SHOTS
+    """Pictures given of each class, for few-shot."""
+    v1_folds: bool = False
+    """Whether draws depend on those before them, as in BioCLIP's first evaluation."""
+    texts: tuple[str, ...] = ("asis",)
+    """Kinds of text, for zero-shot."""
+    pool_parts: bool = False
+    """Whether the parts of a task are taken as one."""
+
+    def __post_init__(self) -> None:
+        if not self.shots or min(self.shots) < 1 or len(set(self.shots)) < len(self.shots):
+            raise InputError(f"found the shots {self.shots}, expected different numbers of at least 1, such as 1,5")
+        if not self.texts or len(set(self.texts)) < len(self.texts) or not {*self.texts} <= {*class_texts.TEXT_KINDS}:
+            raise InputError(
+                f"found the text kinds {', '.join(self.texts)}, expected different ones of {', '.join(class_texts.TEXT_KINDS)}"
+            )
+
+    def settings(self, task: Task) -> dict[str, object]:
+        """What of this matters for a task, for its result."""
+        parts = {"parts": "all" if self.pool_parts else "official"} if task.has_parts else {}
+        if self.protocol == ZERO_SHOT:
+            return {**parts, "texts": list(self.texts), "templates": len(templates())}
+        if self.protocol == RETRIEVAL:
+            return {**parts, "k": list(retrieval.K)}
+        draws = "v1" if self.v1_folds else "v2"
+        return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}
+
+
+def check_encoders(cards: Sequence[EncoderCard], config: ProtocolConfig) -> None:
+    """Raise InputError for an encoder that is given twice, EncoderError where a protocol needs texts and none has them."""
+    for place, card in enumerate(cards):
+        if twin := next((one for one in cards[:place] if one.to_dict() == card.to_dict()), None):
+            raise InputError(f"the encoder {twin.name!r} is given twice: name each one once")
+    if config.protocol == ZERO_SHOT and not any(card.has_text for card in cards):
+        raise EncoderError(
+            f"zero-shot needs texts, and {cards[0].name!r} has no text side: use an encoder that has one, such as tiny or "
+            "hf-hub:imageomics/bioclip-2, or few-shot, which needs none"
+        )
+
+
+def check_task(task: Task, config: ProtocolConfig) -> None:
+    """Raise InputError for a question that the task does not allow, as far as its list of pictures tells: before any work."""
+    if config.protocol == ZERO_SHOT:
+        for kind in config.texts:
+            for one in task.classes:
+                class_texts.class_text(one, kind)
+    if config.protocol == FEW_SHOT:
+        asked_of = test_part(task, config, np.arange(len(task.pictures)))
+        possible_shots(task, config, task.class_numbers, asked_of)
+
+
+def test_part(task: Task, config: ProtocolConfig, rows: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"] | None:
+    """Whether each of some pictures is of the test part; None where there are no parts, or they are pooled."""
+    if not task.has_parts or config.pool_parts:
+        return None
+    return np.array([task.pictures[row].part == TEST for row in rows])
+
+
+def possible_shots(
+    task: Task, config: ProtocolConfig, classes: Int[np.ndarray, " n"], is_test: Bool[np.ndarray, " n"] | None
+) -> tuple[list[int], dict[str, str]]:
+    """The shots that can be drawn, and why the others cannot. Raises InputError where none can."""
+    refused = {k: folds.check_shots(k, classes, is_test=is_test) for k in config.shots}
+    possible = [k for k, reason in refused.items() if reason is None]
+    if not possible:
+        raise InputError(f"{task.address}: {refused[config.shots[0]]}: ask for fewer --shots than {config.shots[0]}")
+    return possible, {f"{k}-shot": reason for k, reason in refused.items() if reason is not None}
