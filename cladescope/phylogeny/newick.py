@@ -1,15 +1,14 @@
 """Trees read from and written to Newick and Nexus files; `Tree` comes from `cladescope.phylogeny.tree`.
 
-DendroPy (BSD licence) splits the text into labels, signs and comments, and quotes labels; the nodes are put
-together here, without recursion. Of the libraries tried, it alone reads both formats, applies the rule for
-underscores and reads every published file at hand. Its whole reader takes 7.5 s for a tree of 74,531 tips
-(this module: 2 s) and fails on one of 10,000 nested clades. Biopython (2.9 s) keeps underscores and refuses
-two of the files; scikit-bio (2.3 s) has no Nexus and takes 4 s and 0.9 GB to import.
+DendroPy (BSD licence) splits the text into words (`cladescope.phylogeny.words`) and quotes labels; the nodes are put together
+here, without recursion. Of the libraries tried, it alone reads both formats, applies the rule for underscores and reads every
+published file at hand. Its whole reader takes 7.5 s for a tree of 74,531 tips (this module: 2 s) and fails on one of 10,000
+nested clades. Biopython (2.9 s) keeps underscores and refuses two of the files; scikit-bio (2.3 s) has no Nexus and takes 4 s
+and 0.9 GB to import.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from io import StringIO
 from math import isfinite
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ import numpy as np
 
 from cladescope.errors import InputError
 from cladescope.phylogeny.tree import Tree
+from cladescope.phylogeny.words import Words
 
 __all__ = ["Tree", "format_newick", "format_nexus", "parse_newick", "parse_nexus", "read_tree", "write_tree"]
 
@@ -93,7 +93,7 @@ def parse_newick(text: str) -> Tree:
     >>> parse_newick("(Parus_major:1, 'a_b':2)Paridae;").label
     ('Paridae', 'Parus major', 'a_b')
     """
-    words = _Words(text)
+    words = Words(text)
     words.split_only_at(_SIGNS)
     return _read_nodes(words)
 
@@ -110,7 +110,7 @@ def parse_nexus(text: str) -> Tree:
     >>> parse_nexus(text).tip_labels
     ('Parus major', 'b')
     """
-    words = _Words(text)
+    words = Words(text)
     if words.next("'#NEXUS'").upper() != "#NEXUS":
         raise words.unexpected("'#NEXUS', with which a Nexus file begins")
     block = ""
@@ -158,57 +158,7 @@ def format_nexus(tree: Tree) -> str:
     return f"#NEXUS\nBEGIN TREES;\n{translation}  TREE tree = [&R] {_newick_of(tree, words)}\nEND;\n"
 
 
-class _Words:
-    """The labels and signs of a text, one after the other, with comments left out."""
-
-    def __init__(self, text: str) -> None:
-        from dendropy.dataio.nexusprocessing import NexusTokenizer
-        from dendropy.dataio.tokenizer import Tokenizer
-
-        self._unclosed_quote: type[Exception] = Tokenizer.UnterminatedQuoteError
-        self._tokens = NexusTokenizer(StringIO(text))
-        self._tokens.capture_comments = False
-
-    @property
-    def sign(self) -> str:
-        """The last word, or an empty text if it was quoted, when it cannot be a sign."""
-        return "" if self._tokens.is_token_quoted else self._tokens.current_token
-
-    def split_only_at(self, signs: Iterable[str]) -> None:
-        """From here on only `signs` end the word before them; Nexus has more of them than Newick."""
-        self._tokens.captured_delimiters = set(signs)
-
-    def next(self, expected: str) -> str:
-        """The next word; InputError, which says what was `expected`, where there is none."""
-        try:
-            word: str = next(self._tokens)
-        except StopIteration:
-            raise InputError(
-                f"the text ends in line {self._tokens.current_line_num}, expected {expected}: is it complete?"
-            ) from None
-        except self._unclosed_quote:
-            raise InputError(
-                f"the quote of line {self._tokens.token_line_num} is never closed, expected another: "
-                "a quote inside a quoted label is written twice"
-            ) from None
-        if word.startswith("'") and not self._tokens.is_token_quoted:
-            raise self.unexpected("a blank between a comment and a quoted label")
-        return word
-
-    def until(self, sign: str) -> list[str]:
-        """The words before the next `sign`."""
-        words = [self.next(f"{sign!r}")]
-        while self.sign != sign:
-            words.append(self.next(f"{sign!r}"))
-        return words[:-1]
-
-    def unexpected(self, expected: str) -> InputError:
-        """The error for the last word."""
-        place = f"line {self._tokens.token_line_num}, column {self._tokens.token_column_num}"
-        return InputError(f"{place}: found {self._tokens.current_token[:60]!r}, expected {expected}")
-
-
-def _read_nodes(words: _Words) -> Tree:
+def _read_nodes(words: Words) -> Tree:
     """The tree that ends at the next ";"."""
     parent, length, label = [-1], [float("nan")], [""]
     node, stage = 0, _FRESH
@@ -240,7 +190,7 @@ def _read_nodes(words: _Words) -> Tree:
             raise words.unexpected(f"{_ALLOWED[stage]}{after}{hint}")
 
 
-def _read_length(words: _Words) -> float:
+def _read_length(words: Words) -> float:
     word = words.next("a branch length")
     try:
         length = float(word)
@@ -251,7 +201,7 @@ def _read_length(words: _Words) -> float:
     return length
 
 
-def _read_translation(words: _Words) -> dict[str, str]:
+def _read_translation(words: Words) -> dict[str, str]:
     names: dict[str, str] = {}
     while True:
         key = words.next("a pair of names or ';'")

@@ -3,7 +3,6 @@
 `RANKS`, `Taxon` and `lca` come from `cladescope.taxonomy.taxon` and may be imported from here.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import pairwise
@@ -16,9 +15,9 @@ from jaxtyping import Bool, Int, Shaped
 from cladescope.errors import TaxonError
 from cladescope.phylogeny.tree import Tree
 from cladescope.taxonomy.files import read_rank_columns
+from cladescope.taxonomy.known_names import KnownNames
 from cladescope.taxonomy.names import choose, nearest, terms
 from cladescope.taxonomy.rank_table import rank_table, spelt_rank_codes
-from cladescope.taxonomy.spelling import fold
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon, lca
 
 __all__ = ["RANKS", "RANK_INDEX", "Taxon", "Taxonomy", "lca"]
@@ -44,7 +43,7 @@ class Taxonomy:
         self, names: list[str], codes: Int[np.ndarray, "rows ranks"], spelt: Mapping[str, tuple[str, ...]]
     ) -> None:
         """For `from_table`: sorted names; for each row and rank, 1 + the name's position or 0; names of several spellings."""
-        self._names, self._spelt = names, spelt
+        self._names = KnownNames(names, spelt)
         above = np.zeros(len(codes), np.int64)  # 1 + the taxon that a row has reached, 0 above the roots
         self._keys: list[Int[np.ndarray, " taxa"]] = []
         for column in codes.T:
@@ -172,7 +171,7 @@ class Taxonomy:
         path = terms(text)
         rows = self._rows_named(path[-1].key)
         if not len(rows):
-            near = ", ".join(nearest(path[-1].name, self._names))
+            near = ", ".join(nearest(path[-1].name, self._names.shown))
             raise TaxonError(
                 f"unknown taxon {path[-1].name!r}: did you mean {near}? "
                 "A name such as 'Aves' or a path such as 'Animalia > Aves' is expected"
@@ -185,10 +184,7 @@ class Taxonomy:
         >>> Taxonomy.from_table(pa.table({"genus": ["Parus", "PARUS"]})).spellings("parus")
         ('PARUS', 'Parus')
         """
-        if (several := self._spelt.get(fold(name))) is not None:
-            return several
-        code = self._code(name)
-        return () if code is None else (self._names[code],)
+        return self._names.spellings(name)
 
     def to_tree(self) -> Tree:
         """The taxonomy as a tree: a nameless root, then one node for each taxon in the order of iteration.
@@ -205,12 +201,12 @@ class Taxonomy:
         depth = np.concatenate([[0], self._rank + 1])
         parent = np.concatenate([[-1], self._parent + 1])
         length = np.concatenate([[np.nan], depth[1:] - depth[parent[1:]]])
-        return Tree(parent=parent, length=length, label=(None, *(self._names[code] for code in self._name)))
+        return Tree(parent=parent, length=length, label=(None, *(self._names.shown[code] for code in self._name)))
 
     def to_table(self) -> pa.Table:
         """One row for each taxon with none below it, a column for each rank; `from_table` reads it back."""
         ends = np.setdiff1d(np.arange(len(self)), self._parent)
-        names = pa.array(self._names, pa.string())
+        names = pa.array(self._names.shown, pa.string())
         return pa.table(
             {
                 rank: names.take(pa.array(codes, mask=codes < 0))
@@ -223,7 +219,7 @@ class Taxonomy:
         for rank, name in enumerate(taxon.path):
             if name is None:
                 continue
-            code = self._code(name)
+            code = self._names.position(name)
             if code is None:
                 return None
             keys = self._keys[rank]
@@ -233,12 +229,6 @@ class Taxonomy:
                 return None
             row = int(self._start[rank]) + position
         return row
-
-    def _code(self, name: str) -> int | None:
-        code = bisect_left(self._names, name)
-        if code < len(self._names) and self._names[code] == name:
-            return code
-        return self._folded.get(fold(name))
 
     def _row(self, taxon: Taxon) -> int:
         row = self._find(taxon)
@@ -274,14 +264,11 @@ class Taxonomy:
     def _by_name(self) -> Int[np.ndarray, " taxa"]:
         return np.argsort(self._name, kind="stable")
 
-    @cached_property
-    def _folded(self) -> dict[str, int]:
-        """Position of each name, by its folded form."""
-        return {fold(name): code for code, name in enumerate(self._names)}
-
     def _rows_named(self, key: str) -> Int[np.ndarray, " rows"]:
-        code = self._folded.get(key, -1)
-        first, last = np.searchsorted(self._name, [code, code + 1], sorter=self._by_name) if code >= 0 else (0, 0)
+        code = self._names.position(key)
+        if code is None:
+            return np.empty(0, np.int64)
+        first, last = np.searchsorted(self._name, [code, code + 1], sorter=self._by_name)
         return np.sort(self._by_name[first:last])
 
     def _codes(self, rows: Int[np.ndarray, " rows"]) -> Int[np.ndarray, "rows ranks"]:
@@ -296,7 +283,7 @@ class Taxonomy:
 
     @cached_property
     def _name_or_none(self) -> Shaped[np.ndarray, " names_and_none"]:
-        return np.array([*self._names, None], object)
+        return np.array([*self._names.shown, None], object)
 
     def _taxa(self, rows: Int[np.ndarray, " rows"]) -> tuple[Taxon, ...]:
         names = self._name_or_none[self._codes(rows)].tolist()
