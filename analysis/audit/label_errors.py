@@ -9,7 +9,7 @@ from cladescope.analysis.measures import BLOCK_BYTES
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.arrays import blocks
 from cladescope.taxonomy import RANKS
-from cladescope.taxonomy.rank_table import taxon_codes
+from cladescope.taxonomy.rank_table import in_order_of_rows, taxon_codes
 
 MIN_VOTES = 3
 MIN_MEMBERS = 2
@@ -38,12 +38,7 @@ def uneven_codes(names: Int[np.ndarray, "n ranks"]) -> Int[np.ndarray, "n ranks"
     >>> uneven_codes(np.array([[1, 3], [1, 2], [1, 0]])).tolist()
     [[0, 0], [0, 1], [0, -1]]
     """
-    codes = taxon_codes(names, across_gaps=True)
-    for column in codes.T:
-        known = column >= 0
-        _, first, code = np.unique(column[known], return_index=True, return_inverse=True)
-        column[known] = np.argsort(np.argsort(first))[code]
-    return codes
+    return in_order_of_rows(taxon_codes(names, across_gaps=True))
 
 
 def find(

@@ -164,6 +164,20 @@ def taxon_codes(names: Int[np.ndarray, "n ranks"], *, across_gaps: bool = False)
     return found
 
 
+def in_order_of_rows(codes: Int[np.ndarray, "n ranks"]) -> Int[np.ndarray, "n ranks"]:
+    """The codes of each rank counted in the order of their first rows instead; -1 stays.
+
+    >>> in_order_of_rows(np.array([[1, -1], [0, 2], [1, 1]])).tolist()
+    [[0, -1], [1, 0], [0, 1]]
+    """
+    found = np.full(codes.shape, -1, np.int64)
+    for rank in range(codes.shape[1]):
+        known = codes[:, rank] >= 0
+        _, first, code = np.unique(codes[known, rank], return_index=True, return_inverse=True)
+        found[known, rank] = np.argsort(np.argsort(first))[code]
+    return found
+
+
 def _encoded(table: pa.Table, rank: str) -> pa.DictionaryArray:
     if table.column_names.count(rank) > 1:
         raise InputError(
