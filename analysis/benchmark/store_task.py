@@ -30,7 +30,7 @@ def read_store(store: Store, *, rank: str = "species") -> Task:
     numbers = in_order_of_rows(taxon_codes(names)[:, [RANK_INDEX[rank]]])[:, 0]
     kept = np.flatnonzero(numbers >= 0)
     if not len(kept):
-        raise InputError(f"no picture of {store.path} has a {rank}: {_advice((names > 0).any(axis=0))}")
+        raise InputError(f"no picture of {store.path} has a {rank}: {_advice(np.asarray((names > 0).any(axis=0)))}")
     pictures = tuple(_pictures(table.take(pa.array(kept)), numbers[kept]))
     first = np.unique(numbers[kept], return_index=True)[1].tolist()
     classes = tuple(_class(pictures[row].labels, rank) for row in first)

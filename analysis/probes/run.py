@@ -13,7 +13,8 @@ from cladescope.analysis.measures.by_class import balanced_mean
 from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import geometry, neighbours
-from cladescope.analysis.probes.rank_probes import N_QUERIES, SLOW_PERMUTATIONS, Items, rank_probes
+from cladescope.analysis.probes.measured_rank import SLOW_PERMUTATIONS, Items
+from cladescope.analysis.probes.rank_probes import N_QUERIES, rank_probes
 from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult
 from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances
 from cladescope.analysis.probes.variants import variant_separation

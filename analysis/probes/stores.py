@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.compare import differences, matched
@@ -27,6 +28,14 @@ class ProbedStores:
     """Usable pictures of each store before those that all share were picked."""
     differences: tuple[Difference, ...] = ()
     """Paired, of each other store and the first; empty for one store."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The first report as plain values that JSON knows and, of several stores, the `others` and the `differences`."""
+        document = self.reports[0].to_dict()
+        if len(self.reports) > 1:
+            document["others"] = [report.to_dict() for report in self.reports[1:]]
+            document["differences"] = [asdict(difference) for difference in self.differences]
+        return document
 
 
 def probe_stores(

@@ -1,6 +1,5 @@
 """`cladescope probe`: what has an encoder learnt of the tree of life?"""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -34,10 +33,8 @@ def probe(
 
     Example: cladescope probe photos.store --out probes
     """
+    from cladescope.analysis.probes.files import write_probes
     from cladescope.analysis.probes.stores import probe_stores
-    from cladescope.analysis.probes.training_curve import draw_training_curve
-    from cladescope.files import write_json
-    from cladescope.index.files import disk_errors
     from cladescope.index.store import Store
     from cladescope.phylogeny.newick import read_tree
 
@@ -53,23 +50,9 @@ def probe(
     if compare:
         n, totals = len(probed.pictures[0]), " and ".join(f"{total:,}" for total in probed.totals)
         say(f"{n:,} pictures are in every store, of {totals}")
-    for place, report in enumerate(reports):
-        report.write(out / ("probes.json" if not place else f"probes-{place + 1}.json"))
-    if found:
-        write_json(out / "differences.json", {"differences": [asdict(difference) for difference in found]})
-    if curve:
-        figure = draw_training_curve(reports, [one.path.stem for one in stores])
-        with disk_errors(out):
-            for kind in ("svg", "png"):
-                figure.savefig(out / f"curve.{kind}")
+    write_probes(probed, out, curve=curve)
     if json:
-        document = reports[0].to_dict()
-        if compare:
-            document |= {
-                "others": [report.to_dict() for report in reports[1:]],
-                "differences": [asdict(difference) for difference in found],
-            }
-        print_json(document)
+        print_json(probed.to_dict())
         return
     for report in reports:
         if compare:

@@ -1,0 +1,34 @@
+"""Probes as files: a report of each store, the paired differences, and the curve along checkpoints."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from cladescope.analysis.probes.stores import ProbedStores
+from cladescope.analysis.probes.training_curve import draw_training_curve
+from cladescope.files import write_json
+from cladescope.index.files import disk_errors
+
+CURVE_KINDS = ("svg", "png")
+
+
+def write_probes(probed: ProbedStores, folder: Path, *, curve: bool = False) -> list[Path]:
+    """Write probes.json of the first store, probes-2.json and so on of the others, and differences.json where there are any.
+
+    With `curve` also curve.svg and .png: the stores as checkpoints of one run, in the order given, named by their folders.
+
+    Raises InputError for a curve of one store or of stores that share no probe, StoreError where the disk refuses.
+    """
+    reports = probed.reports
+    figure = draw_training_curve(reports, [Path(one.store).stem for one in reports]) if curve else None
+    written = [folder / ("probes.json" if not place else f"probes-{place + 1}.json") for place in range(len(reports))]
+    for report, path in zip(reports, written, strict=True):
+        report.write(path)
+    if probed.differences:
+        written.append(folder / "differences.json")
+        write_json(written[-1], {"differences": [asdict(difference) for difference in probed.differences]})
+    if figure is not None:
+        with disk_errors(folder):
+            for kind in CURVE_KINDS:
+                written.append(folder / f"curve.{kind}")
+                figure.savefig(written[-1])
+    return written
