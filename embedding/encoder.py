@@ -28,6 +28,10 @@ Precision = PrecisionClass | Literal["auto"]
 
 DEFAULT_ENCODER = "tiny"
 """Used by every verb that is given no encoder: it ships with the package."""
+KINDS = {"pixels": "pixels", "timm": "timm_model"}
+"""File of `encoders/` by the name of an encoder, or by what stands before its colon."""
+OTHERS = "open_clip_model"
+"""File for all other names: open_clip's own, `hf-hub:...`, checkpoint folders, and `tiny`."""
 UNKNOWN_ENCODER = "unknown"
 """Declared for vectors that come from elsewhere without the name of their encoder."""
 
@@ -196,8 +200,8 @@ class Encoder(ABC):
         >>> Encoder.load("pixels").card.dim
         960
         """
-        kind = "pixels" if name == "pixels" else "timm_model" if name.startswith("timm:") else "open_clip_model"
-        plugin = cast(_Plugin, importlib.import_module(f"cladescope.embedding.encoders.{kind}"))
+        scheme = name.partition(":")[0]
+        plugin = cast(_Plugin, importlib.import_module(f"cladescope.embedding.encoders.{KINDS.get(scheme, OTHERS)}"))
         encoder = plugin.load(name, device=device, precision=precision)
         logger.info("encoder %s: %d numbers a vector, %s", encoder.card.name, encoder.card.dim, encoder.transform)
         return encoder

@@ -12,12 +12,13 @@ from jaxtyping import Float, Int, Real
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.few_shot import ClassMeans, Prototypes, SimpleShot
+from cladescope.analysis.classify.linear_models import LINEAR_MODELS, fit_linear
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.analysis.classify.shrinkage import kappa_of, shrunk_means
 from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
 
-METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")
+METHODS = ("simpleshot", "prototypes", *LINEAR_MODELS, "knn")
 SCALE = 10.0
 """Of probabilities that nothing calibrated."""
 
@@ -54,8 +55,8 @@ def fit_classes(
     if method == "knn":
         unit = normalise(vectors).astype(np.float16)
         return NeighbourVote(unit, classes, tuple(labels), k=k, scale=scale, tree=tree)
-    if method in ("logistic", "ridge"):
-        return _regression(vectors, classes, labels, method=method, tree=tree, scale=scale)
+    if method in LINEAR_MODELS:
+        return fit_linear(vectors, classes, labels, model=LINEAR_MODELS[method](), tree=tree, scale=scale)
     means = class_means(vectors, classes, labels, method=method)
     leaning = None if tree is None or not kappa else shrunk_means(tree, means.sums_, means.counts_, kappa=kappa)
     return replace(means.gallery(scale=scale, means=leaning), labels=tuple(labels), tree=tree)
@@ -99,22 +100,3 @@ def with_texts(gallery: ClassGallery, texts: Float[np.ndarray, "c d"], weight: f
     """
     told = normalise(texts).astype(np.float32)
     return replace(gallery, vectors=gallery.vectors + np.float32(weight) * (told - told.mean(axis=0)))
-
-
-def _regression(
-    vectors: Real[np.ndarray, "n d"],
-    classes: Int[np.ndarray, " n"],
-    labels: Sequence[str],
-    *,
-    method: str,
-    tree: ClassTree | None,
-    scale: float,
-) -> ClassGallery:
-    from sklearn.linear_model import LogisticRegression, RidgeClassifier
-
-    model = LogisticRegression(C=10.0, max_iter=1000) if method == "logistic" else RidgeClassifier(alpha=1.0)
-    model.fit(normalise(vectors), classes)
-    weights, bias = np.atleast_2d(model.coef_), np.atleast_1d(model.intercept_)
-    if len(weights) == 1:  # of two classes scikit-learn keeps the difference
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-    return ClassGallery(weights.astype(np.float32), tuple(labels), scale, tree=tree, bias=bias.astype(np.float32))

@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections.abc import Callable
 from pathlib import Path
 from posixpath import basename, dirname, splitext
 
@@ -18,6 +19,12 @@ from cladescope.errors import InputError
 
 __all__ = ["open_source"]
 
+KINDS: dict[str, Callable[[str, str], Source]] = {
+    **dict.fromkeys((".csv", ".tsv", ".parquet"), lambda uri, name: ManifestSource(uri, name=name)),
+    ".tar": lambda uri, name: WebDatasetSource([uri], name=name),
+    **dict.fromkeys(PICTURE_SUFFIXES, lambda uri, name: FileSource(uri, name=name)),
+}
+"""What a single file is opened with, from its URI and the source's name, by the end of its own name."""
 _MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _ACCEPTED = (
     "a folder, a manifest (.csv .tsv .parquet), shards (.tar), "
@@ -52,7 +59,7 @@ def open_source(spec: str | Path, *, name: str | None = None) -> Source:
         return _pattern(text if path is None else path, name)
     if path is not None:
         raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
-    if suffix in _MANIFEST_SUFFIXES | PICTURE_SUFFIXES | {".tar"}:
+    if suffix in KINDS:
         return _single(text, suffix, name)
     return _folder(text.rstrip("/"), name)
 
@@ -63,12 +70,8 @@ def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> S
 
 def _single(uri: str, suffix: str, name: str | None) -> Source:
     name = name or splitext(basename(without_query(uri)))[0]
-    if suffix in _MANIFEST_SUFFIXES:
-        return ManifestSource(uri, name=name)
-    if suffix == ".tar":
-        return WebDatasetSource([uri], name=name)
-    if suffix in PICTURE_SUFFIXES:
-        return FileSource(uri, name=name)
+    if suffix in KINDS:
+        return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
 
 
