@@ -3,7 +3,7 @@
 Who has vectors of pictures and of texts needs this one number and no model: torch alone would take hundreds of MB.
 """
 
-import hashlib
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
 from cladescope.embedding.encoder import EncoderCard
+from cladescope.weight_hash import weight_hash
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
 
@@ -62,11 +63,13 @@ def _hash(file: Any) -> str:
 
     A model is made in float32, whatever the file has.
     """
-    digest = hashlib.sha256()
+    return weight_hash(_tensors(file))
+
+
+def _tensors(file: Any) -> Iterator[tuple[str, str, tuple[int, ...], np.ndarray]]:
+    """Name, type, shape and values of each tensor, as a model in float32 has them."""
     for name in sorted(file.keys()):
         values = file.get_tensor(name)
         if values.dtype == np.float16:
             values = values.astype(np.float32)
-        digest.update(f"{name} {_TYPES[values.dtype.name]} {tuple(values.shape)}\n".encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
+        yield name, _TYPES[values.dtype.name], values.shape, np.ascontiguousarray(values)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float64, Int
 
 from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.errors import InputError
 
 
@@ -60,15 +61,13 @@ def kappa_of(tree: ClassTree, sums: Float64[np.ndarray, "c d"], counts: Int[np.n
     n, c = int(counts.sum()), len(counts)
     means = sums / counts[:, None]
     squares = np.einsum("cd,cd->c", means, means)
-    parents, group = np.unique(tree.parent[tree.class_node], return_inverse=True)
+    _, group = np.unique(tree.parent[tree.class_node], return_inverse=True)
     sizes = np.bincount(group)
     freedom = int((sizes - 1).sum())
     if n == c or not freedom:
         return 1.0
     within = float(n - counts @ squares) / (n - c)
-    middles = np.zeros((len(parents), means.shape[1]))
-    np.add.at(middles, group, means)
-    middles /= sizes[:, None]
+    middles = class_sums(means, group)[0] / sizes[:, None]
     spread = means - middles[group]
     explained = float(((1 - 1 / sizes[group]) / counts).sum()) * within
     between = (float(np.einsum("cd,cd->", spread, spread)) - explained) / freedom

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from cladescope.analysis.measures.bootstrap import percentiles
+from cladescope.analysis.measures.bootstrap import bootstrap_interval, percentiles
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.pictures import Pictures
@@ -103,10 +103,10 @@ class TreeProbes:
                 f"Share of the triples of species that the {self.name} resolves and the tree of mean vectors has otherwise.",
                 value=differing(np.arange(len(self.other))), sampled=len(true), higher_is_better=False,
             )  # fmt: skip
-        own = trees.clades(self.heights)
-        if (theirs := trees.clades(self.other)) or own:
+        own, theirs = trees.clades(self.heights), trees.clades(self.other)
+        if own or theirs:
             yield ProbeResult(
-                probe=f"Robinson-Foulds to {self.name}", value=len(own ^ theirs) / (len(own) + len(theirs)),
+                probe=f"Robinson-Foulds to {self.name}", value=trees.robinson_foulds(own, theirs),
                 n_images=self.n_images, n_taxa=len(self.other), sampled=self.sampled, higher_is_better=False,
                 reference="Robinson & Foulds 1981", meaning=f"Share of the clades of both trees that only one has: {len(own & theirs)} shared; the {self.name} has {len(theirs)}, the tree of mean vectors {len(own)}.",
             )  # fmt: skip
@@ -117,8 +117,8 @@ class TreeProbes:
         for step in np.unique(self.other[~np.eye(len(self.other), dtype=bool)]).tolist():
             at = (self.other == step) & ~np.eye(len(self.other), dtype=bool)
             total, count = np.where(at, 1 - self.distances, 0).sum(axis=1), at.sum(axis=1)
-            drawn = np.random.default_rng(self.seed).multinomial(len(at), np.full(len(at), 1 / len(at)), size=500)
-            low, high = percentiles((drawn @ total) / np.where(drawn @ count, drawn @ count, np.nan))
+            each = np.arange(len(at))
+            low, high = bootstrap_interval(total, count, groups=each, n_resamples=500, seed=self.seed)
             for name, value in zip(found, (step, total.sum() / count.sum(), low, high), strict=True):
                 found[name].append(float(value))
         return found

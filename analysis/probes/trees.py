@@ -67,13 +67,12 @@ def clades(distances: Num[np.ndarray, "s s"]) -> set[bytes]:
     return found
 
 
-def robinson_foulds(a: Num[np.ndarray, "s s"], b: Num[np.ndarray, "s s"]) -> float:
-    """Share of the clades of two rooted trees that only one has: |A ^ B| / (|A| + |B|), 0 for equal trees.
+def robinson_foulds(first: set[bytes], second: set[bytes]) -> float:
+    """Share of the clades of two rooted trees that only one has: |A ^ B| / (|A| + |B|), 0 for equal trees; see `clades`.
 
     Robinson & Foulds 1981, https://doi.org/10.1016/0025-5564(81)90043-2, on rooted clades and normalised. A polytomy has fewer
     clades, so even a perfect binary tree is above 0 against it. Raises InputError where neither has an inner clade.
     """
-    first, second = clades(a), clades(b)
     if not first and not second:
         raise InputError("neither tree has a clade between the root and its tips: nothing to compare")
     return len(first ^ second) / (len(first) + len(second))

@@ -1,6 +1,5 @@
 """What the torch encoders share: where they run, what their weights hash to, what to say where no network is."""
 
-import hashlib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from jaxtyping import Float32, UInt8
 from cladescope.embedding.encoder import Device, Precision
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
+from cladescope.weight_hash import weight_hash
 
 ANSWER_SECONDS = 5.0
 """How long the hub may take to answer at all."""
@@ -37,16 +37,12 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
 
 
 def hash_weights(model: torch.nn.Module) -> str:
-    """SHA-256 over names, types, shapes and values of a model's state, in the order of the names.
-
-    Two files that hold the same weights in other formats have one hash.
-    """
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        values = tensor.detach().cpu().contiguous()
-        digest.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        digest.update(values.reshape(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+    """`weight_hash` of a model's state."""
+    tensors = ((name, tensor.detach().cpu().contiguous()) for name, tensor in sorted(model.state_dict().items()))
+    return weight_hash(
+        (name, str(values.dtype), values.shape, values.reshape(-1).view(torch.uint8).numpy())
+        for name, values in tensors
+    )
 
 
 class Normaliser:

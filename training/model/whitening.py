@@ -6,6 +6,7 @@ Directions in which pictures of one class differ are shrunk, so that those in wh
 import numpy as np
 from jaxtyping import Float, Int
 
+from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.errors import InputError
 
 
@@ -37,9 +38,7 @@ def whitened_projection(
         raise InputError(
             "no class has two pictures, so nothing is known of how a class varies: use projection = 'random'"
         )
-    means = np.zeros((len(counts), p))
-    np.add.at(means, inverse, centred)
-    means /= counts[:, None]
+    means = class_sums(centred, inverse)[0] / counts[:, None]
     within = centred - means[inverse]
     variances, directions = np.linalg.eigh(within.T @ within / (n - len(counts)))
     variances = np.maximum(variances, 0)

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 
+import dendropy
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from dendropy.calculate import treecompare
 from scipy.stats import skew, spearmanr
 
 from cladescope.analysis.pictures import Pictures
@@ -82,8 +84,35 @@ def test_robinson_foulds_is_zero_for_a_tree_and_itself_and_one_for_no_shared_cla
     tree, other = parse_newick("((a,b),(c,d));"), parse_newick("((a,c),(b,d));")
     first = trees.meeting_distances(tree, tree.tips.tolist())
     rows = [int(other.tips[other.tip_labels.index(name)]) for name in tree.tip_labels]
-    assert trees.robinson_foulds(first, first) == 0
-    assert trees.robinson_foulds(first, trees.meeting_distances(other, rows)) == 1
+    own, theirs = trees.clades(first), trees.clades(trees.meeting_distances(other, rows))
+    assert trees.robinson_foulds(own, own) == 0
+    assert trees.robinson_foulds(own, theirs) == 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_clades_that_only_one_tree_has_are_those_of_dendropy(seed):
+    names = [f"t{number}" for number in range(9)]
+    texts = [random_newick(names, np.random.default_rng([seed, side])) for side in (0, 1)]
+    found = []
+    for text in texts:
+        tree = parse_newick(text)
+        rows = [int(tree.tips[tree.tip_labels.index(name)]) for name in names]
+        found.append(trees.clades(trees.meeting_distances(tree, rows)))
+    taxa = dendropy.TaxonNamespace()
+    first, second = (dendropy.Tree.get(data=f"[&R] {text}", schema="newick", taxon_namespace=taxa) for text in texts)
+    wanted = treecompare.symmetric_difference(first, second)
+    assert trees.robinson_foulds(*found) == pytest.approx(wanted / sum(map(len, found)))
+    assert wanted > 0
+
+
+def random_newick(names, rng):
+    """A rooted tree of some tips, with a polytomy here and there."""
+    parts = list(names)
+    while len(parts) > 1:
+        chosen = rng.choice(len(parts), min(len(parts), int(rng.integers(2, 4))), replace=False)
+        inner = f"({','.join(parts[place] for place in chosen)})"
+        parts = [part for place, part in enumerate(parts) if place not in chosen] + [inner]
+    return f"{parts[0]};"
 
 
 def test_names_match_blind_to_case_underscores_and_authors():
