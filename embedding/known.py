@@ -1,102 +1,157 @@
-"""Which ids and contents a store already has, in 16 bytes a row, so that a job of any size can skip finished work."""
+"""Which pictures and contents a job need not do again: those of the store, and ids that the job itself has met.
 
-import hashlib
-from collections.abc import Iterable
+Ids are looked up by joins of Polars over 64-bit fingerprints, a chunk of records at a time; no row becomes a Python object.
+Measured for a million stored ids and a million records of which half are stored, in chunks of 4,096, on two cores: 0.4 s to
+load and 2.4 s to look up with Polars, at 41 MB and 30 MB; 0.2 s and 3.1 s, at 62 MB and 27 MB, with DuckDB; 10 s and 17 s with
+SQLite on disk or with sorted arrays and a dict, id by id; 13 s to look up with `IN` conditions of LanceDB, 7 s with its
+scalar index, which must be built and kept besides. A join passes over every id that is known, 3 ms a million, so a chunk
+should not be small.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass
+from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
-from jaxtyping import UInt64
+from jaxtyping import Bool, Float, Int
 
-MERGE_AT = 1 << 16
-
-
-def hash64(text: str) -> int:
-    """A 64-bit fingerprint of a text, the same in every process.
-
-    >>> hash64("tit") == hash64("tit") != hash64("tot")
-    True
-    """
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
+MOST_PIECES = 64
+"""Pieces of a growing table that are joined into one: many slow a join down."""
 
 
-class HashMap:
-    """A map from 64-bit keys to 64-bit values: sorted arrays, with a small dict in front for what came last.
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of some records."""
 
-    Memory: 16 bytes an entry, and some 100 more for each of the last 65,536.
+    is_stored: Bool[np.ndarray, " n"]
+    """Stored before the job began, and not refused."""
+    refused: Mapping[int, str]
+    """Why a record cannot have its id, by its place among those asked for."""
 
-    >>> seen = HashMap(); seen[5] = 7
-    >>> seen.get(5), seen.get(6), len(seen)
-    (7, None, 1)
-    """
-
-    def __init__(self) -> None:
-        self._keys: UInt64[np.ndarray, " n"] = np.empty(0, np.uint64)
-        self._values: UInt64[np.ndarray, " n"] = np.empty(0, np.uint64)
-        self._recent: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        return len(self._keys) + len(self._recent)
-
-    def get(self, key: int) -> int | None:
-        """The value of a key, or None."""
-        if key in self._recent:
-            return self._recent[key]
-        place = int(np.searchsorted(self._keys, np.uint64(key)))
-        if place < len(self._keys) and int(self._keys[place]) == key:
-            return int(self._values[place])
-        return None
-
-    def __contains__(self, key: int) -> bool:
-        return self.get(key) is not None
-
-    def __setitem__(self, key: int, value: int) -> None:
-        assert key not in self, "entries are set once"
-        self._recent[key] = value
-        if len(self._recent) >= MERGE_AT:
-            self._merge()
-
-    def update(self, entries: Iterable[tuple[int, int]]) -> None:
-        """Set many entries; where a key comes again its first value stands."""
-        for key, value in entries:
-            if key not in self:
-                self[key] = value
-
-    def _merge(self) -> None:
-        n = len(self._recent)
-        keys = np.concatenate([self._keys, np.fromiter(self._recent.keys(), np.uint64, n)])
-        values = np.concatenate([self._values, np.fromiter(self._recent.values(), np.uint64, n)])
-        order = np.argsort(keys, kind="stable")
-        self._keys, self._values = keys[order], values[order]
-        self._recent = {}
+    @property
+    def is_new(self) -> Bool[np.ndarray, " n"]:
+        """Neither stored nor refused."""
+        new = ~self.is_stored
+        new[list(self.refused)] = False
+        return new
 
 
 class KnownPictures:
     """Which pictures are stored, and which ids a job has met, so that no id is used twice.
 
-    >>> known = KnownPictures([])
-    >>> known.refuse("a", "/a.jpg", 1), known.refuse("a", "/b.jpg", 2)
-    (None, "image_id 'a' of record 2 came before, for another picture: ids must be unique")
+    Memory: 16 bytes a stored row and as many a record met. Fingerprints are of 64 bits: among 20 million ids the chance
+    that two are taken for one is 1 in 100,000.
+
+    >>> known = KnownPictures([pa.record_batch({"image_id": ["a"], "uri": ["/a.jpg"]})])
+    >>> found = known.check(pa.array(["a", "b", "b"]), pa.array(["/a.jpg", "/b.jpg", "/c.jpg"]), np.array([1, 2, 3]))
+    >>> found.is_stored.tolist(), found.refused
+    ([True, False, False], {2: "image_id 'b' of record 3 came before, for another picture: ids must be unique"})
     """
 
     def __init__(self, batches: Iterable[pa.RecordBatch]) -> None:
         """`batches` hold the columns `image_id` and `uri` of stored rows."""
-        self._stored, self._met = HashMap(), HashMap()
-        for batch in batches:
-            ids, uris = (batch.column(name).to_pylist() for name in ("image_id", "uri"))
-            self._stored.update((hash64(id_), hash64(uri)) for id_, uri in zip(ids, uris, strict=True))
+        pieces = [_fingerprints(batch.column("image_id"), batch.column("uri")) for batch in batches]
+        self._stored = (
+            pl.concat(pieces) if pieces else _fingerprints(pa.array([], pa.string()), pa.array([], pa.string()))
+        )
+        self._met = self._stored.clear()
 
-    def refuse(self, image_id: str, uri: str, number: int) -> str | None:
-        """Why record `number` cannot have its id, or None where it can; it has then been met."""
-        key, own = hash64(image_id), hash64(uri)
-        earlier = self._met.get(key)
-        if earlier is not None:
-            whose = "the same picture" if earlier == own else "another picture"
-            return f"image_id {image_id!r} of record {number} came before, for {whose}: ids must be unique"
-        self._met[key] = own
-        if self._stored.get(key) not in (None, own):
-            return f"image_id {image_id!r} is stored for another picture: ids must be unique"
-        return None
+    def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
+        """What is known of records with these ids and addresses, in the source's order; they have then been met.
 
-    def is_stored(self, image_id: str) -> bool:
-        """Whether a picture of this id was stored before the job began."""
-        return hash64(image_id) in self._stored
+        `numbers` are their places in the source, for messages. Peak memory: some 200 bytes a record.
+        """
+        asked = _fingerprints(image_ids, uris).with_row_index("row")
+        first = asked.unique("id", keep="first", maintain_order=True)
+        met, stored = (_of_ids(table, first["id"]) for table in (self._met, self._stored))
+        self._met = _grown(self._met, first.filter(~_among(first["id"], met["id"])).select("id", "uri"))
+        found = asked
+        for name, table in {"first": first, "met": met, "stored": stored}.items():
+            renamed = table.rename({column: f"{name}_{column}" for column in table.columns if column != "id"})
+            found = found.join(renamed, on="id", how="left", maintain_order="left")
+        again = found["met_uri"].is_not_null() | (found["row"] != found["first_row"])
+        same = found["uri"] == found["met_uri"].fill_null(found["first_uri"])
+        is_stored = found["stored_uri"].is_not_null()
+        taken = (is_stored & (found["uri"] != found["stored_uri"])).fill_null(False) & ~again
+        refused = {}
+        for row in (again | taken).arg_true().to_list():
+            image_id = image_ids[row].as_py()
+            if again[row]:
+                whose = "the same picture" if same[row] else "another picture"
+                before = f"of record {numbers[row]} came before, for {whose}"
+            else:
+                before = "is stored for another picture"
+            refused[row] = f"image_id {image_id!r} {before}: ids must be unique"
+        return Checked((is_stored & ~again & ~taken).to_numpy(), refused)
+
+
+@runtime_checkable
+class ContentStore(Protocol):
+    """What `KnownContents` asks of a store."""
+
+    def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of every stored picture."""
+
+    def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
+        """Stored vectors of pictures of the same content."""
+
+
+class KnownContents:
+    """Vectors of contents that were encoded before, so that none is encoded twice.
+
+    Memory: 8 bytes a stored picture, and the vectors that wait for a commit.
+    """
+
+    def __init__(self, store: ContentStore) -> None:
+        """Reads the content hashes of `store`."""
+        self._store = store
+        self._stored = _contents([])
+        for batch in store.scan(["content_hash"]):
+            self._stored = _grown(self._stored, _contents(batch.column("content_hash").drop_null()))
+        self._waiting: dict[str, Float[np.ndarray, " d"]] = {}
+
+    def vectors(self, contents: Set[str]) -> Mapping[str, Float[np.ndarray, " d"]]:
+        """The vectors of those contents that have one: at hand where they wait for a commit, else from the store."""
+        found = {content: self._waiting[content] for content in contents & self._waiting.keys()}
+        missing = sorted(contents - found.keys())
+        stored = _among(_contents(missing)["id"], _of_ids(self._stored, _contents(missing)["id"])["id"])
+        if stored.any():
+            found |= self._store.vectors_by_content([missing[row] for row in stored.arg_true()])
+        return found
+
+    def encoded(self, contents: Iterable[str], vectors: Iterable[Float[np.ndarray, " d"]]) -> None:
+        """Note what was encoded and is not stored yet."""
+        self._waiting |= dict(zip(contents, vectors, strict=True))
+
+    def committed(self) -> None:
+        """All that was noted is stored now."""
+        self._stored = _grown(self._stored, _contents(list(self._waiting)))
+        self._waiting = {}
+
+
+def _hashed(texts: pa.Array | Sequence[str]) -> pl.Series:
+    series = pl.Series(texts, dtype=pl.String) if isinstance(texts, list) else pl.from_arrow(texts)
+    return cast(pl.Series, series).hash()
+
+
+def _fingerprints(image_ids: pa.Array, uris: pa.Array) -> pl.DataFrame:
+    return pl.DataFrame({"id": _hashed(image_ids), "uri": _hashed(uris)})
+
+
+def _contents(hashes: pa.Array | Sequence[str]) -> pl.DataFrame:
+    return pl.DataFrame({"id": _hashed(hashes)})
+
+
+def _of_ids(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
+    """Rows with these ids; of several with one id the first."""
+    return table.filter(_among(table["id"], ids)).unique("id", keep="first", maintain_order=True)
+
+
+def _among(values: pl.Series, others: pl.Series) -> pl.Series:
+    return values.is_in(others.implode())
+
+
+def _grown(table: pl.DataFrame, more: pl.DataFrame) -> pl.DataFrame:
+    return pl.concat([table, more], rechunk=table.n_chunks() >= MOST_PIECES)

@@ -4,11 +4,11 @@ The strings are those of BioCLIP's training data (Stevens et al. 2024, BioCLIP, 
 is corrected: authors, years and synonyms are the business of `cladescope.embedding.columns` and of the data's makers.
 """
 
+import hashlib
 import random
 from collections.abc import Iterable, Sequence
 from typing import Final, SupportsIndex
 
-from cladescope.embedding.known import hash64
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
 
@@ -102,7 +102,12 @@ def text_types_of_samples(
     >>> text_types_of_samples(0, 1, [6, 7, 6])
     ['taxon', 'sci', 'taxon']
     """
-    return [text_types[hash64(f"text type {seed} {epoch} {position}") % len(text_types)] for position in positions]
+    return [text_types[_hash64(f"text type {seed} {epoch} {position}") % len(text_types)] for position in positions]
+
+
+def _hash64(text: str) -> int:
+    """64 bits of a text, the same in every process."""
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 def _names(taxon: Taxon) -> dict[str, str]:

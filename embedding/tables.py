@@ -8,7 +8,9 @@ from jaxtyping import Float16
 
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
-from cladescope.schema import FAILURE_SCHEMA, images_schema
+from cladescope.schema import FAILURE_SCHEMA, LABEL_FIELDS, OPTIONAL_FIELDS, images_schema
+
+_LABELS = (*LABEL_FIELDS, *OPTIONAL_FIELDS)
 
 
 def images_table(
@@ -21,27 +23,38 @@ def images_table(
 
     Columns that nothing fills are null.
     """
-    n = len(records)
-    dim = vectors.shape[1] if n else 1
-    own: dict[str, Sequence[object]] = {
-        "image_id": [record.image_id for record in records],
-        "uri": [record.uri for record in records],
-        "source": [record.source for record in records],
+    values: dict[str, Sequence[object]] = {
+        **{name: [getattr(record, name) for record in records] for name in ("image_id", "uri", "source")},
+        **{field.name: [record.labels.get(field.name) for record in records] for field in _LABELS},
+        **{field.name: [record.extra.get(field.name) for record in records] for field in extra_fields},
         **found,
     }
-    extra = {field.name for field in extra_fields}
+    schema = images_schema(1, extra_fields)
+    columns = {name: pa.array(column, schema.field(name).type) for name, column in values.items()}
+    return table_of_columns(columns, vectors, extra_fields)
+
+
+def table_of_columns(
+    columns: Mapping[str, pa.Array], vectors: Float16[np.ndarray, "n d"], extra_fields: Sequence[pa.Field]
+) -> pa.Table:
+    """Rows of `images`: a vector each, and columns under the store's names; those that nobody gives are null.
+
+    >>> texts = pa.array(["a"])
+    >>> table = table_of_columns({"image_id": texts, "uri": texts, "source": texts}, np.zeros((1, 2), np.float16), [])
+    >>> table.num_rows, table["genus"].null_count
+    (1, 1)
+    """
+    n, dim = len(vectors), max(vectors.shape[1], 1)
     schema = images_schema(dim, extra_fields)
-    columns = []
+    made = []
     for field in schema:
         if field.name == "vector":
-            columns.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float16()), dim))
-        elif field.name in own:
-            columns.append(pa.array(own[field.name], field.type))
-        elif field.name in extra:
-            columns.append(pa.array([record.extra.get(field.name) for record in records], field.type))
+            made.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel(), pa.float16()), dim))
+        elif field.name in columns:
+            made.append(columns[field.name].cast(field.type))
         else:
-            columns.append(pa.array([record.labels.get(field.name) for record in records], field.type))
-    return pa.Table.from_arrays(columns, schema=schema)
+            made.append(pa.nulls(n, field.type))
+    return pa.Table.from_arrays(made, schema=schema)
 
 
 def failures_table(failures: Sequence[Failure]) -> pa.Table:

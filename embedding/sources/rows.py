@@ -1,14 +1,40 @@
 """Rows of a table, batch by batch, under the names that records use.
 
-Columns are converted and cleaned whole: a million rows take seconds, not minutes.
+Columns are converted and cleaned whole, as Arrow arrays: a million rows take seconds, not minutes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int
 
 from cladescope.embedding.columns import ColumnPlan, clean_labels, clean_text, is_respelt
+from cladescope.taxonomy import RANKS
+
+_WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+"""What `str.strip` takes away; Arrow has its own idea of whitespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowColumns:
+    """Columns of a table under the store's names, cleaned, one value a row; what a row does not say is null."""
+
+    image_id: pa.Array
+    source: pa.Array
+    path: pa.Array
+    """Path or URL as written."""
+    picture: pa.Array
+    """The encoded picture."""
+    labels: Mapping[str, pa.Array]
+    """As `Record.labels`; only the columns that the table has."""
+    extra: Mapping[str, pa.Array]
+    """The table's own columns."""
+    respelt: pa.Array
+    """As `Record.respelt`."""
 
 
 class Row(NamedTuple):
@@ -27,8 +53,30 @@ class Row(NamedTuple):
     """As `Record.respelt`."""
 
 
+def read_columns(batch: pa.RecordBatch, plan: ColumnPlan) -> RowColumns:
+    """The columns of a batch. Takes memory for labels, ids and paths once more; what is not cleaned is not copied.
+
+    >>> from cladescope.embedding.columns import plan_columns
+    >>> batch = pa.RecordBatch.from_pylist([{"file": " a.jpg", "Genus": "Vanessa", "species": "atalanta"}])
+    >>> found = read_columns(batch, plan_columns(batch.schema))
+    >>> found.path.to_pylist(), found.labels["species"].to_pylist()
+    (['a.jpg'], ['Vanessa atalanta'])
+    """
+    picture, path = _pictures(batch, plan)
+    labels, respelt = _labels(batch, plan)
+    return RowColumns(
+        image_id=_texts(batch, plan.image_id),
+        source=_texts(batch, plan.source),
+        path=path,
+        picture=picture,
+        labels=labels,
+        extra={name: batch.column(column) for name, column in plan.extra.items()},
+        respelt=respelt,
+    )
+
+
 def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
-    """Every row of a batch, in order. Takes memory for the batch twice: as it came and as Python values.
+    """Every row of a batch, in order. Takes memory for the batch twice, for its pictures once and a picture more.
 
     >>> from cladescope.embedding.columns import plan_columns
     >>> row = {"file": "a.jpg", "Genus": "Vanessa", "species": "atalanta", "seen": 3}
@@ -37,55 +85,84 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
     Row(image_id=None, source=None, path='a.jpg', data=None,
         labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3}, respelt=False)
     """
-    data, path = _pictures(batch, plan)
-    labels, respelt = zip(*_labels(batch, plan), strict=True) if batch.num_rows else ((), ())
-    extra: Iterator[dict[str, object]] = ({} for _ in range(batch.num_rows))
-    if plan.extra:
-        names = tuple(plan.extra)
-        columns = [batch.column(column).to_pylist() for column in plan.extra.values()]
-        extra = (dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True))
-    return map(Row, _texts(batch, plan.image_id), _texts(batch, plan.source), path, data, labels, extra, respelt)
+    columns = read_columns(batch, plan)
+    return map(
+        Row,
+        columns.image_id.to_pylist(),
+        columns.source.to_pylist(),
+        columns.path.to_pylist(),
+        (value.as_py() for value in columns.picture),
+        ({name: value for name, value in row.items() if value is not None} for row in _dicts(columns.labels, batch)),
+        _dicts(columns.extra, batch),
+        columns.respelt.to_pylist(),
+    )
 
 
-def _pictures(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[Sequence[bytes | None], Sequence[str | None]]:
-    """Encoded pictures and paths; a struct's own path is used where it holds no picture."""
+def _dicts(columns: Mapping[str, pa.Array], batch: pa.RecordBatch) -> Iterable[dict[str, object]]:
+    if not columns:
+        return ({} for _ in range(batch.num_rows))
+    values = (column.to_pylist() for column in columns.values())
+    return (dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True))
+
+
+def _pictures(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[pa.Array, pa.Array]:
+    """Encoded pictures and paths; a struct's own path is preferred."""
     path = _texts(batch, plan.path)
     if plan.picture is None:
-        return [None] * batch.num_rows, path
-    values = batch.column(plan.picture).to_pylist()
-    if not pa.types.is_struct(batch.schema.field(plan.picture).type):
-        return values, path
-    data = [value["bytes"] if value else None for value in values]
-    own = [value.get("path") if value else None for value in values]
-    return data, [first or second or None for first, second in zip(own, path, strict=True)]
+        return pa.nulls(batch.num_rows, pa.binary()), path
+    picture = batch.column(plan.picture)
+    if not pa.types.is_struct(picture.type):
+        return picture, path
+    if picture.type.get_field_index("path") >= 0:
+        path = pc.coalesce(_blank_as_null(pc.struct_field(picture, "path").cast(pa.string())), path)
+    return pc.struct_field(picture, "bytes"), path
 
 
-def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[tuple[dict[str, str], bool]]:
-    """Cleaned labels of each row, what `clean_labels` gives, and whether a name changed; each lineage is cleaned once."""
-    raw = [batch.column(column).cast(pa.string()).to_pylist() for column in plan.labels.values()]
-    optional = [_cleaned(batch, column, clean_text) for column in plan.optional.values()]
-    known: dict[tuple[str | None, ...], tuple[dict[str, str], bool]] = {}
-    for number in range(batch.num_rows):
-        names = tuple(column[number] for column in raw)
-        if names not in known:
-            written = dict(zip(plan.labels, names, strict=True))
-            labels = clean_labels(written)
-            known[names] = labels, is_respelt(written, labels)
-        labels, respelt = known[names]
-        own = {role: value for role, column in zip(plan.optional, optional, strict=True) if (value := column[number])}
-        yield labels | own, respelt
+def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[dict[str, pa.Array], pa.Array]:
+    """Cleaned labels, what `clean_labels` gives, and whether a row's names changed; each different lineage is cleaned once."""
+    labels: dict[str, pa.Array] = {}
+    respelt = pa.repeat(False, batch.num_rows)
+    if plan.labels:
+        columns = [batch.column(column).cast(pa.string()) for column in plan.labels.values()]
+        first, place = _combinations(columns)
+        names = zip(*(column.take(first).to_pylist() for column in columns), strict=True)
+        raw = [dict(zip(plan.labels, row, strict=True)) for row in names]
+        clean = [clean_labels(written) for written in raw]
+        for name in (*RANKS, "common_name"):
+            values = pa.array([lineage.get(name) for lineage in clean], pa.string())
+            if values.null_count < len(values):
+                labels[name] = values.take(place)
+        changed = [is_respelt(written, lineage) for written, lineage in zip(raw, clean, strict=True)]
+        respelt = pa.array(changed, pa.bool_()).take(place)
+    return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, respelt
 
 
-def _cleaned(batch: pa.RecordBatch, column: str, clean: Callable[[str | None], str | None]) -> list[str | None]:
-    """Values of a column, each different one cleaned once."""
-    encoded = batch.column(column).cast(pa.string()).dictionary_encode()
-    values = [clean(value) for value in encoded.dictionary.to_pylist()]
-    return [None if index is None else values[index] for index in encoded.indices.to_pylist()]
+def _combinations(columns: Sequence[pa.Array]) -> tuple[pa.Array, pa.Array]:
+    """The first row of each different combination of values, and each row's place among these."""
+    combination: Int[np.ndarray, " n"] = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        encoded = column.dictionary_encode()
+        n_values = len(encoded.dictionary)
+        codes = encoded.indices.fill_null(n_values).to_numpy().astype(np.int64)
+        # numbered anew after each column, so that codes stay below rows times values
+        combination = np.unique(combination * (n_values + 1) + codes, return_inverse=True)[1]
+    _, first, place = np.unique(combination, return_index=True, return_inverse=True)
+    return pa.array(first), pa.array(place)
 
 
-def _texts(batch: pa.RecordBatch, column: str | None) -> Sequence[str | None]:
-    """Values of a column as text, blank ones as None."""
+def _cleaned(column: pa.Array) -> pa.Array:
+    """Values of an optional column, each different one cleaned once."""
+    encoded = column.cast(pa.string()).dictionary_encode()
+    values = pa.array([clean_text(value) for value in encoded.dictionary.to_pylist()], pa.string())
+    return values.take(encoded.indices)
+
+
+def _texts(batch: pa.RecordBatch, column: str | None) -> pa.Array:
+    """Values of a column as text without space around it, blank ones as null."""
     if column is None:
-        return [None] * batch.num_rows
-    values = batch.column(column).cast(pa.string()).to_pylist()
-    return [value.strip() or None if value else None for value in values]
+        return pa.nulls(batch.num_rows, pa.string())
+    return _blank_as_null(pc.utf8_trim(batch.column(column).cast(pa.string()), characters=_WHITESPACE))
+
+
+def _blank_as_null(texts: pa.Array) -> pa.Array:
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)

@@ -1,33 +1,109 @@
+import numpy as np
+import polars as pl
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding import known
-from cladescope.embedding.known import HashMap, KnownPictures
+from cladescope.embedding.known import KnownContents, KnownPictures
 
-U64 = st.integers(0, 2**64 - 1)
+IDS, URIS = st.sampled_from("abcde"), st.sampled_from(["/1", "/2", "/3"])
+ROWS = st.lists(st.tuples(IDS, URIS), max_size=12)
 
 
-@given(st.lists(st.tuples(U64, U64), max_size=60), st.lists(U64, max_size=20))
-def test_a_hash_map_answers_as_a_dict_does(entries, others):
-    before, known.MERGE_AT = known.MERGE_AT, 7
+def batch(rows):
+    ids, uris = zip(*rows, strict=True) if rows else ((), ())
+    return pa.record_batch({"image_id": pa.array(ids, pa.string()), "uri": pa.array(uris, pa.string())})
+
+
+def check(pictures, rows, first=1):
+    asked = batch(rows)
+    return pictures.check(asked.column("image_id"), asked.column("uri"), np.arange(first, first + len(rows)))
+
+
+def expected(stored, chunks):
+    """What a dict says, record by record."""
+    uri_of_stored, uri_of_met = {}, {}
+    for name, uri in stored:
+        uri_of_stored.setdefault(name, uri)
+    for number, (name, uri) in enumerate((row for chunk in chunks for row in chunk), start=1):
+        if name in uri_of_met:
+            whose = "the same picture" if uri_of_met[name] == uri else "another picture"
+            yield False, f"image_id {name!r} of record {number} came before, for {whose}: ids must be unique"
+            continue
+        uri_of_met[name] = uri
+        if uri_of_stored.get(name, uri) != uri:
+            yield False, f"image_id {name!r} is stored for another picture: ids must be unique"
+        else:
+            yield name in uri_of_stored, None
+
+
+@given(ROWS, st.lists(ROWS, max_size=6), st.integers(1, 3))
+def test_known_pictures_answer_as_a_dict_does(stored, chunks, most_pieces):
+    before, known.MOST_PIECES = known.MOST_PIECES, most_pieces
     try:
-        found = HashMap()
-        found.update(entries)
+        pictures = KnownPictures([batch(stored[:3]), batch(stored[3:])])
+        found, number = [], 1
+        for chunk in chunks:
+            checked = check(pictures, chunk, number)
+            found += [(bool(there), checked.refused.get(row)) for row, there in enumerate(checked.is_stored)]
+            new = [not there and row not in checked.refused for row, there in enumerate(checked.is_stored)]
+            assert checked.is_new.tolist() == new
+            number += len(chunk)
     finally:
-        known.MERGE_AT = before
-    expected: dict[int, int] = {}
-    for key, value in entries:
-        expected.setdefault(key, value)
-    assert len(found) == len(expected)
-    for key in [*expected, *others]:
-        assert found.get(key) == expected.get(key)
+        known.MOST_PIECES = before
+    assert found == list(expected(stored, chunks))
 
 
 def test_an_id_is_refused_the_second_time_and_for_another_picture():
-    stored = pa.record_batch({"image_id": ["a"], "uri": ["/a.jpg"]})
-    pictures = KnownPictures([stored])
-    assert pictures.is_stored("a")
-    assert pictures.refuse("a", "/a.jpg", 1) is None
-    assert "came before, for the same picture" in str(pictures.refuse("a", "/a.jpg", 2))
-    assert "is stored for another picture" in str(KnownPictures([stored]).refuse("a", "/b.jpg", 1))
+    stored = [("a", "/a.jpg")]
+    pictures = KnownPictures([batch(stored)])
+    first, second = check(pictures, stored), check(pictures, stored, 2)
+    assert (first.is_stored.tolist(), first.refused) == ([True], {})
+    assert "came before, for the same picture" in second.refused[0]
+    assert "is stored for another picture" in check(KnownPictures([batch(stored)]), [("a", "/b.jpg")]).refused[0]
+
+
+@pytest.mark.parametrize("type_", [pa.string(), pa.large_string(), pa.string_view()])
+def test_ids_are_the_same_whatever_arrow_calls_their_type(type_):
+    pictures = KnownPictures([batch([("ä", "/ä.jpg")])])
+    found = pictures.check(pa.array(["ä"], type_), pa.array(["/ä.jpg"], type_), np.array([1]))
+    assert found.is_stored.tolist() == [True]
+
+
+def test_many_ids_take_sixteen_bytes_each():
+    n = 50_000
+    ids = pa.array([f"picture number {number}" for number in range(n)])
+    pictures = KnownPictures([pa.record_batch({"image_id": ids, "uri": ids})])
+    assert pictures.check(ids, ids, np.arange(n)).is_stored.all()
+    for table in (pictures._stored, pictures._met):
+        assert isinstance(table, pl.DataFrame)
+        assert table.estimated_size() == 16 * n
+
+
+class Listed:
+    """A store of contents that notes what is asked of it."""
+
+    def __init__(self, hashes):
+        self.hashes, self.asked = hashes, []
+
+    def scan(self, columns):
+        yield pa.record_batch({"content_hash": pa.array(self.hashes, pa.string())})
+
+    def vectors_by_content(self, hashes):
+        self.asked.append(sorted(hashes))
+        return {content: np.array([1.0]) for content in hashes}
+
+
+def test_contents_come_from_the_store_or_from_what_waits_for_a_commit():
+    store = Listed(["a", None, "b"])
+    contents = KnownContents(store)
+    assert contents.vectors({"c", "d"}) == {}
+    assert store.asked == []
+    contents.encoded(["c"], [np.array([7.0])])
+    assert contents.vectors({"a", "c", "d"}) == {"a": np.array([1.0]), "c": np.array([7.0])}
+    contents.committed()
+    assert contents.vectors({"c", "b"}).keys() == {"b", "c"}
+    assert store.asked == [["a"], ["b", "c"]]
+    assert contents.vectors(set()) == {}

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cladescope.embedding import pipeline
+from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.encoders.pixels import Pixels
 from cladescope.embedding.pipeline import EmbedConfig, Progress, embed
@@ -77,6 +79,56 @@ def test_batches_threads_and_commits_do_not_change_the_rows(clades, tmp_path):
         embed(open_source(clades / "metadata.csv"), encoder, store, config)
         stores.append(rows_of(store))
     assert stores[0] == stores[1]
+
+
+@pytest.mark.parametrize("records, n_bytes", [(1, 1 << 30), (5, 1 << 30), (1000, 10_000)])
+def test_looking_ids_up_in_smaller_chunks_does_not_change_the_rows(tmp_path, monkeypatch, records, n_bytes):
+    folder = write_pictures(tmp_path / "pictures", 9)
+    uris = [str(folder / f"{number:03}.jpg") for number in range(9)]
+    listed = [
+        Record(image_id=f"r{n}", uri=uri, source="s", data=Path(uri).read_bytes() if n % 2 else None)
+        for n, uri in enumerate(uris)
+    ]
+    listed.insert(2, Record(image_id="r1", uri=uris[0], source="s"))
+    listed.insert(5, Record(image_id="r9", uri="/none", source="s", problem="no path"))
+    results = []
+    for name in ("whole", "chunks"):
+        if name == "chunks":
+            monkeypatch.setattr(pipeline, "CHUNK_RECORDS", records)
+            monkeypatch.setattr(pipeline, "CHUNK_BYTES", n_bytes)
+        store, encoder = new_store(tmp_path / name)
+        first, second = (embed(Listed(listed), encoder, store) for _ in range(2))
+        assert (first.records, first.embedded, first.failed) == (11, 9, 2)
+        assert (second.already_stored, second.failed) == (9, 2)
+        results.append((rows_of(store), store.failures.sort_by("uri").to_pylist()))
+    assert results[0] == results[1]
+
+
+def test_pictures_that_records_carry_are_let_go_chunk_by_chunk(tmp_path, monkeypatch):
+    alive, most = set(), []
+
+    class Watched(bytes):
+        def __del__(self):
+            alive.discard(id(self))
+
+    picture = (write_pictures(tmp_path / "p", 1) / "000.jpg").read_bytes()
+    size = 100_000
+
+    class Carrying(Listed):
+        def records(self):
+            for number in range(60):
+                data = Watched(picture + bytes(size))
+                alive.add(id(data))
+                most.append(len(alive))
+                yield Record(image_id=f"{number}", uri=f"/{number}", source="s", data=data)
+                del data
+
+    monkeypatch.setattr(pipeline, "CHUNK_BYTES", 4 * size)
+    monkeypatch.setattr(pipeline, "encoded", functools.partial(encoded, waiting_bytes=4 * (size + len(picture))))
+    store, encoder = new_store(tmp_path / "s")
+    assert embed(Carrying([None] * 60), encoder, store, EmbedConfig(workers=2)).embedded == 60
+    # a chunk, the window, one in each worker's hands, and one on its way from the one to the other
+    assert max(most) <= 4 + 4 + 2 + 1
 
 
 def test_many_rows_make_few_commits(clades, tmp_path):

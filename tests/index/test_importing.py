@@ -1,4 +1,5 @@
 import csv
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.sources import vector_file
 from cladescope.errors import InputError
+from cladescope.index import importing
 from cladescope.index.importing import import_vectors, open_vectors
 from cladescope.index.store import Store
 from tests.conftest import SHARED_DATA
@@ -116,6 +120,71 @@ def test_an_array_and_the_table_beside_it_become_a_store(tmp_path, order, kind):
     assert import_vectors(open_vectors(tmp_path / "v.npy"), store).embedded == 6
     assert store.count(where="class = 'Aves' AND age >= 3 AND `order` IS NULL") == 3
     assert [hit.image_id for hit in store.search(vector=made[4].astype(np.float32), k=1).hits] == ["i4"]
+
+
+def test_rows_without_an_id_are_named_after_their_path_or_place(tmp_path):
+    path = write_parquet(
+        tmp_path / "v.parquet", vectors(4).tolist(), uuid=["a", None, " ", "d"], file=["/a.jpg", "/b.jpg", None, "  "]
+    )
+    store = new_store(tmp_path / "s", 8)
+    assert import_vectors(open_vectors(path), store).embedded == 4
+    rows = [row for batch in store.scan(["image_id", "uri"]) for row in batch.to_pylist()]
+    uris = ["/a.jpg", "/b.jpg", f"{path}#row=2", f"{path}#row=3"]
+    assert [row["uri"] for row in rows] == uris
+    assert [row["image_id"] for row in rows] == ["a", id_of_uri(uris[1]), id_of_uri(uris[2]), "d"]
+
+
+def test_only_rows_that_fail_become_python_objects(tmp_path, monkeypatch):
+    made = []
+
+    def counted(**values):
+        made.append(values["image_id"])
+        return Record(**values)
+
+    monkeypatch.setattr(importing, "Record", counted)
+    emb = vectors(40)
+    emb[7] = 0
+    path = write_parquet(tmp_path / "v.parquet", emb.tolist(), uuid=[f"u{n % 39}" for n in range(40)])
+    summary = import_vectors(open_vectors(path), new_store(tmp_path / "s", 8))
+    assert (summary.records, summary.embedded, summary.failed) == (40, 38, 2)
+    assert made == ["u7", "u0"]
+
+
+@pytest.mark.parametrize("batch_rows, commit_rows", [(1, 1), (3, 4), (5, 100)])
+def test_batches_and_commits_do_not_change_what_an_import_stores(tmp_path, monkeypatch, batch_rows, commit_rows):
+    emb = [*vectors(12).tolist(), None, [0.0] * 8, [1.0] * 3, vectors(1)[0].tolist()]
+    names = [f"u{n}" for n in [*range(12), 3, 12, 13, 3]]
+    path = write_parquet(tmp_path / "v.parquet", emb, uuid=names, genus=["Parus", None] * 8)
+    summaries, stored = [], []
+    for name in ("whole", "pieces"):
+        if name == "pieces":
+            monkeypatch.setattr(vector_file, "BATCH_ROWS", batch_rows)
+            monkeypatch.setattr(importing, "COMMIT_ROWS", commit_rows)
+        store = new_store(tmp_path / name, 8)
+        summary = import_vectors(open_vectors(path), store)
+        summaries.append((summary.records, summary.embedded, summary.failures_by_reason))
+        rows = [row for batch in store.scan(["image_id", "uri", "genus", "vector"]) for row in batch.to_pylist()]
+        stored.append((rows, sorted(row["reason"] for row in store.failures.to_pylist())))
+    assert summaries[0] == summaries[1]
+    assert stored[0] == stored[1]
+
+
+def test_an_import_that_is_asked_to_stop_keeps_what_it_read_and_goes_on_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(vector_file, "BATCH_ROWS", 4)
+    path = write_parquet(tmp_path / "v.parquet", vectors(20).tolist(), uuid=[f"u{n}" for n in range(20)])
+    store, stop = new_store(tmp_path / "s", 8), threading.Event()
+    done = []
+
+    def after_two(progress):
+        done.append(progress.done)
+        if progress.done >= 8:
+            stop.set()
+
+    summary = import_vectors(open_vectors(path), store, progress=after_two, stop=stop)
+    assert (summary.stopped, summary.embedded, store.count()) == (True, 8, 8)
+    assert done[:2] == [4, 8]
+    again = import_vectors(open_vectors(path), store)
+    assert (again.embedded, again.already_stored, again.stopped) == (12, 8, False)
 
 
 def test_an_array_and_a_table_of_other_lengths_are_refused(tmp_path):

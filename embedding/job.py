@@ -1,0 +1,204 @@
+"""The stored job: which records are done already, what to write and when, and the count of it all.
+
+Where vectors come from is the caller's affair: `embedding.pipeline` encodes pictures, `index.importing` reads vectors that
+were made elsewhere. Rows are committed in the source's order, so that a job killed anywhere leaves a prefix, and running it
+again does the rest and no more. The store is reached through `Sink`, because this module must import without LanceDB.
+"""
+
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Float, Int
+
+from cladescope.embedding.columns import renamed_columns
+from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.known import Checked, KnownPictures
+from cladescope.embedding.prepare import Failure
+from cladescope.embedding.tables import failures_table
+
+logger = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """What the job needs of a store."""
+
+    card: EncoderCard
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the store for one writer."""
+
+    def add_fields(self, fields: Iterable[pa.Field]) -> None:
+        """Make room for a source's own columns."""
+
+    def keys(self) -> Iterator[pa.RecordBatch]:
+        """`image_id` and `uri` of every stored picture."""
+
+    def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Some columns of every stored picture."""
+
+    def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
+        """Stored vectors of pictures of the same content."""
+
+    def write(self, images: pa.Table, failures: pa.Table) -> None:
+        """Append pictures, and note failures in place of earlier notes about the same records."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is."""
+
+    done: int
+    """Records that came to an end: embedded, already stored or failed."""
+    total: int | None
+    """Records of the source, where known."""
+    embedded: int
+    failed: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Pictures embedded a second."""
+        return self.embedded / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def eta(self) -> float | None:
+        """Seconds still to go at the rate so far; None where the total is unknown or nothing came yet."""
+        if self.total is None or not self.done or not self.seconds:
+            return None
+        return (self.total - self.done) * self.seconds / self.done
+
+
+@dataclass(kw_only=True)
+class EmbedSummary:
+    """What a job did."""
+
+    records: int = 0
+    embedded: int = 0
+    """New rows in `images`."""
+    reused: int = 0
+    """Of these, rows whose content was known, so that it was not encoded again."""
+    respelt: int = 0
+    """Of the new rows, those in which the name of a taxon is spelt otherwise than in the source."""
+    renamed: dict[str, str] = field(default_factory=dict)
+    """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
+    already_stored: int = 0
+    failed: int = 0
+    failures_by_reason: Counter[str] = field(default_factory=Counter)
+    """Failures by stage and reason, the reason without its figures."""
+    seconds: float = 0.0
+    encode_seconds: float = 0.0
+    """Time spent inside the encoder."""
+    stopped: bool = False
+    """Whether the job was asked to stop before the source's end."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as plain values for JSON, with the speed."""
+        rate = self.embedded / self.seconds if self.seconds else 0.0
+        return {
+            "records": self.records,
+            "embedded": self.embedded,
+            "reused": self.reused,
+            "respelt": self.respelt,
+            "renamed": self.renamed,
+            "already_stored": self.already_stored,
+            "failed": self.failed,
+            "failures": dict(self.failures_by_reason.most_common()),
+            "seconds": round(self.seconds, 3),
+            "encode_seconds": round(self.encode_seconds, 3),
+            "pictures_per_second": round(rate, 1),
+        }
+
+
+class StoredJob:
+    """State of one job on a store that is held for writing.
+
+    Memory: that of `KnownPictures`, and the rows that wait for a commit.
+    """
+
+    def __init__(
+        self,
+        sink: Sink,
+        *,
+        extra_fields: Sequence[pa.Field],
+        total: int | None,
+        commit_rows: int,
+        commit_seconds: float,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        """Makes room for a source's own columns, and reads which pictures are stored. A commit comes after so many rows, or when the oldest has waited so long."""
+        sink.add_fields(extra_fields)
+        self.summary = EmbedSummary(renamed=renamed_columns(extra_fields))
+        self._sink, self._total, self._progress = sink, total, progress
+        self._commit_rows, self._commit_seconds = commit_rows, commit_seconds
+        self._started = time.monotonic()
+        self._known = KnownPictures(sink.keys())
+        self._begin_chunk()
+
+    def _begin_chunk(self) -> None:
+        """Nothing waits for a commit."""
+        self._images: list[pa.Table] = []
+        self._failures: list[Failure] = []
+        self._n_waiting = 0
+        self._chunk_started = time.monotonic()
+
+    def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
+        """What is known of records, whose `numbers` are their places in the source from 1; see `KnownPictures.check`."""
+        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64))
+
+    def add(self, images: pa.Table, failures: Sequence[Failure]) -> bool:
+        """Take new rows and failures, and commit when enough waits; whether that was done."""
+        summary = self.summary
+        self._images.append(images)
+        self._failures += failures
+        self._n_waiting += images.num_rows + len(failures)
+        summary.embedded += images.num_rows
+        summary.failed += len(failures)
+        summary.failures_by_reason.update(
+            f"{failure.stage}: {gist(failure.reason, failure.record.uri)}" for failure in failures
+        )
+        self.report()
+        old = self._n_waiting and time.monotonic() - self._chunk_started >= self._commit_seconds
+        if old or self._n_waiting >= self._commit_rows:
+            self.commit()
+            return True
+        return False
+
+    def commit(self) -> None:
+        """Write what waits; after this it survives anything."""
+        if self._n_waiting:
+            images = pa.concat_tables(self._images)
+            self._sink.write(images, failures_table(self._failures))
+            logger.debug("committed %d pictures and %d failures", images.num_rows, len(self._failures))
+        self._begin_chunk()
+        self.report()
+
+    def report(self) -> None:
+        """Tell how far the job is."""
+        summary = self.summary
+        summary.seconds = time.monotonic() - self._started
+        if self._progress is not None:
+            done = summary.embedded + summary.already_stored + summary.failed
+            self._progress(Progress(done, self._total, summary.embedded, summary.failed, summary.seconds))
+
+
+def gist(reason: str, uri: str) -> str:
+    """A reason without its particulars, so that equal reasons can be counted.
+
+    >>> gist("no permission to read /a.jpg", "/a.jpg"), gist("empty file: 0 bytes", "/a.jpg")
+    ('no permission to read', 'empty file')
+    >>> gist("1 x 9000 pixels: too thin (one side is over 50 times the other)", "/a.png")
+    'too thin'
+    """
+    found, _, judgement = reason.replace(uri, "").partition(":")
+    if judgement and found[0].isdigit():
+        found = judgement.partition("(")[0]
+    return re.sub(r"'[^']*'|(?<![\w-])\d+", "…", found).strip()

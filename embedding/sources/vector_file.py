@@ -1,0 +1,148 @@
+"""Files of vectors that were made elsewhere: Parquet tables with a column of lists, or .npy arrays with a table beside them."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cladescope.arrays import blocks
+from cladescope.embedding.columns import ColumnPlan, plan_columns
+from cladescope.embedding.sources import delimited
+from cladescope.errors import InputError
+
+BATCH_ROWS = 4096
+VECTOR_NAMES = ("emb", "embedding", "vector", "embeddings", "image_embedding", "image_emb")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorFile:
+    """Vectors on disk and what is said of each."""
+
+    path: Path
+    dim: int
+    n_rows: int
+    plan: ColumnPlan
+    batches: Callable[[], Iterator[tuple[pa.RecordBatch, pa.Array]]] = field(repr=False)
+    """Rows of the table and their vectors, block by block; a list of floats each, of any length or null."""
+
+
+def open_vectors(path: str | Path, *, metadata: str | Path | None = None, column: str | None = None) -> VectorFile:
+    """Vectors in a Parquet table (a list column `emb`, `embedding` or `vector`, or the one named by `column`), or in a
+    two-dimensional .npy array with a table (CSV, TSV, Parquet) of as many rows beside it: `metadata`, else the file of
+    the same name.
+
+    Raises InputError for a file of another kind, without vectors, or whose table has another number of rows.
+    """
+    file = Path(path)
+    if not file.exists():
+        raise InputError(f"no such file: {file}: give a .parquet table with vectors, or a .npy array")
+    if file.suffix.lower() == ".parquet":
+        return _open_parquet(file, column)
+    if file.suffix.lower() == ".npy":
+        return _open_npy(file, None if metadata is None else Path(metadata))
+    raise InputError(f"{file.name} is neither .parquet nor .npy: convert it to one of these")
+
+
+def _open_parquet(file: Path, column: str | None) -> VectorFile:
+    table = _parquet(file)
+    schema = table.schema_arrow
+    name = _vector_column(file, schema, column)
+    first = next(table.iter_batches(batch_size=BATCH_ROWS, columns=[name]), None)
+    lengths = [] if first is None else pc.list_value_length(first.column(0)).drop_null().to_pylist()
+    if not lengths:
+        raise InputError(f"column {name!r} of {file} holds no vectors")
+    dim = max(set(lengths), key=lengths.count)
+    text = [field.name for field in schema if pa.types.is_string(field.type)]
+    head = next(table.iter_batches(batch_size=BATCH_ROWS, columns=text)).to_pydict() if text else {}
+    plan = plan_columns(schema, head, apart=[name], needs_picture=False)
+
+    def batches() -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+        with pq.ParquetFile(file) as opened:
+            for batch in opened.iter_batches(batch_size=BATCH_ROWS):
+                yield batch, batch.column(name)
+
+    return VectorFile(path=file.resolve(), dim=dim, n_rows=table.metadata.num_rows, plan=plan, batches=batches)
+
+
+def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
+    lists: list[str] = [
+        field.name
+        for field in schema
+        if (
+            pa.types.is_list(field.type)
+            or pa.types.is_large_list(field.type)
+            or pa.types.is_fixed_size_list(field.type)
+        )
+        and pa.types.is_floating(field.type.value_type)
+    ]
+    if wanted is not None:
+        if wanted not in lists:
+            raise InputError(
+                f"column {wanted!r} of {file} holds no lists of floats: those that do: {', '.join(lists) or 'none'}"
+            )
+        return wanted
+    usual: list[str] = [name for name in VECTOR_NAMES if name in lists]
+    if usual:
+        return usual[0]
+    if len(lists) == 1:
+        return lists[0]
+    if lists:
+        raise InputError(f"{file} has several columns of vectors ({', '.join(lists)}): name one with --column")
+    raise InputError(
+        f"{file} has no column of vectors among {', '.join(schema.names[:12])}: expected lists of floats, named for instance emb"
+    )
+
+
+def _open_npy(file: Path, metadata: Path | None) -> VectorFile:
+    try:
+        vectors = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{file} is no .npy array of numbers: write one with numpy.save") from error
+    if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating) or not vectors.size:
+        raise InputError(
+            f"{file} holds {vectors.dtype} of shape {vectors.shape}: expected floats of shape (pictures, numbers)"
+        )
+    table = metadata or next((other for s in TABLE_SUFFIXES if (other := file.with_suffix(s)).exists()), None)
+    if table is None:
+        raise InputError(
+            f"{file} says nothing of its rows: put a table beside it, {file.stem}.csv, or name one with --metadata"
+        )
+    n_rows, schema, read = _table(table)
+    if n_rows != len(vectors):
+        raise InputError(
+            f"{file} has {len(vectors)} vectors and {table} {n_rows} rows: they must be as many, in the same order"
+        )
+    plan = plan_columns(schema, {}, needs_picture=False)
+    dim = vectors.shape[1]
+
+    def batches() -> Iterator[tuple[pa.RecordBatch, pa.Array]]:
+        start = 0
+        for batch in read():
+            for low, high in blocks(batch.num_rows, size=BATCH_ROWS):
+                part = np.ascontiguousarray(vectors[start + low : start + high]).ravel()
+                native = part.astype(part.dtype.newbyteorder("="), copy=False)
+                yield batch.slice(low, high - low), pa.FixedSizeListArray.from_arrays(pa.array(native), dim)
+            start += batch.num_rows
+
+    return VectorFile(path=file.resolve(), dim=dim, n_rows=n_rows, plan=plan, batches=batches)
+
+
+def _table(path: Path) -> tuple[int, pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
+    if path.suffix.lower() == ".parquet":
+        table = _parquet(path)
+        return table.metadata.num_rows, table.schema_arrow, lambda: table.iter_batches(BATCH_ROWS)
+    survey = delimited.survey(str(path))
+    types: Mapping[str, pa.DataType] = dict(zip(survey.schema.names, survey.schema.types, strict=True))
+    return survey.n_rows, survey.schema, lambda: delimited.read_batches(str(path), types)
+
+
+def _parquet(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path} is no Parquet table ({' '.join(str(error).split())[:100]})") from error
