@@ -1,1 +1,4 @@
-"""Vectors to knowledge: figures drawn from a store. Classifiers, maps and probes follow."""
+"""Vectors to knowledge: classifiers, maps, care of the data, probes, the benchmark and the report.
+
+`pictures` is the one reader of labelled vectors; the rooms above it take what it gives.
+"""

@@ -15,6 +15,7 @@ from jaxtyping import Float, Int, Real
 from cladescope.arrays import has_direction, normalise
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
+from cladescope.index.vector_block import vector_block
 from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
 
@@ -105,7 +106,7 @@ class Pictures:
             # Rows that were added since they were counted are not among the chosen.
             rows = np.flatnonzero(chosen[start : start + batch.num_rows])
             start += batch.num_rows
-            block = stored_vectors(batch)[rows]
+            block = vector_block(batch)[rows]
             good = has_direction(block)
             n_bad += int((~good).sum())
             stop = filled + int(good.sum())
@@ -248,19 +249,6 @@ def clades_as_given(within: str | Sequence[str] | None) -> str | list[str] | Non
     if within is None or isinstance(within, str):
         return within
     return within[0] if len(within) == 1 else list(within)
-
-
-def stored_vectors(batch: pa.RecordBatch) -> Float[np.ndarray, "b d"]:
-    """The column `vector` of some rows of a store as an array, float16 as it is stored, without a copy.
-
-    >>> rows = pa.array([[1.0, 0.0], [0.0, 1.0]], pa.list_(pa.float16(), 2))
-    >>> stored_vectors(pa.record_batch({"vector": rows}))
-    array([[1., 0.],
-           [0., 1.]], dtype=float16)
-    """
-    column = batch.column("vector")
-    flat: Float[np.ndarray, " _"] = column.flatten().to_numpy(zero_copy_only=False)
-    return flat.reshape(-1, column.type.list_size)
 
 
 def _unit(vectors: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:

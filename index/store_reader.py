@@ -16,6 +16,7 @@ from cladescope.index.files import disk_errors
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
 from cladescope.index.tables import reading
+from cladescope.index.vector_block import vector_block
 from cladescope.schema import FAILURE_SCHEMA, RUN_SCHEMA, images_schema
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
@@ -109,8 +110,7 @@ class StoreReader:
         A row id names a row for as long as it lives; it is not its number.
         """
         for batch in self.scan(["_rowid", "vector"], condition=condition, block_rows=block_rows):
-            flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
-            yield batch.column("_rowid").to_numpy(), flat.reshape(-1, self.card.dim)
+            yield batch.column("_rowid").to_numpy(), vector_block(batch)
 
     def table(
         self,
@@ -166,8 +166,7 @@ class StoreReader:
         """Stored vectors of pictures of the same content."""
         found: dict[str, Float[np.ndarray, " d"]] = {}
         for batch in self.scan(["content_hash", "vector"], condition=is_one_of("content_hash", hashes)):
-            vectors = batch.column("vector").flatten().to_numpy(zero_copy_only=False).reshape(-1, self.card.dim)
-            found |= dict(zip(batch.column("content_hash").to_pylist(), vectors, strict=True))
+            found |= dict(zip(batch.column("content_hash").to_pylist(), vector_block(batch), strict=True))
         return found
 
     @property

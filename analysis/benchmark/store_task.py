@@ -22,9 +22,7 @@ def read_store(store: Store, *, rank: str = "species") -> Task:
     """
     if rank not in RANK_INDEX:
         raise InputError(f"found the rank {rank!r}, expected one of {', '.join(RANKS)}")
-    columns = [*RANKS, "common_name", "image_id", "uri"]
-    batches = list(store.scan(columns))
-    table = pa.Table.from_batches(batches) if batches else store.schema.empty_table().select(columns)
+    table = store.table([*RANKS, "common_name", "image_id", "uri"])
     _, names = rank_codes(table)
     # Classes are numbered in the order of their first pictures.
     numbers = in_order_of_rows(taxon_codes(names)[:, [RANK_INDEX[rank]]])[:, 0]

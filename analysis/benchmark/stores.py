@@ -14,6 +14,7 @@ from cladescope.analysis.benchmark.tasks import Task, TaskSource
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress, embed
 from cladescope.index.store import Store
+from cladescope.index.vector_block import vector_block
 
 
 def store_path(folder: Path, task: Task, card: EncoderCard) -> Path:
@@ -67,8 +68,7 @@ def stored_vectors(store: Store, ids: Sequence[str]) -> Float32[np.ndarray, "n d
     vectors = np.full((len(ids), store.card.dim), np.nan, np.float32)
     for batch in store.scan(["image_id", "vector"]):
         rows = np.array([place.get(id_, -1) for id_ in batch.column("image_id").to_pylist()], np.int64)
-        flat = batch.column("vector").flatten().to_numpy(zero_copy_only=False)
-        vectors[rows[rows >= 0]] = flat.reshape(-1, store.card.dim)[rows >= 0]
+        vectors[rows[rows >= 0]] = vector_block(batch)[rows >= 0]
     return vectors
 
 

@@ -17,10 +17,10 @@ from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
-from cladescope.analysis.pictures import stored_vectors
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.text_scale import stored_text_scale
 from cladescope.errors import InputError
+from cladescope.index.vector_block import vector_block
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def calibrated_on(classes: Classes, store: "Store") -> BackOff:
             truth = [Taxon.from_ranks(row) for row in batch.select(list(RANKS)).to_pylist()]
             known = [row for row, taxon in enumerate(truth) if taxon is not None]
             if known:
-                vectors = stored_vectors(batch)[known]
+                vectors = vector_block(batch)[known]
                 yield classes.probabilities(vectors), [taxon for taxon in truth if taxon is not None]
 
     return calibrated(tree, asked())

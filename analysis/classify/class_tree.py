@@ -164,9 +164,9 @@ class ClassTree:
         """
         groups = probabilities.T if self.order is None else probabilities.T[self.order]
         found = np.empty((len(self), len(probabilities)), groups.dtype)
-        for joined, named, nodes in self._steps:
-            if len(joined) < len(groups):
-                groups = np.add.reduceat(groups, joined, axis=0)
+        for starts, named, nodes in self._steps:
+            if len(starts) < len(groups):
+                groups = np.add.reduceat(groups, starts, axis=0)
             found[nodes] = groups[named]
         rolled: Float[np.ndarray, "q n"] = found.T
         return rolled

@@ -9,10 +9,10 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.analysis.classify.answers import Answers, Prediction
-from cladescope.analysis.pictures import stored_vectors
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.records import Record
+from cladescope.index.vector_block import vector_block
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
@@ -58,7 +58,7 @@ def name_stored(
     left, rows = limit, answers.block_rows
     for batch in store.scan(["uri", "vector"], condition=store.condition(where=where), block_rows=rows):
         part = batch if left is None else batch.slice(0, left)
-        yield from _named(part.column("uri").to_pylist(), stored_vectors(part), answers)
+        yield from _named(part.column("uri").to_pylist(), vector_block(part), answers)
         if left is not None and (left := left - part.num_rows) <= 0:
             return
 
