@@ -61,11 +61,11 @@ class Searcher:
         """
         store = self.store
         condition = store.condition(within=within, where=where)
-        own = None if image_id is None else store.row_id(image_id)
+        stored = None if image_id is None else store.row(image_id, ["vector"])
         # Pictures are read before an encoder is loaded: a wrong path is told at once.
         contents = [_read(image) for image in images]
-        parts = [] if own is None else [self._stored_vector(own)]
-        parts += [] if vector is None else [normalise(vector[None])[0]]
+        parts = [] if stored is None else [_unit(stored["vector"])]
+        parts += [] if vector is None else [_unit(vector)]
         parts += [self._encode(image, content) for image, content in zip(images, contents, strict=True)]
         parts += [] if text is None else [store.encoder.encode_texts([text])[0]]
         if not parts:
@@ -74,8 +74,8 @@ class Searcher:
             raise InputError(
                 f"the query has {len(parts[0])} numbers, the store's vectors {store.card.dim}: use the store's encoder"
             )
-        query = normalise(np.mean(parts, axis=0, keepdims=True))[0]
-        return self.nearest(query, k, condition=condition, exact=exact, leave_out=own)
+        own = None if stored is None else int(stored["_rowid"])
+        return self.nearest(_unit(np.mean(parts, axis=0)), k, condition=condition, exact=exact, leave_out=own)
 
     def nearest(
         self,
@@ -103,7 +103,7 @@ class Searcher:
         if index is None or index.card.store_version > self.store.version:
             scores, row_ids = self._exactly(query, n_wanted, condition)
             return _result(self._hits(scores, row_ids, k, leave_out), "exact")
-        fresh = self._exactly(query, n_wanted, f"_row_created_at_version > {index.card.store_version}")
+        fresh = self._fresh(query, n_wanted, index.card.store_version)
         while True:
             found = index.search(query, n_wanted)
             scores, row_ids = (np.concatenate(pair) for pair in zip(found, fresh, strict=True))
@@ -118,6 +118,12 @@ class Searcher:
     def _exactly(self, query: Float[np.ndarray, " d"], k: int, condition: str | None) -> tuple[np.ndarray, np.ndarray]:
         scores, row_ids = search_blocks(self.store.vectors(condition=condition), query[None], k)
         return scores[0], row_ids[0]
+
+    def _fresh(self, query: Float[np.ndarray, " d"], k: int, version: int) -> tuple[np.ndarray, np.ndarray]:
+        """The best of the rows that came after a version; where nothing was written since, nothing is read."""
+        if self.store.version == version:
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        return self._exactly(query, k, f"_row_created_at_version > {version}")
 
     def _hits(self, scores: np.ndarray, row_ids: np.ndarray, k: int, leave_out: int | None) -> list[Hit]:
         """The first k of some rows that are still there, with what the store says of them."""
@@ -137,15 +143,15 @@ class Searcher:
             for position, row in enumerate(self.store.rows(list(score_of), columns)[:k], start=1)
         ]
 
-    def _stored_vector(self, row_id: int) -> Float[np.ndarray, " d"]:
-        (row,) = self.store.rows([row_id], ["vector"])
-        unit: Float[np.ndarray, " d"] = normalise(np.asarray([row["vector"]], dtype=np.float32))[0]
-        return unit
-
     def _encode(self, image: QueryImage, content: bytes | Image.Image) -> Float[np.ndarray, " d"]:
         with _named(image):
             unit: Float[np.ndarray, " d"] = self.store.encoder.encode_images([content])[0]
         return unit
+
+
+def _unit(vector: Sequence[float] | Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+    unit: Float[np.ndarray, " d"] = normalise(np.asarray(vector, np.float32)[None])[0]
+    return unit
 
 
 def _result(hits: list[Hit], method: str) -> SearchResult:

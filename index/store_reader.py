@@ -151,11 +151,11 @@ class StoreReader:
         by_id = {row["_rowid"]: row for row in found.to_pylist()}
         return [by_id[int(row)] for row in row_ids if int(row) in by_id]
 
-    def row_id(self, image_id: str) -> int:
-        """Row id of a picture. Raises InputError where the store has no such picture."""
-        for batch in self.scan(["_rowid"], condition=f"image_id = {quote(image_id)}"):
-            if batch.num_rows:
-                return int(batch.column("_rowid")[0].as_py())
+    def row(self, image_id: str, columns: Sequence[str]) -> dict[str, Any]:
+        """Some columns of one picture and its `_rowid`. Raises InputError where the store has no such picture."""
+        for batch in self.scan(["_rowid", *columns], condition=f"image_id = {quote(image_id)}"):
+            for row in batch.to_pylist():
+                return dict(row)
         ids = (id_ for batch in self.scan(["image_id"], block_rows=1) for id_ in batch.column(0).to_pylist())
         some = next((f"there is {id_!r}, for instance" for id_ in ids), "it is empty")
         raise InputError(
@@ -206,5 +206,4 @@ class StoreReader:
 
     def uri_of(self, image_id: str) -> str:
         """Where a picture lies. Raises InputError where the store has no such picture."""
-        (row,) = self.rows([self.row_id(image_id)], ["uri"])
-        return str(row["uri"])
+        return str(self.row(image_id, ["uri"])["uri"])
