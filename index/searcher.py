@@ -3,16 +3,18 @@
 A query is made of pictures, a text, a stored picture or a vector. The gallery is searched exactly, or by the store's index.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from cladescope.arrays import normalise
+from cladescope.embedding.encode import encoded
+from cladescope.embedding.given import MEMORY, AnyPicture, as_records
 from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.records import Record
 from cladescope.errors import InputError, PictureError
 from cladescope.index.ann_files import AnnIndex
 from cladescope.index.consensus import consensus
@@ -22,9 +24,6 @@ from cladescope.index.hits import Hit, SearchResult
 from cladescope.index.store import Store
 from cladescope.schema import shown_names
 from cladescope.taxonomy import RANKS, Taxon
-
-QueryImage = str | Path | bytes | Image.Image
-"""A query picture: a path or URI, an encoded file, or a decoded picture."""
 
 
 class Searcher:
@@ -40,7 +39,7 @@ class Searcher:
     def search(
         self,
         *,
-        images: Sequence[QueryImage] = (),
+        images: Sequence[AnyPicture] = (),
         text: str | None = None,
         image_id: str | None = None,
         vector: Float[np.ndarray, " d"] | None = None,
@@ -63,10 +62,10 @@ class Searcher:
         condition = store.condition(within=within, where=where)
         stored = None if image_id is None else store.row(image_id, ["vector"])
         # Pictures are read before an encoder is loaded: a wrong path is told at once.
-        contents = [_read(image) for image in images]
-        parts = [] if stored is None else [_unit(stored["vector"])]
+        records = [_read(*pair) for pair in zip(images, as_records(images), strict=True)]
+        parts = [] if stored is None else [_unit(np.asarray(stored["vector"], np.float32))]
         parts += [] if vector is None else [_unit(vector)]
-        parts += [self._encode(image, content) for image, content in zip(images, contents, strict=True)]
+        parts += self._encode(records) if records else []
         parts += [] if text is None else [store.encoder.encode_texts([text])[0]]
         if not parts:
             raise InputError("the query is empty: give a picture, a text, an image_id or a vector")
@@ -143,14 +142,18 @@ class Searcher:
             for position, row in enumerate(self.store.rows(list(score_of), columns)[:k], start=1)
         ]
 
-    def _encode(self, image: QueryImage, content: bytes | Image.Image) -> Float[np.ndarray, " d"]:
-        with _named(image):
-            unit: Float[np.ndarray, " d"] = self.store.encoder.encode_images([content])[0]
-        return unit
+    def _encode(self, records: Sequence[Record]) -> list[Float[np.ndarray, " d"]]:
+        """Vectors of query pictures. Raises PictureError, naming it, where one cannot be decoded."""
+        vectors: list[Float[np.ndarray, " d"]] = []
+        for batch in encoded(records, self.store.encoder):
+            for failure in batch.failures:
+                raise _unusable(failure.record, failure.reason)
+            vectors += list(batch.vectors)
+        return vectors
 
 
-def _unit(vector: Sequence[float] | Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
-    unit: Float[np.ndarray, " d"] = normalise(np.asarray(vector, np.float32)[None])[0]
+def _unit(vector: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+    unit: Float[np.ndarray, " d"] = normalise(vector[None])[0]
     return unit
 
 
@@ -158,18 +161,17 @@ def _result(hits: list[Hit], method: str) -> SearchResult:
     return SearchResult(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), method)
 
 
-def _read(image: QueryImage) -> bytes | Image.Image:
+def _read(image: AnyPicture, record: Record) -> Record:
+    """The record of a query picture with its content, called as it was given; PictureError where it cannot be read."""
     if not isinstance(image, str | Path):
-        return image
-    with _named(image):
-        return read_bytes(str(image))
-
-
-@contextmanager
-def _named(image: QueryImage) -> Iterator[None]:
-    """Say which query picture cannot be read or decoded."""
+        return record
+    called = replace(record, uri=str(image))
     try:
-        yield
+        return replace(called, data=read_bytes(called.uri))
     except PictureError as error:
-        name = f" {image}" if isinstance(image, str | Path) else ""
-        raise PictureError(f"the query picture{name} cannot be used: {error}") from error
+        raise _unusable(called, str(error)) from error
+
+
+def _unusable(record: Record, reason: str) -> PictureError:
+    name = "" if record.uri.startswith(MEMORY) else f" {record.uri}"
+    return PictureError(f"the query picture{name} cannot be used: {reason}")

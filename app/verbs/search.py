@@ -1,17 +1,15 @@
 """What looks like this?"""
 
 from collections.abc import Sequence
-from typing import cast
 
 import numpy as np
 from jaxtyping import Float
 
 from cladescope.app.verbs.given import AnyStore, clades_of, opened, pictures_of
-from cladescope.embedding.given import AnyPicture, as_records
-from cladescope.errors import PictureError
+from cladescope.embedding.given import AnyPicture
 from cladescope.index.defaults import K
 from cladescope.index.hits import SearchResult
-from cladescope.index.searcher import QueryImage, Searcher
+from cladescope.index.searcher import Searcher
 
 
 def search(
@@ -41,9 +39,8 @@ def search(
     >>> result = cladescope.search("photos.store", "query.jpg", k=5, within=["Aves", "Insecta"])      # doctest: +SKIP
     >>> [(hit.position, hit.score, hit.taxon, hit.uri) for hit in result.hits]                        # doctest: +SKIP
     """
-    pictures = [_query_image(picture) for picture in pictures_of(images)]
     return Searcher(opened(store)).search(
-        images=pictures,
+        images=pictures_of(images),
         text=text,
         image_id=image_id,
         vector=vector,
@@ -52,13 +49,3 @@ def search(
         where=where,
         exact=exact,
     )
-
-
-def _query_image(picture: AnyPicture) -> QueryImage:
-    """A picture as the search takes it: an array becomes an image."""
-    if not isinstance(picture, np.ndarray):
-        return picture
-    (record,) = as_records([picture])
-    if record.problem is not None:
-        raise PictureError(f"the query picture cannot be used: {record.problem}")
-    return cast(QueryImage, record.data)

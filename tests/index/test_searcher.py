@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from cladescope.arrays import normalise
 from cladescope.embedding.encoder import Encoder, EncoderCard
@@ -7,7 +8,7 @@ from cladescope.embedding.pipeline import embed
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.tables import failures_table, images_table
-from cladescope.errors import InputError, StoreError
+from cladescope.errors import InputError, PictureError, StoreError
 from cladescope.index import ann
 from cladescope.index.searcher import Searcher
 from cladescope.index.store import Store
@@ -219,3 +220,24 @@ def test_several_clades_are_a_union(clades, store):
     assert store.delete(within=[first, second]) == len(result.hits)
     with pytest.raises(InputError, match="within names no taxon"):
         store.search(images=[picture], within=[])
+
+
+def test_a_query_picture_may_be_a_path_bytes_an_image_or_an_array(clades, store):
+    path = sorted(clades.glob("images/*/*.jpg"))[3]
+    image = Image.open(path)
+    image.load()
+    for query in (path, str(path), path.read_bytes(), image, np.asarray(image)):
+        hit = store.search(images=[query], k=1).hits[0]
+        assert (hit.uri, round(hit.score, 3)) == (str(path), 1.0)
+
+
+def test_a_query_picture_that_cannot_be_used_is_named_as_it_was_given(store, tmp_path):
+    (tmp_path / "text.jpg").write_text("no picture")
+    for query, words in [
+        ("nowhere.jpg", "the query picture nowhere.jpg cannot be used: no such file"),
+        (tmp_path / "text.jpg", f"the query picture {tmp_path / 'text.jpg'} cannot be used: "),
+        (b"no picture", "the query picture cannot be used: "),
+        (np.zeros((2, 2), np.float32), "the query picture cannot be used: array 1 is float32"),
+    ]:
+        with pytest.raises(PictureError, match=words):
+            store.search(images=[query])
