@@ -1,6 +1,7 @@
 """Which picture belongs to which class: by a rank of its lineage, or by a CSV of labels."""
 
 import csv
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,9 @@ from jaxtyping import Int
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError
+from cladescope.taxonomy.spelling import in_one_spelling, tidy
+
+logger = logging.getLogger(__name__)
 
 KEYS = ("image_id", "uri", "file", "file_name", "filename", "path")
 """Columns by which a CSV may name pictures, the first that is there."""
@@ -159,10 +163,12 @@ def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
             f"{path} has the columns {', '.join(columns) or 'none'}: expected one of {', '.join(KEYS)} and `label`"
         )
     wanted: dict[str, str] = {}
-    for row in rows:
-        name, label = (row[key] or "").strip(), (row[column] or "").strip()
-        if not name or not label:
-            continue
+    given = [(name, row[column]) for row in rows if (name := (row[key] or "").strip()) and tidy(row[column] or "")]
+    labels = in_one_spelling([label for _, label in given])
+    respelt = sum(label != before.strip() for label, (_, before) in zip(labels, given, strict=True))
+    if respelt:
+        logger.info("%s: %d of %d labels are spelt as others of the same name are", path, respelt, len(given))
+    for (name, _), label in zip(given, labels, strict=True):
         if wanted.setdefault(name, label) != label:
             raise InputError(f"{path} calls {name!r} both {wanted[name]!r} and {label!r}: keep one label a picture")
     return key, wanted

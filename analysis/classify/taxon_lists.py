@@ -16,7 +16,8 @@ from pyarrow import parquet
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxonomy
-from cladescope.taxonomy.rank_table import in_one_spelling, rank_codes
+from cladescope.taxonomy.rank_table import rank_codes, spelt_alike
+from cladescope.taxonomy.spelling import tidy
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
 REST = "*"
@@ -54,7 +55,7 @@ def taxa_table(table: pa.Table) -> pa.Table:
     1
     """
     columns = {name: _text(table, name) for name in (*RANKS, "common_name")}
-    counted = in_one_spelling(pa.table(columns)).append_column("n", pa.array(np.ones(table.num_rows, np.int64)))
+    counted = spelt_alike(pa.table(columns)).append_column("n", pa.array(np.ones(table.num_rows, np.int64)))
     counted = counted.group_by(list(columns)).aggregate([("n", "sum")])
     names, codes = rank_codes(counted)
     del names
@@ -78,8 +79,9 @@ def _text(table: pa.Table, name: str) -> pa.ChunkedArray:
         column = table[name].cast(pa.large_string())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(f"column {name!r} holds {table[name].type}, expected text: convert it") from error
-    trimmed = pc.utf8_trim_whitespace(column)
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.large_string()), trimmed)
+    encoded = column.combine_chunks().dictionary_encode()
+    names = pa.array([tidy(name) or None for name in encoded.dictionary.to_pylist()], pa.large_string())
+    return pa.chunked_array([names.take(encoded.indices)])
 
 
 def taxa_of(table: pa.Table) -> list[Taxon]:
@@ -128,7 +130,7 @@ def read_labels(path: Path) -> LabelList | pa.Table:
     Raises InputError where the file is missing, empty, or a label is there twice or has no bin.
     """
     if path.suffix.lower() not in (".csv", ".parquet", ".json"):
-        lines = [line.strip() for line in _lines(path)]
+        lines = [tidy(line) for line in _lines(path)]
         return _labels(path, [line for line in lines if line], None)
     table = _read(path)
     columns = table.column_names

@@ -3,7 +3,6 @@
 Another tree may have polytomies: a triple it does not resolve is not counted, a clade it does not have is not asked for.
 """
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +10,7 @@ from jaxtyping import Float, Int, Num
 
 from cladescope.errors import InputError
 from cladescope.phylogeny.tree import Tree
+from cladescope.taxonomy.spelling import fold
 
 
 def match_tips(names: Sequence[str], tree: Tree) -> tuple[list[int], list[int]]:
@@ -27,7 +27,7 @@ def match_tips(names: Sequence[str], tree: Tree) -> tuple[list[int], list[int]]:
 
 
 def _binomial(name: str) -> tuple[str, ...]:
-    return tuple(re.split(r"[\s_]+", name.strip().casefold())[:2])
+    return tuple(fold(name).split()[:2])
 
 
 def meeting_distances(tree: Tree, rows: Sequence[int]) -> Float[np.ndarray, "s s"]:

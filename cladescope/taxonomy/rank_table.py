@@ -76,10 +76,10 @@ def spelt_rank_codes(
     return names.take(pa.array(order)), codes, spellings
 
 
-def in_one_spelling(table: pa.Table) -> pa.Table:
+def spelt_alike(table: pa.Table) -> pa.Table:
     """The table with each name of its rank columns in the one spelling that is shown; an empty text becomes null.
 
-    >>> in_one_spelling(pa.table({"genus": ["parus", "Parus", ""], "n": [1, 2, 3]})).to_pydict()
+    >>> spelt_alike(pa.table({"genus": ["parus", "Parus", ""], "n": [1, 2, 3]})).to_pydict()
     {'genus': ['Parus', 'Parus', None], 'n': [1, 2, 3]}
     """
     names, codes = rank_dictionary(table)

@@ -7,7 +7,7 @@ case. `fold` is the one comparison, used wherever names meet; `stored_name` is w
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -93,6 +93,19 @@ def preferred(spellings: Iterable[str]) -> str:
     'Parus major'
     """
     return min(spellings, key=lambda name: (name != tidy(name), "_" in name, _capitals_apart(name), name))
+
+
+def in_one_spelling(names: Sequence[str]) -> list[str]:
+    """Each name in the spelling that is preferred of those that are the same name.
+
+    >>> in_one_spelling(["parus major", "Corvus corax", "Parus\u00a0major"])
+    ['Parus major', 'Corvus corax', 'Parus major']
+    """
+    spellings: dict[str, set[str]] = {}
+    for name in names:
+        spellings.setdefault(fold(name), set()).add(tidy(name))
+    shown = {key: preferred(found) for key, found in spellings.items()}
+    return [shown[fold(name)] for name in names]
 
 
 def _capitals_apart(name: str) -> int:

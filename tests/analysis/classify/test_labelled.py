@@ -64,3 +64,11 @@ def test_a_csv_and_a_mapping_say_the_same(tmp_path):
             csv.writer(file).writerows([[key, "label"], [names[0], "crow"], [names[1], "tit"]])
         found = by_csv(pictures, tmp_path / f"{key}.csv")
         assert (found.labels, found.classes.tolist()) == (("crow", "tit"), [1, 0])
+
+
+def test_spellings_of_one_label_are_one_class(tmp_path):
+    spellings = ["Parus major", "parus major", "Parus\u00a0major", "PARUS MAJOR", "Corvus corax"]
+    lines = [f"{number},{label}" for number, label in enumerate(spellings)]
+    (tmp_path / "labels.csv").write_text("\n".join(["image_id,label", *lines]), encoding="utf-8")
+    found = by_csv(pictures_of(image_id=[str(number) for number in range(5)]), tmp_path / "labels.csv")
+    assert (found.labels, found.classes.tolist()) == (("Parus major", "Corvus corax"), [0, 0, 0, 0, 1])

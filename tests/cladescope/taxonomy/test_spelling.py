@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
-from cladescope.taxonomy.rank_table import in_one_spelling, rank_codes
+from cladescope.taxonomy.rank_table import rank_codes, spelt_alike
 from cladescope.taxonomy.spelling import fold, preferred, stored_name, tidy
 
 TEXTS = st.text(
@@ -103,7 +103,7 @@ def test_rows_that_differ_only_in_spelling_are_one_taxon():
     names, codes = rank_codes(table)
     assert names == [ONE_NAME[0], "Plantae"]
     assert (codes == codes[0]).all()
-    assert set(in_one_spelling(table)["species"].to_pylist()) == {ONE_NAME[0]}
+    assert set(spelt_alike(table)["species"].to_pylist()) == {ONE_NAME[0]}
 
 
 def test_a_genus_of_two_kingdoms_stays_two_taxa_however_it_is_spelt():
