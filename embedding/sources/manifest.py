@@ -18,14 +18,17 @@ from cladescope.errors import InputError
 logger = logging.getLogger(__name__)
 
 _BATCH_ROWS = 4096
-_PICTURE_BATCH_ROWS = 64
+_PICTURE_BATCH_ROWS = 256
+_BATCH_BYTES = 8 * 2**20
+"""Pictures of a table that are read at a time: so many, or of so many bytes by their mean size, but always one."""
 
 
 class ManifestSource:
     """Records of a table, in its order (`cladescope.embedding.columns` says which columns are understood).
 
     Relative paths start at the manifest's own folder. A row without a path becomes a record with a `problem`,
-    whose address is its row. Memory is a few batches of rows, and with pictures in the table 64 rows of them.
+    whose address is its row. Memory is a few batches of rows; with pictures in the table, twice `_BATCH_BYTES` or twice a
+    picture, whichever is more.
     """
 
     def __init__(self, uri: str, *, name: str) -> None:
@@ -55,7 +58,7 @@ class ManifestSource:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         if _is_parquet(self._uri):
-            return _read_parquet(self._uri, n_rows=_PICTURE_BATCH_ROWS if self._plan.picture else _BATCH_ROWS)
+            return _read_parquet(self._uri, self._plan.picture)
         names = delimited.header(self._uri).names
         own = {self._plan.extra[stored.name]: stored.type for stored in self.extra_fields}
         return delimited.read_batches(self._uri, {name: own.get(name, pa.string()) for name in names})
@@ -110,10 +113,22 @@ def _values(batch: pa.RecordBatch | None) -> Mapping[str, Sequence[object]]:
     return {} if batch is None else batch.slice(0, _BATCH_ROWS).to_pydict()
 
 
-def _read_parquet(uri: str, *, n_rows: int) -> Iterator[pa.RecordBatch]:
+def _read_parquet(uri: str, picture: str | None) -> Iterator[pa.RecordBatch]:
     # Without pre-buffering, pages are read as they are needed instead of a row group at a time.
     with open_location(uri) as stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as table:
+        n_rows = _BATCH_ROWS if picture is None else _rows_a_batch(table.metadata, picture)
         yield from table.iter_batches(batch_size=n_rows)
+
+
+def _rows_a_batch(metadata: pq.FileMetaData, picture: str) -> int:
+    """Rows whose pictures take `_BATCH_BYTES` together, in the row group of the largest pictures."""
+    largest = 1
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(place) for place in range(group.num_columns)]
+        own = (column for column in columns if column.path_in_schema.split(".")[0] == picture)
+        largest = max(largest, sum(column.total_uncompressed_size for column in own) // max(group.num_rows, 1))
+    return max(1, min(_PICTURE_BATCH_ROWS, _BATCH_BYTES // largest))
 
 
 def _resolved(path: str, folder: str) -> str:

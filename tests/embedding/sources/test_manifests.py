@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -11,9 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cladescope.embedding.columns import ColumnPlan
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources import delimited, open_source
+from cladescope.embedding.sources import manifest as manifests
+from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.errors import InputError
 from tests.embedding.reading import REAL_MANIFEST, put, read
 
@@ -249,3 +253,26 @@ def test_the_real_manifest_of_organisms_is_read() -> None:
     assert all(record.labels["licence"] for record in records)
     missing = sum("species" not in record.labels for record in records) / len(records)
     assert round(missing, 2) == 0.41
+
+
+@pytest.mark.parametrize("struct", [False, True])
+@pytest.mark.parametrize("size", [100, 300_000, 20_000_000])
+def test_pictures_in_a_table_are_read_by_their_bytes_and_not_by_a_number_of_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, struct: bool
+) -> None:
+    n = 12 if size < 10**7 else 3
+    contents = [number.to_bytes(1, "big") * size for number in range(n)]
+    pictures = [{"bytes": content, "path": "x"} for content in contents] if struct else contents
+    pq.write_table(pa.table({"image": pictures, "uuid": [f"u{n}" for n in range(n)]}), tmp_path / "t.parquet")
+    monkeypatch.setattr(manifests, "_BATCH_BYTES", 1_000_000)
+    batches = []
+
+    def watched(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
+        batches.append(batch.num_rows)
+        return read_rows(batch, plan)
+
+    monkeypatch.setattr(manifests, "read_rows", watched)
+    source = open_source(tmp_path / "t.parquet")
+    assert [record.data for record in source.records()] == contents
+    assert max(batches) * size <= max(1_000_000, size)
+    assert max(batches) >= min(n, 1_000_000 // (size + 100), 12) // 2
