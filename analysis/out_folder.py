@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cladescope.errors import InputError
+from cladescope.files import is_new_folder
 
 
 def check_out_folder(folder: Path, *, what: str = "", names: Sequence[str] = ()) -> None:
     """Raise InputError where a file stands in the way, or the folder holds `what` already: any of the `names`.
 
-    Without names it has to be new or empty.
+    Without names it has to be new or empty; drafts that a killed job left do not count.
 
     >>> check_out_folder(Path("/nowhere/map"))
     """
@@ -17,5 +18,5 @@ def check_out_folder(folder: Path, *, what: str = "", names: Sequence[str] = ())
         raise InputError(f"{folder} is a file, expected a folder: choose another --out")
     if there := [name for name in names if (folder / name).exists()]:
         raise InputError(f"{folder} holds a {what} already ({', '.join(there)}): choose another --out, or remove it")
-    if not names and folder.exists() and any(folder.iterdir()):
+    if not names and not is_new_folder(folder):
         raise InputError(f"{folder} exists and is not empty: choose another --out")

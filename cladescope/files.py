@@ -22,7 +22,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A draft to write, a file or a folder, that takes the name `path` in one step when the block ends.
 
     Where the block fails nothing is left of the draft, and what stood at `path` is as it was. A folder can only take the
-    place of an empty one. Drafts of the same name that a killed process left are deleted first. `durable` has the disk
+    place of one that `is_new_folder`. Drafts of the same name that a killed process left are deleted first. `durable` has the disk
     confirm a file before it takes its name.
 
     Raises OSError where the draft cannot be put in place.
@@ -42,6 +42,9 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if durable and draft.is_file():
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
+        if draft.is_dir() and path.is_dir():
+            for left in path.glob(f"{PART}*"):
+                _delete(left)
         draft.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -50,18 +53,34 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def leftovers(path: Path) -> list[Path]:
-    """Drafts of `path` whose process is gone, or that this process left."""
-    named = re.compile(rf"{re.escape(PART)}(\d+)-{re.escape(path.name)}")
+    """Drafts of `path` whose process is gone, or that this process left; those of earlier versions name no process."""
+    named = re.compile(rf"{re.escape(PART)}(?:(\d+)-)?{re.escape(path.name)}")
     if not path.parent.is_dir():
         return []
     found = [(entry, named.fullmatch(entry.name)) for entry in path.parent.iterdir()]
-    return sorted(entry for entry, match in found if match and not _runs(int(match[1])))
+    return sorted(entry for entry, match in found if match and not (match[1] and _runs(int(match[1]))))
 
 
-def write_json(path: Path, values: Mapping[str, object]) -> None:
-    """Write a JSON file so that it is there whole or not at all."""
+def is_new_folder(path: Path) -> bool:
+    """Whether a folder is not there, or holds nothing but drafts."""
+    return not path.exists() or (path.is_dir() and all(entry.name.startswith(PART) for entry in path.iterdir()))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write a text file, in UTF-8 and with the line ends that it has, whole or not at all; return the path."""
     with replacing(path) as draft:
-        draft.write_text(json.dumps(values, indent=2) + "\n")
+        draft.write_text(text, encoding="utf-8", newline="")
+    return path
+
+
+def write_json(path: Path, values: Mapping[str, object]) -> Path:
+    """Write a JSON file whole or not at all, with letters as they are where UTF-8 has them; return the path."""
+    text = json.dumps(values, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file name of bytes that are no UTF-8
+        text = json.dumps(values, indent=2)
+    return write_text(path, text + "\n")
 
 
 def hash_file(path: Path) -> str:

@@ -49,9 +49,8 @@ def disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if "Permission denied" in text or "os error 13" in text or "Read-only" in text:
             raise StoreError(f"no permission to write to {path}: choose another folder or change its rights") from error
-        raise StoreError(
-            f"the store {path} could not be read or written: {text[:300]}; `cladescope verify` says what is damaged"
-        ) from error
+        hint = f": `cladescope verify {path}` says what is damaged" if (path / "store.json").exists() else ""
+        raise StoreError(f"the store {path} could not be read or written: {text[:300]}{hint}") from error
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 NAME = "ledger.json"
 FORMAT_VERSION = 1
 _LARGEST_VERSION = 2**64 - 1
+_END = b"LANC"
 _CHANGING = "latest_version_hint.json"
 
 
@@ -84,14 +85,15 @@ class Ledger:
 def check_manifests(store_path: Path) -> None:
     """Check the newest description of each table, and what is deleted from it, before a table is opened.
 
+    Without a ledger only the end of the description is looked at: LanceDB dies of a file of zeros.
+
     Raises StoreError where a file is not as it was written.
     """
-    ledger = _read_or_warn(store_path)
-    if ledger is None:
-        return
-    for name in ledger.tables:
-        folder = store_path / "lance" / f"{name}.lance"
+    ledger = _read_or_warn(store_path) or Ledger()
+    for folder in sorted((store_path / "lance").glob("*.lance")):
         newest = max(folder.glob("_versions/*.manifest"), key=_version_of, default=None)
+        if newest is not None and not _ends_well(newest):
+            raise StoreError(f"{newest} is damaged (it is no description of a table): restore the store from a copy")
         for path in [*([newest] if newest is not None else []), *folder.glob("_deletions/*")]:
             wanted = ledger.files.get(path.relative_to(store_path).as_posix())
             if wanted is not None and hash_file(path) != wanted:
@@ -162,6 +164,13 @@ def _version_of(manifest: Path) -> int:
     """
     number = int(manifest.stem) if manifest.stem.isdigit() else 0
     return _LARGEST_VERSION - number if len(manifest.stem) == len(str(_LARGEST_VERSION)) else number
+
+
+def _ends_well(manifest: Path) -> bool:
+    """Whether a file ends as a description of a table of LanceDB's does."""
+    with manifest.open("rb") as file:
+        file.seek(max(0, manifest.stat().st_size - len(_END)))
+        return file.read() == _END
 
 
 def _states(tables: Mapping[str, Any]) -> dict[str, TableState]:

@@ -1,6 +1,5 @@
 """Contact sheets: pictures in a grid, each with its label, drawn with Pillow."""
 
-import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import read_bytes
 from cladescope.errors import InputError, PictureError
+from cladescope.files import replacing
 from cladescope.index.hits import Hit, SearchResult
 from cladescope.shown import shown
 
@@ -72,16 +72,13 @@ def draw(queries: Sequence[Tile], tiles: Sequence[Tile], *, title: str) -> Image
 
 def save(sheet: Image.Image, path: Path) -> Path:
     """Write a sheet, whole or not at all, in the format that its suffix names. Raises InputError where that fails."""
-    draft = path.with_name(f".{path.name}.new{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(draft)
-        draft.replace(path)
+        with replacing(path) as draft:
+            sheet.save(draft)
     except ValueError as error:
         raise InputError(f"cannot draw {path}: its suffix names no picture format, use .png or .jpg") from error
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise InputError(f"cannot write {path}: {error.strerror or error}") from error
     return path
 

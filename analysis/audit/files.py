@@ -1,7 +1,6 @@
 """An audit as files: one JSON document, tables as CSV and contact sheets."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from cladescope.analysis.audit.contact_sheet import Tile, draw, save
 from cladescope.analysis.audit.run import Audit
 from cladescope.errors import InputError
+from cladescope.files import replacing, write_json
 
 SHEET = 30
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
@@ -24,9 +24,7 @@ def write_audit(audit: Audit, folder: Path, *, sheets: bool = True) -> list[Path
     try:
         folder.mkdir(parents=True, exist_ok=True)
         tables: dict[str, list[dict[str, Any]]] = {name: getattr(audit, name) for name in TABLES}
-        path = folder / "audit.json"
-        path.write_text(json.dumps({"summary": audit.summary, **tables}, indent=1, ensure_ascii=False) + "\n")
-        written.append(path)
+        written.append(write_json(folder / "audit.json", {"summary": audit.summary, **tables}))
         for name, rows in tables.items():
             written.append(_write_csv(rows, folder / f"{name}.csv"))
             sheet = folder / f"{name}.png"
@@ -41,7 +39,7 @@ def write_audit(audit: Audit, folder: Path, *, sheets: bool = True) -> list[Path
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "uri", "lineage"])
         writer.writeheader()
         writer.writerows(rows)

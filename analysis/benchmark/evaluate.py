@@ -30,6 +30,7 @@ from cladescope.analysis.measures.folds import SHOTS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Device, Encoder
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.errors import CladescopeError, InputError
+from cladescope.files import write_text
 from cladescope.index.store import Store
 from cladescope.paths import local_path
 
@@ -152,7 +153,7 @@ def evaluate(
             contenders.append(Contender(store=filled, encoder=encoder))
         evaluations.append(evaluate_task(task, contenders, config))
     documents = [results.describe(evaluation) for evaluation in evaluations]
-    (folder / results.PAGE).write_text(page(results.save(documents, folder)), encoding="utf-8")
+    write_text(folder / results.PAGE, page(results.save(documents, folder)))
     return EvaluationReport(
         evaluations=tuple(evaluations),
         documents=tuple(documents),

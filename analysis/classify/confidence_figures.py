@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cladescope.analysis.measures.calibration import calibration_error, risk_coverage
+from cladescope.files import replacing
 from cladescope.index.files import disk_errors
 from cladescope.shown import shown
 
@@ -34,7 +35,8 @@ def write_confidence_figures(answered: Answered, folder: Path, *, title: str) ->
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, draw in figures.items():
-            draw(answered, title=title).savefig(folder / name)
+            with replacing(folder / name) as draft:
+                draw(answered, title=title).savefig(draft)
     return [folder / name for name in figures]
 
 

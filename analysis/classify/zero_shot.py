@@ -6,7 +6,6 @@ texts as in Stevens et al. 2024, BioCLIP, https://arxiv.org/abs/2311.18803.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,7 @@ from cladescope.arrays import blocks
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.prompts import name_of, prompt
 from cladescope.errors import InputError
+from cladescope.files import replacing
 from cladescope.index.files import disk_errors
 
 TEXT_TYPE = "taxon_com"
@@ -133,9 +133,8 @@ def _load(path: Path, shape: tuple[int, int]) -> Float16[np.ndarray, "t d"] | No
 def _save(path: Path, vectors: Float16[np.ndarray, "t d"]) -> None:
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.stem}.{os.getpid()}.npy")
-        np.save(draft, vectors, allow_pickle=False)
-        draft.replace(path)
+        with replacing(path) as draft:
+            np.save(draft, vectors, allow_pickle=False)
 
 
 def best(scores: Float[np.ndarray, "q m"], k: int) -> Int[np.ndarray, "q k_or_m"]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Real
@@ -96,11 +95,3 @@ def _write_labels(axes: Axes, labels: Sequence[tuple[str, str, np.ndarray]]) -> 
         if at != y:
             axes.plot([x, x_text], [top, at], color=colour, linewidth=0.7, scalex=False, scaley=False)
         axes.text(x_text, at, name, fontsize=7, ha="center", va="center", path_effects=halo, parse_math=False)
-
-
-def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write PNG, SVG and PDF."""
-    paths = [folder / f"{name}.{kind}" for kind in ("png", "svg", "pdf")]
-    for path in paths:
-        figure.savefig(path)
-    return paths

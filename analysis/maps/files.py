@@ -11,40 +11,50 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from safetensors import SafetensorError
 
+from cladescope.analysis.figure_files import save_figure
 from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
-from cladescope.analysis.maps.figure import draw_map, save_figure
+from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.maps.layout import Map
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.run import COLUMNS, DrawnMap
+from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
+from cladescope.files import replacing, write_json, write_text
 from cladescope.index.files import disk_errors
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 
 
-def write_map(drawn: DrawnMap, folder: Path) -> dict[str, Any]:
+def write_map(drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = None) -> dict[str, Any]:
     """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map.html and map.json; return what the last holds.
 
-    Points of pictures that are placed go to placed.parquet. Raises InputError where the folder cannot be written.
+    The folder is there whole or not at all. Points of pictures that are placed go to placed.parquet; with
+    `drill_down_seed` the figures of `write_drill_down` are among the files.
+
+    Raises InputError unless the folder is new, and where it cannot be written.
     """
+    check_out_folder(folder)
     pictures, fitted, rank = drawn.pictures, drawn.fitted, drawn.rank
     lineages = pictures.lineages(rank)
     n, summary = len(pictures), drawn.summary
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_coordinates(pictures, fitted.points, folder / "coordinates.parquet")
-        fitted.save(folder / "map.safetensors")
-        if drawn.placed is not None and len(drawn.placed):
-            _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), folder / "placed.parquet")
-        title = f"{n:,} pictures by {rank}"
-        save_figure(draw_map(fitted.points, lineages, title=title), folder, "map")
-        told_apart = [one for one in RANKS if one == rank or pictures.labels(one).max() > 0]
-        taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
-        page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
-        (folder / "map.html").write_text(page, encoding="utf-8")
-        (folder / "map.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(folder) as draft:
+            draft.mkdir()
+            _write_coordinates(pictures, fitted.points, draft / "coordinates.parquet")
+            fitted.save(draft / "map.safetensors")
+            if drawn.placed is not None and len(drawn.placed):
+                _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), draft / "placed.parquet")
+            save_figure(draw_map(fitted.points, lineages, title=f"{n:,} pictures by {rank}"), draft, "map")
+            told_apart = [one for one in RANKS if one == rank or pictures.labels(one).max() > 0]
+            taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
+            page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
+            write_text(draft / "map.html", page)
+            if drill_down_seed is not None:
+                write_drill_down(pictures, draft, seed=drill_down_seed)
+            write_json(draft / "map.json", summary)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
     return summary
@@ -75,7 +85,8 @@ def place_store(
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        _write_coordinates(pictures, fitted.place(pictures.vectors), folder / "placed.parquet")
+        with replacing(folder / "placed.parquet") as draft:
+            _write_coordinates(pictures, fitted.place(pictures.vectors), draft)
     return pictures
 
 

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from pathlib import Path
 
+from cladescope.analysis.figure_files import save_figure
 from cladescope.analysis.probes.stores import ProbedStores
 from cladescope.analysis.probes.training_curve import draw_training_curve
 from cladescope.files import write_json
@@ -28,7 +29,5 @@ def write_probes(probed: ProbedStores, folder: Path, *, curve: bool = False) -> 
         write_json(written[-1], {"differences": [asdict(difference) for difference in probed.differences]})
     if figure is not None:
         with disk_errors(folder):
-            for kind in CURVE_KINDS:
-                written.append(folder / f"curve.{kind}")
-                figure.savefig(written[-1])
+            written += save_figure(figure, folder, "curve", kinds=CURVE_KINDS)
     return written

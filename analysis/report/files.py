@@ -11,7 +11,7 @@ from cladescope.analysis.report.page import methods_used, report_page
 from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.summary import summary
 from cladescope.errors import InputError
-from cladescope.files import write_json
+from cladescope.files import leftovers, replacing, write_json, write_text
 
 FORMAT_VERSION = 1
 """Version of report.json."""
@@ -20,7 +20,9 @@ PAGE, NUMBERS = "report.html", "report.json"
 
 def check_report_folder(folder: Path) -> None:
     """Raise InputError where a file is in the way, or a report is there already."""
-    check_out_folder(folder, what="report", names=(PAGE, NUMBERS))
+    # A job that was killed between giving the page its name and the numbers theirs left a draft of the latter.
+    was_cut_short = bool(leftovers(folder / NUMBERS))
+    check_out_folder(folder, what="report", names=(NUMBERS,) if was_cut_short else (PAGE, NUMBERS))
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -53,8 +55,9 @@ def write_report(report: Report, folder: Path) -> dict[str, Any]:
     found = document(report)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / PAGE).write_text(report_page(report), encoding="utf-8")
-        write_json(folder / NUMBERS, found)
+        with replacing(folder / NUMBERS) as numbers:
+            write_json(numbers, found)
+            write_text(folder / PAGE, report_page(report))
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
     return found

@@ -45,7 +45,7 @@ def map_(
 
     Example: cladescope map photos.store --color family --out map
     """
-    from cladescope.analysis.maps.files import place_store, write_drill_down, write_map
+    from cladescope.analysis.maps.files import place_store, write_map
     from cladescope.analysis.maps.run import map_store
     from cladescope.analysis.out_folder import check_out_folder
     from cladescope.index.store import Store
@@ -67,9 +67,7 @@ def map_(
         opened, color=color, method=method.value, dim=dim, neighbours=neighbours, within=within or None, where=where, limit=limit,
         place=None if place is None else Store.open(place), seed=seed,
     )  # fmt: skip
-    summary = write_map(drawn, out)
-    if drill_down:
-        write_drill_down(drawn.pictures, out, seed=seed)
+    summary = write_map(drawn, out, drill_down_seed=seed if drill_down else None)
     if json:
         print_json(summary)
         return

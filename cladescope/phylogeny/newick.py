@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from cladescope.errors import InputError
+from cladescope.files import write_text
 from cladescope.phylogeny.tree import Tree
 from cladescope.phylogeny.words import Words
 
@@ -76,8 +77,7 @@ def write_tree(tree: Tree, path: Path | str) -> None:
         raise InputError(f"{path} ends in {path.suffix!r}, expected one of {', '.join(FORMATS)}")
     text = format_nexus(tree) if format == "nexus" else format_newick(tree) + "\n"
     try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
+        write_text(path, text)
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}): choose a folder that exists") from error
 

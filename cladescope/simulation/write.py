@@ -24,6 +24,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from cladescope.errors import InputError, StoreError
+from cladescope.files import is_new_folder, replacing, write_json
 from cladescope.phylogeny.newick import write_tree
 from cladescope.simulation.drawing import draw_picture
 from cladescope.simulation.evolution import Clades, SimulationConfig, evolve, stream
@@ -35,7 +36,6 @@ __all__ = ["Clades", "SimulationConfig", "draw", "evolve", "simulate"]
 FORMAT_VERSION = 1
 """Version of the simulation: raised when the same configuration would no longer give the same pictures."""
 
-_PART = ".part-"
 _BATCH = 16
 _PICTURES = 3
 
@@ -87,8 +87,7 @@ def simulate(
     try:
         _claim(out, config)
         clades = evolve(config)
-        with _replacing(out / "tree.nwk") as part:
-            write_tree(clades.tree, part)
+        write_tree(clades.tree, out / "tree.nwk")
         _write_traits(out / "traits.csv", clades)
         done = 0
         for drawn in _run(_batches(out, clades, config), workers=min(workers, total)):
@@ -161,21 +160,13 @@ def _draw_batch(batch: _Batch) -> int:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             rng = stream(batch.config, _PICTURES, batch.species, image)
-            with _replacing(path) as part:
+            with replacing(path, durable=False) as part:
                 Image.fromarray(draw(batch.traits, rng, batch.config)).save(part, "JPEG", quality=90)
     return batch.stop - batch.start
 
 
 def _file_name(taxon: tuple[str, ...], image: int) -> str:
     return f"{taxon[-1].replace(' ', '_')}/{image:03d}.jpg"
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A path to write to, whose file takes the name `path` once it is complete."""
-    part = path.with_name(_PART + path.name)
-    yield part
-    part.replace(path)
 
 
 def _claim(out: Path, config: SimulationConfig) -> None:
@@ -186,11 +177,10 @@ def _claim(out: Path, config: SimulationConfig) -> None:
     wanted = {"format_version": FORMAT_VERSION, **asdict(config)}
     if kept.exists():
         _check_same(kept, wanted, config)
-    elif out.exists() and any(not path.name.startswith(_PART) for path in out.iterdir()):
+    elif not is_new_folder(out):
         raise InputError(f"{out} already holds other files: give a new or an empty folder for the simulation")
     out.mkdir(parents=True, exist_ok=True)
-    with _replacing(kept) as part:
-        part.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8", newline="\n")
+    write_json(kept, wanted)
 
 
 def _check_same(kept: Path, wanted: dict[str, object], config: SimulationConfig) -> None:
@@ -211,7 +201,7 @@ def _check_same(kept: Path, wanted: dict[str, object], config: SimulationConfig)
 
 
 def _write_traits(path: Path, clades: Clades) -> None:
-    with _replacing(path) as part, part.open("w", encoding="utf-8", newline="") as handle:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["species", *TRAITS])
         for taxon, row in zip(clades.taxa, clades.traits.tolist(), strict=True):
@@ -219,7 +209,7 @@ def _write_traits(path: Path, clades: Clades) -> None:
 
 
 def _write_metadata(path: Path, clades: Clades, config: SimulationConfig) -> Path:
-    with _replacing(path) as part, part.open("w", encoding="utf-8", newline="") as handle:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["file", *RANKS, "common_name"])
         for taxon, common_name in zip(clades.taxa, clades.common_names, strict=True):

@@ -10,8 +10,9 @@ import pytest
 from cladescope.analysis.audit.contact_sheet import Tile, draw
 from cladescope.analysis.benchmark.page import _table
 from cladescope.analysis.classify.confidence_figures import draw_reliability
+from cladescope.analysis.figure_files import save_figure
 from cladescope.analysis.maps.drill_down import Panel, draw_drill_down
-from cladescope.analysis.maps.figure import draw_map, save_figure
+from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.analysis.probes.training_curve import draw_training_curve

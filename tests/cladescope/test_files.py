@@ -1,5 +1,6 @@
 """Artefacts are written whole or not at all, and what a killed job left aside does not stay."""
 
+import json
 import os
 import subprocess
 import sys
@@ -84,3 +85,11 @@ def test_a_sealed_document_knows_its_own_change(tmp_path):
     first = hash_file(tmp_path / "a.json")
     (tmp_path / "a.json").write_bytes((tmp_path / "a.json").read_bytes() + b" ")
     assert (len(first), hash_file(tmp_path / "a.json") != first) == (32, True)
+
+
+def test_json_keeps_letters_and_bytes_that_are_no_letters(tmp_path):
+    names = {"letters": "Kohlmeise é 鳥", "bytes": os.fsdecode(b"\xff.jpg")}
+    write_json(tmp_path / "a.json", {"letters": names["letters"]})
+    assert "Kohlmeise é 鳥" in (tmp_path / "a.json").read_text(encoding="utf-8")
+    write_json(tmp_path / "b.json", names)
+    assert json.loads((tmp_path / "b.json").read_text(encoding="utf-8")) == names

@@ -170,7 +170,7 @@ def test_a_damaged_manifest_is_refused_before_the_table_is_read(store, damage):
         flip(path, size // 2)
     else:
         path.write_bytes(b"" if damage == "empty" else bytes(size))
-    with pytest.raises(StoreError, match="is damaged .it is not as it was written.: restore"):
+    with pytest.raises(StoreError, match="is damaged .it is .*: restore"):
         Store.open(store.path)
     assert {"files", "tables"} <= found(store.path).keys()
 

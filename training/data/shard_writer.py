@@ -28,6 +28,7 @@ from cladescope.embedding.locations import suffix_of
 from cladescope.embedding.prompts import TEXT_TYPES, name_of, prompt
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError, PictureError, StoreError
+from cladescope.files import PART, write_json
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.shard_index import Member, ShardIndex, index_shard
@@ -43,7 +44,6 @@ MAX_BYTES = 3_000_000_000
 QUALITY = 100
 """JPEG quality of resized pictures, as webdataset's own writer sets it."""
 
-_PART = ".part-"
 _BLOCK_ROWS = 256
 _KEY = re.compile(r"[^./]+")
 _END = bytes(2 * tarfile.BLOCKSIZE)
@@ -107,9 +107,7 @@ def write_shards(
             "n_skipped": skipped.total(),
             "cladescope": cladescope.__version__,
         }
-        part = folder / f"{_PART}shards.json"
-        part.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8", newline="\n")
-        part.replace(folder / "shards.json")
+        write_json(folder / "shards.json", about)
     except OSError as error:
         raise StoreError(f"cannot write shards into {folder}: {error.strerror or error}") from error
     return WrittenShards(tuple(writer.paths), writer.n_written, skipped)
@@ -247,14 +245,14 @@ class _Writer:
 
     @property
     def _part(self) -> Path:
-        return self._folder / f"{_PART}shard-{len(self.paths):06d}.tar"
+        return self._folder / f"{PART}shard-{len(self.paths):06d}.tar"
 
     def _finish(self, stream: BinaryIO) -> None:
         with stream:
             stream.write(_END)
             stream.flush()
             os.fsync(stream.fileno())
-        self.paths.append(self._part.replace(self._folder / self._part.name.removeprefix(_PART)))
+        self.paths.append(self._part.replace(self._folder / self._part.name.removeprefix(PART)))
         self._stream = None
 
 
@@ -263,7 +261,7 @@ def _claim(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file: give a new folder for the shards")
     folder.mkdir(parents=True, exist_ok=True)
-    found = sorted(path.name for path in folder.iterdir() if not path.name.startswith(_PART))
+    found = sorted(path.name for path in folder.iterdir() if not path.name.startswith(PART))
     if found:
         finished = "shards.json" in found
         what = "holds a finished set of shards" if finished else f"is not empty (it holds {', '.join(found[:3])})"

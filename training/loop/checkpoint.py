@@ -1,7 +1,6 @@
 """Checkpoints: everything that a run needs to go on as if it had never stopped, written whole or not at all."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from cladescope.errors import InputError, StoreError
+from cladescope.files import replacing
 from cladescope.training.config import TrainConfig, differences
 
 FORMAT_VERSION = 1
@@ -45,15 +45,10 @@ def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         **states,
     }
-    part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with replacing(path) as draft, draft.open("wb") as file:
             torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
     except (OSError, RuntimeError) as error:
-        part.unlink(missing_ok=True)
         # torch says where its archive came to be wrong, and the system's own reason only beneath.
         cause = error if isinstance(error, OSError) else error.__context__
         reason = getattr(cause, "strerror", None) or str(error).partition("\n")[0]

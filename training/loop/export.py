@@ -20,6 +20,7 @@ import cladescope
 from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import StoreError
+from cladescope.files import replacing, write_json, write_text
 from cladescope.index.files import disk_errors
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.data.examples import Examples
@@ -51,19 +52,18 @@ def export(
     config = {"model_cfg": towers.model_cfg, "preprocess_cfg": preprocess_cfg(towers.transform)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / CONFIG_FILE).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        part = folder / f".{WEIGHTS_FILE}.part"
-        save_file(state, part)
-        shutil.copymode(folder / CONFIG_FILE, part)  # safetensors lets nobody else read its files
-        with part.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        part.replace(folder / WEIGHTS_FILE)
+        write_json(folder / CONFIG_FILE, config)
+        with replacing(folder / WEIGHTS_FILE) as draft:
+            save_file(state, draft)
+            shutil.copymode(folder / CONFIG_FILE, draft)  # safetensors lets nobody else read its files
+            with draft.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
         whole = {
             **card,
             "weights": {"file": WEIGHTS_FILE, "dtype": dtype, "sha256": digest, "parameters": _count(state)},
         }
-        (folder / CARD_FILE).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
-        (folder / CARD_PAGE).write_text(page(whole), encoding="utf-8")
+        write_json(folder / CARD_FILE, whole)
+        write_text(folder / CARD_PAGE, page(whole))
     except (OSError, RuntimeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise StoreError(f"cannot export to {folder} ({reason}): free some space or choose another folder") from error
@@ -122,7 +122,7 @@ def write_taxa(folder: Path, examples: Examples, split: Split) -> Path:
         {int(code) for code in examples.classes()[split.train]}, key=lambda code: str(examples.class_taxa[code])
     )
     path = folder / TAXA_FILE
-    with disk_errors(folder), path.open("w", encoding="utf-8", newline="") as file:
+    with disk_errors(folder), replacing(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow([*RANKS, "common_name"])
         for code in known:

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from cladescope.files import write_text
 from cladescope.index.files import disk_errors
 from cladescope.training.loop.checkpoint import Progress
 
@@ -30,9 +31,7 @@ class Log:
         with disk_errors(folder):
             old = read_log(path) if path.exists() else []
             kept = [line for line in old if line["step"] <= reached.get(line["kind"], progress.step)]
-            part = path.with_name(f".{path.name}.part")
-            part.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
-            part.replace(path)
+            write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
             self._file = path.open("a", encoding="utf-8")
         self._board: Any = None
         if importlib.util.find_spec("tensorboard") is not None:

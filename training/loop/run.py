@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float32, Int
 
 from cladescope.errors import InputError
 from cladescope.files import write_json
-from cladescope.index.files import disk_errors
+from cladescope.index.files import disk_errors, locked
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.apart import content_hashes
@@ -124,6 +124,26 @@ class Run:
             return nullcontext()
         dtype = torch.bfloat16 if precision == "bf16" else torch.float16
         return torch.autocast(self.towers.device.type, dtype=dtype)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the folder of a run for one training; made if it is not there, and gone again if nothing came of it.
+
+    Raises StoreError where another process trains in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file, expected a folder: choose another --out")
+    is_new = not folder.exists()
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with locked(folder, timeout=0.0):
+            yield
+    finally:
+        if is_new and [entry.name for entry in folder.iterdir()] == [".lock"]:
+            (folder / ".lock").unlink()
+            folder.rmdir()
 
 
 def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) -> Run:

@@ -28,7 +28,7 @@ from cladescope.training.loop.distributed import process_group
 from cladescope.training.loop.evaluate import evaluate
 from cladescope.training.loop.export import data_card, environment, export, write_taxa
 from cladescope.training.loop.logs import Log
-from cladescope.training.loop.run import Run, averaged, prepare, restore, save
+from cladescope.training.loop.run import Run, averaged, held, prepare, restore, save
 from cladescope.training.loop.step import take_step
 from cladescope.training.sections import ModelConfig
 
@@ -43,10 +43,12 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
 
     Raises InputError for a configuration or data that cannot be used, or a run that is there already; EncoderError
     where the starting weights cannot be had; TrainingError where the loss is no longer finite; StoreError where a
-    checkpoint cannot be written.
+    checkpoint cannot be written, or another process trains in the folder.
     """
     folder = Path(out)
     with process_group(config.loop.device) as group, contextlib.ExitStack() as stack:
+        if group.is_first:
+            stack.enter_context(held(folder))
         run = prepare(config, folder, group, resume=resume)
         if run.replay is not None:
             stack.callback(run.replay.close)

@@ -2,17 +2,23 @@ import json
 
 import faiss
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from sklearn.manifold import trustworthiness as reference
 
 from cladescope.analysis.maps.colours import taxon_colours
 from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
+from cladescope.analysis.maps.files import write_map
 from cladescope.analysis.maps.layout import Map, fit_map
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.quality import continuity, trustworthiness
+from cladescope.analysis.maps.run import COLUMNS, DrawnMap
+from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError
+from cladescope.files import PART
 from cladescope.index import neighbour_graph
+from cladescope.taxonomy import RANKS
 from tests.app.cli.command_line import fails, run  # noqa: F401 - fixtures
 
 
@@ -102,8 +108,12 @@ def test_a_drill_down_goes_into_the_largest_taxon_of_each_rank():
 def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, clades, tmp_path):  # noqa: F811
     run("embed", clades / "metadata.csv", "--store", tmp_path / "s", "--encoder", "pixels")
     out = tmp_path / "map"
+    killed = tmp_path / f"{PART}999999999-map"
+    killed.mkdir()
+    (killed / "map.png").write_bytes(b"half")
     ended = run("map", tmp_path / "s", "--out", out, "--place", tmp_path / "s", "--drill-down", "--json")
     assert ended.status == 0, ended.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["map", "s"], "what a killed job left is gone"
     assert {
         "coordinates.parquet",
         "placed.parquet",
@@ -125,6 +135,23 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
     assert "holds no map" in fails("map", tmp_path / "s", "--onto", tmp_path, "--out", tmp_path / "b")
     assert "not empty" in fails("map", tmp_path / "s", "--out", out)
     assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
+
+
+def test_a_map_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
+    columns = {name: [f"{name}{row}" for row in range(12)] for name in (*COLUMNS, *RANKS)}
+    pictures = Pictures.of_table(clusters(each=3), pa.table(columns))
+    fitted = Map(pictures.vectors, pictures.vectors[:, :2], "umap", 5, {})
+    drawn = DrawnMap(
+        pictures=pictures, fitted=fitted, rank="class", neighbours=5, trustworthiness=(1.0, 0.0), continuity=(1.0, 0.0)
+    )
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("cladescope.analysis.maps.files.map_page", full)
+    with pytest.raises(InputError, match="cannot write .*No space left"):
+        write_map(drawn, tmp_path / "map")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -11,7 +11,7 @@ import pytest
 
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.run import probe
-from cladescope.analysis.report.files import write_report
+from cladescope.analysis.report.files import check_report_folder, write_report
 from cladescope.analysis.report.methods import METHODS, OF_RANKS, OF_SHAPE, OF_TREES, OF_VARIANTS, method_name
 from cladescope.analysis.report.page import report_page
 from cladescope.analysis.report.result import RankCount, Report
@@ -21,6 +21,7 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
+from cladescope.files import PART
 from cladescope.index.store import Store
 from cladescope.phylogeny.newick import read_tree
 from cladescope.simulation.evolution import SimulationConfig, evolve
@@ -205,6 +206,17 @@ def test_a_clade_and_a_condition_are_said(store):
 def test_the_same_seed_gives_the_same_page(store):
     one, two = (report_page(make_report([store], ReportConfig(permutations=2))) for _ in range(2))
     assert one == two
+
+
+def test_a_report_that_was_killed_between_its_two_files_does_not_bar_the_next(tmp_path):
+    (tmp_path / "report.html").write_text("")
+    with pytest.raises(InputError, match=r"holds a report already \(report.html\)"):
+        check_report_folder(tmp_path)
+    (tmp_path / f"{PART}999999999-report.json").write_text("{}")
+    check_report_folder(tmp_path)
+    (tmp_path / "report.json").write_text("{}")
+    with pytest.raises(InputError, match=r"holds a report already \(report.json\)"):
+        check_report_folder(tmp_path)
 
 
 def test_what_cannot_be_reported_is_refused_in_one_line(run, fails, store, photos, tmp_path):  # noqa: F811

@@ -20,7 +20,7 @@ from cladescope.training.loop.checkpoint import Progress
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import encode_examples
 from cladescope.training.loop.logs import Log
-from cladescope.training.loop.run import prepare
+from cladescope.training.loop.run import held, prepare
 from cladescope.training.loop.train import train
 from tests.training.small_runs import OPEN_CLIP, card, curve, small, states
 
@@ -131,6 +131,16 @@ def test_a_folder_that_holds_a_run_is_left_alone(finished, clades):
     with pytest.raises(InputError, match="holds a run already: go on with --resume, or choose another folder"):
         train(small(clades), finished)
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
+
+
+def test_two_trainings_do_not_share_a_folder(clades, tmp_path):
+    folder = tmp_path / "run"
+    with held(folder), pytest.raises(StoreError, match="another job is writing to .*run: wait for it to end"):
+        train(small(clades), folder)
+    assert not folder.exists(), "nothing came of either"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file, expected a folder"):
+        train(small(clades), tmp_path / "file")
 
 
 def test_what_a_run_left_that_never_saved_is_not_taken_for_its_own(finished, clades, tmp_path):
