@@ -18,13 +18,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.build_index import build_index as build_index
     from cladescope.app.verbs.doctor import doctor as doctor
     from cladescope.app.verbs.embed import embed as embed
     from cladescope.app.verbs.evaluate import evaluate as evaluate
+    from cladescope.app.verbs.fit import fit as fit
     from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
     from cladescope.app.verbs.info import info as info
+    from cladescope.app.verbs.map import map as map
     from cladescope.app.verbs.predict import predict as predict
+    from cladescope.app.verbs.probe import probe as probe
+    from cladescope.app.verbs.report import report as report
     from cladescope.app.verbs.search import search as search
     from cladescope.app.verbs.simulate import simulate as simulate
     from cladescope.app.verbs.train import train as train
@@ -35,13 +40,18 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = (
+    "audit",
     "build_index",
     "doctor",
     "embed",
     "evaluate",
+    "fit",
     "import_vectors",
     "info",
+    "map",
     "predict",
+    "probe",
+    "report",
     "search",
     "simulate",
     "train",

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -30,13 +30,11 @@ def audit(
     Example: cladescope audit photos.store --out audit
     """
     from cladescope.analysis.audit.files import write_audit
-    from cladescope.analysis.audit.run import audit_store
-    from cladescope.index.store import Store
+    from cladescope.app.verbs import audit as verb
 
-    found = audit_store(
-        Store.open(store), split=split, against=None if against is None else Store.open(against), rank=rank,
-        within=within or None, where=where, limit=limit, seed=seed,
-    )  # fmt: skip
+    found = verb.audit(
+        store, split=split, against=against, rank=rank, within=clades(within), where=where, limit=limit, seed=seed
+    )
     files = write_audit(found, out)
     if json:
         print_json({"store": str(store), **found.summary, "files": [str(path) for path in files]})

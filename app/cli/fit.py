@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WithinOption
+from cladescope.app.cli.options import JsonOption, StoreArgument, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from cladescope.analysis.classify.fit import Fitted
+    from cladescope.app.verbs.fit import Weight
 
 
 class MethodName(StrEnum):
@@ -62,22 +63,18 @@ def fit(
 
     Example: cladescope fit photos.store --rank species --out species.safetensors
     """
-    from cladescope.analysis.classify.classifier_file import check_free, save_classifier
-    from cladescope.analysis.classify.confidence_figures import write_confidence_figures
-    from cladescope.analysis.classify.fit import fit_store
-    from cladescope.index.store import Store
-
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
-    check_free(out)
-    fitted = fit_store(
-        Store.open(store), rank=rank or "species", labels=labels, within=within or None, method=method.value, shots=shots,
-        shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, seed=seed,
+    from cladescope.analysis.classify.confidence_figures import write_confidence_figures
+    from cladescope.app.verbs import fit as verb
+
+    fitted = verb.fit(
+        store, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots, shrinkage=kappa,
+        text_weight=weight, k=k, calibration=calibration, seed=seed, out=out,
     )  # fmt: skip
     for note in fitted.notes:
         say(note)
-    save_classifier(fitted.classifier, out)
     if figures is not None:
         title = f"{method.value} by {fitted.classifier.target}, {fitted.held_out:,} pictures held out"
         drawn = write_confidence_figures(fitted.calibrated.by_rank(), figures, title=title)
@@ -111,7 +108,7 @@ def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
     return rows
 
 
-def _number_or_auto(option: str, text: str) -> float | str:
+def _number_or_auto(option: str, text: str) -> "Weight":
     if text != "auto" and re.fullmatch(r"\d+(\.\d+)?", text) is None:
         raise typer.BadParameter(f"{option} is {text!r}: give a number from 0 on, or auto")
-    return text if text == "auto" else float(text)
+    return "auto" if text == "auto" else float(text)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -45,29 +45,21 @@ def map_(
 
     Example: cladescope map photos.store --color family --out map
     """
-    from cladescope.analysis.maps.files import place_store, write_map
-    from cladescope.analysis.maps.run import map_store
-    from cladescope.analysis.out_folder import check_out_folder
-    from cladescope.index.store import Store
-
-    check_out_folder(out)
     if onto is not None and (place is not None or drill_down):
         raise typer.BadParameter("--onto draws no map: leave out --place and --drill-down")
-    opened = Store.open(store)
+    from cladescope.app.verbs import map as verb
+
     if onto is not None:
-        pictures = place_store(opened, onto, out, within=within or None, where=where, limit=limit, seed=seed)
+        placed = verb.place_onto(store, onto, out=out, within=clades(within), where=where, limit=limit, seed=seed)
         if json:
-            print_json(
-                {"store": str(store), "map": str(onto), "placed": len(pictures), "left_out": pictures.n_left_out}
-            )
+            print_json({"store": str(store), "map": str(onto), "placed": len(placed), "left_out": placed.n_left_out})
         else:
-            say(f"{len(pictures):,} pictures placed: {out / 'placed.parquet'}")
+            say(f"{len(placed):,} pictures placed: {out / 'placed.parquet'}")
         return
-    drawn = map_store(
-        opened, color=color, method=method.value, dim=dim, neighbours=neighbours, within=within or None, where=where, limit=limit,
-        place=None if place is None else Store.open(place), seed=seed,
-    )  # fmt: skip
-    summary = write_map(drawn, out, drill_down_seed=seed if drill_down else None)
+    summary = verb.map(
+        store, color=color, method=method.value, dim=dim, neighbours=neighbours, seed=seed, within=clades(within),
+        where=where, limit=limit, place=place, drill_down=drill_down, out=out,
+    ).summary  # fmt: skip
     if json:
         print_json(summary)
         return

@@ -52,3 +52,8 @@ class PrecisionName(StrEnum):
     AUTO = "auto"
     FP32 = "fp32"
     BF16 = "bf16"
+
+
+def clades(within: list[str] | None) -> str | list[str] | None:
+    """What `--within` means: nothing, one clade, or a union of several."""
+    return within[0] if within is not None and len(within) == 1 else within or None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, WithinOption
+from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, WithinOption, clades
 from cladescope.app.cli.output import CsvTable, json_text, print_line, say
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Prediction
     from cladescope.analysis.classify.naming import Predictions
 
+CACHE, ENCODER = "~/.cache/cladescope/class-vectors", f"the store's, else {DEFAULT_ENCODER}"
 LONG = 10_000
 """Classes from which on their making is told."""
+BESIDE = ("score", "common_name", "species_epithet")
+"""Columns that do not name a taxon by themselves."""
 LISTED = 5
 """Broken pictures that are told one by one."""
 
@@ -71,14 +74,9 @@ def predict(
     ] = False,
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Only a store's rows under this condition.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
-    encoder: Annotated[
-        str | None, typer.Option(help="Encoder of the pictures.", show_default=f"the store's, else {DEFAULT_ENCODER}")
-    ] = None,
+    encoder: Annotated[str | None, typer.Option(help="Encoder of the pictures.", show_default=ENCODER)] = None,
     cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR", help="Where class vectors are kept.", show_default="~/.cache/cladescope/class-vectors"
-        ),
+        Path | None, typer.Option(metavar="DIR", help="Where class vectors are kept.", show_default=CACHE)
     ] = None,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
@@ -103,7 +101,7 @@ def predict(
     if where is not None and not (len(pictures) == 1 and is_store(pictures[0])):
         raise typer.BadParameter("--where is for a store")
     found = verb.predict(
-        pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=within, k=k, risk=risk,
+        pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
         calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, text_type=text_type, templates=templates, where=where,
         limit=limit, encoder=encoder, cache=cache, progress=_tell,
     )  # fmt: skip
@@ -146,10 +144,6 @@ def _show(name: str, found: "list[Prediction]") -> None:
     """A picture's answers as lines: score and name."""
     print_line(name.removeprefix(f"{Path.cwd()}/"))
     for row in found:
-        values = [
-            value
-            for column, value in row.items()
-            if column not in ("score", "common_name", "species_epithet") and value
-        ]
+        values = [value for column, value in row.items() if column not in BESIDE and value]
         common = f" ({row['common_name']})" if row.get("common_name") else ""
         print_line(f"  {row['score']:.4f}  {values[-1] if values else 'not known'}{common}")

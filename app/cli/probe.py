@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
@@ -33,24 +33,18 @@ def probe(
 
     Example: cladescope probe photos.store --out probes
     """
-    from cladescope.analysis.probes.files import write_probes
-    from cladescope.analysis.probes.stores import probe_stores
-    from cladescope.index.store import Store
-    from cladescope.phylogeny.newick import read_tree
-
     if curve and not compare:
         raise typer.BadParameter("--curve is of several stores: give --compare")
-    phylogeny = None if tree is None else read_tree(tree)
-    stores = [Store.open(path) for path in (store, *(compare or []))]
-    probed = probe_stores(
-        stores, tree=phylogeny, variant=variant, within=within or None, where=where, sample=sample, n_permutations=permutations,
-        seed=seed,
+    from cladescope.app.verbs import probe as verb
+
+    probed = verb.probe(
+        store, compare=compare or (), curve=curve, tree=tree, variant=variant, within=clades(within), where=where,
+        sample=sample, permutations=permutations, seed=seed, out=out,
     )  # fmt: skip
     reports, found = probed.reports, probed.differences
     if compare:
         n, totals = len(probed.pictures[0]), " and ".join(f"{total:,}" for total in probed.totals)
         say(f"{n:,} pictures are in every store, of {totals}")
-    write_probes(probed, out, curve=curve)
     if json:
         print_json(probed.to_dict())
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption
+from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_line, say
 
 
@@ -35,18 +35,14 @@ def report(
 
     Example: cladescope report photos.store --compare other.store --out report
     """
-    from cladescope.analysis.report.files import check_report_folder, write_report
-    from cladescope.analysis.report.run import ReportConfig, make_report
-    from cladescope.index.store import Store
-    from cladescope.phylogeny.newick import read_tree
+    from cladescope.analysis.report.files import document
+    from cladescope.app.verbs import report as verb
 
-    check_report_folder(out)
-    config = ReportConfig(
-        within=within or None, where=where, variant=variant, tree=None if tree is None else read_tree(tree), sample=sample,
-        permutations=permutations, map_sample=map_sample if draw_map else 0, color=color, seed=seed,
+    made = verb.report(
+        store, compare=compare or (), tree=tree, variant=variant, within=clades(within), where=where, draw_map=draw_map,
+        map_sample=map_sample, color=color, sample=sample, permutations=permutations, seed=seed, out=out,
     )  # fmt: skip
-    stores = [Store.open(path) for path in (store, *(compare or []))]
-    found = write_report(make_report(stores, config), out)
+    found = document(made)
     if json:
         print_json(found)
         return

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, StoreArgument, WhereOption, WithinOption
+from cladescope.app.cli.options import (
+    CsvOption,
+    JsonOption,
+    SafeCsvOption,
+    StoreArgument,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table, say
 from cladescope.index.defaults import K
 from cladescope.schema import shown_names
@@ -58,7 +66,9 @@ def search(
     from cladescope.app.verbs.given import opened
 
     held = opened(store)
-    answer = verb.search(held, images, text=text, image_id=image_id, k=k, within=within, where=where, exact=exact)
+    answer = verb.search(
+        held, images, text=text, image_id=image_id, k=k, within=clades(within), where=where, exact=exact
+    )
     document = answer.to_dict()
     if json:
         query = {
@@ -66,7 +76,7 @@ def search(
             "text": text,
             "id": image_id,
             "k": k,
-            "within": within,
+            "within": clades(within),
             "where": where,
         }
         print_json({"store": str(store), "query": query, **document})

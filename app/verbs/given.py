@@ -10,6 +10,8 @@ from PIL import Image
 
 from cladescope.embedding.given import AnyPicture
 from cladescope.paths import local_path
+from cladescope.phylogeny.newick import read_tree
+from cladescope.phylogeny.tree import Tree
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
@@ -36,6 +38,17 @@ def is_store(place: object) -> bool:
     return not isinstance(place, bytes | Image.Image | np.ndarray | Sequence)
 
 
+def stores_of(stores: AnyStore | Sequence[AnyStore]) -> "list[Store]":
+    """One store or several, opened. Raises as `opened`."""
+    several = stores if isinstance(stores, list | tuple) else [stores]
+    return [opened(store) for store in several]
+
+
+def tree_of(tree: str | Path | Tree | None) -> Tree | None:
+    """A phylogeny, or the one in a file of Newick or Nexus. Raises InputError where the file holds none."""
+    return tree if tree is None or isinstance(tree, Tree) else read_tree(local_path(tree))
+
+
 def pictures_of(given: AnyPicture | Sequence[AnyPicture]) -> list[AnyPicture]:
     """One picture or several as a list; an array of four axes is several pictures.
 
@@ -48,7 +61,7 @@ def pictures_of(given: AnyPicture | Sequence[AnyPicture]) -> list[AnyPicture]:
 
 
 def clades_of(within: str | Sequence[str] | None) -> tuple[str, ...]:
-    """One clade or several, a union; none for None.
+    """One clade or several, a union, as a tuple; none for None.
 
     >>> clades_of("Aves"), clades_of(["Aves", "Insecta"]), clades_of(None)
     (('Aves',), ('Aves', 'Insecta'), ())

@@ -1,0 +1,60 @@
+"""A classifier learnt from labelled pictures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from cladescope.analysis.classify.classifier_file import check_free, save_classifier
+from cladescope.analysis.classify.fit import Fitted, fit_store
+from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+
+Method = Literal["simpleshot", "prototypes", "logistic", "ridge", "knn"]
+Weight = float | Literal["auto"]
+
+
+def fit(
+    store: AnyStore,
+    *,
+    rank: str | None = None,
+    labels: str | Path | Mapping[str, str] | None = None,
+    within: str | Sequence[str] | None = None,
+    method: Method = "simpleshot",
+    shots: int | None = None,
+    shrinkage: Weight = 0.0,
+    text_weight: Weight = 0.0,
+    k: int = 5,
+    calibration: float = 0.2,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> Fitted:
+    """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
+
+    It learns the taxa of a `rank` (species, if not given) or `labels`: a CSV of pictures and labels, or a label for each
+    `image_id`. `within` keeps a clade or a union of several; `shots` at most so many pictures a class, drawn with the `seed`.
+    `shrinkage` is in pseudo-pictures by which a class leans on the taxon above it, `text_weight` how much the names of
+    classes count beside their pictures, and "auto" lets the pictures choose. `k` neighbours vote with `knn`. The share
+    `calibration` of each class is held out, so that probabilities hold and accuracy can be told.
+
+    Returns the `classifier` and what the held-out pictures say of it.
+
+    Raises TaxonError for an unknown rank or clade; InputError for fewer than two classes, labels or numbers that cannot be
+    used, or an `out` that is there already; EncoderError for a text weight where the encoder has no text side.
+
+    >>> import cladescope
+    >>> fitted = cladescope.fit("photos.store", rank="genus", out="genus.safetensors")      # doctest: +SKIP
+    >>> fitted.accuracy, fitted.accuracy_interval                                           # doctest: +SKIP
+    """
+    if rank is not None and labels is not None:
+        raise InputError("give one of rank and labels")
+    file = None if out is None else local_path(out)
+    if file is not None:
+        check_free(file)
+    fitted = fit_store(
+        opened(store), rank=rank or "species", labels=labels, within=within or None, method=method, shots=shots,
+        shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, seed=seed,
+    )  # fmt: skip
+    if file is not None:
+        save_classifier(fitted.classifier, file)
+    return fitted

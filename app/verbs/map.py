@@ -1,0 +1,84 @@
+"""The vectors of a store as points."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from cladescope.analysis.maps.files import place_store, write_map
+from cladescope.analysis.maps.run import DrawnMap, map_store
+from cladescope.analysis.out_folder import check_out_folder
+from cladescope.analysis.pictures import Pictures
+from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+
+Method = Literal["umap", "tsne"]
+
+
+def map(
+    store: AnyStore,
+    *,
+    color: str = "order",
+    method: Method = "umap",
+    dim: int = 2,
+    neighbours: int = 15,
+    seed: int = 0,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+    place: AnyStore | None = None,
+    drill_down: bool = False,
+    out: str | Path | None = None,
+) -> DrawnMap:
+    """Lay out the pictures of a store: near on the map, near for the encoder.
+
+    `color` is the rank by which figures are coloured; `dim` is 2 or 3; `neighbours` are those of UMAP's graph. `within` keeps
+    a clade or a union of several, `where` the rows under a condition in SQL, `limit` so many of them, drawn with the `seed`.
+    `place` is a store of the same encoder whose pictures are placed on the map too. `out` is a new folder for coordinates,
+    figures and an offline page; with `drill_down` it gets maps rank by rank into the largest taxon as well.
+
+    Returns the pictures, their `points` of shape (n, dim), and how far these can be trusted.
+
+    Raises InputError for a rank, condition or number that is none, for too few pictures, and for a folder that is not empty;
+    TaxonError for an unknown clade; StoreError where `place` is of another encoder.
+
+    >>> import cladescope
+    >>> drawn = cladescope.map("photos.store", color="family", out="map")                   # doctest: +SKIP
+    >>> drawn.points, drawn.pictures.labels("family"), drawn.trustworthiness                # doctest: +SKIP
+    """
+    if drill_down and out is None:
+        raise InputError("drill_down draws figures: give a folder `out`")
+    folder = None if out is None else local_path(out)
+    if folder is not None:
+        check_out_folder(folder)
+    drawn = map_store(
+        opened(store), color=color, method=method, dim=dim, neighbours=neighbours, within=within or None,
+        where=where, limit=limit, place=None if place is None else opened(place), seed=seed,
+    )  # fmt: skip
+    if folder is not None:
+        write_map(drawn, folder, drill_down_seed=seed if drill_down else None)
+    return drawn
+
+
+def place_onto(
+    store: AnyStore,
+    onto: str | Path,
+    *,
+    out: str | Path,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+) -> Pictures:
+    """Place a store's pictures on the map that was drawn in the folder `onto`: placed.parquet in the new folder `out`.
+
+    Returns the pictures, chosen as in `map`. Raises InputError where `onto` holds no map or `out` is not empty, StoreError
+    where the map is of another encoder.
+
+    >>> place_onto("new.store", "map", out="placed")      # doctest: +SKIP
+    """
+    folder = local_path(out)
+    check_out_folder(folder)
+    return place_store(
+        opened(store), local_path(onto), folder, within=within or None, where=where, limit=limit, seed=seed
+    )

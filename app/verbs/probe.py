@@ -1,0 +1,53 @@
+"""What has an encoder learnt of the tree of life?"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cladescope.analysis.probes.files import write_probes
+from cladescope.analysis.probes.stores import ProbedStores, probe_stores
+from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+from cladescope.phylogeny.tree import Tree
+
+
+def probe(
+    store: AnyStore,
+    *,
+    compare: AnyStore | Sequence[AnyStore] = (),
+    curve: bool = False,
+    tree: str | Path | Tree | None = None,
+    variant: str | None = None,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    sample: int = 5000,
+    permutations: int = 200,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> ProbedStores:
+    """Measure how a store's vectors follow the tree of life, with intervals and null models.
+
+    `compare` are other encoders' stores of the same pictures: all are measured on the pictures that all hold, and the
+    differences from the first are paired. `tree` is a phylogeny (Newick or Nexus) to hold the vectors against, `variant` a
+    column of two values such as sex. `within` keeps a clade or a union of several, `where` the rows under a condition in SQL.
+    At most `sample` pictures are asked for their neighbours; labels are permuted `permutations` times. `out` is a folder for
+    the numbers as JSON, and with `curve` for a figure of each probe along the stores.
+
+    Returns a report a store and the differences.
+
+    Raises InputError for a column, condition or tree that is none, and for too few pictures; TaxonError for an unknown clade;
+    StoreError where a store or the folder cannot be read or written.
+
+    >>> import cladescope
+    >>> probed = cladescope.probe("photos.store", compare="other.store")                    # doctest: +SKIP
+    >>> [(one.probe, one.rank, one.value) for one in probed.reports[0].results]             # doctest: +SKIP
+    """
+    if curve and not stores_of(compare):
+        raise InputError("curve is of several stores: give compare")
+    probed = probe_stores(
+        [opened(store), *stores_of(compare)], tree=tree_of(tree), variant=variant, within=within or None,
+        where=where, sample=sample, n_permutations=permutations, seed=seed,
+    )  # fmt: skip
+    if out is not None:
+        write_probes(probed, local_path(out), curve=curve)
+    return probed

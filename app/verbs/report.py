@@ -1,0 +1,54 @@
+"""What an encoder has learnt, as one page with figures, tables and what they mean."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cladescope.analysis.report.files import check_report_folder, write_report
+from cladescope.analysis.report.result import Report
+from cladescope.analysis.report.run import ReportConfig, make_report
+from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of
+from cladescope.paths import local_path
+from cladescope.phylogeny.tree import Tree
+
+
+def report(
+    store: AnyStore,
+    *,
+    compare: AnyStore | Sequence[AnyStore] = (),
+    tree: str | Path | Tree | None = None,
+    variant: str | None = None,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    draw_map: bool = True,
+    map_sample: int = 2000,
+    color: str | None = None,
+    sample: int = 5000,
+    permutations: int = 200,
+    seed: int = 0,
+    out: str | Path | None = None,
+) -> Report:
+    """Probe a store, compare it with others, draw maps, and put it all and what it means on one page that opens offline.
+
+    The page and its numbers as JSON go to the folder `out`. What is measured is told by the options, which are those of
+    `probe`; with `draw_map` at most `map_sample` pictures stand on a map of each store, coloured by the rank `color` or the
+    narrowest that 12 colours mostly cover.
+
+    Returns everything that the page shows; `analysis.report.files.document` makes plain values of it.
+
+    Raises as `probe`, and InputError where `out` holds a report already.
+
+    >>> import cladescope
+    >>> cladescope.report("photos.store", out="report").n_images      # doctest: +SKIP
+    600
+    """
+    folder = None if out is None else local_path(out)
+    if folder is not None:
+        check_report_folder(folder)
+    config = ReportConfig(
+        within=within or None, where=where, variant=variant, tree=tree_of(tree), sample=sample,
+        permutations=permutations, map_sample=map_sample if draw_map else 0, color=color, seed=seed,
+    )  # fmt: skip
+    made = make_report([opened(store), *stores_of(compare)], config)
+    if folder is not None:
+        write_report(made, folder)
+    return made
