@@ -1,8 +1,13 @@
-"""What a search gives back: hits, best first, and the taxon that they agree on."""
+"""What a search is asked, and what it gives back: hits, best first, and the taxon that they agree on."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypedDict
 
+import numpy as np
+from jaxtyping import Float
+
+from cladescope.embedding.given import AnyPicture
 from cladescope.index.consensus import Consensus
 from cladescope.taxonomy import RANKS, Taxon
 
@@ -34,6 +39,19 @@ class Hit:
         }
         lineage = None if self.taxon is None else str(self.taxon)
         return {**own, "lineage": lineage, **ranks, "common_name": self.common_name, **self.extra}
+
+
+class Query(TypedDict, total=False):
+    """What may be asked of a store; `Searcher.search` tells what each word means."""
+
+    images: Sequence[AnyPicture]
+    text: str | None
+    image_id: str | None
+    vector: Float[np.ndarray, " d"] | None
+    k: int
+    within: str | Sequence[str] | None
+    where: str | None
+    exact: bool
 
 
 @dataclass(frozen=True, slots=True)

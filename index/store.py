@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 from uuid import uuid4
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index import failure_notes, identity, ledger, tables
 from cladescope.index.files import disk_errors, locked
-from cladescope.index.hits import SearchResult
+from cladescope.index.hits import Query, SearchResult
 from cladescope.index.store_reader import StoreReader
 from cladescope.index.tables import reading
 from cladescope.paths import local_path
@@ -256,7 +256,7 @@ class Store(StoreReader):
             "runs": self.runs.select(["started", "verb", "source", "status"]).sort_by("started").to_pylist(),
         }
 
-    def search(self, **query: Any) -> SearchResult:
+    def search(self, **query: Unpack[Query]) -> SearchResult:
         """The pictures nearest to a query: `Searcher.search`, which tells what a query may be."""
         from cladescope.index.searcher import Searcher  # stands above the store, and loads FAISS
 
