@@ -1,21 +1,16 @@
 """Encoded bytes to the right pixels: upright, three colours, eight bits.
 
-`decode` takes a file's bytes, `upright_rgb` pixels that are in memory already. Which files a source has, how they are read and what an encoder
-wants of the pixels is said elsewhere (`cladescope.embedding.transform`). Nothing here is global: no opener is
-registered and no warning filter or limit of Pillow is changed, so that threads may decode at the same time.
+`decode` takes a file's bytes, `upright_rgb` pixels that are in memory already. Which files a source has, how they are read
+and what an encoder wants of the pixels is said elsewhere (`cladescope.embedding.transform`). Nothing here is global: no
+opener is registered and no warning filter or limit of Pillow is changed, so that threads may decode at the same time.
 """
 
-import logging
 import struct
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 
-import numpy as np
-from jaxtyping import UInt8
-from PIL import ExifTags, Image, ImageCms, TiffTags
+from PIL import Image
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -27,9 +22,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
+from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned
+from cladescope.embedding.damage import damage_refused
 from cladescope.errors import InputError, PictureError
-
-logger = logging.getLogger(__name__)
 
 MAX_PIXELS = 178_956_970
 """Most pixels (width times height) that are decoded: 0.7 GB in memory, enough for a 150-megapixel camera, and
@@ -66,38 +61,6 @@ _MAGIC = (
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
 )
-
-# What Pillow and pillow_heif raise on damaged data: their parsers index, unpack, divide by and assert on what
-# they read, and name the error after the accident. Warning is there for callers who make errors of warnings.
-_DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    Image.DecompressionBombError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    Warning,
-    struct.error,
-    zlib.error,
-)
-
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-_TIFF_TAG = {tag.name: number for number, tag in TiffTags.TAGS_V2.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +114,21 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     limit = MAX_PIXELS_GIF_TIFF if kind in ("GIF", "TIFF") else MAX_PIXELS
     if kind == "GIF":
         _check_size(_gif_size(data), limit)
-    with _damage_refused(kind, data):
+    with damage_refused(kind, data):
         image = _OPENERS[kind](BytesIO(data))
     _check_size(image.size, limit)
     if isinstance(image, TiffImageFile):
         _check_tiff(image)
     size = image.size
-    with _damage_refused(kind, data):
+    with damage_refused(kind, data):
         if min_side is not None and kind == "JPEG":
             image.draft(None, (2 * min_side, 2 * min_side))
         image.load()
         if kind != "JPEG":  # some headers give another size than the pixels have
             size = image.size
             _check_size(size, limit)
-        orientation = _orientation(image)
-        upright = _to_rgb(image)
-        if orientation in _UPRIGHT:
-            upright = upright.transpose(_UPRIGHT[orientation])
+        orientation = orientation_of(image)
+        upright = turned(to_rgb(image), orientation)
     width, height = reversed(size) if orientation in (5, 6, 7, 8) else size
     return Picture(upright, width, height)
 
@@ -182,12 +143,10 @@ def upright_rgb(image: Image.Image) -> Picture:
     (255, 255, 255)
     """
     _check_size(image.size, MAX_PIXELS)
-    with _damage_refused("picture", b""):
+    with damage_refused("picture", b""):
         image.load()
-        orientation = _orientation(image)
-        upright = _to_rgb(image)
-        if orientation in _UPRIGHT:
-            upright = upright.transpose(_UPRIGHT[orientation])
+        orientation = orientation_of(image)
+        upright = turned(to_rgb(image), orientation)
     return Picture(upright, *upright.size)
 
 
@@ -244,106 +203,6 @@ def _gif_size(data: bytes) -> tuple[int, int]:
 
 def _check_tiff(image: TiffImageFile) -> None:
     """Refuse a TIFF whose first page is only a preview, as in the raw files of many cameras."""
-    kind = image.tag_v2.get(_TIFF_TAG["NewSubfileType"], 0)
+    kind = image.tag_v2.get(TIFF_TAG["NewSubfileType"], 0)
     if isinstance(kind, int) and kind & 1:
         raise PictureError("TIFF that starts with a reduced preview (a raw file?): export it as JPEG or TIFF")
-
-
-@contextmanager
-def _damage_refused(kind: str, data: bytes) -> Iterator[None]:
-    """Turn what the decoders raise on damaged data into a PictureError that says so."""
-    try:
-        yield
-    except PictureError:
-        raise
-    except _DAMAGE as error:
-        text = " ".join(str(error).split())[:160] or type(error).__name__
-        if isinstance(error, MemoryError):
-            reason = f"not enough memory to decode this {kind}"
-        elif isinstance(error, Image.DecompressionBombError):
-            reason = f"too large: {text}"
-        elif _ends_early(kind, data) or any(sign in text.lower() for sign in ("truncated", "end of file")):
-            reason = f"truncated: the {kind} data ends early ({text})"
-        else:
-            reason = f"cannot be decoded: {kind} data damaged or of a kind that is not read ({text})"
-        raise PictureError(reason) from error
-
-
-def _ends_early(kind: str, data: bytes) -> bool:
-    """Whether the data stops before what it announces, or lacks the mark that ends a file of this kind."""
-    if kind == "WebP":
-        return int.from_bytes(data[4:8], "little") + 8 > len(data)
-    if kind in ("HEIF", "AVIF"):
-        at = 0
-        while at < len(data) and (length := int.from_bytes(data[at : at + 4], "big")) >= 8:
-            at += length
-        return at > len(data)
-    mark = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}.get(kind)
-    return mark is not None and mark not in data
-
-
-def _orientation(image: Image.Image) -> int:
-    """EXIF orientation of a loaded picture, 1 to 8; TIFF and HEIF were turned upright by their decoders."""
-    try:
-        value = image.getexif().get(ExifTags.Base.Orientation, 1)
-    except _DAMAGE as error:
-        logger.debug("EXIF cannot be read, taken as upright: %s", error)
-        return 1
-    return value if isinstance(value, int) and value in _UPRIGHT else 1
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """Pixels of a loaded picture of any mode as RGB."""
-    mode = image.mode
-    if mode.startswith("I") or mode == "F":
-        return Image.fromarray(_grey_of_deep(image)).convert("RGB")
-    if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        paper = Image.new("RGB", image.size, "white")
-        paper.paste(rgba, mask=rgba.getchannel("A"))
-        return paper
-    if mode == "CMYK":
-        return _rgb_of_cmyk(image)
-    return image if mode == "RGB" else image.convert("RGB")
-
-
-def _grey_of_deep(image: Image.Image) -> UInt8[np.ndarray, "h w"]:
-    """Eight-bit grey of a picture with one channel of 12, 16 or 32 bits, by the rules of `decode`."""
-    values = np.asarray(image)
-    tags = image.tag_v2 if isinstance(image, TiffImageFile) else {}
-    white_is_zero = tags.get(_TIFF_TAG["PhotometricInterpretation"]) == 0
-    low, high = values.min(), values.max()
-    if image.mode == "F":
-        if not (low >= 0 and high <= 1):  # also true of NaN
-            raise PictureError(f"floats from {low:g} to {high:g}: expected 0 to 1, rescale them first")
-        grey: UInt8[np.ndarray, "h w"] = np.rint(values * 255).astype(np.uint8)
-        return 255 - grey if white_is_zero else grey
-    if low < 0 or high > 65535:
-        raise PictureError(f"integers from {low} to {high}: expected 0 to 65535, rescale them first")
-    if image.mode == "I":
-        top = 255 if high <= 255 else 65535
-    else:
-        top = 4095 if tags.get(_TIFF_TAG["BitsPerSample"]) == (12,) else 65535
-    steps = np.arange(65536)
-    table: UInt8[np.ndarray, " steps"] = np.minimum((steps * 255 + top // 2) // top, 255).astype(np.uint8)
-    if white_is_zero:
-        table = 255 - table
-    if isinstance(image.info.get("transparency"), int):
-        table[image.info["transparency"]] = 255
-    scaled: UInt8[np.ndarray, "h w"] = table[values.astype(np.uint16)]
-    return scaled
-
-
-def _rgb_of_cmyk(image: Image.Image) -> Image.Image:
-    """CMYK to sRGB by the embedded profile, plainly where there is none or none that works."""
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            inks = ImageCms.ImageCmsProfile(BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, inks, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, *_DAMAGE) as error:
-            logger.debug("colour profile cannot be used, CMYK converted plainly: %s", error)
-        else:
-            assert converted is not None
-            return converted
-    return image.convert("RGB")

@@ -6,13 +6,10 @@ again does the rest and no more. The store is reached through `Sink`, because th
 """
 
 import logging
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -22,6 +19,7 @@ from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.known import Checked, KnownPictures
 from cladescope.embedding.prepare import Failure
+from cladescope.embedding.summary import EmbedSummary, Progress, gist
 from cladescope.embedding.tables import failures_table
 
 logger = logging.getLogger(__name__)
@@ -50,72 +48,6 @@ class Sink(Protocol):
 
     def write(self, images: pa.Table, failures: pa.Table) -> None:
         """Append pictures, and note failures in place of earlier notes about the same records."""
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a job is."""
-
-    done: int
-    """Records that came to an end: embedded, already stored or failed."""
-    total: int | None
-    """Records of the source, where known."""
-    embedded: int
-    failed: int
-    seconds: float
-
-    @property
-    def rate(self) -> float:
-        """Pictures embedded a second."""
-        return self.embedded / self.seconds if self.seconds > 0 else 0.0
-
-    @property
-    def eta(self) -> float | None:
-        """Seconds still to go at the rate so far; None where the total is unknown or nothing came yet."""
-        if self.total is None or not self.done or not self.seconds:
-            return None
-        return (self.total - self.done) * self.seconds / self.done
-
-
-@dataclass(kw_only=True)
-class EmbedSummary:
-    """What a job did."""
-
-    records: int = 0
-    embedded: int = 0
-    """New rows in `images`."""
-    reused: int = 0
-    """Of these, rows whose content was known, so that it was not encoded again."""
-    respelt: int = 0
-    """Of the new rows, those in which the name of a taxon is spelt otherwise than in the source."""
-    renamed: dict[str, str] = field(default_factory=dict)
-    """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
-    already_stored: int = 0
-    failed: int = 0
-    failures_by_reason: Counter[str] = field(default_factory=Counter)
-    """Failures by stage and reason, the reason without its figures."""
-    seconds: float = 0.0
-    encode_seconds: float = 0.0
-    """Time spent inside the encoder."""
-    stopped: bool = False
-    """Whether the job was asked to stop before the source's end."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The summary as plain values for JSON, with the speed."""
-        rate = self.embedded / self.seconds if self.seconds else 0.0
-        return {
-            "records": self.records,
-            "embedded": self.embedded,
-            "reused": self.reused,
-            "respelt": self.respelt,
-            "renamed": self.renamed,
-            "already_stored": self.already_stored,
-            "failed": self.failed,
-            "failures": dict(self.failures_by_reason.most_common()),
-            "seconds": round(self.seconds, 3),
-            "encode_seconds": round(self.encode_seconds, 3),
-            "pictures_per_second": round(rate, 1),
-        }
 
 
 class StoredJob:
@@ -188,17 +120,3 @@ class StoredJob:
         if self._progress is not None:
             done = summary.embedded + summary.already_stored + summary.failed
             self._progress(Progress(done, self._total, summary.embedded, summary.failed, summary.seconds))
-
-
-def gist(reason: str, uri: str) -> str:
-    """A reason without its particulars, so that equal reasons can be counted.
-
-    >>> gist("no permission to read /a.jpg", "/a.jpg"), gist("empty file: 0 bytes", "/a.jpg")
-    ('no permission to read', 'empty file')
-    >>> gist("1 x 9000 pixels: too thin (one side is over 50 times the other)", "/a.png")
-    'too thin'
-    """
-    found, _, judgement = reason.replace(uri, "").partition(":")
-    if judgement and found[0].isdigit():
-        found = judgement.partition("(")[0]
-    return re.sub(r"'[^']*'|(?<![\w-])\d+", "…", found).strip()

@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, EncodedBatch, encoded
 from cladescope.embedding.encoder import Encoder
-from cladescope.embedding.job import EmbedSummary, Progress, Sink, StoredJob
+from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, Source
+from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.tables import images_table
 from cladescope.errors import EncoderError, InputError
 

@@ -11,11 +11,12 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float16, Int
 
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
-from cladescope.embedding.job import EmbedSummary, Progress, StoredJob
+from cladescope.embedding.job import StoredJob
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.rows import read_columns
 from cladescope.embedding.sources.vector_file import VectorFile, open_vectors
+from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.tables import table_of_columns
 from cladescope.errors import InputError
 from cladescope.index.store import Store

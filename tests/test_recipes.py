@@ -22,8 +22,8 @@ from cladescope.analysis.report.methods import METHODS, method_name
 from cladescope.app.cli import app, group
 from cladescope.embedding import encoder as encoders
 from cladescope.embedding import sources
-from cladescope.embedding.columns import clean_labels, is_respelt
 from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.index.store import Store
@@ -58,7 +58,7 @@ def test_every_file_that_a_recipe_names_is_there(path):
     [
         ("embedding.encoder", "KINDS Encoder EncoderCard"),
         ("embedding.records", "Source Record"),
-        ("embedding.columns", "clean_labels is_respelt"),
+        ("embedding.labels", "clean_labels is_respelt"),
         ("embedding.sources", "KINDS open_source"),
         ("analysis.classify.linear_models", "LINEAR_MODELS"),
         ("analysis.classify.fitting", "METHODS fit_classes"),

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Entry, Task, task_of
-from cladescope.embedding.columns import clean_labels, plan_columns
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.labels import clean_labels
 from cladescope.embedding.sources import delimited
 from cladescope.embedding.sources.folder import FolderSource
 from cladescope.errors import InputError

@@ -8,7 +8,8 @@ from posixpath import basename
 import pyarrow as pa
 from fsspec.utils import glob_translate
 
-from cladescope.embedding.columns import clean_labels, is_respelt, is_url
+from cladescope.embedding.columns import is_url
+from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, Found, Walk, counted
 from cladescope.errors import InputError

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int
 
-from cladescope.embedding.columns import ColumnPlan, clean_labels, clean_text, is_respelt
+from cladescope.embedding.columns import ColumnPlan
+from cladescope.embedding.labels import clean_labels, clean_text, is_respelt
 from cladescope.taxonomy import RANKS
 
 _WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from cladescope.embedding.columns import clean_labels, is_respelt, plan_columns
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.locations import open_location
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES

@@ -167,7 +167,7 @@ def test_a_picture_that_does_not_fit_in_memory_is_refused(monkeypatch: pytest.Mo
     def fail(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(decode_module, "_to_rgb", fail)
+    monkeypatch.setattr(decode_module, "to_rgb", fail)
     assert_refused(encode(patches(), "PNG"), "not enough memory to decode this PNG")
 
 
@@ -175,7 +175,7 @@ def test_an_interrupt_is_not_taken_for_damage(monkeypatch: pytest.MonkeyPatch) -
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(decode_module, "_to_rgb", fail)
+    monkeypatch.setattr(decode_module, "to_rgb", fail)
     with pytest.raises(KeyboardInterrupt):
         decode(encode(patches(), "PNG"))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int
 
-from cladescope.embedding.columns import clean_labels
+from cladescope.embedding.labels import clean_labels
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.gaps import agree

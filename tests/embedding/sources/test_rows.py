@@ -4,7 +4,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding.columns import clean_labels, is_respelt, plan_columns
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.sources.rows import read_columns, read_rows
 
 VALUES = st.sampled_from(

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding.columns import clean_labels
+from cladescope.embedding.labels import clean_labels
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source

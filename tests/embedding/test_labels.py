@@ -1,0 +1,126 @@
+"""What the raw labels of a row become."""
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.labels import NULL_NAMES, clean_labels, is_respelt
+from cladescope.embedding.sources.rows import read_rows
+from cladescope.schema import OPTIONAL_FIELDS
+from cladescope.taxonomy import RANKS
+from tests.conftest import SHARED_DATA
+
+REAL_VECTORS = SHARED_DATA / "vectors/bioclip2_tol200m_1030.parquet"
+
+
+@pytest.mark.skipif(not REAL_VECTORS.is_file(), reason="../shared/data is not there")
+def test_the_real_treeoflife_table_gives_its_own_labels_back() -> None:
+    table = pq.read_table(REAL_VECTORS)
+    head = {"identifier": table["identifier"].to_pylist()}
+    plan = plan_columns(table.schema, head, apart=("emb",), needs_picture=False)
+    rows = [row for batch in table.to_batches() for row in read_rows(batch, plan)]
+    raw = table.drop(["emb"]).to_pylist()
+    assert [row.image_id for row in rows] == [one["uuid"] for one in raw]
+    assert [row.labels.get("order") for row in rows] == [one["order"] for one in raw]
+    same = [row.labels.get("species") == one["species"] for row, one in zip(rows, raw, strict=True)]
+    assert all(equal for equal, one in zip(same, raw, strict=True) if one["species"])
+    assert {row.path for row in rows} >= {one["identifier"] for one in raw}
+
+
+@pytest.mark.parametrize(
+    "raw, species",
+    [
+        ({"genus": "Vanessa", "species": "Vanessa atalanta"}, "Vanessa atalanta"),
+        ({"genus": "Vanessa", "species": "atalanta"}, "Vanessa atalanta"),
+        ({"genus": "Vanessa", "species": "Vanessa_atalanta"}, "Vanessa atalanta"),
+        ({"genus": "Bufo", "species": "bufo"}, "Bufo bufo"),
+        (
+            {"genus": "Quercus", "species": "\N{MULTIPLICATION SIGN} hispanica"},
+            "Quercus \N{MULTIPLICATION SIGN} hispanica",
+        ),
+        ({"genus": "Platanthera", "species": "Habenaria lacera"}, "Habenaria lacera"),
+        ({"species": "Vanessa atalanta"}, "Vanessa atalanta"),
+        ({"genus": "Vanessa", "epithet": "atalanta"}, "Vanessa atalanta"),
+        ({"genus": "Vanessa", "species": "unknown", "epithet": "atalanta"}, "Vanessa atalanta"),
+        ({"genus": "Vanessa", "species": "Vanessa"}, None),
+        ({"species": "atalanta"}, None),
+        ({"genus": "Amanita", "species": "Amanita sp."}, None),
+        ({"genus": "Amanita", "species": "spp."}, None),
+        ({"genus": "Vanessa"}, None),
+    ],
+)
+def test_species_is_the_binomial_or_null(raw: dict[str, str | None], species: str | None) -> None:
+    assert clean_labels(raw).get("species") == species
+
+
+@pytest.mark.parametrize(
+    "scientific_name, species",
+    [
+        ("Vanessa atalanta", "Vanessa atalanta"),
+        ("Vanessa atalanta (Linnaeus, 1758)", "Vanessa atalanta"),
+        ("Anas platyrhynchos Linnaeus, 1758", "Anas platyrhynchos"),
+        ("Vochysia Aubl.", None),
+        ("Foo de Vries, 1900", None),
+        ("Canis lupus familiaris", None),
+        ("Amanita cf. muscaria", None),
+        ("Quercus \N{MULTIPLICATION SIGN} hispanica", None),
+        ("incertae sedis", None),
+        ("Lepidoptera", None),
+    ],
+)
+def test_a_scientific_name_gives_the_species_only_where_it_plainly_is_a_binomial(
+    scientific_name: str, species: str | None
+) -> None:
+    assert clean_labels({"scientific_name": scientific_name}).get("species") == species
+
+
+def test_a_scientific_name_of_another_genus_is_not_used() -> None:
+    raw = {"genus": "Platanthera", "scientific_name": "Habenaria lacera (Michx.) R.Br."}
+    assert clean_labels(raw) == {"genus": "Platanthera"}
+
+
+@given(st.sampled_from(sorted(NULL_NAMES)), st.sampled_from(["lower", "upper", "title"]), st.sampled_from(RANKS))
+def test_unknown_ranks_are_null_in_any_case(word: str, case: str, rank: str) -> None:
+    assert clean_labels({rank: f" {getattr(word, case)()} "}) == {}
+
+
+@given(st.dictionaries(st.sampled_from([*RANKS, "epithet", "scientific_name", "common_name"]), st.text(max_size=30)))
+def test_cleaning_twice_changes_nothing_and_a_species_has_two_words(raw: dict[str, str | None]) -> None:
+    once = clean_labels(raw)
+    assert clean_labels(once) == once
+    assert " " in once.get("species", "two words")
+    assert all(value == value.strip() and value.lower() not in NULL_NAMES for value in once.values())
+
+
+@pytest.mark.parametrize(
+    "raw, labels, respelt",
+    [
+        ({"genus": "parus", "species": "major"}, {"genus": "Parus", "species": "Parus major"}, True),
+        ({"genus": "Parus", "species": "MAJOR"}, {"genus": "Parus", "species": "Parus major"}, True),
+        ({"genus": "Parus", "epithet": "major"}, {"genus": "Parus", "species": "Parus major"}, False),
+        ({"species": "Parus\u00a0major"}, {"species": "Parus major"}, True),
+        ({"species": " Parus  major "}, {"species": "Parus major"}, False),
+        ({"family": "Cafe\u0301idae"}, {"family": "Caf\u00e9idae"}, True),
+        ({"class": "Aves\u200b"}, {"class": "Aves"}, True),
+        ({"class": "\u200b"}, {}, False),
+        ({"species": "tobacco mosaic virus"}, {"species": "tobacco mosaic virus"}, False),
+        ({"common_name": "great\u00a0tit"}, {"common_name": "great tit"}, False),
+        (
+            {"genus": "Parus", "scientific_name": "Parus major L., 1758"},
+            {"genus": "Parus", "species": "Parus major"},
+            False,
+        ),
+    ],
+)
+def test_names_enter_in_one_spelling_and_a_changed_one_is_told(
+    raw: dict[str, str | None], labels: dict[str, str], respelt: bool
+) -> None:
+    assert clean_labels(raw) == labels
+    assert is_respelt(raw, labels) == respelt
+
+
+def test_a_licence_may_be_unknown_but_not_empty() -> None:
+    assert clean_labels({"licence": "unknown", "rights_holder": " ", "observation_id": "NaN"}) == {"licence": "unknown"}
+    assert {field.name for field in OPTIONAL_FIELDS} == {"licence", "rights_holder", "observation_id"}
