@@ -13,7 +13,7 @@ from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text()
 NAMES = re.findall(r"`((?:app|analysis|embedding|index|taxonomy)(?:\.\w+)+)`", PAGE)
-PATHS = {re.search(r"`(\w+)`", part).group(1): part for part in PAGE.split("\n## One ")[1:]}
+PATHS = {re.findall(r"`(\w+)`", part)[0]: part for part in PAGE.split("\n## One ")[1:]}
 
 
 def found(name):

@@ -10,7 +10,7 @@ from cladescope.training.config import load_config
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.logs import read_log
-from cladescope.training.loop.run import prepare
+from cladescope.training.loop.prepare import prepare
 from cladescope.training.loop.train import _epoch
 
 SMALL = Path(__file__).parents[1] / "data" / "small.toml"

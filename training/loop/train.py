@@ -28,7 +28,8 @@ from cladescope.training.loop.distributed import process_group
 from cladescope.training.loop.evaluate import evaluate
 from cladescope.training.loop.export import data_card, environment, export, write_taxa
 from cladescope.training.loop.logs import Log
-from cladescope.training.loop.run import Run, averaged, held, prepare, restore, save
+from cladescope.training.loop.prepare import prepare
+from cladescope.training.loop.run import Run, averaged, held, restore, save
 from cladescope.training.loop.step import take_step
 from cladescope.training.sections import ModelConfig
 

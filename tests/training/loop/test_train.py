@@ -20,7 +20,8 @@ from cladescope.training.loop.checkpoint import Progress
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import encode_examples
 from cladescope.training.loop.logs import Log
-from cladescope.training.loop.run import held, prepare
+from cladescope.training.loop.prepare import prepare
+from cladescope.training.loop.run import held
 from cladescope.training.loop.train import train
 from tests.training.small_runs import OPEN_CLIP, card, curve, small, states
 

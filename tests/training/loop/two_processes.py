@@ -16,7 +16,7 @@ from cladescope.training.config import load_config
 from cladescope.training.data.examples import Examples
 from cladescope.training.loop.distributed import Group, process_group
 from cladescope.training.loop.evaluate import encode_examples, evaluate
-from cladescope.training.loop.run import prepare
+from cladescope.training.loop.prepare import prepare
 from cladescope.training.loop.step import backward, take_step
 from tests.training.small_runs import SMALL, batches_of, wake_texts
 

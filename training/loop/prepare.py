@@ -1,0 +1,200 @@
+"""How a run starts: everything checked, data and weights loaded, and back to where it stopped."""
+
+import hashlib
+import logging
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Int
+
+from cladescope.errors import InputError
+from cladescope.files import write_json
+from cladescope.index.files import disk_errors
+from cladescope.taxonomy.taxon import RANKS
+from cladescope.training.config import TrainConfig
+from cladescope.training.data.apart import content_hashes
+from cladescope.training.data.examples import Examples, check_several_classes, load_examples
+from cladescope.training.data.exclusion import exclude_taxa
+from cladescope.training.data.loader import n_steps
+from cladescope.training.data.splits import Split, SplitConfig, split
+from cladescope.training.data.texts import Tokens
+from cladescope.training.loop import checkpoint
+from cladescope.training.loop.checkpoint import BEST, LAST, Progress
+from cladescope.training.loop.distributed import Group
+from cladescope.training.loop.evaluate import SCORES, encode_examples
+from cladescope.training.loop.optimiser import Average, make_optimiser
+from cladescope.training.loop.replay import ReplayStream
+from cladescope.training.loop.run import Run, restore
+from cladescope.training.loss.criterion import Criterion
+from cladescope.training.model.start import build
+from cladescope.training.model.towers import Towers, moving_norms, set_trainable
+from cladescope.training.model.whitening import whitened_projection
+
+logger = logging.getLogger(__name__)
+
+MAX_WHITENING_PICTURES = 50_000
+"""Pictures from which the whitened projection is computed."""
+
+
+def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) -> Run:
+    """Check everything, load data and weights, and go to where the run stopped."""
+    last = folder / "checkpoints" / LAST
+    if last.exists() and not resume:
+        raise InputError(f"{folder} holds a run already: go on with --resume, or choose another folder")
+    content: dict[str, Any] | None = None
+    progress = Progress()
+    if resume:
+        progress, content = checkpoint.load(last, config=config)
+    device = _device(config, group)
+    _check(config, device)
+    examples = load_examples(config.data.source)
+    if config.data.exclude:
+        examples = examples.take(exclude_taxa(examples, config.data.exclude).kept)
+    check_several_classes(examples)
+    parts = split(
+        examples,
+        SplitConfig(
+            species=config.data.held_out_species,
+            images=config.data.held_out_images,
+            group_by=config.data.group_by,
+            seed=config.data.split_seed,
+        ),
+        contents=content_hashes(examples, workers=config.data.workers) if config.data.compare_contents else None,
+    )
+    check_several_classes(examples.take(parts.train))
+    order_length = config.data.samples_per_epoch or len(parts.train)
+    steps_per_epoch = n_steps(order_length, batch_size=config.loop.batch_size, n_processes=group.n_processes)
+    if config.optimiser.warmup_steps >= steps_per_epoch * config.loop.epochs:
+        raise InputError(
+            f"optimiser.warmup_steps is {config.optimiser.warmup_steps}, but the run has only "
+            f"{steps_per_epoch * config.loop.epochs} steps: warm up for fewer, or train for longer"
+        )
+    torch.manual_seed(config.seed)
+    towers = build(config.model)
+    if config.loop.checkpointing:
+        towers.clip.set_grad_checkpointing()
+    towers.to(device).to(memory_format=torch.channels_last)
+    if config.model.projection == "whitened" and content is None:
+        _whiten(towers, examples, parts, config, group)
+    if config.objective.replay_source:
+        towers.add_replay_projection()
+    codes = np.stack([_counted_among(column, parts.train) for column in examples.codes().T], axis=1)
+    classes = _counted_among(examples.classes(), parts.train)
+    criterion = Criterion(
+        config.objective,
+        head_dim=towers.pooled_dim if config.objective.head_on == "pooled" else towers.embed_dim,
+        n_classes=int(classes.max()) + 1,
+        n_taxa={rank: int(codes[:, rank].max()) + 1 for rank in range(len(RANKS))},
+    ).to(device)
+    set_trainable(towers, config.model, locked=config.model.lock_image)
+    if config.loop.chunk_size and (moving := moving_norms(towers)):
+        raise InputError(
+            f"loop.chunk_size is {config.loop.chunk_size}, but {moving} batch norms of the model take the statistics of "
+            "their batch, so that a chunk has other features than the whole: set model.freeze_norm, or chunk_size = 0"
+        )
+    group.share([*towers.parameters(), *towers.buffers(), *criterion.parameters()])
+    run = Run(
+        config=config,
+        folder=folder,
+        group=group,
+        examples=examples,
+        split=parts,
+        towers=towers,
+        tokens=Tokens(towers.tokenizer),
+        criterion=criterion,
+        optimiser=make_optimiser(config, towers, criterion),
+        scaler=torch.amp.GradScaler(device.type, enabled=config.loop.precision == "fp16"),
+        average=Average([*towers.parameters()], decay=config.optimiser.average) if config.optimiser.average else None,
+        replay=ReplayStream.open(config) if config.objective.replay_source else None,
+        steps_per_epoch=steps_per_epoch,
+        progress=progress,
+        broken=set(),
+        codes=codes,
+        classes=classes,
+        data_hash=_data_hash(examples),
+    )
+    if content is not None:
+        restore(run, content)
+    if config.loop.compile:
+        towers.compile()
+    if group.is_first:
+        with disk_errors(folder):
+            (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
+            if content is None:  # of a run that was killed before its first checkpoint
+                (folder / "checkpoints" / BEST).unlink(missing_ok=True)
+            write_json(folder / checkpoint.CONFIG_FILE, config.to_dict())
+            write_json(folder / "split.json", parts.report())
+    logger.info(
+        "%d pictures of %d taxa to train on, %d of the same and %d of other species held out; %d steps",
+        len(parts.train),
+        len(np.unique(examples.classes()[parts.train])),
+        len(parts.held_out_images),
+        len(parts.held_out_species),
+        run.total_steps,
+    )
+    return run
+
+
+def _counted_among(codes: Int[np.ndarray, " n"], rows: Int[np.ndarray, " t"]) -> Int[np.ndarray, " n"]:
+    """Codes counted anew from 0 among those that some rows have; -1 for the others."""
+    known = np.unique(codes[rows])
+    known = known[known >= 0]
+    if not len(known):
+        return np.full(len(codes), -1)
+    place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
+    return np.where(known[place] == codes, place, -1)
+
+
+def _data_hash(examples: Examples) -> str:
+    digest = hashlib.sha256()
+    for image_id, taxon, common_name in zip(examples.image_ids, examples.taxa, examples.common_names, strict=True):
+        digest.update(repr((image_id, taxon.path, common_name)).encode())
+    return digest.hexdigest()
+
+
+def _check(config: TrainConfig, device: torch.device) -> None:
+    """What no section can check alone."""
+    loop = config.loop
+    if not config.data.source:
+        raise InputError("data.source is empty: name a manifest, a folder, shards or a store of labelled pictures")
+    if loop.monitor not in SCORES:
+        raise InputError(f"loop.monitor is {loop.monitor!r}: expected one of {', '.join(SCORES)}")
+    if loop.monitor.startswith("zero_shot") and not config.objective.has_texts:
+        raise InputError(f"loop.monitor is {loop.monitor!r}, but no objective trains texts: monitor one_shot")
+    part = "held_out_images" if loop.monitor == "zero_shot_images" else "held_out_species"
+    if not getattr(config.data, part) and (config.data.held_out_species or config.data.held_out_images):
+        raise InputError(f"loop.monitor is {loop.monitor!r}, but data.{part} is 0: hold some out, or monitor another")
+    if loop.precision == "fp16" and device.type == "cpu":
+        raise InputError("loop.precision is fp16 and the device a CPU: use bf16 or fp32 there")
+
+
+def _device(config: TrainConfig, group: Group) -> torch.device:
+    wanted, there = config.loop.device, torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise InputError("loop.device is cuda, and no CUDA device was found: set it to cpu or auto")
+    if wanted == "cpu" or not there:
+        return torch.device("cpu")
+    torch.cuda.set_device(group.local)
+    return torch.device("cuda", group.local)
+
+
+def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfig, group: Group) -> None:
+    """Start the projection as whitening of the backbone's features of training pictures."""
+    if not isinstance(towers.projection, torch.nn.Linear) or towers.projection.bias is None:
+        raise InputError(
+            "model.projection is whitened, which needs a projection with a bias; this model has none: use random"
+        )
+    rows = np.random.default_rng(config.seed).permutation(parts.train)[:MAX_WHITENING_PICTURES]
+    towers.eval()
+    features, kept = encode_examples(
+        towers, examples, np.sort(rows), workers=config.data.workers, autocast=nullcontext, pooled=True, group=group
+    )
+    weight, bias = whitened_projection(
+        features, examples.classes()[kept], towers.projection.out_features, shrinkage=config.model.shrinkage
+    )
+    with torch.no_grad():
+        towers.projection.weight.copy_(torch.from_numpy(weight))
+        towers.projection.bias.copy_(torch.from_numpy(bias))
