@@ -100,6 +100,26 @@ def check_manifests(store_path: Path) -> None:
                 raise StoreError(f"{path} is damaged (it is not as it was written): restore the store from a copy")
 
 
+def check_rows(store_path: Path, name: str) -> None:
+    """Check every file of a small table before it is read: of some damage the engine dies, and this process with it.
+
+    Raises StoreError where one is not as it was written.
+    """
+    ledger = _read_or_warn(store_path, warn=False) or Ledger()
+    changed = next(changed_files(store_path, ledger, f"lance/{name}.lance/data/"), None)
+    if changed is not None:
+        raise StoreError(
+            f"{store_path / changed} is damaged (it is not as it was written): restore the store from a copy"
+        )
+
+
+def changed_files(store_path: Path, ledger: Ledger, under: str = "") -> Iterator[str]:
+    """Files of a ledger, of which the path begins so, that are there and not as they were written."""
+    for name, wanted in sorted(ledger.files.items()):
+        if name.startswith(under) and (store_path / name).is_file() and hash_file(store_path / name) != wanted:
+            yield name
+
+
 def warn_of_losses(store_path: Path, tables: Mapping[str, Any]) -> None:
     """Log a line for each table of a store, just opened, that lacks what it held after its last job."""
     ledger = _read_or_warn(store_path, warn=False)

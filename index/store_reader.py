@@ -11,7 +11,7 @@ from jaxtyping import Float, Float32, UInt64
 
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
-from cladescope.index import tables
+from cladescope.index import ledger, tables
 from cladescope.index.files import disk_errors
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
@@ -67,12 +67,14 @@ class StoreReader:
     def failures(self) -> pa.Table:
         """The ledger: one row a record that could not be embedded."""
         with disk_errors(self.path):
+            ledger.check_rows(self.path, "failures")
             return self._failures.to_arrow()
 
     @property
     def runs(self) -> pa.Table:
         """One row a job."""
         with disk_errors(self.path):
+            ledger.check_rows(self.path, "runs")
             return self._runs.to_arrow()
 
     def condition(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> str | None:

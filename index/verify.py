@@ -15,9 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.errors import StoreError
-from cladescope.files import hash_file
 from cladescope.index import identity
-from cladescope.index.ledger import Ledger, database_files
+from cladescope.index.ledger import Ledger, changed_files, database_files
 from cladescope.index.store import Store
 from cladescope.schema import images_schema
 
@@ -69,13 +68,18 @@ def verify(path: str | Path) -> Verification:
     """
     folder = Path(path)
     identity.read(folder)
-    checks = [_files(folder)]
+    files, damaged = _files(folder)
+    checks = [files]
     try:
         store = Store.open(folder)
     except StoreError as error:
         checks.append(Check(name="tables", looked_at="images, failures, runs", problems=(str(error),)))
         return Verification(store=str(folder), checks=tuple(checks))
-    for name, check in CHECKS.items():
+    for name, (check, tables) in CHECKS.items():
+        if unread := sorted(damaged & set(tables)):
+            note = f"files of {', '.join(unread)} are damaged, and of some damage the engine dies"
+            checks.append(Check(name=name, looked_at="not read", notes=(note,)))
+            continue
         try:
             checks.append(check(store))
         except StoreError as error:
@@ -83,22 +87,23 @@ def verify(path: str | Path) -> Verification:
     return Verification(store=str(folder), checks=tuple(checks))
 
 
-def _files(folder: Path) -> Check:
-    """Files of the database against the hashes in the ledger."""
+def _files(folder: Path) -> tuple[Check, set[str]]:
+    """Files of the database against the hashes in the ledger, and the tables that have damaged rows."""
     there = {path.relative_to(folder).as_posix() for path in database_files(folder)}
     try:
         ledger = Ledger.read(folder)
     except StoreError as error:
-        return Check(name="files", looked_at=f"{len(there):,} files", problems=(str(error),))
+        return Check(name="files", looked_at=f"{len(there):,} files", problems=(str(error),)), set()
     if ledger is None:
         note = "no hashes were kept: no job has ended since cladescope keeps them; the next one writes them"
-        return Check(name="files", looked_at=f"{len(there):,} files", notes=(note,))
-    changed = [name for name in sorted(there & ledger.files.keys()) if hash_file(folder / name) != ledger.files[name]]
+        return Check(name="files", looked_at=f"{len(there):,} files", notes=(note,)), set()
+    changed = list(changed_files(folder, ledger))
     gone, new = sorted(ledger.files.keys() - there), there - ledger.files.keys()
     problems = [*_told(changed, "not as they were written"), *_told(gone, "gone")]
     notes = [f"{len(new):,} files have no hash yet: a job writes, or was killed"] if new else []
     looked_at = f"{len(there & ledger.files.keys()):,} files against their hashes"
-    return Check(name="files", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes))
+    damaged = {Path(name).parts[1].removesuffix(".lance") for name in changed if Path(name).parts[2] == "data"}
+    return Check(name="files", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes)), damaged
 
 
 def _description(store: Store) -> Check:
@@ -209,13 +214,14 @@ def _index(store: Store) -> Check:
     return Check(name="index", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes))
 
 
-CHECKS: dict[str, Callable[[Store], Check]] = {
-    "description": _description,
-    "runs": _runs,
-    "vectors": _vectors,
-    "pictures": _pictures,
-    "index": _index,
+CHECKS: dict[str, tuple[Callable[[Store], Check], tuple[str, ...]]] = {
+    "description": (_description, ()),
+    "runs": (_runs, ("runs",)),
+    "vectors": (_vectors, ("images",)),
+    "pictures": (_pictures, ("images", "failures")),
+    "index": (_index, ("images",)),
 }
+"""Each check, and the tables whose rows it reads."""
 
 
 def _ledger_of(store: Store) -> Ledger | None:

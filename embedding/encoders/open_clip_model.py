@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import resources
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
 import open_clip
 import torch
 from jaxtyping import Float32, UInt8
+from safetensors import SafetensorError
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of, projection_of
@@ -36,6 +38,11 @@ SHIPPED = ("tiny",)
 HUB_NAMES = ("hf-hub:imageomics/bioclip", "hf-hub:imageomics/bioclip-2")
 """The encoders that most users of this package look for."""
 TEXT_BATCH = 256
+
+_UNUSABLE = (
+    OSError, RuntimeError, ValueError, LookupError, AttributeError, EOFError, SafetensorError, UnpicklingError,
+)  # fmt: skip
+"""What open_clip, safetensors and pickle raise where a checkpoint is damaged, or no model of open_clip's."""
 
 
 class OpenClipEncoder(Encoder):
@@ -85,7 +92,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
             model, tokenizer = _create(address)
         else:
             model, tokenizer = cached_or_fetched(name, partial(_create, address))
-    except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
+    except _UNUSABLE as error:
         first = str(error).strip().partition("\n")[0]
         raise EncoderError(
             f"cannot load encoder {name!r}: {first[:300]}: its weights must fit its open_clip_config.json"

@@ -101,7 +101,7 @@ def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
 def _open_npy(file: Path, metadata: Path | None) -> VectorFile:
     try:
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{file} is no .npy array of numbers: write one with numpy.save") from error
     if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating) or not vectors.size:
         raise InputError(

@@ -226,6 +226,17 @@ def test_a_folder_that_is_no_checkpoint_says_what_is_missing(tmp_path):
         Encoder.load(str(tmp_path))
 
 
+@pytest.mark.parametrize("content", [b"", b"garbage" * 20, bytes(5000)])
+@pytest.mark.parametrize("name", ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"])
+def test_damaged_weights_are_refused_in_one_line(checkpoint, tmp_path, name, content):
+    folder = shutil.copytree(checkpoint, tmp_path / "damaged")
+    (folder / "open_clip_model.safetensors").unlink()
+    (folder / name).write_bytes(content)
+    with pytest.raises(EncoderError, match="cannot load encoder .*damaged") as refused:
+        Encoder.load(str(folder))
+    assert "\n" not in str(refused.value)
+
+
 def test_weights_of_another_architecture_are_refused(checkpoint, tmp_path):
     folder = write_checkpoint(tmp_path / "changed", seed=0)
     config = json.loads((folder / "open_clip_config.json").read_text())

@@ -1,11 +1,14 @@
 """Checkpoints: everything that a run needs to go on as if it had never stopped, written whole or not at all."""
 
 import json
+import struct
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 
@@ -16,6 +19,11 @@ from cladescope.training.config import TrainConfig, differences
 FORMAT_VERSION = 1
 LAST, BEST = "last.pt", "best.pt"
 CONFIG_FILE = "config.json"
+_UNREADABLE = (
+    OSError, RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError, OverflowError, MemoryError,
+    UnpicklingError, BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
+"""What zipfile, pickle and torch raise where a file is damaged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +76,14 @@ def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, di
     if not path.is_file():
         raise InputError(f"no checkpoint {path}: start without --resume")
     try:
+        # torch's archive has a checksum of each part, which torch itself does not look at.
+        with ZipFile(path) as archive:
+            if (part := archive.testzip()) is not None:
+                raise ValueError(f"{part} is not as it was written")
         content = torch.load(path, map_location="cpu", weights_only=True)
         version, made_under = content["format_version"], json.loads(content["config"])
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, UnpicklingError) as error:
+        progress = Progress(**content["progress"]) if version == FORMAT_VERSION else Progress()
+    except _UNREADABLE as error:
         raise InputError(
             f"{path} is no checkpoint or is damaged ({str(error).partition(chr(10))[0][:120]}): "
             f"put {BEST} in its place to go on from there, or start a new run"
@@ -83,7 +96,7 @@ def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, di
             raise InputError(
                 f"the configuration changed since {path} was written: {'; '.join(changed)}: put it back, or start a new run"
             )
-    return Progress(**content["progress"]), content
+    return progress, content
 
 
 def restore_random(content: Mapping[str, Any]) -> None:

@@ -225,6 +225,13 @@ def test_a_checkpoint_of_another_architecture_is_not_resumed(stopped, clades, ke
     assert "\n" not in str(caught.value)
 
 
+def flipped_in_the_middle(content):
+    """A copy with one bit turned, in a weight: the archive is whole."""
+    changed = bytearray(content)
+    changed[len(changed) // 2] ^= 1
+    return bytes(changed)
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -233,6 +240,8 @@ def test_a_checkpoint_of_another_architecture_is_not_resumed(stopped, clades, ke
         lambda path: path.write_bytes(b""),
         lambda path: torch.save({"weights": torch.zeros(3)}, path),
         lambda path: torch.save([1, 2], path),
+        lambda path: torch.save(torch.zeros(3), path),
+        lambda path: path.write_bytes(flipped_in_the_middle(path.read_bytes())),
     ],
 )
 def test_a_damaged_checkpoint_is_told_in_one_line(finished, clades, tmp_path, damage):
