@@ -5,12 +5,15 @@ Columns: `filepath` (relative to the folder of the pictures), `class` (the label
 other are passed over.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from cladescope.analysis.benchmark.tasks import Entry, Task, task_of
+from cladescope.analysis.benchmark.file_task import LABEL_SCHEMA, file_task
+from cladescope.analysis.benchmark.tasks import Task
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels
 from cladescope.embedding.sources import delimited
@@ -37,23 +40,39 @@ def read_annotations(path: Path, *, images: Path | None = None) -> Task:
         if column not in names:
             listed = ", ".join(repr(name) for name in names[:12])
             raise InputError(f"{path} has no column {column!r} (it has {listed}): expected {_PATH!r} and {_LABEL!r}")
-    left_out: list[str] = []
-    entries = list(_entries(uri, names, folder, left_out))
+    others = [column for column in names if column not in (_PATH, _LABEL)]
+    roles = plan_columns(pa.schema([(column, pa.string()) for column in others]), needs_picture=False).labels
+    batches = list(delimited.read_batches(uri, {column: pa.string() for column in names}))
+    rows = pa.Table.from_batches(batches, pa.schema([(column, pa.string()) for column in names]))
+    paths, labels = (pc.utf8_trim_whitespace(rows[column].fill_null("")) for column in (_PATH, _LABEL))
+    lacks_path, lacks_label = (pc.equal(column, "") for column in (paths, labels))
+    lacks = pc.or_(lacks_path, lacks_label).combine_chunks()
+    left_out = [
+        f"row {row + 1} of {uri} has no {_LABEL if paths[row].as_py() else _PATH}"
+        for row in pc.indices_nonzero(lacks).to_pylist()
+    ]
+    kept = pc.invert(lacks)
     name = path.resolve().parent.name if path.stem.lower() in _PLAIN_STEMS else path.stem
-    return task_of(entries, name=name, address=uri, left_out=left_out)
+    return file_task(
+        [str(folder / written) for written in paths.filter(kept).to_pylist()],
+        labels.filter(kept).combine_chunks(),
+        cleaned(rows.filter(kept).select(list(roles.values())), list(roles)),
+        name=name,
+        address=uri,
+        left_out=left_out,
+    )
 
 
-def _entries(uri: str, names: list[str], folder: Path, left_out: list[str]) -> Iterator[Entry]:
-    """Entries of the rows; what cannot be one is added to `left_out`."""
-    others = [name for name in names if name not in (_PATH, _LABEL)]
-    roles = plan_columns(pa.schema([(name, pa.string()) for name in others]), needs_picture=False).labels
-    number = 0
-    for batch in delimited.read_batches(uri, {name: pa.string() for name in names}):
-        for row in batch.to_pylist():
-            number += 1
-            path, label = ((row[name] or "").strip() for name in (_PATH, _LABEL))
-            if not path or not label:
-                left_out.append(f"row {number} of {uri} has no {_LABEL if path else _PATH}")
-                continue
-            labels = clean_labels({role: row[column] for role, column in roles.items()})
-            yield Entry(uri=str(folder / path), label=label, labels=labels)
+def cleaned(rows: pa.Table, roles: Sequence[str]) -> pa.Table:
+    """Ranks and common names of rows whose columns have these roles; rows that say the same are cleaned once.
+
+    >>> rows = pa.table({"Genus": ["vanessa", "vanessa"], "epithet": ["atalanta", "atalanta"]})
+    >>> cleaned(rows, ["genus", "species"])["species"].to_pylist()
+    ['Vanessa atalanta', 'Vanessa atalanta']
+    """
+    if not roles:
+        return pa.table([pa.nulls(rows.num_rows, pa.string())] * len(LABEL_SCHEMA), schema=LABEL_SCHEMA)
+    coded = [column.combine_chunks().dictionary_encode().indices.fill_null(-1).to_numpy() for column in rows.columns]
+    _, first, place = np.unique(np.stack(coded, axis=1), axis=0, return_index=True, return_inverse=True)
+    different = [clean_labels(dict(zip(roles, row.values(), strict=True))) for row in rows.take(first).to_pylist()]
+    return pa.Table.from_pylist(different, schema=LABEL_SCHEMA).take(place.ravel())

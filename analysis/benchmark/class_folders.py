@@ -7,10 +7,12 @@
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Entry, Task, task_of
+from cladescope.analysis.benchmark.file_task import LABEL_SCHEMA, file_task
+from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Task
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels
 from cladescope.embedding.sources import delimited
@@ -21,6 +23,15 @@ logger = logging.getLogger(__name__)
 
 LABELS = "labels.csv"
 _TEST_NAMES = ("test", "val")
+
+
+class _File(NamedTuple):
+    """A picture below a class folder."""
+
+    uri: str
+    label: str
+    labels: Mapping[str, str]
+    problem: str | None
 
 
 def read_class_folders(root: Path) -> Task:
@@ -36,7 +47,7 @@ def read_class_folders(root: Path) -> Task:
     root = root.resolve()
     parts = _parts(root)
     known = _class_labels(root / LABELS)
-    found: dict[str | None, list[Entry]] = {part: [] for part in parts}
+    found: dict[str | None, list[_File]] = {part: [] for part in parts}
     left_out = []
     for record in FolderSource(str(root), name=root.name).records():
         names = record.uri.removeprefix(f"{root}/").split("/")
@@ -47,13 +58,22 @@ def read_class_folders(root: Path) -> Task:
             continue
         ranks = {name: value for name, value in record.labels.items() if value is not None}
         labels = known.get(inner[0], ranks)
-        found[place].append(Entry(uri=record.uri, label=inner[0], labels=labels, part=place, problem=record.problem))
+        found[place].append(_File(record.uri, inner[0], labels, record.problem))
     for part, folder in parts.items():
-        _check_classes(folder, {entry.label for entry in found[part]})
-    entries = [entry for of_part in found.values() for entry in of_part]
-    if strangers := sorted(known.keys() - {entry.label for entry in entries}):
+        _check_classes(folder, {file.label for file in found[part]})
+    files = [file for of_part in found.values() for file in of_part]
+    if strangers := sorted(known.keys() - {file.label for file in files}):
         logger.info("%s: %d classes have no folder, the first is %r", root / LABELS, len(strangers), strangers[0])
-    return task_of(entries, name=root.name, address=str(root), left_out=left_out)
+    return file_task(
+        [file.uri for file in files],
+        pa.array([file.label for file in files], pa.string()),
+        pa.Table.from_pylist([file.labels for file in files], schema=LABEL_SCHEMA),
+        name=root.name,
+        address=str(root),
+        parts=[part for part, of_part in found.items() for _ in of_part],
+        problems=[file.problem for file in files],
+        left_out=left_out,
+    )
 
 
 def _parts(root: Path) -> dict[str | None, Path]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool
 
 from cladescope.analysis.benchmark.protocol import ProtocolConfig, check_encoders
@@ -54,13 +55,12 @@ def evaluate_task(task: Task, contenders: Sequence[Contender], config: ProtocolC
     the task; EncoderError where texts are needed and no encoder has a text side.
     """
     check_encoders([one.card for one in contenders], config)
-    ids = [picture.image_id for picture in task.pictures]
+    ids = task.image_ids
     used = np.ones(len(ids), bool)
     failed: dict[str, str] = {}
     for contender in contenders:
-        contents = stored_contents(contender.store, ids)
-        there = np.array([id_ in contents for id_ in ids])
-        there &= _first_of_each(ids)
+        there, contents = stored_contents(contender.store, ids)
+        there = there & _first_of_each(ids)
         failed |= reasons(contender.store, task, used & ~there)
         used &= there
     left = len(np.unique(task.class_numbers[used]))
@@ -71,12 +71,11 @@ def evaluate_task(task: Task, contenders: Sequence[Contender], config: ProtocolC
             f"(the first reason: {why}): expected pictures of at least two, so check where the paths start"
         )
     results = tuple(score(task, contender, config, used) for contender in contenders)
-    taken = [contents.get(id_) for id_ in ids]
     evaluation = Evaluation(
         task=task,
         config=config,
         used=used,
-        task_hash=task_hash(task, taken, used.tolist()),
+        task_hash=task_hash(task, contents, used),
         failed=failed,
         results=results,
     )
@@ -84,9 +83,9 @@ def evaluate_task(task: Task, contenders: Sequence[Contender], config: ProtocolC
     return evaluation
 
 
-def _first_of_each(ids: Sequence[str]) -> Bool[np.ndarray, " n"]:
+def _first_of_each(ids: pa.StringArray) -> Bool[np.ndarray, " n"]:
     """Whether an id comes for the first time: a picture that is listed twice is used once."""
-    _, first = np.unique(np.array(ids), return_index=True)
+    _, first = np.unique(ids.dictionary_encode().indices.to_numpy(), return_index=True)
     found = np.zeros(len(ids), bool)
     found[first] = True
     return found

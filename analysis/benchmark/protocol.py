@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cladescope.analysis.benchmark import class_texts
-from cladescope.analysis.benchmark.tasks import TEST, Task
+from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.classify.templates import templates
 from cladescope.analysis.measures import folds, retrieval
 from cladescope.embedding.encoder import EncoderCard
@@ -70,7 +70,7 @@ def check_task(task: Task, config: ProtocolConfig) -> None:
             for one in task.classes:
                 class_texts.class_text(one, kind)
     if config.protocol == FEW_SHOT:
-        asked_of = test_part(task, config, np.arange(len(task.pictures)))
+        asked_of = test_part(task, config, np.arange(len(task)))
         possible_shots(task, config, task.class_numbers, asked_of)
 
 
@@ -78,7 +78,8 @@ def test_part(task: Task, config: ProtocolConfig, rows: Int[np.ndarray, " n"]) -
     """Whether each of some pictures is of the test part; None where there are no parts, or they are pooled."""
     if not task.has_parts or config.pool_parts:
         return None
-    return np.array([task.pictures[row].part == TEST for row in rows])
+    asked: Bool[np.ndarray, " n"] = task.is_test[rows]
+    return asked
 
 
 def possible_shots(

@@ -36,7 +36,7 @@ def describe(evaluation: Evaluation) -> dict[str, Any]:
             "name": task.name,
             "address": task.address,
             "hash": evaluation.task_hash,
-            "n_images": len(task.pictures),
+            "n_images": len(task),
             "n_used": int(evaluation.used.sum()),
             "n_classes": evaluation.n_classes,
             "lost_classes": list(evaluation.lost_classes),
@@ -89,7 +89,7 @@ def _published(evaluation: Evaluation) -> dict[str, Any] | None:
     found = published.match(task.name)
     if found is None:
         return None
-    reasons = [found.differs(classes=len(task.classes), images=len(task.pictures))]
+    reasons = [found.differs(classes=len(task.classes), images=len(task))]
     if evaluation.failed:
         reasons.append(f"{len(evaluation.failed)} pictures could not be used")
     if config.protocol == FEW_SHOT and task.has_parts and not config.pool_parts:
@@ -112,8 +112,8 @@ def save(documents: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
         if known is None:
             evaluations.append(document)
             continue
-        fresh = {_who(result) for result in document["results"]}
-        kept = [result for result in known["results"] if _who(result) not in fresh]
+        fresh = [result["encoder"] for result in document["results"]]
+        kept = [one for one in known["results"] if not any(_is_one(one["encoder"], other) for other in fresh)]
         known |= {**document, "results": kept + document["results"]}
     write_json(folder / RESULTS, {"format_version": FORMAT_VERSION, "evaluations": evaluations})
     return evaluations
@@ -132,8 +132,9 @@ def _key(document: dict[str, Any]) -> tuple[str, str, str, str]:
     return document["protocol"], settings, document["task"]["name"], document["task"]["hash"]
 
 
-def _who(result: dict[str, Any]) -> str:
-    return json.dumps(result["encoder"], sort_keys=True)
+def _is_one(card: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two cards are of one encoder: all that both say is the same. Earlier versions said less."""
+    return all(card[field] == other[field] for field in card.keys() & other.keys())
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

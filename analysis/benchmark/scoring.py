@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.benchmark import class_texts
@@ -101,7 +102,7 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
     card = contender.card
     if config.protocol == ZERO_SHOT and not card.has_text:
         return Result(card=card, outcomes={}, not_applicable={"all": "the encoder has no text side"})
-    vectors = stored_vectors(contender.store, [task.pictures[row].image_id for row in rows])
+    vectors = stored_vectors(contender.store, task.image_ids.take(pa.array(rows)))
     questions = _Questions(task, rows, classes, is_test)
     if config.protocol == ZERO_SHOT:
         outcomes, details = _name_all(questions, contender, config, vectors)

@@ -4,13 +4,16 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Bool, Float32
 
-from cladescope.analysis.benchmark.tasks import Task, TaskSource
+from cladescope.analysis.benchmark.task_source import TaskSource
+from cladescope.analysis.benchmark.tasks import Task
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress, embed
 from cladescope.index.store import Store
@@ -52,22 +55,19 @@ def fill_store(
     return store, embed(TaskSource(task), encoder, store, config, progress=progress, stop=stop)
 
 
-def stored_contents(store: Store, ids: Sequence[str]) -> dict[str, str | None]:
-    """Hash of the content of each of these pictures that the store holds."""
-    wanted = set(ids)
-    found: dict[str, str | None] = {}
-    for batch in store.scan(["image_id", "content_hash"]):
-        columns = (batch.column(name).to_pylist() for name in ("image_id", "content_hash"))
-        found |= {id_: content for id_, content in zip(*columns, strict=True) if id_ in wanted}
-    return found
+def stored_contents(store: Store, ids: pa.StringArray) -> tuple[Bool[np.ndarray, " n"], pa.StringArray]:
+    """Whether the store holds each of these pictures, and the hashes of their contents, null where it does not."""
+    stored = store.table(["image_id", "content_hash"])
+    place = pc.index_in(ids, value_set=stored["image_id"].cast(ids.type).combine_chunks())
+    contents = stored["content_hash"].cast(pa.string()).combine_chunks().take(place)
+    return place.is_valid().to_numpy(zero_copy_only=False), contents
 
 
-def stored_vectors(store: Store, ids: Sequence[str]) -> Float32[np.ndarray, "n d"]:
-    """Vectors of some stored pictures, in the order asked for; 4 n d bytes."""
-    place = {id_: row for row, id_ in enumerate(ids)}
+def stored_vectors(store: Store, ids: pa.StringArray) -> Float32[np.ndarray, "n d"]:
+    """Vectors of some stored pictures, in the order asked for, each asked for once; 4 n d bytes."""
     vectors = np.full((len(ids), store.card.dim), np.nan, np.float32)
     for batch in store.scan(["image_id", "vector"]):
-        rows = np.array([place.get(id_, -1) for id_ in batch.column("image_id").to_pylist()], np.int64)
+        rows = pc.index_in(batch.column("image_id"), value_set=ids).fill_null(-1).to_numpy()
         vectors[rows[rows >= 0]] = vector_block(batch)[rows >= 0]
     return vectors
 
@@ -75,7 +75,7 @@ def stored_vectors(store: Store, ids: Sequence[str]) -> Float32[np.ndarray, "n d
 def reasons(store: Store, task: Task, missing: Bool[np.ndarray, " n"]) -> Mapping[str, str]:
     """For each address of a missing picture, what the store's ledger says of it."""
     noted = {row["uri"]: f"{row['stage']}: {row['reason']}" for row in store.failures.to_pylist()}
-    uris = [task.pictures[row].uri for row in np.flatnonzero(missing)]
+    uris = task.table["uri"].filter(pa.array(missing)).to_pylist()
     return {uri: noted.get(uri, "listed twice, or not embedded") for uri in uris}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from cladescope.analysis.benchmark.evaluate import StoppedError, evaluate
 from cladescope.analysis.benchmark.page import page
+from cladescope.analysis.benchmark.results import save
 from cladescope.analysis.benchmark.tables import details, differences, figures
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
@@ -84,6 +85,19 @@ def test_results_of_earlier_versions_are_still_shown(few_shot):
     assert details(document) == []
     assert newer.startswith(older)
     assert figures(document).rows[0][0] == "1-shot"
+
+
+def test_a_result_of_an_earlier_version_gives_way_to_that_of_the_same_encoder(few_shot):
+    saved = json.loads(few_shot.results_path.read_text())
+    (result,) = saved["evaluations"][0]["results"]
+    encoder = {field: result["encoder"][field] for field in ("name", "dim", "weight_hash", "transform", "has_text")}
+    another = {**encoder, "weight_hash": "0" * 64}
+    saved["evaluations"][0]["results"] = [{**result, "encoder": one, "date": "before"} for one in (encoder, another)]
+    few_shot.results_path.write_text(json.dumps(saved))
+    (evaluation,) = save(list(few_shot.documents), few_shot.results_path.parent)
+    kept, fresh = evaluation["results"]
+    assert (kept["encoder"], kept["date"]) == (another, "before")
+    assert fresh == few_shot.documents[0]["results"][0]
 
 
 def test_embedding_can_be_stopped_and_goes_on(clades, tmp_path):

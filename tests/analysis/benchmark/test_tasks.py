@@ -1,9 +1,11 @@
 """Tasks from annotation CSVs, class folders and stores."""
 
 import csv
+import hashlib
 import os
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from cladescope.analysis.benchmark.annotations import read_annotations
@@ -36,19 +38,19 @@ def class_folders(root, *paths):
     return root
 
 
-def labels_of(task):
-    return [task.classes[picture.class_number].label for picture in task.pictures]
+def uris_of(task):
+    return task.table["uri"].to_pylist()
 
 
 def test_an_annotation_csv_with_ranks_is_read_as_bioclip_means_it(tmp_path):
     rows = [[0, *CRANE, "b/1.jpg", "crane"], [1, *LION, "a/1.jpg", "lion"], [2, *LION, "a/2.jpg", "lion"]]
     task = read_annotations(annotations(tmp_path / "rare.csv", rows))
-    assert (task.name, labels_of(task)) == ("rare", ["crane", "lion", "lion"])
+    assert (task.name, task.labels) == ("rare", ["crane", "lion", "lion"])
     assert [one.label for one in task.classes] == ["crane", "lion"], "in the order of first appearance"
     crane, lion = task.classes
     assert lion.taxon.path == (*LION[:6], "Panthera leo"), "class is the label and cls the rank"
     assert (lion.common_name, crane.common_name) == ("Lion", None)
-    assert task.pictures[0].uri == str(tmp_path / "b/1.jpg")
+    assert uris_of(task)[0] == str(tmp_path / "b/1.jpg")
     assert task.codes["kingdom"].tolist() == [0, 0, 0]
     assert task.codes["species"].tolist() == [0, 1, 1]
     assert not task.has_parts
@@ -68,7 +70,7 @@ def test_a_csv_without_ranks_has_classes_without_taxa(tmp_path):
 def test_paths_start_where_images_says(tmp_path):
     (tmp_path / "pictures").mkdir()
     path = annotations(tmp_path / "t.csv", [[0, "1.jpg", "a"], [1, "2.jpg", "b"]], ["", "filepath", "class"])
-    assert read_annotations(path, images=tmp_path / "pictures").pictures[0].uri == str(tmp_path / "pictures/1.jpg")
+    assert uris_of(read_annotations(path, images=tmp_path / "pictures"))[0] == str(tmp_path / "pictures/1.jpg")
     with pytest.raises(InputError, match="no such folder of pictures"):
         read_annotations(path, images=tmp_path / "none")
 
@@ -76,7 +78,7 @@ def test_paths_start_where_images_says(tmp_path):
 def test_rows_without_path_or_class_are_left_out_and_listed(tmp_path):
     rows = [[0, "1.jpg", "a"], [1, "", "a"], [2, "2.jpg", " "], [3, "3.jpg", "b"]]
     task = read_annotations(annotations(tmp_path / "t.csv", rows, ["", "filepath", "class"]))
-    assert len(task.pictures) == 2
+    assert len(task) == 2
     assert [entry.split(" of ")[0] for entry in task.left_out] == ["row 2", "row 3"]
     assert [entry.rpartition(" ")[2] for entry in task.left_out] == ["filepath", "class"]
 
@@ -103,8 +105,8 @@ def test_a_csv_that_is_no_task_is_refused(tmp_path, head, rows, message):
 def test_class_folders_are_read_class_by_class(tmp_path):
     root = class_folders(tmp_path / "t", "b/2.jpg", "b/1.jpg", "a/deep/1.jpg", "stray.jpg", "notes.txt")
     task = read_class_folders(root)
-    assert (task.name, labels_of(task)) == ("t", ["a", "b", "b"])
-    assert [picture.uri.rpartition("/")[2] for picture in task.pictures] == ["1.jpg", "1.jpg", "2.jpg"]
+    assert (task.name, task.labels) == ("t", ["a", "b", "b"])
+    assert [uri.rpartition("/")[2] for uri in uris_of(task)] == ["1.jpg", "1.jpg", "2.jpg"]
     assert task.left_out == (f"{root}/stray.jpg lies in no class folder",)
 
 
@@ -114,7 +116,7 @@ def test_train_and_test_folders_are_parts(tmp_path, name):
         tmp_path / "t", f"{name}/a/1.jpg", f"{name}/b/1.jpg", "train/b/2.jpg", "train/a/3.jpg", "x/c/1.jpg"
     )
     task = read_class_folders(root)
-    assert [(picture.part, label) for picture, label in zip(task.pictures, labels_of(task), strict=True)] == [
+    assert [*zip(task.table["part"].to_pylist(), task.labels, strict=True)] == [
         ("train", "a"),
         ("train", "b"),
         ("test", "a"),
@@ -124,7 +126,7 @@ def test_train_and_test_folders_are_parts(tmp_path, name):
 
 
 def test_a_folder_called_train_alone_is_a_class(tmp_path):
-    assert labels_of(read_class_folders(class_folders(tmp_path / "t", "train/1.jpg", "ship/1.jpg"))) == [
+    assert read_class_folders(class_folders(tmp_path / "t", "train/1.jpg", "ship/1.jpg")).labels == [
         "ship",
         "train",
     ]
@@ -168,13 +170,21 @@ def test_a_changed_file_gets_another_id_and_a_moved_task_the_same_hash(tmp_path)
     (root / "a/1.jpg").write_bytes(b"another picture")
     os.utime(root / "b/1.jpg", ns=(1, 1))
     after = read_class_folders(root)
-    assert not {one.image_id for one in before.pictures} & {one.image_id for one in after.pictures}
+    assert not {*before.image_ids.to_pylist()} & {*after.image_ids.to_pylist()}
     root.rename(tmp_path / "u")
     moved = read_class_folders(tmp_path / "u")
-    contents, used = ["x", "y"], [True, True]
+    contents, used = pa.array(["x", "y"]), np.ones(2, bool)
     assert task_hash(after, contents, used) == task_hash(moved, contents, used)
-    assert task_hash(after, contents, used) != task_hash(after, ["x", "z"], used)
-    assert task_hash(after, contents, used) != task_hash(after, contents, [True, False])
+    assert task_hash(after, contents, used) != task_hash(after, pa.array(["x", "z"]), used)
+    assert task_hash(after, contents, used) != task_hash(after, contents, np.array([True, False]))
+
+
+def test_the_hash_of_a_task_is_that_of_its_lines(tmp_path):
+    root = class_folders(tmp_path / "t", "train/a/1.jpg", "train/b/2.jpg", "test/a/3.jpg", "test/b/4.jpg")
+    task = read_class_folders(root)
+    contents, used = pa.array(["u", None, "x", "y"]), np.array([True, True, False, True])
+    lines = f"a\ttrain\tu\nb\ttrain\t{root}/train/b/2.jpg\nb\ttest\ty\n"
+    assert task_hash(task, contents, used) == hashlib.sha256(lines.encode()).hexdigest()
 
 
 def test_a_store_is_a_task_of_the_taxa_at_a_rank(store):
@@ -183,7 +193,7 @@ def test_a_store_is_a_task_of_the_taxa_at_a_rank(store):
     assert {one.label for one in task.classes} == set(families)
     assert all(one.taxon.rank == "family" for one in task.classes)
     assert np.array_equal(task.codes["family"], task.class_numbers)
-    assert len(task.pictures) == 48
+    assert len(task) == 48
     species = read_store(store)
     assert len(species.classes) == 12
 
@@ -206,6 +216,6 @@ def test_a_rank_that_a_store_does_not_have_is_refused(store, run, photos, tmp_pa
 )
 def test_bioclips_own_annotation_files_are_read(name, classes, images):
     task = read_annotations(LABELS / f"{name}.csv")
-    assert (len(task.classes), len(task.pictures), task.left_out) == (classes, images, ())
+    assert (len(task.classes), len(task), task.left_out) == (classes, images, ())
     if name == "rare_species":
         assert all(one.taxon.rank == "species" and one.common_name for one in task.classes)

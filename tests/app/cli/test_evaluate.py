@@ -107,7 +107,7 @@ def accuracies(root, stores, name, shots, *, in_place=False):
     """Accuracy in each fold by scikit-learn, from the stored vectors."""
     task = read_class_folders(root)
     store = Store.open(store_path(stores, task, Encoder.load(name).card))
-    vectors = stored_vectors(store, [picture.image_id for picture in task.pictures]).astype(np.float64)
+    vectors = stored_vectors(store, task.image_ids).astype(np.float64)
     classes = task.class_numbers
     return [
         float((by_scikit_learn(vectors, classes, support, test) == classes[test]).mean())
