@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.build_index import build_index as build_index
+    from cladescope.app.verbs.demo import demo as demo
     from cladescope.app.verbs.doctor import doctor as doctor
     from cladescope.app.verbs.embed import embed as embed
     from cladescope.app.verbs.evaluate import evaluate as evaluate
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 _VERBS = (
     "audit",
     "build_index",
+    "demo",
     "doctor",
     "embed",
     "evaluate",

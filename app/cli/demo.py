@@ -18,9 +18,9 @@ def demo(
 
     Example: cladescope demo --out demo/
     """
-    from cladescope.app.demo import run
+    from cladescope.app.verbs import demo as verb
 
-    result = run(out, workers=os.cpu_count() or 1, say=say)
+    result = verb.demo(out, workers=os.cpu_count() or 1, say=say)
     if json:
         print_json(
             {

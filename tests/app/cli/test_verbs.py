@@ -198,7 +198,7 @@ def test_the_demo_embeds_indexes_and_searches_what_it_simulated(run, tmp_path):
 
 
 def test_a_demo_over_one_by_another_encoder_says_so(run, store, tmp_path, monkeypatch):
-    monkeypatch.setattr("cladescope.app.demo.simulate", lambda *_, **__: tmp_path / "metadata.csv")
+    monkeypatch.setattr("cladescope.app.verbs.demo.simulate", lambda *_, **__: tmp_path / "metadata.csv")
     (tmp_path / "demo").mkdir()
     store.path.rename(tmp_path / "demo" / "clades.store")
     ended = run("demo", "--out", tmp_path / "demo")

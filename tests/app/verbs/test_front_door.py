@@ -18,9 +18,7 @@ from tests.conftest import REPOSITORY
 
 NAMES = {"index": "build_index", "import": "import_vectors"}
 """Verbs whose own name Python or a package has taken."""
-SHOWN_ONLY = {"demo"}
-"""Verbs that are no function here."""
-FUNCTIONS = [NAMES.get(verb, verb) for verb in VERBS if verb not in SHOWN_ONLY]
+FUNCTIONS = [NAMES.get(verb, verb) for verb in VERBS]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

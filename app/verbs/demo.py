@@ -10,18 +10,20 @@ import pyarrow as pa
 
 from cladescope.analysis.audit.contact_sheet import draw_answer
 from cladescope.analysis.measures import neighbours
+from cladescope.app.verbs.build_index import Kind, build_index
+from cladescope.app.verbs.embed import embed
+from cladescope.app.verbs.search import search
+from cladescope.app.verbs.simulate import simulate
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
-from cladescope.embedding.pipeline import embed
-from cladescope.embedding.sources import open_source
 from cladescope.errors import StoreError
-from cladescope.index import ann
 from cladescope.index.gallery import Gallery
 from cladescope.index.hits import SearchResult
 from cladescope.index.store import Store
-from cladescope.simulation import SimulationConfig, simulate
+from cladescope.paths import local_path
 from cladescope.taxonomy import RANKS
 
 SPECIES, IMAGES, SEED, K = 60, 10, 0, 10
+KIND: Kind = "hnsw"
 
 
 @dataclass(frozen=True)
@@ -39,29 +41,43 @@ class DemoResult:
     seconds: float
 
 
-def run(out: Path, *, workers: int, say: Callable[[str], None]) -> DemoResult:
-    """Run the whole chain in a folder, which may hold an earlier demo; `say` is given a line a step."""
-    began = time.monotonic()
-    pictures, store_path, sheet = out / "clades", out / "clades.store", out / "hits.png"
-    say(f"$ cladescope simulate {pictures} --species {SPECIES} --images {IMAGES}")
-    manifest = simulate(pictures, SimulationConfig(species=SPECIES, images=IMAGES, seed=SEED), workers=workers)
-    say(f"$ cladescope embed {manifest} --store {store_path} --encoder {DEFAULT_ENCODER}")
+def demo(out: str | Path = "demo", *, workers: int = 1, say: Callable[[str], None] | None = None) -> DemoResult:
+    """Simulate organisms, embed, index and search them in a folder, which may hold an earlier demo.
+
+    `say` is given a line a step: the command that does the same. With several `workers` (processes), call it below
+    `if __name__ == "__main__":`.
+
+    Raises StoreError where the folder holds a demo of another encoder or cannot be written.
+
+    >>> import cladescope
+    >>> cladescope.demo("demo").agreement["species"]      # doctest: +SKIP
+    """
+    tell = say or _silent
+    began, folder = time.monotonic(), local_path(out)
+    pictures, store_path, sheet = folder / "clades", folder / "clades.store", folder / "hits.png"
+    tell(f"$ cladescope simulate {pictures} --species {SPECIES} --images {IMAGES}")
+    manifest = simulate(pictures, species=SPECIES, images=IMAGES, seed=SEED, workers=workers)
+    tell(f"$ cladescope embed {manifest} --store {store_path} --encoder {DEFAULT_ENCODER}")
     encoder = Encoder.load(DEFAULT_ENCODER)
     if (store_path / "store.json").exists() and Store.open(store_path).card.difference(encoder.card):
         raise StoreError(f"{store_path} is of an earlier demo with another encoder: delete it, or give another --out")
-    store = Store.open_or_create(store_path, encoder.card)
-    summary = embed(open_source(manifest), encoder, store)
-    say(f"  embedded {summary.embedded:,}, already stored {summary.already_stored:,}, failed {summary.failed:,}")
-    say(f"$ cladescope index {store_path} --kind {ann.KIND}")
-    with store.writing():
-        card = ann.build(store)
-    say(f"  {card.n_vectors:,} vectors, ann_recall@10 {card.ann_recall['10']:.3f}")
+    summary = embed(manifest, store_path, encoder=encoder)
+    tell(f"  embedded {summary.embedded:,}, already stored {summary.already_stored:,}, failed {summary.failed:,}")
+    store = Store.open(store_path)
+    tell(f"$ cladescope index {store_path} --kind {KIND}")
+    card = build_index(store, kind=KIND)
+    assert card is not None  # it was asked for
+    tell(f"  {card.n_vectors:,} vectors, ann_recall@10 {card.ann_recall['10']:.3f}")
     query = sorted(pictures.glob("images/*/*.jpg"))[0]
-    say(f"$ cladescope search {store_path} --image {query} --sheet {sheet}")
-    answer = store.search(images=[query], k=K)
+    tell(f"$ cladescope search {store_path} --image {query} --sheet {sheet}")
+    answer = search(store, query, k=K)
     draw_answer(answer, sheet, queries=[str(query)])
     agreement = nearest_agreement(store)
     return DemoResult(pictures, store_path, sheet, store.count(), query, answer, agreement, time.monotonic() - began)
+
+
+def _silent(line: str) -> None:
+    """Nobody listens."""
 
 
 def nearest_agreement(store: Store) -> dict[str, float]:
