@@ -5,6 +5,7 @@ Columns are converted and cleaned whole, as Arrow arrays: a million rows take se
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -127,15 +128,21 @@ def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[dict[str, pa.Array
         columns = [batch.column(column).cast(pa.string()) for column in plan.labels.values()]
         first, place = _combinations(columns)
         names = zip(*(column.take(first).to_pylist() for column in columns), strict=True)
-        raw = [dict(zip(plan.labels, row, strict=True)) for row in names]
-        clean = [clean_labels(written) for written in raw]
+        lineages = [_lineage(tuple(plan.labels), row) for row in names]
         for name in (*RANKS, "common_name"):
-            values = pa.array([lineage.get(name) for lineage in clean], pa.string())
+            values = pa.array([clean.get(name) for clean, _ in lineages], pa.string())
             if values.null_count < len(values):
                 labels[name] = values.take(place)
-        changed = [is_respelt(written, lineage) for written, lineage in zip(raw, clean, strict=True)]
-        respelt = pa.array(changed, pa.bool_()).take(place)
+        respelt = pa.array([changed for _, changed in lineages], pa.bool_()).take(place)
     return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, respelt
+
+
+@lru_cache(maxsize=1 << 14)
+def _lineage(parts: tuple[str, ...], names: tuple[str | None, ...]) -> tuple[Mapping[str, str], bool]:
+    """Clean labels of raw names, and whether one changed; most batches name lineages of the batch before."""
+    raw = dict(zip(parts, names, strict=True))
+    labels = clean_labels(raw)
+    return labels, is_respelt(raw, labels)
 
 
 def _combinations(columns: Sequence[pa.Array]) -> tuple[pa.Array, pa.Array]:

@@ -55,6 +55,22 @@ def test_a_picture_named_by_its_id_is_not_among_its_own_hits(store):
     assert first.image_id not in ids(answer)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_a_query_vector_is_searched_by_its_direction_or_refused_whatever_its_length(vectors_store, dtype):
+    store, vectors = vectors_store
+    for length in (6e-5, 1e-30, 1e30):
+        with np.errstate(over="ignore", under="ignore"):
+            query = (vectors[7].astype(np.float64) * length).astype(dtype)
+        if np.isfinite(query).all() and query.any():
+            assert ids(store.search(vector=query, k=1)) == ["i7"]
+    for bad in (0.0, 1e-60, 1e60, np.nan, np.inf):
+        with np.errstate(over="ignore", under="ignore"):
+            query = np.full(DIM, bad).astype(dtype)
+        with pytest.raises(InputError, match="no direction") as error:
+            store.search(vector=query)
+        assert "\n" not in str(error.value)
+
+
 def test_within_a_clade_only_its_members_come(clades, store):
     picture = sorted(clades.glob("images/*/*.jpg"))[0]
     for taxon in store.taxonomy.taxa("family"):
