@@ -1,6 +1,7 @@
 """The architecture, held: imports point one way, light parts stay light, the documents know every verb."""
 
 import ast
+import keyword
 import os
 import re
 import statistics
@@ -208,3 +209,9 @@ def test_links_make_the_parts_one_package():
         link = REPOSITORY / "cladescope" / part
         assert link.is_symlink()
         assert link.readlink() == Path("..") / part
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_only_parses_calls_and_prints(verb):
+    path = REPOSITORY / "app" / "cli" / f"{verb}{'_' * keyword.iskeyword(verb)}.py"
+    assert n_lines(path) <= 150

@@ -56,7 +56,7 @@ def predict(
     calibrate_on: Annotated[
         Path | None,
         typer.Option(
-            metavar="STORE", help="Labelled pictures that decide how sure is sure; the classifier may have its own."
+            metavar="STORE", help="Labelled pictures for calibrating --risk; the classifier may have its own."
         ),
     ] = None,
     closed_set: Annotated[
@@ -92,7 +92,7 @@ def predict(
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
     if classifier is not None and (within or prior):
-        raise typer.BadParameter("--within and --prior are for classes told by texts: leave out --classifier")
+        raise typer.BadParameter("--within and --prior are for classes named by texts: leave out --classifier")
     if closed_set and risk is None:
         raise typer.BadParameter("--closed-set is of --risk")
     from cladescope.app.verbs import predict as verb

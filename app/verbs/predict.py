@@ -67,7 +67,7 @@ def predict(
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise InputError("give one of taxa, labels and classifier")
     if classifier is not None and (within or prior):
-        raise InputError("within and prior are for classes told by texts: leave out the classifier")
+        raise InputError("within and prior are for classes named by texts: leave out the classifier")
     if closed_set and risk is None:
         raise InputError("closed_set is of risk: give one")
     columns(rank)
@@ -123,7 +123,7 @@ def _back_off(
         judge.check(asked.card)
         found = choosing.calibrated_on(choice.classes, judge)
     if risk is not None and found is None:
-        raise InputError("--risk needs labelled pictures that decide how sure is sure: give --calibrate-on STORE")
+        raise InputError("--risk needs labelled pictures for calibration: give --calibrate-on STORE")
     return found.closed_set() if found is not None and closed_set else found
 
 
