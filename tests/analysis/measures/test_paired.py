@@ -2,6 +2,9 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import binom, kstest, ttest_rel
 
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
@@ -28,6 +31,31 @@ def test_permutations_of_few_pictures_are_all_tried():
     # Of the 2^4 exchanges of signs only the one seen and its mirror image are as far from 0.
     assert permutation_test(np.array([3, 2, 5, 1]), np.zeros(4, int)) == pytest.approx(2 / 16)
     assert permutation_test(np.ones(4), np.ones(4)) == 1
+
+
+def by_scipy(a, b, n_resamples):
+    rng = np.random.default_rng(1)
+    statistic = lambda x, y, axis: (x - y).mean(axis=axis)  # noqa: E731
+    options = {"permutation_type": "samples", "vectorized": True, "n_resamples": n_resamples, "rng": rng}
+    return stats.permutation_test((a, b), statistic, **options).pvalue
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=8))
+def test_all_exchanges_of_few_pairs_are_those_of_scipy(pairs):
+    a, b = np.array(pairs, float).T  # whole numbers: scipy takes equal sums of fractions for different ones
+    assert permutation_test(a, b) == pytest.approx(by_scipy(a, b, 10_000))
+
+
+def test_exchanges_that_come_to_the_same_difference_count_as_it():
+    # Two of the eight sums of 0.2, 0.4 and 0.6 are 0, as the one seen is, which fractions in binary hide.
+    assert permutation_test(np.array([0.0, 0.0, 0.8]), np.array([0.2, 0.4, 0.2])) == 1
+
+
+@pytest.mark.parametrize("values", [lambda rng, n: rng.integers(0, 6, n) / 5, lambda rng, n: rng.random(n)])
+def test_drawn_exchanges_agree_with_those_of_scipy(values):
+    rng = np.random.default_rng(2)
+    a, b = values(rng, 60), values(rng, 60)
+    assert permutation_test(a, b, n_resamples=100_000) == pytest.approx(by_scipy(a, b, 20_000), abs=0.02)
 
 
 def test_under_the_null_p_is_uniform():
