@@ -135,7 +135,8 @@ def warn_of_losses(store_path: Path, tables: Mapping[str, Any]) -> None:
 def settle(store_path: Path, tables: Mapping[str, Any]) -> None:
     """Before a job writes: take the tables as they are, and forget the description of versions that were lost.
 
-    Their numbers are given again to other versions. Call it with the store's lock held.
+    Their numbers are given again to other versions, and those of lost rows to other rows: an index of them is dropped. Call
+    it with the store's lock held.
     """
     ledger = _read_or_warn(store_path, warn=False)
     if ledger is None:
@@ -143,6 +144,10 @@ def settle(store_path: Path, tables: Mapping[str, Any]) -> None:
     _refresh(tables)
     if not ledger.losses(tables):
         return
+    if int(tables["images"].version) < ledger.tables["images"].version:
+        for card in (store_path / "indexes").glob("*/card.json"):
+            card.unlink()
+            logger.warning("%s: the index was dropped, for it knows rows that were lost: build it again", store_path)
     there = {path.relative_to(store_path).as_posix() for path in database_files(store_path)}
     files = {name: hash_ for name, hash_ in ledger.files.items() if name in there or not name.endswith(".manifest")}
     Ledger(tables=_states(tables), files=files).write(store_path)

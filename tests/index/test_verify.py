@@ -129,9 +129,13 @@ def test_a_lost_version_is_told_when_the_store_is_opened_and_by_verify(store, ca
     assert "40 (version 3) are there" in problems["runs"][1]
     assert "gone" in problems["files"][0]
     assert "the index is of version 4 of the store, which is at 3" in problems["index"][0]
-    caplog.clear()
     with opened.writing():
         add(opened, 80, 30)
+    assert "the index was dropped, for it knows rows that were lost" in caplog.text
+    vector = normalise(np.random.default_rng(80).standard_normal((30, 8)).astype(np.float32))[3]
+    answer = opened.search(vector=vector, k=1)
+    assert (answer.method, answer.hits[0].image_id) == ("exact", "i83"), "row ids of lost rows are given to others"
+    caplog.clear()
     Store.open(store.path)
     assert not caplog.text, "the next job takes the store as it is"
 
