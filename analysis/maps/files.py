@@ -79,7 +79,7 @@ def place_store(
     try:
         about = json.loads((saved / "map.json").read_text(encoding="utf-8"))
         fitted, card = Map.load(saved / "map.safetensors"), EncoderCard.from_dict(about["encoder"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise InputError(f"{saved} holds no map ({error}): name a folder that `cladescope map` wrote") from error
     store.check(card)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)

@@ -56,10 +56,12 @@ class Map:
 
     @classmethod
     def load(cls, path: Path) -> "Map":
-        """A map that `save` wrote."""
+        """A map that `save` wrote. Raises SafetensorError, OSError, KeyError, TypeError or ValueError where it is none."""
         with safe_open(path, framework="numpy") as file:
             about = file.metadata()
             vectors, points = file.get_tensor("vectors").astype(np.float32), file.get_tensor("points")
+        if points.ndim != 2 or len(points) != len(vectors) or not np.isfinite(points).all():
+            raise ValueError(f"{len(vectors)} vectors and points of shape {points.shape}, or some that are not finite")
         return cls(normalise(vectors), points, about["method"], int(about["neighbours"]), {})
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import save_file
 from sklearn.manifold import trustworthiness as reference
 
 from cladescope.analysis.maps.colours import taxon_colours
@@ -135,6 +136,14 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
     assert "holds no map" in fails("map", tmp_path / "s", "--onto", tmp_path, "--out", tmp_path / "b")
     assert "not empty" in fails("map", tmp_path / "s", "--out", out)
     assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
+
+
+@pytest.mark.parametrize("points", [np.ones((11, 2)), np.ones(12), np.full((12, 2), np.nan)])
+def test_a_saved_map_whose_points_are_none_of_its_vectors_is_refused(tmp_path, points):
+    parts = {"vectors": clusters(each=3).astype(np.float16), "points": points.astype(np.float32)}
+    save_file(parts, tmp_path / "map.safetensors", metadata={"method": "umap", "neighbours": "5"})
+    with pytest.raises(ValueError, match="12 vectors and points of shape"):
+        Map.load(tmp_path / "map.safetensors")
 
 
 def test_a_map_that_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
