@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Int, Real
 
+from cladescope.analysis.numbers import check_at_least
 from cladescope.arrays import has_direction, normalise
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
@@ -87,8 +88,10 @@ class Pictures:
         `columns` named. With `as_stored` vectors stay float16: 2 n d bytes. Blocks are read
         one by one, so that nothing but the result grows with n.
 
-        Raises InputError for a column that the store does not have, and what `Store.condition` raises.
+        Raises InputError for a column that the store does not have or a limit below 1, and what `Store.condition` raises.
         """
+        check_at_least(1, limit=limit)
+        check_at_least(0, seed=seed)
         there = store.schema.names
         if missing := [name for name in columns if name not in {*there, *COLUMNS}]:
             shown = ", ".join(name for name in there if name != "vector")

@@ -10,6 +10,7 @@ from jaxtyping import Int
 from cladescope.analysis.audit import duplicates, label_errors, outliers
 from cladescope.analysis.audit.leaks import leaks_against, split_leaks
 from cladescope.analysis.audit.rows import Row, named
+from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import COLUMNS, Pictures
 from cladescope.errors import InputError
 from cladescope.index import neighbour_graph
@@ -72,6 +73,7 @@ def audit(
     """
     if rank not in RANK_INDEX:
         raise InputError(f"no rank {rank!r}: use one of {', '.join(RANKS)}")
+    check_at_least(1, k=k)
     n = len(pictures)
     if n < 2:
         raise InputError(f"found {n} pictures with a vector, expected two or more: widen --where, --within or --limit")

@@ -16,6 +16,7 @@ from cladescope.analysis.classify.draws import draw_shots
 from cladescope.analysis.classify.labelled import Labelled, by_csv, by_label, by_rank
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.calibration import calibration_error
+from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.prompts import prompt
 from cladescope.errors import InputError
@@ -112,8 +113,8 @@ def fit_store(
         save_classifier(fitted.classifier, "genus.safetensors")
     """
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
-    if shots is not None and shots < 1:
-        raise InputError(f"found {shots} shots, expected 1 or more")
+    check_at_least(1, shots=shots, k=k)
+    check_at_least(0, seed=seed)
     columns = () if labels is None else ("image_id", "uri")
     pictures = Pictures.of_store(store, within=within, columns=columns, as_stored=True)
     if not len(pictures) and not pictures.n_left_out:

@@ -11,10 +11,12 @@ from jaxtyping import Float32, Int64, Real
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
+from cladescope.analysis.numbers import check_at_least
 from cladescope.arrays import has_direction, normalise
 from cladescope.errors import InputError
 from cladescope.index.neighbour_graph import nearest
 
+METHODS, DIMENSIONS = ("umap", "tsne"), (2, 3)
 MIN_POINTS = 4
 MIN_DISTANCE = 0.1
 TSNE_LIMIT = 20_000
@@ -74,8 +76,14 @@ def fit_map(
     components instead of the spectral start; seeded, its layout runs in one thread. t-SNE by scikit-learn, from
     principal components too. Fewer points than neighbours: all others are neighbours.
 
-    Raises InputError for fewer than 4 vectors, one without direction, and more than 20,000 for t-SNE.
+    Raises InputError for fewer than 4 vectors, one without direction, more than 20,000 for t-SNE, and an unknown method.
     """
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+    if dim not in DIMENSIONS:
+        raise InputError(f"found {dim} dimensions, expected 2 or 3")
+    check_at_least(2, neighbours=neighbours)
+    check_at_least(0, seed=seed)
     n = len(vectors)
     if n < MIN_POINTS:
         raise InputError(f"{n} pictures make no map: give at least {MIN_POINTS}")

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.by_class import balanced_mean
 from cladescope.analysis.measures.permutations import permuted
+from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import geometry, neighbours
 from cladescope.analysis.probes.measured_rank import SLOW_PERMUTATIONS, Items
@@ -54,9 +55,11 @@ def probe(
     Beside the vectors it takes about 1 GB whatever their number: 4 q c bytes for the scores with class means, and the
     distances of samples of 2,000.
 
-    Raises InputError for fewer than 3 pictures that have a taxon.
+    Raises InputError for fewer than 3 pictures that have a taxon, and for a sample below 3.
     """
     results: list[ProbeResult] = []
+    check_at_least(3, sample=sample)
+    check_at_least(0, n_permutations=n_permutations, seed=seed)
     pictures = usable(pictures)
     dropped = pictures.n_left_out
     skipped = [f"{dropped} pictures have no usable vector or no rank and are left out"] if dropped else []

@@ -61,6 +61,8 @@ def probe_stores(
         found = probe_stores([Store.open("a.store"), Store.open("b.store")])
         found.reports[0].results, found.differences
     """
+    if not stores:
+        raise InputError("no store is given: name one, or several to compare")
     chosen = [
         _read(one, within=within, where=where, variant=variant) if place == 0 else _read(one)
         for place, one in enumerate(stores)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cladescope.analysis.maps.figure import SHOWN
+from cladescope.analysis.maps.layout import MIN_POINTS
+from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.analysis.probes.rank_probes import N_QUERIES
 from cladescope.analysis.probes.result import ProbeReport
@@ -50,7 +52,11 @@ class ReportConfig:
     """Seed of every draw."""
 
     def __post_init__(self) -> None:
-        """Raises InputError for a colour that is no rank."""
+        """Raises InputError for a colour that is no rank, and for numbers that are too small."""
+        check_at_least(3, sample=self.sample)
+        check_at_least(0, permutations=self.permutations, map_sample=self.map_sample, seed=self.seed)
+        if 0 < self.map_sample < MIN_POINTS:
+            raise InputError(f"found map_sample {self.map_sample}, expected {MIN_POINTS} or more, or 0 for no map")
         if self.color is not None and self.color not in RANKS:
             raise InputError(f"--color {self.color} is no rank: use one of {', '.join(RANKS)}")
 
