@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
-from cladescope.arrays import has_direction, normalise
+from cladescope.arrays import NO_DIRECTION, has_direction, normalise
 from cladescope.embedding.prepare import Failure, Prepared, prepare
 from cladescope.embedding.records import Record
 from cladescope.embedding.transform import ImageTransform
@@ -163,7 +163,7 @@ def _encode(waiting: Sequence[Prepared | Failure], encoder: PixelEncoder, known:
         elif item.content_hash in vectors:
             done.append(item)
         else:
-            failures.append(Failure(item.record, "encode", "the encoder gave a vector of zeros, NaN or infinities"))
+            failures.append(Failure(item.record, "encode", f"the encoder gave no direction: {NO_DIRECTION}"))
     rows = np.empty((len(done), encoder.dim), np.float32)
     for row, item in zip(rows, done, strict=True):
         row[:] = vectors[item.content_hash]

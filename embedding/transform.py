@@ -5,7 +5,7 @@ It does not decode files (`cladescope.embedding.decode`) and knows no device: an
 own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Literal, cast, get_args
 
@@ -13,6 +13,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 from PIL import Image
 
+from cladescope.embedding.declared import check_keys, colour, number, one_of, square_side, three_numbers, whole
 from cladescope.errors import InputError
 
 Resize = Literal["crop", "squash", "pad"]
@@ -65,8 +66,8 @@ class ImageTransform:
     """Colour of padding, 0 to 255."""
 
     def __post_init__(self) -> None:
-        _one_of(get_args(Resize), self.resize, what="resize")
-        _one_of(get_args(Interpolation), self.interpolation, what="interpolation")
+        one_of(get_args(Resize), self.resize, what="resize")
+        one_of(get_args(Interpolation), self.interpolation, what="interpolation")
         checks = {
             "size": (self.size >= 1, "a positive number of pixels"),
             "std": (min(self.std) > 0, "positive numbers"),
@@ -130,15 +131,15 @@ class ImageTransform:
 
         Raises InputError for a key that is unknown or missing and for a value that cannot be used.
         """
-        _check_keys(values, {field.name for field in fields(cls)}, what="image transform")
+        check_keys(values, {field.name for field in fields(cls)}, what="image transform")
         return cls(
-            size=_whole(values["size"], "size"),
-            resize=cast(Resize, _one_of(get_args(Resize), values["resize"], what="resize")),
+            size=whole(values["size"], "size"),
+            resize=cast(Resize, one_of(get_args(Resize), values["resize"], what="resize")),
             interpolation=_filter(values["interpolation"]),
-            mean=_triple(values["mean"], "mean"),
-            std=_triple(values["std"], "std"),
-            crop_fraction=_number(values["crop_fraction"], "crop_fraction"),
-            fill=_colour(values["fill"], "fill"),
+            mean=three_numbers(values["mean"], "mean"),
+            std=three_numbers(values["std"], "std"),
+            crop_fraction=number(values["crop_fraction"], "crop_fraction"),
+            fill=colour(values["fill"], "fill"),
         )
 
     @classmethod
@@ -158,18 +159,18 @@ class ImageTransform:
         if not isinstance(given, Mapping):
             raise InputError(f"open_clip preprocess_cfg is {given!r}, expected a mapping")
         values = {**_OPEN_CLIP_DEFAULTS, **{key: value for key, value in given.items() if value is not None}}
-        _check_keys(values, {"size", *_OPEN_CLIP_DEFAULTS}, what="open_clip preprocess_cfg")
+        check_keys(values, {"size", *_OPEN_CLIP_DEFAULTS}, what="open_clip preprocess_cfg")
         if values["mode"] != "RGB":
             raise InputError(f"open_clip preprocess_cfg: mode is {values['mode']!r}, expected 'RGB'")
         # open_clip itself reads "random", which is meant for training, as bicubic
         interpolation = "bicubic" if values["interpolation"] == "random" else values["interpolation"]
         return cls(
-            size=_side(values["size"], "size"),
+            size=square_side(values["size"], "size"),
             resize=_translated(values["resize_mode"], _OPEN_CLIP_RESIZE, what="resize_mode"),
             interpolation=_filter(interpolation),
-            mean=_triple(values["mean"], "mean"),
-            std=_triple(values["std"], "std"),
-            fill=_colour(values["fill_color"], "fill_color"),
+            mean=three_numbers(values["mean"], "mean"),
+            std=three_numbers(values["std"], "std"),
+            fill=colour(values["fill_color"], "fill_color"),
         )
 
     @classmethod
@@ -180,19 +181,19 @@ class ImageTransform:
 
         Raises InputError for a key that is unknown or missing and for a value that cannot be used.
         """
-        _check_keys(data_config, _TIMM_KEYS, what="timm data config")
+        check_keys(data_config, _TIMM_KEYS, what="timm data config")
         size = data_config["input_size"]
         if not isinstance(size, list | tuple) or len(size) != 3 or size[0] != 3:
             raise InputError(f"timm data config: input_size is {size!r}, expected (3, size, size)")
-        mean = _triple(data_config["mean"], "mean")
+        mean = three_numbers(data_config["mean"], "mean")
         red, green, blue = (round(255 * colour) for colour in mean)
         return cls(
-            size=_side(size[1:], "input_size"),
+            size=square_side(size[1:], "input_size"),
             resize=_translated(data_config["crop_mode"], _TIMM_RESIZE, what="crop_mode"),
             interpolation=_filter(data_config["interpolation"]),
             mean=mean,
-            std=_triple(data_config["std"], "std"),
-            crop_fraction=_number(data_config["crop_pct"], "crop_pct"),
+            std=three_numbers(data_config["std"], "std"),
+            crop_fraction=number(data_config["crop_pct"], "crop_pct"),
             fill=(red, green, blue),
         )
 
@@ -219,69 +220,11 @@ def _offset(length: int, size: int) -> int:
     return (size - length) // 2 if length < size else -round((length - size) / 2)
 
 
-def _check_keys(values: Mapping[str, object], expected: set[str], *, what: str) -> None:
-    """Refuse a mapping with keys missing or unknown."""
-    if missing := sorted(expected - set(values)):
-        raise InputError(f"{what} lacks {', '.join(missing)}")
-    if unknown := sorted(set(values) - expected):
-        raise InputError(f"{what} has unknown {', '.join(unknown)}: expected {', '.join(sorted(expected))}")
-
-
-def _one_of(names: Iterable[str], value: object, *, what: str) -> str:
-    """The value, if it is one of the names."""
-    expected = list(names)
-    if not isinstance(value, str) or value not in expected:
-        raise InputError(f"{what} is {value!r}, expected one of {', '.join(expected)}")
-    return value
-
-
 def _filter(value: object) -> Interpolation:
     """Name of one of Pillow's filters."""
-    return cast(Interpolation, _one_of(get_args(Interpolation), value, what="interpolation"))
+    return cast(Interpolation, one_of(get_args(Interpolation), value, what="interpolation"))
 
 
 def _translated(value: object, names: Mapping[str, Resize], *, what: str) -> Resize:
     """Our word for a library's."""
-    return names[_one_of(names, value, what=what)]
-
-
-def _number(value: object, what: str) -> float:
-    """A plain number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InputError(f"{what} is {value!r}, expected a number")
-    return float(value)
-
-
-def _whole(value: object, what: str) -> int:
-    """A whole number."""
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise InputError(f"{what} is {value!r}, expected a whole number")
-    return value
-
-
-def _side(value: object, what: str) -> int:
-    """Side of a square given as one number or as two equal ones."""
-    sides = list(value) if isinstance(value, list | tuple) else [value]
-    if len(sides) not in (1, 2) or sides[0] != sides[-1]:
-        raise InputError(f"{what} is {value!r}, expected a square")
-    return _whole(sides[0], what)
-
-
-def _triple(value: object, what: str) -> Triple:
-    """Three numbers, or one for all three colours."""
-    red, green, blue = (_number(number, what) for number in _three(value, what))
-    return red, green, blue
-
-
-def _colour(value: object, what: str) -> tuple[int, int, int]:
-    """Three whole numbers, or one for all three colours."""
-    red, green, blue = (_whole(number, what) for number in _three(value, what))
-    return red, green, blue
-
-
-def _three(value: object, what: str) -> list[object]:
-    """The value of each colour, where one may stand for all."""
-    values = list(value) if isinstance(value, list | tuple) else [value] * 3
-    if len(values) != 3:
-        raise InputError(f"{what} is {value!r}, expected one value or three")
-    return values
+    return names[one_of(names, value, what=what)]
