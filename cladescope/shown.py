@@ -9,6 +9,8 @@ _UNSHOWN = re.compile(
     "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"  # invisible marks and tags
     "\ud800-\udfff]"  # halves of characters, which no output takes
 )
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _LETTERS = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
@@ -40,6 +42,21 @@ def markdown(text: str) -> str:
     'a\\|b &lt;script>'
     """
     return shown(text).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
+
+
+def formula_safe(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula: before a text that looks like one stands an apostrophe.
+
+    A text looks like one where it begins with `=`, `+`, `-`, `@`, one of their wide forms, a tab or a line's end, blanks
+    before it not counted. Numbers stay. After OWASP, CSV Injection,
+    https://owasp.org/www-community/attacks/CSV_Injection; the apostrophe changes the text, so it is not done unasked.
+
+    >>> formula_safe("=cmd|' /C calc'!A0"), formula_safe("-70.5"), formula_safe("Parus major"), formula_safe(-1)
+    ("'=cmd|' /C calc'!A0", '-70.5', 'Parus major', -1)
+    """
+    if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
+        return cell
+    return f"'{cell}" if cell[:1] in ("\t", "\r", "\n") or cell.lstrip().startswith(_FORMULA) else cell
 
 
 def _escape(letter: str) -> str:

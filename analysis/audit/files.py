@@ -9,15 +9,16 @@ from cladescope.analysis.audit.contact_sheet import Tile, draw, save
 from cladescope.analysis.audit.run import Audit
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json
+from cladescope.shown import formula_safe
 
 SHEET = 30
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
 
 
-def write_audit(audit: Audit, folder: Path, *, sheets: bool = True) -> list[Path]:
+def write_audit(audit: Audit, folder: Path, *, sheets: bool = True, safe_csv: bool = False) -> list[Path]:
     """Write audit.json, a CSV for each table and a sheet of the first 30 pictures of each table that has any.
 
-    A sheet of an earlier audit in the folder, whose table is empty now, is removed. Raises InputError where the folder
+    With `safe_csv` no text in the tables is a formula to a spreadsheet (`shown.formula_safe`). A sheet of an earlier audit in the folder, whose table is empty now, is removed. Raises InputError where the folder
     cannot be written.
     """
     written = []
@@ -26,7 +27,7 @@ def write_audit(audit: Audit, folder: Path, *, sheets: bool = True) -> list[Path
         tables: dict[str, list[dict[str, Any]]] = {name: getattr(audit, name) for name in TABLES}
         written.append(write_json(folder / "audit.json", {"summary": audit.summary, **tables}))
         for name, rows in tables.items():
-            written.append(_write_csv(rows, folder / f"{name}.csv"))
+            written.append(_write_csv(rows, folder / f"{name}.csv", safe=safe_csv))
             sheet = folder / f"{name}.png"
             sheet.unlink(missing_ok=True)
             if rows and sheets:
@@ -38,11 +39,11 @@ def write_audit(audit: Audit, folder: Path, *, sheets: bool = True) -> list[Path
     return written
 
 
-def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> Path:
+def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path, *, safe: bool) -> Path:
     with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "uri", "lineage"])
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: formula_safe(value) for key, value in row.items()} if safe else row for row in rows)
     return path
 
 

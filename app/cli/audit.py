@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import JsonOption, SafeTablesOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -23,6 +23,7 @@ def audit(
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
+    safe_csv: SafeTablesOption = False,
     json: JsonOption = False,
 ) -> None:
     """Find near-duplicates, leaks between splits, outliers and likely label errors.
@@ -35,7 +36,7 @@ def audit(
     found = verb.audit(
         store, split=split, against=against, rank=rank, within=clades(within), where=where, limit=limit, seed=seed
     )
-    files = write_audit(found, out)
+    files = write_audit(found, out, safe_csv=safe_csv)
     if json:
         print_json({"store": str(store), **found.summary, "files": [str(path) for path in files]})
     else:

@@ -26,6 +26,12 @@ SafeCsvOption = Annotated[
         help="Print CSV in which no text is a formula to a spreadsheet: an apostrophe stands before =, +, -, @.",
     ),
 ]
+SafeTablesOption = Annotated[
+    bool,
+    typer.Option(
+        "--safe-csv", help="Write tables in which no text is a formula to a spreadsheet, as `search --safe-csv`."
+    ),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[
     Path, typer.Option("--store", metavar="DIR", help="Folder of the store; made if it is not there.")

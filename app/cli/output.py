@@ -6,16 +6,13 @@ sequence or one that begins with `=` is shown as it is spelt and interpreted by 
 
 import csv
 import json
-import math
-import re
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
@@ -23,8 +20,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from cladescope.embedding.pipeline import Progress as JobProgress
-from cladescope.shown import json_safe, shown
+from cladescope.shown import formula_safe, json_safe, shown
+
+if TYPE_CHECKING:
+    from cladescope.embedding.pipeline import Progress as JobProgress
 
 LOG_SECONDS = 10.0
 WIDE = 240
@@ -45,6 +44,23 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     return json_safe(plain)
 
 
+def _numbers(value: object) -> object:
+    """A document whose NaN and infinities, which JSON does not know, are null."""
+    if isinstance(value, Mapping):
+        return {key: _numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return f"<{len(value)} bytes>"
+    return str(value)
+
+
 def print_line(text: str = "") -> None:
     """One line of a result on stdout."""
     typer.echo(shown(text))
@@ -54,7 +70,7 @@ class CsvTable:
     """A table as CSV on stdout, whose rows come one after another."""
 
     def __init__(self, columns: Sequence[str], *, safe: bool = False) -> None:
-        """Print the header. With `safe` no text can be a formula of a spreadsheet; see `formula_safe`."""
+        """Print the header. With `safe` no text can be a formula of a spreadsheet; see `shown.formula_safe`."""
         self.columns, self._safe = columns, safe
         # With this end of a line the module quotes cells that hold half of it; `write` makes it the usual one.
         self._writer = csv.writer(self, lineterminator="\r\n")
@@ -71,42 +87,6 @@ class CsvTable:
 
     def _write(self, cells: Sequence[object]) -> None:
         self._writer.writerow([formula_safe(cell) for cell in cells] if self._safe else cells)
-
-
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
-
-
-def formula_safe(cell: object) -> object:
-    """A cell that no spreadsheet takes for a formula: before a text that looks like one stands an apostrophe.
-
-    A text looks like one where it begins with `=`, `+`, `-`, `@`, one of their wide forms, a tab or a line's end, blanks
-    before it not counted. Numbers stay. After OWASP, CSV Injection,
-    https://owasp.org/www-community/attacks/CSV_Injection; the apostrophe changes the text, so it is not done unasked.
-
-    >>> formula_safe("=cmd|' /C calc'!A0"), formula_safe("-70.5"), formula_safe("Parus major"), formula_safe(-1)
-    ("'=cmd|' /C calc'!A0", '-70.5', 'Parus major', -1)
-    """
-    if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
-        return cell
-    return f"'{cell}" if cell[:1] in ("\t", "\r", "\n") or cell.lstrip().startswith(_FORMULA) else cell
-
-
-def _numbers(value: object) -> object:
-    """A document whose NaN and infinities, which JSON does not know, are null."""
-    if isinstance(value, Mapping):
-        return {key: _numbers(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_numbers(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return f"<{len(value)} bytes>"
-    return str(value)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, spare: Sequence[str] = ()) -> None:
@@ -154,7 +134,7 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def job_progress(noun: str) -> Iterator[Callable[[JobProgress], None]]:
+def job_progress(noun: str) -> Iterator["Callable[[JobProgress], None]"]:
     """A bar on a terminal, a line every ten seconds elsewhere: how far, how fast, how long still."""
     if not sys.stderr.isatty():
         yield _Lines(noun)
@@ -171,7 +151,7 @@ def job_progress(noun: str) -> Iterator[Callable[[JobProgress], None]]:
     with bar:
         task = bar.add_task(shown(noun), total=None, rate=0.0, failed="")
 
-        def show(state: JobProgress) -> None:
+        def show(state: "JobProgress") -> None:
             failed = f"{state.failed} failed" if state.failed else ""
             bar.update(task, completed=state.done, total=state.total, rate=state.rate, failed=failed)
 
@@ -184,7 +164,7 @@ class _Lines:
     def __init__(self, noun: str) -> None:
         self.noun, self.next = noun, LOG_SECONDS
 
-    def __call__(self, state: JobProgress) -> None:
+    def __call__(self, state: "JobProgress") -> None:
         if state.seconds < self.next:
             return
         self.next = state.seconds + LOG_SECONDS

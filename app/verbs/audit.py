@@ -20,12 +20,14 @@ def audit(
     limit: int | None = None,
     seed: int = 0,
     out: str | Path | None = None,
+    safe_csv: bool = False,
 ) -> Audit:
     """Find near-duplicates, leaks between splits, outliers and likely label errors among a store's pictures.
 
     `split` names a column between whose values leaks are sought, `against` a store whose pictures should not be here, `rank`
     the narrowest rank at which labels are doubted. `within` keeps a clade or a union of several, `where` the rows under a
-    condition in SQL, `limit` so many of them, drawn with the `seed`. `out` is a folder for tables and contact sheets.
+    condition in SQL, `limit` so many of them, drawn with the `seed`. `out` is a folder for tables and
+    contact sheets; with `safe_csv` no text in the tables is a formula to a spreadsheet.
 
     Returns a summary and four tables, each a list of rows, the gravest first.
 
@@ -41,5 +43,5 @@ def audit(
         within=within or None, where=where, limit=limit, seed=seed,
     )  # fmt: skip
     if out is not None:
-        write_audit(found, local_path(out))
+        write_audit(found, local_path(out), safe_csv=safe_csv)
     return found

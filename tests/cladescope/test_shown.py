@@ -3,10 +3,11 @@
 import json
 import unicodedata
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.shown import json_safe, markdown, shown
+from cladescope.shown import formula_safe, json_safe, markdown, shown
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from("\x1b\x9b\n\r\t\u202e\u2066\u2028\ud800[]$"))
 BIDI = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -47,3 +48,24 @@ def test_the_ways_in_that_are_known():
     assert shown("half \udcff, tag \U000e0041") == r"half \udcff, tag \U000e0041"
     assert json_safe('"\U000e0041"') == r'"\udb40\udc41"'
     assert markdown("a|b<script>&amp;") == r"a\|b&lt;script>&amp;amp;"
+
+
+@given(ANY_TEXT)
+def test_safe_csv_holds_no_formula_and_changes_nothing_else(name):
+    cell = formula_safe(name)
+    if cell == name:
+        bare = name.lstrip()
+        assert not bare or bare[0] not in "=+-@" or float(name) is not None
+        assert name[:1] not in ("\t", "\r", "\n")
+    else:
+        assert cell == f"'{name}"
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "-", "--1"])
+def test_what_begins_a_formula_is_quoted(name):
+    assert formula_safe(name) == f"'{name}"
+
+
+@pytest.mark.parametrize("cell", ["-70.25", "+1e-3", -1.5, None, "Parus major", "a=b", ""])
+def test_numbers_and_names_are_not(cell):
+    assert formula_safe(cell) == cell

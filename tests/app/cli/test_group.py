@@ -48,3 +48,11 @@ def test_the_module_of_each_verb_is_named_after_it():
     for verb in VERBS:
         file = Path(sys.modules[COMMANDS[verb].callback.__module__].__file__)
         assert file.stem.rstrip("_") == verb
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_parses_calls_and_prints_in_150_lines(verb):
+    file = Path(sys.modules[COMMANDS[verb].callback.__module__].__file__)
+    text = file.read_text()
+    assert len(text.splitlines()) <= 150
+    assert "from cladescope.app.verbs" in text

@@ -99,27 +99,6 @@ def test_csv_is_faithful_by_default(rows):
     assert [tuple(row.values()) for row in csv.DictReader(io.StringIO(text, newline=""))] == rows
 
 
-@given(ANY_TEXT)
-def test_safe_csv_holds_no_formula_and_changes_nothing_else(name):
-    cell = output.formula_safe(name)
-    if cell == name:
-        bare = name.lstrip()
-        assert not bare or bare[0] not in "=+-@" or float(name) is not None
-        assert name[:1] not in ("\t", "\r", "\n")
-    else:
-        assert cell == f"'{name}"
-
-
-@pytest.mark.parametrize("name", ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\uff1d1", "-", "--1"])
-def test_what_begins_a_formula_is_quoted(name):
-    assert output.formula_safe(name) == f"'{name}"
-
-
-@pytest.mark.parametrize("cell", ["-70.25", "+1e-3", -1.5, None, "Parus major", "a=b", ""])
-def test_numbers_and_names_are_not(cell):
-    assert output.formula_safe(cell) == cell
-
-
 @pytest.fixture
 def nasty_store(run, clades, tmp_path):
     """A store by `pixels` whose files, taxa and own columns have the worst of names."""
@@ -181,6 +160,14 @@ def test_failures_are_listed_safely_too(run, photos, tmp_path, misused):
     assert run(*listed).rows[0]["image_id"] == "=cmd"
     assert run(*listed, "--safe-csv").rows[0]["image_id"] == "'=cmd"
     assert "--safe-csv is of --failures" in misused("info", tmp_path / "s", "--safe-csv")
+
+
+def test_tables_of_an_audit_are_faithful_unless_asked_otherwise(run, nasty_store, tmp_path):
+    audit = ("audit", nasty_store, "--out", tmp_path / "audit")
+    for options, first in (((), "=cmd|' /C calc'!A0 9"), (("--safe-csv",), "'=cmd|' /C calc'!A0 9")):
+        assert run(*audit, *options).status == 0
+        with (tmp_path / "audit" / "duplicates.csv").open(newline="") as file:
+            assert first in {row["image_id"] for row in csv.DictReader(file)}
 
 
 def test_verbs_print_through_one_place():
