@@ -10,6 +10,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -18,9 +19,19 @@ FOLDERS = ("cladescope", "embedding", "index", "analysis", "training", "app")
 BEGIN, END = "<!-- the house: drawn by docs/draw_house.py -->", "<!-- the end of the house -->"
 PAGES = ("README.md", "CONTRIBUTING.md")
 
+HEAD = """# The house
+
+Drawn from the imports by `make docs`. A room is a folder of modules; modules are named without `cladescope.`. An arrow says
+"imports", wherever in the file the import stands. Arrows that follow from others are left out. What lies right in one of the six
+folders is "its own files"; in the ground these are drawn one by one, since some stand above its rooms and some below.
+
+## The whole
+"""
+
 Arrows = Mapping[str, set[str]]
 
 
+@cache
 def modules() -> dict[str, Path]:
     """The file of each module, by name: `errors`, `embedding.columns`; a package is called as its folder."""
     found = {}
@@ -58,6 +69,12 @@ def imports(found: Mapping[str, Path]) -> dict[str, set[str]]:
                 if target in found and target != name:
                     arrows[name].add(target)
     return arrows
+
+
+@cache
+def own_imports() -> dict[str, set[str]]:
+    """The imports of this house, read once."""
+    return imports(modules())
 
 
 def folder_of(module: str) -> str:
@@ -121,8 +138,7 @@ def drawn_arrows(arrows: Arrows) -> list[tuple[str, str]]:
 
 def whole() -> str:
     """The Mermaid picture of all rooms, in their six folders, the roof on top."""
-    found = modules()
-    arrows = imports(found)
+    found, arrows = modules(), own_imports()
     room = rooms(found, arrows)
     members: dict[str, set[str]] = defaultdict(set)
     for module, place in room.items():
@@ -144,7 +160,7 @@ def inside(place: str) -> str:
     """The Mermaid picture of the modules of one room."""
     found = modules()
     names = {module for module in found if room_of(module, found) == place}
-    own = {name: targets & names for name, targets in imports(found).items() if name in names}
+    own = {name: targets & names for name, targets in own_imports().items() if name in names}
     lines = ["flowchart TD", *(f'    {_id(name)}["{name.rpartition(".")[2]}"]' for name in sorted(names - {place}))]
     links = [(name, target) for name, target in drawn_arrows(own) if place not in (name, target)]
     return _fenced([*lines, *(f"    {_id(name)} --> {_id(target)}" for name, target in links)])
@@ -153,8 +169,8 @@ def inside(place: str) -> str:
 def page() -> str:
     """docs/house.md."""
     found = modules()
-    arrows = between(imports(found), {module: room_of(module, found) for module in found})
-    parts = ["# The house\n", _first_words(__doc__ or "", 2), "\n## The whole\n", whole()]
+    arrows = between(own_imports(), {module: room_of(module, found) for module in found})
+    parts = [HEAD, whole()]
     for place in sorted(arrows, key=lambda place: (FOLDERS.index(folder_of(place)), place)):
         users = sorted(name for name, targets in arrows.items() if place in targets)
         parts += [
@@ -174,12 +190,12 @@ def page() -> str:
 
 def pages() -> dict[Path, str]:
     """What each page should hold."""
-    written = {REPOSITORY / "docs" / "house.md": page()}
+    written, picture = {REPOSITORY / "docs" / "house.md": page()}, whole()
     for name in PAGES:
         text = (REPOSITORY / name).read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
         _, _, after = rest.partition(END)
-        written[REPOSITORY / name] = f"{before}{BEGIN}\n{whole()}\n{END}{after}"
+        written[REPOSITORY / name] = f"{before}{BEGIN}\n{picture}\n{END}{after}"
     return written
 
 
