@@ -6,11 +6,13 @@ sequence or one that begins with `=` is shown as it is spelt and interpreted by 
 
 import csv
 import json
+import math
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
