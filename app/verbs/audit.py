@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cladescope.analysis.audit.files import write_audit
 from cladescope.analysis.audit.run import Audit, audit_store
-from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.paths import local_path
 
 
@@ -40,7 +40,7 @@ def audit(
     """
     found = audit_store(
         opened(store), split=split, against=None if against is None else opened(against), rank=rank,
-        within=within or None, where=where, limit=limit, seed=seed,
+        within=within_of(within), where=where, limit=limit, seed=seed,
     )  # fmt: skip
     if out is not None:
         write_audit(found, local_path(out), safe_csv=safe_csv)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from cladescope.analysis.classify.classifier_file import check_free, save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
-from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 
@@ -52,7 +52,7 @@ def fit(
     if file is not None:
         check_free(file)
     fitted = fit_store(
-        opened(store), rank=rank or "species", labels=labels, within=within or None, method=method, shots=shots,
+        opened(store), rank=rank or "species", labels=labels, within=within_of(within), method=method, shots=shots,
         shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, seed=seed,
     )  # fmt: skip
     if file is not None:

@@ -60,6 +60,15 @@ def pictures_of(given: AnyPicture | Sequence[AnyPicture]) -> list[AnyPicture]:
     return list(given)
 
 
+def within_of(within: str | Sequence[str] | None) -> str | Sequence[str] | None:
+    """What was given, and None for none of several; an empty name is no clade, and is refused where it is looked up.
+
+    >>> within_of("Aves"), within_of([]), within_of("")
+    ('Aves', None, '')
+    """
+    return within if clades_of(within) else None
+
+
 def clades_of(within: str | Sequence[str] | None) -> tuple[str, ...]:
     """One clade or several, a union, as a tuple; none for None.
 

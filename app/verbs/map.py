@@ -8,7 +8,7 @@ from cladescope.analysis.maps.files import place_store, write_map
 from cladescope.analysis.maps.run import DrawnMap, map_store
 from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.pictures import Pictures
-from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 
@@ -52,7 +52,7 @@ def map(
     if folder is not None:
         check_out_folder(folder)
     drawn = map_store(
-        opened(store), color=color, method=method, dim=dim, neighbours=neighbours, within=within or None,
+        opened(store), color=color, method=method, dim=dim, neighbours=neighbours, within=within_of(within),
         where=where, limit=limit, place=None if place is None else opened(place), seed=seed,
     )  # fmt: skip
     if folder is not None:
@@ -80,5 +80,5 @@ def place_onto(
     folder = local_path(out)
     check_out_folder(folder)
     return place_store(
-        opened(store), local_path(onto), folder, within=within or None, where=where, limit=limit, seed=seed
+        opened(store), local_path(onto), folder, within=within_of(within), where=where, limit=limit, seed=seed
     )

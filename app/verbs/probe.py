@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cladescope.analysis.probes.files import write_probes
 from cladescope.analysis.probes.stores import ProbedStores, probe_stores
-from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of
+from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.phylogeny.tree import Tree
@@ -45,7 +45,7 @@ def probe(
     if curve and not stores_of(compare):
         raise InputError("curve is of several stores: give compare")
     probed = probe_stores(
-        [opened(store), *stores_of(compare)], tree=tree_of(tree), variant=variant, within=within or None,
+        [opened(store), *stores_of(compare)], tree=tree_of(tree), variant=variant, within=within_of(within),
         where=where, sample=sample, n_permutations=permutations, seed=seed,
     )  # fmt: skip
     if out is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from cladescope.analysis.report.files import check_report_folder, write_report
 from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.run import ReportConfig, make_report
-from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of
+from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
 from cladescope.paths import local_path
 from cladescope.phylogeny.tree import Tree
 
@@ -45,7 +45,7 @@ def report(
     if folder is not None:
         check_report_folder(folder)
     config = ReportConfig(
-        within=within or None, where=where, variant=variant, tree=tree_of(tree), sample=sample,
+        within=within_of(within), where=where, variant=variant, tree=tree_of(tree), sample=sample,
         permutations=permutations, map_sample=map_sample if draw_map else 0, color=color, seed=seed,
     )  # fmt: skip
     made = make_report([opened(store), *stores_of(compare)], config)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from cladescope.app.verbs.given import AnyStore, opened, pictures_of
+from cladescope.app.verbs.given import AnyStore, opened, pictures_of, within_of
 from cladescope.embedding.given import AnyPicture
 from cladescope.index.defaults import K
 from cladescope.index.hits import SearchResult
@@ -45,7 +45,7 @@ def search(
         image_id=image_id,
         vector=vector,
         k=k,
-        within=within or None,
+        within=within_of(within),
         where=where,
         exact=exact,
     )
