@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cladescope.app.cli import app
+from cladescope.simulation import SimulationConfig, simulate
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "docs" / "architecture.md").read_text()
@@ -63,8 +64,11 @@ def calls(arguments):
 
 
 @pytest.fixture(scope="module")
-def traced(clades, tmp_path_factory):
+def traced(tmp_path_factory):
     folder = tmp_path_factory.mktemp("traced")
+    clades = folder / "clades"
+    # Taxa of no other test: a lineage that was cleaned before is not cleaned again.
+    simulate(clades, SimulationConfig(species=6, images=6, seed=1859, size=64))
     store, classifier = str(folder / "clades.store"), str(folder / "species.safetensors")
     picture = str(sorted(clades.glob("images/*/*.jpg"))[0])
     embedded = calls(["embed", str(clades / "metadata.csv"), "--store", store, "--encoder", "pixels"])
