@@ -125,7 +125,7 @@ def read_taxa(path: Path) -> pa.Table:
 
 def read_labels(path: Path) -> LabelList | pa.Table:
     """What a file of labels says: a list, one a line (commas belong to the label); a CSV with a column `label`, or `class`
-    beside `bin`; or a table of taxa by rank.
+    or pybioclip's `cls` beside `bin`; or a table of taxa by rank.
 
     Raises InputError where the file is missing, empty, or a label is there twice or has no bin.
     """
@@ -134,7 +134,8 @@ def read_labels(path: Path) -> LabelList | pa.Table:
         return _labels(path, [line for line in lines if line], None)
     table = _read(path)
     columns = table.column_names
-    label = "label" if "label" in columns else "class" if "class" in columns and "bin" in columns else None
+    beside_bin = [name for name in ("class", "cls") if name in columns and "bin" in columns]
+    label = "label" if "label" in columns else next(iter(beside_bin), None)
     if label is None:
         return read_taxa(path)
     bins = _strings(table, "bin") if "bin" in columns else None
@@ -249,4 +250,4 @@ def _read(path: Path) -> pa.Table:
     return pa.table({header[place]: pa.array([row[place] for row in rows if row], pa.large_string()) for place in kept})
 
 
-_COLUMNS = ("common_name", "label", "bin", "taxon", "weight")
+_COLUMNS = ("common_name", "label", "cls", "bin", "taxon", "weight")

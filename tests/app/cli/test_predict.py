@@ -148,6 +148,15 @@ def test_bins_sum_their_labels(encoder):
     assert {row["classification"]: row["score"] for row in binned} == pytest.approx(sums)
 
 
+@pytest.mark.parametrize("head", ["label,bin", "class,bin", "cls,bin", "bin,cls"])
+def test_labels_and_their_bins_are_read_by_each_name_of_the_column(tmp_path, head):
+    path = tmp_path / "bins.csv"
+    rows = [("owl", "bird"), ("finch", "bird"), ("beetle", "insect")]
+    path.write_text("\n".join([head, *(",".join(row if head.endswith("bin") else row[::-1]) for row in rows)]))
+    found = read_labels(path)
+    assert (found.labels, found.bins) == (("owl", "finch", "beetle"), ("bird", "bird", "insect"))
+
+
 def test_with_a_risk_the_answer_stops_where_it_is_sure(encoder):
     gallery = taxon_gallery(encoder, TABLE)
     vectors = np.random.default_rng(3).normal(size=(1, 32))
