@@ -79,9 +79,12 @@ def _sink(
     store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision
 ) -> tuple[Store, Encoder]:
     """The store, made where there is none, and the encoder of its vectors."""
-    given = isinstance(store, Store)
-    path = store.path if given else local_path(store)
-    there = store if given else Store.open(path) if (path / "store.json").exists() else None
+    path = store.path if isinstance(store, Store) else local_path(store)
+    there: Store | None = None
+    if isinstance(store, Store):
+        there = store
+    elif (path / "store.json").exists():
+        there = Store.open(path)
     if encoder is None:
         encoder = DEFAULT_ENCODER if there is None else there.card.name
     if encoder == UNKNOWN_ENCODER:

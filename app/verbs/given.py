@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
@@ -16,15 +16,17 @@ from cladescope.phylogeny.tree import Tree
 if TYPE_CHECKING:
     from cladescope.index.store import Store
 
-AnyStore = Any
-"""A store: its folder, or a `Store` that is open. (A name for readers: to name the class would load LanceDB.)"""
+    AnyStore: TypeAlias = str | os.PathLike[str] | Store
+else:
+    # To name the class would load LanceDB, which naming pictures by a classifier does not need.
+    AnyStore = Any
+"""A store: its folder, or a `Store` that is open."""
 
 
 def opened(store: AnyStore) -> "Store":
     """The store in a folder; one that is open stays as it is. Raises StoreError where there is none, InputError for a URL."""
     if not isinstance(store, str | os.PathLike):
-        found: Store = store
-        return found
+        return store
     from cladescope.index.store import Store as _Store
 
     return _Store.open(local_path(store))
@@ -40,7 +42,7 @@ def is_store(place: object) -> bool:
 
 def stores_of(stores: AnyStore | Sequence[AnyStore]) -> "list[Store]":
     """One store or several, opened. Raises as `opened`."""
-    several = stores if isinstance(stores, list | tuple) else [stores]
+    several = [stores] if isinstance(stores, str | os.PathLike) or not isinstance(stores, Sequence) else stores
     return [opened(store) for store in several]
 
 

@@ -39,8 +39,7 @@ def import_vectors(
     >>> import cladescope
     >>> cladescope.import_vectors("emb.parquet", "found.store", encoder="hf-hub:imageomics/bioclip-2")      # doctest: +SKIP
     """
-    given = isinstance(store, Store)
-    there = given or (local_path(store) / "store.json").exists()
+    there = isinstance(store, Store) or (local_path(store) / "store.json").exists()
     if encoder is None and not there:
         raise InputError(
             f"name the encoder that made the vectors, such as 'hf-hub:imageomics/bioclip-2', or {UNKNOWN_ENCODER!r}"
@@ -50,7 +49,7 @@ def import_vectors(
     )
     name = encoder or opened(store).card.name
     card = EncoderCard(name=name, dim=source.dim, weight_hash=None, transform=None, has_text=False)
-    sink = store if given else Store.open_or_create(local_path(store), card)
+    sink = store if isinstance(store, Store) else Store.open_or_create(local_path(store), card)
     sink.check(card)
     started = datetime.now(UTC)
     summary = importing.import_vectors(source, sink, progress=progress, stop=stop)

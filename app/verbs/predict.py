@@ -71,7 +71,7 @@ def predict(
     if closed_set and risk is None:
         raise InputError("closed_set is of risk: give one")
     columns(rank)
-    given: list[Any] = [pictures] if is_store(pictures) else pictures_of(pictures)
+    given: list[Any] = [pictures] if is_store(pictures) else pictures_of(cast(Sequence[AnyPicture], pictures))
     store = opened(given[0]) if len(given) == 1 and is_store(given[0]) else None
     if store is None and where is not None:
         raise InputError("where is for a store")
