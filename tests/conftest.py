@@ -19,7 +19,8 @@ from tests.embedding.reading import remote
 __all__ = ["fails", "misused", "photos", "query", "remote", "run", "vectors"]
 """Fixtures that stand in modules of their own."""
 
-hypothesis.settings.register_profile("untimed", deadline=None)
+# A busy machine is no fault of the code: no deadline, no complaint that examples are slow to draw.
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("untimed")
 
 REPOSITORY = Path(__file__).resolve().parent.parent

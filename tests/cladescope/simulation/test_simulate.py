@@ -77,13 +77,13 @@ def test_another_process_and_two_workers_write_the_same_bytes(written: Path, tmp
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
 def test_workers_end_quietly_with_the_process_that_started_them(tmp_path: Path, ending: signal.Signals) -> None:
     code = (
-        "import time\n"
+        "import os, time\n"
         "from pathlib import Path\n"
         "from cladescope.simulation import SimulationConfig, simulate\n"
         "if __name__ == '__main__':\n"
         f"    simulate(Path({str(tmp_path / 'out')!r}), SimulationConfig(species=60, images=500, size=64), workers=2)\n"
         "else:\n"
-        "    print('a worker loads', flush=True)\n"
+        "    os.write(1, b'a worker loads\\n')  # in one piece, however many workers load\n"
         "    time.sleep(1)\n"
     )
     script = tmp_path / "script.py"
