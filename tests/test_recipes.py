@@ -30,7 +30,7 @@ from cladescope.index.store import Store
 from tests.conftest import REPOSITORY
 
 PAGE = (REPOSITORY / "CONTRIBUTING.md").read_text()
-RECIPES = PAGE[PAGE.index("## Where do I add") : PAGE.index("## What is asked of a change")]
+RECIPES = PAGE[PAGE.index("## Where do I add") : PAGE.index("## Before you send a change")]
 
 
 def as_module(monkeypatch, name, **members):
