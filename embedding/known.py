@@ -15,7 +15,7 @@ from typing import Protocol, cast, runtime_checkable
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt64
 
 MOST_PIECES = 64
 """Pieces of a growing table that are joined into one: many slow a join down."""
@@ -101,24 +101,25 @@ class ContentStore(Protocol):
 class KnownContents:
     """Vectors of contents that were encoded before, so that none is encoded twice.
 
-    Memory: 8 bytes a stored picture, and the vectors that wait for a commit.
+    Contents are sought by bisection, a batch at a time: microseconds, however many are stored. Memory: 8 bytes a stored
+    picture, twice that for a moment at each commit, and the vectors that wait for one.
     """
 
     def __init__(self, store: ContentStore) -> None:
         """Reads the content hashes of `store`."""
         self._store = store
-        self._stored = _contents([])
-        for batch in store.scan(["content_hash"]):
-            self._stored = _grown(self._stored, _contents(batch.column("content_hash").drop_null()))
+        keys = [_hashed(batch.column("content_hash").drop_null()).to_numpy() for batch in store.scan(["content_hash"])]
+        self._stored: UInt64[np.ndarray, " n"] = np.sort(np.concatenate([np.empty(0, np.uint64), *keys]))
         self._waiting: dict[str, Float[np.ndarray, " d"]] = {}
 
     def vectors(self, contents: Set[str]) -> Mapping[str, Float[np.ndarray, " d"]]:
         """The vectors of those contents that have one: at hand where they wait for a commit, else from the store."""
         found = {content: self._waiting[content] for content in contents & self._waiting.keys()}
         missing = sorted(contents - found.keys())
-        stored = _among(_contents(missing)["id"], _of_ids(self._stored, _contents(missing)["id"])["id"])
+        keys = _hashed(pa.array(missing, pa.string())).to_numpy()
+        stored = np.searchsorted(self._stored, keys, "right") > np.searchsorted(self._stored, keys, "left")
         if stored.any():
-            found |= self._store.vectors_by_content([missing[row] for row in stored.arg_true()])
+            found |= self._store.vectors_by_content([missing[row] for row in np.flatnonzero(stored)])
         return found
 
     def encoded(self, contents: Iterable[str], vectors: Iterable[Float[np.ndarray, " d"]]) -> None:
@@ -127,21 +128,17 @@ class KnownContents:
 
     def committed(self) -> None:
         """All that was noted is stored now."""
-        self._stored = _grown(self._stored, _contents(list(self._waiting)))
+        new = np.sort(_hashed(pa.array(list(self._waiting), pa.string())).to_numpy())
+        self._stored = np.insert(self._stored, np.searchsorted(self._stored, new), new)
         self._waiting = {}
 
 
-def _hashed(texts: pa.Array | Sequence[str]) -> pl.Series:
-    series = pl.Series(texts, dtype=pl.String) if isinstance(texts, list) else pl.from_arrow(texts)
-    return cast(pl.Series, series).hash()
+def _hashed(texts: pa.Array) -> pl.Series:
+    return cast(pl.Series, pl.from_arrow(texts)).hash()
 
 
 def _fingerprints(image_ids: pa.Array, uris: pa.Array) -> pl.DataFrame:
     return pl.DataFrame({"id": _hashed(image_ids), "uri": _hashed(uris)})
-
-
-def _contents(hashes: pa.Array | Sequence[str]) -> pl.DataFrame:
-    return pl.DataFrame({"id": _hashed(hashes)})
 
 
 def _of_ids(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:
