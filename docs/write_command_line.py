@@ -9,10 +9,10 @@ from cladescope.app.cli import VERBS, app
 
 HEAD = """# The command line
 
-Written from the code by `make docs`. Results go to stdout, talk and progress to stderr; `--json` prints one JSON document.
-Names are shown and never obeyed: a control character stands as an escape such as `\\x1b`. CSV holds names as they are; `--safe-csv`
-puts an apostrophe before those that a spreadsheet would take for a formula.
-Exit status: 0 done, 1 failed (one line says why; `--debug` shows where), 2 wrong usage.
+Written from the code by `make docs`. Results go to stdout, messages and progress to stderr; `--json` prints one JSON document.
+Names are shown literally: a control character in a name is printed as an escape such as `\\x1b`. `--csv` writes names unchanged;
+`--safe-csv` puts an apostrophe before those that a spreadsheet would read as a formula.
+Exit status: 0 success, 1 failure (one line says why; `--debug` shows where), 2 wrong usage.
 """
 
 

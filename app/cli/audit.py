@@ -13,16 +13,19 @@ def audit(
     store: StoreArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for the tables and contact sheets.")],
     split: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Look for leaks between the values of this column.")
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="Look for pictures shared between the values of this column, such as train and test."
+        ),
     ] = None,
     against: Annotated[
-        Path | None, typer.Option(metavar="STORE", help="Look for pictures that this store of the same encoder holds.")
+        Path | None, typer.Option(metavar="STORE", help="Look for pictures that are also in this store (same encoder).")
     ] = None,
-    rank: Annotated[str, typer.Option(help="The narrowest rank at which labels are doubted.")] = "species",
+    rank: Annotated[str, typer.Option(help="The narrowest rank at which labels are checked.")] = "species",
     within: WithinOption = None,
     where: WhereOption = None,
-    limit: Annotated[int | None, typer.Option(min=2, help="Only so many pictures, drawn at random.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
+    limit: Annotated[int | None, typer.Option(min=2, help="At most N pictures, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     safe_csv: SafeTablesOption = False,
     json: JsonOption = False,
 ) -> None:

@@ -11,10 +11,10 @@ from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
 def demo(
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for what the demo makes.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the results.")] = Path("demo"),
     json: JsonOption = False,
 ) -> None:
-    """Simulate organisms, embed, index and search them, and say what was done and where the contact sheet lies.
+    """Simulate organisms, embed, index and search them, and draw the result as a contact sheet.
 
     Example: cladescope demo --out demo/
     """

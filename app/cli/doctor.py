@@ -5,7 +5,7 @@ from cladescope.app.cli.output import print_json, print_line, print_table
 
 
 def doctor(json: JsonOption = False) -> None:
-    """Show versions, devices and memory, to put into a report of a problem.
+    """Show versions, devices and memory, for a problem report.
 
     Example: cladescope doctor
     """

@@ -38,7 +38,7 @@ def embed(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of pictures, a CSV or Parquet manifest, WebDataset shards, a quoted glob, or a URL of these.",
+            help="A folder of pictures, a CSV or Parquet table, WebDataset shards, a quoted pattern, or a URL of these.",
         ),
     ],
     store: StoreOption,
@@ -49,16 +49,16 @@ def embed(
             show_default=f"the store's, else {DEFAULT_ENCODER}",
         ),
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures a forward pass.")] = DEFAULTS.batch_size,
+    batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at a time.")] = DEFAULTS.batch_size,
     workers: Annotated[
-        int, typer.Option(min=1, help="Threads that read and decode.", show_default="one a core")
+        int, typer.Option(min=1, help="Threads that read and decode pictures.", show_default="one per core")
     ] = DEFAULTS.workers,
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
-    limit: Annotated[int | None, typer.Option(min=0, help="Only the first so many records of the source.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Embed pictures into a store. Run it again to go on where it stopped: what is stored is not done twice.
+    """Embed pictures into a store. Run it again to continue where it stopped; stored pictures are skipped.
 
     Example: cladescope embed photos/ --store photos.store
     """

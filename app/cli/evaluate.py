@@ -40,37 +40,39 @@ def evaluate(
         list[Path],
         typer.Argument(
             metavar="TASK|STORE...",
-            help="Annotation CSVs (filepath, class), folders with a folder a class, or one store with ranks.",
+            help="Annotation CSVs (filepath, class), folders with a subfolder per class, or one store with ranks.",
         ),
     ],
     encoder: Annotated[
         list[str] | None,
-        typer.Option(help="As for embed; repeatable.", show_default=f"a store's own, else {DEFAULT_ENCODER}"),
+        typer.Option(help="As for embed; repeat for several.", show_default=f"a store's own, else {DEFAULT_ENCODER}"),
     ] = None,
     shots: Annotated[
-        str | None, typer.Option(metavar="K,...", help="few-shot: pictures given of each class.", show_default="1,5")
+        str | None, typer.Option(metavar="K,...", help="few-shot: labelled pictures of each class.", show_default="1,5")
     ] = None,
     v1_folds: Annotated[
-        bool, typer.Option("--v1-folds", help="few-shot: draw as BioCLIP's first evaluation, each fold after the last.")
+        bool, typer.Option("--v1-folds", help="few-shot: draw the folds as BioCLIP's first evaluation did.")
     ] = False,
     text: Annotated[
         str | None,
         typer.Option(
             metavar="KIND,...",
-            help="zero-shot: asis, sci, com, taxon, sci_com, taxon_com; asis is also asked with cleaned names.",
+            help="zero-shot: asis, sci, com, taxon, sci_com, taxon_com; asis also tests cleaned names.",
             show_default="asis",
         ),
     ] = None,
     parts: Annotated[
         PartsName,
-        typer.Option(help="Of tasks with train/ and test/: give from train and ask test, or pool both."),
+        typer.Option(help="Tasks with train/ and test/: learn from train and test on test, or pool both."),
     ] = PartsName.OFFICIAL,
     rank: Annotated[
-        RankName | None, typer.Option(help="Of a store: the rank whose taxa are the classes.", show_default="species")
+        RankName | None, typer.Option(help="For a store: the rank whose taxa are the classes.", show_default="species")
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Of a CSV: where its paths start.", show_default="the CSV's folder"),
+        typer.Option(
+            metavar="DIR", help="For a CSV: the folder of its relative paths.", show_default="the CSV's folder"
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of results.json, results.md and the stores of vectors.")
@@ -78,7 +80,7 @@ def evaluate(
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     json: JsonOption = False,
 ) -> None:
-    """Score encoders by BioCLIP's protocols, with intervals, beside the published rows. What is embedded stays in --out.
+    """Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores. Vectors are kept in --out.
 
     Example: cladescope evaluate few-shot birds/ plants.csv --encoder tiny --encoder pixels --shots 1,5 --out scores
     """

@@ -31,35 +31,37 @@ def fit(
     rank: Annotated[str | None, typer.Option(help="Learn the taxa of this rank.  [default: species]")] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Learn these labels: a column image_id, uri or file, and a column label."),
+        typer.Option(
+            metavar="CSV", help="Learn these labels: a table with a column image_id, uri or file, and a column label."
+        ),
     ] = None,
     within: WithinOption = None,
-    method: Annotated[MethodName, typer.Option(help="How.")] = MethodName.SIMPLESHOT,
-    shots: Annotated[int | None, typer.Option(min=1, help="At most so many pictures a class, drawn at random.")] = None,
+    method: Annotated[MethodName, typer.Option(help="Kind of classifier.")] = MethodName.SIMPLESHOT,
+    shots: Annotated[int | None, typer.Option(min=1, help="At most N pictures of each class, drawn at random.")] = None,
     shrinkage: Annotated[
         str,
         typer.Option(
-            metavar="KAPPA|auto", help="Pseudo-pictures by which a class leans on the taxon above it; auto chooses."
+            metavar="KAPPA|auto",
+            help="Pull class means towards the taxon above, with the weight of KAPPA pictures; auto chooses.",
         ),
     ] = "0",
     text_weight: Annotated[
         str,
-        typer.Option(
-            metavar="WEIGHT|auto", help="How much the classes' names count beside their pictures; auto chooses."
-        ),
+        typer.Option(metavar="WEIGHT|auto", help="Weight of the text vectors of the class names; auto chooses."),
     ] = "0",
-    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours that vote, with knn.")] = 5,
+    k: Annotated[int, typer.Option("-k", min=1, help="With knn: neighbours that vote.")] = 5,
     calibration: Annotated[
-        float, typer.Option(help="Share of each class held out to calibrate; one picture a class always stays.")
+        float,
+        typer.Option(help="Share of each class held out for calibration; at least one picture of each class stays."),
     ] = 0.2,
     figures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Draw reliability.svg and risk-coverage.svg of the held-out pictures."),
+        typer.Option(metavar="FOLDER", help="Draw reliability.svg and risk-coverage.svg for the held-out pictures."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Learn a classifier from a store's labelled pictures, to be used with `predict --classifier`.
+    """Learn a classifier from a store's labelled pictures, for `predict --classifier`.
 
     Example: cladescope fit photos.store --rank species --out species.safetensors
     """

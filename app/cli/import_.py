@@ -25,12 +25,12 @@ def import_(
     ] = None,
     metadata: Annotated[
         Path | None,
-        typer.Option(metavar="TABLE", help="What the rows of a .npy array are: CSV, TSV or Parquet."),
+        typer.Option(metavar="TABLE", help="Table with a row for each row of a .npy array: CSV, TSV or Parquet."),
     ] = None,
-    column: Annotated[str | None, typer.Option(help="Column of the vectors, where the table has several.")] = None,
+    column: Annotated[str | None, typer.Option(help="Column of the vectors, if the table has several.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Fill a store with vectors made elsewhere; they are scaled to unit length on the way in.
+    """Fill a store with vectors computed by other software, scaled to unit length.
 
     Example: cladescope import emb.parquet --store found.store --encoder hf-hub:imageomics/bioclip-2
     """

@@ -26,11 +26,11 @@ def index(
     ] = IndexKind.AUTO,
     target_recall: Annotated[
         float,
-        typer.Option(help="Share of the exact 10 neighbours that must be found; measured, not assumed."),
+        typer.Option(help="Share of the exact 10 nearest that must be found; it is measured."),
     ] = TARGET_RECALL,
     json: JsonOption = False,
 ) -> None:
-    """Build a store's index and measure how often it finds what the exact search finds.
+    """Build an index for fast search, and measure how often it finds what exact search finds.
 
     Example: cladescope index photos.store --target-recall 0.99
     """

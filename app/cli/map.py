@@ -22,26 +22,29 @@ def map_(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for coordinates and figures.")],
     color: Annotated[str, typer.Option(help="Rank by which to colour.")] = "order",
     method: Annotated[Method, typer.Option(help="Layout.")] = Method.UMAP,
-    dim: Annotated[int, typer.Option(min=2, max=3, help="Dimensions; figures show the first two.")] = 2,
+    dim: Annotated[int, typer.Option(min=2, max=3, help="Dimensions of the map; figures show the first two.")] = 2,
     neighbours: Annotated[int, typer.Option(min=2, help="Neighbours of UMAP's graph.")] = 15,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the layout and the draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     within: WithinOption = None,
     where: WhereOption = None,
-    limit: Annotated[int | None, typer.Option(min=4, help="Only so many pictures, drawn at random.")] = None,
+    limit: Annotated[int | None, typer.Option(min=4, help="At most N pictures, drawn at random.")] = None,
     place: Annotated[
         Path | None,
-        typer.Option(metavar="STORE", help="Place this store's pictures of the same encoder on the map too."),
+        typer.Option(metavar="STORE", help="Also place the pictures of this store (same encoder) on the map."),
     ] = None,
     onto: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Draw no map: place this store's pictures on the one drawn in this folder."),
+        typer.Option(metavar="DIR", help="Draw no new map: place the pictures on the map in this folder."),
     ] = None,
     drill_down: Annotated[
-        bool, typer.Option("--drill-down", help="Also draw t-SNE maps rank by rank into the largest taxon.")
+        bool,
+        typer.Option(
+            "--drill-down", help="Also draw t-SNE maps rank by rank, each of the largest taxon on the map before."
+        ),
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Draw a map of the pictures: near on the map, near for the encoder.
+    """Draw a map of the pictures: those that the encoder finds similar lie close together.
 
     Example: cladescope map photos.store --color family --out map
     """

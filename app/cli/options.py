@@ -12,30 +12,27 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 WithinOption = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="TAXON", help="Only this clade: a name, or a path such as 'Animalia > Aves'; several are a union."
+        metavar="TAXON",
+        help="Only this clade: a name, or a path such as 'Animalia > Aves'; repeat for a union of clades.",
     ),
 ]
 WhereOption = Annotated[
-    str | None, typer.Option(metavar="SQL", help='Only rows under this condition, for instance "width > 500".')
+    str | None, typer.Option(metavar="SQL", help='Only pictures that meet this condition, for instance "width > 500".')
 ]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
 SafeCsvOption = Annotated[
     bool,
     typer.Option(
         "--safe-csv",
-        help="Print CSV in which no text is a formula to a spreadsheet: an apostrophe stands before =, +, -, @.",
+        help="Print CSV that is safe for spreadsheets: an apostrophe before a leading =, +, -, @.",
     ),
 ]
 SafeTablesOption = Annotated[
     bool,
-    typer.Option(
-        "--safe-csv", help="Write tables in which no text is a formula to a spreadsheet, as `search --safe-csv`."
-    ),
+    typer.Option("--safe-csv", help="Write tables that are safe for spreadsheets, as `search --safe-csv`."),
 ]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
-StoreOption = Annotated[
-    Path, typer.Option("--store", metavar="DIR", help="Folder of the store; made if it is not there.")
-]
+StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 
 
 class DeviceName(StrEnum):

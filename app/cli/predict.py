@@ -27,7 +27,7 @@ LISTED = 5
 def predict(
     pictures: Annotated[
         list[str],
-        typer.Argument(metavar="STORE | IMAGE...", help="A store, or pictures, folders, quoted globs and URLs."),
+        typer.Argument(metavar="STORE | IMAGE...", help="A store, or pictures, folders, quoted patterns and URLs."),
     ],
     rank: Annotated[str, typer.Option(help="Rank of the answers.")] = "species",
     taxa: Annotated[
@@ -46,34 +46,34 @@ def predict(
     ] = None,
     within: WithinOption = None,
     classifier: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A classifier of `cladescope fit`, in place of texts.")
+        Path | None, typer.Option(metavar="FILE", help="A classifier from `cladescope fit`, instead of texts.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Answers for each picture.")] = 5,
     risk: Annotated[
         float | None,
-        typer.Option(help="One answer, as deep as the chance of a wrong one stays under this share, such as 0.1."),
+        typer.Option(help="One answer, as precise as this risk of a wrong answer allows, such as 0.1."),
     ] = None,
     calibrate_on: Annotated[
         Path | None,
         typer.Option(
-            metavar="STORE", help="Labelled pictures for calibrating --risk; the classifier may have its own."
+            metavar="STORE", help="Labelled pictures to calibrate --risk; not needed if the classifier has its own."
         ),
     ] = None,
     closed_set: Annotated[
-        bool, typer.Option("--closed-set", help="With --risk: every picture is of one of the taxa, so answer deeper.")
+        bool, typer.Option("--closed-set", help="With --risk: every picture shows one of the taxa.")
     ] = False,
     prior: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="Columns taxon and weight: odds beforehand; `*` is the rest, else 1."),
+        typer.Option(metavar="FILE.csv", help="Prior odds: columns taxon, weight; `*`: all other taxa (default 1)."),
     ] = None,
     text_type: Annotated[
-        str, typer.Option(help="Text of a taxon: sci, com, taxon, sci_com or taxon_com.")
+        str, typer.Option(help="How a taxon is written: sci, com, taxon, sci_com or taxon_com.")
     ] = "taxon_com",
     templates: Annotated[
-        bool, typer.Option("--templates", help="Tell each taxon in 81 sentences in place of one: slower to make.")
+        bool, typer.Option("--templates", help="Describe each taxon by 81 sentences instead of one (slower).")
     ] = False,
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="Only a store's rows under this condition.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many pictures.")] = None,
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Condition that a store's rows must meet.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the pictures.", show_default=ENCODER)] = None,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where class vectors are kept.", show_default=CACHE)
@@ -82,7 +82,7 @@ def predict(
     safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Name what is on pictures, or on those of a store without encoding them again.
+    """Name the organisms on pictures, or on the pictures of a store.
 
     Example: cladescope predict photos/ --taxa taxa.csv --rank family --csv
     """

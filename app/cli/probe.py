@@ -14,22 +14,24 @@ def probe(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for probes.json.")],
     compare: Annotated[
         list[Path] | None,
-        typer.Option(metavar="STORE", help="Another encoder's store of the same pictures; repeatable."),
+        typer.Option(metavar="STORE", help="Store of the same pictures from another encoder; repeat for several."),
     ] = None,
     curve: Annotated[
         bool,
-        typer.Option("--curve", help="Draw each probe along the stores: checkpoints of one run, in the order given."),
+        typer.Option(
+            "--curve", help="Draw each probe over the stores, as checkpoints of one training run in the order given."
+        ),
     ] = False,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
     within: WithinOption = None,
     where: WhereOption = None,
-    sample: Annotated[int, typer.Option(min=3, help="Most pictures asked for their neighbours.")] = 5000,
-    permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,
+    permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null model.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Measure how a store's vectors follow the tree of life, with intervals and null models.
+    """Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.
 
     Example: cladescope probe photos.store --out probes
     """

@@ -14,24 +14,26 @@ def report(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for report.html and report.json.")],
     compare: Annotated[
         list[Path] | None,
-        typer.Option(metavar="STORE", help="Another encoder's store of the same pictures; repeatable."),
+        typer.Option(metavar="STORE", help="Store of the same pictures from another encoder; repeat for several."),
     ] = None,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
     within: WithinOption = None,
     where: WhereOption = None,
     draw_map: Annotated[bool, typer.Option("--map/--no-map", help="Draw a map of each store.")] = True,
-    map_sample: Annotated[int, typer.Option(min=4, help="Most pictures on a map.")] = 2000,
+    map_sample: Annotated[int, typer.Option(min=4, help="At most N pictures on a map.")] = 2000,
     color: Annotated[
         str | None,
-        typer.Option(help="Rank by which to colour maps.", show_default="the narrowest that 12 colours mostly cover"),
+        typer.Option(
+            help="Rank by which to colour maps.", show_default="the narrowest whose 12 largest taxa hold most pictures"
+        ),
     ] = None,
-    sample: Annotated[int, typer.Option(min=3, help="Most pictures asked for their neighbours.")] = 5000,
-    permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null.")] = 200,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,
+    permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null model.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     json: JsonOption = False,
 ) -> None:
-    """Write one page that opens offline: probes, differences and maps of a store, and in plain words what they say.
+    """Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.
 
     Example: cladescope report photos.store --compare other.store --out report
     """

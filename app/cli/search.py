@@ -29,19 +29,19 @@ def search(
         list[str] | None,
         typer.Option(
             metavar="PATH...",
-            help="Picture to search with; several make one query (views of one individual).",
+            help="Picture to search with; several views of one individual make one query.",
         ),
     ] = None,
-    text: Annotated[str | None, typer.Option(help="Text to search with, where the encoder has a text side.")] = None,
+    text: Annotated[str | None, typer.Option(help="Text to search with, if the encoder understands text.")] = None,
     image_id: Annotated[
         str | None,
-        typer.Option("--id", metavar="IMAGE_ID", help="A stored picture to search with; it is not among its own hits."),
+        typer.Option("--id", metavar="IMAGE_ID", help="A stored picture to search with; it is left out of the hits."),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = K,
     within: WithinOption = None,
     where: WhereOption = None,
     exact: Annotated[
-        bool, typer.Option("--exact", help="Compare every vector, even where the store has an index.")
+        bool, typer.Option("--exact", help="Compare with every vector, even if the store has an index.")
     ] = False,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
@@ -50,7 +50,7 @@ def search(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Find the pictures nearest to a picture, several pictures, a text or a stored picture.
+    """Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.
 
     Example: cladescope search photos.store --image query.jpg --within Aves --sheet hits.png
     """

@@ -12,14 +12,14 @@ from cladescope.app.verbs.simulate import DEFAULTS
 
 def simulate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the pictures.")],
-    species: Annotated[int, typer.Option(min=1, help="Species to evolve.")] = DEFAULTS.species,
+    species: Annotated[int, typer.Option(min=1, help="Number of species.")] = DEFAULTS.species,
     images: Annotated[int, typer.Option(min=1, help="Pictures of each species.")] = DEFAULTS.images,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = DEFAULTS.seed,
-    size: Annotated[int, typer.Option(min=32, help="Pixels a side.")] = DEFAULTS.size,
-    workers: Annotated[int, typer.Option(min=1, help="Processes that draw.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives identical files.")] = DEFAULTS.seed,
+    size: Annotated[int, typer.Option(min=32, help="Side of a picture in pixels.")] = DEFAULTS.size,
+    workers: Annotated[int, typer.Option(min=1, help="Number of processes.")] = 1,
     json: JsonOption = False,
 ) -> None:
-    """Evolve organisms along a random tree and draw them, so that the true tree and ranks are known.
+    """Draw simulated organisms that evolved along a random tree, so that the true tree and ranks are known.
 
     Example: cladescope simulate clades/ --species 60 --images 10
     """

@@ -11,7 +11,7 @@ from cladescope.errors import InputError
 
 
 def train(
-    config: Annotated[str, typer.Argument(metavar="CONFIG.toml", help="A configuration, or the name of a recipe.")],
+    config: Annotated[str, typer.Argument(metavar="CONFIG.toml", help="A file of settings, or the name of a recipe.")],
     out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("run"),
     data: Annotated[
         str | None,
@@ -19,13 +19,15 @@ def train(
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Replace one key, for instance loop.epochs=3; repeatable."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Replace one setting, for instance loop.epochs=3; repeat for several."
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where the run in --out stopped.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Print the resolved configuration, and train nothing.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the complete configuration and stop.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Train an encoder, under torchrun on several GPUs, and export it as a checkpoint folder for --encoder.
+    """Train an encoder and export it as a checkpoint folder for --encoder; torchrun uses several GPUs.
 
     Recipes: tiny and then tiny-texts, bioclip, bioclip2, inat-only, ablation-... (training/recipes).
 

@@ -7,9 +7,9 @@ from cladescope.app.cli.output import print_json, print_table, say
 
 
 def verify(store: StoreArgument, json: JsonOption = False) -> None:
-    """Check a store: files against hashes, rows against runs, vectors, pictures, and the index against the rows.
+    """Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.
 
-    Ends with status 1 where something is wrong. Reads every file, changes nothing.
+    Reads every file and changes nothing. Exit status 1 means that something is wrong.
 
     Example: cladescope verify photos.store
     """
