@@ -70,9 +70,7 @@ def evaluate(
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="For a CSV: the folder of its relative paths.", show_default="the CSV's folder"
-        ),
+        typer.Option(metavar="DIR", help="For a CSV: the folder of its paths.", show_default="the CSV's folder"),
     ] = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder of results.json, results.md and the stores of vectors.")
