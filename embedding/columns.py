@@ -19,7 +19,7 @@ from cladescope.taxonomy import RANKS
 
 PATH_NAMES = (
     *("file", "path", "file_path", "file_name", "image_path", "image_file", "image", "uri", "image_uri"),
-    *("url", "image_url", "identifier", "source_url"),
+    *("image_url", "url", "identifier", "source_url"),
 )
 """Names of a column of paths or URLs, the preferred first; `identifier` only where its values are URLs."""
 PICTURE_NAMES = ("image", "image_bytes", "bytes")

@@ -24,6 +24,7 @@ from pillow_heif import HeifImageFile
 
 from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned
 from cladescope.embedding.damage import damage_refused
+from cladescope.embedding.png_texts import without_large_texts
 from cladescope.errors import InputError, PictureError
 
 MAX_PIXELS = 178_956_970
@@ -91,6 +92,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     * CMYK goes to sRGB by the embedded profile, if there is one that works, else by Pillow's plain formula.
     * The colour profile of an RGB picture is left aside: encoders learnt from pixels read in that way.
     * EXIF orientation is applied; EXIF that cannot be read counts as upright.
+    * Texts and profiles of a PNG that are larger than Pillow reads are passed over.
 
     Memory: 4 bytes a decoded pixel, 13 while transparency is laid on white.
 
@@ -115,7 +117,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     if kind == "GIF":
         _check_size(_gif_size(data), limit)
     with damage_refused(kind, data):
-        image = _OPENERS[kind](BytesIO(data))
+        image = _OPENERS[kind](BytesIO(without_large_texts(data) if kind == "PNG" else data))
     _check_size(image.size, limit)
     if isinstance(image, TiffImageFile):
         _check_tiff(image)

@@ -5,15 +5,17 @@ its own file and closes it. A local path that exists as it stands is always itse
 Decoding is elsewhere.
 """
 
+import errno
 import os
 import re
+import stat
 import sys
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from posixpath import splitext
-from typing import BinaryIO
+from typing import BinaryIO, Protocol, runtime_checkable
 from urllib.parse import unquote, urlsplit
 
 import fsspec
@@ -23,7 +25,18 @@ import pyarrow.parquet as pq
 from cladescope.embedding.columns import is_url, plan_columns
 from cladescope.errors import InputError, PictureError
 
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFREG: "a file",
+    stat.S_IFIFO: "a pipe (FIFO), not a file",
+    stat.S_IFSOCK: "a socket, not a file",
+    stat.S_IFCHR: "a device, not a file",
+    stat.S_IFBLK: "a device, not a file",
+}
 _INSIDE = re.compile(r"(?P<file>.+?\.(?:tar#(?P<member>.+)|parquet#row=(?P<row>\d+)))", re.IGNORECASE)
+
+MAX_FILE_BYTES = 2**29
+"""Most bytes of one encoded picture, 512 MiB: an uncompressed TIFF of 16 bits a colour and as many pixels as are decoded."""
 
 
 def read_bytes(uri: str) -> bytes:
@@ -39,10 +52,48 @@ def read_bytes(uri: str) -> bytes:
     inside = _INSIDE.fullmatch(uri)
     if inside is None or (not is_url(uri) and os.path.lexists(uri)):
         with open_location(uri, failure=PictureError) as stream:
-            return stream.read()
+            return _whole(stream)
     if inside["member"] is not None:
         return _read_member(uri[: inside.start("member") - 1], inside["member"])
     return _read_row(uri[: inside.start("row") - len("#row=")], int(inside["row"]))
+
+
+def too_large(n_bytes: int) -> str:
+    """Why a file of so many bytes is not read as a picture.
+
+    >>> too_large(2**30)
+    'has 1073741824 bytes: a picture may have 536870912'
+    """
+    return f"has {n_bytes} bytes: a picture may have {MAX_FILE_BYTES}"
+
+
+@runtime_checkable
+class _Stream(Protocol):
+    """What reading a picture needs of a file."""
+
+    def read(self, n_bytes: int = -1, /) -> bytes:
+        """So many bytes, or all."""
+
+    def fileno(self) -> int:
+        """Number of an open file of this machine."""
+
+
+def _whole(stream: _Stream) -> bytes:
+    """All bytes of a picture's file; no more than it may have are read."""
+    try:
+        n_bytes = os.fstat(stream.fileno()).st_size
+    except OSError:  # a remote file: what comes is counted
+        n_bytes = 0
+    if n_bytes > MAX_FILE_BYTES:
+        raise PictureError(too_large(n_bytes))
+    if n_bytes:
+        return stream.read()
+    content = bytearray()
+    while block := stream.read(2**20):
+        content += block
+        if len(content) > MAX_FILE_BYTES:
+            raise PictureError(f"has more than {MAX_FILE_BYTES} bytes, the most that a picture may have")
+    return bytes(content)
 
 
 @contextmanager
@@ -57,9 +108,11 @@ def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterat
     b'...'
     """
     path = local_path(uri)
+    if "\0" in uri:
+        raise failure(f"no such file: {uri!r} holds a NUL, which no name may")
     try:
         if path is not None:
-            with Path(path).open("rb") as stream:
+            with open(path, "rb", opener=_open_file) as stream:
                 yield stream
         else:
             with fsspec.open(uri, "rb") as stream:
@@ -74,6 +127,25 @@ def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterat
         raise failure(_no_client(uri, error)) from error
     except _client_errors() as error:
         raise failure(reason(error, uri)) from error
+
+
+def _open_file(path: str, flags: int) -> int:
+    """Open a file, and nothing else: reading a pipe could wait for ever, a device could have no end."""
+    opened = os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+    kind = kind_of(os.fstat(opened))
+    if kind in ("a file", "a folder"):  # a folder is refused by whoever reads it
+        return opened
+    os.close(opened)
+    raise OSError(errno.EINVAL, f"is {kind}")
+
+
+def kind_of(status: os.stat_result) -> str:
+    """What a place on disk is, in words.
+
+    >>> kind_of(os.stat("/")), kind_of(os.stat("/dev/null"))
+    ('a folder', 'a device, not a file')
+    """
+    return _KINDS.get(stat.S_IFMT(status.st_mode), "no ordinary file")
 
 
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -169,6 +241,8 @@ def _read_member(shard: str, member: str) -> bytes:
         while (entry := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined] # else the headers of the whole shard add up
             if entry.name == member and entry.isfile():
+                if entry.size > MAX_FILE_BYTES:
+                    raise PictureError(too_large(entry.size))
                 content = archive.extractfile(entry)
                 assert content is not None, "a regular member has content"
                 return content.read()

@@ -1,8 +1,10 @@
 """A manifest: a CSV, TSV or Parquet table with a row a picture: its path, its URL or the picture itself."""
 
 import logging
+import os
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import count
 
 import pyarrow as pa
@@ -135,8 +137,13 @@ def _resolved(path: str, folder: str) -> str:
     """Address of a path written in a manifest that lies in `folder`."""
     if "://" in path and is_url(path):
         return local_path(path) or path
-    if path.startswith("/"):
-        return path
-    if is_url(folder):
+    if is_url(folder) and not path.startswith("/"):
         return f"{folder}/{path.removeprefix('./')}"
-    return posixpath.normpath(f"{folder}/{path}") if "./" in path or "//" in path else f"{folder}/{path}"
+    above, _, name = posixpath.join(folder, path).rpartition("/")
+    return f"{_real(above or '/').rstrip('/')}/{name}"
+
+
+@lru_cache(maxsize=1 << 14)
+def _real(folder: str) -> str:
+    """A local folder's own path, without links: one picture has one address."""
+    return os.path.realpath(folder) if "\0" not in folder else folder

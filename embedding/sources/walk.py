@@ -1,5 +1,6 @@
 """Walking through folders, local or remote, for pictures, in a fixed order and streaming."""
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -10,27 +11,19 @@ from typing import NamedTuple
 import fsspec
 
 from cladescope.embedding.columns import is_url
-from cladescope.embedding.locations import filesystem, reason
+from cladescope.embedding.locations import filesystem, kind_of, reason
 from cladescope.errors import InputError
 
 PICTURE_SUFFIXES = frozenset(
-    (
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".png",
-        ".webp",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".gif",
-        ".heic",
-        ".heif",
-        ".avif",
+    f".{ending}"
+    for ending in (
+        *("jpg", "jpeg", "jpe", "jfif", "jif", "mpo"),
+        *("png", "apng", "gif", "webp", "tif", "tiff", "btf", "bmp"),
+        *("heic", "heics", "heif", "heifs", "hif", "avif", "avifs"),
+        *("jp2", "j2k", "j2c", "jpc", "jpf", "jpx"),
     )
 )
-"""Endings, in lower case, by which a file is taken for a picture."""
+"""Endings, in lower case, by which a file is taken for a picture: those of every format that `decode` reads."""
 
 _NOT_OURS = frozenset({"__MACOSX"})
 
@@ -39,17 +32,32 @@ class Found(NamedTuple):
     """A picture file, or a place that could not be looked at."""
 
     uri: str
+    """Its own address: where a folder on the way is a link, the place that it points to."""
     parts: tuple[str, ...]
     """Names of the folders below the root on the way to it, then its own."""
     problem: str | None = None
+    linked: bool = False
+    """Whether a folder on the way is a link."""
 
 
 class _Listing(NamedTuple):
     names: list[str]
     """Folders, and files that are named as pictures, in order."""
     folders: set[str]
-    odd: set[str]
-    """Names of `names` that are neither folders nor files: broken links, pipes."""
+    odd: dict[str, str]
+    """Those of `names` that are neither folders nor files, and what they are."""
+
+
+class _Level(NamedTuple):
+    """A folder that is being walked."""
+
+    path: str
+    parts: tuple[str, ...]
+    listing: _Listing
+    names: Iterator[str]
+    """Those of the listing that are still to come."""
+    inode: tuple[int, int] | None
+    linked: bool
 
 
 @dataclass(slots=True)
@@ -58,7 +66,7 @@ class Walk:
 
     Within a folder, files and folders come in the order of their names. Hidden files and folders and
     `__MACOSX` are left out. Links are followed, but not into a folder that is being walked already. Memory:
-    the names in the folders on the way from the root to the current file.
+    the names in the folders on the way from the root to the current file, however deep that lies.
 
     >>> walk = Walk("/nowhere")
     >>> next(iter(walk))
@@ -71,6 +79,8 @@ class Walk:
     """Levels of folders to enter below the root; None for all."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Number of files of each other ending (lower case) passed so far."""
+    skipped: Counter[str] = field(default_factory=Counter)
+    """Number of links that were not followed, by reason."""
 
     def __iter__(self) -> Iterator[Found]:
         """Every picture file; what cannot be read, a folder too, comes with a `problem`.
@@ -80,45 +90,72 @@ class Walk:
         if is_url(self.root):
             files, path = filesystem(self.root)
             return self._walk_remote(files, path.rstrip("/"), ())
-        return self._walk_local(self.root.rstrip("/"), (), ())
+        return self._walk_local(self.root.rstrip("/"))
 
-    def _walk_local(self, folder: str, parts: tuple[str, ...], above: tuple[tuple[int, int], ...]) -> Iterator[Found]:
-        try:
-            place = os.stat(folder or "/")  # noqa: PTH116 - a name that is not UTF-8 survives only as text
-            here = (place.st_dev, place.st_ino)
-            if here in above:
+    def _walk_local(self, root: str) -> Iterator[Found]:
+        levels: list[_Level] = []
+        above: set[tuple[int, int]] = set()
+        opened = self._open(root, (), above, linked=False)
+        while True:
+            if isinstance(opened, Found):
+                yield opened
+            elif opened is not None:
+                levels.append(opened)
+                assert opened.inode is not None
+                above.add(opened.inode)
+            opened = None
+            if not levels:
                 return
-            listing = self._list_local(folder or "/")
-        except OSError as error:
-            yield self._unreadable(folder, parts, error)
-            return
-        for name in listing.names:
-            path, own = f"{folder}/{name}", (*parts, name)
+            level = levels[-1]
+            name = next(level.names, None)
+            if name is None:
+                above.discard(levels.pop().inode or (0, 0))
+                continue
+            path, own = f"{level.path}/{name}", (*level.parts, name)
             if not _is_utf8(name):
                 uri = os.fsencode(path).decode("utf-8", "backslashreplace")
-                yield Found(uri, (*parts, basename(uri)), f"its name is not UTF-8, rename it: {uri}")
-            elif name in listing.folders:
+                yield Found(uri, (*level.parts, basename(uri)), f"its name is not UTF-8, rename it: {uri}")
+            elif name in level.listing.folders:
                 if self._enters(own):
-                    yield from self._walk_local(path, own, (*above, here))
-            elif name in listing.odd:
-                yield Found(path, own, f"is a broken link or no ordinary file: {path}")
+                    is_link = os.path.islink(path)  # noqa: PTH114 - as fast as it can be: once a folder
+                    place = os.path.realpath(path) if is_link else path
+                    opened = self._open(place, own, above, linked=level.linked or is_link)
+            elif name in level.listing.odd:
+                yield Found(path, own, f"is {level.listing.odd[name]}: {path}", level.linked)
             elif not os.access(path, os.R_OK):
-                yield Found(path, own, f"no permission to read {path}")
+                yield Found(path, own, f"no permission to read {path}", level.linked)
             else:
-                yield Found(path, own)
+                yield Found(path, own, None, level.linked)
 
-    def _walk_remote(self, files: fsspec.AbstractFileSystem, folder: str, parts: tuple[str, ...]) -> Iterator[Found]:
+    def _open(
+        self, folder: str, parts: tuple[str, ...], above: set[tuple[int, int]], *, linked: bool
+    ) -> _Level | Found | None:
+        """A folder ready to be walked; None where it is being walked already."""
         try:
-            listing = self._list_remote(files, folder)
+            place = os.stat(folder or "/")  # noqa: PTH116 - a name that is not UTF-8 survives only as text
+            inode = (place.st_dev, place.st_ino)
+            if inode in above:
+                self.skipped["to a folder above it"] += 1
+                return None
+            listing = self._list_local(folder or "/")
         except OSError as error:
-            yield self._unreadable(files.unstrip_protocol(folder), parts, error)
-            return
-        for name in listing.names:
-            path, own = f"{folder}/{name}", (*parts, name)
-            if name not in listing.folders:
+            return self._unreadable(folder, parts, error)
+        return _Level(folder, parts, listing, iter(listing.names), inode, linked)
+
+    def _walk_remote(self, files: fsspec.AbstractFileSystem, root: str, parts: tuple[str, ...]) -> Iterator[Found]:
+        waiting = [(root, parts, True)]
+        while waiting:
+            path, own, is_folder = waiting.pop()
+            if not is_folder:
                 yield Found(files.unstrip_protocol(path), own)
-            elif self._enters(own):
-                yield from self._walk_remote(files, path, own)
+                continue
+            try:
+                listing = self._list_remote(files, path)
+            except OSError as error:
+                yield self._unreadable(files.unstrip_protocol(path), own, error)
+                continue
+            inner = [(f"{path}/{name}", (*own, name), name in listing.folders) for name in reversed(listing.names)]
+            waiting += [entry for entry in inner if not entry[2] or self._enters(entry[1])]
 
     def _enters(self, parts: tuple[str, ...]) -> bool:
         return self.max_depth is None or len(parts) <= self.max_depth
@@ -130,18 +167,19 @@ class Walk:
         return Found(folder, parts, text)
 
     def _list_local(self, folder: str) -> _Listing:
-        listing = _Listing([], set(), set())
+        listing = _Listing([], set(), {})
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir():
+                kind = _kind(entry)
+                if kind == "a folder":
                     self._add(listing, entry.name, listing.folders)
-                elif self._add(listing, entry.name, None) and not entry.is_file():
-                    listing.odd.add(entry.name)
+                elif self._add(listing, entry.name, None) and kind != "a file":
+                    listing.odd[entry.name] = kind
         listing.names.sort()
         return listing
 
     def _list_remote(self, files: fsspec.AbstractFileSystem, folder: str) -> _Listing:
-        listing = _Listing([], set(), set())
+        listing = _Listing([], set(), {})
         for entry in files.ls(folder, detail=True):
             name = basename(entry["name"].rstrip("/"))
             if entry["name"].rstrip("/") != folder:
@@ -153,7 +191,7 @@ class Walk:
 
     def _add(self, listing: _Listing, name: str, folders: set[str] | None) -> bool:
         """Whether `name` belongs to the walk; it is then added to the names and to `folders`."""
-        if name.startswith(".") or name in _NOT_OURS:
+        if is_left_out(name):
             return False
         if folders is not None:
             folders.add(name)
@@ -162,6 +200,15 @@ class Walk:
             return False
         listing.names.append(name)
         return True
+
+
+def is_left_out(name: str) -> bool:
+    """Whether a file or folder is passed over for its name: hidden ones, and those that macOS adds to archives.
+
+    >>> is_left_out(".thumbnails"), is_left_out("birds")
+    (True, False)
+    """
+    return name.startswith(".") or name in _NOT_OURS
 
 
 def is_picture(name: str) -> bool:
@@ -181,6 +228,18 @@ def counted(ignored: Counter[str]) -> str:
     """
     kinds = ", ".join(f"{suffix or 'without ending'} {n}" for suffix, n in ignored.most_common(8))
     return f"{ignored.total()} other file{'s' * (ignored.total() > 1)} ({kinds})"
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """What an entry of a folder is, in words; a link is what it points to."""
+    try:
+        if entry.is_dir():
+            return "a folder"
+        return "a file" if entry.is_file() else kind_of(entry.stat())
+    except FileNotFoundError:
+        return "a broken link"
+    except OSError as error:
+        return "a link that leads to itself" if error.errno == errno.ELOOP else f"unreadable ({error.strerror})"
 
 
 def _is_utf8(name: str) -> bool:

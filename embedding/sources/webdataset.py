@@ -1,5 +1,10 @@
 """WebDataset shards as TreeOfLife lays them out: tar files in which `ID.jpg` and its texts follow each other.
 
+Members that follow each other and share a key are a sample. As in the webdataset library a key is a member's name, its folder
+included, up to the first dot behind the last slash (`base_plus_ext`, https://github.com/webdataset/webdataset), and a leading
+`./` is left out. What follows the key is the field: of `birds/tit.2.jpg` the key is `birds/tit` and the field `2.jpg`. Where
+fields differ before their ending, each picture is a record, known by its name without the ending.
+
 Only the texts that name the taxon are read, and a `.json` sidecar; a sidecar's other keys are not kept,
 because a shard does not say beforehand which there are. Text keys: BioCLIP,
 https://github.com/Imageomics/bioclip, `make_wds.py`.
@@ -16,7 +21,7 @@ import pyarrow as pa
 
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels, is_respelt
-from cladescope.embedding.locations import open_location
+from cladescope.embedding.locations import MAX_FILE_BYTES, open_location, too_large
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError
@@ -32,6 +37,17 @@ _TAG = re.compile(
     + "".join(rf"(?:{'species' if role == 'epithet' else role} (?P<{role}>.+?)(?:\s+|\.?$))?" for role in _ROLES)
 )
 _BUFFER_BYTES = 2**20
+MAX_TEXT_BYTES = 2**20
+"""Most bytes of a text or sidecar beside a picture."""
+
+
+@dataclass(slots=True)
+class _Picture:
+    """A picture of a sample."""
+
+    member: str
+    data: bytes | None
+    problem: str | None = None
 
 
 @dataclass(slots=True)
@@ -39,17 +55,25 @@ class _Sample:
     """The members of one key."""
 
     key: str
-    member: str | None = None
-    """Name of the picture's member."""
-    data: bytes | None = None
+    pictures: dict[str, _Picture] = field(default_factory=dict)
+    """Pictures by the part of their field that stands before the ending, `` for `tit.jpg` and `2.` for `tit.2.jpg`."""
     texts: dict[str, bytes] = field(default_factory=dict)
+    """Texts by field, in lower case."""
+    problem: str | None = None
+
+    def texts_of(self, part: str) -> dict[str, bytes]:
+        """Texts beside one picture: those of the whole sample, and its own in their place."""
+        common = {name: text for name, text in self.texts.items() if name in _TEXTS}
+        own = {name.removeprefix(part): text for name, text in self.texts.items() if name.startswith(part)}
+        return common | {name: text for name, text in own.items() if name in _TEXTS}
 
 
 class WebDatasetSource:
-    """Records of shards, one after the other; a sample's first picture is its record's.
+    """Records of shards, one after the other; a sample's pictures in their order.
 
-    `image_id` is the key without its folder, `uri` is `SHARD#MEMBER`. A sample without a picture, and what
-    follows damage in a shard, become one record each with a `problem`. Memory: one sample.
+    `image_id` is the member's name without its ending, `uri` is `SHARD#MEMBER`. A sample without a picture, and what
+    follows damage in a shard, become one record each with a `problem`. Of several pictures that differ in nothing but their
+    ending (`tit.jpg`, `tit.png`) the first is taken, the others are counted. Memory: one sample.
     """
 
     extra_fields: tuple[pa.Field, ...] = ()
@@ -70,36 +94,45 @@ class WebDatasetSource:
 
     def records(self) -> Iterator[Record]:
         """A record a sample, in the shards' order."""
+        n_others = 0
         for shard in self._shards:
             n_samples = 0
             try:
-                for sample in _samples(shard):
+                for sample, n_more in _samples(shard):
                     n_samples += 1
-                    yield self._record(shard, sample)
+                    n_others += n_more
+                    yield from self._records(shard, sample)
             except InputError as error:
                 problem = f"nothing readable after {n_samples} samples: {error}"
                 logger.warning("%s", problem)
                 yield Record(image_id=id_of_uri(shard), uri=shard, source=self.name, problem=problem)
+        if n_others:
+            logger.info("%s: passed over %d pictures that differ in nothing but their ending", self.name, n_others)
 
-    def _record(self, shard: str, sample: _Sample) -> Record:
-        raw: dict[str, str | None] = {}
-        source, problem = None, None
-        if sample.data is None:
-            problem = f"no picture among the files of {sample.key}"
-        try:
-            raw, source = _described(sample.texts)
-        except ValueError as error:
-            problem = problem or f"unreadable text beside the picture: {error}"
-        labels = clean_labels(raw)
-        return Record(
-            image_id=sample.key.rpartition("/")[2],
-            uri=f"{shard}#{sample.member or sample.key}",
-            source=source or self.name,
-            labels=labels,
-            respelt=is_respelt(raw, labels),
-            data=None if problem else sample.data,
-            problem=problem,
-        )
+    def _records(self, shard: str, sample: _Sample) -> Iterator[Record]:
+        missing = _Picture(sample.key, None, f"no picture among the files of {sample.key}")
+        for part, picture in sample.pictures.items() or [("", missing)]:
+            raw: dict[str, str | None] = {}
+            source, problem = None, picture.problem or sample.problem
+            try:
+                raw, source = _described(sample.texts_of(part))
+            except ValueError as error:
+                problem = problem or f"unreadable text beside the picture: {error}"
+            labels = clean_labels(raw)
+            yield Record(
+                image_id=_spelt(sample.key + (f".{part[:-1]}" if part else "")),
+                uri=f"{shard}#{_spelt(picture.member)}",
+                source=source or self.name,
+                labels=labels,
+                respelt=is_respelt(raw, labels),
+                data=None if problem else picture.data,
+                problem=problem,
+            )
+
+
+def _spelt(name: str) -> str:
+    """A member's name; what is not UTF-8 in it is spelt out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 class _StrictHeader(tarfile.TarInfo):
@@ -115,9 +148,10 @@ class _StrictHeader(tarfile.TarInfo):
             raise tarfile.ReadError(f"the archive is cut off or damaged ({error})") from error
 
 
-def _samples(shard: str) -> Iterator[_Sample]:
-    """Samples of one shard. Raises InputError where it cannot be read further."""
+def _samples(shard: str) -> Iterator[tuple[_Sample, int]]:
+    """Samples of one shard, and how many pictures of each were passed over. Raises InputError where it cannot be read further."""
     sample: _Sample | None = None
+    n_more = 0
     with (
         open_location(shard) as stream,
         tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER_BYTES, tarinfo=_StrictHeader) as archive,
@@ -125,23 +159,41 @@ def _samples(shard: str) -> Iterator[_Sample]:
         while (member := archive.next()) is not None:
             archive.members.clear()  # type: ignore[attr-defined] # else the headers of the whole shard add up
             parts = _MEMBER.fullmatch(member.name)
-            if parts is None or not member.isfile():
+            if parts is None or member.isdir():
                 continue
-            if sample is None or sample.key != parts["key"]:
+            key = parts["key"].removeprefix("./")
+            if sample is None or sample.key != key:
                 if sample is not None:
-                    yield sample
-                sample = _Sample(parts["key"])
+                    yield sample, n_more
+                sample, n_more = _Sample(key), 0
             ending = parts["ending"].lower()
-            picture = f".{ending}" in PICTURE_SUFFIXES and sample.data is None
-            if picture or ending in _TEXTS:
-                content = archive.extractfile(member)
-                assert content is not None, "a regular member has content"
-                if picture:
-                    sample.member, sample.data = member.name, content.read()
+            part = ending[: ending.rfind(".") + 1]
+            if f".{ending.removeprefix(part)}" in PICTURE_SUFFIXES:
+                if part in sample.pictures:
+                    n_more += 1
                 else:
+                    sample.pictures[part] = _picture(archive, member)
+            elif any(ending == text or ending.endswith(f".{text}") for text in _TEXTS):
+                if member.size > MAX_TEXT_BYTES:
+                    sample.problem = (
+                        f"{member.name} has {member.size} bytes: expected at most {MAX_TEXT_BYTES} of a text"
+                    )
+                elif (content := archive.extractfile(member)) is not None:
                     sample.texts[ending] = content.read()
     if sample is not None:
-        yield sample
+        yield sample, n_more
+
+
+def _picture(archive: tarfile.TarFile, member: tarfile.TarInfo) -> _Picture:
+    """A picture's member, read; one that is no file, or too large, has a problem in place of its data."""
+    if not member.isfile():
+        kind = "a link" if member.islnk() or member.issym() else "a device or pipe"
+        return _Picture(member.name, None, f"is {kind} in the archive, not a file: {_spelt(member.name)}")
+    if member.size > MAX_FILE_BYTES:
+        return _Picture(member.name, None, too_large(member.size))
+    content = archive.extractfile(member)
+    assert content is not None, "a regular member has content"
+    return _Picture(member.name, content.read())
 
 
 def _described(texts: Mapping[str, bytes]) -> tuple[dict[str, str | None], str | None]:
@@ -149,7 +201,10 @@ def _described(texts: Mapping[str, bytes]) -> tuple[dict[str, str | None], str |
     raw: dict[str, str | None] = {}
     source = None
     if "json" in texts:
-        raw, source = _from_json(json.loads(texts["json"]))
+        try:
+            raw, source = _from_json(json.loads(texts["json"]))
+        except RecursionError:
+            raise ValueError("the .json sidecar is nested too deeply") from None
     words = {ending: " ".join(text.decode().split()) for ending, text in texts.items() if ending != "json"}
     taxonomic, scientific = words.get("taxonomic_name.txt", ""), words.get("scientific_name.txt")
     tagged = _TAG.fullmatch(words.get("taxontag.txt", ""))
@@ -170,6 +225,10 @@ def _from_json(sidecar: object) -> tuple[dict[str, str | None], str | None]:
     if not isinstance(sidecar, dict):
         raise ValueError("the .json sidecar is not an object of keys and values")
     values = {key: value for key, value in sidecar.items() if type(value) in (str, int)}
+    try:
+        "".join(f"{key}{value}" for key, value in values.items()).encode()
+    except UnicodeEncodeError:
+        raise ValueError("the .json sidecar holds half of a character") from None
     types = {str: pa.string(), int: pa.int64()}
     schema = pa.schema([(key, types[type(value)]) for key, value in values.items()])
     plan = plan_columns(schema, needs_picture=False)

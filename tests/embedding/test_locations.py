@@ -1,6 +1,7 @@
 """Opening what a record's address says."""
 
 import io
+import os
 import socket
 import tarfile
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cladescope.embedding.locations import local_path, open_location, read_bytes
+from cladescope.embedding.locations import MAX_FILE_BYTES, local_path, open_location, read_bytes
 from cladescope.errors import InputError, PictureError
 
 
@@ -89,7 +90,7 @@ def test_a_file_without_permission_is_refused_with_its_reason(tmp_path: Path, mo
     def refuse(*_args: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("cladescope.embedding.locations.Path.open", refuse)
+    monkeypatch.setattr("cladescope.embedding.locations.os.open", refuse)
     with pytest.raises(PictureError, match=f"^no permission to read {tmp_path}/tit.jpg$"):
         read_bytes(f"{tmp_path}/tit.jpg")
 
@@ -139,3 +140,35 @@ def test_only_local_addresses_have_a_local_path() -> None:
     assert local_path("a/b.jpg") == "a/b.jpg"
     assert local_path("file:///a%20b.jpg") == "/a b.jpg"
     assert local_path("https://a/b.jpg") is None
+
+
+@pytest.mark.parametrize("kind", ["a pipe (FIFO)", "a device", "a socket"])
+def test_what_is_no_file_is_refused_at_once_through_a_link_too(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "odd.jpg"
+    with socket.socket(socket.AF_UNIX) as listener:
+        if kind == "a device":
+            place = Path("/dev/zero")
+        elif kind == "a socket":
+            listener.bind(str(place))
+        else:
+            os.mkfifo(place)
+        (tmp_path / "link.jpg").symlink_to(place)
+        for path in (place, tmp_path / "link.jpg"):
+            with pytest.raises(PictureError, match=r"^(cannot read .*|is )") as refusal:
+                read_bytes(str(path))
+            assert kind == "a socket" or kind in str(refusal.value)
+
+
+def test_a_file_larger_than_a_picture_may_be_is_refused_unread(tmp_path: Path) -> None:
+    with (tmp_path / "big.jpg").open("wb") as stream:
+        stream.truncate(MAX_FILE_BYTES + 1)  # sparse: it takes no room
+    with pytest.raises(PictureError, match=r"has 536870913 bytes: a picture may have 536870912"):
+        read_bytes(f"{tmp_path}/big.jpg")
+
+
+def test_a_nul_in_a_name_and_a_link_to_itself_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    for path, why in ((f"{tmp_path}/a\0b.jpg", "holds a NUL"), (f"{tmp_path}/loop.jpg", "symbolic links")):
+        with pytest.raises(PictureError, match=why) as refusal:
+            read_bytes(path)
+        assert "\n" not in str(refusal.value)

@@ -78,7 +78,48 @@ def test_a_loop_of_links_ends(tmp_path: Path) -> None:
     put(tmp_path / "a/1.jpg")
     (tmp_path / "a/up").symlink_to(tmp_path)
     (tmp_path / "b").symlink_to(tmp_path / "a")
-    assert [record.uri.removeprefix(f"{tmp_path}/") for record in read(tmp_path)] == ["a/1.jpg", "b/1.jpg"]
+    (tmp_path / "c.jpg").symlink_to("c.jpg")
+    first, looped = read(tmp_path)
+    assert first.uri == f"{tmp_path}/a/1.jpg"
+    assert looped.problem == f"is a link that leads to itself: {tmp_path}/c.jpg"
+
+
+def test_one_picture_has_one_address_with_and_without_a_link(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("all/a/1.jpg", "other/2.jpg", ".hidden/3.jpg"):
+        put(tmp_path / name)
+    for link, target in (("all/b", "all/a"), ("all/0", "other"), ("all/9", "other"), ("all/h", ".hidden")):
+        (tmp_path / link).symlink_to(tmp_path / target)
+    with caplog.at_level(logging.INFO):
+        records = list(open_source(tmp_path / "all").records())
+    assert [record.uri.removeprefix(f"{tmp_path}/") for record in records] == [
+        "other/2.jpg",
+        "all/a/1.jpg",
+        ".hidden/3.jpg",
+    ]
+    assert [record.extra["label"] for record in records] == ["0", "a", "h"]
+    assert "passed over 2 that a link leads to, but that come without it too" in caplog.text
+    assert names(read(f"{tmp_path}/all/b/*.jpg")) == ["1.jpg"]
+    table = put(tmp_path / "all/m.csv", b"file\nb/1.jpg\na/1.jpg\n0/../other/2.jpg\n")
+    assert [record.uri for record in read(table)] == [f"{tmp_path}/all/a/1.jpg"] * 2 + [f"{tmp_path}/other/2.jpg"]
+
+
+def test_folders_may_lie_as_deep_as_names_can_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        os.mkdir("d")  # noqa: PTH102
+        os.chdir("d")
+    Path("1.jpg").write_bytes(b"picture")
+    monkeypatch.chdir(tmp_path)
+    try:
+        assert [record.problem for record in open_source(tmp_path).records()] == [None]
+    finally:
+        subprocess.run(["rm", "-rf", f"{tmp_path}/d"], check=True)
+
+
+@pytest.mark.parametrize("ending", ["jp2", "j2k", "JPX", "mpo", "jfif", "bmp", "avif", "hif", "apng"])
+def test_every_ending_of_a_format_that_is_read_is_a_picture(tmp_path: Path, ending: str) -> None:
+    put(tmp_path / f"photos/a.{ending}")
+    assert names(read(tmp_path / "photos")) == names(read(tmp_path / f"photos/a.{ending}")) == [f"a.{ending}"]
 
 
 def test_what_cannot_be_read_becomes_a_problem_and_the_rest_goes_on(
@@ -106,8 +147,8 @@ def test_what_cannot_be_read_becomes_a_problem_and_the_rest_goes_on(
         "2.jpg": None,
         "c.jpg": f"no permission to read {tmp_path}/c.jpg",
         "d.jpg": None,
-        "e.jpg": f"is a broken link or no ordinary file: {tmp_path}/e.jpg",
-        "f.jpg": f"is a broken link or no ordinary file: {tmp_path}/f.jpg",
+        "e.jpg": f"is a broken link: {tmp_path}/e.jpg",
+        "f.jpg": f"is a pipe (FIFO), not a file: {tmp_path}/f.jpg",
     }
 
 

@@ -136,7 +136,42 @@ def test_a_sample_without_a_picture_is_a_problem(tmp_path: Path) -> None:
     assert (first.image_id, first.problem) == ("a", "no picture among the files of a")
     assert first.labels == LINEAGE
     assert (second.data, second.labels) == (b"b", {})
-    assert (third.image_id, third.uri) == ("c", f"{shard}#dir/c.webp")
+    assert (third.image_id, third.uri) == ("dir/c", f"{shard}#dir/c.webp")
+
+
+def test_keys_hold_their_folder_and_fields_their_dots_as_in_webdataset(tmp_path: Path) -> None:
+    tag, other = (f"a photo of genus {genus}.".encode() for genus in ("Vanessa", "Aglais"))
+    members = {"v1.0/a.jpg": b"1", "./b/a.jpg": b"2", "c.taxonTag.txt": tag, "c.1.jpg": b"3", "c.2.jp2": b"4"}
+    shard = write_shard(tmp_path / "s.tar", {**members, "c.2.taxonTag.txt": other, "d.jpg": b"5", "d.png": b"6"})
+    records = read(shard)
+    assert [record.image_id for record in records] == ["v1.0/a", "b/a", "c.1", "c.2", "d"]
+    assert [record.data for record in records] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [record.labels.get("genus") for record in records] == [None, None, "Vanessa", "Aglais", None]
+    assert [read_bytes(record.uri) for record in records] == [record.data for record in records]
+
+
+def test_members_that_are_no_sound_files_are_problems_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cladescope.embedding.sources.webdataset.MAX_FILE_BYTES", 1000)
+    deep = b"[" * 200_000
+    members = {"a.jpg": b"x" * 1001, "b.jpg": b"b", "b.json": deep, "c.jpg": b"c", "c.json": b'{"genus": "\\ud800"}'}
+    members |= {"d.jpg": b"d", "d.json": b" " * (2**20 + 1), "caf\udce9.jpg": b"e", "f.jpg": b"f"}
+    shard = write_shard(tmp_path / "s.tar", members)
+    with tarfile.open(shard, "a") as archive:
+        link = tarfile.TarInfo("g.jpg")
+        link.type, link.linkname = tarfile.LNKTYPE, "f.jpg"
+        archive.addfile(link)
+    problems = {record.image_id: record.problem for record in read(shard)}
+    assert problems == {
+        "a": "has 1001 bytes: a picture may have 536870912",
+        "b": "unreadable text beside the picture: the .json sidecar is nested too deeply",
+        "c": "unreadable text beside the picture: the .json sidecar holds half of a character",
+        "d": "d.json has 1048577 bytes: expected at most 1048576 of a text",
+        "caf\\xe9": None,
+        "f": None,
+        "g": "is a link in the archive, not a file: g.jpg",
+    }
 
 
 def test_a_sidecar_gives_labels_under_any_spelling_and_its_source(tmp_path: Path) -> None:
