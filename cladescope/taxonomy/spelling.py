@@ -1,5 +1,7 @@
 """How the name of a taxon is spelt: what is the same name, how it is stored, which of several spellings is shown.
 
+What the words of a name mean (author, subspecies, `cf.`) is said by `cladescope.taxonomy.name_parser`.
+
 The same name reaches us with `é` as one character or as two, with a non-breaking space, a zero-width mark, another letter
 case. `fold` is the one comparison, used wherever names meet; `stored_name` is what a record's name becomes where it enters;
 `preferred` chooses among spellings that are stored already. No synonym is resolved and no letter is changed for another.
@@ -21,8 +23,23 @@ _WORD: Final = r"[^\W\d_]{2,}(?:-[^\W\d_]+)*"
 _PLAIN: Final = {1: re.compile(_WORD), 2: re.compile(rf"{_WORD}( {_WORD}){{1,2}}")}
 _ACRONYMS: Final = frozenset({"CPR", "CRuMs", "DPANN", "FCB", "PVC", "SAR", "TACK", "TSAR"})
 """Groups whose name is an acronym."""
-_APART: Final = re.compile(r"virus|viri[a-z]*\b|viroid|phage\b|\bcandidatus\b|\bx\b|\bsatellite", re.IGNORECASE)
+_APART: Final = re.compile(r"virus|viri[a-z]*\b|viroid|phage\b|\bcandidatus\b|\u00d7|\bx\b|\bsatellite", re.IGNORECASE)
 """What marks names with rules of their own: viruses and viroids, *Candidatus*, hybrids."""
+
+
+_SIGN: Final = re.compile(
+    r"\s*[\u00d7\u2715\u2716\u2a09\u2a2f]\s*|(?:^|(?<=\s))[xX]\s+(?=\w)|(?:^|(?<=\s))x(?=[A-Z][a-z])"
+)
+"""How hybrids are marked: a sign of multiplication, joined or not, or the letter x that stands alone or before a capital."""
+
+
+def hybrid_signs(name: str) -> str:
+    """A tidy name with each mark of a hybrid as the codes print it: `×` between blanks (ICN article H.3).
+
+    >>> [hybrid_signs(name) for name in ("Salix x fragilis", "Salix ×fragilis", "xCupressocyparis leylandii", "Oryx")]
+    ['Salix × fragilis', 'Salix × fragilis', '× Cupressocyparis leylandii', 'Oryx']
+    """
+    return " ".join(_SIGN.sub(" \u00d7 ", name).split()) if _SIGN.search(name) else name
 
 
 def tidy(text: str) -> str:
@@ -47,14 +64,14 @@ def _joins(character: str) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def fold(name: str) -> str:
-    """A name as it is compared: tidy, letter case ignored, underscores as blanks.
+    """A name as it is compared: tidy, letter case ignored, underscores as blanks, hybrids marked in one way.
 
-    >>> fold(" Turdus_Merula "), fold("CAFE\\u0301") == fold("café")
-    ('turdus merula', True)
+    >>> fold(" Turdus_Merula "), fold("CAFE\\u0301") == fold("café"), fold("Salix ×fragilis") == fold("salix x fragilis")
+    ('turdus merula', True, True)
     """
     if name.isascii():
-        return " ".join(name.replace("_", " ").split()).lower()
-    return unicodedata.normalize("NFC", tidy(name.replace("_", " ")).casefold())
+        return hybrid_signs(" ".join(name.replace("_", " ").split())).lower()
+    return unicodedata.normalize("NFC", hybrid_signs(tidy(name.replace("_", " "))).casefold())
 
 
 def stored_name(name: str, rank: str) -> str:
@@ -64,14 +81,14 @@ def stored_name(name: str, rank: str) -> str:
     articles 20, 21 and 23 with recommendation 60F). Only plain names are changed: for genus and above one word of letters
     that is wholly small or wholly capital; for species two or three words of letters, of which the last two of three are
     written in one case. Hybrids, viruses, *Candidatus*, acronyms, codes such as BOLD's, and whatever holds digits, dots,
-    quotes or authors keep their letters: they are still compared without regard to case.
+    quotes or authors keep their letters: they are still compared without regard to case. Hybrids get their sign.
 
     >>> [stored_name(name, "species") for name in ("parus major", "PARUS MAJOR", "Parus Major", "Rosa x alba")]
-    ['Parus major', 'Parus major', 'Parus major', 'Rosa x alba']
+    ['Parus major', 'Parus major', 'Parus major', 'Rosa × alba']
     >>> [stored_name(name, "class") for name in ("aves", "AVES", "SAR", "BOLD:AAA1234")]
     ['Aves', 'Aves', 'SAR', 'BOLD:AAA1234']
     """
-    name = tidy(name)
+    name = hybrid_signs(tidy(name))
     plain = _PLAIN[2 if rank == "species" else 1]
     if name in _ACRONYMS or not plain.fullmatch(name) or _APART.search(name):
         return name
@@ -86,13 +103,13 @@ def _capitalised(word: str) -> str:
 
 
 def preferred(spellings: Iterable[str]) -> str:
-    """Of several spellings of one name the one to show: a tidy one, a plain one with a capital first and
-    small letters after, else the first by code point. It does not depend on how often or in which order they come.
+    """Of several spellings of one name the one to show: a tidy one, hybrids with their sign, a plain one with a capital first
+    and small letters after, else the first by code point. It does not depend on how often or in which order they come.
 
     >>> preferred(["PARUS MAJOR", "parus major", "Parus major", "Parus  major"])
     'Parus major'
     """
-    return min(spellings, key=lambda name: (name != tidy(name), "_" in name, _capitals_apart(name), name))
+    return min(spellings, key=lambda name: (name != hybrid_signs(tidy(name)), "_" in name, _capitals_apart(name), name))
 
 
 def in_one_spelling(names: Sequence[str]) -> list[str]:

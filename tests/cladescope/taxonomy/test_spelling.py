@@ -65,7 +65,8 @@ def test_what_is_stored_is_the_same_name_and_stored_again_unchanged(text, rank):
         ("genus", "McFarlandia", "McFarlandia"),
         # Names with rules of their own keep their letters.
         ("species", "Quercus \u00d7 hispanica", "Quercus \u00d7 hispanica"),
-        ("species", "quercus x hispanica", "quercus x hispanica"),
+        ("species", "quercus x hispanica", "quercus \u00d7 hispanica"),
+        ("species", "Quercus \u00d7hispanica", "Quercus \u00d7 hispanica"),
         ("species", "tobacco mosaic virus", "tobacco mosaic virus"),
         ("family", "viridae", "viridae"),
         ("species", "Candidatus Phytoplasma", "Candidatus Phytoplasma"),

@@ -1,0 +1,203 @@
+"""What a written scientific name says: its species, what lies below it, its authors, and what makes it uncertain.
+
+The words are told apart by GBIF's own parser (Döring and others, https://github.com/gbif/name-parser-rust, package
+`gbif-name-parser`), which follows the codes of nomenclature. The rules here decide what of it is a species, and every part
+of one must stand in the text: a species is never made up. Names are not looked up anywhere, and synonyms stay.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Final
+
+import nameparser
+
+from cladescope.taxonomy.spelling import fold, hybrid_signs, tidy
+
+NOT_EPITHETS: Final = frozenset(
+    {
+        "aff",
+        "agg",
+        "auct",
+        "cf",
+        "complex",
+        "et",
+        "ex",
+        "ff",
+        "group",
+        "indet",
+        "nr",
+        "sp",
+        "spec",
+        "species",
+        "spp",
+        "ssp",
+    }
+    | {"subsp", "undet", "undetermined", "unidentified", "unknown", "var", "adult", "egg", "eggs", "female", "hybrid"}
+    | {"hybrids", "imago", "juvenile", "larva", "larvae", "male", "nymph", "pupa", "seedling"}
+    | {"da", "de", "del", "den", "der", "des", "di", "dos", "du", "la", "le", "ter", "van", "von"}
+)
+"""Small words that follow a genus and are no epithet: ranks, doubts, stages of life, particles of authors."""
+_UNSAFE: Final = frozenset(
+    {
+        "aff",
+        "cf",
+        "complex",
+        "group",
+        "hybrid",
+        "hybrids",
+        "indet",
+        "nr",
+        "undet",
+        "undetermined",
+        "unidentified",
+        "unknown",
+    }
+)
+"""Of these, those that leave open which species it is where they stand in place of a third word."""
+_DOUBT: Final = re.compile(r"(?<!\w)(?:cf|aff)(?:\.|(?=\s)|$)|[?/]", re.IGNORECASE)
+"""What says that the species is not sure, wherever it stands."""
+_MARKERS: Final = {"VARIETY": "var. ", "SUBVARIETY": "subvar. ", "FORM": "f. ", "SUBFORM": "subf. "}
+"""How a rank below the species is marked; an epithet without mark is a subspecies, as zoologists write it."""
+_LETTERS: Final = "a-zß-öø-ÿœ"
+_PLAIN: Final = re.compile(rf"([A-Z][{_LETTERS}]+(?:-[{_LETTERS}]+)?)(?: ([{_LETTERS}]{{2,}}(?:-[{_LETTERS}]+)*))?")
+_CULTIVAR: Final = re.compile(r"(?<= )cv\.? ([^'\"]+)$")
+"""An earlier mark of cultivars, `cv. Old Blush` for `'Old Blush'`."""
+_LONGEST: Final = 300
+"""Characters of a name; a longer text is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedName:
+    """What a text says of a taxon; None where it says nothing of the kind."""
+
+    verbatim: str
+    """The text as it came."""
+    name: str | None = None
+    """The species, else the one word that names a taxon of a higher rank, without authors."""
+    genus: str | None = None
+    """The genus, where the text has the form of a species' name."""
+    species: str | None = None
+    """The binomial, with its sign where it is a hybrid."""
+    infraspecific: str | None = None
+    """What follows the species: `maxima` (a subspecies), `var. alpina`, `f. alba`, `'Bloodgood'` (a cultivar)."""
+    authorship: str | None = None
+    qualifier: str | None = None
+    """What keeps it from being the species (`cf. muscaria`, `sp. 3`, `hybrid`), or how the species is meant (`s.l.`)."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the text holds a name and nothing beside it."""
+        return self.name is not None and not (self.infraspecific or self.authorship or self.qualifier)
+
+
+@lru_cache(maxsize=1 << 16)
+def parse_name(text: str) -> ParsedName:
+    """The parts of a scientific name.
+
+    Hybrids in all their spellings have one; a hybrid formula, `cf.`, `aff.`, `sp.` and codes such as BOLD's name no species.
+    What is no scientific name (a virus, a text of another kind) has no parts. Parsing a species again gives that species.
+
+    >>> found = parse_name("Carex flava L. var. alpina Kneuck.")
+    >>> found.species, found.infraspecific, found.authorship
+    ('Carex flava', 'var. alpina', 'Kneuck.')
+    >>> found = parse_name("Amanita cf. muscaria")
+    >>> found.genus, found.species, found.qualifier
+    ('Amanita', None, 'cf. muscaria')
+    """
+    parsed = _parsed(text)
+    if parsed.name is None or _PLAIN.fullmatch(text):
+        return parsed
+    again = _parsed(parsed.name)
+    if again.name != parsed.name or not again.is_plain:
+        return ParsedName(text)
+    words = set(re.split(r"[^\w-]+", fold(text)))
+    parts = [word for word in fold(f"{parsed.name} {parsed.genus or ''}").split() if word != "\u00d7"]
+    return parsed if words.issuperset(parts) else ParsedName(text)
+
+
+def _parsed(text: str) -> ParsedName:
+    """The parts as they are found, before they are tried against the text."""
+    written = _CULTIVAR.sub(r"'\1'", hybrid_signs(tidy(text)))
+    plain = _PLAIN.fullmatch(written)
+    if plain and plain[2] is None:
+        return ParsedName(text, name=written)
+    if plain and plain[2] not in NOT_EPITHETS:
+        return ParsedName(text, name=written, genus=plain[1], species=written)
+    if not written or len(written) > _LONGEST:
+        return ParsedName(text)
+    try:
+        found = nameparser.parse(written)
+    except nameparser.UnparsableNameError as error:
+        return _unparsed(text, written, error)
+    return _informal(text, written, found) if isinstance(found, nameparser.Informal) else _named(text, written, found)
+
+
+def _unparsed(text: str, written: str, error: nameparser.UnparsableNameError) -> ParsedName:
+    """What is said by a formula of two parents, and by a code of a cluster of sequences."""
+    if error.name_type == "FORMULA":
+        genus, _, other = written.partition(" ")
+        second = other.partition(" × ")[2]
+        alike = second[:1].islower() or second.startswith((f"{genus} ", f"{genus[0]}. "))
+        sure = _PLAIN.fullmatch(genus) and alike
+        return ParsedName(text, name=genus if sure else None, genus=genus if sure else None, qualifier="hybrid")
+    return ParsedName(text, qualifier=written if error.name_type == "IDENTIFIER" else None)
+
+
+def _informal(text: str, written: str, found: nameparser.Informal) -> ParsedName:
+    """A taxon above the species with `sp.`, a number or a code; its rank is not known."""
+    phrase = written.partition(found.taxon)[2].strip()
+    return ParsedName(text, name=found.taxon, qualifier=phrase or None)
+
+
+def _named(text: str, written: str, found: nameparser.ParsedName) -> ParsedName:
+    notho = found.notho or []
+    authorship = found.authorship_complete() or None
+    doubts = found.epithet_qualifier or {}
+    if found.genus is None or (found.infrageneric_epithet and found.specific_epithet is None):
+        sign = "× " if "GENERIC" in notho and found.uninomial else ""
+        name = None if found.uninomial is None else f"{sign}{found.uninomial}"
+        doubt = " ".join(doubts.values()) or ("?" if "?" in written else None)
+        return ParsedName(text, name=name, authorship=authorship, qualifier=doubt)
+    genus = f"× {found.genus}" if "GENERIC" in notho else found.genus
+    parsed = ParsedName(text, name=genus, genus=genus, authorship=authorship)
+    cultivar = f"'{found.cultivar_epithet}'" if found.cultivar_epithet else ""
+    epithet = found.specific_epithet
+    if epithet is None:
+        return replace(parsed, infraspecific=cultivar or None, qualifier=found.phrase)
+    below = found.infraspecific_epithet
+    if genus.endswith("."):
+        return replace(parsed, name=None, genus=None, qualifier="abbreviated genus")
+    in_place = epithet if epithet in NOT_EPITHETS else below if below in _UNSAFE else None
+    doubt = next((f"{doubts[part]} {epithet}" for part in ("SPECIFIC", "GENERIC") if part in doubts), in_place)
+    rest = written.removeprefix(genus).strip()
+    if doubt is None and "INFRASPECIFIC" not in doubts and _DOUBT.search(rest):
+        doubt = rest
+    if doubt is None and "INFRASPECIFIC" in notho and below is None:
+        doubt = "hybrid"  # a sign at the end: the other parent is not named
+    if doubt is not None:
+        return replace(parsed, qualifier=doubt, authorship=None if doubt == rest else authorship)
+    species = f"{genus} {'× ' if 'SPECIFIC' in notho else ''}{epithet}"
+    if found.candidatus:
+        species = f"Candidatus {species}"
+    notes = [found.taxonomic_note, found.phrase, "agg." if found.rank == "SPECIES_AGGREGATE" else None]
+    if "INFRASPECIFIC" in doubts:
+        notes.append(f"{doubts['INFRASPECIFIC']} {below}")
+    elif below is not None and below not in NOT_EPITHETS:
+        cultivar = f"{_MARKERS.get(found.rank, '')}{below} {cultivar}".strip()
+    return replace(
+        parsed,
+        name=species,
+        species=species,
+        infraspecific=cultivar or None,
+        authorship=authorship or _authors_of_species(written, epithet, below),
+        qualifier="; ".join(note for note in notes if note) or None,
+    )
+
+
+def _authors_of_species(written: str, epithet: str, below: str | None) -> str | None:
+    """The authors between a species and an autonym, as in `Carex flava L. var. flava`."""
+    if below != epithet:
+        return None
+    between = re.search(rf"\b{re.escape(epithet)} (.*?) ?(?:\w+\. )?{re.escape(epithet)}$", written)
+    return between[1] or None if between else None
