@@ -5,22 +5,23 @@ Each record ends as one row of `images` or of `failures`.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
+from typing import TypeGuard
 
 import numpy as np
 import pyarrow as pa
 
-from cladescope.embedding.encode import BATCH_SIZE, WORKERS, EncodedBatch, encoded
+from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, Source
+from cladescope.embedding.sound import count_of, sound_records, sound_rows
 from cladescope.embedding.summary import EmbedSummary, Progress
-from cladescope.embedding.tables import images_table
-from cladescope.errors import EncoderError, InputError
+from cladescope.errors import InputError, StoreError
 
 __all__ = ["EmbedConfig", "EmbedSummary", "Progress", "Sink", "embed"]
 
@@ -67,11 +68,13 @@ def embed(
     and vectors (6 d bytes each); and 16 bytes a stored row or record for ids, 8 a stored row for contents. When `stop` is
     set, what is encoded is committed and the job ends early.
 
+    Whatever a source raises is a failure, of one record or of its remaining ones: see `embedding.sound`.
+
     Raises InputError for a source whose columns contradict the store's, StoreError where the store cannot be written.
     """
     config = config or EmbedConfig()
     with sink.writing():
-        n_records = source.count()
+        n_records = count_of(source)
         job = StoredJob(
             sink,
             extra_fields=source.extra_fields,
@@ -82,7 +85,7 @@ def embed(
         )
         contents = KnownContents(sink)
         batches = encoded(
-            _wanted(islice(source.records(), config.limit), job, stop or threading.Event()),
+            _wanted(islice(sound_records(source), config.limit), job, stop or threading.Event()),
             encoder,
             batch_size=config.batch_size,
             workers=config.workers,
@@ -94,20 +97,23 @@ def embed(
                 job.summary.reused += batch.n_reused
                 job.summary.respelt += sum(record.respelt for record in batch.records)
                 job.summary.encode_seconds += batch.seconds
-                if job.add(_rows(batch, source.extra_fields), batch.failures):
+                images, unsound = sound_rows(batch, source.extra_fields)
+                if job.add(images, (*batch.failures, *unsound)):
                     contents.committed()
-        except EncoderError:
+        except StoreError:
+            raise
+        except Exception:
             job.commit()  # what was encoded before the encoder failed is kept
             raise
         job.commit()
     return job.summary
 
 
-def _wanted(records: Iterable[Record], job: StoredJob, stop: threading.Event) -> Iterator[Record | Failure]:
+def _wanted(records: Iterable[Record | Failure], job: StoredJob, stop: threading.Event) -> Iterator[Record | Failure]:
     """The records without those that are stored; one whose id is taken is a failure."""
     numbers = count(1)
     for chunk in _chunks(records):
-        asked = [(record, number) for record, number in zip(chunk, numbers, strict=False) if record.problem is None]
+        asked = [(record, number) for record, number in zip(chunk, numbers, strict=False) if _has_picture(record)]
         checked = job.check(
             pa.array([record.image_id for record, _ in asked], pa.string()),
             pa.array([record.uri for record, _ in asked], pa.string()),
@@ -122,10 +128,11 @@ def _wanted(records: Iterable[Record], job: StoredJob, stop: threading.Event) ->
                 return
             record = chunk.popleft()
             job.summary.records += 1
-            place = next(places) if record.problem is None else None
-            if place is None:
+            if isinstance(record, Failure) or record.problem is not None:
                 yield record
-            elif place in checked.refused:
+                continue
+            place = next(places)
+            if place in checked.refused:
                 yield Failure(replace(record, data=None), "identity", checked.refused[place])
             elif checked.is_stored[place]:
                 job.summary.already_stored += 1
@@ -136,24 +143,19 @@ def _wanted(records: Iterable[Record], job: StoredJob, stop: threading.Event) ->
             job.report()
 
 
-def _chunks(records: Iterable[Record]) -> Iterator[deque[Record]]:
-    chunk: deque[Record] = deque()
+def _has_picture(record: Record | Failure) -> TypeGuard[Record]:
+    return isinstance(record, Record) and record.problem is None
+
+
+def _chunks(records: Iterable[Record | Failure]) -> Iterator[deque[Record | Failure]]:
+    chunk: deque[Record | Failure] = deque()
     carried = 0
     for record in records:
         chunk.append(record)
-        carried += record.carried_bytes
+        carried += record.carried_bytes if isinstance(record, Record) else 0
         if len(chunk) >= CHUNK_RECORDS or carried >= CHUNK_BYTES:
             yield chunk
             chunk, carried = deque(), 0
         del record
     if chunk:
         yield chunk
-
-
-def _rows(batch: EncodedBatch, extra_fields: Sequence[pa.Field]) -> pa.Table:
-    found: dict[str, Sequence[object]] = {
-        "content_hash": batch.content_hashes,
-        "width": [width for width, _ in batch.sizes],
-        "height": [height for _, height in batch.sizes],
-    }
-    return images_table(batch.records, batch.vectors.astype(np.float16), extra_fields, found)

@@ -49,13 +49,28 @@ def prepare(record: Record, transform: ImageTransform) -> Prepared | Failure:
         data = read_bytes(record.uri) if record.data is None else record.data
     except PictureError as error:
         return Failure(record, "read", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever a client or file system raises, it is one picture's affair
+        return Failure(record, "read", unexpected(error))
     record = replace(record, data=None)  # rows wait for a commit by the thousand, the pictures must not
     try:
         picture = _decoded(data, transform)
         hashed = content_hash(data)
+        pixels = transform.apply(picture.image)
     except PictureError as error:
         return Failure(record, "decode", str(error))
-    return Prepared(record, transform.apply(picture.image), hashed, picture.width, picture.height)
+    except Exception as error:  # noqa: BLE001 - so is what a decoder raises
+        return Failure(record, "decode", unexpected(error))
+    return Prepared(record, pixels, hashed, picture.width, picture.height)
+
+
+def unexpected(error: Exception) -> str:
+    """One line on an error that nobody expected: what kind it is, and the start of what it says.
+
+    >>> unexpected(KeyError("no such\\nkey"))
+    "unexpected KeyError: 'no such\\\\nkey'"
+    """
+    text = " ".join(str(error).split())[:200]
+    return f"unexpected {type(error).__name__}{': ' * bool(text)}{text}"
 
 
 def content_hash(data: bytes | Image.Image) -> str:
