@@ -32,6 +32,14 @@ OPTIONAL_FIELDS = (
 )
 """Kept under these names whatever a source calls them; null where a source has none."""
 
+NAME_FIELDS = (
+    pa.field("infraspecific", pa.string()),
+    pa.field("authorship", pa.string()),
+    pa.field("qualifier", pa.string()),
+    pa.field("verbatim_name", pa.string()),
+)
+"""What a record's names hold beside the taxon (`cladescope.taxonomy.name_parser`); a store has those that a record needed."""
+
 FAILURE_SCHEMA = pa.schema(
     [
         pa.field("uri", pa.string(), nullable=False),
@@ -60,7 +68,10 @@ STORED_COLUMNS = frozenset(field.name for field in (*IDENTITY_FIELDS, *LABEL_FIE
 RESULT_WORDS = frozenset({"position", "score", "lineage"})
 """What a hit says beside the stored columns; LanceDB's own words begin with `_`."""
 
-RESERVED_COLUMNS = STORED_COLUMNS | RESULT_WORDS
+NAME_COLUMNS = frozenset(field.name for field in NAME_FIELDS)
+"""Columns that a store may have of its own, beside those of its sources."""
+
+RESERVED_COLUMNS = STORED_COLUMNS | NAME_COLUMNS | RESULT_WORDS
 """Names that a source's own columns cannot take."""
 
 PREFIX = "manifest_"
@@ -87,7 +98,7 @@ def shown_names(columns: Iterable[str]) -> dict[str, str]:
     names = list(columns)
     shown: dict[str, str] = {}
     for name in names:
-        if name not in STORED_COLUMNS:
+        if name not in STORED_COLUMNS | NAME_COLUMNS:
             other = own_name(name)
             while other != name and other in names:
                 other = f"{PREFIX}{other}"

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from cladescope.embedding.labels import HELPERS
 from cladescope.errors import InputError
-from cladescope.schema import own_name
+from cladescope.schema import NAME_FIELDS, own_name
 from cladescope.taxonomy import RANKS
 
 PATH_NAMES = (
@@ -32,6 +32,7 @@ LABEL_NAMES: Mapping[str, tuple[str, ...]] = {
     "common_name": ("common_name", "common", "vernacular_name"),
     "epithet": ("species_epithet", "specific_epithet"),
     "scientific_name": ("scientific_name",),
+    **{field.name: (field.name,) for field in NAME_FIELDS},
 }
 OPTIONAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "observation_id": ("observation_id", "occurrence_id"),
@@ -52,7 +53,8 @@ class ColumnPlan:
     image_id: str | None = None
     source: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
-    """Column of each rank, of `common_name`, and of the helpers `epithet` and `scientific_name`."""
+    """Column of each rank, of `common_name`, of the parts of a name that a store keeps (`schema.NAME_FIELDS`), and of the
+    helpers `epithet` and `scientific_name`."""
     optional: Mapping[str, str] = field(default_factory=dict)
     """Column of each of `observation_id`, `licence` and `rights_holder`."""
     extra: Mapping[str, str] = field(default_factory=dict)

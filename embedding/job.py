@@ -19,8 +19,9 @@ from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.known import Checked, KnownPictures
 from cladescope.embedding.prepare import Failure
-from cladescope.embedding.summary import EmbedSummary, Progress, gist
+from cladescope.embedding.summary import EmbedSummary, Progress, gist, names_parsed
 from cladescope.embedding.tables import failures_table
+from cladescope.schema import NAME_FIELDS
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class StoredJob:
         self._sink, self._total, self._progress = sink, total, progress
         self._commit_rows, self._commit_seconds = commit_rows, commit_seconds
         self._started = time.monotonic()
+        self._room: set[str] = set()
         self._known = KnownPictures(sink.keys())
         self._begin_chunk()
 
@@ -89,6 +91,8 @@ class StoredJob:
     def add(self, images: pa.Table, failures: Sequence[Failure]) -> bool:
         """Take new rows and failures, and commit when enough waits; whether that was done."""
         summary = self.summary
+        self._make_room(images)
+        summary.names.update(names_parsed(images))
         self._images.append(images)
         self._failures += failures
         self._n_waiting += images.num_rows + len(failures)
@@ -104,10 +108,17 @@ class StoredJob:
             return True
         return False
 
+    def _make_room(self, images: pa.Table) -> None:
+        """Columns of the store for the parts of names that a batch is the first to have."""
+        new = [field for field in NAME_FIELDS if field.name in images.column_names and field.name not in self._room]
+        if new:
+            self._sink.add_fields(new)
+            self._room |= {field.name for field in new}
+
     def commit(self) -> None:
         """Write what waits; after this it survives anything."""
         if self._n_waiting:
-            images = pa.concat_tables(self._images)
+            images = pa.concat_tables(self._images, promote_options="default")
             self._sink.write(images, failures_table(self._failures))
             logger.debug("committed %d pictures and %d failures", images.num_rows, len(self._failures))
         self._begin_chunk()

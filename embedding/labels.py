@@ -1,15 +1,20 @@
 """Labels as the store keeps them, from the raw values of a source's row.
 
-Unknown values become null, `species` becomes the binomial, and names take the one spelling of `cladescope.taxonomy.spelling`.
+Unknown values become null, `species` becomes the binomial (`cladescope.embedding.species`), and names take the one spelling of
+`cladescope.taxonomy.spelling`.
 Which column holds what is said by `cladescope.embedding.columns`; no synonym is resolved.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from cladescope.schema import OPTIONAL_FIELDS
+from cladescope.embedding.species import name_of_rank, species_of
+from cladescope.schema import NAME_FIELDS, OPTIONAL_FIELDS
 from cladescope.taxonomy import RANKS
-from cladescope.taxonomy.spelling import stored_name, tidy
+from cladescope.taxonomy.name_parser import ParsedName
+from cladescope.taxonomy.spelling import fold, hybrid_signs, tidy
+
+NAME_PARTS = tuple(field.name for field in NAME_FIELDS)
 
 NULL_NAMES = frozenset(
     {"", "unknown", "not_classified", "unidentified", "(unidentified)", "n/a", "nan", "none", "null"}
@@ -20,12 +25,6 @@ NULL_NAMES = frozenset(
 HELPERS = ("epithet", "scientific_name")
 """Parts of a row that help to find the species; they are kept as they came, too."""
 _EMPTY = frozenset({"", "n/a", "nan", "none", "null"})
-_NOT_EPITHETS = frozenset(
-    {"aff", "auct", "cf", "et", "ex", "ff", "nr", "sp", "spp", "ssp", "var"}
-    | {"da", "de", "del", "den", "der", "des", "di", "dos", "du", "la", "le", "ter", "van", "von"}
-)
-_NAME = re.compile(r"([A-Z][a-zëï-]+) ([a-zëï][a-zëï-]+)(?: [(A-Z].*)?")
-_NO_SPECIES = frozenset({"sp", "sp.", "spp", "spp."})
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
@@ -35,17 +34,42 @@ def clean_labels(raw: Mapping[str, str | None]) -> dict[str, str]:
     `raw` holds values by part, as in `ColumnPlan.labels` and `ColumnPlan.optional`. Names of taxa are spelt as
     `cladescope.taxonomy.spelling.stored_name` says.
 
+    `species` is the binomial. What was beside it in the row's names is under the names of `NAME_FIELDS`.
+
     >>> clean_labels({"order": "unknown", "genus": "vanessa", "species": "atalanta", "licence": "CC0"})
     {'genus': 'Vanessa', 'species': 'Vanessa atalanta', 'licence': 'CC0'}
+    >>> clean_labels({"species": "Salix x fragilis L."})
+    {'species': 'Salix × fragilis', 'authorship': 'L.', 'verbatim_name': 'Salix x fragilis L.'}
     """
     names = {part: clean_name(raw.get(part)) for part in (*RANKS, "common_name", *HELPERS)}
-    genus = names["genus"]
-    names["species"] = binomial(genus, names["species"], *(names.pop(helper) for helper in HELPERS))
-    labels = {part: name and (stored_name(name, part) if part in RANKS else name) for part, name in names.items()}
-    if genus and names["species"] and names["species"].startswith(f"{genus} "):
-        labels["species"] = stored_name(f"{labels['genus']}{names['species'].removeprefix(genus)}", "species")
+    above = [name_of_rank(name, rank) for rank in RANKS[:-1] if (name := names[rank])]
+    labels = dict(names)
+    for rank in RANKS[:-1]:
+        labels[rank] = next((found.name for found in above if found.verbatim == names[rank]), None)
+    found = species_of(labels["genus"], *(names[part] for part in ("species", *HELPERS)))
+    labels["species"] = found.species if found else None
+    if found and found.genus and _is_genus(labels["genus"], found):
+        labels["genus"] = found.genus
+    labels |= {part: clean_name(raw.get(part)) for part in NAME_PARTS} | _beside_the_name(found, above)
+    for helper in HELPERS:
+        labels.pop(helper)
     labels |= {stored.name: clean_text(raw.get(stored.name)) for stored in OPTIONAL_FIELDS}
     return {name: value for name, value in labels.items() if value is not None}
+
+
+def _is_genus(genus: str | None, found: ParsedName) -> bool:
+    """Whether a name's genus is the row's: the same with another sign of hybrids, or the only one of a name in doubt."""
+    return found.species is None if genus is None else fold(genus).strip("× ") == fold(found.genus or "").strip("× ")
+
+
+def _beside_the_name(species: ParsedName | None, above: Sequence[ParsedName]) -> dict[str, str]:
+    """What stood in the row's names beside the name of the taxon, of the species or else of the lowest rank that has some."""
+    for found in (species, *reversed(above)):
+        written = None if found is None else tidy(found.verbatim)
+        if found and (not found.is_plain or written != hybrid_signs(written or "")):
+            parts = {part: getattr(found, part) for part in NAME_PARTS[:-1]} | {"verbatim_name": found.verbatim}
+            return {part: value for part, value in parts.items() if value}
+    return {}
 
 
 def is_respelt(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) -> bool:
@@ -61,14 +85,14 @@ def is_respelt(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) 
             continue
         parts = (rank,) if rank != "species" else (rank, *HELPERS)
         written = [_BLANKS.sub(" ", value).strip(" ") for part in parts if (value := raw.get(part))]
-        if not any(name == stored or (rank == "species" and _is_part(name, stored)) for name in written):
+        if not any(name == stored or _is_part(name, stored) for name in written):
             return True
     return False
 
 
 def _is_part(name: str, species: str) -> bool:
-    """Whether a column's text gives a species its letters: the epithet of it, or it with its author."""
-    return bool(name) and (species.endswith(f" {name}") or name.startswith(species))
+    """Whether a column's text gives a taxon its letters: the epithet of a species, or the name with its author."""
+    return bool(name) and (species.endswith(f" {name}") or name.startswith(f"{species} "))
 
 
 def clean_name(value: str | None) -> str | None:
@@ -93,40 +117,3 @@ def clean_text(value: str | None) -> str | None:
         return None
     value = value.strip()
     return None if value.lower() in _EMPTY else value
-
-
-def binomial(genus: str | None, species: str | None, epithet: str | None, scientific_name: str | None) -> str | None:
-    """The species as a binomial, from clean names, or None where they give none.
-
-    It is the species column's own value where that is one, else genus and epithet, else the first two words
-    of the scientific name where they plainly are a binomial of the same genus. `Amanita sp.` and a lone
-    epithet name no species.
-
-    >>> binomial("Vanessa", None, "atalanta", None), binomial(None, None, None, "Vanessa atalanta (L., 1758)")
-    ('Vanessa atalanta', 'Vanessa atalanta')
-    """
-    return _of_genus(genus, species) or _of_genus(genus, epithet) or _of_scientific_name(genus, scientific_name)
-
-
-def _of_genus(genus: str | None, species: str | None) -> str | None:
-    """The binomial that a species or epithet column means beside its genus, or None where it means none."""
-    if not species or species == genus:
-        return None
-    if " " not in species:
-        species = " ".join(species.replace("_", " ").split())
-    first, _, rest = species.partition(" ")
-    if not first or (rest or first).lower() in _NO_SPECIES:
-        return None
-    if genus is None:
-        return species if rest else None
-    if rest and (first[0].isupper() or species.lower().startswith(f"{genus.lower()} ")):
-        return species
-    return None if species == genus else f"{genus} {species}"
-
-
-def _of_scientific_name(genus: str | None, name: str | None) -> str | None:
-    """The binomial at the start of a scientific name with or without author; None for anything less plain."""
-    found = _NAME.fullmatch(name) if name else None
-    if found is None or found[2] in _NOT_EPITHETS or (genus or found[1]).lower() != found[1].lower():
-        return None
-    return f"{found[1]} {found[2]}"

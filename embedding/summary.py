@@ -5,6 +5,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PARSED = {"authorship removed": "authorship", "infraspecific": "infraspecific", "qualifier": "qualifier"}
+"""What a summary calls the columns that hold what was parsed out of a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -42,6 +48,8 @@ class EmbedSummary:
     """Of these, rows whose content was known, so that it was not encoded again."""
     respelt: int = 0
     """Of the new rows, those in which the name of a taxon is spelt otherwise than in the source."""
+    names: Counter[str] = field(default_factory=Counter)
+    """Of the new rows, how many had what in the name of their taxon beside it: see `names_parsed`."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     already_stored: int = 0
@@ -62,6 +70,7 @@ class EmbedSummary:
             "embedded": self.embedded,
             "reused": self.reused,
             "respelt": self.respelt,
+            "names": dict(self.names.most_common()),
             "renamed": self.renamed,
             "already_stored": self.already_stored,
             "failed": self.failed,
@@ -70,6 +79,28 @@ class EmbedSummary:
             "encode_seconds": round(self.encode_seconds, 3),
             "pictures_per_second": round(rate, 1),
         }
+
+
+def names_parsed(images: pa.Table) -> Counter[str]:
+    """How many rows of `images` had in the name of their taxon an author, a qualifier, ..., and how many of these no species.
+
+    >>> names = {"species": [None, "Parus major"], "qualifier": ["sp.", None], "verbatim_name": ["Parus sp.", None]}
+    >>> dict(names_parsed(pa.table(names)))
+    {'qualifier': 1, 'no species': 1}
+    """
+    found: Counter[str] = Counter()
+    if "verbatim_name" not in images.column_names:
+        return found
+    for word, part in PARSED.items():
+        if part in images.column_names:
+            found[word] = images.num_rows - images[part].null_count
+    parsed = pc.is_valid(images["verbatim_name"])
+    species = images["species"]
+    found["no species"] = pc.sum(pc.and_(parsed, pc.is_null(species))).as_py() or 0
+    signed = pc.and_(parsed, pc.fill_null(pc.match_substring(species, "×"), False))
+    pairs = zip(species.filter(signed).to_pylist(), images["verbatim_name"].filter(signed).to_pylist(), strict=True)
+    found["hybrid sign unified"] = sum(name not in verbatim for name, verbatim in pairs)
+    return +found
 
 
 def gist(reason: str, uri: str) -> str:

@@ -37,6 +37,7 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         (done, counts["embedded"]),
         *([("  of these, content known", counts["reused"])] if counts["reused"] else []),
         *([("  of these, a name respelt", counts["respelt"])] if counts["respelt"] else []),
+        *((f"  of these, {what}", n) for what, n in counts["names"].items()),
         ("already stored", counts["already_stored"]),
         ("failed", counts["failed"]),
         *((f"  {reason}", n) for reason, n in reasons[:SHOWN_REASONS]),

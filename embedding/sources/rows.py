@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from cladescope.embedding.columns import ColumnPlan
-from cladescope.embedding.labels import clean_labels, clean_text, is_respelt
+from cladescope.embedding.labels import NAME_PARTS, clean_labels, clean_text, is_respelt
 from cladescope.taxonomy import RANKS
 
 _WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
@@ -129,7 +129,7 @@ def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[dict[str, pa.Array
         first, place = _combinations(columns)
         names = zip(*(column.take(first).to_pylist() for column in columns), strict=True)
         lineages = [_lineage(tuple(plan.labels), row) for row in names]
-        for name in (*RANKS, "common_name"):
+        for name in (*RANKS, "common_name", *NAME_PARTS):
             values = pa.array([clean.get(name) for clean, _ in lineages], pa.string())
             if values.null_count < len(values):
                 labels[name] = values.take(place)

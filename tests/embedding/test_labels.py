@@ -63,17 +63,80 @@ def test_species_is_the_binomial_or_null(raw: dict[str, str | None], species: st
         ("Anas platyrhynchos Linnaeus, 1758", "Anas platyrhynchos"),
         ("Vochysia Aubl.", None),
         ("Foo de Vries, 1900", None),
-        ("Canis lupus familiaris", None),
+        ("Canis lupus familiaris", "Canis lupus"),
+        ("Carex flava L. var. alpina Kneuck.", "Carex flava"),
+        ("Agathis montana de Laub.", "Agathis montana"),
         ("Amanita cf. muscaria", None),
-        ("Quercus \N{MULTIPLICATION SIGN} hispanica", None),
+        ("Quercus \N{MULTIPLICATION SIGN} hispanica", "Quercus \N{MULTIPLICATION SIGN} hispanica"),
+        ("Quercus cerris x suber", None),
+        ("great tit", None),
         ("incertae sedis", None),
         ("Lepidoptera", None),
     ],
 )
-def test_a_scientific_name_gives_the_species_only_where_it_plainly_is_a_binomial(
+def test_a_scientific_name_gives_the_species_only_where_it_holds_one_for_sure(
     scientific_name: str, species: str | None
 ) -> None:
     assert clean_labels({"scientific_name": scientific_name}).get("species") == species
+
+
+@pytest.mark.parametrize(
+    "raw, labels",
+    [
+        ({"species": "Salix x fragilis"}, {"species": "Salix × fragilis", "verbatim_name": "Salix x fragilis"}),
+        ({"genus": "Salix", "species": "×fragilis"}, {"species": "Salix × fragilis", "verbatim_name": "×fragilis"}),
+        (
+            {"genus": "Cupressocyparis", "species": "xCupressocyparis leylandii"},
+            {"genus": "× Cupressocyparis", "species": "× Cupressocyparis leylandii"}
+            | {"verbatim_name": "xCupressocyparis leylandii"},
+        ),
+        (
+            {"genus": "×Cupressocyparis", "epithet": "leylandii"},
+            {
+                "genus": "× Cupressocyparis",
+                "species": "× Cupressocyparis leylandii",
+                "verbatim_name": "×Cupressocyparis",
+            },
+        ),
+        (
+            {"genus": "Anser", "species": "fabalis ssp. rossicus"},
+            {"species": "Anser fabalis", "infraspecific": "rossicus", "verbatim_name": "fabalis ssp. rossicus"},
+        ),
+        (
+            {"genus": "Anser", "species": "Anser fabalis", "scientific_name": "Anser fabalis rossicus Buturlin, 1933"},
+            {"species": "Anser fabalis", "infraspecific": "rossicus", "authorship": "Buturlin, 1933"}
+            | {"verbatim_name": "Anser fabalis rossicus Buturlin, 1933"},
+        ),
+        (
+            {"genus": "Russula", "species": "Russula emetica", "scientific_name": "Russula cf. emetica"},
+            {"qualifier": "cf. emetica", "verbatim_name": "Russula cf. emetica"},
+        ),
+        ({"genus": "Russula", "epithet": "sp. 3"}, {"qualifier": "sp. 3", "verbatim_name": "sp. 3"}),
+        (
+            {"scientific_name": "Russula aff. emetica"},
+            {"genus": "Russula", "qualifier": "aff. emetica", "verbatim_name": "Russula aff. emetica"},
+        ),
+        (
+            {"order": "Diptera indet."},
+            {"order": "Diptera", "qualifier": "indet.", "verbatim_name": "Diptera indet."},
+        ),
+        ({"genus": "cf. Russula"}, {"qualifier": "cf.", "verbatim_name": "cf. Russula"} | {"genus": ""}),
+        ({"genus": "Vanessa", "species": "V. atalanta"}, {"species": "Vanessa atalanta"}),
+        ({"species": "BOLD:AAB1234"}, {"qualifier": "BOLD:AAB1234", "verbatim_name": "BOLD:AAB1234"}),
+        (
+            {"genus": "Salix", "species": "Salix alba x fragilis"},
+            {"qualifier": "hybrid", "verbatim_name": "Salix alba x fragilis"},
+        ),
+        ({"phylum": "SAR group"}, {"phylum": "SAR group"}),
+        ({"species": "Tobacco mosaic virus"}, {"species": "Tobacco mosaic virus"}),
+        ({"species": "Parus major", "qualifier": "s.l."}, {"species": "Parus major", "qualifier": "s.l."}),
+    ],
+)
+def test_the_species_is_the_binomial_and_the_rest_of_its_name_stands_beside_it(
+    raw: dict[str, str | None], labels: dict[str, str]
+) -> None:
+    expected = {part: value for part, value in raw.items() if part in RANKS[:-1]} | labels
+    assert clean_labels(raw) == {part: value for part, value in expected.items() if value}
 
 
 def test_a_scientific_name_of_another_genus_is_not_used() -> None:
@@ -109,7 +172,17 @@ def test_cleaning_twice_changes_nothing_and_a_species_has_two_words(raw: dict[st
         ({"common_name": "great\u00a0tit"}, {"common_name": "great tit"}, False),
         (
             {"genus": "Parus", "scientific_name": "Parus major L., 1758"},
-            {"genus": "Parus", "species": "Parus major"},
+            {
+                "genus": "Parus",
+                "species": "Parus major",
+                "authorship": "L., 1758",
+                "verbatim_name": "Parus major L., 1758",
+            },
+            False,
+        ),
+        (
+            {"family": "Paridae Vigors, 1825"},
+            {"family": "Paridae", "authorship": "Vigors, 1825", "verbatim_name": "Paridae Vigors, 1825"},
             False,
         ),
     ],

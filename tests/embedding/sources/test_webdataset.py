@@ -210,7 +210,7 @@ def test_a_sidecar_gives_labels_under_any_spelling_and_its_source(tmp_path: Path
         ({"taxontag.txt": b"a photo of class Aves genus Parus."}, {"class": "Aves", "genus": "Parus"}),
         (
             {"taxontag.txt": b"a photo of genus Quercus species x hispanica."},
-            {"genus": "Quercus", "species": "Quercus x hispanica"},
+            {"genus": "Quercus", "species": "Quercus × hispanica", "verbatim_name": "x hispanica"},
         ),
         ({"taxonomic_name.txt": b"Animalia Chordata Aves Passeriformes Paridae Parus"}, {}),
         (
@@ -243,6 +243,6 @@ def test_tagged_ranks_are_read_back_whichever_are_missing(ranks: dict[str, str],
     words += [f"species {epithet}"] if epithet else []
     labels = _labels({"taxontag.txt": f"a photo of {' '.join(words)}.".encode()})
     expected = {rank: name for rank, name in ranks.items() if name not in ("Nan", "None", "Null", "Unknown")}
-    assert {rank: name for rank, name in labels.items() if rank != "species"} == expected
+    assert {rank: name for rank, name in labels.items() if rank in TAGGED_RANKS} == expected
     if epithet and "genus" in expected:
-        assert labels["species"] == f"{expected['genus']} {epithet}"
+        assert labels["species"] == f"{expected['genus']} {epithet.replace('x ', '× ')}"
