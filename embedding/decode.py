@@ -22,14 +22,15 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
+from cladescope.embedding.bounds import check_jpeg, check_jpeg_head, max_pixels
 from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned
 from cladescope.embedding.damage import damage_refused
 from cladescope.embedding.png_texts import without_large_texts
 from cladescope.errors import InputError, PictureError
 
 MAX_PIXELS = 178_956_970
-"""Most pixels (width times height) that are decoded: 0.7 GB in memory, enough for a 150-megapixel camera, and
-the number at which Pillow itself gives up."""
+"""Most pixels (width times height) that are decoded: enough for a 150-megapixel camera, and the number at which Pillow
+itself gives up. Kinds that take more memory a pixel have fewer (`cladescope.embedding.bounds`)."""
 MAX_PIXELS_GIF_TIFF = 89_478_485
 """The same for GIF and TIFF: past this Pillow warns while it decodes them, whatever its caller checked."""
 MIN_SIDE = 8
@@ -94,10 +95,11 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     * EXIF orientation is applied; EXIF that cannot be read counts as upright.
     * Texts and profiles of a PNG that are larger than Pillow reads are passed over.
 
-    Memory: 4 bytes a decoded pixel, 13 while transparency is laid on white.
+    Memory: 4 bytes a pixel for a JPEG or PNG, up to 25 for other kinds and transparency, and never more than
+    `bounds.DECODE_BYTES` beside the file. Time: a JPEG has at most `bounds.MAX_SCANS` passes over its pixels.
 
     Raises PictureError, with a one-line reason that names no file, for data that is empty, no picture,
-    truncated or damaged, and for a picture past `MAX_PIXELS`, below `MIN_SIDE` or thinner than `MAX_ASPECT`;
+    truncated or damaged, and for a picture past `MAX_PIXELS` or its kind's share of memory, below `MIN_SIDE` or thinner than `MAX_ASPECT`;
     InputError if `min_side` is not positive.
 
     >>> buffer = BytesIO()
@@ -116,9 +118,14 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     limit = MAX_PIXELS_GIF_TIFF if kind in ("GIF", "TIFF") else MAX_PIXELS
     if kind == "GIF":
         _check_size(_gif_size(data), limit)
+    if kind == "JPEG":
+        check_jpeg_head(data)
     with damage_refused(kind, data):
         image = _OPENERS[kind](BytesIO(without_large_texts(data) if kind == "PNG" else data))
+    limit = min(limit, max_pixels(kind, image))
     _check_size(image.size, limit)
+    if kind == "JPEG":
+        check_jpeg(data, image.size)
     if isinstance(image, TiffImageFile):
         _check_tiff(image)
     size = image.size
@@ -165,13 +172,31 @@ def _kind(data: bytes) -> str | None:
     return None
 
 
+_OTHER_KINDS = (
+    (b"<!doctype html", "a web page"),
+    (b"<html", "a web page"),
+    (b"<?xml", "XML"),
+    (b"<svg", "an SVG drawing"),
+    (b"%pdf", "a PDF"),
+    (b"pk\x03\x04", "a ZIP archive"),
+    (b"\x1f\x8b", "a gzip archive"),
+    (b"8bps", "a Photoshop file"),
+    (b"version https://git-lfs", "a pointer of Git LFS: fetch the files first"),
+    (b"{", "JSON or other text"),
+    (b"[", "JSON or other text"),
+)
+"""Starts, in lower case, of what is often found in a picture's place, and what that is."""
+
+
 def _not_a_picture(data: bytes) -> str:
-    """Reason for refusing data of no known format: what it starts with."""
-    start = data[:16].hex(" ")
-    text = data[:200].decode("utf-8", errors="ignore").strip()
-    if text and all(letter.isprintable() or letter.isspace() for letter in text):
-        start = repr(" ".join(text.split())[:40])
-    return f"not a picture: it starts with {start}, expected one of {', '.join(_OPENERS)}"
+    """Reason for refusing data of no known format: what kind it is. It says nothing of what stands in it."""
+    start = data[:200].lstrip().lower()
+    kind = next((name for magic, name in _OTHER_KINDS if start.startswith(magic)), None)
+    if kind is None:
+        text = data[:200].decode("utf-8", errors="ignore").strip()
+        is_text = bool(text) and all(letter.isprintable() or letter.isspace() for letter in text)
+        kind = "text" if is_text else "zeros" if not any(data[:200]) else "bytes of another kind"
+    return f"not a picture but {kind}: expected one of {', '.join(_OPENERS)}"
 
 
 def _check_size(size: tuple[int, int], limit: int) -> None:
@@ -188,6 +213,7 @@ def _check_size(size: tuple[int, int], limit: int) -> None:
 
 def _gif_size(data: bytes) -> tuple[int, int]:
     """Width and height of a GIF with its first frame, by which Pillow enlarges the canvas (and warns)."""
+    steps = iter(range(2**20))  # blocks of up to 255 bytes
     try:
         width, height, flags = struct.unpack_from("<HHB", data, 6)
         at = 13 + (3 << (flags & 7) + 1 if flags & 128 else 0)
@@ -195,11 +221,15 @@ def _gif_size(data: bytes) -> tuple[int, int]:
             if data[at] == ord("!"):
                 at += 2
                 while data[at]:
+                    next(steps)
                     at += 1 + data[at]
+            next(steps)
             at += 1
         left, top, across, down = struct.unpack_from("<HHHH", data, at + 1)
     except (IndexError, struct.error):
         raise PictureError("truncated: the GIF ends before its first frame") from None
+    except StopIteration:
+        raise PictureError("no frame among the first million blocks of the GIF: save it anew") from None
     return max(width, left + across), max(height, top + down)
 
 

@@ -7,10 +7,14 @@ limits that are global, so what is over them is taken out of the file's bytes in
 import struct
 import zlib
 
+from cladescope.errors import PictureError
+
 MAX_TEXT_BYTES = 2**20
 """Bytes of one text or profile, unpacked, that stay: Pillow's own limit."""
 MAX_TEXTS_BYTES = 2**25
 """Bytes of all texts together that stay, half of Pillow's limit."""
+MAX_CHUNKS = 500_000
+"""Most pieces of a file: writers make them of 4 KiB or more."""
 
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 
@@ -18,7 +22,7 @@ _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
 def without_large_texts(data: bytes) -> bytes:
     r"""The same PNG, but for texts and colour profiles that are too large.
 
-    Data without such chunks is returned as it is, damaged data too. Memory: the file once more where something is taken out.
+    Data without such chunks is returned as it is, damaged data too. Raises PictureError for more than `MAX_CHUNKS`. Memory: the file once more where something is taken out.
 
     >>> text = b"tEXtComment" + bytes(MAX_TEXT_BYTES + 2)
     >>> chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
@@ -27,7 +31,10 @@ def without_large_texts(data: bytes) -> bytes:
     """
     kept: list[tuple[int, int]] = []
     at, start, n_text = 8, 0, 0
+    steps = iter(range(MAX_CHUNKS))
     while at + 12 <= len(data):
+        if next(steps, None) is None:
+            raise PictureError(f"more than {MAX_CHUNKS} chunks: no PNG needs so many, save it anew")
         (length,) = struct.unpack_from(">I", data, at)
         kind, end = data[at + 4 : at + 8], at + 12 + length
         if end > len(data):
