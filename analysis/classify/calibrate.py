@@ -24,7 +24,11 @@ from cladescope.taxonomy.taxon import RANKS, Taxon
 TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Of which the likeliest is taken where pictures shall choose how much texts count."""
 
-_LEAST = 1e-6
+_SCALES = (-2.0, 4.0)
+"""Ends of the scales that are tried, as powers of ten; the loss may have several hollows, so first a step apart."""
+_STEP = 0.5
+_LEAST_VOTE = 1e-6
+_LEAST = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,25 +158,39 @@ def fit_calibrated(
 def best_scale(asked: Sequence[Asked]) -> float:
     """The scale under which the true classes are likeliest (least mean -log p), between 0.01 and 10,000.
 
-    Pictures are asked once a trial, about 20 times. A class that no neighbour votes for counts as a millionth.
+    Pictures are asked once a trial, about 25 times: at steps over the whole range, and then about the best of them.
     """
 
     def loss(exponent: float) -> float:
         scale = float(10**exponent)
         return mean_surprise([replace(part, classes=replace(part.classes, scale=scale)) for part in asked])
 
-    found = minimize_scalar(loss, bounds=(-2.0, 4.0), method="bounded", options={"xatol": 0.01})
+    steps = np.arange(_SCALES[0], _SCALES[1] + _STEP, _STEP)
+    near = float(steps[int(np.argmin([loss(step) for step in steps]))])
+    bounds = (max(near - _STEP, _SCALES[0]), min(near + _STEP, _SCALES[1]))
+    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 0.01})
     return float(10**found.x)
 
 
 def mean_surprise(asked: Sequence[Asked]) -> float:
-    """Mean -log p of the true classes, in nats: the log loss. A probability below a millionth counts as that."""
+    """Mean -log p of the true classes, in nats: the log loss.
+
+    Where neighbours vote, a probability below a millionth counts as that, so that a class for which none votes costs
+    something finite. Elsewhere only one that float32 cannot hold is raised: the loss would else be low for answers that are
+    all but certain and now and then wrong.
+    """
     parts = [
-        -np.log(np.maximum(found[np.arange(stop - start), part.truth[start:stop]], _LEAST)).sum(dtype=np.float64)
+        -np.log(np.maximum(found[np.arange(stop - start), part.truth[start:stop]], _least(part.classes))).sum(
+            dtype=np.float64
+        )
         for part in asked
         for start, stop, found in probability_blocks(part.classes, part.vectors)
     ]
     return float(sum(parts) / sum(len(part.truth) for part in asked))
+
+
+def _least(classes: ClassGallery | NeighbourVote) -> float:
+    return _LEAST_VOTE if isinstance(classes, NeighbourVote) else _LEAST
 
 
 def _answers(

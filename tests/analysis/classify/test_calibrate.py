@@ -6,6 +6,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from cladescope.analysis.classify.calibrate import Asked, Learnt, best_scale, fit_apart, fit_calibrated, mean_surprise
+from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.fitting import fit_classes
 from cladescope.errors import InputError
@@ -38,6 +39,21 @@ def test_the_scale_is_where_the_true_classes_are_likeliest(clusters):  # noqa: F
         return -np.log(softmax(at * scores, axis=1)[np.arange(len(truth)), truth]).mean()
 
     assert loss(scale) <= min(map(loss, np.geomspace(0.1, 1000, 200))) + 1e-4
+
+
+@pytest.mark.parametrize("n_wrong", [1, 2, 5, 10])
+def test_a_few_sure_mistakes_do_not_make_answers_certain(n_wrong):
+    # A loss with a ceiling for each picture would be least where every answer has all the probability.
+    angles = np.linspace(0.05, 0.7, 100)
+    pictures = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    truth = np.zeros(100, np.int64)
+    truth[:n_wrong] = 1
+    gallery = ClassGallery(np.eye(2, dtype=np.float32), ("tit", "crow"), 1.0)
+
+    def loss(scale):
+        return log_loss(truth, softmax(scale * pictures, axis=1), labels=[0, 1])
+
+    assert loss(best_scale([Asked(gallery, pictures, truth)])) <= min(map(loss, np.geomspace(0.01, 300, 500))) + 1e-4
 
 
 def test_pictures_asked_in_parts_say_what_they_say_at_once(clusters):  # noqa: F811
