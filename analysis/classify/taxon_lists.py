@@ -2,6 +2,7 @@
 
 import csv
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +14,15 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float32
 from pyarrow import parquet
 
+from cladescope.embedding.labels import clean_labels
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxonomy
 from cladescope.taxonomy.rank_table import rank_codes, spelt_alike
 from cladescope.taxonomy.spelling import tidy
 from cladescope.taxonomy.taxon import RANKS, Taxon
+
+logger = logging.getLogger(__name__)
 
 REST = "*"
 """In a prior: every taxon that no other line names."""
@@ -120,7 +124,28 @@ def read_taxa(path: Path) -> pa.Table:
     table = _read(path)
     if not set(RANKS) & set(table.column_names):
         raise InputError(f"{path} has the columns {', '.join(table.column_names)}, expected some of {', '.join(RANKS)}")
-    return taxa_table(table)
+    return taxa_table(_parsed(table, path))
+
+
+def _parsed(table: pa.Table, path: Path) -> pa.Table:
+    """The table with its species as a store would keep them, where they hold more than two words of letters."""
+    if "species" not in table.column_names:
+        return table
+    species = _text(table, "species")
+    plain = pc.match_substring_regex(species, r"^[A-Z][a-z-]+ [a-z-]{4,}$")
+    odd = pc.fill_null(pc.invert(pc.or_(plain, pc.equal(species, ""))), False)
+    if not pc.any(odd).as_py():
+        return table
+    columns = {name: _text(table, name) for name in (*RANKS, "common_name") if name in table.column_names}
+    whole = pa.table(columns)
+    rows = [clean_labels(row) for row in whole.filter(odd).to_pylist()]
+    lost = sum("species" not in row for row in rows)
+    if lost:
+        logger.info(
+            "%s: %d of %d names say no species (cf., sp., ...) and stand for their genus", path, lost, table.num_rows
+        )
+    cleaned = pa.table({name: pa.array([row.get(name) for row in rows], pa.large_string()) for name in columns})
+    return pa.concat_tables([whole.filter(pc.invert(odd)), cleaned])
 
 
 def read_labels(path: Path) -> LabelList | pa.Table:

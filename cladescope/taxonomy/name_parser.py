@@ -116,6 +116,16 @@ def parse_name(text: str) -> ParsedName:
     return parsed if words.issuperset(parts) else ParsedName(text)
 
 
+def without_author(text: str) -> str | None:
+    """The name of the taxon that a text means, where it adds no more to it than authors.
+
+    >>> without_author("Parus major Linnaeus, 1758"), without_author("Parus major newtoni"), without_author("Parus cf. major")
+    ('Parus major', None, None)
+    """
+    found = parse_name(text)
+    return None if found.infraspecific or found.qualifier else found.name
+
+
 def _parsed(text: str) -> ParsedName:
     """The parts as they are found, before they are tried against the text."""
     written = _CULTIVAR.sub(r"'\1'", hybrid_signs(tidy(text)))

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +17,7 @@ from cladescope.errors import TaxonError
 from cladescope.phylogeny.tree import Tree
 from cladescope.taxonomy.files import read_rank_columns
 from cladescope.taxonomy.known_names import KnownNames
+from cladescope.taxonomy.name_parser import without_author
 from cladescope.taxonomy.names import choose, nearest, terms
 from cladescope.taxonomy.rank_table import rank_table, spelt_rank_codes
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon, lca
@@ -160,7 +162,8 @@ class Taxonomy:
         """The taxon that a user's text means, once for each path under which it is recorded.
 
         `text` is a name ("Aves"), a name with its rank ("genus:Oenanthe") or a path in which any ancestors
-        may be left out ("Plantae > Oenanthe"). Letter case is ignored and underscores count as blanks.
+        may be left out ("Plantae > Oenanthe"). Letter case is ignored and underscores count as blanks; the author of a name
+        may be given ("Parus major Linnaeus, 1758"), what makes it uncertain (`cf.`) or narrower (a subspecies) may not.
         Several taxa come back only where one clade is recorded both with and without some rank in between.
 
         Raises TaxonError if nothing is recorded, if the name is unknown (with the nearest names), or if
@@ -170,6 +173,9 @@ class Taxonomy:
             raise TaxonError(f"no ranks are recorded, so {text!r} cannot be found: expected labelled pictures")
         path = terms(text)
         rows = self._rows_named(path[-1].key)
+        if not len(rows) and (name := without_author(path[-1].name)):
+            path = (*path[:-1], replace(path[-1], name=name))
+            rows = self._rows_named(path[-1].key)
         if not len(rows):
             near = ", ".join(nearest(path[-1].name, self._names.shown))
             raise TaxonError(

@@ -24,6 +24,7 @@ from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index.store import Store
+from cladescope.schema import NAME_COLUMNS, NAME_FIELDS
 from tests.conftest import REPOSITORY
 
 
@@ -358,3 +359,32 @@ def test_names_that_enter_in_another_spelling_are_counted(tmp_path):
     store, encoder = new_store(tmp_path / "s")
     assert embed(open_source(folder / "labels.csv"), encoder, store).respelt == 3
     assert {row["species"] for row in rows_of(store)} == {"Parus major"}
+
+
+def test_what_names_hold_beside_the_species_gets_columns_when_it_comes_and_is_counted(tmp_path):
+    folder = write_pictures(tmp_path / "pictures", 7)
+    store, encoder = new_store(tmp_path / "s")
+    (folder / "plain.csv").write_text("file,species\n000.jpg,Parus major\n")
+    assert embed(open_source(folder / "plain.csv"), encoder, store).names == {}
+    assert not NAME_COLUMNS & set(store.schema.names)
+    names = ["Parus ater L.", "Salix x alba", "Salix ×alba", "Parus cf. ater", "Parus ater newtoni", "Parus ater"]
+    lines = [f"{number:03}.jpg,{name}" for number, name in enumerate(names, start=1)]
+    (folder / "more.csv").write_text("\n".join(["file,species", *lines, ""]), encoding="utf-8")
+    summary = embed(open_source(folder / "more.csv"), encoder, store)
+    assert summary.names == {
+        "hybrid sign unified": 2,
+        "authorship removed": 1,
+        "qualifier": 1,
+        "infraspecific": 1,
+        "no species": 1,
+    }
+    columns = ("image_id", "uri", "genus", "species", *(field.name for field in NAME_FIELDS))
+    rows = {row["uri"][-7:-4]: row for row in rows_of(store, columns)}
+    assert [rows[f"{number:03}"]["species"] for number in range(7)] == [
+        *("Parus major", "Parus ater", "Salix × alba", "Salix × alba", None, "Parus ater", "Parus ater"),
+    ]
+    assert [rows["004"][part] for part in ("genus", "qualifier", "verbatim_name")] == [
+        *("Parus", "cf. ater", "Parus cf. ater"),
+    ]
+    assert [rows["006"][field.name] for field in NAME_FIELDS] == [None] * 4
+    assert embed(open_source(folder / "more.csv"), encoder, store).already_stored == 6

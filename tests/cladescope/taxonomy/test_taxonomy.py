@@ -372,3 +372,19 @@ def test_the_real_taxonomy_keeps_its_hemihomonyms_apart() -> None:
     assert taxonomy.resolve("Animalia > Oenanthe") == (WHEATEAR,)
     assert taxonomy.resolve("Plantae > Oenanthe") == (DROPWORT,)
     assert "names 3 taxa" in refusal(taxonomy, "Proboscidea")
+
+
+@pytest.mark.parametrize("text", ["Parus major Linnaeus, 1758", "Parus > Parus major (L.)", "species:Parus major L."])
+def test_a_name_is_found_with_its_author_too(text):
+    taxonomy = Taxonomy.from_table(
+        pa.table({"genus": ["Parus", "Tilia"], "species": ["Parus major", "Tilia x vulgaris"]})
+    )
+    assert [taxon.name for taxon in taxonomy.resolve(text)] == ["Parus major"]
+    assert [taxon.name for taxon in taxonomy.resolve("Tilia \u00d7vulgaris Hayne")] == ["Tilia x vulgaris"]
+
+
+@pytest.mark.parametrize("text", ["Parus cf. major", "Parus major newtoni", "Parus sp."])
+def test_a_name_in_doubt_or_of_a_subspecies_is_not_taken_for_the_species(text):
+    taxonomy = Taxonomy.from_table(pa.table({"genus": ["Parus"], "species": ["Parus major"]}))
+    with pytest.raises(TaxonError, match="unknown taxon"):
+        taxonomy.resolve(text)
