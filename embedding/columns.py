@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.labels import HELPERS
 from cladescope.errors import InputError
 from cladescope.schema import NAME_FIELDS, own_name
@@ -98,7 +99,7 @@ def plan_columns(
 
     labels: dict[str, str] = {}
     for role, spellings in LABEL_NAMES.items():
-        found = _spelled(text, spellings, order=schema.names)
+        found = spelled(text, spellings, order=schema.names)
         if len(found) > 1 and role in RANKS:
             raise InputError(
                 f"columns {found[0]!r} and {found[1]!r} both give the {role}: rename or remove one of them"
@@ -107,16 +108,16 @@ def plan_columns(
             labels[role] = found[0]
     optional = {}
     for role, spellings in OPTIONAL_NAMES.items():
-        if found := _spelled(written, spellings, order=schema.names):
+        if found := spelled(written, spellings, order=schema.names):
             optional[role] = found[0]
-    paths = [name for name in text if _squash(name) != "identifier" or name in urls]
+    paths = [name for name in text if squash(name) != "identifier" or name in urls]
     path = _first(paths, PATH_NAMES, order=schema.names)
     picture = _first([name for name, type_ in types.items() if _is_picture(type_)], PICTURE_NAMES, order=schema.names)
     if needs_picture and path is None and picture is None:
         raise InputError(
             f"found no column of pictures among {_listed(schema.names)}: expected paths or URLs in a text "
             f"column named {', '.join(PATH_NAMES)} (identifier where its values are URLs), or pictures in a "
-            f"binary column named {', '.join(PICTURE_NAMES)}; rename yours{_separator_hint(schema.names)}"
+            f"binary column named {', '.join(PICTURE_NAMES)}; rename yours"
         )
     image_id = _first(written, ID_NAMES, order=schema.names)
     source = _first(text, SOURCE_NAMES, order=schema.names)
@@ -164,19 +165,8 @@ def is_url(text: str) -> bool:
     return _URL.match(text) is not None
 
 
-def _squash(name: str) -> str:
-    return re.sub(r"^(dwc|dcterms):|[\s_.-]", "", name.strip().lower())
-
-
-def _spelled(names: Collection[str], spellings: Sequence[str], *, order: Sequence[str]) -> list[str]:
-    """Those of `names` that are one of `spellings`, the more usual first, then in the table's order."""
-    usual = {_squash(spelling): position for position, spelling in enumerate(spellings)}
-    found = [name for name in order if name in names and _squash(name) in usual]
-    return sorted(found, key=lambda name: usual[_squash(name)])
-
-
 def _first(names: Collection[str], spellings: Sequence[str], *, order: Sequence[str]) -> str | None:
-    return next(iter(_spelled(names, spellings, order=order)), None)
+    return next(iter(spelled(names, spellings, order=order)), None)
 
 
 def _own_name(column: str) -> str:
@@ -209,12 +199,6 @@ def _is_picture(type_: pa.DataType) -> bool:
 def _all_urls(values: Sequence[object]) -> bool:
     texts = [value for value in values if isinstance(value, str) and value]
     return bool(texts) and all(is_url(value) for value in texts)
-
-
-def _separator_hint(names: Sequence[str]) -> str:
-    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
-        return "; the only column holds separators: a .csv is separated by commas, a .tsv by tabs"
-    return ""
 
 
 def _listed(names: Sequence[str]) -> str:

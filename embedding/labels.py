@@ -6,7 +6,7 @@ Which column holds what is said by `cladescope.embedding.columns`; no synonym is
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from cladescope.embedding.species import name_of_rank, species_of
 from cladescope.schema import NAME_FIELDS, OPTIONAL_FIELDS
@@ -16,19 +16,20 @@ from cladescope.taxonomy.spelling import fold, hybrid_signs, tidy
 
 NAME_PARTS = tuple(field.name for field in NAME_FIELDS)
 
-NULL_NAMES = frozenset(
-    {"", "unknown", "not_classified", "unidentified", "(unidentified)", "n/a", "nan", "none", "null"}
-    | {"incertae sedis", "incertae_sedis"}
+MISSING = frozenset(
+    {"na", "n/a", "nan", "none", "null", r"\n", "-", "unknown", "unidentified", "(unidentified)", "indet.", "indet"}
+    | {"not_classified", "incertae sedis", "incertae_sedis"}
 )
-"""Values, in lower case, that say that a rank or common name is not known."""
+"""Words, in lower case, that say that a rank or common name is not known, beside an empty value; `--missing` gives others."""
 
 HELPERS = ("epithet", "scientific_name")
 """Parts of a row that help to find the species; they are kept as they came, too."""
-_EMPTY = frozenset({"", "n/a", "nan", "none", "null"})
+EMPTY = frozenset({"", "na", "n/a", "nan", "none", "null", r"\n", "-"})
+"""Values, in lower case, of an id, a path or an optional column that say nothing."""
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
-def clean_labels(raw: Mapping[str, str | None]) -> dict[str, str]:
+def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> dict[str, str]:
     """Labels as the store keeps them, from one row's raw values; nulls are left out.
 
     `raw` holds values by part, as in `ColumnPlan.labels` and `ColumnPlan.optional`. Names of taxa are spelt as
@@ -41,7 +42,7 @@ def clean_labels(raw: Mapping[str, str | None]) -> dict[str, str]:
     >>> clean_labels({"species": "Salix x fragilis L."})
     {'species': 'Salix × fragilis', 'authorship': 'L.', 'verbatim_name': 'Salix x fragilis L.'}
     """
-    names = {part: clean_name(raw.get(part)) for part in (*RANKS, "common_name", *HELPERS)}
+    names = {part: clean_name(raw.get(part), missing) for part in (*RANKS, "common_name", *HELPERS)}
     above = [name_of_rank(name, rank) for rank in RANKS[:-1] if (name := names[rank])]
     labels = dict(names)
     for rank in RANKS[:-1]:
@@ -50,7 +51,7 @@ def clean_labels(raw: Mapping[str, str | None]) -> dict[str, str]:
     labels["species"] = found.species if found else None
     if found and found.genus and _is_genus(labels["genus"], found):
         labels["genus"] = found.genus
-    labels |= {part: clean_name(raw.get(part)) for part in NAME_PARTS} | _beside_the_name(found, above)
+    labels |= {part: clean_name(raw.get(part), missing) for part in NAME_PARTS} | _beside_the_name(found, above)
     for helper in HELPERS:
         labels.pop(helper)
     labels |= {stored.name: clean_text(raw.get(stored.name)) for stored in OPTIONAL_FIELDS}
@@ -95,7 +96,7 @@ def _is_part(name: str, species: str) -> bool:
     return bool(name) and (species.endswith(f" {name}") or name.startswith(f"{species} "))
 
 
-def clean_name(value: str | None) -> str | None:
+def clean_name(value: str | None, missing: Set[str] = MISSING) -> str | None:
     """A name in tidy form, with its letters as they are, or None where the value says that it is not known.
 
     >>> clean_name(" Incertae  sedis"), clean_name(" Vanessa\u00a0 atalanta")
@@ -104,7 +105,7 @@ def clean_name(value: str | None) -> str | None:
     if value is None:
         return None
     value = tidy(value)
-    return None if value.lower() in NULL_NAMES else value
+    return None if not value or value.lower() in missing else value
 
 
 def clean_text(value: str | None) -> str | None:
@@ -116,4 +117,4 @@ def clean_text(value: str | None) -> str | None:
     if value is None:
         return None
     value = value.strip()
-    return None if value.lower() in _EMPTY else value
+    return None if value.lower() in EMPTY else value

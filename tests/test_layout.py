@@ -24,7 +24,7 @@ IMPORTS = HOUSE.imports(MODULES)
 DOORS = {("index.store", "index.searcher")}
 """Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`."""
 FLOORS = {
-    "cladescope": [{"phylogeny"}, {"taxonomy"}, {"simulation"}],
+    "cladescope": [{"phylogeny"}, {"delimited"}, {"taxonomy"}, {"simulation"}],
     "embedding": [{"embedding"}, {"embedding.sources", "embedding.encoders"}],
     "analysis": [
         {"analysis.measures"},

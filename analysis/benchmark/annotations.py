@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 
 from cladescope.analysis.benchmark.file_task import LABEL_SCHEMA, file_task
 from cladescope.analysis.benchmark.tasks import Task
+from cladescope.delimited import DelimitedText, local_opener
+from cladescope.delimited.headers import spelled
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels
-from cladescope.embedding.sources import delimited
 from cladescope.errors import InputError
 
 _PATH, _LABEL = "filepath", "class"
@@ -35,16 +36,18 @@ def read_annotations(path: Path, *, images: Path | None = None) -> Task:
     folder = (images or path.parent).resolve()
     if not folder.is_dir():
         raise InputError(f"no such folder of pictures: {folder}; give the one that the paths in {path} start from")
-    names = delimited.header(uri).names
+    text = DelimitedText(uri, local_opener(path))
+    names = text.columns
+    found: dict[str, str] = {}
     for column in (_PATH, _LABEL):
-        if column not in names:
+        if not (spellings := spelled(names, (column,), order=names)):
             listed = ", ".join(repr(name) for name in names[:12])
             raise InputError(f"{path} has no column {column!r} (it has {listed}): expected {_PATH!r} and {_LABEL!r}")
-    others = [column for column in names if column not in (_PATH, _LABEL)]
+        found[column] = spellings[0]
+    others = [column for column in names if column not in found.values()]
     roles = plan_columns(pa.schema([(column, pa.string()) for column in others]), needs_picture=False).labels
-    batches = list(delimited.read_batches(uri, {column: pa.string() for column in names}))
-    rows = pa.Table.from_batches(batches, pa.schema([(column, pa.string()) for column in names]))
-    paths, labels = (pc.utf8_trim_whitespace(rows[column].fill_null("")) for column in (_PATH, _LABEL))
+    rows = text.table()
+    paths, labels = (pc.utf8_trim_whitespace(rows[column].fill_null("")) for column in found.values())
     lacks_path, lacks_label = (pc.equal(column, "") for column in (paths, labels))
     lacks = pc.or_(lacks_path, lacks_label).combine_chunks()
     left_out = [

@@ -13,9 +13,9 @@ import pyarrow as pa
 
 from cladescope.analysis.benchmark.file_task import LABEL_SCHEMA, file_task
 from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Task
+from cladescope.delimited import DelimitedText, local_opener
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels
-from cladescope.embedding.sources import delimited
 from cladescope.embedding.sources.folder import FolderSource
 from cladescope.errors import InputError
 
@@ -96,7 +96,8 @@ def _class_labels(path: Path) -> Mapping[str, dict[str, str]]:
     """Ranks and common name of each class that labels.csv lists; none where there is no such file."""
     if not path.is_file():
         return {}
-    names = delimited.header(str(path)).names
+    text = DelimitedText(str(path), local_opener(path))
+    names = text.columns
     first, *others = names
     roles = plan_columns(pa.schema([(name, pa.string()) for name in others]), needs_picture=False).labels
     if not roles:
@@ -105,7 +106,7 @@ def _class_labels(path: Path) -> Mapping[str, dict[str, str]]:
             "expected the folder's name first, then ranks such as 'species', or 'common_name'"
         )
     known: dict[str, dict[str, str]] = {}
-    for batch in delimited.read_batches(str(path), {name: pa.string() for name in names}):
+    for batch in text.batches():
         for row in batch.to_pylist():
             known[(row[first] or "").strip()] = clean_labels({role: row[column] for role, column in roles.items()})
     return known

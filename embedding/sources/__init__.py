@@ -15,29 +15,30 @@ from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.embedding.sources.webdataset import WebDatasetSource
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 
 __all__ = ["open_source"]
 
+_MANIFEST_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".parquet")
 KINDS: dict[str, Callable[[str, str], Source]] = {
-    **dict.fromkeys((".csv", ".tsv", ".parquet"), lambda uri, name: ManifestSource(uri, name=name)),
+    **dict.fromkeys(_MANIFEST_SUFFIXES, lambda uri, name: ManifestSource(uri, name=name)),
     ".tar": lambda uri, name: WebDatasetSource([uri], name=name),
     **dict.fromkeys(PICTURE_SUFFIXES, lambda uri, name: FileSource(uri, name=name)),
 }
 """What a single file is opened with, from its URI and the source's name, by the end of its own name."""
-_MANIFEST_SUFFIXES = frozenset({".csv", ".tsv", ".parquet"})
 _ACCEPTED = (
-    "a folder, a manifest (.csv .tsv .parquet), shards (.tar), "
+    "a folder, a manifest (.csv .tsv .txt .parquet), shards (.tar), "
     f"a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
 )
 
 
-def open_source(spec: str | Path, *, name: str | None = None) -> Source:
+def open_source(spec: str | Path, *, name: str | None = None, rules: TableRules | None = None) -> Source:
     """The source that `spec` means: a folder, manifest, shards, pattern of files or single picture.
 
     `spec` may be local or any URL that fsspec opens. Patterns use `*`, `**`, `?`, `[abc]` and `{a,b}` or
     `{000..159}`; a file that exists is itself even if it is named like a pattern. `name` is the source's name
-    in the store, by default the folder's name or the file's without its ending. A delimited manifest is read
+    in the store, by default the folder's name or the file's without its ending; `rules` say how text of tables is read. A delimited manifest is read
     whole, to learn its columns' types.
 
     Raises InputError if nothing is there, if it is of no known kind, or if it holds nothing to embed.
@@ -54,13 +55,13 @@ def open_source(spec: str | Path, *, name: str | None = None) -> Source:
         return _folder(canonical(path), name)
     suffix = suffix_of(text)
     if path is not None and os.path.lexists(path):
-        return _single(canonical(path), suffix, name)
+        return _single(canonical(path), suffix, name, rules)
     if _has_magic(text):
         return _pattern(text if path is None else path, name)
     if path is not None:
         raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
     if suffix in KINDS:
-        return _single(text, suffix, name)
+        return _single(text, suffix, name, rules)
     return _folder(text.rstrip("/"), name)
 
 
@@ -68,9 +69,11 @@ def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> S
     return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns)
 
 
-def _single(uri: str, suffix: str, name: str | None) -> Source:
+def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None) -> Source:
     name = name or splitext(basename(without_query(uri)))[0]
     if suffix in KINDS:
+        if rules is not None and suffix in _MANIFEST_SUFFIXES:
+            return ManifestSource(uri, name=name, rules=rules)
         return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
 
@@ -83,7 +86,7 @@ def _pattern(pattern: str, name: str | None) -> Source:
     suffixes = {suffix_of(one) for one in patterns}
     if suffixes == {".tar"}:
         return _shards(patterns, name)
-    if suffixes & (_MANIFEST_SUFFIXES | {".tar"}):
+    if suffixes & {*_MANIFEST_SUFFIXES, ".tar"}:
         raise InputError(f"{pattern!r} mixes kinds or means several manifests: give one manifest, or only shards")
     base, relative = _split_patterns(patterns)
     if not is_url(pattern):

@@ -1,78 +1,131 @@
-"""Reading CSV and TSV: what type each column is, and the rows, batch by batch.
+"""CSV, TSV and their kin as tables of a source: their columns are text, but for those that are known or declared to be numbers.
 
-A delimited file says nothing of types, so it is read twice: `survey` decides each column's type from all of
-its values, `read_batches` reads rows of those types. Memory is a few blocks of `BLOCK_BYTES`, whatever the
-file's length.
+A number is read as one only where nothing is lost: `007`, `1E5` in a column of codes and numbers of too many digits stay text.
 """
 
-import codecs
-import csv
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv as pv
 
-from cladescope.embedding.locations import open_location, suffix_of
+from cladescope.delimited import DelimitedText
+from cladescope.delimited.headers import squash
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.locations import open_location
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
+from cladescope.schema import own_name
 
-BLOCK_BYTES = 2**21
-"""Bytes parsed at a time; no row may be longer."""
+WHOLE_NAMES = frozenset(map(squash, ("year", "month", "day", "individual_count")))
+FLOAT_NAMES = frozenset(
+    map(
+        squash,
+        (
+            *("latitude", "longitude", "lat", "lon", "lng", "long", "decimal_latitude", "decimal_longitude"),
+            *("elevation", "depth", "altitude", "coordinate_uncertainty_in_meters"),
+        ),
+    )
+)
+"""Columns that are numbers, in any spelling, where every value is one."""
 
 _WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"
-_NUMBER = r"^-?(0|[1-9][0-9]*|0?\.[0-9]+|0\.|[1-9][0-9]*\.[0-9]*|0\.[0-9]+)([eE][+-]?[0-9]+)?$|^(?i:nan)$"
+_NUMBER = r"^-?(0|[1-9][0-9]*|0?\.[0-9]+|0\.|[1-9][0-9]*\.[0-9]*|0\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LONG = r"^-?[0-9]{16,}$"
+_HEAD_ROWS = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
-    """What a first reading of a delimited file found."""
+class TypedText:
+    """A delimited text whose columns have types."""
 
+    text: DelimitedText
     schema: pa.Schema
-    """int64 where every value is a whole number, float64 where every value is a number, else string."""
     n_rows: int
+    head: Mapping[str, Sequence[str | None]]
+    """Values of its first rows, as text."""
+    missing: frozenset[str]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Rows in the file's order, columns of the types of `schema`; what is missing is null in a column of numbers."""
+        for batch in self.text.batches():
+            columns = [
+                column if field.type == pa.string() else _present(column, self.missing).cast(field.type)
+                for field, column in zip(self.schema, batch.columns, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
-def header(uri: str) -> pa.Schema:
-    """Names of the columns, all as text, without reading the rows.
+def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -> TypedText:
+    """The table at an address, read once or twice to find its encoding, the types of its columns and its number of rows.
 
-    Raises InputError if the file is missing, empty or not UTF-8.
+    A column is text unless it is declared in `rules`, is a number in the store, or has a known name (`WHOLE_NAMES`,
+    `FLOAT_NAMES`), and every value that is not missing is such a number: a whole number gives the same text when written again,
+    and one of more than 15 digits that does not fit int64 is none. A column of numbers in the store that has other values here
+    becomes wider: float64, else text.
+
+    Raises InputError if the file cannot be read, has no rows, a row of another length, columns that `plan_columns` refuses, or
+    a value that is not of its declared type.
     """
-    with _reader(uri, {}) as reader:
-        return pa.schema([(name, pa.string()) for name in reader.schema.names])
-
-
-def survey(uri: str) -> Survey:
-    """Type of every column and number of rows, by reading the whole file once.
-
-    A whole number is one that gives the same text when written again, so a leading zero keeps a column text.
-    So do numbers of more than 15 digits that do not fit int64: a float would change them. A column without
-    values is text.
-
-    Raises InputError if the file is missing, empty, not UTF-8, without rows, or has a row with another number
-    of values than its header.
-    """
-    n_rows = 0
-    kinds: dict[str, _Kind] = {}
-    for batch in read_batches(uri, {name: pa.string() for name in header(uri).names}):
-        n_rows += batch.num_rows
-        for name, column in zip(batch.schema.names, batch.columns, strict=True):
-            kinds[name] = kinds.get(name, _Kind()).narrowed(column)
+    text = DelimitedText(uri, lambda: open_location(uri))
+    columns = pa.schema([(name, pa.string()) for name in text.columns])
+    plan_columns(columns, needs_picture=False)  # repeated names would confuse what follows
+    first = next(text.batches(), None)
+    head = {} if first is None else first.slice(0, _HEAD_ROWS).to_pydict()
+    plan_columns(
+        columns, head, needs_picture=needs_picture
+    )  # a table that cannot be used is refused before all is read
+    for name in rules.types:
+        if squash(name) not in map(squash, text.columns):
+            raise InputError(f"{uri} has no column {name!r} to give a type: it has {', '.join(text.columns[:20])}")
+    wanted = {name: type_ for name in text.columns if (type_ := _wanted(name, rules)) is not None}
+    kinds, n_rows = _survey(uri, text, wanted, rules)
     if n_rows == 0:
         raise InputError(f"{uri} has a header and no rows: expected one row a picture")
-    return Survey(pa.schema([(name, kind.arrow_type()) for name, kind in kinds.items()]), n_rows)
+    types = {name: kind.arrow_type(wanted[name]) for name, kind in kinds.items()}
+    schema = pa.schema([(name, types.get(name, pa.string())) for name in text.columns])
+    return TypedText(text, schema, n_rows, head, rules.missing)
 
 
-def read_batches(uri: str, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
-    """Rows in the file's order, columns of the given types; an empty value is null.
+def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
+    """The type of numbers that a column may have, or None where it is text."""
+    declared = rules.declared(column)
+    type_ = declared or rules.stored.get(own_name(column))
+    if type_ is None and squash(column) in WHOLE_NAMES | FLOAT_NAMES:
+        type_ = pa.int64() if squash(column) in WHOLE_NAMES else pa.float64()
+    return type_ if type_ in (pa.int64(), pa.float64()) else None
 
-    Raises InputError as `survey` does, and if a value is not of its column's type.
-    """
-    with _reader(uri, types) as reader:
-        yield from reader
+
+def _survey(
+    uri: str, text: DelimitedText, wanted: Mapping[str, pa.DataType], rules: TableRules
+) -> tuple[dict[str, "_Kind"], int]:
+    kinds = dict.fromkeys(wanted, _Kind())
+    n_rows = 0
+    for batch in text.batches(list(wanted) or text.columns[:1]):
+        for name in wanted:
+            values = _present(batch.column(name), rules.missing)
+            kinds[name] = kinds[name].narrowed(values)
+            if rules.declared(name) is not None and not kinds[name].fits(wanted[name]):
+                _refuse(uri, name, values, wanted[name], n_rows)
+        n_rows += batch.num_rows
+    return kinds, n_rows
+
+
+def _refuse(uri: str, name: str, values: pa.Array, type_: pa.DataType, n_rows: int) -> None:
+    pattern = _WHOLE if type_ == pa.int64() else _NUMBER
+    bad = pc.index(pc.fill_null(pc.match_substring_regex(values, pattern), True), False).as_py()
+    found = repr(values[bad].as_py()) if bad >= 0 else "a number of too many digits"
+    place = f" in row {n_rows + bad + 1}" if bad >= 0 else ""
+    raise InputError(
+        f"column {name!r} of {uri} has {found}{place}, declared is {type_}: leave it text, or mend the value"
+    )
+
+
+def _present(column: pa.Array, missing: frozenset[str]) -> pa.Array:
+    """Values without blanks around them, missing ones null."""
+    values = pc.utf8_trim_whitespace(column)
+    absent = pc.is_in(pc.utf8_lower(values), value_set=pa.array(["", *missing], pa.string()))
+    return pc.if_else(absent, pa.scalar(None, pa.string()), values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +146,13 @@ class _Kind:
         long = self.long or (number and pc.any(pc.match_substring_regex(values, _LONG)).as_py())
         return _Kind(self.n_values + len(values), whole and (not long or _fits(values)), number, long)
 
-    def arrow_type(self) -> pa.DataType:
-        if self.n_values and self.whole:
-            return pa.int64()
-        return pa.float64() if self.n_values and self.number and not self.long else pa.string()
+    def fits(self, type_: pa.DataType) -> bool:
+        """Whether the values lose nothing as numbers of a type."""
+        return self.whole if type_ == pa.int64() else self.number and not self.long
+
+    def arrow_type(self, wanted: pa.DataType) -> pa.DataType:
+        """The narrowest type from the wanted one on that loses nothing."""
+        return next((type_ for type_ in (wanted, pa.float64()) if self.fits(type_)), pa.string())
 
 
 def _fits(values: pa.Array) -> bool:
@@ -106,63 +162,3 @@ def _fits(values: pa.Array) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-@contextmanager
-def _reader(uri: str, types: Mapping[str, pa.DataType]) -> Iterator[pv.CSVStreamingReader]:
-    read_options = pv.ReadOptions(block_size=BLOCK_BYTES)
-    parse_options = pv.ParseOptions(delimiter=_delimiter(uri), newlines_in_values=True)
-    convert_options = pv.ConvertOptions(
-        column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
-    )
-    with open_location(uri) as stream:
-        try:
-            with pv.open_csv(stream, read_options, parse_options, convert_options) as reader:
-                yield reader
-        except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-            raise InputError(_explanation(uri, error)) from error
-
-
-def _delimiter(uri: str) -> str:
-    return "\t" if suffix_of(uri) == ".tsv" else ","
-
-
-def _explanation(uri: str, error: Exception) -> str:
-    """What is wrong with a file that could not be parsed, found by reading it again, slowly."""
-    with open_location(uri) as stream:
-        if not stream.read(1):
-            return f"{uri} is empty: expected a header and one row a picture"
-    place = _not_utf8(uri)
-    if place is not None:
-        return f"{uri} is not UTF-8: {place}; save it as UTF-8 (in a spreadsheet: 'CSV UTF-8')"
-    with open_location(uri) as stream:
-        text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-        lines = csv.reader(text, delimiter=_delimiter(uri))
-        try:
-            n_columns = len(next(lines))
-            for values in lines:
-                if values and len(values) != n_columns:
-                    return (
-                        f"line {lines.line_num} of {uri} has {len(values)} values, its header {n_columns}: "
-                        "put values that contain the separator in double quotes"
-                    )
-        except csv.Error as worse:
-            return f"line {lines.line_num} of {uri} cannot be read: {worse}"
-    return f"cannot read {uri}: {' '.join(str(error).split())}"
-
-
-def _not_utf8(uri: str) -> str | None:
-    """Where a file stops being UTF-8, or None if it never does."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    offset = 0
-    with open_location(uri) as stream:
-        while block := stream.read(BLOCK_BYTES):
-            if offset == 0 and block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                return "it starts with the mark of UTF-16"
-            waiting = len(decoder.getstate()[0])
-            try:
-                decoder.decode(block)
-            except UnicodeDecodeError as error:
-                return f"byte 0x{error.object[error.start]:02X} at offset {offset - waiting + error.start}"
-            offset += len(block)
-        return f"it ends inside a character at offset {offset}" if decoder.getstate()[0] else None

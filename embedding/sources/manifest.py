@@ -1,4 +1,4 @@
-"""A manifest: a CSV, TSV or Parquet table with a row a picture: its path, its URL or the picture itself."""
+"""A manifest: a table, as delimited text or Parquet, with a row a picture: its path, its URL or the picture itself."""
 
 import logging
 import os
@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from cladescope.embedding.columns import ColumnPlan, is_url, plan_columns
 from cladescope.embedding.locations import local_path, open_location, suffix_of, without_query
 from cladescope.embedding.records import Record, id_of_uri
-from cladescope.embedding.sources import delimited
+from cladescope.embedding.sources.delimited import TypedText, open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class ManifestSource:
     picture, whichever is more.
     """
 
-    def __init__(self, uri: str, *, name: str) -> None:
+    def __init__(self, uri: str, *, name: str, rules: TableRules | None = None) -> None:
         """Reads the columns; a delimited file is read whole, to learn its types.
 
         `uri` is an absolute path or a URL. Raises InputError if the table cannot be used, and says why.
@@ -41,7 +42,12 @@ class ManifestSource:
         self.name = name
         self._uri = uri
         self._folder = posixpath.dirname(without_query(uri))
-        self._plan, self._n_rows = _plan_parquet(uri) if _is_parquet(uri) else _plan_delimited(uri)
+        self._text: TypedText | None = None
+        if _is_parquet(uri):
+            self._plan, self._n_rows = _plan_parquet(uri)
+        else:
+            self._text = open_delimited(uri, rules or TableRules())
+            self._plan, self._n_rows = plan_columns(self._text.schema, self._text.head), self._text.n_rows
         self.extra_fields = self._plan.extra_fields
         for stored, column in self._plan.extra.items():
             if stored != column:
@@ -59,11 +65,7 @@ class ManifestSource:
                 yield self._record(number, row)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        if _is_parquet(self._uri):
-            return _read_parquet(self._uri, self._plan.picture)
-        names = delimited.header(self._uri).names
-        own = {self._plan.extra[stored.name]: stored.type for stored in self.extra_fields}
-        return delimited.read_batches(self._uri, {name: own.get(name, pa.string()) for name in names})
+        return _read_parquet(self._uri, self._plan.picture) if self._text is None else self._text.batches()
 
     def _record(self, number: int, row: Row) -> Record:
         problem = None
@@ -99,16 +101,6 @@ def _plan_parquet(uri: str) -> tuple[ColumnPlan, int]:
         text = [field.name for field in schema if pa.types.is_string(field.type)]
         first = next(table.iter_batches(batch_size=_BATCH_ROWS, columns=text), None) if text else None
         return plan_columns(schema, _values(first)), n_rows
-
-
-def _plan_delimited(uri: str) -> tuple[ColumnPlan, int]:
-    columns = delimited.header(uri)
-    plan_columns(columns, needs_picture=False)  # repeated names would confuse what follows
-    types = {name: pa.string() for name in columns.names}
-    head = _values(next(delimited.read_batches(uri, types), None))
-    plan_columns(columns, head)  # refuses a table that cannot be used before all of it is read
-    found = delimited.survey(uri)
-    return plan_columns(found.schema, head), found.n_rows
 
 
 def _values(batch: pa.RecordBatch | None) -> Mapping[str, Sequence[object]]:

@@ -1,6 +1,6 @@
 """Files of vectors that were made elsewhere: Parquet tables with a column of lists, or .npy arrays with a table beside them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from cladescope.arrays import blocks
 from cladescope.embedding.columns import ColumnPlan, plan_columns
-from cladescope.embedding.sources import delimited
+from cladescope.embedding.sources.delimited import open_delimited
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 
 BATCH_ROWS = 4096
@@ -31,7 +32,13 @@ class VectorFile:
     """Rows of the table and their vectors, block by block; a list of floats each, of any length or null."""
 
 
-def open_vectors(path: str | Path, *, metadata: str | Path | None = None, column: str | None = None) -> VectorFile:
+def open_vectors(
+    path: str | Path,
+    *,
+    metadata: str | Path | None = None,
+    column: str | None = None,
+    rules: TableRules | None = None,
+) -> VectorFile:
     """Vectors in a Parquet table (a list column `emb`, `embedding` or `vector`, or the one named by `column`), or in a
     two-dimensional .npy array with a table (CSV, TSV, Parquet) of as many rows beside it: `metadata`, else the file of
     the same name.
@@ -44,7 +51,7 @@ def open_vectors(path: str | Path, *, metadata: str | Path | None = None, column
     if file.suffix.lower() == ".parquet":
         return _open_parquet(file, column)
     if file.suffix.lower() == ".npy":
-        return _open_npy(file, None if metadata is None else Path(metadata))
+        return _open_npy(file, None if metadata is None else Path(metadata), rules or TableRules())
     raise InputError(f"{file.name} is neither .parquet nor .npy: convert it to one of these")
 
 
@@ -98,7 +105,7 @@ def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
     )
 
 
-def _open_npy(file: Path, metadata: Path | None) -> VectorFile:
+def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFile:
     try:
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -112,7 +119,7 @@ def _open_npy(file: Path, metadata: Path | None) -> VectorFile:
         raise InputError(
             f"{file} says nothing of its rows: put a table beside it, {file.stem}.csv, or name one with --metadata"
         )
-    n_rows, schema, read = _table(table)
+    n_rows, schema, read = _table(table, rules)
     if n_rows != len(vectors):
         raise InputError(
             f"{file} has {len(vectors)} vectors and {table} {n_rows} rows: they must be as many, in the same order"
@@ -132,13 +139,12 @@ def _open_npy(file: Path, metadata: Path | None) -> VectorFile:
     return VectorFile(path=file.resolve(), dim=dim, n_rows=n_rows, plan=plan, batches=batches)
 
 
-def _table(path: Path) -> tuple[int, pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
+def _table(path: Path, rules: TableRules) -> tuple[int, pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
     if path.suffix.lower() == ".parquet":
         table = _parquet(path)
         return table.metadata.num_rows, table.schema_arrow, lambda: table.iter_batches(BATCH_ROWS)
-    survey = delimited.survey(str(path))
-    types: Mapping[str, pa.DataType] = dict(zip(survey.schema.names, survey.schema.types, strict=True))
-    return survey.n_rows, survey.schema, lambda: delimited.read_batches(str(path), types)
+    text = open_delimited(str(path), rules, needs_picture=False)
+    return text.n_rows, text.schema, text.batches
 
 
 def _parquet(path: Path) -> pq.ParquetFile:

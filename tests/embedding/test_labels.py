@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.labels import NULL_NAMES, clean_labels, is_respelt
+from cladescope.embedding.labels import MISSING, clean_labels, is_respelt
 from cladescope.embedding.sources.rows import read_rows
 from cladescope.schema import OPTIONAL_FIELDS
 from cladescope.taxonomy import RANKS
@@ -144,7 +144,7 @@ def test_a_scientific_name_of_another_genus_is_not_used() -> None:
     assert clean_labels(raw) == {"genus": "Platanthera"}
 
 
-@given(st.sampled_from(sorted(NULL_NAMES)), st.sampled_from(["lower", "upper", "title"]), st.sampled_from(RANKS))
+@given(st.sampled_from(sorted(MISSING)), st.sampled_from(["lower", "upper", "title"]), st.sampled_from(RANKS))
 def test_unknown_ranks_are_null_in_any_case(word: str, case: str, rank: str) -> None:
     assert clean_labels({rank: f" {getattr(word, case)()} "}) == {}
 
@@ -154,7 +154,7 @@ def test_cleaning_twice_changes_nothing_and_a_species_has_two_words(raw: dict[st
     once = clean_labels(raw)
     assert clean_labels(once) == once
     assert " " in once.get("species", "two words")
-    assert all(value == value.strip() and value.lower() not in NULL_NAMES for value in once.values())
+    assert all(value == value.strip() and value.lower() not in MISSING for value in once.values())
 
 
 @pytest.mark.parametrize(

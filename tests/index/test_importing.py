@@ -10,6 +10,7 @@ import pytest
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources import vector_file
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.index import importing
 from cladescope.index.importing import import_vectors, open_vectors
@@ -117,7 +118,8 @@ def test_an_array_and_the_table_beside_it_become_a_store(tmp_path, order, kind):
         pq.write_table(pyarrow.csv.read_csv(tmp_path / "v.csv"), tmp_path / "v.parquet")
         (tmp_path / "v.csv").unlink()
     store = new_store(tmp_path / "s", 8)
-    assert import_vectors(open_vectors(tmp_path / "v.npy"), store).embedded == 6
+    source = open_vectors(tmp_path / "v.npy", rules=TableRules(types={"age": pa.int64()}))
+    assert import_vectors(source, store).embedded == 6
     assert store.count(where="class = 'Aves' AND age >= 3 AND `order` IS NULL") == 3
     assert [hit.image_id for hit in store.search(vector=made[4].astype(np.float32), k=1).hits] == ["i4"]
 

@@ -11,6 +11,7 @@ from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
+from cladescope.embedding.table_rules import TableRules
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.index.importing import import_vectors, open_vectors
 from cladescope.index.store import Store
@@ -35,14 +36,14 @@ def manifest(clades, tmp_path):
 def test_the_columns_of_a_source_stand_beside_the_words_of_a_hit(manifest, tmp_path):
     encoder = Encoder.load("pixels")
     store = Store.create(tmp_path / "s", encoder.card)
-    summary = embed(open_source(manifest), encoder, store)
+    summary = embed(open_source(manifest, rules=TableRules(types={"score": pa.float64()})), encoder, store)
     assert summary.renamed == {word: f"manifest_{word}" for word in WORDS}
     query = manifest.read_text().splitlines()[1].partition(",")[0]
     hit = store.search(images=[query]).hits[0].to_dict()
     assert (hit["position"], hit["lineage"].split(" > ")[-1]) == (1, "Parus major")
     assert hit["score"] > 0.99
     assert (hit["manifest_score"], hit["manifest_position"], hit["manifest_lineage"]) == (0.12, "dorsal", "a")
-    assert (hit["manifest__rowid"], hit["manifest__distance"]) == (7, 8)
+    assert (hit["manifest__rowid"], hit["manifest__distance"]) == ("7", "8")
     assert store.count(where="manifest_score > 0.5") == 1
 
 

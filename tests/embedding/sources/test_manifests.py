@@ -12,24 +12,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cladescope.delimited import text
 from cladescope.embedding.columns import ColumnPlan
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, id_of_uri
-from cladescope.embedding.sources import delimited, open_source
 from cladescope.embedding.sources import manifest as manifests
+from cladescope.embedding.sources import open_source
+from cladescope.embedding.sources.delimited import open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from tests.embedding.reading import REAL_MANIFEST, put, read
 
 
-def manifest(tmp_path: Path, text: str | bytes, name: str = "table.csv") -> Path:
-    return put(tmp_path / name, text.encode() if isinstance(text, str) else text)
+def manifest(tmp_path: Path, content: str | bytes, name: str = "table.csv") -> Path:
+    return put(tmp_path / name, content.encode() if isinstance(content, str) else content)
 
 
-def test_a_csv_gives_labels_ids_and_its_own_columns_with_their_types(tmp_path: Path) -> None:
+def test_a_csv_gives_labels_ids_and_its_own_columns_as_text_but_for_known_numbers(tmp_path: Path) -> None:
     path = manifest(
         tmp_path,
-        "file,uuid,class,genus,species,lat,n,code,note,width,source,license\n"
+        "file,uuid,class,genus,species,lat,year,code,note,width,source,license\n"
         'a/1.jpg,u1,Insecta,Vanessa,atalanta,1.5,3,007,"two\nlines",20,gbif,CC0\n'
         "/abs/2.jpg,,unknown,,,-2,,010,,21,,\n"
         "https://a.org/3.jpg,u3,,,Bufo bufo,,4,1,x,22,eol,\n",
@@ -40,19 +43,19 @@ def test_a_csv_gives_labels_ids_and_its_own_columns_with_their_types(tmp_path: P
         uri=f"{tmp_path}/a/1.jpg",
         source="gbif",
         labels={"class": "Insecta", "genus": "Vanessa", "species": "Vanessa atalanta", "licence": "CC0"},
-        extra={"lat": 1.5, "n": 3, "code": "007", "note": "two\nlines", "manifest_width": 20},
+        extra={"lat": 1.5, "year": 3, "code": "007", "note": "two\nlines", "manifest_width": "20"},
     )
     assert (second.image_id, second.uri, second.source) == (id_of_uri("/abs/2.jpg"), "/abs/2.jpg", "table")
     assert second.labels == {}
-    assert second.extra == {"lat": -2.0, "n": None, "code": "010", "note": None, "manifest_width": 21}
+    assert second.extra == {"lat": -2.0, "year": None, "code": "010", "note": None, "manifest_width": "21"}
     assert (third.uri, third.labels) == ("https://a.org/3.jpg", {"species": "Bufo bufo"})
     types = {field.name: field.type for field in open_source(path).extra_fields}
     assert types == {
         "lat": pa.float64(),
-        "n": pa.int64(),
+        "year": pa.int64(),
         "code": pa.string(),
         "note": pa.string(),
-        "manifest_width": pa.int64(),
+        "manifest_width": pa.string(),
     }
 
 
@@ -103,9 +106,15 @@ def test_a_row_without_a_path_is_a_problem_and_not_the_end(tmp_path: Path) -> No
         (b"file,class,cls\n1.jpg,a,b\n", "'class' and 'cls' both"),
         (b"file,genus\n1.jpg,Apis\n2.jpg\n", r"line 3 of .*table\.csv has 1 values, its header 2"),
         (b'file,genus\n1.jpg,"A\npis"\n2.jpg,x,y\n', r"line 4 of .* has 3 values"),
-        (b"file,note\n1.jpg,caf\xe9\n", "not UTF-8: byte 0xE9 at offset 19"),
-        (b"f\xe9,file\n1,2\n", "not UTF-8: byte 0xE9 at offset 1"),
-        ("file,genus\n1.jpg,Apis\n".encode("utf-16"), "starts with the mark of UTF-16"),
+        ("file,note\n1.jpg,café\n".encode() + b"2.jpg,caf\xe9\n", "not UTF-8 though parts of it are: .* offset 31"),
+        (b"file,note\n1.jpg,\x81\n", "neither UTF-8 .byte at offset 16. nor cp1252"),
+        ("file,genus\n1.jpg,Apis\n".encode("utf-16")[:-1], "cut off inside a character"),
+        (b'file,genus,n\n1.jpg,"Apis,2\n2.jpg,Bombus,3\n3.jpg,Bombus" x,4\n', "row that begins on line 2"),
+        (b'file,genus\n1.jpg,"Apis\n2.jpg,Bombus\n', "row that begins on line 2 .*close its quote"),
+        (b'file,note\n1.jpg,"half\n2.jpg,half"\n', "line 2 of .* opens a quote that is closed on line 3"),
+        (b"PK\x03\x04rest", "a zip archive or a spreadsheet"),
+        (b"file\0,genus\n1.jpg,Apis\n", "bytes that are zero"),
+        (",".join(f"c{n}" for n in range(100_000)).encode() + b"\n", "100,000 columns: expected at most 4,096"),
     ],
 )
 def test_a_csv_that_cannot_be_used_is_refused_with_the_place(tmp_path: Path, content: bytes, message: str) -> None:
@@ -115,21 +124,25 @@ def test_a_csv_that_cannot_be_used_is_refused_with_the_place(tmp_path: Path, con
 
 
 def test_damage_far_into_a_csv_is_found_with_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(text, "LINE_BYTES", 1000)
     good = b"file,note\n" + b"1.jpg,x\n" * 1000
-    with pytest.raises(InputError, match="byte 0xFF at offset 8011"):
-        open_source(manifest(tmp_path, good + b"a\xff.jpg,x\n"))
     with pytest.raises(InputError, match="line 1002 of"):
         open_source(manifest(tmp_path, good + b"1.jpg\n"))
+
+
+def test_text_of_windows_is_read_with_a_notice(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (record,) = read(manifest(tmp_path, b"file,note\n1.jpg,caf\xe9\n"))
+    assert record.extra == {"note": "café"}
+    assert "byte at offset 19): it is read as cp1252" in caplog.text
 
 
 def test_reading_may_stop_early_and_rows_keep_their_numbers_over_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1000)
-    path = manifest(tmp_path, "file,n\n" + "".join(f",{i}\n" for i in range(1000)))
+    monkeypatch.setattr(text, "LINE_BYTES", 1000)
+    path = manifest(tmp_path, "file,year\n" + "".join(f",{i}\n" for i in range(1000)))
     source = open_source(path)
-    assert [record.extra["n"] for record in itertools.islice(source.records(), 3)] == [0, 1, 2]
+    assert [record.extra["year"] for record in itertools.islice(source.records(), 3)] == [0, 1, 2]
     assert [record.uri for record in source.records()] == [f"{path}#row={i}" for i in range(1000)]
 
 
@@ -145,21 +158,21 @@ def test_a_column_is_a_number_only_where_python_reads_every_value_as_one(
     tmp_path_factory: pytest.TempPathFactory, values: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("survey") / "t.csv"
-    path.write_text("file,v\n" + "".join(f"x,{value}\n" for value in values))
-    found = delimited.survey(str(path))
-    present = [value for value in values if value]
+    path.write_text("file,year\n" + "".join(f"x,{value}\n" for value in values))
+    found = open_delimited(str(path), TableRules())
+    present = [value for value in values if value not in ("", "-")]
     assert found.n_rows == len(values)
-    type_ = found.schema.field("v").type
-    whole = bool(present) and all(is_whole(value) for value in present)
+    type_ = found.schema.field("year").type
+    whole = all(is_whole(value) for value in present)
     assert (type_ == pa.int64()) == whole
     if type_ == pa.float64():
         assert all(not is_code(value) and float(value) is not None for value in present)
     elif type_ == pa.string() and present:
         assert any(is_code(value) or not is_float(value) for value in present)
-    batches = delimited.read_batches(str(path), {"file": pa.string(), "v": type_})
-    read_back = [value for batch in batches for value in batch.column("v").to_pylist()]
+    read_back = [value for batch in found.batches() for value in batch.column("year").to_pylist()]
     python = {pa.int64(): int, pa.float64(): float, pa.string(): str}[type_]
-    assert repr(read_back) == repr([python(value) if value else None for value in values])
+    dash = type_ != pa.string()
+    assert repr(read_back) == repr([None if not v or (dash and v == "-") else python(v) for v in values])
 
 
 def is_whole(text: str) -> bool:

@@ -66,7 +66,7 @@ def test_other_files_are_counted_and_logged_once(tmp_path: Path, caplog: pytest.
 
 def test_a_folder_without_pictures_is_refused_with_what_it_holds(tmp_path: Path) -> None:
     put(tmp_path / "a/shard.tar")
-    put(tmp_path / "notes.txt")
+    put(tmp_path / "notes.pdf")
     with pytest.raises(InputError, match=r"no pictures in .*2 other files .*\.tar 1.*\.jpg.*FOLDER/\*\.tar"):
         open_source(tmp_path)
     (tmp_path / "empty").mkdir()
@@ -246,8 +246,8 @@ def test_a_single_picture_is_one_record(tmp_path: Path, remote: fsspec.AbstractF
 
 
 def test_a_source_that_is_nothing_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
-    put(tmp_path / "notes.txt")
-    for spec, message in (("notes.txt", "found the file"), ("none", "no such file or folder")):
+    put(tmp_path / "notes.pdf")
+    for spec, message in (("notes.pdf", "found the file"), ("none", "no such file or folder")):
         with pytest.raises(InputError, match=rf"{message}.*expected a folder, a manifest"):
             open_source(tmp_path / spec)
     with pytest.raises(InputError, match="found ''"):

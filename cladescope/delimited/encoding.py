@@ -1,0 +1,159 @@
+"""The encoding of a text file, found from all of its bytes: UTF-8 with or without a mark, UTF-16, or Windows's cp1252."""
+
+import codecs
+import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from cladescope.errors import InputError
+
+ByteStream: TypeAlias = Any
+"""What `read`s bytes: an open file, or what fsspec makes of one."""
+
+Opener: TypeAlias = Callable[[], AbstractContextManager[ByteStream]]
+"""Opens the file anew, to read its bytes."""
+
+LINE_BYTES = 2**22
+"""No row may be longer."""
+_BLOCK = LINE_BYTES // 2
+_NO_TEXT = {b"PK\x03\x04": "a zip archive or a spreadsheet", b"\x1f\x8b": "compressed with gzip", b"PAR1": "Parquet"}
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How a file's bytes are read as text."""
+
+    codec: str
+    """Name of Python's codec."""
+    has_quotes: bool
+    """Whether a double quote is anywhere in the file."""
+    notice: str | None = None
+    """What was assumed, where the file does not say it."""
+
+
+def find_encoding(place: str, opener: Opener) -> Encoding:
+    """Read a file once and say how its bytes are text; memory is a few blocks of 2 MiB.
+
+    A mark at its start decides; without one it is UTF-8 if all of it can be, else cp1252 if nothing in it looks like UTF-8.
+
+    Raises InputError for an empty file, one that is no text, one cut off inside a character, one that mixes encodings, and a
+    line of more than `LINE_BYTES`.
+    """
+    with opener() as stream:
+        block = stream.read(_BLOCK)
+        if not block:
+            raise InputError(f"{place} is empty: expected a header and rows")
+        codec = _codec_at_start(place, block)
+        decoder: Any = codecs.getincrementaldecoder(codec)("surrogateescape" if codec == "utf-8-sig" else "strict")
+        bad: int | None = None
+        offset = n_lines = since_line = 0
+        quotes = wide = False
+        while block:
+            quotes = quotes or b'"' in block
+            if not (codec == "utf-8-sig" and offset and block.isascii() and not decoder.getstate()[0]):
+                waiting = len(decoder.getstate()[0])
+                text = _decoded(place, decoder, block, offset)
+                if bad is None and (lone := _first_escaped(text)) is not None:
+                    marked = len(codecs.BOM_UTF8) if not offset and block.startswith(codecs.BOM_UTF8) else 0
+                    bad = offset - waiting + marked + len(text[:lone].encode())
+                wide = wide or any(mark > "\x7f" and not "\udc80" <= mark <= "\udcff" for mark in set(text))
+            end = max(block.rfind(b"\n"), block.rfind(b"\r"))
+            since_line = since_line + len(block) if end < 0 else len(block) - end
+            n_lines += block.count(b"\n")
+            if since_line > LINE_BYTES:
+                raise InputError(
+                    f"line {n_lines + 1} of {place} is longer than {LINE_BYTES // 2**20} MiB: "
+                    "expected one row a line; look for a line end that is missing or a quote that is not closed"
+                )
+            offset += len(block)
+            block = stream.read(_BLOCK)
+        rest = _decoded(place, decoder, b"", offset, final=True)
+    if bad is None and _first_escaped(rest) is not None:
+        bad = offset - 1
+    if bad is None:
+        return Encoding(codec, quotes)
+    if wide:
+        raise InputError(
+            f"{place} is not UTF-8 though parts of it are: look at the byte at offset {bad}, save it again"
+        )
+    return _windows(place, opener, bad, quotes)
+
+
+def recoded(stream: ByteStream, codec: str) -> io.BufferedReader:
+    """A stream of bytes as UTF-8 without a mark, whatever its encoding.
+
+    >>> recoded(io.BytesIO("a,é".encode("utf-16")), "utf-16").read().decode()
+    'a,é'
+    """
+    return io.BufferedReader(_Recoded(stream, codec), 2**18)
+
+
+def _codec_at_start(place: str, block: bytes) -> str:
+    for mark, kind in _NO_TEXT.items():
+        if block.startswith(mark):
+            raise InputError(f"{place} is {kind}, not text: save it as CSV")
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    head = block[:4096]
+    n_zero = head.count(0)
+    if n_zero:
+        for first, codec in ((1, "utf-16-le"), (0, "utf-16-be")):
+            if head[first::2].count(0) == n_zero and n_zero > len(head) // 5:
+                return codec
+        raise InputError(f"{place} is not text, it holds bytes that are zero: save it as CSV")
+    return "utf-8-sig"
+
+
+def _decoded(place: str, decoder: Any, block: bytes, offset: int, *, final: bool = False) -> str:
+    try:
+        text: str = decoder.decode(block, final)
+    except UnicodeDecodeError as error:
+        end = offset + len(block)
+        where = f"is cut off inside a character at offset {end}" if final else f"is damaged before offset {end}"
+        raise InputError(f"{place} {where}: its text is UTF-16; save it again as UTF-8") from error
+    return text
+
+
+def _first_escaped(text: str) -> int | None:
+    """Place of the first byte that was no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        return error.start
+    return None
+
+
+def _windows(place: str, opener: Opener, bad: int, quotes: bool) -> Encoding:
+    decoder = codecs.getincrementaldecoder("cp1252")()
+    with opener() as stream:
+        while block := stream.read(_BLOCK):
+            try:
+                decoder.decode(block)
+            except UnicodeDecodeError as error:
+                raise InputError(
+                    f"{place} is neither UTF-8 (byte at offset {bad}) nor cp1252: save it as UTF-8 "
+                    "(in a spreadsheet: 'CSV UTF-8')"
+                ) from error
+    return Encoding("cp1252", quotes, f"{place} is not UTF-8 (byte at offset {bad}): it is read as cp1252 of Windows")
+
+
+class _Recoded(io.RawIOBase):
+    def __init__(self, stream: ByteStream, codec: str) -> None:
+        self._stream = stream
+        self._decoder: Any = codecs.getincrementaldecoder(codec)()
+        self._waiting = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._waiting:
+            block = self._stream.read(2**18)
+            self._waiting = self._decoder.decode(block, not block).encode()
+            if not block and not self._waiting:
+                return 0
+        n = min(len(buffer), len(self._waiting))
+        buffer[:n], self._waiting = self._waiting[:n], self._waiting[n:]
+        return n

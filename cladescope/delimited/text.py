@@ -1,0 +1,202 @@
+"""One delimited text: its columns, and its rows as text, batch by batch; pyarrow parses, the rules are ours.
+
+Nothing is merged and nothing is swallowed: a row of another length, a quote that is not closed and a quote that has taken in
+whole rows are errors with their line.
+"""
+
+import csv
+import io
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.csv as pv
+
+from cladescope.delimited.dialect import HEAD_BYTES, Dialect, find_dialect, look_at_quotes, tab_quotes
+from cladescope.delimited.encoding import LINE_BYTES, ByteStream, Encoding, Opener, find_encoding, recoded
+from cladescope.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+MAX_COLUMNS = 4096
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+
+def local_opener(path: Path) -> Opener:
+    """Opens a file on this machine; raises InputError where that cannot be done."""
+
+    @contextmanager
+    def opened() -> Iterator[ByteStream]:
+        try:
+            with path.open("rb") as stream:
+                yield stream
+        except OSError as error:
+            raise InputError(f"{path} cannot be read: {error.strerror or error}: name a file that is there") from error
+
+    return opened
+
+
+class DelimitedText:
+    """A CSV, TSV or other delimited text, whose delimiter, quoting and encoding are found.
+
+    Reading takes memory for a few blocks of `LINE_BYTES`, whatever the file's length.
+    """
+
+    columns: tuple[str, ...]
+    """Names as the header has them."""
+    notice: str | None
+    """What was assumed of the encoding, where the file does not say it."""
+
+    def __init__(self, place: str, opener: Opener) -> None:
+        """`place` names the file in messages. The file is read once or twice, to know its encoding and its quotes.
+
+        Raises InputError if it is missing, empty, no text, of more than `MAX_COLUMNS` columns, or if its quotes are damaged.
+        """
+        self._place, self._opener = place, opener
+        self._encoding: Encoding = find_encoding(place, opener)
+        self.notice = self._encoding.notice
+        if self.notice:
+            logger.warning("%s", self.notice)
+        with self._open() as stream:
+            head = stream.read(HEAD_BYTES)
+        text = head.decode("utf-8", "ignore").removeprefix("\ufeff")
+        if not text.strip():
+            raise InputError(f"{place} is empty: expected a header and rows")
+        self._dialect: Dialect = find_dialect(text, place, whole=len(head) < HEAD_BYTES)
+        self.columns = tuple(self._header())
+        if len(self.columns) > MAX_COLUMNS:
+            raise InputError(
+                f"{place} has {len(self.columns):,} columns: expected at most {MAX_COLUMNS:,}; leave out those not needed"
+            )
+        self._line_ends = False
+        if self._encoding.has_quotes:
+            self._decide_quotes()
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the values."""
+        return self._dialect.delimiter
+
+    def batches(
+        self, columns: Sequence[str] | None = None, *, missing: Iterable[str] = (), keep_quoted: bool = False
+    ) -> Iterator[pa.RecordBatch]:
+        """Rows in the file's order, every value a string, an empty one null; of some columns only where these are named.
+
+        Values that are one of `missing`, letter for letter, are null too; with `keep_quoted` not those in quotes.
+
+        Raises InputError for a row of another length, with its line.
+        """
+        names = list(self.columns if columns is None else columns)
+        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=self._dialect.skipped)
+        parse = pv.ParseOptions(
+            delimiter=self._dialect.delimiter,
+            quote_char='"' if self._dialect.quoted else False,
+            newlines_in_values=self._line_ends,
+        )
+        convert = pv.ConvertOptions(
+            column_types=dict.fromkeys(self.columns, pa.string()),
+            include_columns=names,
+            null_values=["", *missing],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=not keep_quoted,
+        )
+        with self._open() as stream:
+            try:
+                with pv.open_csv(stream, read, parse, convert) as reader:
+                    yield from reader
+            except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
+                self._check_lines()
+                if "Empty CSV" in str(error):  # so pyarrow calls a header without a line end
+                    return
+                raise InputError(f"cannot read {self._place}: {' '.join(str(error).split())[:200]}") from error
+
+    def table(self, *, missing: Iterable[str] = (), keep_quoted: bool = False) -> pa.Table:
+        """All rows of a small text, as `batches` gives them. Raises InputError where a column's name occurs twice, or there is no row."""
+        if twice := next((name for name in self.columns if self.columns.count(name) > 1), None):
+            raise InputError(f"{self._place} has the column {twice!r} twice: rename one of them")
+        schema = pa.schema([(name, pa.string()) for name in self.columns])
+        found = pa.Table.from_batches(self.batches(missing=missing, keep_quoted=keep_quoted), schema)
+        if not found.num_rows:
+            raise InputError(f"{self._place} has a header and no rows: expected at least one row")
+        return found
+
+    @contextmanager
+    def _open(self) -> Iterator[ByteStream]:
+        """The text as UTF-8; a mark is passed over by who reads it."""
+        with self._opener() as stream:
+            yield stream if self._encoding.codec == "utf-8-sig" else recoded(stream, self._encoding.codec)
+
+    def _header(self) -> list[str]:
+        for _, values in self._rows():
+            return values
+        raise InputError(f"{self._place} is empty: expected a header and rows")
+
+    def _decide_quotes(self) -> None:
+        if not self._dialect.quoted:
+            if not self._tabs_are_quoted():
+                return
+            self._dialect = replace(self._dialect, quoted=True)
+        with self._open() as stream:
+            quotes = look_at_quotes(stream, self._dialect.delimiter)
+        self._line_ends = quotes.line_ends
+        if quotes.line_ends or not quotes.regular:
+            self._check_lines()
+
+    def _tabs_are_quoted(self) -> bool:
+        needed = False
+        with self._open() as stream:
+            rest = b""
+            while block := stream.read(LINE_BYTES):
+                part, line_end, rest = (rest + block).rpartition(b"\n")
+                found = tab_quotes((part + line_end).decode(), len(self.columns)) if b'"' in part else None
+                if found is False:
+                    return False
+                needed = needed or found is True
+        found = tab_quotes(rest.decode(), len(self.columns))
+        return found is not False and (needed or found is True)
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        """Rows that are not blank with the number of the line on which each ends, slowly and strictly."""
+        csv.field_size_limit(max(csv.field_size_limit(), LINE_BYTES))  # a value may be as long as a row
+        style: Literal[0, 3] = csv.QUOTE_MINIMAL if self._dialect.quoted else csv.QUOTE_NONE
+        with self._open() as stream:
+            text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+            for _ in range(self._dialect.skipped):
+                text.readline()
+            rows = csv.reader(text, delimiter=self._dialect.delimiter, quoting=style, strict=True)
+            line = self._dialect.skipped
+            try:
+                for values in rows:
+                    line = rows.line_num + self._dialect.skipped
+                    if values:
+                        yield line, values
+            except csv.Error as error:
+                raise InputError(
+                    f"the row that begins on line {line + 1} of {self._place} cannot be read ({error}): "
+                    "close its quote, or double one that is part of a value"
+                ) from error
+            finally:
+                text.detach()
+
+    def _check_lines(self) -> None:
+        """Raises InputError at the first row of another length, or whose quotes have taken in other rows."""
+        before = self._dialect.skipped
+        n_columns = len(self.columns)
+        for line, values in self._rows():
+            if len(values) != n_columns:
+                raise InputError(
+                    f"line {line} of {self._place} has {len(values)} values, its header {n_columns}: "
+                    "put values that contain the separator in double quotes"
+                )
+            lines = _LINE_END.split(self._dialect.delimiter.join(values))
+            if len(lines) > 1 < n_columns and {one.count(self._dialect.delimiter) for one in lines} == {n_columns - 1}:
+                raise InputError(
+                    f"line {before + 1} of {self._place} opens a quote that is closed on line {line}, and each line in "
+                    f"between is a row of {n_columns} values: remove or double the quote, or the line end within it"
+                )
+            before = line
