@@ -1,1 +1,1 @@
-"""The roof: the command line and the demo. Nothing imports from here."""
+"""The command line, the same commands as Python functions, and the demo. Nothing imports from here."""

@@ -1,6 +1,6 @@
 """Cladescope: vector search over images of organisms.
 
-Every verb of the command line is a function here, of the same name and the same words::
+Every command of the command line is a function here, with the same name and options::
 
     import cladescope
 
@@ -8,8 +8,8 @@ Every verb of the command line is a function here, of the same name and the same
     for hit in cladescope.search("photos.store", "query.jpg").hits:
         print(hit.score, hit.taxon, hit.uri)
 
-`build_index` and `import_vectors` are `index` and `import`. A verb is loaded when it is first called for: this import loads
-no torch, LanceDB, FAISS or NumPy. The parts, from the bottom up: this package is the ground (taxonomy, arrays, errors,
+`build_index` and `import_vectors` are the commands `index` and `import`. A function is loaded when it is first used: this import
+loads no torch, LanceDB, FAISS or NumPy. The parts, from the bottom up: this package is the ground (taxonomy, arrays, errors,
 simulated clades), then `cladescope.embedding` (pictures to vectors), `cladescope.index` (vectors to neighbours),
 `cladescope.analysis`, `cladescope.training`, `cladescope.app`. Examples: docs/python.md.
 """

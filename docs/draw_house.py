@@ -21,9 +21,10 @@ PAGES = ("README.md", "CONTRIBUTING.md")
 
 HEAD = """# The house
 
-Drawn from the imports by `make docs`. A room is a folder of modules; modules are named without `cladescope.`. An arrow says
-"imports", wherever in the file the import stands. Arrows that follow from others are left out. What lies right in one of the six
-folders is "its own files"; in the ground these are drawn one by one, since some stand above its rooms and some below.
+The diagrams on this page show which part of the code imports which; `make docs` draws them from the code. A room is a folder of
+modules; modules are named without `cladescope.`. An arrow means "imports", wherever in the file the import is. Arrows that follow
+from others are left out. "its own files" are the modules directly in one of the six folders; those of `cladescope/`, the ground, are
+drawn one by one, since some are above its rooms and some below.
 
 ## The whole
 """

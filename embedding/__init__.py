@@ -1,1 +1,1 @@
-"""Pictures to vectors: sources, decoding, encoders and the resumable job that joins them."""
+"""Pictures to vectors: sources, decoding, encoders and the resumable job that connects them."""

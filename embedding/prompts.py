@@ -1,4 +1,4 @@
-"""What a text encoder is told of a taxon: BioCLIP's five types of text, and which of them a training step takes.
+"""Texts that describe a taxon: BioCLIP's five types, and which of them a training step takes.
 
 The strings are those of BioCLIP's training data (Stevens et al. 2024, BioCLIP, https://arxiv.org/abs/2311.18803). No name
 is corrected: authors, years and synonyms are the business of `cladescope.embedding.labels` and of the data's makers.

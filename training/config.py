@@ -1,4 +1,4 @@
-"""What a training run is told: one frozen dataclass a section, read from TOML, checked before anything starts.
+"""The configuration of a training run: one frozen dataclass per section, read from TOML and checked before anything starts.
 
 Unknown keys are errors. A recipe is such a file that ships with the package (`training/recipes`); `train` saves the
 resolved configuration beside its checkpoints, so that a run can be repeated and a changed one be told from it.

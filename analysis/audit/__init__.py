@@ -1,1 +1,1 @@
-"""Care of the data: near-duplicates, leaks between splits, outliers and likely label errors."""
+"""Auditing the data: near-duplicates, leaks between splits, outliers and likely label errors."""

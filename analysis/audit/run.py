@@ -1,4 +1,4 @@
-"""Care of the data: near-duplicates, leaks between splits, outliers and likely label errors of a store's pictures."""
+"""Auditing the data: near-duplicates, leaks between splits, outliers and likely label errors of a store's pictures."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

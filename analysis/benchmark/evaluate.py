@@ -1,4 +1,4 @@
-"""How good are encoders on labelled pictures? `cladescope evaluate`, and `cladescope.evaluate` in Python."""
+"""Scoring encoders on labelled pictures: `cladescope evaluate`, and `cladescope.evaluate` in Python."""
 
 import threading
 from collections.abc import Callable, Sequence

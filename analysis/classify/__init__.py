@@ -1,1 +1,1 @@
-"""Classifiers as galleries of class vectors: zero-shot, few-shot, and answers that stop where they are no longer sure."""
+"""Classifiers as galleries of class vectors: zero-shot, few-shot, and answers only as precise as a risk allows."""

@@ -1,1 +1,1 @@
-"""Probes of what an encoder has learnt of the tree of life: numbers with intervals and null models."""
+"""Probes of what an encoder has learnt about the tree of life: numbers with intervals and null models."""

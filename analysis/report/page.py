@@ -33,7 +33,7 @@ def report_page(report: Report) -> str:
     """The page. Names from the data are escaped; about 15 kB a panel and 200 kB a map."""
     store = report.probes[0].store
     parts = {
-        "asked": ("What was asked", _asked(report)),
+        "asked": ("What was measured", _asked(report)),
         "ranks": ("Rank by rank", _ranks(report)),
         "tree": ("The tree as a whole", _tree(report)),
         "shape": ("The shape of the space", _shape(report)),

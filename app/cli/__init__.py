@@ -1,4 +1,4 @@
-"""The command line: one file a verb. Results go to stdout, talk and progress to stderr; exit 0 done, 1 failed, 2 wrong usage."""
+"""The command line, one file per command. Results go to stdout, messages to stderr; exit status 0 success, 1 failure, 2 usage."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""`cladescope audit`: what is wrong with the pictures and their labels?"""
+"""`cladescope audit`: which pictures or labels may be wrong."""
 
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""`cladescope demo`: the whole chain on simulated organisms, offline."""
+"""`cladescope demo`: an example of all steps on simulated organisms, offline."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`cladescope doctor`: what this machine offers."""
+"""`cladescope doctor`: versions, devices and memory of this machine."""
 
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, print_table

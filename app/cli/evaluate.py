@@ -1,4 +1,4 @@
-"""`cladescope evaluate`: how good is an encoder on labelled pictures?"""
+"""`cladescope evaluate`: score encoders on labelled pictures."""
 
 from contextlib import contextmanager
 from enum import StrEnum

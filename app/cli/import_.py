@@ -1,4 +1,4 @@
-"""`cladescope import`: vectors that were made elsewhere into a store."""
+"""`cladescope import`: vectors computed by other software into a store."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`cladescope index`: make a large store answer fast."""
+"""`cladescope index`: build an index, so that a large store is searched fast."""
 
 from enum import StrEnum
 from typing import Annotated

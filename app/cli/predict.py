@@ -1,4 +1,4 @@
-"""`cladescope predict`: what is it?"""
+"""`cladescope predict`: name the organisms on pictures."""
 
 import sys
 from pathlib import Path

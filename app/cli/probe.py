@@ -1,4 +1,4 @@
-"""`cladescope probe`: what has an encoder learnt of the tree of life?"""
+"""`cladescope probe`: measure what an encoder has learnt about the tree of life."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`cladescope search`: what looks like this?"""
+"""`cladescope search`: find the stored pictures most similar to a query."""
 
 from pathlib import Path
 from typing import Annotated, Any

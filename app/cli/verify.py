@@ -1,4 +1,4 @@
-"""`cladescope verify`: check a store as a whole."""
+"""`cladescope verify`: check a store for damage."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""The verbs: a file and a public function each, of the same words as the command line; they return objects and print nothing.
+"""The verbs: one file and one public function per command, with the same options; they return objects and print nothing.
 
-`import cladescope` offers them as `cladescope.embed`, `cladescope.search`, ... without loading any before it is called.
+`import cladescope` offers them as `cladescope.embed`, `cladescope.search`, ...; each is loaded when it is first used.
 """

@@ -1,4 +1,4 @@
-"""What is wrong with the pictures and their labels?"""
+"""Auditing a store: which pictures or labels may be wrong."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,15 +24,15 @@ def audit(
 ) -> Audit:
     """Find near-duplicates, leaks between splits, outliers and likely label errors among a store's pictures.
 
-    `split` names a column between whose values leaks are sought, `against` a store whose pictures should not be here, `rank`
-    the narrowest rank at which labels are doubted. `within` keeps a clade or a union of several, `where` the rows under a
-    condition in SQL, `limit` so many of them, drawn with the `seed`. `out` is a folder for tables and
-    contact sheets; with `safe_csv` no text in the tables is a formula to a spreadsheet.
+    `split` names a column, such as train and test, between whose values leaks are sought; `against` is a store whose pictures
+    should not be here; `rank` is the narrowest rank at which labels are checked. `within` keeps a clade or the union of
+    several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `out` is a
+    folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula.
 
-    Returns a summary and four tables, each a list of rows, the gravest first.
+    Returns a summary and four tables, each a list of rows, the most serious first.
 
-    Raises InputError for a column, rank or condition that is none, too few pictures, or a folder that cannot be written;
-    TaxonError for an unknown clade; StoreError where `against` holds vectors of another encoder.
+    Raises InputError for an unknown column or rank, an invalid condition, too few pictures, or a folder that cannot be
+    written; TaxonError for an unknown clade; StoreError if `against` holds vectors of another encoder.
 
     >>> import cladescope
     >>> found = cladescope.audit("photos.store", split="part")                              # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""A large store made to answer fast."""
+"""Building an index, so that a large store is searched fast."""
 
 from typing import Literal
 
@@ -12,13 +12,13 @@ Kind = Literal["auto", "flat", "hnsw"]
 
 
 def build_index(store: AnyStore, *, kind: Kind = "auto", target_recall: float = TARGET_RECALL) -> IndexCard | None:
-    """Build a store's index, measure how often it finds what the exact search finds, and return its card.
+    """Build a store's index, measure how often it finds what exact search finds, and return its card.
 
-    `auto` builds `hnsw` from 20,000 pictures on; `flat` means no index: an earlier one is removed, every search is exact,
-    and None is returned. `target_recall` is the share of the exact 10 neighbours to be found; where it cannot be met, the
-    card's `target_met` says so.
+    `auto` builds `hnsw` from 20,000 pictures on. `flat` means no index: an existing one is removed, every search is exact,
+    and None is returned. `target_recall` is the share of the exact 10 nearest to be found; if it cannot be reached, the
+    card's `target_met` is False.
 
-    Raises InputError for a share outside 0 to 1, another kind or a store of fewer than two pictures; StoreError where the
+    Raises InputError for a share outside 0 to 1, an unknown kind or a store of fewer than two pictures; StoreError if the
     store cannot be written.
 
     >>> import cladescope

@@ -42,12 +42,12 @@ class DemoResult:
 
 
 def demo(out: str | Path = "demo", *, workers: int = 1, say: Callable[[str], None] | None = None) -> DemoResult:
-    """Simulate organisms, embed, index and search them in a folder, which may hold an earlier demo.
+    """Simulate organisms, embed, index and search them in a folder; it may hold an earlier demo.
 
-    `say` is given a line a step: the command that does the same. With several `workers` (processes), call it below
+    `say` receives one line per step: the command that does the same. With several `workers` (processes), call it under
     `if __name__ == "__main__":`.
 
-    Raises StoreError where the folder holds a demo of another encoder or cannot be written.
+    Raises StoreError if the folder holds a demo of another encoder or cannot be written.
 
     >>> import cladescope
     >>> cladescope.demo("demo").agreement["species"]      # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What this machine offers."""
+"""Versions, devices and memory of this machine."""
 
 import os
 import platform
@@ -10,7 +10,7 @@ from cladescope.app.verbs.jobs import versions
 
 
 def doctor() -> dict[str, Any]:
-    """Versions, devices and memory, as plain values, to put into a report of a problem; None for what is not there.
+    """Versions, devices and memory as plain values, for a problem report; None for what is missing.
 
     >>> import cladescope
     >>> cladescope.doctor()["cores"] >= 1

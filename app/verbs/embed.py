@@ -1,4 +1,4 @@
-"""Pictures into a store."""
+"""Embedding pictures into a store."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -32,18 +32,18 @@ def embed(
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
-    """Embed pictures into a store, which is made where there is none. Called again it goes on where it stopped.
+    """Embed pictures into a store, which is created if needed. Called again it continues where it stopped.
 
     `source` is a folder of pictures, a CSV or Parquet manifest, WebDataset shards, a pattern or a URL of these; or pictures
-    at hand: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
-    The encoder is the store's where it has one, else the one named, else `tiny`; `device` and `precision` are for one that
-    is loaded here. `limit` embeds the first so many records only. `progress` is told how far the job is; once `stop` is set
-    it commits and ends. Memory: that of `embedding.pipeline.embed`.
+    in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
+    `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
+    `limit` embeds only the first pictures. `progress` is called as the job advances; once `stop` is set the job commits and
+    ends. Memory: as `embedding.pipeline.embed`.
 
-    Returns the counts; the store's `failures` has a line for each picture that could not be used.
+    Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
 
-    Raises InputError for a source or numbers that cannot be used, EncoderError where the encoder cannot be had, StoreError
-    where the store is another encoder's or cannot be written.
+    Raises InputError for a source or numbers that cannot be used, EncoderError if the encoder cannot be loaded, StoreError
+    if the store is another encoder's or cannot be written.
 
     >>> import cladescope
     >>> cladescope.embed("photos/", "photos.store").embedded      # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""Encoders scored on labelled pictures: `analysis.benchmark.evaluate`, which needs nothing of the command line."""
+"""Scoring encoders on labelled pictures: the function is in `analysis.benchmark.evaluate`."""
 
 from cladescope.analysis.benchmark.evaluate import EvaluationReport, StoppedError, contradiction, evaluate
 

@@ -1,4 +1,4 @@
-"""A classifier learnt from labelled pictures."""
+"""Learning a classifier from labelled pictures."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,16 +31,16 @@ def fit(
 ) -> Fitted:
     """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
 
-    It learns the taxa of a `rank` (species, if not given) or `labels`: a CSV of pictures and labels, or a label for each
-    `image_id`. `within` keeps a clade or a union of several; `shots` at most so many pictures a class, drawn with the `seed`.
-    `shrinkage` is in pseudo-pictures by which a class leans on the taxon above it, `text_weight` how much the names of
-    classes count beside their pictures, and "auto" lets the pictures choose. `k` neighbours vote with `knn`. The share
-    `calibration` of each class is held out, so that probabilities hold and accuracy can be told.
+    It learns the taxa of a `rank` (default species) or `labels`: a CSV of pictures and labels, or a label for each
+    `image_id`. `within` keeps a clade or the union of several; `shots` is the most pictures per class, drawn with `seed`.
+    `shrinkage` pulls each class mean towards the taxon above it, with the weight of that many pictures; `text_weight` is the
+    weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`. The
+    share `calibration` of each class is held out to calibrate probabilities and to measure accuracy.
 
-    Returns the `classifier` and what the held-out pictures say of it.
+    Returns the `classifier` and its results on the held-out pictures.
 
     Raises TaxonError for an unknown rank or clade; InputError for fewer than two classes, labels or numbers that cannot be
-    used, or an `out` that is there already; EncoderError for a text weight where the encoder has no text side.
+    used, or an `out` that exists; EncoderError for a text weight if the encoder does not encode text.
 
     >>> import cladescope
     >>> fitted = cladescope.fit("photos.store", rank="genus", out="genus.safetensors")      # doctest: +SKIP

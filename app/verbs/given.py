@@ -1,4 +1,4 @@
-"""What a caller may give a verb: a store by path or opened, one picture or several, one clade or several."""
+"""Arguments of the verbs: a store as a path or open, one picture or several, one clade or several."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Vectors that were made elsewhere into a store."""
+"""Importing vectors computed by other software into a store."""
 
 import threading
 from collections.abc import Callable
@@ -25,15 +25,15 @@ def import_vectors(
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
-    """Fill a store with vectors made elsewhere; they are scaled to unit length on the way in.
+    """Fill a store with vectors computed by other software, scaled to unit length.
 
-    `vectors` is a Parquet table with a column of vectors (`column`, where it has several) and any of ranks, ids and paths,
-    or a .npy array of shape (n, d) with a table of n rows, `metadata`, beside it. `encoder` names what made the vectors, or
-    is `unknown`; a store that is there has its own. `progress` and `stop` are as for `embed`.
+    `vectors` is a Parquet table with a column of vectors (`column`, if it has several) and any of ranks, ids and paths,
+    or a .npy array of shape (n, d) with a table of n rows, `metadata`. `encoder` names the encoder that made the vectors, or
+    is `unknown`; an existing store already has one. `progress` and `stop` are as for `embed`.
 
-    Returns the counts; a row without a usable vector stands in the store's `failures`.
+    Returns the counts; a row without a usable vector is listed in the store's `failures`.
 
-    Raises InputError for files that cannot be used and where nothing names the encoder, StoreError where the store holds
+    Raises InputError for files that cannot be used or a missing encoder name, StoreError if the store holds
     another encoder's vectors or cannot be written.
 
     >>> import cladescope

@@ -8,9 +8,9 @@ from cladescope.app.verbs.given import AnyStore, opened
 def info(store: AnyStore) -> dict[str, Any]:
     """What a store holds, as plain values: encoder, pictures and taxa by rank, failures, columns, index and jobs.
 
-    The failures themselves, a row a picture with its reason, are `Store.open(path).failures`, an Arrow table.
+    The failures themselves are `Store.open(path).failures`, an Arrow table with one row per picture and its reason.
 
-    Raises StoreError where there is no store, or its index is damaged.
+    Raises StoreError if there is no store, or its index is damaged.
 
     >>> import cladescope
     >>> cladescope.info("photos.store")["ranks"]["species"]      # doctest: +SKIP

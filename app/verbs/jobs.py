@@ -1,4 +1,4 @@
-"""How a job that fills a store is kept: a line in the store's `runs` with its settings, counts and versions."""
+"""Recording a job that fills a store: a row in the store's `runs` with settings, counts and versions."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The vectors of a store as points."""
+"""Maps: the pictures of a store as points in two or three dimensions."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,17 +30,17 @@ def map(
     drill_down: bool = False,
     out: str | Path | None = None,
 ) -> DrawnMap:
-    """Lay out the pictures of a store: near on the map, near for the encoder.
+    """Draw a map of a store's pictures: those that the encoder finds similar lie close together.
 
-    `color` is the rank by which figures are coloured; `dim` is 2 or 3; `neighbours` are those of UMAP's graph. `within` keeps
-    a clade or a union of several, `where` the rows under a condition in SQL, `limit` so many of them, drawn with the `seed`.
-    `place` is a store of the same encoder whose pictures are placed on the map too. `out` is a new folder for coordinates,
-    figures and an offline page; with `drill_down` it gets maps rank by rank into the largest taxon as well.
+    `color` is the rank by which figures are coloured; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
+    graph. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition, `limit` a random sample
+    of that size, drawn with `seed`. `place` is a store of the same encoder whose pictures are also placed on the map. `out` is
+    a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon.
 
-    Returns the pictures, their `points` of shape (n, dim), and how far these can be trusted.
+    Returns the pictures, their `points` of shape (n, dim), and the map's trustworthiness and continuity.
 
-    Raises InputError for a rank, condition or number that is none, for too few pictures, and for a folder that is not empty;
-    TaxonError for an unknown clade; StoreError where `place` is of another encoder.
+    Raises InputError for an unknown rank, an invalid condition or number, too few pictures, or a folder that is not empty;
+    TaxonError for an unknown clade; StoreError if `place` is of another encoder.
 
     >>> import cladescope
     >>> drawn = cladescope.map("photos.store", color="family", out="map")                   # doctest: +SKIP
@@ -70,10 +70,10 @@ def place_onto(
     limit: int | None = None,
     seed: int = 0,
 ) -> Pictures:
-    """Place a store's pictures on the map that was drawn in the folder `onto`: placed.parquet in the new folder `out`.
+    """Place a store's pictures on the map in the folder `onto`; writes placed.parquet into the new folder `out`.
 
-    Returns the pictures, chosen as in `map`. Raises InputError where `onto` holds no map or `out` is not empty, StoreError
-    where the map is of another encoder.
+    Returns the pictures, chosen as in `map`. Raises InputError if `onto` holds no map or `out` is not empty, StoreError
+    if the map is of another encoder.
 
     >>> place_onto("new.store", "map", out="placed")      # doctest: +SKIP
     """

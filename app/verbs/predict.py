@@ -1,4 +1,4 @@
-"""What is it? Names for pictures, or for those of a store without encoding them again."""
+"""Naming pictures, or the pictures of a store without encoding them again."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -47,18 +47,19 @@ def predict(
     cache: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
-    """Name pictures from the texts of taxa or labels, or by a classifier; answers come as they are iterated over.
+    """Name pictures by a classifier, or by comparison with the names of taxa or labels; answers come as you iterate.
 
-    `pictures` is a store (its folder, or open), or a picture or several: paths, folders, patterns, URLs, encoded bytes,
-    Pillow images or arrays of uint8. The classes are the `taxa`, the `labels` or those of the `classifier`; without them
-    the taxa of the store, else those that the encoder was trained on; `within` keeps those of a clade or of several.
-    `k` answers each at a `rank`; with `risk` one, as deep as the chance of a wrong one stays below it, which labelled
-    pictures decide: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says that every
-    picture is of one of the taxa. `prior` is a CSV of odds. `where` and `limit` select pictures, `text_type` and `templates`
-    say how a taxon is told, `cache` is the folder of class vectors, and `progress` is told how many of these are there.
+    `pictures` is a store (its folder, or open), or one or several pictures: paths, folders, patterns, URLs, encoded bytes,
+    Pillow images or arrays of uint8. The classes are `taxa`, `labels` or those of the `classifier`; by default the taxa of
+    the store, or those that the encoder was trained on. `within` keeps the classes of a clade or of several.
+    Each picture gets `k` answers at a `rank`. With `risk` it gets one, as precise as this risk of a wrong answer allows. That
+    needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says
+    that every picture shows one of the taxa. `prior` is a CSV of prior odds. `where` and `limit` select pictures, `text_type`
+    and `templates` set how a taxon is described, `cache` is the folder of class vectors, and `progress` is called with how
+    many of these are done.
 
-    Raises InputError for options that contradict each other and files that cannot be used; TaxonError for an unknown rank or
-    clade; EncoderError and StoreError where encoder, store or classifier cannot be had or do not fit each other.
+    Raises InputError for options that contradict each other or files that cannot be used; TaxonError for an unknown rank or
+    clade; EncoderError and StoreError if encoder, store or classifier cannot be loaded or do not fit each other.
 
     >>> import cladescope
     >>> for name, answers in cladescope.predict("photos/", labels=["a bird", "a moth"]):      # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What has an encoder learnt of the tree of life?"""
+"""Probes: what an encoder has learnt about the tree of life."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,18 +25,18 @@ def probe(
     seed: int = 0,
     out: str | Path | None = None,
 ) -> ProbedStores:
-    """Measure how a store's vectors follow the tree of life, with intervals and null models.
+    """Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.
 
-    `compare` are other encoders' stores of the same pictures: all are measured on the pictures that all hold, and the
-    differences from the first are paired. `tree` is a phylogeny (Newick or Nexus) to hold the vectors against, `variant` a
-    column of two values such as sex. `within` keeps a clade or a union of several, `where` the rows under a condition in SQL.
-    At most `sample` pictures are asked for their neighbours; labels are permuted `permutations` times. `out` is a folder for
-    the numbers as JSON, and with `curve` for a figure of each probe along the stores.
+    `compare` is one or several stores of the same pictures from other encoders: all are measured on the pictures that they
+    share, with paired differences from the first. `tree` is a phylogeny (Newick or Nexus) to compare the vectors with,
+    `variant` a column of two values such as sex. `within` keeps a clade or the union of several, `where` the rows that meet
+    an SQL condition. At most `sample` pictures are queries for their neighbours; labels are permuted `permutations` times.
+    `out` is a folder for the numbers as JSON, and with `curve` for a figure of each probe over the stores.
 
-    Returns a report a store and the differences.
+    Returns one report per store, and the differences.
 
-    Raises InputError for a column, condition or tree that is none, and for too few pictures; TaxonError for an unknown clade;
-    StoreError where a store or the folder cannot be read or written.
+    Raises InputError for an unknown column, an invalid condition or tree, or too few pictures; TaxonError for an unknown
+    clade; StoreError if a store cannot be read or the folder not written.
 
     >>> import cladescope
     >>> probed = cladescope.probe("photos.store", compare="other.store")                    # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What an encoder has learnt, as one page with figures, tables and what they mean."""
+"""Reports: what an encoder has learnt, on one page with figures, tables and explanations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,15 +27,15 @@ def report(
     seed: int = 0,
     out: str | Path | None = None,
 ) -> Report:
-    """Probe a store, compare it with others, draw maps, and put it all and what it means on one page that opens offline.
+    """Probe a store, compare it with others, draw maps, and explain the results on one page that opens offline.
 
-    The page and its numbers as JSON go to the folder `out`. What is measured is told by the options, which are those of
-    `probe`; with `draw_map` at most `map_sample` pictures stand on a map of each store, coloured by the rank `color` or the
-    narrowest that 12 colours mostly cover.
+    The page and its numbers as JSON go to the folder `out`. The options are those of `probe`. With `draw_map` a map of each
+    store shows at most `map_sample` pictures, coloured by the rank `color`, by default the narrowest whose 12 largest taxa
+    hold most pictures.
 
-    Returns everything that the page shows; `analysis.report.files.document` makes plain values of it.
+    Returns everything that the page shows; `analysis.report.files.document` turns it into plain values.
 
-    Raises as `probe`, and InputError where `out` holds a report already.
+    Raises as `probe`, and InputError if `out` already holds a report.
 
     >>> import cladescope
     >>> cladescope.report("photos.store", out="report").n_images      # doctest: +SKIP

@@ -1,4 +1,4 @@
-"""What looks like this?"""
+"""Searching a store for the pictures most similar to a query."""
 
 from collections.abc import Sequence
 
@@ -26,14 +26,14 @@ def search(
 ) -> SearchResult:
     """Find the k stored pictures nearest to one query, best first, and the taxon that they agree on.
 
-    The query is a picture or several of one individual (paths, URLs, bytes, Pillow images or arrays of uint8), a `text`, a
-    stored picture by its `image_id` (which is not among its own hits), a `vector` of length d, or several of these together:
-    their normalised mean. `within` keeps a clade or a union of several, `where` the rows under a condition in SQL; either,
-    or `exact`, compares every vector even where the store has an index. Give an open `Store` to ask many queries: it keeps
+    The query is one picture or several of one individual (paths, URLs, bytes, Pillow images or arrays of uint8), a `text`, a
+    stored picture by its `image_id` (it is left out of the hits), a `vector` of length d, or several of these: their
+    normalised mean. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. With either,
+    or with `exact`, every vector is compared even if the store has an index. For many queries give an open `Store`: it keeps
     the encoder.
 
-    Raises InputError for an empty query, an unknown id or a condition that is none; TaxonError for an unknown clade;
-    PictureError for a picture that cannot be used; EncoderError for a text where the encoder has no text side.
+    Raises InputError for an empty query, an unknown id or an invalid condition; TaxonError for an unknown clade;
+    PictureError for a picture that cannot be used; EncoderError for a text if the encoder does not encode text.
 
     >>> import cladescope
     >>> result = cladescope.search("photos.store", "query.jpg", k=5, within=["Aves", "Insecta"])      # doctest: +SKIP

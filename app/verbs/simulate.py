@@ -1,4 +1,4 @@
-"""Pictures of organisms whose true tree is known."""
+"""Drawing simulated organisms whose true tree is known."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,11 +22,11 @@ def simulate(
 ) -> Path:
     """Evolve organisms along a random tree and draw them; return the path of their `metadata.csv`, which `embed` takes.
 
-    `images` pictures of each of the `species`, `size` pixels a side; the same `seed` gives the same bytes. The true tree is
-    `tree.nwk` beside the manifest. With several `workers` (processes), call it below `if __name__ == "__main__":`.
-    `progress` is given how many pictures are drawn, and of how many.
+    It draws `images` pictures of each of `species` species, `size` x `size` pixels; the same `seed` gives identical files. The
+    true tree is `tree.nwk` beside the manifest. With several `workers` (processes), call it under
+    `if __name__ == "__main__":`. `progress` is called with the number of pictures drawn and their total.
 
-    Raises InputError for numbers out of range or a folder that holds anything else, StoreError where it cannot be written.
+    Raises InputError for numbers out of range or a folder that holds other files, StoreError if it cannot be written.
 
     >>> import tempfile, cladescope
     >>> with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Labelled pictures into an encoder."""
+"""Training an encoder on labelled pictures."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Trained:
     """Folder of the checkpoint, for `Encoder.load` and open_clip."""
     run: Path
     scores: dict[str, float]
-    """Of what was held out, by name."""
+    """On the held-out pictures, by name."""
 
 
 def train(
@@ -32,11 +32,11 @@ def train(
     """Train an encoder and export it as a checkpoint folder, which `embed(..., encoder=...)` takes.
 
     `config` is a TOML file, the name of a recipe (`tiny`, `bioclip`, ...; see training/recipes) or a configuration. `data`
-    is the manifest, folder, shards or store to learn from, for the key `data.source`; `set` replaces other keys, as
-    `{"loop.epochs": 3}`. `resume` goes on where the run in `out` stopped. Under torchrun every process calls it alike.
+    is the manifest, folder, shards or store to learn from (the setting `data.source`); `set` replaces other settings, such as
+    `{"loop.epochs": 3}`. `resume` continues the run in `out` where it stopped. Under torchrun every process makes this call.
 
-    Raises InputError for a configuration or data that cannot be used, or a run that is there already; EncoderError where the
-    starting weights cannot be had; TrainingError where the loss is no longer finite; StoreError where the disk fails.
+    Raises InputError for a configuration or data that cannot be used, or if `out` already holds a run; EncoderError if the
+    starting weights cannot be loaded; TrainingError if the loss is no longer finite; StoreError if the disk fails.
 
     >>> import cladescope
     >>> cladescope.train("tiny", data="organisms/metadata.csv", out="runs/tiny").scores      # doctest: +SKIP
@@ -57,9 +57,9 @@ def resolve(
     data: str | Path | None = None,
     set: Mapping[str, Any] | None = None,
 ) -> tuple[TrainConfig, str]:
-    """The whole configuration that `train` would follow, and what to call it.
+    """The complete configuration that `train` would use, and the name of its recipe.
 
-    Raises InputError for a file or recipe that is not there and for any key or value that does not fit.
+    Raises InputError for a missing file or recipe, or an invalid key or value.
 
     >>> resolve("tiny", set={"loop.epochs": 3})[0].loop.epochs
     3

@@ -1,4 +1,4 @@
-"""A store checked as a whole."""
+"""Checking a store for damage."""
 
 import os
 
@@ -9,11 +9,11 @@ from cladescope.paths import local_path
 
 
 def verify(store: AnyStore) -> Verification:
-    """Check every part of a store: files against hashes, rows against runs, vectors, pictures, index against rows.
+    """Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.
 
-    Every file is read, nothing is changed; `is_sound` says whether all is well and `problems` what is not.
+    It reads every file and changes nothing. `is_sound` is True if nothing is wrong; `problems` lists what is.
 
-    Raises StoreError where there is no store, or its description cannot be read.
+    Raises StoreError if there is no store, or its description cannot be read.
 
     >>> import cladescope
     >>> cladescope.verify("photos.store").problems      # doctest: +SKIP

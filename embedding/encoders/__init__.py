@@ -1,1 +1,1 @@
-"""One file a kind of encoder; each has `load(name, *, device, precision) -> Encoder`."""
+"""One file per kind of encoder; each has `load(name, *, device, precision) -> Encoder`."""

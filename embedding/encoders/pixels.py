@@ -1,4 +1,4 @@
-"""`pixels`: colour and gradient histograms. The baseline without weights that no encoder may lose to."""
+"""`pixels`: colour and gradient histograms. The baseline without weights that every encoder should beat."""
 
 import hashlib
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""Sources of pictures: `open_source` decides by what it finds; each kind is a file of its own."""
+"""Sources of pictures: `open_source` chooses by what it finds; there is one file per kind."""
 
 import glob
 import os

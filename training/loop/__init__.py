@@ -1,1 +1,1 @@
-"""The run itself: steps, optimiser, checkpoints, evaluation, export, several processes."""
+"""A training run: steps, optimiser, checkpoints, evaluation, export, several processes."""
