@@ -15,11 +15,12 @@ NO_DIRECTION = "all zeros, NaN, infinite or beyond float32"
 
 
 def has_direction(vectors: Real[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
-    """Whether each row is finite and float32 can hold it: its largest entry lies between `SMALLEST` and `LARGEST`.
+    """Whether each row is finite and float32 can hold it: its largest entry, rounded to float32, lies between the bounds.
 
-    `SMALLEST` (1.2e-38) is the smallest number that float32 keeps with all its digits. The one answer holds for a row
-    before and after it is made float32, whatever its type; every row of float16 that is finite and not all zeros has a
-    direction. A row of unit length keeps its direction as float16, whose smallest number is 6e-8.
+    The bounds are `SMALLEST` and `LARGEST`; `SMALLEST` (1.2e-38) is the smallest number that float32 keeps with all its
+    digits. The one answer holds for a row before and after it is made float32, whatever its type; every row of float16
+    that is finite and not all zeros has a direction. A row of unit length keeps its direction as float16, whose smallest
+    number is 6e-8.
 
     Peak memory: two copies of the rows, as booleans or in their own type.
 
@@ -27,7 +28,8 @@ def has_direction(vectors: Real[np.ndarray, "n d"]) -> Bool[np.ndarray, " n"]:
     array([ True, False, False, False])
     """
     values = vectors if np.issubdtype(vectors.dtype, np.floating) else vectors.astype(np.float64)
-    largest = np.abs(values).max(axis=1, initial=0).astype(np.float64)  # NaN where there is one
+    with np.errstate(over="ignore", under="ignore"):
+        largest = np.abs(values).max(axis=1, initial=0).astype(np.float32)  # NaN where there is one
     good: Bool[np.ndarray, " n"] = (largest >= SMALLEST) & (largest <= LARGEST)
     return good
 

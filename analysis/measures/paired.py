@@ -99,7 +99,7 @@ def permutation_test(
     if not n:
         return 1.0
     observed = float(difference.sum())
-    slack = 1e-12 * max(1.0, abs(observed))  # sums of the same numbers in another order are the same
+    slack = 1e-12 * float(np.abs(difference).sum())  # sums of the same numbers in another order are the same
     least = most = 0
     is_exact = n < 63 and 2**n <= n_resamples
     total = 2**n if is_exact else n_resamples

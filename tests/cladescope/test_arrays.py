@@ -69,6 +69,12 @@ def test_rows_with_a_direction_have_unit_length_and_keep_it_as_float16(dtype, da
                 normalise(one[None])
 
 
+def rounded(value):
+    """The nearest number of float32."""
+    with np.errstate(over="ignore", under="ignore"):
+        return float(np.float32(value))
+
+
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 @given(data=st.data())
@@ -76,10 +82,18 @@ def test_a_direction_is_what_exact_arithmetic_says_it_is(dtype, data):
     rows = data.draw(rows_of(dtype))
     low, high = (float(limit) for limit in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
     expected = [
-        all(math.isfinite(value) for value in row) and low <= max(abs(value) for value in row) <= high
+        all(math.isfinite(value) for value in row) and low <= rounded(max(abs(value) for value in row)) <= high
         for row in rows.tolist()
     ]
     assert has_direction(rows).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
+@pytest.mark.parametrize("limit, factor", [("tiny", 1 - 2**-26), ("max", 1 + 2**-27)])
+def test_a_number_that_rounds_to_the_limit_of_float32_has_a_direction_before_and_after(dtype, limit, factor):
+    rows = np.array([[float(getattr(np.finfo(np.float32), limit)) * factor, 0.0]], dtype)
+    assert has_direction(rows).all() and has_direction(rows.astype(np.float32)).all()
+    np.testing.assert_array_equal(normalise(rows), [[1, 0]])
 
 
 def test_every_row_of_float16_that_is_finite_and_not_zero_has_a_direction():

@@ -51,6 +51,12 @@ def test_exchanges_that_come_to_the_same_difference_count_as_it():
     assert permutation_test(np.array([0.0, 0.0, 0.8]), np.array([0.2, 0.4, 0.2])) == 1
 
 
+@pytest.mark.parametrize("unit", [1e-14, 1e-6, 1e9])
+def test_p_does_not_depend_on_the_unit_of_scores(unit):
+    a, b = np.random.default_rng(0).normal(size=(2, 12)).round(1)
+    assert permutation_test(a * unit, b * unit) == permutation_test(a, b) < 1
+
+
 @pytest.mark.parametrize("values", [lambda rng, n: rng.integers(0, 6, n) / 5, lambda rng, n: rng.random(n)])
 def test_drawn_exchanges_agree_with_those_of_scipy(values):
     rng = np.random.default_rng(2)
