@@ -12,6 +12,7 @@ from cladescope.embedding.encoder import PrecisionClass
 
 _IDLE = frozenset({"Identity", "Dropout", "DropPath", "PatchDropout", "Flatten"})
 """Layers that change nothing when a trained model computes."""
+_EPS = 1e-5
 _PRECISIONS: Mapping[torch.dtype, PrecisionClass] = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
@@ -33,7 +34,10 @@ def pooling_of(side: torch.nn.Module) -> str:
 
 
 def layers_of(side: torch.nn.Module) -> str:
-    """Kinds of layers that hold no weights, or pad in a way of their own, and the place of the last normalisation.
+    """Kinds of layers that hold no weights or pad in a way of their own, and settings that the shapes of weights do not show.
+
+    These are the number of attention heads, an approximated GELU, the eps of a layer normalisation where it is not torch's
+    own 1e-05, and the place of the last normalisation.
 
     >>> layers_of(torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.GELU(), torch.nn.Dropout()))
     'GELU'
@@ -44,7 +48,11 @@ def layers_of(side: torch.nn.Module) -> str:
         alone = next(module.children(), None) is None
         weightless = next(module.parameters(recurse=False), None) is None
         if (alone and weightless and kind not in _IDLE) or kind.endswith("Same"):
-            found.add(kind)
+            found.add(kind if getattr(module, "approximate", "none") == "none" else f"{kind} {module.approximate}")
+        if isinstance(heads := getattr(module, "num_heads", None), int):
+            found.add(f"heads {heads}")
+        if "LayerNorm" in kind and module.eps != _EPS:
+            found.add(f"eps {module.eps:g}")
         if getattr(module, "final_ln_after_pool", False):
             found.add("final_ln_after_pool")
     return "+".join(sorted(found)) or "none"

@@ -135,7 +135,8 @@ def _create(address: _Address, options: dict[str, Any]) -> torch.nn.Module:
 
 def _layers(model: torch.nn.Module, options: dict[str, Any]) -> str:
     """Kinds of layers, and options that a model need not show, such as `output_stride`; pooling is told apart."""
-    hidden = [f"{key}={value}" for key, value in sorted(options.items()) if key not in ("global_pool", "pad_type")]
+    shown = {"global_pool": True, "pad_type": str(options.get("pad_type", "")).lower() in ("", "same")}
+    hidden = [f"{key}={value}" for key, value in sorted(options.items()) if not shown.get(key, False)]
     return "+".join([layers_of(model), *hidden])
 
 

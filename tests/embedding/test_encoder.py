@@ -83,6 +83,7 @@ def vectors_differ(first, second):
     [
         ("test_byobnet", "?global_pool=avg", "?global_pool=max", r"the pooling \(avg\) is not the same \(max\)"),
         ("test_efficientnet", "", "?pad_type=same", "the kind of layers .*Conv2dSame"),
+        ("test_efficientnet", "", "?pad_type=valid", "the kind of layers .*pad_type=valid"),
         ("test_resnet", "", "?output_stride=8", "the kind of layers .*output_stride=8"),
     ],
 )
@@ -116,6 +117,25 @@ def test_the_activation_of_an_open_clip_model_is_in_its_identity(checkpoint, tmp
     assert one.card.weight_hash == other.card.weight_hash
     assert vectors_differ(one, other)
     assert "the kind of layers" in str(one.card.difference(other.card))
+
+
+@pytest.mark.parametrize(
+    "setting, words",
+    [
+        ({"head_width": 16}, "heads 2.* is not the same .*heads 4"),
+        ({"act_kwargs": {"approximate": "tanh"}}, "is not the same .*GELU tanh"),
+        ({"norm_kwargs": {"eps": 0.01}}, "is not the same .*eps 0.01"),
+    ],
+)
+def test_settings_that_weights_do_not_show_are_in_the_identity(checkpoint, tmp_path, setting, words):
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["vision_cfg"] |= setting
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    one, other = Encoder.load(str(checkpoint)), Encoder.load(str(folder))
+    assert one.card.weight_hash == other.card.weight_hash
+    assert vectors_differ(one, other)
+    assert re.search(words, str(one.card.difference(other.card)))
 
 
 def test_precision_is_in_the_identity_and_a_card_brings_it_back(checkpoint):
