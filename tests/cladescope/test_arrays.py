@@ -88,11 +88,11 @@ def test_a_direction_is_what_exact_arithmetic_says_it_is(dtype, data):
     assert has_direction(rows).tolist() == expected
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.longdouble])
 @pytest.mark.parametrize("limit, factor", [("tiny", 1 - 2**-26), ("max", 1 + 2**-27)])
-def test_a_number_that_rounds_to_the_limit_of_float32_has_a_direction_before_and_after(dtype, limit, factor):
-    rows = np.array([[float(getattr(np.finfo(np.float32), limit)) * factor, 0.0]], dtype)
-    assert has_direction(rows).all() and has_direction(rows.astype(np.float32)).all()
+def test_a_number_that_rounds_to_the_limit_of_float32_has_a_direction_before_and_after(limit, factor):
+    rows = np.array([[float(getattr(np.finfo(np.float32), limit)) * factor, 0.0]])
+    assert has_direction(rows).all()
+    assert has_direction(rows.astype(np.float32)).all()
     np.testing.assert_array_equal(normalise(rows), [[1, 0]])
 
 
