@@ -123,3 +123,17 @@ def images_schema(dim: int, extra: Iterable[pa.Field] = ()) -> pa.Schema:
     """
     own = (field.remove_metadata() for field in extra)
     return pa.schema([*IDENTITY_FIELDS, *LABEL_FIELDS, *OPTIONAL_FIELDS, *own, pa.field("vector", vector_type(dim))])
+
+
+ORIGIN_SCHEMA = pa.schema(
+    [
+        pa.field("address", pa.string(), nullable=False),
+        pa.field("image_id", pa.string(), nullable=False),
+        pa.field("size", pa.int64()),
+        pa.field("modified", pa.int64()),
+        pa.field("said", pa.string()),
+        pa.field("gone", pa.string()),
+    ]
+)
+"""One row a picture and source that listed it: bytes and time (ns) of its file, what the source said of it (JSON), and why
+it is gone, if it is."""

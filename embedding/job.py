@@ -68,6 +68,8 @@ class StoredJob:
         progress: Callable[[Progress], None] | None,
     ) -> None:
         """Makes room for a source's own columns, and reads which pictures are stored. A commit comes after so many rows, or when the oldest has waited so long."""
+        self.write: Callable[[pa.Table, Sequence[Failure]], None] = self._write
+        """What writes rows and failures at a commit; `embedding.in_step` puts its own in place."""
         sink.add_fields(extra_fields)
         self.summary = EmbedSummary(renamed=renamed_columns(extra_fields))
         self._sink, self._total, self._progress = sink, total, progress
@@ -119,10 +121,13 @@ class StoredJob:
         """Write what waits; after this it survives anything."""
         if self._n_waiting:
             images = pa.concat_tables(self._images, promote_options="default")
-            self._sink.write(images, failures_table(self._failures))
+            self.write(images, self._failures)
             logger.debug("committed %d pictures and %d failures", images.num_rows, len(self._failures))
         self._begin_chunk()
         self.report()
+
+    def _write(self, images: pa.Table, failures: Sequence[Failure]) -> None:
+        self._sink.write(images, failures_table(failures))
 
     def report(self) -> None:
         """Tell how far the job is."""

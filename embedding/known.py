@@ -29,6 +29,8 @@ class Checked:
     """Stored before the job began, and not refused."""
     refused: Mapping[int, str]
     """Why a record cannot have its id, by its place among those asked for."""
+    elsewhere: frozenset[int] = frozenset()
+    """Those of `refused` whose id is stored for another address."""
 
     @property
     def is_new(self) -> Bool[np.ndarray, " n"]:
@@ -84,7 +86,12 @@ class KnownPictures:
             else:
                 before = "is stored for another picture"
             refused[row] = f"image_id {image_id!r} {before}: ids must be unique"
-        return Checked((is_stored & ~again & ~taken).to_numpy(), refused)
+        elsewhere = frozenset(taken.arg_true().to_list())
+        return Checked((is_stored & ~again & ~taken).to_numpy(), refused, elsewhere)
+
+    def is_stored(self, image_ids: pa.Array) -> Bool[np.ndarray, " n"]:
+        """Which ids were stored before the job began; nothing is met by it."""
+        return _among(hashed(image_ids), self._stored["id"]).to_numpy()
 
 
 @runtime_checkable
@@ -108,7 +115,7 @@ class KnownContents:
     def __init__(self, store: ContentStore) -> None:
         """Reads the content hashes of `store`."""
         self._store = store
-        keys = [_hashed(batch.column("content_hash").drop_null()).to_numpy() for batch in store.scan(["content_hash"])]
+        keys = [hashed(batch.column("content_hash").drop_null()).to_numpy() for batch in store.scan(["content_hash"])]
         self._stored: UInt64[np.ndarray, " n"] = np.sort(np.concatenate([np.empty(0, np.uint64), *keys]))
         self._waiting: dict[str, Float[np.ndarray, " d"]] = {}
 
@@ -116,7 +123,7 @@ class KnownContents:
         """The vectors of those contents that have one: at hand where they wait for a commit, else from the store."""
         found = {content: self._waiting[content] for content in contents & self._waiting.keys()}
         missing = sorted(contents - found.keys())
-        keys = _hashed(pa.array(missing, pa.string())).to_numpy()
+        keys = hashed(pa.array(missing, pa.string())).to_numpy()
         stored = np.searchsorted(self._stored, keys, "right") > np.searchsorted(self._stored, keys, "left")
         if stored.any():
             found |= self._store.vectors_by_content([missing[row] for row in np.flatnonzero(stored)])
@@ -128,17 +135,18 @@ class KnownContents:
 
     def committed(self) -> None:
         """All that was noted is stored now."""
-        new = np.sort(_hashed(pa.array(list(self._waiting), pa.string())).to_numpy())
+        new = np.sort(hashed(pa.array(list(self._waiting), pa.string())).to_numpy())
         self._stored = np.insert(self._stored, np.searchsorted(self._stored, new), new)
         self._waiting = {}
 
 
-def _hashed(texts: pa.Array) -> pl.Series:
+def hashed(texts: pa.Array) -> pl.Series:
+    """Fingerprints of texts, of 64 bits; they hold in one process."""
     return cast(pl.Series, pl.from_arrow(texts)).hash()
 
 
 def _fingerprints(image_ids: pa.Array, uris: pa.Array) -> pl.DataFrame:
-    return pl.DataFrame({"id": _hashed(image_ids), "uri": _hashed(uris)})
+    return pl.DataFrame({"id": hashed(image_ids), "uri": hashed(uris)})
 
 
 def _of_ids(table: pl.DataFrame, ids: pl.Series) -> pl.DataFrame:

@@ -148,6 +148,18 @@ def kind_of(status: os.stat_result) -> str:
     return _KINDS.get(stat.S_IFMT(status.st_mode), "no ordinary file")
 
 
+def file_of(uri: str) -> str | None:
+    """The local file in which a picture lies: itself, or the shard or table around it; None for a remote one.
+
+    >>> file_of("/nowhere/tit.jpg"), file_of("/nowhere/a.tar#tit.jpg"), file_of("s3://photos/tit.jpg")
+    ('/nowhere/tit.jpg', '/nowhere/a.tar', None)
+    """
+    path = local_path(uri)
+    if path is None or os.path.lexists(path) or (inside := _INSIDE.fullmatch(path)) is None:
+        return path
+    return path[: inside.start("member" if inside["member"] is not None else "row")].rpartition("#")[0]
+
+
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """What lists the files at `url`, and the name that it has for the place.
 

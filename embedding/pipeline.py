@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
 from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.in_step import InStep, SyncSink
 from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.prepare import Failure
@@ -44,6 +45,10 @@ class EmbedConfig:
     """Commit when so many rows wait: each commit is a new version and a new file of the store."""
     commit_seconds: float = 30.0
     """Commit when the oldest waiting row is so old."""
+    address: str | None = None
+    """What the source is known by from run to run, so that the store is kept in step with it; None compares nothing."""
+    prune: bool = False
+    """Delete rows of what is gone from the source."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers", "commit_rows"):
@@ -51,6 +56,10 @@ class EmbedConfig:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
         if self.limit is not None and self.limit < 0:
             raise InputError(f"limit is {self.limit}: it must not be negative")
+        if self.prune and self.address is None:
+            raise InputError("prune needs a source with an address, as a folder or a table has: these have none")
+        if self.prune and self.limit is not None:
+            raise InputError("prune looks at the whole source, and limit at a part of it: leave one of them out")
 
 
 def embed(
@@ -62,7 +71,7 @@ def embed(
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
-    """Embed every record of `source` that `sink` does not hold yet.
+    """Embed every record of `source` that `sink` does not hold yet, and keep what it holds in step (`embedding.in_step`).
 
     Memory: that of `encode.encoded`, of one chunk of records (`CHUNK_RECORDS`, `CHUNK_BYTES`) and of `commit_rows` labels
     and vectors (6 d bytes each); and 16 bytes a stored row or record for ids, 8 a stored row for contents. When `stop` is
@@ -84,8 +93,12 @@ def embed(
             progress=progress,
         )
         contents = KnownContents(sink)
+        step = None
+        if config.address is not None and isinstance(sink, SyncSink):
+            step = InStep(sink, config.address, job.summary, prune=config.prune, workers=config.workers)
+            job.write = step.write
         batches = encoded(
-            _wanted(islice(sound_records(source), config.limit), job, stop or threading.Event()),
+            _wanted(islice(sound_records(source), config.limit), job, step, stop or threading.Event()),
             encoder,
             batch_size=config.batch_size,
             workers=config.workers,
@@ -106,11 +119,15 @@ def embed(
             job.commit()  # what was encoded before the encoder failed is kept
             raise
         job.commit()
+        if step is not None:
+            step.finish(whole=config.limit is None and not job.summary.stopped)
     return job.summary
 
 
-def _wanted(records: Iterable[Record | Failure], job: StoredJob, stop: threading.Event) -> Iterator[Record | Failure]:
-    """The records without those that are stored; one whose id is taken is a failure."""
+def _wanted(
+    records: Iterable[Record | Failure], job: StoredJob, step: InStep | None, stop: threading.Event
+) -> Iterator[Record | Failure]:
+    """The records without those that are stored as they are; one whose id is taken is a failure."""
     numbers = count(1)
     for chunk in _chunks(records):
         asked = [(record, number) for record, number in zip(chunk, numbers, strict=False) if _has_picture(record)]
@@ -119,6 +136,7 @@ def _wanted(records: Iterable[Record | Failure], job: StoredJob, stop: threading
             pa.array([record.uri for record, _ in asked], pa.string()),
             np.array([number for _, number in asked], np.int64),
         )
+        new, held = (None, set()) if step is None else step.choose([record for record, _ in asked], checked)
         del asked  # a picture that is carried must be let go when it is decoded
         places = count()
         n_stored = job.summary.already_stored
@@ -129,13 +147,15 @@ def _wanted(records: Iterable[Record | Failure], job: StoredJob, stop: threading
             record = chunk.popleft()
             job.summary.records += 1
             if isinstance(record, Failure) or record.problem is not None:
+                if step is not None and isinstance(record, Failure):
+                    step.is_whole = False
                 yield record
                 continue
             place = next(places)
-            if place in checked.refused:
-                yield Failure(replace(record, data=None), "identity", checked.refused[place])
-            elif checked.is_stored[place]:
+            if place in held or (new is None and checked.is_stored[place]):
                 job.summary.already_stored += 1
+            elif place in checked.refused and (new is None or place not in new):
+                yield Failure(replace(record, data=None), "identity", checked.refused[place])
             else:
                 yield record
             del record

@@ -43,7 +43,19 @@ class EmbedSummary:
 
     records: int = 0
     embedded: int = 0
-    """New rows in `images`."""
+    """Rows in `images` that were made: of new pictures, and of those whose content changed."""
+    changed: int = 0
+    """Of these, rows in place of earlier ones of the same picture, whose content was another."""
+    moved: int = 0
+    """Pictures recognised by content at another address; their rows have the vectors that they had."""
+    relabelled: int = 0
+    """Stored pictures of which labels or other columns were put right, without encoding."""
+    gone: int = 0
+    """Stored pictures that this source listed once and lists no more, or that are none any more."""
+    gone_uris: list[str] = field(default_factory=list)
+    """Addresses of the first of these."""
+    pruned: int = 0
+    """Of those that are gone, rows that were deleted."""
     reused: int = 0
     """Of these, rows whose content was known, so that it was not encoded again."""
     respelt: int = 0
@@ -68,6 +80,12 @@ class EmbedSummary:
         return {
             "records": self.records,
             "embedded": self.embedded,
+            "changed": self.changed,
+            "moved": self.moved,
+            "relabelled": self.relabelled,
+            "gone": self.gone,
+            "gone_uris": self.gone_uris,
+            "pruned": self.pruned,
             "reused": self.reused,
             "respelt": self.respelt,
             "names": dict(self.names.most_common()),

@@ -68,12 +68,15 @@ class Ledger:
     def losses(self, tables: Mapping[str, Any]) -> list[str]:
         """What tables lack of what the ledger says, one sentence a table.
 
-        `failures` may lose rows between jobs: a picture that was mended leaves it.
+        `failures` and `origins` may lose rows between jobs: a picture that was mended, or deleted, leaves them.
         """
         found = []
         for name, state in self.tables.items():
+            if name not in tables:
+                found.append(f"{name} is not there, and held {state.rows:,} rows after the last job")
+                continue
             version, rows = int(tables[name].version), int(tables[name].count_rows())
-            fewer = rows < state.rows and (name != "failures" or version == state.version)
+            fewer = rows < state.rows and (name not in ("failures", "origins") or version == state.version)
             if version < state.version or fewer:
                 found.append(
                     f"{name} holds {rows:,} rows at version {version}, and held {state.rows:,} at version "

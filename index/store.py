@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
-from cladescope.index import failure_notes, identity, ledger, tables
+from cladescope.index import failure_notes, identity, ledger, origins, tables
 from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import Query, SearchResult
+from cladescope.index.literals import is_one_of
 from cladescope.index.store_reader import StoreReader
-from cladescope.index.tables import reading
 from cladescope.paths import local_path
 from cladescope.schema import FORMAT_VERSION, RUN_SCHEMA, shown_names, vector_type
 from cladescope.taxonomy import RANKS
@@ -158,46 +158,119 @@ class Store(StoreReader):
             with disk_errors(self.path):
                 self._images.alter_columns(*({"path": name, "rename": to} for name, to in due.items()))
 
-    def write(self, images: pa.Table, failures: pa.Table) -> None:
+    def write(self, images: pa.Table, failures: pa.Table, *, out: Sequence[str] = ()) -> None:
         """Append rows to `images`, and note failures in place of what was noted of the same pictures before.
 
+        Rows of the ids in `out` leave the table in the same commit, as new rows of the same picture come.
         One new version of a table each. Raises StoreError where the disk is full or cannot be written.
         """
         self._check_writable()
         with disk_errors(self.path):
             # A picture whose note is gone and whose row has yet to come is done again; one in both tables would stay there.
             failure_notes.clear(self._failures, images.column("uri"))
-            if images.num_rows:
+            if images.num_rows and out:
+                # A new content is a new row, with a row id that no index knows.
+                merging = self._images.merge_insert(["image_id", "content_hash"]).when_matched_update_all()
+                merging = merging.when_not_matched_insert_all()
+                merging = merging.when_not_matched_by_source_delete(is_one_of("image_id", out))
+                merging.execute(_with_all(images, self._images.schema))
+            elif images.num_rows:
                 self._images.add(images)
             failure_notes.note(self._failures, failures)
 
+    def update(self, rows: pa.Table) -> None:
+        """Put other values into some columns of stored pictures, all in one commit; `rows` has those columns and `image_id`.
+
+        Row ids and vectors stay, and with them the index.
+        """
+        self._check_writable()
+        with disk_errors(self.path):
+            self._images.merge_insert("image_id").when_matched_update_all().execute(rows)
+
     def delete(
-        self, *, within: str | Sequence[str] | None = None, where: str | None = None, image_ids: Sequence[str] = ()
+        self,
+        *,
+        within: str | Sequence[str] | None = None,
+        where: str | None = None,
+        image_ids: Sequence[str] | None = None,
+        missing: bool = False,
+        dry_run: bool = False,
     ) -> int:
-        """Remove the rows that meet every condition given, and return how many they were.
+        """Remove the rows that meet every condition given, and return how many they were; a dry run only counts them.
+
+        `missing` means what `missing` finds. Where the source still lists them, `embed` brings them back.
 
         Raises InputError where no condition is given: a store is emptied by deleting its folder.
         """
-        if within is None and where is None and not image_ids:
-            raise InputError("nothing says which rows to delete: give within, where or image_ids")
+        if within is None and where is None and not image_ids and not missing:
+            raise InputError("nothing says which rows to delete: give within, where, image_ids or missing")
         began = datetime.now(UTC)
+        if missing:
+            found = self.missing()
+            image_ids = found if image_ids is None else sorted({*found} & {*image_ids})
+            if not image_ids:
+                return 0
+        if dry_run:
+            return sum(batch.num_rows for batch in self._chosen(within, where, image_ids))
         with self.writing():
-            chosen = self._condition(within=within, where=where, image_ids=image_ids)
-            with reading(self.path, chosen):
-                before = int(self._images.count_rows())
-                n_chosen = int(self._images.count_rows(chosen))
-                ledger.expect(self.path, "images", rows=before - n_chosen)
-                self._images.delete(chosen)
-            told = {"deleted": n_chosen, "within": within, "where": where, "image_ids": len(image_ids)}
-            self.record_run(verb="delete", source="", started=began, status="done", manifest=told)
-        return n_chosen
+            ids = [one for batch in self._chosen(within, where, image_ids) for one in batch.column(0).to_pylist()]
+            told = {"within": within, "where": where, "image_ids": len(image_ids or ()), "missing": missing}
+            self.take_out(ids, source="", began=began, told=told)
+        return len(ids)
+
+    def _chosen(
+        self, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] | None
+    ) -> Iterator[pa.RecordBatch]:
+        condition = self._condition(within=within, where=where, image_ids=image_ids or ())
+        yield from self.scan(["image_id"], condition=condition)
+
+    def take_out(self, image_ids: Sequence[str], *, source: str, began: datetime, told: Mapping[str, object]) -> None:
+        """Remove the rows of these ids. Call it while `writing`.
+
+        The run is noted before, so that rows never become fewer without one, wherever the job is killed.
+        """
+        count, gone = self.count(), {"deleted": len(image_ids), **told}
+        with disk_errors(self.path):
+            ledger.expect(self.path, "images", rows=count - len(image_ids))
+        self.record_run(
+            verb="delete", source=source, started=began, status="done", manifest=gone, images=count - len(image_ids)
+        )
+        with disk_errors(self.path):
+            self._images.delete(is_one_of("image_id", image_ids))
+            if (table := self.tables.get(origins.NAME)) is not None:
+                origins.forget(table, image_ids)
+
+    def note_origins(self, rows: pa.Table, *, new: bool) -> None:
+        """Note what a source listed (`schema.ORIGIN_SCHEMA`); rows that are not `new` replace those of the same picture and source."""
+        self._check_writable()
+        with disk_errors(self.path):
+            if origins.NAME not in self.tables:
+                self.tables[origins.NAME] = origins.make(self.path)
+            origins.note(self.tables[origins.NAME], rows, new=new)
+
+    def forget_origins(self, address: str, image_ids: Sequence[str]) -> None:
+        """Strike out what a source listed of some pictures."""
+        with disk_errors(self.path):
+            if (table := self.tables.get(origins.NAME)) is not None:
+                origins.forget(table, image_ids, address)
 
     def record_run(
-        self, *, verb: str, source: str, started: datetime, status: str, manifest: Mapping[str, object]
+        self,
+        *,
+        verb: str,
+        source: str,
+        started: datetime,
+        status: str,
+        manifest: Mapping[str, object],
+        images: int | None = None,
     ) -> None:
-        """Append a job's manifest to `runs`, with what the store holds after it."""
+        """Append a job's manifest to `runs`, with what the store holds after it: `images` where that is not what it holds now."""
         self._check_writable()
-        after = {"version": self.version, "images": self.count(), "failures": int(self._failures.count_rows())}
+        after = {
+            "version": self.version,
+            "images": self.count() if images is None else images,
+            "failures": int(self._failures.count_rows()),
+        }
         row = {
             "run_id": uuid4().hex,
             "verb": verb,
@@ -248,6 +321,7 @@ class Store(StoreReader):
             "encoder": self.card.to_dict(),
             "images": self.count(),
             "failures": self.failures.num_rows,
+            "gone": self.gone().num_rows,
             "ranks": {
                 rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS
             },
@@ -261,3 +335,12 @@ class Store(StoreReader):
         from cladescope.index.searcher import Searcher  # stands above the store, and loads FAISS
 
         return Searcher(self).search(**query)
+
+
+def _with_all(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Rows with all columns of a table; those that they lack are null."""
+    found = [
+        rows.column(field.name) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.table(found, schema=schema)

@@ -1,6 +1,7 @@
 """The reading side of a store: its rows, its ledger of failures and its runs, as they are now or were at a version."""
 
 import logging
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import pyarrow as pa
 from jaxtyping import Float, Float32, UInt64
 
 from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.given import MEMORY
+from cladescope.embedding.locations import file_of
 from cladescope.errors import InputError
-from cladescope.index import ledger, tables
+from cladescope.index import ledger, origins, tables
 from cladescope.index.files import disk_errors
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
@@ -40,7 +43,9 @@ class StoreReader:
         self._failures = tables.open_or_make(database, "failures", FAILURE_SCHEMA)
         self._runs = tables.open_or_make(database, "runs", RUN_SCHEMA)
         self.tables = {"images": self._images, "failures": self._failures, "runs": self._runs}
-        """LanceDB's own objects."""
+        """LanceDB's own objects; `origins` is among them where the store has it."""
+        if (listed := origins.find(path)) is not None:
+            self.tables[origins.NAME] = listed
         self.pinned: int | None = None
         """The version that is shown for ever; None where it is the newest."""
 
@@ -169,6 +174,55 @@ class StoreReader:
         found: dict[str, Float[np.ndarray, " d"]] = {}
         for batch in self.scan(["content_hash", "vector"], condition=is_one_of("content_hash", hashes)):
             found |= dict(zip(batch.column("content_hash").to_pylist(), vector_block(batch), strict=True))
+        return found
+
+    def rows_by_id(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Some columns of some pictures by their `image_id`; what is not stored is left out."""
+        found = self.scan(list(dict.fromkeys(["image_id", *columns])), condition=is_one_of("image_id", image_ids))
+        return {row["image_id"]: row for batch in found for row in batch.to_pylist()}
+
+    def rows_by_content(self, hashes: Iterable[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Some columns of the pictures of some contents."""
+        return [
+            row
+            for batch in self.scan(columns, condition=is_one_of("content_hash", hashes))
+            for row in batch.to_pylist()
+        ]
+
+    def origins(
+        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """What sources listed when they were embedded last, of one address and of some pictures (`schema.ORIGIN_SCHEMA`)."""
+        if (table := self.tables.get(origins.NAME)) is None:
+            return
+        parts = [] if address is None else [origins.of_address(address)]
+        parts += [] if image_ids is None else [is_one_of("image_id", image_ids)]
+        with disk_errors(self.path):
+            yield from origins.scan(table, columns, " AND ".join(parts) or None)
+
+    def gone(self) -> pa.Table:
+        """Stored pictures that no source lists any more, or that are none any more: `image_id, uri, address, gone` (the reason)."""
+        listed = [batch.to_pylist() for batch in self.origins(["image_id", "address", "gone"])]
+        rows = [row for batch in listed for row in batch]
+        kept = {row["image_id"] for row in rows if row["gone"] is None}
+        away = {row["image_id"]: row for row in rows if row["gone"] is not None and row["image_id"] not in kept}
+        schema = pa.schema([(name, pa.string()) for name in ("image_id", "uri", "address", "gone")])
+        uris = self.rows_by_id(list(away), ["uri"]) if away else {}
+        return pa.Table.from_pylist([{**away[one], "uri": row["uri"]} for one, row in uris.items()], schema=schema)
+
+    def missing(self) -> list[str]:
+        """Ids of pictures whose local file is not there, and of those that are `gone`; imported vectors are asked for no file."""
+        away = set(self.gone().column("image_id").to_pylist())
+        there: dict[str, bool] = {}
+        found = []
+        for batch in self.scan(["image_id", "uri", "content_hash"]):
+            for image_id, uri, content in zip(*(batch.column(place).to_pylist() for place in range(3)), strict=True):
+                path = None if content is None or uri.startswith(MEMORY) else file_of(uri)
+                if path is not None and path != uri:
+                    there.setdefault(path, os.path.lexists(path))
+                lost = path is not None and not (there[path] if path in there else os.path.lexists(path))
+                if lost or image_id in away:
+                    found.append(image_id)
         return found
 
     @property

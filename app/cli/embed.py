@@ -56,9 +56,17 @@ def embed(
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
+    prune: Annotated[
+        bool,
+        typer.Option(
+            "--prune", help="Delete the rows of pictures that are gone from the source; else they are only marked."
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Embed pictures into a store. Run it again to continue where it stopped; stored pictures are skipped.
+    """Embed pictures into a store. Run it again to continue where it stopped, or when the source has changed.
+
+    Stored pictures are skipped. Changed ones are encoded again, corrected labels are taken over.
 
     Example: cladescope embed photos/ --store photos.store
     """
@@ -67,6 +75,6 @@ def embed(
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
-            precision=precision.value, limit=limit, progress=progress, stop=stop,
+            precision=precision.value, limit=limit, prune=prune, progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

@@ -14,6 +14,9 @@ SHOWN_RUNS = 5
 def info(
     store: StoreArgument,
     failures: Annotated[bool, typer.Option("--failures", help="List the pictures that failed, as CSV.")] = False,
+    gone: Annotated[
+        bool, typer.Option("--gone", help="List the pictures that their source lists no more, as CSV.")
+    ] = False,
     safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -21,20 +24,22 @@ def info(
 
     Example: cladescope info photos.store
     """
-    if safe_csv and not failures:
-        raise typer.BadParameter("--safe-csv is of --failures")
+    if failures and gone:
+        raise typer.BadParameter("give one of --failures and --gone")
+    if safe_csv and not (failures or gone):
+        raise typer.BadParameter("--safe-csv is of --failures and --gone")
     if safe_csv and json:
         raise typer.BadParameter("give one of --json and --safe-csv")
     from cladescope.app.verbs import info as verb
     from cladescope.app.verbs.given import opened
 
     held = opened(store)
-    if failures:
-        ledger = held.failures
+    if failures or gone:
+        listed = held.failures if failures else held.gone()
         if json:
-            print_json({"store": str(store), "failures": ledger.to_pylist()})
+            print_json({"store": str(store), "failures" if failures else "gone": listed.to_pylist()})
         else:
-            CsvTable(ledger.column_names, safe=safe_csv).add(ledger.to_pylist())
+            CsvTable(listed.column_names, safe=safe_csv).add(listed.to_pylist())
         return
     document = verb.info(held)
     if json:
@@ -49,6 +54,8 @@ def _show(document: dict[str, Any]) -> None:
     listed = " (--failures lists them)" if document["failures"] else ""
     counts = f"{document['images']:,} pictures, {document['failures']:,} failures{listed}"
     print_line(f"{counts}, version {document['version']}")
+    if document["gone"]:
+        print_line(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
     print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)

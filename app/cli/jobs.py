@@ -35,10 +35,15 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     rows = [
         ("records of the source", counts["records"]),
         (done, counts["embedded"]),
+        *([("  of these, their content changed", counts["changed"])] if counts["changed"] else []),
+        *([("moved or renamed", counts["moved"])] if counts["moved"] else []),
         *([("  of these, content known", counts["reused"])] if counts["reused"] else []),
         *([("  of these, a name respelt", counts["respelt"])] if counts["respelt"] else []),
         *((f"  of these, {what}", n) for what, n in counts["names"].items()),
         ("already stored", counts["already_stored"]),
+        *([("  of these, labels changed", counts["relabelled"])] if counts["relabelled"] else []),
+        *([("gone from the source", counts["gone"])] if counts["gone"] else []),
+        *([("  of these, deleted", counts["pruned"])] if counts["pruned"] else []),
         ("failed", counts["failed"]),
         *((f"  {reason}", n) for reason, n in reasons[:SHOWN_REASONS]),
         *([("  other reasons", sum(n for _, n in others))] if others else []),
@@ -47,5 +52,10 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     print_line(f"{counts['seconds']:.1f} s, {counts['pictures_per_second']:.0f} pictures a second, store: {store}")
     for column, name in counts["renamed"].items():
         say(f"column {column!r} of the source is kept as {name!r}")
+    if summary.gone:
+        for uri in summary.gone_uris:
+            say(f"gone: {uri}")
+        if summary.gone > summary.pruned:
+            say(f"rows of what is gone stay: embed --prune deletes them, `cladescope info {store} --gone` lists them")
     if summary.failed:
         say(f"each failure with its reason: cladescope info {store} --failures")

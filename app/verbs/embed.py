@@ -11,6 +11,7 @@ from cladescope.embedding import pipeline
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision
 from cladescope.embedding.given import AnyPicture, GivenSource
+from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.records import Source
 from cladescope.embedding.sources import open_source
@@ -29,16 +30,18 @@ def embed(
     device: Device = "auto",
     precision: Precision = "auto",
     limit: int | None = None,
+    prune: bool = False,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
-    """Embed pictures into a store, which is created if needed. Called again it continues where it stopped.
+    """Embed pictures into a store, which is created if needed. Called again it brings the store in step with its source.
 
     `source` is a folder of pictures, a CSV or Parquet manifest, WebDataset shards, a pattern or a URL of these; or pictures
     in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
     `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
-    `limit` embeds only the first pictures. `progress` is called as the job advances; once `stop` is set the job commits and
-    ends. Memory: as `embedding.pipeline.embed`.
+    A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
+    `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures. `progress` is
+    called as the job advances; once `stop` is set the job commits and ends. Memory: as `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
 
@@ -49,8 +52,9 @@ def embed(
     >>> cladescope.embed("photos/", "photos.store").embedded      # doctest: +SKIP
     600
     """
-    config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit)
     pictures, address = _source(source)
+    known_by = _address(source)
+    config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune)
     sink, loaded = _sink(store, encoder, device, precision)
     started = datetime.now(UTC)
     summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
@@ -60,6 +64,7 @@ def embed(
         "device": device,
         "precision": precision,
         "limit": limit,
+        "prune": prune,
     }
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
     return summary
@@ -73,6 +78,11 @@ def _source(source: str | Path | Source | AnyPicture | Sequence[AnyPicture]) -> 
         return source, source.name
     pictures = pictures_of(source)
     return GivenSource(pictures), f"{len(pictures)} pictures at hand"
+
+
+def _address(source: str | Path | Source | AnyPicture | Sequence[AnyPicture]) -> str | None:
+    """What a source is known by from run to run, wherever the job is started; None for what has no place."""
+    return canonical(str(source)) if isinstance(source, str | Path) else None
 
 
 def _sink(

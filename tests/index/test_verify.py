@@ -15,6 +15,7 @@ from cladescope.errors import StoreError
 from cladescope.index import ann
 from cladescope.index.store import Store
 from cladescope.index.verify import verify
+from cladescope.schema import ORIGIN_SCHEMA
 from tests.conftest import REPOSITORY
 
 CARD = EncoderCard(name="made-up", dim=8, weight_hash=None, transform=None, has_text=False)
@@ -153,19 +154,23 @@ def test_deleted_rows_are_no_loss_and_stand_among_the_runs(store, caplog):
     assert (manifest["deleted"], manifest["store"]["images"]) == (2, 58)
 
 
-def test_a_delete_that_is_killed_before_it_is_noted_is_no_loss(store, monkeypatch, caplog):
+@pytest.mark.parametrize("step, left", [("store.Store.record_run", 60), ("origins.forget", 58)])
+def test_a_delete_that_is_killed_between_any_two_steps_is_no_loss(store, monkeypatch, caplog, step, left):
     class Killed(BaseException):
         pass
 
     def killed(*_, **__):
         raise Killed
 
-    monkeypatch.setattr("cladescope.index.store.Store.record_run", killed)
+    with store.writing():
+        store.note_origins(ORIGIN_SCHEMA.empty_table(), new=True)
+    monkeypatch.setattr(f"cladescope.index.{step}", killed)
     with pytest.raises(Killed):
         store.delete(image_ids=["i1", "i2"])
     monkeypatch.undo()
-    assert Store.open(store.path).count() == 58
+    assert Store.open(store.path).count() == left
     assert not caplog.text
+    assert "runs" not in found(store.path)
     assert "runs" not in {name for name, _ in found(store.path).items() if name == "files"}
 
 
