@@ -125,10 +125,12 @@ def plan_columns(
     used = {picture, image_id, source, *optional.values()} | {labels[role] for role in labels if role not in HELPERS}
     used.add(path if picture is None else None)
     extra = {_own_name(name): name for name in types if name not in used}
-    if len(extra) < len(types.keys() - used):
-        clash = next(name for name in types.keys() - used if extra[_own_name(name)] != name)
+    if (
+        clash := next((name for name in types if name not in used and extra[_own_name(name)] != name), None)
+    ) is not None:
         raise InputError(
-            f"column {clash!r} would be stored as {_own_name(clash)!r}, which is another column: rename it"
+            f"columns {clash!r} and {extra[_own_name(clash)]!r} would both be stored as {_own_name(clash)!r}: "
+            "rename one of them"
         )
     fields = tuple(
         pa.field(name, types[column], metadata=None if name == column else {"source_column": column})

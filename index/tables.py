@@ -31,10 +31,12 @@ def pin(table: Any, version: int, path: Path) -> None:
     """Show a table as it was at a version, and no other. Raises StoreError where the version is gone, or yet to come."""
     try:
         table.checkout(version)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, TypeError) as error:  # TypeError for a negative number
         there = [int(entry["version"]) for entry in table.list_versions()]
         listed = ", ".join(map(str, there)) if len(there) <= 10 else f"{there[0]} to {there[-1]} ({len(there)} in all)"
-        raise StoreError(f"{path} has no version {version}: it has {listed}; or leave it out for the newest") from error
+        raise StoreError(
+            f"{path} has no version {version!r}: it has {listed}; or leave it out for the newest"
+        ) from error
 
 
 def open_or_make(database: Any, name: str, schema: pa.Schema) -> Any:

@@ -132,8 +132,13 @@ def test_a_repeated_column_is_refused() -> None:
 
 
 def test_a_prefix_that_meets_another_column_is_refused() -> None:
-    with pytest.raises(InputError, match="'width' would be stored as 'manifest_width'"):
+    with pytest.raises(InputError, match="'width' and 'manifest_width' would both be stored as 'manifest_width'"):
         planned("file", "width", "manifest_width")
+
+
+def test_two_columns_that_would_have_one_name_are_both_told() -> None:
+    with pytest.raises(InputError, match="'Score' and ' Score ' would both be stored as 'manifest_Score': rename one"):
+        planned("file", "Score", " Score ")
 
 
 def test_a_table_without_pictures_is_refused_with_what_it_has_and_what_is_accepted() -> None:

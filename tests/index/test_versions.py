@@ -95,6 +95,8 @@ def test_a_pinned_version_is_shown_whatever_comes_after_it(path):
     assert pinned.count(within="G0") == 1
     with pytest.raises(StoreError, match="no version 99: it has 1, 2, 3, 4; or leave it out"):
         Store.open(path, version=99)
+    with pytest.raises(StoreError, match="no version -1: it has 1, 2, 3, 4; or leave it out"):
+        Store.open(path, version=-1)
 
 
 @pytest.mark.parametrize(
