@@ -92,7 +92,7 @@ class EncoderCard:
         if None not in (self.weight_hash, other.weight_hash) and self.weight_hash != other.weight_hash:
             return f"the weights of {self.name!r} are not the same ({_short(self)} and {_short(other)})"
         if None not in (self.transform, other.transform) and self.transform != other.transform:
-            return f"the image transform ({self.transform}) is not the same ({other.transform})"
+            return _other_transform(self.transform, other.transform)
         for field, what in _FORWARD.items():
             own, others = getattr(self, field), getattr(other, field)
             if None not in (own, others) and own != others:
@@ -118,6 +118,15 @@ _FORWARD = {
     "precision": "--precision, the type of the weights",
 }
 """Fields of a card that say how the forward pass goes, and what to call them."""
+
+
+def _other_transform(one: ImageTransform, other: ImageTransform) -> str:
+    """In what two transforms differ, with the values of both."""
+    values = one.to_dict()
+    there = other.to_dict()
+    names = [name for name in values if values[name] != there[name]]
+    told = [", ".join(f"{name} {side[name]}" for name in names) for side in (values, there)]
+    return f"the image transform ({told[0]}) is not the same ({told[1]})"
 
 
 def _short(card: EncoderCard) -> str:

@@ -5,6 +5,7 @@ It does not decode files (`cladescope.embedding.decode`) and knows no device: an
 own.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Literal, cast, get_args
@@ -70,7 +71,8 @@ class ImageTransform:
         one_of(get_args(Interpolation), self.interpolation, what="interpolation")
         checks = {
             "size": (self.size >= 1, "a positive number of pixels"),
-            "std": (min(self.std) > 0, "positive numbers"),
+            "mean": (all(map(math.isfinite, self.mean)), "numbers"),
+            "std": (all(math.isfinite(one) and one > 0 for one in self.std), "positive numbers"),
             "crop_fraction": (0 < self.crop_fraction <= 1, "a number in (0, 1]"),
             "fill": (all(0 <= colour <= 255 for colour in self.fill), "numbers from 0 to 255"),
         }

@@ -12,7 +12,7 @@ MAX_DEPTH = 10
 """Brackets within brackets; the engine's time may triple with each (of `coalesce`), and its own limit is 50."""
 FUNCTIONS = frozenset(
     {"lower", "upper", "btrim", "ltrim", "rtrim", "length", "char_length", "character_length", "strpos"}
-    | {"starts_with", "ends_with", "contains", "regexp_like", "regexp_match", "coalesce", "nullif"}
+    | {"starts_with", "ends_with", "contains", "regexp_like", "coalesce", "nullif"}
     | {"abs", "round", "floor", "ceil", "sqrt", "isnan", "date_part", "date_trunc", "to_timestamp", "now"}
     | {"array_has", "array_contains", "array_has_any", "array_has_all", "array_length", "cardinality", "make_array"}
 )
@@ -26,6 +26,8 @@ TYPES: Mapping[str, str] = {
     },
 }
 """Types of a CAST, by sqlglot's names."""
+_SAME = {"trim": "btrim", "regexp_match": "regexp_like"}
+"""Other names of functions; the engine itself takes `regexp_match` for a truth value, but warns on stderr."""
 _OPERATORS: Mapping[type[exp.Expr], str] = {
     **{exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="},
     **{exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%", exp.DPipe: "||"},
@@ -125,7 +127,7 @@ def _cast(node: exp.Expr, depth: int) -> str:
 
 def _call(node: exp.Expr, depth: int) -> str:
     name = node.this.lower() if isinstance(node.this, str) else None
-    name = "btrim" if name == "trim" else name
+    name = _SAME.get(name or "", name)
     if name not in FUNCTIONS:
         raise InputError(f"it calls {node.name!r}, and may call only {', '.join(sorted(FUNCTIONS))}")
     return f"{name}({_listed(node, depth)})"

@@ -200,10 +200,15 @@ class Store(StoreReader):
 
         `missing` means what `missing` finds. Where the source still lists them, `embed` brings them back.
 
-        Raises InputError where no condition is given: a store is emptied by deleting its folder.
+        Raises InputError where no condition is given, for a store is emptied by deleting its folder, and where `image_ids` is
+        an empty list or one text.
         """
+        if isinstance(image_ids, str):
+            raise InputError(f"image_ids is the text {image_ids!r}, expected a list of ids: write [{image_ids!r}]")
         if within is None and where is None and not image_ids and not missing:
             raise InputError("nothing says which rows to delete: give within, where, image_ids or missing")
+        if image_ids is not None and not image_ids:
+            raise InputError("image_ids names no picture: name one or several, or leave it out")
         began = datetime.now(UTC)
         if missing:
             found = self.missing()
@@ -221,7 +226,7 @@ class Store(StoreReader):
     def _chosen(
         self, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] | None
     ) -> Iterator[pa.RecordBatch]:
-        condition = self._condition(within=within, where=where, image_ids=image_ids or ())
+        condition = self._condition(within=within, where=where, image_ids=image_ids)
         yield from self.scan(["image_id"], condition=condition)
 
     def take_out(self, image_ids: Sequence[str], *, source: str, began: datetime, told: Mapping[str, object]) -> None:

@@ -235,17 +235,15 @@ class StoreReader:
     _taxonomy: tuple[int, Taxonomy] | None = None
 
     def _condition(
-        self, *, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] = ()
+        self, *, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] | None = None
     ) -> str | None:
-        if within is None and where is None and not image_ids:
+        if within is None and where is None and image_ids is None:
             return None
         from cladescope.index import filters  # loads sqlglot
 
         taxa = None if within is None else self._taxa(within)
         spellings = self.taxonomy.spellings if taxa else lambda name: (name,)
-        condition = filters.condition(
-            self.schema, taxa=taxa, where=where, image_ids=image_ids or None, spellings=spellings
-        )
+        condition = filters.condition(self.schema, taxa=taxa, where=where, image_ids=image_ids, spellings=spellings)
         if where is not None and condition is not None:
             filters.check_types(self._images, where, condition)
         return condition

@@ -58,4 +58,7 @@ def reading(path: Path, condition: str | None) -> Iterator[None]:
             if condition is None or (found := _NOT_COMPUTED.search(one_line(error))) is None:
                 raise
             reason = found.group(1)[:200]
-            raise InputError(f"the condition {condition[:200]} cannot be computed of every row: {reason}") from error
+            raise InputError(
+                f"the condition {condition[:200]} cannot be computed of every row: {reason}; "
+                "guard it, for instance with nullif(width, 0) or TRY_CAST"
+            ) from error

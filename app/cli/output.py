@@ -79,8 +79,9 @@ class CsvTable:
         self._write(columns)
 
     def write(self, line: str) -> None:
-        """Print a finished line, as the file of `csv.writer`."""
-        sys.stdout.write(line.removesuffix("\r\n") + "\n")
+        """Print a finished line, as the file of `csv.writer`: as it is into a file or a pipe, with escapes on a terminal."""
+        line = line.removesuffix("\r\n")
+        sys.stdout.write((shown(line) if sys.stdout.isatty() else line) + "\n")
 
     def add(self, rows: Iterable[Mapping[str, object]]) -> None:
         """Print rows; a column that a row lacks stays empty."""

@@ -73,7 +73,10 @@ def parse(name: str) -> tuple[str, Path | None, dict[str, str]]:
     """
     address, _, query = name.removeprefix("timm:").partition("?")
     backbone, _, weights = address.partition("@")
-    options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    options = dict(pairs)
+    if len(options) < len(pairs):
+        raise ValueError("an option is given twice")
     return backbone, Path(weights).expanduser().resolve() if weights else None, options
 
 
@@ -104,10 +107,14 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     model = model.eval().to(device=place, dtype=dtype)
     normaliser = Normaliser(transform, device=place, dtype=dtype)
     with torch.inference_mode():
-        dim = int(model(normaliser(np.zeros((1, transform.size, transform.size, 3), np.uint8))).shape[-1])
+        shape = model(normaliser(np.zeros((1, transform.size, transform.size, 3), np.uint8))).shape
+    if len(shape) != 2:
+        raise EncoderError(
+            f"{name!r} gives {' x '.join(map(str, shape[1:]))} numbers a picture, expected one vector: give a global_pool"
+        )
     card = EncoderCard(
         name=address.name,
-        dim=dim,
+        dim=shape[1],
         weight_hash=weight_hash,
         transform=transform,
         has_text=False,

@@ -60,6 +60,10 @@ def test_cards_with_other_weights_or_transforms_differ():
     assert "weights" in str(card.difference(dataclasses.replace(card, weight_hash="0" * 64)))
     other = dataclasses.replace(card.transform, size=64)
     assert "transform" in str(card.difference(dataclasses.replace(card, transform=other)))
+    other = dataclasses.replace(card.transform, mean=(0.5, 0.5, 0.5), size=64)
+    assert card.difference(dataclasses.replace(card, transform=other)) == (
+        "the image transform (size 128, mean [0.0, 0.0, 0.0]) is not the same (size 64, mean [0.5, 0.5, 0.5])"
+    )
     assert card.difference(dataclasses.replace(card, weight_hash=None, transform=None)) is None
 
 
@@ -194,6 +198,21 @@ def test_a_timm_backbone_is_filled_from_a_local_file_with_its_declared_transform
         features = model.forward_head(model.forward_features(tensor), pre_logits=True)
     expected = torch.nn.functional.normalize(features, dim=-1).numpy()
     np.testing.assert_allclose(encoder.encode_pixels(batch), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("size=64&size=32", "an option is given twice"),
+        ("global_pool=", r"gives \d+ x \d+ x \d+ numbers a picture, expected one vector"),
+        ("mean=nan", "mean is .*nan.*, expected numbers"),
+        ("std=inf", "std is .*inf.*, expected positive numbers"),
+    ],
+)
+def test_options_that_give_no_vectors_are_refused_in_one_line(options, message, tmp_path):
+    with pytest.raises(EncoderError, match=message) as error:
+        Encoder.load(f"{backbone(tmp_path)}?{options}")
+    assert "\n" not in str(error.value)
 
 
 def test_the_imagenet_backbone_loads_as_the_data_say():

@@ -182,6 +182,11 @@ def test_counts_and_deletions_follow_clade_and_condition(tmp_path):
     assert store.count() == 2
     with pytest.raises(InputError, match="nothing says which rows"):
         store.delete()
+    with pytest.raises(InputError, match="image_ids names no picture: name one or several"):
+        store.delete(within="Aves", image_ids=[])
+    with pytest.raises(InputError, match=r"image_ids is the text 'i1', expected a list of ids: write \['i1'\]"):
+        store.delete(image_ids="i1")
+    assert store.count() == 2, "an empty list is not all of the clade"
 
 
 def test_hemihomonyms_are_told_apart_by_their_path(tmp_path):
