@@ -93,6 +93,13 @@ def test_json_gives_names_back_as_they_were(rows):
 READ = st.text(st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from('\r\n",;'))
 
 
+def test_csv_on_a_terminal_shows_escapes_where_a_file_has_the_characters(capsys, monkeypatch):
+    for terminal, uri in ((True, r"tit\x1b[2J.png"), (False, "tit\x1b[2J.png")):
+        monkeypatch.setattr(sys.stdout, "isatty", lambda terminal=terminal: terminal)
+        output.CsvTable(["uri"]).add([{"uri": "tit\x1b[2J.png"}])
+        assert capsys.readouterr().out == f"uri\n{uri}\n"
+
+
 @given(st.lists(st.tuples(READ, READ), max_size=4))
 def test_csv_is_faithful_by_default(rows):
     text, _ = printed(lambda: output.CsvTable(["a", "b"]).add({"a": a, "b": b} for a, b in rows))
