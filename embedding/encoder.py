@@ -91,7 +91,7 @@ class EncoderCard:
             return f"{self.dim} numbers a vector are not {other.dim}"
         if None not in (self.weight_hash, other.weight_hash) and self.weight_hash != other.weight_hash:
             return f"the weights of {self.name!r} are not the same ({_short(self)} and {_short(other)})"
-        if None not in (self.transform, other.transform) and self.transform != other.transform:
+        if self.transform is not None and other.transform is not None and self.transform != other.transform:
             return _other_transform(self.transform, other.transform)
         for field, what in _FORWARD.items():
             own, others = getattr(self, field), getattr(other, field)
