@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +20,7 @@ from cladescope.arrays import NO_DIRECTION, has_direction, normalise
 from cladescope.embedding.prepare import Failure, Prepared, prepare
 from cladescope.embedding.records import Record
 from cladescope.embedding.transform import ImageTransform
+from cladescope.embedding.web import Web
 from cladescope.errors import InputError
 
 BATCH_SIZE = 64
@@ -74,13 +76,14 @@ def encoded(
     workers: int = WORKERS,
     waiting_bytes: int = WAITING_BYTES,
     known: KnownVectors | None = None,
+    web: Web | None = None,
 ) -> Iterator[EncodedBatch]:
     """Encode every picture; nothing that is wrong with one of them stops the rest.
 
     A record's `problem` becomes a failure of the stage `list`, and a `Failure` among the records stays one, in its place.
     The other stages are `read`, `decode`, and `encode` for a vector without direction (`cladescope.arrays`). Equal content
     in a batch is encoded once; content for which `known` has a vector is not encoded and gets that vector as it is. `records` is
-    read in the caller's thread, some hundred ahead of what is yielded.
+    read in the caller's thread, some hundred ahead of what is yielded. Pictures of the web are fetched by `web`.
 
     Memory: 3 size^2 (4 batch_size + 4 workers) bytes for pixels; `waiting_bytes` for pictures that records carry, or one
     picture if that is larger; and for each worker one encoded file with 4 bytes a decoded pixel (a JPEG is decoded at a
@@ -101,7 +104,9 @@ def encoded(
             raise InputError(f"{name} is {value}: it must be at least 1")
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
-    for item in _prepared(records, encoder.transform, 2 * batch_size, workers, waiting_bytes):
+    for item in _prepared(
+        records, partial(prepare, transform=encoder.transform, web=web or Web()), 2 * batch_size, workers, waiting_bytes
+    ):
         waiting.append(item)
         n_pictures += isinstance(item, Prepared)
         if n_pictures >= batch_size or len(waiting) >= 2 * batch_size:
@@ -112,7 +117,11 @@ def encoded(
 
 
 def _prepared(
-    records: Iterable[Record | Failure], transform: ImageTransform, n_ahead: int, workers: int, waiting_bytes: int
+    records: Iterable[Record | Failure],
+    made: Callable[[Record], Prepared | Failure],
+    n_ahead: int,
+    workers: int,
+    waiting_bytes: int,
 ) -> Iterator[Prepared | Failure]:
     """Records read and decoded in threads, in order; at most `n_ahead` and four a worker are under way."""
     window: deque[tuple[int, Future[Prepared | Failure]]] = deque()
@@ -127,7 +136,7 @@ def _prepared(
             elif record.problem is not None:
                 window.append((0, _finished(Failure(record, "list", record.problem))))
             else:
-                window.append((size, pool.submit(prepare, record, transform)))
+                window.append((size, pool.submit(made, record)))
             del record  # only the window may hold what it carries
             while len(window) >= n_ahead + 4 * workers:
                 yield window.popleft()[1].result()

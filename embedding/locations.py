@@ -206,6 +206,15 @@ def canonical(address: str) -> str:
     return found
 
 
+def is_web_file(uri: str) -> bool:
+    """Whether an address is that of a whole file of the web, and not of one inside a shard or table there.
+
+    >>> is_web_file("https://a.org/tit.jpg"), is_web_file("https://a.org/s.tar#tit.jpg"), is_web_file("s3://a/tit.jpg")
+    (True, False, False)
+    """
+    return uri.lower().startswith(("http://", "https://")) and _INSIDE.fullmatch(uri) is None
+
+
 def without_query(uri: str) -> str:
     """An address without the query of a web address; any other address is all name.
 

@@ -22,6 +22,7 @@ from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, Source
 from cladescope.embedding.sound import count_of, sound_records, sound_rows
 from cladescope.embedding.summary import EmbedSummary, Progress
+from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
 
 __all__ = ["EmbedConfig", "EmbedSummary", "Progress", "Sink", "embed"]
@@ -41,6 +42,8 @@ class EmbedConfig:
     """Threads that read and decode."""
     limit: int | None = None
     """Only the first so many records of the source."""
+    contact: str | None = None
+    """An e-mail or web address that requests name beside the program, so that a server's owner can reach you."""
     commit_rows: int = 4096
     """Commit when so many rows wait: each commit is a new version and a new file of the store."""
     commit_seconds: float = 30.0
@@ -103,6 +106,7 @@ def embed(
             batch_size=config.batch_size,
             workers=config.workers,
             known=contents.vectors,
+            web=Web(config.contact),
         )
         try:
             for batch in batches:

@@ -8,9 +8,10 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from cladescope.embedding.decode import Picture, decode, upright_rgb
-from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.locations import is_web_file, read_bytes
 from cladescope.embedding.records import Record
 from cladescope.embedding.transform import ImageTransform
+from cladescope.embedding.web import Web
 from cladescope.errors import PictureError
 
 
@@ -37,8 +38,8 @@ class Failure:
     reason: str
 
 
-def prepare(record: Record, transform: ImageTransform) -> Prepared | Failure:
-    """Read and decode one picture. Whatever is wrong with it comes back as a `Failure`, never as an exception.
+def prepare(record: Record, transform: ImageTransform, web: Web | None = None) -> Prepared | Failure:
+    """Read and decode one picture; those of the web are fetched by `web`. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
     >>> from cladescope.embedding.transform import ImageTransform
     >>> squash = ImageTransform(size=8, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -46,7 +47,7 @@ def prepare(record: Record, transform: ImageTransform) -> Prepared | Failure:
     'empty file: 0 bytes'
     """
     try:
-        data = read_bytes(record.uri) if record.data is None else record.data
+        data = _read(record, web) if record.data is None else record.data
     except PictureError as error:
         return Failure(record, "read", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a client or file system raises, it is one picture's affair
@@ -84,6 +85,12 @@ def content_hash(data: bytes | Image.Image) -> str:
     digest = hashlib.blake2b(f"{data.mode} {data.size}\n".encode(), digest_size=16)
     digest.update(data.tobytes())
     return digest.hexdigest()
+
+
+def _read(record: Record, web: Web | None) -> bytes:
+    if is_web_file(record.uri):
+        return (web or Web()).fetch(record.uri, public_only=record.public_only)
+    return read_bytes(record.uri)
 
 
 def _decoded(data: bytes | Image.Image, transform: ImageTransform) -> Picture:

@@ -27,6 +27,8 @@ class Record:
     """The picture, encoded or as pixels, where the source carries it; otherwise it is read from `uri`."""
     respelt: bool = False
     """Whether a taxon's name in `labels` is spelt otherwise than the source spells it: see `stored_name`."""
+    public_only: bool = False
+    """Whether the address comes from a table that lies elsewhere, so that it may not lead into this network."""
     problem: str | None = None
     """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
 

@@ -62,6 +62,15 @@ def embed(
             "--prune", help="Delete the rows of pictures that are gone from the source; else they are only marked."
         ),
     ] = False,
+    contact: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="E-mail or web address to name in requests to servers.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SCHEME", help="Open addresses of this scheme (ftp, file) in a manifest too; several times."
+        ),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Embed pictures into a store. Run it again to continue where it stopped, or when the source has changed.
@@ -75,6 +84,7 @@ def embed(
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
-            precision=precision.value, limit=limit, prune=prune, progress=progress, stop=stop,
+            precision=precision.value, limit=limit, prune=prune, contact=contact, allow=allow or (),
+            progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

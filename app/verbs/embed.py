@@ -31,6 +31,8 @@ def embed(
     precision: Precision = "auto",
     limit: int | None = None,
     prune: bool = False,
+    contact: str | None = None,
+    allow: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
@@ -40,8 +42,10 @@ def embed(
     in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
     `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
     A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
-    `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures. `progress` is
-    called as the job advances; once `stop` is set the job commits and ends. Memory: as `embedding.pipeline.embed`.
+    `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures. `contact`, an
+    e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
+    the usual ones. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
+    `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
 
@@ -52,9 +56,11 @@ def embed(
     >>> cladescope.embed("photos/", "photos.store").embedded      # doctest: +SKIP
     600
     """
-    pictures, address = _source(source)
+    pictures, address = _source(source, allow)
     known_by = _address(source)
-    config = EmbedConfig(batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune)
+    config = EmbedConfig(
+        batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune, contact=contact
+    )
     sink, loaded = _sink(store, encoder, device, precision)
     started = datetime.now(UTC)
     summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
@@ -70,10 +76,12 @@ def embed(
     return summary
 
 
-def _source(source: str | Path | Source | AnyPicture | Sequence[AnyPicture]) -> tuple[Source, str]:
+def _source(
+    source: str | Path | Source | AnyPicture | Sequence[AnyPicture], allow: Sequence[str]
+) -> tuple[Source, str]:
     """The source that is meant, and its address for the store's ledger."""
     if isinstance(source, str | Path):
-        return open_source(source), str(source)
+        return open_source(source, allowed=allow), str(source)
     if isinstance(source, Source):
         return source, source.name
     pictures = pictures_of(source)

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from posixpath import basename, dirname, splitext
 
@@ -11,6 +11,7 @@ from braceexpand import braceexpand
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.locations import canonical, filesystem, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
+from cladescope.embedding.schemes import checked_schemes
 from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
@@ -33,13 +34,16 @@ _ACCEPTED = (
 )
 
 
-def open_source(spec: str | Path, *, name: str | None = None, rules: TableRules | None = None) -> Source:
+def open_source(
+    spec: str | Path, *, name: str | None = None, rules: TableRules | None = None, allowed: Collection[str] = ()
+) -> Source:
     """The source that `spec` means: a folder, manifest, shards, pattern of files or single picture.
 
     `spec` may be local or any URL that fsspec opens. Patterns use `*`, `**`, `?`, `[abc]` and `{a,b}` or
     `{000..159}`; a file that exists is itself even if it is named like a pattern. `name` is the source's name
-    in the store, by default the folder's name or the file's without its ending; `rules` say how text of tables is read. A delimited manifest is read
-    whole, to learn its columns' types.
+    in the store, by default the folder's name or the file's without its ending; `rules` say how text of tables is read. A
+    delimited manifest is read whole, to learn its columns' types. `allowed` are schemes that the rows of a manifest may name
+    beside the usual ones (`cladescope.embedding.schemes`).
 
     Raises InputError if nothing is there, if it is of no known kind, or if it holds nothing to embed.
 
@@ -55,13 +59,13 @@ def open_source(spec: str | Path, *, name: str | None = None, rules: TableRules 
         return _folder(canonical(path), name)
     suffix = suffix_of(text)
     if path is not None and os.path.lexists(path):
-        return _single(canonical(path), suffix, name, rules)
+        return _single(canonical(path), suffix, name, rules, checked_schemes(allowed))
     if _has_magic(text):
         return _pattern(text if path is None else path, name)
     if path is not None:
         raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
     if suffix in KINDS:
-        return _single(text, suffix, name, rules)
+        return _single(text, suffix, name, rules, checked_schemes(allowed))
     return _folder(text.rstrip("/"), name)
 
 
@@ -69,11 +73,11 @@ def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> S
     return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns)
 
 
-def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None) -> Source:
+def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str]) -> Source:
     name = name or splitext(basename(without_query(uri)))[0]
+    if suffix in _MANIFEST_SUFFIXES:
+        return ManifestSource(uri, name=name, rules=rules, allowed=allowed)
     if suffix in KINDS:
-        if rules is not None and suffix in _MANIFEST_SUFFIXES:
-            return ManifestSource(uri, name=name, rules=rules)
         return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
 

@@ -3,7 +3,7 @@
 import logging
 import os
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
 
@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from cladescope.embedding.columns import ColumnPlan, is_url, plan_columns
 from cladescope.embedding.locations import local_path, open_location, suffix_of, without_query
 from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.schemes import refusal
 from cladescope.embedding.sources.delimited import TypedText, open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.table_rules import TableRules
@@ -34,13 +35,16 @@ class ManifestSource:
     picture, whichever is more.
     """
 
-    def __init__(self, uri: str, *, name: str, rules: TableRules | None = None) -> None:
+    def __init__(self, uri: str, *, name: str, rules: TableRules | None = None, allowed: Collection[str] = ()) -> None:
         """Reads the columns; a delimited file is read whole, to learn its types.
 
-        `uri` is an absolute path or a URL. Raises InputError if the table cannot be used, and says why.
+        `uri` is an absolute path or a URL. `allowed` are schemes that rows may have beside the usual ones
+        (`cladescope.embedding.schemes`). Raises InputError if the table cannot be used, and says why.
         """
         self.name = name
         self._uri = uri
+        self._elsewhere = is_url(uri)
+        self._allowed = frozenset(allowed)
         self._folder = posixpath.dirname(without_query(uri))
         self._text: TypedText | None = None
         if _is_parquet(uri):
@@ -75,6 +79,7 @@ class ManifestSource:
                 problem = f"nothing in column {self._plan.picture or self._plan.path!r}"
         else:
             uri = _resolved(row.path, self._folder)
+            problem = refusal(row.path, uri, self._allowed, elsewhere=self._elsewhere)
         return Record(
             image_id=row.image_id or id_of_uri(uri),
             uri=uri,
@@ -83,6 +88,7 @@ class ManifestSource:
             respelt=row.respelt,
             extra=row.extra,
             data=row.data,
+            public_only=self._elsewhere,
             problem=problem,
         )
 

@@ -129,11 +129,11 @@ def test_pictures_are_decoded_while_the_encoder_computes(monkeypatch):
     decoded_meanwhile = threading.Event()
     encoding = threading.Event()
 
-    def watched(*arguments):
+    def watched(*arguments, **named):
         if encoding.is_set():
             decoded_meanwhile.set()
         time.sleep(0.002)
-        return prepare(*arguments)
+        return prepare(*arguments, **named)
 
     class Waiting(Pixels):
         def encode_pixels(self, batch):
@@ -241,7 +241,7 @@ def test_carried_pictures_that_wait_are_bounded_by_bytes_and_one_may_always(monk
             with lock:
                 alive.discard(id(self))
 
-    def slow(one, transform):
+    def slow(one, transform, web):
         time.sleep(0.002)
         return prepare(one, transform)
 

@@ -338,7 +338,7 @@ def test_pictures_named_by_urls_are_fetched_and_missing_ones_stand_in_the_ledger
         summary = embed(open_source(tmp_path / "table.csv"), encoder, store)
         server.shutdown()
     assert (summary.embedded, summary.failed) == (2, 1)
-    assert store.failures.to_pylist()[0]["reason"] == f"no such file: {address}/gone.jpg"
+    assert store.failures.to_pylist()[0]["reason"] == f"no such file (404): {address}/gone.jpg"
     local, _ = new_store(tmp_path / "local")
     embed(open_source(folder), encoder, local)
     assert sorted(row["vector"] for row in rows_of(store)) == sorted(row["vector"] for row in rows_of(local))
