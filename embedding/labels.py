@@ -96,6 +96,16 @@ def _is_part(name: str, species: str) -> bool:
     return bool(name) and (species.endswith(f" {name}") or name.startswith(f"{species} "))
 
 
+def missing_words(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> tuple[str, ...]:
+    """The words in a row's labels that say that a value is missing, as they are written; empty values are none.
+
+    >>> missing_words({"family": "NA", "genus": "", "species": "Unknown"})
+    ('NA', 'Unknown')
+    """
+    names = [tidy(raw.get(part) or "") for part in (*RANKS, "common_name", *HELPERS)]
+    return tuple(name for name in names if name and name.lower() in missing)
+
+
 def clean_name(value: str | None, missing: Set[str] = MISSING) -> str | None:
     """A name in tidy form, with its letters as they are, or None where the value says that it is not known.
 

@@ -29,6 +29,8 @@ class Record:
     """Whether a taxon's name in `labels` is spelt otherwise than the source spells it: see `stored_name`."""
     public_only: bool = False
     """Whether the address comes from a table that lies elsewhere, so that it may not lead into this network."""
+    missing: tuple[str, ...] = ()
+    """Words of the source, such as `NA`, that were read as a label that is not known."""
     problem: str | None = None
     """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
 

@@ -1,6 +1,6 @@
 """How the text of a table is read: which words mean that a value is missing, and which columns hold numbers."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -27,6 +27,16 @@ class TableRules:
     def declared(self, column: str) -> pa.DataType | None:
         """The type that a column is declared to have."""
         return {squash(name): type_ for name, type_ in self.types.items()}.get(squash(column))
+
+
+def written_missing(missing: Iterable[str] = MISSING) -> tuple[str, ...]:
+    """Words that mean that a value is missing, as people write them: `NA`, `na`, `Na`, `NaN`.
+
+    >>> written_missing(["na"])
+    ('NA', 'Na', 'na')
+    """
+    found = {form for word in missing for form in (word, word.upper(), word.title(), word.capitalize())}
+    return tuple(sorted(found | ({"NaN"} if "nan" in found else set())))
 
 
 def declared_types(text: str) -> dict[str, pa.DataType]:

@@ -1,6 +1,5 @@
 """Which picture belongs to which class: by a rank of its lineage, or by a CSV of labels."""
 
-import csv
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,13 +13,17 @@ from jaxtyping import Int
 
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.pictures import Pictures
+from cladescope.delimited import DelimitedText, local_opener
+from cladescope.delimited.headers import spelled, squash
+from cladescope.embedding.columns import ID_NAMES, PATH_NAMES
 from cladescope.errors import InputError
 from cladescope.taxonomy.spelling import in_one_spelling, tidy
 
 logger = logging.getLogger(__name__)
 
-KEYS = ("image_id", "uri", "file", "file_name", "filename", "path")
-"""Columns by which a CSV may name pictures, the first that is there."""
+KEYS = ("image_id", "uri", *PATH_NAMES, *ID_NAMES)
+"""Columns by which a table may name pictures, in any case and spelling, the first that is there."""
+_IDS = frozenset(map(squash, ID_NAMES))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +75,7 @@ def by_csv(pictures: Pictures, path: Path) -> Labelled:
     Raises InputError where the columns are not there, a picture has two labels, and as `by_label` does.
     """
     key, wanted = _read_labels(path)
-    return by_label(pictures, wanted, by_id=key == "image_id", source=str(path))
+    return by_label(pictures, wanted, by_id=key in _IDS, source=str(path))
 
 
 def by_label(
@@ -148,22 +151,19 @@ def _labelled(
 
 
 def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            columns = list(reader.fieldnames or [])
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as CSV ({error}): expected columns such as image_id,label") from error
-    key = next((name for name in KEYS if name in columns), None)
-    others = [name for name in columns if name not in KEYS]
-    column = "label" if "label" in columns else others[0] if len(others) == 1 else None
-    if key is None or column is None:
+    table = DelimitedText(str(path), local_opener(path)).table(missing=("NA", r"\N"), keep_quoted=True)
+    columns = table.column_names
+    keys = spelled(columns, KEYS, order=columns)
+    others = [name for name in columns if name not in keys]
+    column = next(iter(spelled(columns, ("label",), order=columns)), others[0] if len(others) == 1 else None)
+    if not keys or column is None:
         raise InputError(
             f"{path} has the columns {', '.join(columns) or 'none'}: expected one of {', '.join(KEYS)} and `label`"
         )
+    key = keys[0]
     wanted: dict[str, str] = {}
-    given = [(name, row[column]) for row in rows if (name := (row[key] or "").strip()) and tidy(row[column] or "")]
+    rows = zip(table[key].to_pylist(), table[column].to_pylist(), strict=True)
+    given = [(name.strip(), label) for name, label in rows if name and name.strip() and label and tidy(label)]
     labels = in_one_spelling([label for _, label in given])
     respelt = sum(label != before.strip() for label, (_, before) in zip(labels, given, strict=True))
     if respelt:
@@ -171,4 +171,4 @@ def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
     for (name, _), label in zip(given, labels, strict=True):
         if wanted.setdefault(name, label) != label:
             raise InputError(f"{path} calls {name!r} both {wanted[name]!r} and {label!r}: keep one label a picture")
-    return key, wanted
+    return squash(key), wanted

@@ -1,6 +1,5 @@
 """What a classifier may choose from: files of taxa, plain labels, bins and priors, and the taxa of a store."""
 
-import csv
 import json
 import logging
 from collections.abc import Sequence
@@ -14,7 +13,11 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float32
 from pyarrow import parquet
 
-from cladescope.embedding.labels import clean_labels
+from cladescope.delimited import DelimitedText, local_opener, read_text
+from cladescope.delimited.headers import spelled, squash
+from cladescope.embedding.columns import LABEL_NAMES, plan_columns
+from cladescope.embedding.labels import HELPERS, MISSING, clean_labels
+from cladescope.embedding.table_rules import written_missing
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxonomy
@@ -117,35 +120,13 @@ def store_taxa(store: Store) -> pa.Table:
 
 
 def read_taxa(path: Path) -> pa.Table:
-    """The taxa of a CSV, Parquet or JSON file with columns named as the ranks, as `taxa_table` orders them.
+    """The taxa of a delimited text, Parquet or JSON file with columns of ranks, in any spelling, as `taxa_table` orders them.
+
+    `NA`, `unknown` and the like are missing; in a delimited text a name that looks so is kept where it stands in quotes.
 
     Raises InputError where the file is missing, damaged or names no taxon.
     """
-    table = _read(path)
-    if not set(RANKS) & set(table.column_names):
-        raise InputError(f"{path} has the columns {', '.join(table.column_names)}, expected some of {', '.join(RANKS)}")
-    return taxa_table(_parsed(table, path))
-
-
-def _parsed(table: pa.Table, path: Path) -> pa.Table:
-    """The table with its species as a store would keep them, where they hold more than two words of letters."""
-    if "species" not in table.column_names:
-        return table
-    species = _text(table, "species")
-    plain = pc.match_substring_regex(species, r"^[A-Z][a-z-]+ [a-z-]{4,}$")
-    odd = pc.fill_null(pc.invert(pc.or_(plain, pc.equal(species, ""))), False)
-    if not pc.any(odd).as_py():
-        return table
-    columns = {name: _text(table, name) for name in (*RANKS, "common_name") if name in table.column_names}
-    whole = pa.table(columns)
-    rows = [clean_labels(row) for row in whole.filter(odd).to_pylist()]
-    lost = sum("species" not in row for row in rows)
-    if lost:
-        logger.info(
-            "%s: %d of %d names say no species (cf., sp., ...) and stand for their genus", path, lost, table.num_rows
-        )
-    cleaned = pa.table({name: pa.array([row.get(name) for row in rows], pa.large_string()) for name in columns})
-    return pa.concat_tables([whole.filter(pc.invert(odd)), cleaned])
+    return taxa_table(_ranks_of(path, _read(path)))
 
 
 def read_labels(path: Path) -> LabelList | pa.Table:
@@ -154,17 +135,17 @@ def read_labels(path: Path) -> LabelList | pa.Table:
 
     Raises InputError where the file is missing, empty, or a label is there twice or has no bin.
     """
-    if path.suffix.lower() not in (".csv", ".parquet", ".json"):
+    if path.suffix.lower() not in (".csv", ".tsv", ".tab", ".parquet", ".json"):
         lines = [tidy(line) for line in _lines(path)]
         return _labels(path, [line for line in lines if line], None)
     table = _read(path)
-    columns = table.column_names
-    beside_bin = [name for name in ("class", "cls") if name in columns and "bin" in columns]
-    label = "label" if "label" in columns else next(iter(beside_bin), None)
+    kept = _column(table, "bin")
+    label = _column(table, "label") or (None if kept is None else _column(table, "class", "cls"))
+    if label is None and table.num_columns == 2 and not {squash(name) for name in table.column_names} & _KNOWN:
+        label, kept = table.column_names  # pybioclip goes by their places
     if label is None:
-        return read_taxa(path)
-    bins = _strings(table, "bin") if "bin" in columns else None
-    return _labels(path, _strings(table, label), bins)
+        return taxa_table(_ranks_of(path, table))
+    return _labels(path, _strings(table, label), None if kept is None else _strings(table, kept))
 
 
 def _labels(path: Path, labels: Sequence[str], bins: Sequence[str] | None) -> LabelList:
@@ -200,12 +181,13 @@ def read_prior(path: Path, table: pa.Table) -> tuple[Float32[np.ndarray, " c"], 
     Raises InputError for a weight that is no number or below 0, and where everything is ruled out.
     """
     rows = _read(path)
-    if missing := {"taxon", "weight"} - set(rows.column_names):
-        raise InputError(f"{path} lacks {', '.join(sorted(missing))}: expected the columns taxon and weight")
+    columns = {name: _column(rows, name) for name in ("taxon", "weight")}
+    if missing := [name for name, column in columns.items() if column is None]:
+        raise InputError(f"{path} lacks {', '.join(missing)}: expected the columns taxon and weight")
     taxonomy = Taxonomy.from_table(table)
     named: list[tuple[Taxon, float]] = []
     unknown, rest = [], 1.0
-    for name, text in zip(_strings(rows, "taxon"), _strings(rows, "weight"), strict=True):
+    for name, text in zip(*(_strings(rows, column or "") for column in columns.values()), strict=True):
         try:
             weight = float(text)
         except ValueError:
@@ -233,12 +215,7 @@ def _strings(table: pa.Table, name: str) -> list[str]:
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text: save it again as such") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}: name a file that is there") from error
+    return read_text(str(path), local_opener(path)).splitlines()
 
 
 def _json(path: Path) -> list[Any]:
@@ -252,7 +229,7 @@ def _json(path: Path) -> list[Any]:
 
 
 def _read(path: Path) -> pa.Table:
-    """A small table as text columns."""
+    """A small table as text columns; words that say that a value is missing are null, those in a CSV's quotes are not."""
     suffix = path.suffix.lower()
     if suffix == ".json":
         objects = _json(path)
@@ -261,18 +238,60 @@ def _read(path: Path) -> pa.Table:
         return pa.Table.from_pylist(objects)
     if suffix == ".parquet":
         try:
-            known = [name for name in parquet.read_schema(path).names if name in (*RANKS, *_COLUMNS)]
+            known = [name for name in parquet.read_schema(path).names if squash(name) in _KNOWN]
             return parquet.read_table(path, columns=known)
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path} cannot be read as Parquet ({error}): name a file that is there") from error
-    lines = _lines(path)
-    header, *rows = list(csv.reader(lines)) or [[]]
-    if not rows:
-        raise InputError(f"{path} holds no rows: expected a header and at least one row")
-    if odd := next((number for number, row in enumerate(rows, start=2) if row and len(row) != len(header)), None):
-        raise InputError(f"{path}, record {odd}: found another number of values than the {len(header)} of the header")
-    kept = [place for place, name in enumerate(header) if name in (*RANKS, *_COLUMNS)]
-    return pa.table({header[place]: pa.array([row[place] for row in rows if row], pa.large_string()) for place in kept})
+    return DelimitedText(str(path), local_opener(path)).table(missing=written_missing(), keep_quoted=True)
 
 
-_COLUMNS = ("common_name", "label", "cls", "bin", "taxon", "weight")
+def _column(table: pa.Table, *spellings: str) -> str | None:
+    """The table's name of a column, whatever its case and spelling."""
+    return next(iter(spelled(table.column_names, spellings, order=table.column_names)), None)
+
+
+def _without_label(table: pa.Table) -> pa.Table:
+    """A table in which `class` is the rank: beside `cls`, `class` is a label, as in BioCLIP's rare species, where it names the species."""
+    rank, label = _column(table, "cls"), _column(table, "class")
+    genus, species = _column(table, "genus"), _column(table, "species")
+    if rank is None or label is None or genus is None or species is None:
+        return table
+    whole = pc.binary_join_element_wise(table[genus], table[species], " ")
+    is_label = pc.or_(pc.equal(table[label], whole), pc.equal(table[label], table[species]))
+    return table.drop_columns([label]) if pc.all(is_label).as_py() else table
+
+
+def _ranks_of(path: Path, table: pa.Table) -> pa.Table:
+    """Clean ranks and common names of a table's rows, by columns in any spelling; those that it lacks are left out."""
+    table = _without_label(table)
+    plan = plan_columns(table.schema, needs_picture=False)
+    if not {*RANKS, "scientific_name"} & set(plan.labels):
+        raise InputError(f"{path} has the columns {', '.join(table.column_names)}, expected some of {', '.join(RANKS)}")
+    whole = pa.table({role: _text(table, column) for role, column in plan.labels.items()})
+    if path.suffix.lower() == ".parquet":
+        whole = pa.table({role: _present(column) for role, column in zip(plan.labels, whole.columns, strict=True)})
+    helpers = [whole[role] for role in HELPERS if role in plan.labels]
+    species = (
+        whole["species"] if "species" in plan.labels else pa.chunked_array([pa.nulls(len(whole), pa.large_string())])
+    )
+    plain = pc.fill_null(pc.match_substring_regex(species, r"^[A-Z][a-z-]+ [a-z-]{4,}$"), not helpers)
+    odd = pc.invert(plain)
+    rows = [clean_labels(row, frozenset()) for row in whole.filter(odd).to_pylist()]
+    lost = sum("species" not in row for row, name in zip(rows, species.filter(odd).to_pylist(), strict=True) if name)
+    if lost:
+        logger.info(
+            "%s: %d of %d names say no species (cf., sp., ...) and stand for their genus", path, lost, table.num_rows
+        )
+    columns = (*RANKS, "common_name")
+    clean = pa.table({name: pa.array([row.get(name) for row in rows], pa.large_string()) for name in columns})
+    kept = whole.filter(plain)
+    return pa.concat_tables([pa.table({name: _text(kept, name) for name in columns}), clean])
+
+
+def _present(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Names without those that say that one is missing."""
+    absent = pc.is_in(pc.utf8_lower(column), value_set=pa.array(sorted(MISSING), column.type))
+    return pc.if_else(absent, pa.scalar(None, column.type), column)
+
+
+_KNOWN = {squash(name) for names in LABEL_NAMES.values() for name in names} | {"label", "bin", "taxon", "weight"}

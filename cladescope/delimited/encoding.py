@@ -2,6 +2,7 @@
 
 import codecs
 import io
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from cladescope.errors import InputError
 
 ByteStream: TypeAlias = Any
 """What `read`s bytes: an open file, or what fsspec makes of one."""
+
+logger = logging.getLogger(__name__)
 
 Opener: TypeAlias = Callable[[], AbstractContextManager[ByteStream]]
 """Opens the file anew, to read its bytes."""
@@ -79,6 +82,15 @@ def find_encoding(place: str, opener: Opener) -> Encoding:
             f"{place} is not UTF-8 though parts of it are: look at the byte at offset {bad}, save it again"
         )
     return _windows(place, opener, bad, quotes)
+
+
+def read_text(place: str, opener: Opener) -> str:
+    """A small text without its mark, whatever its encoding; raises InputError as `find_encoding` does."""
+    found = find_encoding(place, opener)
+    if found.notice:
+        logger.warning("%s", found.notice)
+    with opener() as stream:
+        return str(stream.read().decode(found.codec))
 
 
 def recoded(stream: ByteStream, codec: str) -> io.BufferedReader:

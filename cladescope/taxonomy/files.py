@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import csv, parquet
+from pyarrow import parquet
 
+from cladescope.delimited import DelimitedText, local_opener
+from cladescope.delimited.headers import spelled
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
 
@@ -21,9 +23,13 @@ def read_rank_columns(path: Path) -> pa.Table:
             case ".parquet":
                 columns = parquet.read_schema(path).names
                 table = parquet.read_table(path, columns=[rank for rank in RANKS if rank in columns])
-            case ".csv":
-                as_text = csv.ConvertOptions(column_types=dict.fromkeys(RANKS, pa.large_string()))
-                table = csv.read_csv(path, convert_options=as_text)
+            case ".csv" | ".tsv" | ".txt":
+                table = DelimitedText(str(path), local_opener(path)).table(missing=("NA", r"\N"), keep_quoted=True)
+                found = {
+                    rank: next(iter(spelled(table.column_names, (rank,), order=table.column_names)), None)
+                    for rank in RANKS
+                }
+                table = table.rename_columns({column: rank for rank, column in found.items() if column is not None})
                 columns = table.column_names
             case suffix:
                 raise InputError(f"{path} ends in {suffix!r}, expected a taxonomy as .csv or .parquet")

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from cladescope.embedding.columns import ColumnPlan
-from cladescope.embedding.labels import NAME_PARTS, clean_labels, clean_text, is_respelt
+from cladescope.embedding.labels import EMPTY, MISSING, NAME_PARTS, clean_labels, clean_text, is_respelt, missing_words
 from cladescope.taxonomy import RANKS
 
 _WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
@@ -37,6 +37,8 @@ class RowColumns:
     """The table's own columns."""
     respelt: pa.Array
     """As `Record.respelt`."""
+    missing: pa.Array
+    """As `Record.missing`, lists of words."""
 
 
 class Row(NamedTuple):
@@ -53,10 +55,14 @@ class Row(NamedTuple):
     extra: dict[str, object]
     respelt: bool
     """As `Record.respelt`."""
+    missing: tuple[str, ...]
+    """As `Record.missing`."""
 
 
-def read_columns(batch: pa.RecordBatch, plan: ColumnPlan) -> RowColumns:
+def read_columns(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str] = MISSING) -> RowColumns:
     """The columns of a batch. Takes memory for labels, ids and paths once more; what is not cleaned is not copied.
+
+    Labels that are one of `missing`, in any case, are null.
 
     >>> from cladescope.embedding.columns import plan_columns
     >>> batch = pa.RecordBatch.from_pylist([{"file": " a.jpg", "Genus": "Vanessa", "species": "atalanta"}])
@@ -65,7 +71,7 @@ def read_columns(batch: pa.RecordBatch, plan: ColumnPlan) -> RowColumns:
     (['a.jpg'], ['Vanessa atalanta'])
     """
     picture, path = _pictures(batch, plan)
-    labels, respelt = _labels(batch, plan)
+    labels, respelt, absent = _labels(batch, plan, missing)
     return RowColumns(
         image_id=_texts(batch, plan.image_id),
         source=_texts(batch, plan.source),
@@ -74,10 +80,11 @@ def read_columns(batch: pa.RecordBatch, plan: ColumnPlan) -> RowColumns:
         labels=labels,
         extra={name: batch.column(column) for name, column in plan.extra.items()},
         respelt=respelt,
+        missing=absent,
     )
 
 
-def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
+def read_rows(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str] = MISSING) -> Iterator[Row]:
     """Every row of a batch, in order. Takes memory for the batch twice, for its pictures once and a picture more.
 
     >>> from cladescope.embedding.columns import plan_columns
@@ -85,9 +92,9 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
     >>> batch = pa.RecordBatch.from_pylist([row])
     >>> next(read_rows(batch, plan_columns(batch.schema)))
     Row(image_id=None, source=None, path='a.jpg', data=None,
-        labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3}, respelt=False)
+        labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3}, respelt=False, missing=())
     """
-    columns = read_columns(batch, plan)
+    columns = read_columns(batch, plan, missing)
     return map(
         Row,
         columns.image_id.to_pylist(),
@@ -97,6 +104,7 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
         ({name: value for name, value in row.items() if value is not None} for row in _dicts(columns.labels, batch)),
         _dicts(columns.extra, batch),
         columns.respelt.to_pylist(),
+        map(tuple, columns.missing.to_pylist()),
     )
 
 
@@ -120,29 +128,35 @@ def _pictures(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[pa.Array, pa.Arr
     return pc.struct_field(picture, "bytes"), path
 
 
-def _labels(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[dict[str, pa.Array], pa.Array]:
-    """Cleaned labels, what `clean_labels` gives, and whether a row's names changed; each different lineage is cleaned once."""
+def _labels(
+    batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str]
+) -> tuple[dict[str, pa.Array], pa.Array, pa.Array]:
+    """Cleaned labels, what `clean_labels` gives, whether a row's names changed and which words of it are missing; each different lineage is cleaned once."""
     labels: dict[str, pa.Array] = {}
     respelt = pa.repeat(False, batch.num_rows)
+    absent = pa.repeat(pa.scalar([], pa.list_(pa.string())), batch.num_rows)
     if plan.labels:
         columns = [batch.column(column).cast(pa.string()) for column in plan.labels.values()]
         first, place = _combinations(columns)
         names = zip(*(column.take(first).to_pylist() for column in columns), strict=True)
-        lineages = [_lineage(tuple(plan.labels), row) for row in names]
+        lineages = [_lineage(tuple(plan.labels), row, missing) for row in names]
         for name in (*RANKS, "common_name", *NAME_PARTS):
-            values = pa.array([clean.get(name) for clean, _ in lineages], pa.string())
+            values = pa.array([clean.get(name) for clean, _, _ in lineages], pa.string())
             if values.null_count < len(values):
                 labels[name] = values.take(place)
-        respelt = pa.array([changed for _, changed in lineages], pa.bool_()).take(place)
-    return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, respelt
+        respelt = pa.array([changed for _, changed, _ in lineages], pa.bool_()).take(place)
+        absent = pa.array([words for _, _, words in lineages], pa.list_(pa.string())).take(place)
+    return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, respelt, absent
 
 
 @lru_cache(maxsize=1 << 14)
-def _lineage(parts: tuple[str, ...], names: tuple[str | None, ...]) -> tuple[Mapping[str, str], bool]:
-    """Clean labels of raw names, and whether one changed; most batches name lineages of the batch before."""
+def _lineage(
+    parts: tuple[str, ...], names: tuple[str | None, ...], missing: frozenset[str]
+) -> tuple[Mapping[str, str], bool, tuple[str, ...]]:
+    """Clean labels of raw names, whether one changed and which are missing; most batches name lineages of the batch before."""
     raw = dict(zip(parts, names, strict=True))
-    labels = clean_labels(raw)
-    return labels, is_respelt(raw, labels)
+    labels = clean_labels(raw, missing)
+    return labels, is_respelt(raw, labels), missing_words(raw, missing)
 
 
 def _combinations(columns: Sequence[pa.Array]) -> tuple[pa.Array, pa.Array]:
@@ -173,4 +187,5 @@ def _texts(batch: pa.RecordBatch, column: str | None) -> pa.Array:
 
 
 def _blank_as_null(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    says_nothing = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(sorted(EMPTY)))
+    return pc.if_else(says_nothing, pa.scalar(None, pa.string()), texts)

@@ -226,11 +226,11 @@ def test_csv_and_parquet_files_give_the_same_taxonomy(tmp_path: Path) -> None:
     "name, content, message",
     [
         ("missing.csv", None, "is not a file"),
-        ("taxa.txt", b"class\nAves\n", "expected a taxonomy as .csv or .parquet"),
-        ("taxa.csv", b"Class,label\nAves,1\n", "has the columns Class, label, expected some of kingdom"),
-        ("taxa.csv", b"", "cannot be read as a table"),
-        ("taxa.csv", b"class,genus\nAves\n", "cannot be read as a table"),
-        ("taxa.csv", b"class\n\xff\xfe\n", "cannot be read as a table"),
+        ("taxa.doc", b"class\nAves\n", "expected a taxonomy as .csv or .parquet"),
+        ("taxa.csv", b"Klasse,label\nAves,1\n", "has the columns Klasse, label, expected some of kingdom"),
+        ("taxa.csv", b"", "is empty: expected a header"),
+        ("taxa.csv", b"class,genus\nAves\n", "line 2 of .* has 1 values"),
+        ("taxa.csv", b"class\n\x81\n", "neither UTF-8"),
         ("taxa.parquet", b"class\nAves\n", "cannot be read as a table"),
     ],
 )

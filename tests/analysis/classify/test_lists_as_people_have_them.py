@@ -1,0 +1,74 @@
+"""Lists of taxa, labels, bins and priors as people have them."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from cladescope.analysis.classify.taxon_lists import LabelList, read_labels, read_prior, read_taxa
+from cladescope.errors import InputError
+from cladescope.taxonomy.taxon import RANKS
+
+
+def put(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+@pytest.mark.parametrize("name", ["checklist.csv", "checklist.tsv", "checklist.txt"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_checklist_of_gbif_is_read_as_it_is_downloaded(tmp_path: Path, name: str, encoding: str) -> None:
+    text = (
+        "taxonKey\tscientificName\tnumberOfOccurrences\tclass\torder\tfamily\tgenus\tspecies\n"
+        '9\tLarus "fuscus" L.\t4\tAves\tCharadriiformes\tLaridae\tLarus\tLarus fuscus\n'
+    )
+    (row,) = read_taxa(put(tmp_path / name, text, encoding)).to_pylist()
+    assert [row[rank] for rank in RANKS] == [None, None, "Aves", "Charadriiformes", "Laridae", "Larus", "Larus fuscus"]
+
+
+def test_beside_cls_a_class_that_names_the_species_is_a_label(tmp_path: Path) -> None:
+    text = ",cls,genus,species,class\n0,Aves,Larus,fuscus,Larus fuscus\n1,Insecta,Apis,mellifera,Apis mellifera\n"
+    table = read_taxa(put(tmp_path / "rare.csv", text))
+    assert table["class"].to_pylist() == ["Aves", "Insecta"]
+    assert table["species"].to_pylist() == ["Larus fuscus", "Apis mellifera"]
+    with pytest.raises(InputError, match="'class' and 'cls' both give the class"):
+        read_taxa(put(tmp_path / "two.csv", text.replace("Apis mellifera", "Insecta")))
+
+
+def test_headers_of_lists_are_known_in_any_spelling(tmp_path: Path) -> None:
+    table = read_taxa(put(tmp_path / "t.csv", "CLASS;Genus;Vernacular Name\nAves;Larus;gull\n"))
+    assert (table["class"][0].as_py(), table["genus"][0].as_py(), table["common_name"][0].as_py()) == (
+        "Aves",
+        "Larus",
+        "gull",
+    )
+    weights, unknown = read_prior(put(tmp_path / "p.csv", "Taxon;Weight\nLarus;4\nNemo;1\n"), table)
+    assert (np.exp(weights).tolist(), unknown) == ([pytest.approx(4.0)], ["Nemo"])
+
+
+def test_words_for_missing_are_no_taxa_and_a_genus_of_that_name_is_kept_in_quotes(tmp_path: Path) -> None:
+    text = 'family,genus\nLaridae,NA\nunknown,Apis\nNaidae,"Na"\n'
+    table = read_taxa(put(tmp_path / "t.csv", text))
+    assert set(zip(table["family"].to_pylist(), table["genus"].to_pylist(), strict=True)) == {
+        ("Laridae", None),
+        (None, "Apis"),
+        ("Naidae", "Na"),
+    }
+    pq.write_table(pa.table({"family": ["Laridae", "Indet."], "genus": ["NA", "Apis"]}), tmp_path / "t.parquet")
+    table = read_taxa(tmp_path / "t.parquet")
+    assert {*table["family"].to_pylist(), *table["genus"].to_pylist()} == {"Laridae", "Apis", None}
+
+
+@pytest.mark.parametrize("header", ["cls,bin", "CLS,Bin", "label,bin", "what,where"])
+def test_bins_are_read_whatever_their_columns_are_called(tmp_path: Path, header: str) -> None:
+    found = read_labels(put(tmp_path / "bins.csv", f"{header}\nowl,one\nbeetle,two\n"))
+    assert found == LabelList(("owl", "beetle"), ("one", "two"))
+
+
+def test_a_list_of_another_length_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="line 3 of .* has 1 values, its header 2"):
+        read_taxa(put(tmp_path / "t.csv", "class,genus\nAves,Larus\nAves\n"))
+    with pytest.raises(InputError, match="expected some of kingdom"):
+        read_taxa(put(tmp_path / "none.csv", "plot,colour\n1,red\n"))
