@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.build_index import build_index as build_index
+    from cladescope.app.verbs.delete import delete as delete
     from cladescope.app.verbs.demo import demo as demo
     from cladescope.app.verbs.doctor import doctor as doctor
     from cladescope.app.verbs.embed import embed as embed
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.map import map as map
     from cladescope.app.verbs.predict import predict as predict
     from cladescope.app.verbs.probe import probe as probe
+    from cladescope.app.verbs.relabel import relabel as relabel
     from cladescope.app.verbs.report import report as report
     from cladescope.app.verbs.search import search as search
     from cladescope.app.verbs.simulate import simulate as simulate
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 _VERBS = (
     "audit",
     "build_index",
+    "delete",
     "demo",
     "doctor",
     "embed",
@@ -53,6 +56,7 @@ _VERBS = (
     "map",
     "predict",
     "probe",
+    "relabel",
     "report",
     "search",
     "simulate",

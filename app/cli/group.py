@@ -15,6 +15,8 @@ VERBS = {
     "import": "Fill a store with vectors computed by other software, scaled to unit length.",
     "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
     "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
+    "delete": "Delete the rows of a store that meet every condition given.",
+    "relabel": "Put corrected labels into a store, without encoding anything.",
     "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
     "search": "Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.",
     "fit": "Learn a classifier from a store's labelled pictures, for `predict --classifier`.",

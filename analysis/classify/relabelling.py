@@ -1,0 +1,146 @@
+"""Labels that were put right elsewhere, back into a store: a table of pictures and labels against the rows.
+
+A later `embed` keeps them: it changes a column only where the source says something else than before.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from cladescope.analysis.classify.labelled import ends_among
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.origins import plain
+from cladescope.embedding.sources.delimited import open_delimited
+from cladescope.embedding.sources.rows import Row, read_rows
+from cladescope.embedding.table_rules import TableRules
+from cladescope.errors import InputError
+from cladescope.index.store import Store
+from cladescope.schema import LABEL_FIELDS, NAME_FIELDS, OPTIONAL_FIELDS
+
+ROWS_AT_ONCE = 4096
+SHOWN = 20
+
+
+@dataclass(kw_only=True)
+class Relabelled:
+    """What became of the rows of a table of labels."""
+
+    changed: int = 0
+    same: int = 0
+    unknown: int = 0
+    """Rows that name no picture of the store."""
+    ambiguous: int = 0
+    """Rows whose file name is that of several pictures; none of them is changed."""
+    unused: list[str] = field(default_factory=list)
+    """The first of the unknown and the ambiguous, as the table names them."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def relabel_store(store: Store, labels: Path, *, clear: bool = False) -> Relabelled:
+    """Put the labels of a delimited table into a store: see the verb `relabel`. All changes of 4,096 rows are one commit.
+
+    Memory: the table's rows, and the addresses of the store where it names files.
+
+    Raises InputError if the table cannot be used, or names one picture twice.
+    """
+    rows, fields, columns = _read(store, labels)
+    found = Relabelled()
+    with store.writing():
+        pairs = list(_paired(store, rows, found))
+        seen: dict[str, str] = {}
+        for image_id, row in pairs:
+            if image_id in seen:
+                raise InputError(
+                    f"{labels} names the picture {image_id!r} twice, as {seen[image_id]!r} and {_name(row)!r}"
+                )
+            seen[image_id] = _name(row)
+        if not pairs:
+            some = f", such as {found.unused[0]!r}," if found.unused else ""
+            raise InputError(
+                f"none of the {len(rows):,} rows of {labels}{some} names one picture of {store.path}: give its image_id or uri"
+            )
+        store.add_fields(fields)
+        for start in range(0, len(pairs), ROWS_AT_ONCE):
+            _put(store, dict(pairs[start : start + ROWS_AT_ONCE]), columns, found, clear=clear)
+    return found
+
+
+def _read(store: Store, labels: Path) -> tuple[list[Row], list[pa.Field], tuple[str, ...]]:
+    """Rows of the table, columns that the store may lack, and the columns that the table gives."""
+    schema = store.schema
+    rules = TableRules(stored=dict(zip(schema.names, schema.types, strict=True)))
+    text = open_delimited(str(labels), rules, needs_picture=False)
+    plan = plan_columns(text.schema, text.head, needs_picture=False)
+    if plan.image_id is None and plan.path is None:
+        raise InputError(f"{labels} names no pictures: expected a column image_id, or uri, file or path")
+    rows = [row for batch in text.batches() for row in read_rows(batch, plan)]
+    own = [one.name for one in (*LABEL_FIELDS, *OPTIONAL_FIELDS)]
+    given = [
+        name for name in own if name in plan.labels or name in plan.optional or any(name in r.labels for r in rows)
+    ]
+    if not given and not plan.extra:
+        raise InputError(f"{labels} has no labels: expected columns of ranks, common_name, label or of your own")
+    parts = [one for one in NAME_FIELDS if any(one.name in row.labels for row in rows)]
+    columns = (*given, *(one.name for one in parts), *plan.extra)
+    return rows, [*parts, *plan.extra_fields], tuple(dict.fromkeys(columns))
+
+
+def _paired(store: Store, rows: list[Row], found: Relabelled) -> Iterator[tuple[str, Row]]:
+    """The stored picture of each row, and the row; those without are counted."""
+    ids = [row.image_id for row in rows if row.image_id is not None]
+    known = {
+        one
+        for start in range(0, len(ids), ROWS_AT_ONCE)
+        for one in store.rows_by_id(ids[start : start + ROWS_AT_ONCE], [])
+    }
+    by_name = _by_name(store, [row.path for row in rows if row.image_id is None and row.path is not None])
+    for row in rows:
+        pictures = by_name.get(row.path or "", []) if row.image_id is None else [row.image_id] * (row.image_id in known)
+        if len(pictures) == 1:
+            yield pictures[0], row
+            continue
+        found.ambiguous += len(pictures) > 1
+        found.unknown += not pictures
+        if len(found.unused) < SHOWN:
+            found.unused.append(_name(row))
+
+
+def _by_name(store: Store, names: list[str]) -> dict[str, list[str]]:
+    """Pictures by address, or by the end of it: a file name, with folders or without."""
+    found: dict[str, list[str]] = {}
+    if not names:
+        return found
+    wanted = pa.array(list(dict.fromkeys(names)), pa.large_string())
+    for batch in store.scan(["image_id", "uri"]):
+        places = ends_among(pa.chunked_array([batch.column("uri")]), wanted)
+        for image_id, place in zip(batch.column("image_id").to_pylist(), places.tolist(), strict=True):
+            if place >= 0:
+                found.setdefault(wanted[place].as_py(), []).append(image_id)
+    return found
+
+
+def _put(store: Store, pairs: dict[str, Row], columns: tuple[str, ...], found: Relabelled, *, clear: bool) -> None:
+    """Write what differs, in one commit."""
+    stored = store.rows_by_id(list(pairs), columns)
+    changed = []
+    for image_id, row in pairs.items():
+        said = {name: row.labels.get(name, row.extra.get(name)) for name in columns}
+        values = {name: value for name, value in said.items() if value is not None or clear}
+        if any(plain(value) != plain(stored[image_id][name]) for name, value in values.items()):
+            changed.append({**stored[image_id], **values})
+    found.changed += len(changed)
+    found.same += len(pairs) - len(changed)
+    if changed:
+        schema = store.schema
+        store.update(pa.Table.from_pylist(changed, schema=pa.schema([schema.field(n) for n in ("image_id", *columns)])))
+
+
+def _name(row: Row) -> str:
+    """A row's picture as the table names it."""
+    return row.image_id or row.path or "(no picture)"
