@@ -7,9 +7,10 @@ whole rows are errors with their line.
 import csv
 import io
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -107,7 +108,7 @@ class DelimitedText:
         )
         with self._open() as stream:
             try:
-                with pv.open_csv(stream, read, parse, convert) as reader:
+                with _for_arrow(stream) as source, pv.open_csv(source, read, parse, convert) as reader:
                     yield from reader
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 self._check_lines()
@@ -200,3 +201,14 @@ class DelimitedText:
                     f"between is a row of {n_columns} values: remove or double the quote, or the line end within it"
                 )
             before = line
+
+
+def _for_arrow(stream: ByteStream) -> AbstractContextManager[ByteStream | pa.NativeFile]:
+    """A file on the disk as Arrow's own, any other stream as it is.
+
+    Arrow's threads read ahead, also after an error. In a file of Python's they may enter an interpreter that is ending, and the
+    process ends with SIGABRT in place of our error.
+    """
+    if isinstance(stream, io.BufferedReader) and not isinstance(stream.name, int):
+        return pa.OSFile(os.fspath(stream.name))
+    return nullcontext(stream)

@@ -7,6 +7,8 @@ import io
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
+import pyarrow.csv as pv
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -148,3 +150,19 @@ def test_a_text_without_a_table_is_refused(tmp_path: Path, content: bytes, messa
 def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="No such file"):
         DelimitedText("gone.csv", local_opener(tmp_path / "gone.csv"))
+
+
+def test_arrow_reads_ahead_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A thread of Arrow's that reads in a file of Python's while the interpreter ends ends it with SIGABRT.
+    given_files: list[object] = []
+    open_csv = pv.open_csv
+
+    def noting(file: object, *options: object) -> object:
+        given_files.append(file)
+        return open_csv(file, *options)
+
+    monkeypatch.setattr(pv, "open_csv", noting)
+    path = tmp_path / "t.csv"
+    path.write_text("file,genus\na.jpg,Bufo\n")
+    assert DelimitedText(str(path), local_opener(path)).table().num_rows == 1
+    assert [type(file) for file in given_files] == [pa.OSFile]
