@@ -56,6 +56,8 @@ class EncoderCard:
     """The last map into the vectors' space, such as `linear 768 to 512`; `none` where there is none."""
     layers: str | None = None
     """Kinds of layers without weights (activations, padding), and options of the name that change the forward pass."""
+    text: str | None = None
+    """How a text becomes a vector: layers, the token that is taken, and a hash that stands for the tokenizer."""
     precision: PrecisionClass | None = None
     """`fp32` or `bf16`: the class of numbers that weights and features are computed in."""
 
@@ -76,6 +78,7 @@ class EncoderCard:
             pooling=cast(str | None, values.get("pooling")),
             projection=cast(str | None, values.get("projection")),
             layers=cast(str | None, values.get("layers")),
+            text=cast(str | None, values.get("text")),
             precision=cast(PrecisionClass | None, values.get("precision")),
         )
 
@@ -83,7 +86,7 @@ class EncoderCard:
         """Why vectors of the two encoders must not be mixed, or None where they may.
 
         What one side does not know is no difference: only the name of imported vectors is known, and stores of version
-        0.1.0 say nothing of pooling, projection, layers and precision.
+        0.1.0 say nothing of pooling, projection, layers, text side and precision.
         """
         if self.name != other.name and (self.weight_hash is None or self.weight_hash != other.weight_hash):
             return f"encoder {self.name!r} is not {other.name!r}"
@@ -115,6 +118,7 @@ _FORWARD = {
     "pooling": "the pooling",
     "projection": "the projection",
     "layers": "the kind of layers",
+    "text": "the text side",
     "precision": "--precision, the type of the weights",
 }
 """Fields of a card that say how the forward pass goes, and what to call them."""

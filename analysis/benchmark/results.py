@@ -133,8 +133,10 @@ def _key(document: dict[str, Any]) -> tuple[str, str, str, str]:
 
 
 def _is_one(card: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two cards are of one encoder: all that both say is the same. Earlier versions said less."""
-    return all(card[field] == other[field] for field in card.keys() & other.keys())
+    """Whether two cards are of one encoder: all that both know is the same. Earlier versions knew less."""
+    return all(
+        card[field] == other[field] or None in (card[field], other[field]) for field in card.keys() & other.keys()
+    )
 
 
 def _read(path: Path) -> list[dict[str, Any]]:

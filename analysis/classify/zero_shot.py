@@ -99,7 +99,7 @@ def text_vectors(
 
     With `templates` the texts are names, and each vector is the mean over the 81 sentences with that name.
 
-    A block's file is named by the SHA-256 of the encoder's weights and of its texts, so that nothing stale is ever read;
+    A block's file is named by the SHA-256 of the encoder's identity and of its texts, so that nothing stale is ever read;
     an encoder whose weights have no hash has no cache. A damaged file is made anew.
 
     Raises EncoderError where the encoder gives numbers that are not finite, StoreError where the cache cannot be written.

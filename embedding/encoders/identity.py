@@ -4,6 +4,7 @@ Two models can hold the same weights and still give other vectors: by pooling th
 by padding as TensorFlow does. What is read here from the model as it was built goes into its `EncoderCard`.
 """
 
+import hashlib
 from collections.abc import Mapping
 
 import torch
@@ -13,6 +14,8 @@ from cladescope.embedding.encoder import PrecisionClass
 _IDLE = frozenset({"Identity", "Dropout", "DropPath", "PatchDropout", "Flatten"})
 """Layers that change nothing when a trained model computes."""
 _EPS = 1e-5
+PROBE_TEXT = "A photo of PARUS major (L., 1758) × Café-crème! #7 " * 16
+"""A text whose tokens show case, accents, punctuation and where a long text is cut."""
 _PRECISIONS: Mapping[torch.dtype, PrecisionClass] = {torch.float32: "fp32", torch.bfloat16: "bf16"}
 
 
@@ -56,6 +59,22 @@ def layers_of(side: torch.nn.Module) -> str:
         if getattr(module, "final_ln_after_pool", False):
             found.add("final_ln_after_pool")
     return "+".join(sorted(found)) or "none"
+
+
+def text_side_of(model: torch.nn.Module, tokens: torch.Tensor) -> str:
+    """How an open_clip model makes a vector of a text: its layers, which token it takes, what a token sees, and its tokenizer.
+
+    `tokens` are those of `PROBE_TEXT`; a short hash of them stands for the tokenizer and its settings.
+    """
+    side = getattr(model, "text", None)
+    side = model if side is None else side
+    tower = getattr(side, "transformer", side)
+    pooling = next(
+        (str(kind) for name in ("pool_type", "text_pool_type") if (kind := getattr(side, name, None))), "none"
+    )
+    mask = "causal" if getattr(side, "attn_mask", None) is not None else "open"
+    hashed = hashlib.blake2b(tokens.cpu().numpy().astype("<i8").tobytes(), digest_size=4).hexdigest()
+    return f"{layers_of(tower)}, {pooling}, {mask}, tokens {hashed}"
 
 
 def projection_of(side: torch.nn.Module) -> str:

@@ -18,7 +18,14 @@ from jaxtyping import Float32, UInt8
 from safetensors import SafetensorError
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
-from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of, projection_of
+from cladescope.embedding.encoders.identity import (
+    PROBE_TEXT,
+    layers_of,
+    pooling_of,
+    precision_of,
+    projection_of,
+    text_side_of,
+)
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
@@ -113,6 +120,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
         pooling=pooling_of(model.visual),
         projection=projection_of(model.visual),
         layers=layers_of(model.visual),
+        text=text_side_of(model, tokenizer([PROBE_TEXT])),
         precision=precision_of(dtype),
     )
     encoder = OpenClipEncoder(model, tokenizer, card, normaliser)

@@ -142,6 +142,22 @@ def test_settings_that_weights_do_not_show_are_in_the_identity(checkpoint, tmp_p
     assert re.search(words, str(one.card.difference(other.card)))
 
 
+@pytest.mark.parametrize(
+    "setting", [{"heads": 4}, {"pool_type": "first"}, {"tokenizer_kwargs": {"clean": "whitespace"}}]
+)
+def test_how_a_text_becomes_a_vector_is_in_the_identity(checkpoint, tmp_path, setting):
+    folder = shutil.copytree(checkpoint, tmp_path / "other")
+    config = json.loads((folder / "open_clip_config.json").read_text())
+    config["model_cfg"]["text_cfg"] |= setting
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    one, other = Encoder.load(str(checkpoint)), Encoder.load(str(folder))
+    assert one.card.weight_hash == other.card.weight_hash
+    texts = ["a photo of Parus MAJOR"]
+    assert not np.allclose(one.encode_texts(texts), other.encode_texts(texts))
+    assert one.card.identity != other.card.identity
+    assert "the text side" in str(one.card.difference(other.card))
+
+
 def test_precision_is_in_the_identity_and_a_card_brings_it_back(checkpoint):
     exact = Encoder.load(str(checkpoint), device="cpu", precision="fp32").card
     rounded = Encoder.load(str(checkpoint), device="cpu", precision="bf16").card
@@ -150,9 +166,9 @@ def test_precision_is_in_the_identity_and_a_card_brings_it_back(checkpoint):
     assert exact.identity != rounded.identity
 
 
-@pytest.mark.parametrize("field", ["pooling", "projection", "layers", "precision"])
+@pytest.mark.parametrize("field", ["pooling", "projection", "layers", "text", "precision"])
 def test_each_part_of_the_identity_differs_alone_and_is_no_difference_where_it_is_unknown(field):
-    card = Encoder.load("pixels").card
+    card = dataclasses.replace(Encoder.load("pixels").card, text="GELU")
     other = dataclasses.replace(card, **{field: "bf16" if field == "precision" else "other"})
     assert f"({getattr(card, field)}) is not the same ({getattr(other, field)})" in str(card.difference(other))
     unknown = dataclasses.replace(card, **{field: None})
