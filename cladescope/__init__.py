@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cladescope.app.verbs.audit import audit as audit
+    from cladescope.app.verbs.backbone import backbone as backbone
     from cladescope.app.verbs.build_index import build_index as build_index
     from cladescope.app.verbs.delete import delete as delete
     from cladescope.app.verbs.demo import demo as demo
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 
 _VERBS = (
     "audit",
+    "backbone",
     "build_index",
     "delete",
     "demo",

@@ -22,6 +22,7 @@ VERBS = {
     "fit": "Learn a classifier from a store's labelled pictures, for `predict --classifier`.",
     "predict": "Name the organisms on pictures, or on the pictures of a store.",
     "evaluate": "Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores.",
+    "taxonomy": "Build a backbone of names from published taxonomies, or look up what names mean in one.",
     "audit": "Find near-duplicates, leaks between splits, outliers and likely label errors.",
     "map": "Draw a map of the pictures: those that the encoder finds similar lie close together.",
     "probe": "Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.",

@@ -55,7 +55,7 @@ _UNSAFE: Final = frozenset(
     }
 )
 """Of these, those that leave open which species it is where they stand in place of a third word."""
-_DOUBT: Final = re.compile(r"(?<!\w)(?:cf|aff)(?:\.|(?=\s)|$)|[?/]", re.IGNORECASE)
+_DOUBT: Final = re.compile(r"(?<!\w)(?:cf|aff)(?:\.|(?=\s)|$)|[?/]|(?<!nov\. )(?<!n\. )\bspp?\.?$", re.IGNORECASE)
 """What says that the species is not sure, wherever it stands."""
 _MARKERS: Final = {"VARIETY": "var. ", "SUBVARIETY": "subvar. ", "FORM": "f. ", "SUBFORM": "subf. "}
 """How a rank below the species is marked; an epithet without mark is a subspecies, as zoologists write it."""

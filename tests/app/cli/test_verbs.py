@@ -218,7 +218,7 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
         "search": [store.path, "--image", query, "--sheet", tmp_path / "x.png"],
         "doctor": [],
     }
-    own = {"audit", "demo", "evaluate", "fit", "map", "predict", "probe", "report", "train"}
+    own = {"audit", "demo", "evaluate", "fit", "map", "predict", "probe", "report", "taxonomy", "train"}
     assert set(cladescope.app.cli.VERBS) == {*commands, *own}  # these have tests of their own
     for verb, arguments in commands.items():
         ended = run(verb, *arguments, "--json")

@@ -16,7 +16,7 @@ from cladescope.errors import InputError, PictureError
 from cladescope.index.store import Store
 from tests.conftest import REPOSITORY
 
-NAMES = {"index": "build_index", "import": "import_vectors"}
+NAMES = {"index": "build_index", "import": "import_vectors", "taxonomy": "backbone"}
 """Verbs whose own name Python or a package has taken."""
 FUNCTIONS = [NAMES.get(verb, verb) for verb in VERBS]
 

@@ -80,6 +80,8 @@ Russula sp. nov.                            | | | | sp. nov.
 Russula sp. 3                               | | | | sp. 3
 Russula sp. B                               | | | | sp. B
 Russula n. sp.                              | | | | n. sp.
+Russula emetica sp.                         | | | | emetica sp.
+Russula ochracea sp. nov.                   | Russula ochracea
 Russula indet.                              | | | | indet.
 Megaselia sp. BOLD:AAB1234                  | | | | sp. BOLD:AAB1234
 Megaselia BOLD:AAB1234                      | | | | BOLD:AAB1234

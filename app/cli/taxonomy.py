@@ -1,0 +1,75 @@
+"""`cladescope taxonomy`: a backbone of names, and what names mean in it."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.output import print_json, print_line, print_table, say
+
+SUGGESTED = 20
+"""Unknown names that are shown with the nearest ones."""
+
+
+class ActionName(StrEnum):
+    """What is done."""
+
+    BUILD = "build"
+    MATCH = "match"
+
+
+def taxonomy(
+    action: Annotated[ActionName, typer.Argument(metavar="ACTION", help="build or match.")],
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILE|NAME...",
+            help="build: Taxon.tsv, tables with ranks, a checklists' crosswalk. match: names, or files of them.",
+        ),
+    ],
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="build: the folder to make.")] = None,
+    backbone: Annotated[Path | None, typer.Option(metavar="DIR", help="match: a folder that build made.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="build: what the backbone is called.", show_default="the files' names")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Build a backbone of names from published taxonomies, or look up what names mean in one.
+
+    Synonyms lead to accepted names. Taxa of one name are told apart by the rest of a lineage. Misspelt names are shown with the
+    nearest ones, and never replaced.
+
+    Example: cladescope taxonomy match "Parus ater" "Plantae > Oenanthe" --backbone backbone
+    """
+    from cladescope.app.verbs.backbone import backbone as run
+    from cladescope.taxonomy.backbone import Backbone
+
+    found = run(action.value, names, out=out, backbone=backbone, release=release)
+    if isinstance(found, Backbone):
+        if json:
+            print_json(found.description)
+        else:
+            print_line(
+                f"{found.description['names']:,} names, {found.description['synonyms']:,} of them synonyms: {found.path}"
+            )
+        return
+    opened = Backbone.open(backbone or Path())
+    unknown = [match.asked for match in found if match.status == "unknown"][:SUGGESTED]
+    near = {name: opened.suggestions(name) for name in dict.fromkeys(unknown)}
+    if json:
+        rows = [match.to_dict() | {"near": near.get(match.asked, [])} for match in found]
+        print_json({"release": opened.release, "hash": opened.hash, "matches": rows})
+        return
+    table = []
+    for match in found:
+        others = "; ".join(" > ".join(filter(None, ranks)) for ranks in match.others)
+        note = others or (f"did you mean {', '.join(near[match.asked])}?" if near.get(match.asked) else "")
+        note = note or (f"another {', '.join(match.differs)}" if match.differs else "")
+        table.append((match.asked, match.status, " > ".join(filter(None, match.ranks)), note))
+    print_table(["name", "status", "taxon", "note"], table, spare=["note"])
+    counts = {
+        status: sum(match.status == status for match in found) for status in dict.fromkeys(m.status for m in found)
+    }
+    say(f"{opened.release}: " + ", ".join(f"{n:,} {status}" for status, n in counts.items()))

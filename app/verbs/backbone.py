@@ -1,0 +1,82 @@
+"""A backbone of names: built from published taxonomies, asked what names mean."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.sources.rows import read_columns
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+from cladescope.taxonomy.backbone import Backbone, Lineage, Match
+from cladescope.taxonomy.taxon import RANKS
+
+TABLES = (".csv", ".tsv", ".parquet")
+"""Endings of a table of names by rank; any other file holds a name a line."""
+
+
+def backbone(
+    action: Literal["build", "match"],
+    names: Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    backbone: str | Path | None = None,
+    release: str | None = None,
+) -> Backbone | list[Match]:
+    """Build a backbone of names from published taxonomies, or ask one what names mean.
+
+    `build` reads the files `names` (Darwin Core's `Taxon.tsv` as GBIF and the Catalogue of Life publish it, tables with ranks as
+    CSV or Parquet, the bird checklists' crosswalk) into the folder `out`; where several know a name, the first counts. `release`
+    is what it is called. `match` asks the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a
+    name a line, or a table with ranks, whose lineages tell taxa of one name apart.
+
+    Returns the backbone; or a `Match` for each name, in order.
+
+    Raises InputError for files that cannot be used, and where `out` or `backbone` is not given.
+
+    >>> import cladescope
+    >>> cladescope.backbone("match", ["Parus ater"], backbone="backbone")[0].status      # doctest: +SKIP
+    'synonym'
+    """
+    if action == "build":
+        if out is None:
+            raise InputError("no folder is given for the backbone: add --out DIR")
+        return Backbone.build([local_path(name) for name in names], local_path(out), release=release)
+    if backbone is None:
+        raise InputError("no backbone is given: add --backbone DIR, which `cladescope taxonomy build` makes")
+    return list(Backbone.open(local_path(backbone)).match(one for name in names for one in _asked(name)))
+
+
+def _asked(name: str | Path) -> Iterator[tuple[str, Lineage | None]]:
+    """The names that an argument stands for."""
+    path = Path(name)
+    if not path.is_file():
+        yield Backbone.asked(str(name))
+    elif path.suffix.lower() in TABLES:
+        yield from _rows(path)
+    else:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        yield from (Backbone.asked(line.strip()) for line in lines if line.strip())
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Lineage | None]]:
+    """The lineages of a table's rows."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = pl.read_parquet(path)
+        else:
+            separator = "\t" if path.suffix.lower() == ".tsv" else ","
+            table = pl.read_csv(path, separator=separator, infer_schema=False)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} cannot be read as a table ({str(error).splitlines()[0]})") from error
+    arrow = table.to_arrow()
+    plan = plan_columns(arrow.schema, needs_picture=False)
+    if not plan.labels:
+        raise InputError(f"{path} has the columns {', '.join(table.columns[:8])}: expected some of {', '.join(RANKS)}")
+    for batch in arrow.to_batches(max_chunksize=1 << 16):
+        labels = read_columns(batch, plan).labels
+        columns = [labels[rank].to_pylist() if rank in labels else [None] * batch.num_rows for rank in RANKS]
+        for lineage in zip(*columns, strict=True):
+            yield next((name for name in reversed(lineage) if name), ""), lineage

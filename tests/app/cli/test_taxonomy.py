@@ -1,0 +1,17 @@
+"""`cladescope taxonomy`: a backbone built, and names looked up in it."""
+
+from tests.cladescope.taxonomy.test_backbone import darwin_core
+
+
+def test_the_command_line_builds_and_matches(run, tmp_path):
+    built = run("taxonomy", "build", darwin_core(tmp_path / "Taxon.tsv"), "--out", tmp_path / "b", "--json")
+    assert (built.status, built.json["synonyms"]) == (0, 1)
+    (tmp_path / "names.csv").write_text("genus,species,class\nParus,ater,Aves\nOenanthe,,Aves\n")
+    names = ["Oenanthe", "Periparus atr", tmp_path / "names.csv"]
+    found = run("taxonomy", "match", *names, "--backbone", tmp_path / "b", "--json")
+    statuses = [match["status"] for match in found.json["matches"]]
+    assert statuses == ["ambiguous", "unknown", "synonym", "accepted"]
+    assert found.json["matches"][1]["near"][0] == "Periparus ater"
+    shown = run("taxonomy", "match", "Parus ater", "--backbone", tmp_path / "b")
+    assert "Periparus ater" in shown.out
+    assert "Taxon.tsv: 1 synonym" in shown.err
