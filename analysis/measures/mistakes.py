@@ -1,4 +1,4 @@
-"""How far off wrong answers are, by the tree: the taxa shared with the truth, and the height at which lineages meet.
+"""How far off answers of a wrong taxon are, by the tree: the taxa shared with the truth, and the height at which lineages meet.
 
 `codes` number the taxon of a picture at each rank, widest first, -1 where it has none (an answer that stops at its family
 has -1 below it). A code is one taxon: equal codes at a rank mean equal lineages above.
