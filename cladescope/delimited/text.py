@@ -209,6 +209,7 @@ def _for_arrow(stream: ByteStream) -> AbstractContextManager[ByteStream | pa.Nat
     Arrow's threads read ahead, also after an error. In a file of Python's they may enter an interpreter that is ending, and the
     process ends with SIGABRT in place of our error.
     """
-    if isinstance(stream, io.BufferedReader) and not isinstance(stream.name, int):
-        return pa.OSFile(os.fspath(stream.name))
+    raw = stream.raw if isinstance(stream, io.BufferedReader) else None
+    if isinstance(raw, io.FileIO) and not isinstance(raw.name, int):
+        return pa.OSFile(os.fspath(raw.name))
     return nullcontext(stream)

@@ -166,3 +166,5 @@ def test_arrow_reads_ahead_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pyt
     path.write_text("file,genus\na.jpg,Bufo\n")
     assert DelimitedText(str(path), local_opener(path)).table().num_rows == 1
     assert [type(file) for file in given_files] == [pa.OSFile]
+    path.write_text("file,genus\na.jpg,Bufo\n", encoding="utf-16")
+    assert DelimitedText(str(path), local_opener(path)).table().num_rows == 1, "what is recoded has no file of its own"
