@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.doctor import doctor as doctor
     from cladescope.app.verbs.embed import embed as embed
     from cladescope.app.verbs.evaluate import evaluate as evaluate
+    from cladescope.app.verbs.export import export as export
     from cladescope.app.verbs.fit import fit as fit
     from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
     from cladescope.app.verbs.info import info as info
@@ -52,6 +53,7 @@ _VERBS = (
     "doctor",
     "embed",
     "evaluate",
+    "export",
     "fit",
     "import_vectors",
     "info",

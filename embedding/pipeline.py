@@ -52,6 +52,8 @@ class EmbedConfig:
     """What the source is known by from run to run, so that the store is kept in step with it; None compares nothing."""
     prune: bool = False
     """Delete rows of what is gone from the source."""
+    whole: bool = True
+    """Whether the source gives all its records; where not, nothing is gone."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers", "commit_rows"):
@@ -124,7 +126,7 @@ def embed(
             raise
         job.commit()
         if step is not None:
-            step.finish(whole=config.limit is None and not job.summary.stopped)
+            step.finish(whole=config.whole and config.limit is None and not job.summary.stopped)
     return job.summary
 
 

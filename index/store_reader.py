@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ class StoreReader:
         with disk_errors(self.path):
             ledger.check_rows(self.path, "runs")
             return self._runs.to_arrow()
+
+    def failed_uris(self, kind: str) -> list[str]:
+        """Addresses of what failed at the stage `kind`, or for a reason that holds it in any case; of all for `all`.
+
+        Raises InputError where nothing did, with the stages that there are.
+        """
+        notes = self.failures.to_pylist()
+        stages = Counter(note["stage"] for note in notes)
+        found = [
+            note["uri"]
+            for note in notes
+            if kind in ("all", note["stage"]) or (kind not in stages and kind.lower() in note["reason"].lower())
+        ]
+        if not found:
+            there = ", ".join(f"{stage} {n:,}" for stage, n in stages.most_common()) or "no failures"
+            raise InputError(f"no failure of {self.path} is of the stage or reason {kind!r}: it has {there}")
+        return found
 
     def condition(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> str | None:
         """The SQL condition for a clade, or several (a union), and a user's own condition; None where neither is given.

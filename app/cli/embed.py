@@ -62,6 +62,10 @@ def embed(
             "--prune", help="Delete the rows of pictures that are gone from the source; else they are only marked."
         ),
     ] = False,
+    retry_failed: Annotated[
+        str | None,
+        typer.Option(metavar="STAGE|TEXT", help="Only what failed before: at a stage (read), for a reason, or all."),
+    ] = None,
     contact: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="E-mail or web address to name in requests to servers.")
     ] = None,
@@ -84,7 +88,7 @@ def embed(
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
-            precision=precision.value, limit=limit, prune=prune, contact=contact, allow=allow or (),
+            precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
             progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

@@ -17,6 +17,7 @@ VERBS = {
     "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
     "delete": "Delete the rows of a store that meet every condition given.",
     "relabel": "Put corrected labels into a store, without encoding anything.",
+    "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
     "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
     "search": "Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.",
     "fit": "Learn a classifier from a store's labelled pictures, for `predict --classifier`.",

@@ -14,8 +14,9 @@ from cladescope.embedding.given import AnyPicture, GivenSource
 from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.records import Source
+from cladescope.embedding.retried import RetriedSource
 from cladescope.embedding.sources import open_source
-from cladescope.errors import EncoderError
+from cladescope.errors import EncoderError, InputError
 from cladescope.index.store import Store
 from cladescope.paths import local_path
 
@@ -31,6 +32,7 @@ def embed(
     precision: Precision = "auto",
     limit: int | None = None,
     prune: bool = False,
+    retry_failed: str | None = None,
     contact: str | None = None,
     allow: Sequence[str] = (),
     progress: Callable[[Progress], None] | None = None,
@@ -42,7 +44,8 @@ def embed(
     in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
     `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
     A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
-    `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures. `contact`, an
+    `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
+    those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
     e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
     the usual ones. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
@@ -56,12 +59,22 @@ def embed(
     >>> cladescope.embed("photos/", "photos.store").embedded      # doctest: +SKIP
     600
     """
+    if prune and retry_failed is not None:
+        raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
     pictures, address = _source(source, allow)
     known_by = _address(source)
     config = EmbedConfig(
-        batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune, contact=contact
+        batch_size=batch_size,
+        workers=workers,
+        limit=limit,
+        address=known_by,
+        prune=prune,
+        contact=contact,
+        whole=retry_failed is None,
     )
     sink, loaded = _sink(store, encoder, device, precision)
+    if retry_failed is not None:
+        pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
     started = datetime.now(UTC)
     summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
     settings = {
@@ -71,6 +84,7 @@ def embed(
         "precision": precision,
         "limit": limit,
         "prune": prune,
+        "retry_failed": retry_failed,
     }
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
     return summary

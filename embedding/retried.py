@@ -1,0 +1,25 @@
+"""A source of which only some records are wanted: those that failed before and are tried again."""
+
+from collections.abc import Collection, Iterator
+
+import pyarrow as pa
+
+from cladescope.embedding.records import Record, Source
+
+
+class RetriedSource:
+    """The records of a source that have one of some addresses, in its order."""
+
+    def __init__(self, source: Source, uris: Collection[str]) -> None:
+        """Nothing is read yet."""
+        self.name = source.name
+        self.extra_fields: tuple[pa.Field, ...] = source.extra_fields
+        self._source, self._uris = source, frozenset(uris)
+
+    def count(self) -> int | None:
+        """None: how many of them the source still lists is known when all was read."""
+        return None
+
+    def records(self) -> Iterator[Record]:
+        """The records that are wanted."""
+        return (record for record in self._source.records() if record.uri in self._uris)

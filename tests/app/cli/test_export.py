@@ -1,0 +1,73 @@
+import csv
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import cladescope
+from cladescope.index.store import Store
+from tests.app.cli.test_delete_and_relabel import picture
+
+
+@pytest.fixture
+def kept(tmp_path):
+    """A store of three pictures with licences, one of them unknown."""
+    rows = [("file", "genus", "licence", "rights_holder")]
+    for number, more in enumerate([("Parus", "CC0", ""), ("Parus", "CC BY 4.0", "Jane, Roe"), ("Sitta", "", "")]):
+        picture(tmp_path / "photos" / f"{number}.png", number)
+        rows.append((f"photos/{number}.png", *more))
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    cladescope.embed(tmp_path / "m.csv", tmp_path / "s.store", encoder="pixels")
+    return tmp_path / "s.store"
+
+
+def test_every_format_holds_the_rows_of_the_store_and_whom_to_name(run, kept):
+    store = Store.open(kept)
+    labels, vectors = store.table(["image_id", "genus", "licence"]).to_pylist(), store.matrix()
+    named = ["CC0", "Jane, Roe, CC BY 4.0", None]
+    for name in ("parquet", "csv", "npy"):
+        made = run("export", kept, "--out", kept.parent / name, "--format", name, "--json").json
+        assert (made["rows"], made["without_licence"]) == (3, 1)
+    table = pq.read_table(kept.parent / "parquet" / "pictures.parquet")
+    assert table.select(["image_id", "genus", "licence"]).to_pylist() == labels
+    assert table["attribution"].to_pylist() == named
+    np.testing.assert_array_equal(np.stack(table["vector"].to_pylist()).astype(np.float32), vectors)
+    np.testing.assert_array_equal(np.load(kept.parent / "npy" / "vectors.npy"), vectors)
+    for name in ("csv", "npy"):
+        with (kept.parent / name / "pictures.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["image_id"] for row in rows] == [row["image_id"] for row in labels]
+        assert [row["attribution"] or None for row in rows] == named
+
+
+def test_what_is_exported_can_be_imported_again(run, kept):
+    run("export", kept, "--out", kept.parent / "out")
+    cladescope.import_vectors(kept.parent / "out" / "pictures.parquet", kept.parent / "t.store", encoder="pixels")
+    columns = ["image_id", "uri", "genus", "licence", "rights_holder"]
+    again, first = Store.open(kept.parent / "t.store"), Store.open(kept)
+    assert again.table(columns) == first.table(columns)
+    np.testing.assert_allclose(again.matrix(), first.matrix(), atol=1e-3)
+
+
+def test_a_part_of_a_store_goes_to_a_new_folder_or_nothing_is_written(run, fails, kept):
+    assert "1 rows" in run("export", kept, "--out", kept.parent / "a", "--within", "Sitta").out
+    assert "is there already" in fails("export", kept, "--out", kept.parent / "a")
+    assert "nothing to export" in fails("export", kept, "--out", kept.parent / "b", "--where", "genus = 'X'")
+    assert not (kept.parent / "b").exists()
+
+
+def test_only_what_failed_at_a_stage_or_for_a_reason_is_tried_again(run, fails, tmp_path):
+    for number in range(3):
+        picture(tmp_path / "p" / f"{number}.png", number)
+    (tmp_path / "p" / "1.png").write_bytes(b"")
+    (tmp_path / "p" / "2.png").write_bytes(b"<html>")
+    command = ("embed", tmp_path / "p", "--store", tmp_path / "s", "--encoder", "pixels", "--json")
+    assert run(*command).json["failed"] == 2
+    picture(tmp_path / "p" / "1.png", 1)
+    picture(tmp_path / "p" / "9.png", 9)
+    counts = run(*command, "--retry-failed", "Empty file").json
+    assert (counts["records"], counts["embedded"], counts["gone"]) == (1, 1, 0)
+    assert run(*command, "--retry-failed", "decode").json["failed"] == 1
+    assert "of the stage or reason 'read': it has decode 1" in fails(*command[:-1], "--retry-failed", "read")
+    assert run(*command).json["embedded"] == 1
