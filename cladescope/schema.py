@@ -37,8 +37,10 @@ NAME_FIELDS = (
     pa.field("authorship", pa.string()),
     pa.field("qualifier", pa.string()),
     pa.field("verbatim_name", pa.string()),
+    pa.field("taxon_match", pa.string()),
 )
-"""What a record's names hold beside the taxon (`cladescope.taxonomy.name_parser`); a store has those that a record needed."""
+"""What a record's names hold beside the taxon (`cladescope.taxonomy.name_parser`), and what a backbone said of it; a store has
+those that a record needed."""
 
 FAILURE_SCHEMA = pa.schema(
     [

@@ -68,7 +68,9 @@ def _beside_the_name(species: ParsedName | None, above: Sequence[ParsedName]) ->
     for found in (species, *reversed(above)):
         written = None if found is None else tidy(found.verbatim)
         if found and (not found.is_plain or written != hybrid_signs(written or "")):
-            parts = {part: getattr(found, part) for part in NAME_PARTS[:-1]} | {"verbatim_name": found.verbatim}
+            parts = {part: getattr(found, part) for part in ("infraspecific", "authorship", "qualifier")} | {
+                "verbatim_name": found.verbatim
+            }
             return {part: value for part, value in parts.items() if value}
     return {}
 

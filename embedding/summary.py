@@ -107,6 +107,9 @@ def names_parsed(images: pa.Table) -> Counter[str]:
     {'qualifier': 1, 'no species': 1}
     """
     found: Counter[str] = Counter()
+    if "taxon_match" in images.column_names:
+        matches = pc.value_counts(images["taxon_match"].combine_chunks().drop_null()).to_pylist()
+        found.update({f"backbone: {match['values']}": match["counts"] for match in matches})
     if "verbatim_name" not in images.column_names:
         return found
     for word, part in PARSED.items():

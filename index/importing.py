@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float16, Int
 
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
+from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.job import StoredJob
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, id_of_uri
@@ -30,12 +31,13 @@ def import_vectors(
     source: VectorFile,
     store: Store,
     *,
+    labels: BackboneLabels | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
     """Put every vector that the store does not hold yet into it, scaled to unit length.
 
-    A row whose vector is missing, has another length or no direction stands in `failures` with its reason. Rows stay Arrow
+    `labels` gives the rows the taxa of a backbone. A row whose vector is missing, has another length or no direction stands in `failures` with its reason. Rows stay Arrow
     from the file to the table; only failures become Python objects. Memory: `COMMIT_ROWS` rows with their vectors in
     float16, a batch of the file, and 16 bytes a stored row and as many a row of the file.
 
@@ -58,16 +60,17 @@ def import_vectors(
             if stop is not None and stop.is_set():
                 job.summary.stopped = True
                 break
-            job.add(*_rows(source, batch, vectors, job))
+            job.add(*_rows(source, batch, vectors, job, labels))
         job.commit()
     return job.summary
 
 
 def _rows(
-    source: VectorFile, batch: pa.RecordBatch, vectors: pa.Array, job: StoredJob
+    source: VectorFile, batch: pa.RecordBatch, vectors: pa.Array, job: StoredJob, labels: BackboneLabels | None
 ) -> tuple[pa.Table, list[Failure]]:
     """Those rows of a batch that the store lacks, and why others cannot be stored."""
     columns = read_columns(batch, source.plan)
+    named = columns.labels if labels is None else labels.columns(columns.labels, batch.num_rows)
     start = job.summary.records
     numbers = np.arange(start, start + batch.num_rows)
     uris = pc.coalesce(columns.path, _places(source.path, numbers))
@@ -87,7 +90,7 @@ def _rows(
     kept = pa.array(new[usable])
     job.summary.respelt += pc.sum(columns.respelt.take(kept)).as_py() or 0
     sources = columns.source.fill_null(source.path.stem)
-    own = {"image_id": image_ids, "uri": uris, "source": sources, **columns.labels, **columns.extra}
+    own = {"image_id": image_ids, "uri": uris, "source": sources, **named, **columns.extra}
     table = table_of_columns({name: column.take(kept) for name, column in own.items()}, units, source.plan.extra_fields)
     return table, failures
 

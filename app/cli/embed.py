@@ -6,7 +6,7 @@ import typer
 
 from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import conclude
-from cladescope.app.cli.options import DeviceName, JsonOption, PrecisionName, StoreOption
+from cladescope.app.cli.options import BackboneOption, DeviceName, JsonOption, PrecisionName, StoreOption
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.embedding.pipeline import EmbedConfig
@@ -75,6 +75,7 @@ def embed(
             metavar="SCHEME", help="Open addresses of this scheme (ftp, file) in a manifest too; several times."
         ),
     ] = None,
+    backbone: BackboneOption = None,
     json: JsonOption = False,
 ) -> None:
     """Embed pictures into a store. Run it again to continue where it stopped, or when the source has changed.
@@ -89,6 +90,7 @@ def embed(
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
             precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            backbone=backbone,
             progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.jobs import conclude
-from cladescope.app.cli.options import JsonOption, StoreOption
+from cladescope.app.cli.options import BackboneOption, JsonOption, StoreOption
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
 
 
@@ -28,6 +28,7 @@ def import_(
         typer.Option(metavar="TABLE", help="Table with a row for each row of a .npy array: CSV, TSV or Parquet."),
     ] = None,
     column: Annotated[str | None, typer.Option(help="Column of the vectors, if the table has several.")] = None,
+    backbone: BackboneOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fill a store with vectors computed by other software, scaled to unit length.
@@ -42,6 +43,13 @@ def import_(
 
     with job_progress("imported") as progress, stop_on_ctrl_c() as stop:
         summary = verb.import_vectors(
-            vectors, store, encoder=encoder, metadata=metadata, column=column, progress=progress, stop=stop
+            vectors,
+            store,
+            encoder=encoder,
+            metadata=metadata,
+            column=column,
+            backbone=backbone,
+            progress=progress,
+            stop=stop,
         )
     conclude(summary, store, source=str(vectors), done="imported", json=json)

@@ -31,6 +31,12 @@ SafeTablesOption = Annotated[
     bool,
     typer.Option("--safe-csv", help="Write tables that are safe for spreadsheets, as `search --safe-csv`."),
 ]
+BackboneOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Backbone of `taxonomy build`: synonyms become accepted names, ranks above are filled."
+    ),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 

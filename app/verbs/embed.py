@@ -8,6 +8,7 @@ from pathlib import Path
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding import pipeline
+from cladescope.embedding.backboned import BackboneLabels, BackboneSource
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision
 from cladescope.embedding.given import AnyPicture, GivenSource
@@ -19,6 +20,7 @@ from cladescope.embedding.sources import open_source
 from cladescope.errors import EncoderError, InputError
 from cladescope.index.store import Store
 from cladescope.paths import local_path
+from cladescope.taxonomy.backbone import Backbone
 
 
 def embed(
@@ -35,6 +37,7 @@ def embed(
     retry_failed: str | None = None,
     contact: str | None = None,
     allow: Sequence[str] = (),
+    backbone: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
@@ -47,7 +50,8 @@ def embed(
     `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
     those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
     e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
-    the usual ones. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
+    the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
+    above; labels that it is not sure of stay. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
@@ -72,6 +76,9 @@ def embed(
         contact=contact,
         whole=retry_failed is None,
     )
+    labels = None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
+    if labels is not None:
+        pictures = BackboneSource(pictures, labels)
     sink, loaded = _sink(store, encoder, device, precision)
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
@@ -85,6 +92,7 @@ def embed(
         "limit": limit,
         "prune": prune,
         "retry_failed": retry_failed,
+        "backbone": labels and labels.to_dict(),
     }
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
     return summary

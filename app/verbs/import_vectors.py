@@ -7,12 +7,14 @@ from pathlib import Path
 
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, EncoderCard
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.errors import InputError
 from cladescope.index import importing
 from cladescope.index.store import Store
 from cladescope.paths import local_path
+from cladescope.taxonomy.backbone import Backbone
 
 
 def import_vectors(
@@ -22,6 +24,7 @@ def import_vectors(
     encoder: str | None = None,
     metadata: str | Path | None = None,
     column: str | None = None,
+    backbone: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
@@ -29,7 +32,7 @@ def import_vectors(
 
     `vectors` is a Parquet table with a column of vectors (`column`, if it has several) and any of ranks, ids and paths,
     or a .npy array of shape (n, d) with a table of n rows, `metadata`. `encoder` names the encoder that made the vectors, or
-    is `unknown`; an existing store already has one. `progress` and `stop` are as for `embed`.
+    is `unknown`; an existing store already has one. `backbone`, `progress` and `stop` are as for `embed`.
 
     Returns the counts; a row without a usable vector is listed in the store's `failures`.
 
@@ -52,7 +55,8 @@ def import_vectors(
     sink = store if isinstance(store, Store) else Store.open_or_create(local_path(store), card)
     sink.check(card)
     started = datetime.now(UTC)
-    summary = importing.import_vectors(source, sink, progress=progress, stop=stop)
-    settings = {"metadata": metadata, "column": column}
+    labels = None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
+    summary = importing.import_vectors(source, sink, labels=labels, progress=progress, stop=stop)
+    settings = {"metadata": metadata, "column": column, "backbone": labels and labels.to_dict()}
     jobs.record(sink, summary, verb="import", source=str(vectors), started=started, settings=settings)
     return summary

@@ -1,0 +1,88 @@
+"""Labels that a backbone gives: what is applied, what is left alone, and what is told of both."""
+
+import pytest
+
+from cladescope.embedding.backboned import BackboneLabels, BackboneSource
+from cladescope.embedding.records import Record
+from cladescope.index.store import Store
+from cladescope.taxonomy.backbone import Backbone
+from tests.cladescope.taxonomy.test_backbone import FULL, darwin_core
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("backbone")
+    return BackboneLabels(Backbone.build([darwin_core(folder / "Taxon.tsv")], folder / "b", release="test 1"))
+
+
+def test_a_synonym_becomes_the_accepted_name_and_keeps_its_own_beside_it(labels):
+    (found,) = labels.apply([{"genus": "Parus", "species": "Parus ater", "common_name": "coal tit"}])
+    assert tuple(found[rank] for rank in ("kingdom", "phylum", "class", "order", "family", "genus", "species")) == FULL
+    assert found["verbatim_name"] == "Parus ater"
+    assert found["taxon_match"] == "synonym, gaps filled"
+    assert found["common_name"] == "coal tit"
+
+
+def test_what_is_not_sure_stays_as_it_came_and_is_told(labels):
+    given = [
+        {"genus": "Oenanthe"},
+        {"kingdom": "Plantae", "species": "Parus major"},
+        {"species": "Periparus atr"},
+        {"common_name": "a tit"},
+        {"class": "Aves", "genus": "Oenanthe"},
+    ]
+    found = labels.apply(given)
+    assert [one.pop("taxon_match", None) for one in found] == [
+        *("ambiguous", "conflict", "unknown", None, "accepted, gaps filled"),
+    ]
+    assert found[:4] == given[:4]
+    assert found[4]["family"] == "Muscicapidae"
+    told = labels.to_dict()
+    assert told["release"] == "test 1"
+    assert told["left_alone"]["Oenanthe"][0] == "ambiguous"
+
+
+def test_records_keep_their_order_and_a_source_that_fails_gives_those_before(labels):
+    class Failing:
+        name, extra_fields = "f", ()
+
+        def count(self):
+            return None
+
+        def records(self):
+            for number in range(3):
+                yield Record(image_id=str(number), uri=f"/{number}", source="f", labels={"species": "Parus ater"})
+            raise ValueError("no more")
+
+    records = BackboneSource(Failing(), labels).records()
+    assert [next(records).labels["species"] for _ in range(3)] == ["Periparus ater"] * 3
+    with pytest.raises(ValueError, match="no more"):
+        next(records)
+
+
+def test_a_job_with_a_backbone_stores_accepted_names_counts_them_and_notes_the_release(run, photos, tmp_path):
+    assert run("taxonomy", "build", darwin_core(tmp_path / "Taxon.tsv"), "--out", tmp_path / "b").status == 0
+    pictures = sorted(photos.rglob("*.png"))[:2] or sorted(photos.rglob("*.jpg"))[:2]
+    rows = [f"{path},Parus,{name}" for path, name in zip(pictures, ("ater", "atr"), strict=True)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,genus,species", *rows, ""]))
+    job = [
+        "embed",
+        tmp_path / "labels.csv",
+        "--store",
+        tmp_path / "s",
+        "--encoder",
+        "pixels",
+        "--backbone",
+        tmp_path / "b",
+    ]
+    done = run(*job, "--json")
+    assert done.json["names"] == {"backbone: synonym, gaps filled": 1, "backbone: unknown": 1}
+    store = Store.open(tmp_path / "s")
+    rows = [row for batch in store.scan(["species", "family", "verbatim_name"]) for row in batch.to_pylist()]
+    assert sorted(tuple(row.values()) for row in rows) == [
+        ("Parus atr", None, None),
+        ("Periparus ater", "Paridae", "Parus ater"),
+    ]
+    assert "Taxon.tsv" in store.runs.to_pylist()[-1]["manifest"]
+    again = run(*job, "--json")
+    assert (again.status, again.json["already_stored"], again.json["embedded"]) == (0, 2, 0)
