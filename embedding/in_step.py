@@ -8,6 +8,7 @@ What is written survives a kill anywhere: a picture's row is committed before th
 """
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,10 +17,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cladescope.embedding.job import Sink
 from cladescope.embedding.known import Checked
-from cladescope.embedding.locations import file_of, read_bytes
+from cladescope.embedding.locations import file_of, local_path, read_bytes
 from cladescope.embedding.origins import UNKNOWN, Origins, corrections, is_there, plain, said_of, stamp
 from cladescope.embedding.prepare import Failure, content_hash
 from cladescope.embedding.records import Record
@@ -90,6 +92,7 @@ class InStep:
         self._workers, self._began = workers, datetime.now(UTC)
         self._origins = Origins(sink.origins(["image_id", "size", "modified", "said", "gone"], address=address))
         self._columns = self._own_columns()
+        self._lost = _lost_addresses(sink, address)
         self._notes: dict[str, dict[str, object]] = {}
         self._corrected: dict[str, dict[str, object]] = {}
         self._corrected_columns: set[str] = set()
@@ -145,7 +148,7 @@ class InStep:
             self._columns = self._own_columns()
         ids = [records[place].image_id for place in differing]
         rows = self._sink.rows_by_id(ids, ["uri", "content_hash", *self._columns])
-        said = self._said(ids)
+        said = self._said(ids, address=self._address) if len(self._origins) else {}
         doubtful = [
             place
             for place in differing
@@ -174,11 +177,9 @@ class InStep:
                 self._notes[record.image_id] = self._note(record.image_id, seen[place])
         return again
 
-    def _said(self, image_ids: Sequence[str]) -> dict[str, str]:
-        """What the source said of some pictures when it was embedded last."""
-        if not len(self._origins):
-            return {}
-        found = self._sink.origins(["image_id", "said"], address=self._address, image_ids=image_ids)
+    def _said(self, image_ids: Sequence[str], *, address: str | None) -> dict[str, str]:
+        """What a source, or any, said of some pictures when it was embedded last."""
+        found = self._sink.origins(["image_id", "said"], address=address, image_ids=image_ids)
         return {row["image_id"]: row["said"] for batch in found for row in batch.to_pylist() if row["said"] is not None}
 
     def _note(self, image_id: str, seen: _Seen, gone: str | None = None) -> dict[str, object]:
@@ -206,37 +207,49 @@ class InStep:
         self._note_down(before, new=True)
         self._sink.write(images, failures_table(self._not_stored(failures)), out=[*replaced, *moved])
         self._note_down(after, new=False)
-        if moved:
-            self._sink.forget_origins(self._address, moved)
+        for address in (self._address, *self._lost) if moved else ():
+            self._sink.forget_origins(address, moved)
         self._summary.changed += len(replaced)
         self._summary.moved += len(moved)
 
     def _moved(self, images: pa.Table, replaced: set[str]) -> tuple[pa.Table, list[str]]:
         """New rows with what was put right in those that they take the place of, and the ids of these.
 
-        A new picture takes the place of one of the same source and content whose file is there no more.
+        A new picture takes the place of one of the same content whose file is there no more, where that came from the same
+        source, or only from sources that are there no more.
         """
-        if not len(self._origins) or not images.num_rows:
+        if not images.num_rows or not (len(self._origins) or self._lost):
             return images, []
         contents = dict(zip(*(images.column(name).to_pylist() for name in ("image_id", "content_hash")), strict=True))
         new = {one: content for one, content in contents.items() if one not in replaced}
         found = self._sink.rows_by_content(
             sorted(set(new.values())), ["image_id", "uri", "content_hash", *self._columns]
         )
-        own = self._origins.is_known([row["image_id"] for row in found])
-        met = self._origins.is_met([row["image_id"] for row in found])
+        away = [row for row in found if row["image_id"] not in self._claimed and is_there(row["uri"]) is False]
+        ids = [row["image_id"] for row in away]
+        own = self._origins.is_known(ids) & ~self._origins.is_met(ids)
+        elsewhere = self._of_lost_sources(ids)
         left: dict[str, list[dict[str, Any]]] = {}
-        for row, known, seen in zip(found, own, met, strict=True):
-            if known and not seen and is_there(row["uri"]) is False and row["image_id"] not in self._claimed:
+        for row, is_own in zip(away, own, strict=True):
+            if is_own or row["image_id"] in elsewhere:
                 left.setdefault(row["content_hash"], []).append(row)
         pairs = {one: left[content].pop(0) for one, content in new.items() if left.get(content)}
         moved = [row["image_id"] for row in pairs.values()]
         self._claimed |= set(moved)
         return (self._keeping(images, pairs) if pairs else images), moved
 
+    def _of_lost_sources(self, image_ids: Sequence[str]) -> set[str]:
+        """Those of some pictures that only sources listed which are not there any more, as a folder that was moved."""
+        if not self._lost or not image_ids:
+            return set()
+        found = self._sink.origins(["image_id", "address"], image_ids=image_ids)
+        rows = [row for batch in found for row in batch.to_pylist()]
+        kept = {row["image_id"] for row in rows if row["address"] not in self._lost}
+        return {row["image_id"] for row in rows} - kept
+
     def _keeping(self, images: pa.Table, pairs: Mapping[str, Mapping[str, Any]]) -> pa.Table:
         """Rows with the values of earlier ones where their source says what it said before."""
-        said = self._said([str(row["image_id"]) for row in pairs.values()])
+        said = self._said([str(row["image_id"]) for row in pairs.values()], address=None)
         rows = images.select([name for name in images.column_names if name != "vector"]).to_pylist()
         for row in rows:
             if (earlier := pairs.get(row["image_id"])) is None or earlier["image_id"] not in said:
@@ -338,6 +351,22 @@ class InStep:
     def _note_down(self, notes: Sequence[Mapping[str, object]], *, new: bool) -> None:
         if notes:
             self._sink.note_origins(pa.Table.from_pylist(list(notes), schema=ORIGIN_SCHEMA), new=new)
+
+
+def _lost_addresses(sink: SyncSink, own: str) -> frozenset[str]:
+    """Other local sources of the store that are not there any more, by what is known of them."""
+    addresses: set[str] = set()
+    for batch in sink.origins(["address"]):
+        addresses |= set(pc.unique(batch.column("address")).to_pylist())
+    return frozenset(address for address in addresses - {own} if _is_lost(address))
+
+
+def _is_lost(address: str) -> bool:
+    """Whether a source lay on this machine's disk and does not now; of a pattern that is not asked."""
+    path = local_path(address)
+    if path is None or any(mark in path for mark in "*?[{"):
+        return False
+    return not os.path.lexists(path)
 
 
 def _seen(record: Record) -> _Seen:

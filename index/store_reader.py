@@ -208,22 +208,30 @@ class StoreReader:
         ]
 
     def origins(
-        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
+        self,
+        columns: Sequence[str],
+        *,
+        address: str | None = None,
+        image_ids: Sequence[str] | None = None,
+        condition: str | None = None,
     ) -> Iterator[pa.RecordBatch]:
-        """What sources listed when they were embedded last, of one address and of some pictures (`schema.ORIGIN_SCHEMA`)."""
+        """What sources listed when they were embedded last: of one address, some pictures, and under a condition (`schema.ORIGIN_SCHEMA`)."""
         if (table := self.tables.get(origins.NAME)) is None:
             return
         parts = [] if address is None else [origins.of_address(address)]
         parts += [] if image_ids is None else [is_one_of("image_id", image_ids)]
+        parts += [] if condition is None else [condition]
         with disk_errors(self.path):
             yield from origins.scan(table, columns, " AND ".join(parts) or None)
 
     def gone(self) -> pa.Table:
         """Stored pictures that no source lists any more, or that are none any more: `image_id, uri, address, gone` (the reason)."""
-        listed = [batch.to_pylist() for batch in self.origins(["image_id", "address", "gone"])]
-        rows = [row for batch in listed for row in batch]
-        kept = {row["image_id"] for row in rows if row["gone"] is None}
-        away = {row["image_id"]: row for row in rows if row["gone"] is not None and row["image_id"] not in kept}
+        marked = self.origins(["image_id", "address", "gone"], condition="gone IS NOT NULL")
+        away = {row["image_id"]: row for batch in marked for row in batch.to_pylist()}
+        listed = self.origins(["image_id"], image_ids=list(away), condition="gone IS NULL") if away else ()
+        for batch in listed:
+            for image_id in batch.column("image_id").to_pylist():
+                away.pop(image_id, None)
         schema = pa.schema([(name, pa.string()) for name in ("image_id", "uri", "address", "gone")])
         uris = self.rows_by_id(list(away), ["uri"]) if away else {}
         return pa.Table.from_pylist([{**away[one], "uri": row["uri"]} for one, row in uris.items()], schema=schema)

@@ -193,6 +193,22 @@ def test_a_store_of_an_earlier_version_learns_in_its_first_run_and_sees_what_cha
     assert (summary.pruned, store.count()) == (1, 5)
 
 
+def test_a_folder_that_was_moved_whole_is_recognised_and_a_copy_is_not(tmp_path):
+    source = garden(tmp_path / "garden", 8)
+    run(source, tmp_path / "s")
+    before = sorted(tuple(row["vector"]) for row in rows_of(Store.open(tmp_path / "s")))
+    shutil.copytree(source, tmp_path / "copy")
+    summary, store = run(tmp_path / "copy", tmp_path / "s")
+    assert (summary.moved, summary.reused, store.count()) == (0, 8, 16)
+    shutil.rmtree(tmp_path / "copy")
+    source.rename(tmp_path / "meadow")
+    summary, store = run(tmp_path / "meadow", tmp_path / "s")
+    assert (summary.moved, summary.embedded, summary.reused, store.count()) == (8, 8, 8, 16)
+    store.delete(missing=True)
+    assert equals_a_fresh_one(tmp_path / "meadow", store, tmp_path)
+    assert sorted(tuple(row["vector"]) for row in rows_of(store)) == before
+
+
 def test_an_unchanged_file_is_not_opened(tmp_path, monkeypatch):
     source = garden(tmp_path / "garden", 6)
     run(source, tmp_path / "s")
