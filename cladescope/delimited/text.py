@@ -9,8 +9,10 @@ import io
 import logging
 import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -203,13 +205,20 @@ class DelimitedText:
             before = line
 
 
-def _for_arrow(stream: ByteStream) -> AbstractContextManager[ByteStream | pa.NativeFile]:
-    """A file on the disk as Arrow's own, any other stream as it is.
+@contextmanager
+def _for_arrow(stream: ByteStream) -> Iterator[pa.NativeFile]:
+    """A stream as a file that is Arrow's own: one on the disk opened anew, any other copied to a temporary file first.
 
     Arrow's threads read ahead, also after an error. In a file of Python's they may enter an interpreter that is ending, and the
     process ends with SIGABRT in place of our error.
     """
     raw = stream.raw if isinstance(stream, io.BufferedReader) else None
     if isinstance(raw, io.FileIO) and not isinstance(raw.name, int):
-        return pa.OSFile(os.fspath(raw.name))
-    return nullcontext(stream)
+        with pa.OSFile(os.fspath(raw.name)) as file:
+            yield file
+        return
+    with tempfile.NamedTemporaryFile(prefix="cladescope-", suffix=".csv") as copy:
+        shutil.copyfileobj(stream, copy, LINE_BYTES)
+        copy.flush()
+        with pa.OSFile(copy.name) as file:
+            yield file
