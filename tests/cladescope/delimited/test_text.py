@@ -5,6 +5,7 @@ import contextlib
 import csv
 import io
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Literal
 
 import pyarrow as pa
@@ -168,3 +169,19 @@ def test_arrow_reads_ahead_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pyt
     assert [type(file) for file in given_files] == [pa.OSFile]
     path.write_text("file,genus\na.jpg,Bufo\n", encoding="utf-16")
     assert DelimitedText(str(path), local_opener(path)).table().num_rows == 1, "what is recoded has no file of its own"
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "cp1252", "utf-16"])
+def test_arrow_reads_a_file_of_its_own_whatever_the_encoding(tmp_path: Path, monkeypatch, codec: str) -> None:
+    # In a stream of Python's, its threads may outlive the interpreter: a bad row then ends in SIGABRT.
+    given = []
+
+    def open_csv(source, *options):
+        given.append(source)
+        return pv.open_csv(source, *options)
+
+    monkeypatch.setattr("cladescope.delimited.text.pv", SimpleNamespace(**{**vars(pv), "open_csv": open_csv}))
+    text = opened(tmp_path / "m.csv", "file,genus\na.png,Caféus\n".encode(codec))
+    assert rows_of(text) == [["a.png", "Caféus"]]
+    assert given
+    assert all(isinstance(source, pa.NativeFile) for source in given)
