@@ -19,6 +19,7 @@ from jaxtyping import Float, Float32, UInt8
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
 from cladescope.embedding.prepare import Failure, Prepared, prepare
 from cladescope.embedding.records import Record
+from cladescope.embedding.regions import Parents
 from cladescope.embedding.transform import ImageTransform
 from cladescope.embedding.web import Web
 from cladescope.errors import InputError
@@ -105,7 +106,11 @@ def encoded(
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in _prepared(
-        records, partial(prepare, transform=encoder.transform, web=web or Web()), 2 * batch_size, workers, waiting_bytes
+        records,
+        partial(prepare, transform=encoder.transform, web=web or Web(), parents=Parents()),
+        2 * batch_size,
+        workers,
+        waiting_bytes,
     ):
         waiting.append(item)
         n_pictures += isinstance(item, Prepared)

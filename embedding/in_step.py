@@ -23,8 +23,9 @@ from cladescope.embedding.job import Sink
 from cladescope.embedding.known import Checked
 from cladescope.embedding.locations import file_of, local_path, read_bytes
 from cladescope.embedding.origins import UNKNOWN, Origins, corrections, is_there, plain, said_of, stamp
-from cladescope.embedding.prepare import Failure, content_hash
+from cladescope.embedding.prepare import Failure, content_hash, region_hash
 from cladescope.embedding.records import Record
+from cladescope.embedding.regions import split_region
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.embedding.tables import failures_table
 from cladescope.errors import PictureError
@@ -381,7 +382,11 @@ def _is_remote(record: Record) -> bool:
 def _hash_of(record: Record) -> str | None:
     """Hash of a record's picture, None where it cannot be read."""
     try:
-        return content_hash(read_bytes(record.uri) if record.data is None else record.data)
+        if record.data is not None:
+            return content_hash(record.data)
+        parent, box = split_region(record.uri)
+        found = content_hash(read_bytes(parent))
+        return found if box is None else region_hash(found, box)
     except (PictureError, OSError, ValueError):
         return None
 

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cladescope.embedding.columns import is_url, plan_columns
+from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError, PictureError
 
 _KINDS = {
@@ -154,7 +155,7 @@ def file_of(uri: str) -> str | None:
     >>> file_of("/nowhere/tit.jpg"), file_of("/nowhere/a.tar#tit.jpg"), file_of("s3://photos/tit.jpg")
     ('/nowhere/tit.jpg', '/nowhere/a.tar', None)
     """
-    path = local_path(uri)
+    path = local_path(split_region(uri)[0])
     if path is None or os.path.lexists(path) or (inside := _INSIDE.fullmatch(path)) is None:
         return path
     return path[: inside.start("member" if inside["member"] is not None else "row")].rpartition("#")[0]

@@ -10,6 +10,7 @@ from PIL import Image
 from cladescope.embedding.decode import Picture, decode, upright_rgb
 from cladescope.embedding.locations import is_web_file, read_bytes
 from cladescope.embedding.records import Record
+from cladescope.embedding.regions import Box, Parents, cropped, split_region, written
 from cladescope.embedding.transform import ImageTransform
 from cladescope.embedding.web import Web
 from cladescope.errors import PictureError
@@ -38,14 +39,19 @@ class Failure:
     reason: str
 
 
-def prepare(record: Record, transform: ImageTransform, web: Web | None = None) -> Prepared | Failure:
-    """Read and decode one picture; those of the web are fetched by `web`. Whatever is wrong with it comes back as a `Failure`, never as an exception.
+def prepare(
+    record: Record, transform: ImageTransform, web: Web | None = None, parents: Parents | None = None
+) -> Prepared | Failure:
+    """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
     >>> from cladescope.embedding.transform import ImageTransform
     >>> squash = ImageTransform(size=8, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
     >>> prepare(Record(image_id="a", uri="/a.jpg", source="s", data=b""), squash).reason
     'empty file: 0 bytes'
     """
+    parent, box = (record.uri, None) if record.data is not None else split_region(record.uri)
+    if box is not None:
+        return _prepare_region(record, parent, box, transform, web, parents or Parents())
     try:
         data = _read(record, web) if record.data is None else record.data
     except PictureError as error:
@@ -62,6 +68,37 @@ def prepare(record: Record, transform: ImageTransform, web: Web | None = None) -
     except Exception as error:  # noqa: BLE001 - so is what a decoder raises
         return Failure(record, "decode", unexpected(error))
     return Prepared(record, pixels, hashed, picture.width, picture.height)
+
+
+def _prepare_region(
+    record: Record, parent: str, box: Box, transform: ImageTransform, web: Web | None, parents: Parents
+) -> Prepared | Failure:
+    """A box of a picture, which is read and decoded once for all its boxes."""
+    stage = "read"
+
+    def whole() -> tuple[str, Picture]:
+        data = _read(replace(record, uri=parent), web)
+        return content_hash(data), decode(data)
+
+    try:
+        hashed, picture = parents.get(parent, whole)
+        stage = "decode"
+        region = cropped(picture, box)
+        pixels = transform.apply(region.image)
+    except PictureError as error:
+        return Failure(record, stage, str(error))
+    except Exception as error:  # noqa: BLE001 - as above
+        return Failure(record, stage, unexpected(error))
+    return Prepared(record, pixels, region_hash(hashed, box), region.width, region.height)
+
+
+def region_hash(parent_hash: str, box: Box) -> str:
+    """Content hash of a region: that of its picture, and its box.
+
+    >>> region_hash("cae66941d9efbd404e4d88758ea67670", Box(0, 0, 10, 10))
+    '3efa5ac6b53779b38b821475741fe0c0'
+    """
+    return content_hash(f"{parent_hash} {written(box)}".encode())
 
 
 def unexpected(error: Exception) -> str:

@@ -15,6 +15,7 @@ from cladescope.embedding.encode import encoded
 from cladescope.embedding.given import MEMORY, AnyPicture, as_records
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record
+from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError, PictureError
 from cladescope.index.ann_files import AnnIndex
 from cladescope.index.consensus import consensus
@@ -167,7 +168,7 @@ def _read(image: AnyPicture, record: Record) -> Record:
         return record
     called = replace(record, uri=str(image))
     try:
-        return replace(called, data=read_bytes(called.uri))
+        return called if split_region(called.uri)[1] else replace(called, data=read_bytes(called.uri))
     except PictureError as error:
         raise _unusable(called, str(error)) from error
 

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.regions import cropped, split_region
 from cladescope.errors import InputError, PictureError
 from cladescope.files import replacing
 from cladescope.index.hits import Hit, SearchResult
@@ -98,7 +99,10 @@ def _draw_tile(
 ) -> None:
     left, top = corner
     try:
-        picture = ImageOps.contain(decode(read_bytes(tile.uri), min_side=TILE).image, (TILE, TILE))
+        parent, box = split_region(tile.uri)
+        data = read_bytes(parent)
+        found = decode(data, min_side=TILE) if box is None else cropped(decode(data), box)
+        picture = ImageOps.contain(found.image, (TILE, TILE))
         offset = (left + (TILE - picture.width) // 2, top + (TILE - picture.height) // 2)
         sheet.paste(picture, offset)
     except PictureError as error:

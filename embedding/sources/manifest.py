@@ -13,11 +13,12 @@ import pyarrow.parquet as pq
 from cladescope.embedding.columns import ColumnPlan, is_url, plan_columns
 from cladescope.embedding.locations import local_path, open_location, suffix_of, without_query
 from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.regions import box_columns, read_box, region_address
 from cladescope.embedding.schemes import refusal
 from cladescope.embedding.sources.delimited import TypedText, open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.table_rules import TableRules
-from cladescope.errors import InputError
+from cladescope.errors import InputError, PictureError
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +32,8 @@ class ManifestSource:
     """Records of a table, in its order (`cladescope.embedding.columns` says which columns are understood).
 
     Relative paths start at the manifest's own folder. A row without a path becomes a record with a `problem`,
-    whose address is its row. Memory is a few batches of rows; with pictures in the table, twice `_BATCH_BYTES` or twice a
+    whose address is its row. A row with a box (`cladescope.embedding.regions`) is a region of its picture, whose address holds
+    the box. Memory is a few batches of rows; with pictures in the table, twice `_BATCH_BYTES` or twice a
     picture, whichever is more.
     """
 
@@ -53,6 +55,7 @@ class ManifestSource:
             self._text = open_delimited(uri, rules or TableRules())
             self._plan, self._n_rows = plan_columns(self._text.schema, self._text.head), self._text.n_rows
         self.extra_fields = self._plan.extra_fields
+        self._boxes = box_columns(self._plan.extra)
         for stored, column in self._plan.extra.items():
             if stored != column:
                 logger.info("%s: column %r is kept as %r", uri, column, stored)
@@ -80,6 +83,11 @@ class ManifestSource:
         else:
             uri = _resolved(row.path, self._folder)
             problem = refusal(row.path, uri, self._allowed, elsewhere=self._elsewhere)
+            try:
+                box = read_box(row.extra, self._boxes) if self._boxes else None
+                uri = uri if box is None else region_address(uri, box)
+            except PictureError as error:
+                uri, problem = f"{uri}#row={number}", str(error)
         return Record(
             image_id=row.image_id or id_of_uri(uri),
             uri=uri,
@@ -137,6 +145,8 @@ def _resolved(path: str, folder: str) -> str:
         return local_path(path) or path
     if is_url(folder) and not path.startswith("/"):
         return f"{folder}/{path.removeprefix('./')}"
+    if "\\" in path and not os.path.lexists(posixpath.join(folder, path)):
+        path = path.replace("\\", "/")  # written on Windows
     above, _, name = posixpath.join(folder, path).rpartition("/")
     return f"{_real(above or '/').rstrip('/')}/{name}"
 

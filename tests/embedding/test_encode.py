@@ -241,7 +241,7 @@ def test_carried_pictures_that_wait_are_bounded_by_bytes_and_one_may_always(monk
             with lock:
                 alive.discard(id(self))
 
-    def slow(one, transform, web):
+    def slow(one, transform, **_given):
         time.sleep(0.002)
         return prepare(one, transform)
 
