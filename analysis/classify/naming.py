@@ -36,6 +36,8 @@ class Predictions:
     """What the user should know of the choice of classes."""
     failures: list[str] = field(default_factory=list)
     """Of each picture that could not be named its place and why; whole after an iteration."""
+    made_by: Mapping[str, str] = field(default_factory=dict)
+    """Encoder, classes, version and date, to be kept with the answers: see `made_by`."""
 
     def __iter__(self) -> Iterator[Named]:
         self.failures.clear()

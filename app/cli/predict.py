@@ -127,8 +127,8 @@ def _write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool)
     table: CsvTable | None = None
     for name, found in predictions:
         if csv:
-            table = table or CsvTable(["file_name", *predictions.columns], safe=safe_csv)
-            table.add({"file_name": name, **row} for row in found)
+            table = table or CsvTable(["file_name", *predictions.columns, *predictions.made_by], safe=safe_csv)
+            table.add({"file_name": name, **row, **predictions.made_by} for row in found)
         elif json:
             document = json_text({"file_name": name, "answers": found})
             sys.stdout.write(('{"predictions": [\n' if not written else ",\n") + document)
@@ -136,7 +136,8 @@ def _write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool)
             _show(name, found)
         written += 1
     if json and written:
-        sys.stdout.write(f'\n], "failures": {json_text(predictions.failures)}}}\n')
+        end = json_text({"made_by": predictions.made_by, "failures": predictions.failures})
+        sys.stdout.write(f"\n], {end[1:]}\n")
     return written
 
 

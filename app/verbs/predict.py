@@ -11,6 +11,7 @@ from cladescope.analysis.classify.answers import Answers, columns
 from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.choosing import Choice, Labels, Taxa
 from cladescope.analysis.classify.classifier_file import Classifier
+from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import Named, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
@@ -104,7 +105,8 @@ def predict(
             return name_stored(store, answers, where=where, limit=limit)
         return name_pictures(islice(_records(given, failures), limit), cast(Encoder, asked), answers, failures)
 
-    return Predictions(answers.columns, make, choice.notes)
+    made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within))
+    return Predictions(answers.columns, make, choice.notes, made_by=made)
 
 
 def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None) -> Encoder:

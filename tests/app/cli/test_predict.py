@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
+import cladescope
 from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.precomputed import read_precomputed
@@ -18,9 +20,11 @@ from cladescope.embedding.pipeline import embed
 from cladescope.embedding.prompts import name_of, prompt
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
+from cladescope.files import hash_file
 from cladescope.index.store import Store
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
+MADE_BY = ("encoder", "encoder_hash", "classes", "classes_hash", "cladescope", "date")
 ROWS = [
     ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major", "Great tit"),
     ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus minor", None),
@@ -171,10 +175,15 @@ def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(pr
     assert ended.status == 0
     assert list(ended.rows[0]) == [
         *("file_name", *RANKS[:-1], "species_epithet", "species", "common_name", "score"),
+        *MADE_BY,
     ]
     assert len(ended.rows) == 12
     assert "2 pictures could not be read; 6 were named" in ended.err
-    assert list(predict(photos, "--taxa", taxa, "--rank", "class", "--csv").rows[0])[1:] == [*RANKS[:3], "score"]
+    assert list(predict(photos, "--taxa", taxa, "--rank", "class", "--csv").rows[0])[1:] == [
+        *RANKS[:3],
+        "score",
+        *MADE_BY,
+    ]
 
 
 def test_a_stores_vectors_give_what_its_pictures_give(predict, run, photos, taxa, encoder, tmp_path):
@@ -200,3 +209,17 @@ def test_wrong_input_is_told_in_one_line(fails, misused, photos, taxa, store, ch
     assert "no such file" in fails("predict", tmp_path / "none.jpg", "--taxa", taxa, *with_encoder)
     assert "is not a file" in fails("predict", photos, "--classifier", tmp_path / "none", *with_encoder)
     assert "give one of" in misused("predict", photos, "--csv", "--json")
+
+
+def test_answers_say_what_made_them(predict, encoder, photos, taxa):
+    row = predict(photos, "--taxa", taxa, "-k", 1, "--csv").rows[0]
+    document = predict(photos, "--taxa", taxa, "-k", 1, "--within", "Aves", "--json").json["made_by"]
+    assert (row["encoder"], row["encoder_hash"]) == (encoder.card.name, encoder.card.weight_hash)
+    assert (row["classes"], row["classes_hash"]) == ("taxa.csv", hash_file(taxa))
+    assert row["cladescope"] == cladescope.__version__
+    assert datetime.fromisoformat(row["date"]).tzinfo is not None
+    assert {**document, "date": ""} == {
+        **{name: row[name] for name in MADE_BY},
+        "classes": "taxa.csv within Aves",
+        "date": "",
+    }
