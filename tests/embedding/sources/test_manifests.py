@@ -200,7 +200,7 @@ def test_a_parquet_keeps_its_types_and_null_paths_are_problems(tmp_path: Path) -
             "image_path": ["1.jpg", None, "3.jpg"],
             "gbifID": [11, 12, 13],
             "genus": pa.array(["Apis", None, "Apis"]).dictionary_encode(),
-            "bbox": [[1, 2], None, []],
+            "pair": [[1, 2], None, []],
             "day": pa.array([0, 1, None], pa.date32()),
         }
     )
