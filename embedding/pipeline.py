@@ -21,6 +21,7 @@ from cladescope.embedding.known import KnownContents
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, Source
 from cladescope.embedding.sound import count_of, sound_records, sound_rows
+from cladescope.embedding.strict import refuse, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
@@ -54,6 +55,9 @@ class EmbedConfig:
     """Delete rows of what is gone from the source."""
     whole: bool = True
     """Whether the source gives all its records; where not, nothing is gone."""
+
+    strict: bool = False
+    """Whether it is an error when a rule touches a record: a word read as missing, a name respelt, a row refused."""
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "workers", "commit_rows"):
@@ -97,13 +101,20 @@ def embed(
             commit_seconds=config.commit_seconds,
             progress=progress,
         )
+        if config.strict:
+            refuse_renamed(job.summary.renamed)
         contents = KnownContents(sink)
         step = None
         if config.address is not None and isinstance(sink, SyncSink):
             step = InStep(sink, config.address, job.summary, prune=config.prune, workers=config.workers)
             job.write = step.write
         batches = encoded(
-            _wanted(islice(sound_records(source), config.limit), job, step, stop or threading.Event()),
+            _wanted(
+                watched(islice(sound_records(source), config.limit), job.summary, strict=config.strict),
+                job,
+                step,
+                stop or threading.Event(),
+            ),
             encoder,
             batch_size=config.batch_size,
             workers=config.workers,
@@ -116,6 +127,8 @@ def embed(
                 job.summary.reused += batch.n_reused
                 job.summary.respelt += sum(record.respelt for record in batch.records)
                 job.summary.encode_seconds += batch.seconds
+                if config.strict and (taken := next((one for one in batch.failures if one.stage == "identity"), None)):
+                    refuse(f"{taken.record.uri}: refused: {taken.reason}")
                 images, unsound = sound_rows(batch, source.extra_fields)
                 if job.add(images, (*batch.failures, *unsound)):
                     contents.committed()

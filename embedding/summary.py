@@ -62,6 +62,10 @@ class EmbedSummary:
     """Of the new rows, those in which the name of a taxon is spelt otherwise than in the source."""
     names: Counter[str] = field(default_factory=Counter)
     """Of the new rows, how many had what in the name of their taxon beside it: see `names_parsed`."""
+    missing: Counter[str] = field(default_factory=Counter)
+    """Words such as `NA` that were read as labels that are not known, in all records of the source."""
+    backslashes: int = 0
+    """Records whose path is written as on Windows and was found with slashes."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     already_stored: int = 0
@@ -89,6 +93,8 @@ class EmbedSummary:
             "reused": self.reused,
             "respelt": self.respelt,
             "names": dict(self.names.most_common()),
+            "missing": dict(self.missing.most_common()),
+            "backslashes": self.backslashes,
             "renamed": self.renamed,
             "already_stored": self.already_stored,
             "failed": self.failed,

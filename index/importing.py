@@ -15,8 +15,9 @@ from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.job import StoredJob
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, id_of_uri
-from cladescope.embedding.sources.rows import read_columns
+from cladescope.embedding.sources.rows import RowColumns, read_columns
 from cladescope.embedding.sources.vector_file import VectorFile, open_vectors
+from cladescope.embedding.strict import refuse, refuse_renamed
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.tables import table_of_columns
 from cladescope.errors import InputError
@@ -32,6 +33,7 @@ def import_vectors(
     store: Store,
     *,
     labels: BackboneLabels | None = None,
+    strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
@@ -40,6 +42,8 @@ def import_vectors(
     `labels` gives the rows the taxa of a backbone. A row whose vector is missing, has another length or no direction stands in `failures` with its reason. Rows stay Arrow
     from the file to the table; only failures become Python objects. Memory: `COMMIT_ROWS` rows with their vectors in
     float16, a batch of the file, and 16 bytes a stored row and as many a row of the file.
+
+    With `strict` a row that a rule touched is an error: a word read as missing, a name respelt, a row refused.
 
     Raises InputError where the store's vectors have another length or the table's columns contradict the store's.
     """
@@ -56,20 +60,31 @@ def import_vectors(
             commit_seconds=math.inf,
             progress=progress,
         )
+        if strict:
+            refuse_renamed(job.summary.renamed)
         for batch, vectors in source.batches():
             if stop is not None and stop.is_set():
                 job.summary.stopped = True
                 break
-            job.add(*_rows(source, batch, vectors, job, labels))
+            job.add(*_rows(source, batch, vectors, job, labels, strict=strict))
         job.commit()
     return job.summary
 
 
 def _rows(
-    source: VectorFile, batch: pa.RecordBatch, vectors: pa.Array, job: StoredJob, labels: BackboneLabels | None
+    source: VectorFile,
+    batch: pa.RecordBatch,
+    vectors: pa.Array,
+    job: StoredJob,
+    labels: BackboneLabels | None,
+    *,
+    strict: bool,
 ) -> tuple[pa.Table, list[Failure]]:
     """Those rows of a batch that the store lacks, and why others cannot be stored."""
-    columns = read_columns(batch, source.plan)
+    columns = read_columns(batch, source.plan, source.missing)
+    if strict:
+        _refuse_touched(source, columns, job.summary.records)
+    job.summary.missing.update(columns.missing.flatten().to_pylist())
     named = columns.labels if labels is None else labels.columns(columns.labels, batch.num_rows)
     start = job.summary.records
     numbers = np.arange(start, start + batch.num_rows)
@@ -87,12 +102,27 @@ def _rows(
         uri = uris[row].as_py()
         record = Record(image_id=image_ids[row].as_py(), uri=uri, source=source.path.stem)
         failures.append(Failure(record, stage, reason))
+    if strict and failures:
+        refuse(f"{failures[0].record.uri}: refused: {failures[0].reason}")
     kept = pa.array(new[usable])
     job.summary.respelt += pc.sum(columns.respelt.take(kept)).as_py() or 0
     sources = columns.source.fill_null(source.path.stem)
     own = {"image_id": image_ids, "uri": uris, "source": sources, **named, **columns.extra}
     table = table_of_columns({name: column.take(kept) for name, column in own.items()}, units, source.plan.extra_fields)
     return table, failures
+
+
+def _refuse_touched(source: VectorFile, columns: RowColumns, start: int) -> None:
+    """Raises InputError at the first row whose labels a rule touched."""
+    whole = columns.labels.get("verbatim_name", pa.nulls(len(columns.respelt), pa.string()))
+    rules = {
+        "a word is read as missing": pc.greater(pc.list_value_length(columns.missing), 0),
+        "a name of its taxon is taken apart": pc.is_valid(whole),
+        "a name of its taxon is spelt otherwise in the store": columns.respelt,
+    }
+    for rule, touched in rules.items():
+        if (row := pc.index(touched, True).as_py()) >= 0:
+            refuse(f"row {start + row + 1} of {source.path}: {rule}")
 
 
 def _places(path: Path, numbers: Int[np.ndarray, " n"]) -> pa.Array:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.errors import EncoderError, InputError, StoreError
-from cladescope.index import failure_notes, identity, ledger, origins, tables
+from cladescope.index import failure_notes, identity, ledger, origins, tables, widening
 from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import Query, SearchResult
 from cladescope.index.literals import is_one_of
@@ -128,24 +128,46 @@ class Store(StoreReader):
 
         A column that a store of 0.1.0 has under a result's own word, as `score`, takes its new name, `manifest_score`.
 
-        Raises InputError where a column is there with another type.
+        A column that holds numbers and gets others becomes wider: float64, else text. Values of a column of text are written as text.
+
+        Raises InputError where a column is there with a type that none holds both of.
         """
         self._check_writable()
         fields = list(fields)
+        self._end_widening()
         self._rename({shown: name for name, shown in shown_names(self.schema.names).items() if name != shown}, fields)
         schema = self.schema
         new = []
         for field in fields:
             if field.name not in schema.names:
                 new.append(field.with_nullable(True).remove_metadata())
-            elif schema.field(field.name).type != field.type:
-                raise InputError(
-                    f"column {field.name!r} holds {field.type} in this source and {schema.field(field.name).type} "
-                    f"in {self.path}: rename it in the source"
-                )
+            elif (stored := schema.field(field.name).type) != field.type:
+                wider = widening.wider(stored, field.type)
+                if wider is None:
+                    raise InputError(
+                        f"column {field.name!r} holds {field.type} in this source and {stored} "
+                        f"in {self.path}: rename it in the source"
+                    )
+                if wider != stored:
+                    self._widen(field.name, stored, wider)
         if new:
             with disk_errors(self.path):
                 self._images.add_columns(new)
+
+    def _widen(self, name: str, stored: pa.DataType, wider: pa.DataType) -> None:
+        logger.warning("column %r of %s holds %s from now on, %s before", name, self.path, wider, stored)
+        with disk_errors(self.path):
+            self._images.add_columns({widening.waiting(name): widening.cast(name, stored, wider)})
+        self._end_widening()
+
+    def _end_widening(self) -> None:
+        """Put wider columns in the place of the earlier ones, also those that a killed job left beside them."""
+        names = self.schema.names
+        with disk_errors(self.path):
+            for made, name in widening.waiting_among(names).items():
+                if name in names:
+                    self._images.drop_columns([name])
+                self._images.alter_columns({"path": made, "rename": name})
 
     def _rename(self, earlier: Mapping[str, str], fields: Sequence[pa.Field]) -> None:
         types = dict(zip(self.schema.names, self.schema.types, strict=True))
@@ -165,6 +187,7 @@ class Store(StoreReader):
         One new version of a table each. Raises StoreError where the disk is full or cannot be written.
         """
         self._check_writable()
+        images = widening.as_stored(images, self.schema)
         with disk_errors(self.path):
             # A picture whose note is gone and whose row has yet to come is done again; one in both tables would stay there.
             failure_notes.clear(self._failures, images.column("uri"))

@@ -6,7 +6,18 @@ import typer
 
 from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import conclude
-from cladescope.app.cli.options import BackboneOption, DeviceName, JsonOption, PrecisionName, StoreOption
+from cladescope.app.cli.options import (
+    BackboneOption,
+    DeviceName,
+    JsonOption,
+    MissingOption,
+    PrecisionName,
+    StoreOption,
+    StrictOption,
+    TypesOption,
+    pairs,
+    words,
+)
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.embedding.pipeline import EmbedConfig
@@ -76,6 +87,9 @@ def embed(
         ),
     ] = None,
     backbone: BackboneOption = None,
+    types: TypesOption = None,
+    missing: MissingOption = None,
+    strict: StrictOption = False,
     json: JsonOption = False,
 ) -> None:
     """Embed pictures into a store. Run it again to continue where it stopped, or when the source has changed.
@@ -90,7 +104,7 @@ def embed(
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
             precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
-            backbone=backbone,
+            backbone=backbone, types=pairs(types), missing=words(missing), strict=strict,
             progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.jobs import conclude
-from cladescope.app.cli.options import BackboneOption, JsonOption, StoreOption
+from cladescope.app.cli.options import (
+    BackboneOption,
+    JsonOption,
+    MissingOption,
+    StoreOption,
+    StrictOption,
+    TypesOption,
+    pairs,
+    words,
+)
 from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
 
 
@@ -29,6 +38,9 @@ def import_(
     ] = None,
     column: Annotated[str | None, typer.Option(help="Column of the vectors, if the table has several.")] = None,
     backbone: BackboneOption = None,
+    types: TypesOption = None,
+    missing: MissingOption = None,
+    strict: StrictOption = False,
     json: JsonOption = False,
 ) -> None:
     """Fill a store with vectors computed by other software, scaled to unit length.
@@ -49,6 +61,9 @@ def import_(
             metadata=metadata,
             column=column,
             backbone=backbone,
+            types=pairs(types),
+            missing=words(missing),
+            strict=strict,
             progress=progress,
             stop=stop,
         )

@@ -50,6 +50,11 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     ]
     print_table(["", "pictures"], rows)
     print_line(f"{counts['seconds']:.1f} s, {counts['pictures_per_second']:.0f} pictures a second, store: {store}")
+    if counts["missing"]:
+        often = ", ".join(f"{word} {n}" for word, n in counts["missing"].items())
+        print_line(f"missing {sum(counts['missing'].values())}: {often}")
+    if counts["backslashes"]:
+        print_line(f"backslashes read as slashes in {counts['backslashes']} paths")
     for column, name in counts["renamed"].items():
         say(f"column {column!r} of the source is kept as {name!r}")
     if summary.gone:

@@ -37,6 +37,25 @@ BackboneOption = Annotated[
         metavar="DIR", help="Backbone of `taxonomy build`: synonyms become accepted names, ranks above are filled."
     ),
 ]
+TypesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN=TYPE,...",
+        help="Type of a table's columns: text, int or float. Else all are text but known numbers (latitude, year).",
+    ),
+]
+MissingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WORDS",
+        help="Words, by commas, that say in a table that a rank is not known.",
+        show_default="NA, N/A, NaN, none, null, \\\\N, -, unknown, unidentified, indet. and the like",
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option("--strict", help="Stop at the first record with a missing value, a respelt name, or that is refused."),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 
@@ -66,3 +85,19 @@ class PrecisionName(StrEnum):
 def clades(within: list[str] | None) -> str | list[str] | None:
     """What `--within` means: nothing, one clade, or a union of several."""
     return within[0] if within is not None and len(within) == 1 else within or None
+
+
+def pairs(types: str | None) -> dict[str, str]:
+    """Types by column as `--types` gives them, `weight=float,plot=text`; raises BadParameter for a part without a sign."""
+    found = {}
+    for part in filter(None, (types or "").split(",")):
+        column, sign, name = part.rpartition("=")
+        if not sign:
+            raise typer.BadParameter(f"found {part!r} in --types, expected COLUMN=TYPE")
+        found[column.strip()] = name.strip()
+    return found
+
+
+def words(missing: str | None) -> list[str] | None:
+    """The words that `--missing` gives; None where it is not given."""
+    return None if missing is None else [word.strip() for word in missing.split(",") if word.strip()]

@@ -1,7 +1,7 @@
 """Embedding pictures into a store."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.records import Source
 from cladescope.embedding.retried import RetriedSource
 from cladescope.embedding.sources import open_source
+from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import EncoderError, InputError
 from cladescope.index.store import Store
 from cladescope.paths import local_path
@@ -38,6 +39,9 @@ def embed(
     contact: str | None = None,
     allow: Sequence[str] = (),
     backbone: str | Path | None = None,
+    types: Mapping[str, str] | None = None,
+    missing: Sequence[str] | None = None,
+    strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
@@ -51,7 +55,9 @@ def embed(
     those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
     e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
-    above; labels that it is not sure of stay. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
+    above; labels that it is not sure of stay. `types` gives columns of a table a type (text, int, float), `missing` the words that
+    say that a label is not known; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
+    error. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
@@ -65,7 +71,7 @@ def embed(
     """
     if prune and retry_failed is not None:
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
-    pictures, address = _source(source, allow)
+    pictures, address = _source(source, allow, jobs.table_rules(store, types, missing))
     known_by = _address(source)
     config = EmbedConfig(
         batch_size=batch_size,
@@ -75,6 +81,7 @@ def embed(
         prune=prune,
         contact=contact,
         whole=retry_failed is None,
+        strict=strict,
     )
     labels = None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
     if labels is not None:
@@ -93,17 +100,20 @@ def embed(
         "prune": prune,
         "retry_failed": retry_failed,
         "backbone": labels and labels.to_dict(),
+        "types": dict(types or {}),
+        "missing": missing if missing is None else list(missing),
+        "strict": strict,
     }
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
     return summary
 
 
 def _source(
-    source: str | Path | Source | AnyPicture | Sequence[AnyPicture], allow: Sequence[str]
+    source: str | Path | Source | AnyPicture | Sequence[AnyPicture], allow: Sequence[str], rules: TableRules
 ) -> tuple[Source, str]:
     """The source that is meant, and its address for the store's ledger."""
     if isinstance(source, str | Path):
-        return open_source(source, allowed=allow), str(source)
+        return open_source(source, allowed=allow, rules=rules), str(source)
     if isinstance(source, Source):
         return source, source.name
     pictures = pictures_of(source)

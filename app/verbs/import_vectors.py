@@ -1,7 +1,7 @@
 """Importing vectors computed by other software into a store."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +25,9 @@ def import_vectors(
     metadata: str | Path | None = None,
     column: str | None = None,
     backbone: str | Path | None = None,
+    types: Mapping[str, str] | None = None,
+    missing: Sequence[str] | None = None,
+    strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> EmbedSummary:
@@ -32,7 +35,8 @@ def import_vectors(
 
     `vectors` is a Parquet table with a column of vectors (`column`, if it has several) and any of ranks, ids and paths,
     or a .npy array of shape (n, d) with a table of n rows, `metadata`. `encoder` names the encoder that made the vectors, or
-    is `unknown`; an existing store already has one. `backbone`, `progress` and `stop` are as for `embed`.
+    is `unknown`; an existing store already has one. `backbone`, `types`, `missing`, `strict`, `progress` and `stop` are as for
+    `embed`.
 
     Returns the counts; a row without a usable vector is listed in the store's `failures`.
 
@@ -48,7 +52,10 @@ def import_vectors(
             f"name the encoder that made the vectors, such as 'hf-hub:imageomics/bioclip-2', or {UNKNOWN_ENCODER!r}"
         )
     source = importing.open_vectors(
-        local_path(vectors), metadata=None if metadata is None else local_path(metadata), column=column
+        local_path(vectors),
+        metadata=None if metadata is None else local_path(metadata),
+        column=column,
+        rules=jobs.table_rules(store, types, missing),
     )
     name = encoder or opened(store).card.name
     card = EncoderCard(name=name, dim=source.dim, weight_hash=None, transform=None, has_text=False)
@@ -56,7 +63,14 @@ def import_vectors(
     sink.check(card)
     started = datetime.now(UTC)
     labels = None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
-    summary = importing.import_vectors(source, sink, labels=labels, progress=progress, stop=stop)
-    settings = {"metadata": metadata, "column": column, "backbone": labels and labels.to_dict()}
+    summary = importing.import_vectors(source, sink, labels=labels, strict=strict, progress=progress, stop=stop)
+    settings = {
+        "metadata": metadata,
+        "column": column,
+        "backbone": labels and labels.to_dict(),
+        "types": dict(types or {}),
+        "missing": missing,
+        "strict": strict,
+    }
     jobs.record(sink, summary, verb="import", source=str(vectors), started=started, settings=settings)
     return summary

@@ -78,6 +78,11 @@ def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -
     for name in rules.types:
         if squash(name) not in map(squash, text.columns):
             raise InputError(f"{uri} has no column {name!r} to give a type: it has {', '.join(text.columns[:20])}")
+        column = next(own for own in text.columns if squash(own) == squash(name))
+        if rules.stored.get(own_name(column)) == pa.string() and rules.types[name] != pa.string():
+            raise InputError(
+                f"column {column!r} of {uri} holds text in the store: leave out its type, or use another store"
+            )
     wanted = {name: type_ for name in text.columns if (type_ := _wanted(name, rules)) is not None}
     kinds, n_rows = _survey(uri, text, wanted, rules)
     if n_rows == 0:

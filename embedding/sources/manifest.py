@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import count
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,6 +49,7 @@ class ManifestSource:
         self._elsewhere = is_url(uri)
         self._allowed = frozenset(allowed)
         self._folder = posixpath.dirname(without_query(uri))
+        self._missing = (rules or TableRules()).missing
         self._text: TypedText | None = None
         if _is_parquet(uri):
             self._plan, self._n_rows = _plan_parquet(uri)
@@ -68,21 +70,23 @@ class ManifestSource:
         """A record a row, in the table's order."""
         numbers = count()
         for batch in self._batches():
-            for row, number in zip(read_rows(batch, self._plan), numbers, strict=False):
+            for row, number in zip(read_rows(batch, self._plan, self._missing), numbers, strict=False):
                 yield self._record(number, row)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         return _read_parquet(self._uri, self._plan.picture) if self._text is None else self._text.batches()
 
     def _record(self, number: int, row: Row) -> Record:
-        problem = None
+        problem, slashed = None, False
         if row.data is not None or row.path is None:
             uri = f"{self._uri}#row={number}"
             if row.data is None:
                 problem = f"nothing in column {self._plan.picture or self._plan.path!r}"
         else:
             uri = _resolved(row.path, self._folder)
-            problem = refusal(row.path, uri, self._allowed, elsewhere=self._elsewhere)
+            if "\\" in row.path and not is_url(uri):
+                uri, slashed, problem = _with_slashes(row.path, uri, self._folder)
+            problem = problem or refusal(row.path, uri, self._allowed, elsewhere=self._elsewhere)
             try:
                 box = read_box(row.extra, self._boxes) if self._boxes else None
                 uri = uri if box is None else region_address(uri, box)
@@ -94,6 +98,8 @@ class ManifestSource:
             source=row.source or self.name,
             labels=row.labels,
             respelt=row.respelt,
+            missing=row.missing,
+            backslashes=slashed,
             extra=row.extra,
             data=row.data,
             public_only=self._elsewhere,
@@ -137,6 +143,16 @@ def _rows_a_batch(metadata: pq.FileMetaData, picture: str) -> int:
         own = (column for column in columns if column.path_in_schema.split(".")[0] == picture)
         largest = max(largest, sum(column.total_uncompressed_size for column in own) // max(group.num_rows, 1))
     return max(1, min(_PICTURE_BATCH_ROWS, _BATCH_BYTES // largest))
+
+
+def _with_slashes(path: str, uri: str, folder: str) -> tuple[str, bool, str | None]:
+    """Address of a path with backslashes, whether it is that of the path with slashes, and why there is none."""
+    if Path(uri).exists():
+        return uri, False, None
+    other = _resolved(path.replace("\\", "/"), folder)
+    if Path(other).exists():
+        return other, True, None
+    return uri, False, f"no such file: {uri}; nor with slashes for its backslashes: {other}"
 
 
 def _resolved(path: str, folder: str) -> str:

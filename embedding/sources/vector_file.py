@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from cladescope.arrays import blocks
 from cladescope.embedding.columns import ColumnPlan, plan_columns
+from cladescope.embedding.labels import MISSING
 from cladescope.embedding.sources.delimited import open_delimited
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
@@ -28,6 +29,8 @@ class VectorFile:
     dim: int
     n_rows: int
     plan: ColumnPlan
+    missing: frozenset[str] = MISSING
+    """Words that say that a label is not known."""
     batches: Callable[[], Iterator[tuple[pa.RecordBatch, pa.Array]]] = field(repr=False)
     """Rows of the table and their vectors, block by block; a list of floats each, of any length or null."""
 
@@ -49,13 +52,13 @@ def open_vectors(
     if not file.exists():
         raise InputError(f"no such file: {file}: give a .parquet table with vectors, or a .npy array")
     if file.suffix.lower() == ".parquet":
-        return _open_parquet(file, column)
+        return _open_parquet(file, column, rules or TableRules())
     if file.suffix.lower() == ".npy":
         return _open_npy(file, None if metadata is None else Path(metadata), rules or TableRules())
     raise InputError(f"{file.name} is neither .parquet nor .npy: convert it to one of these")
 
 
-def _open_parquet(file: Path, column: str | None) -> VectorFile:
+def _open_parquet(file: Path, column: str | None, rules: TableRules) -> VectorFile:
     table = _parquet(file)
     schema = table.schema_arrow
     name = _vector_column(file, schema, column)
@@ -73,7 +76,9 @@ def _open_parquet(file: Path, column: str | None) -> VectorFile:
             for batch in opened.iter_batches(batch_size=BATCH_ROWS):
                 yield batch, batch.column(name)
 
-    return VectorFile(path=file.resolve(), dim=dim, n_rows=table.metadata.num_rows, plan=plan, batches=batches)
+    return VectorFile(
+        path=file.resolve(), dim=dim, n_rows=table.metadata.num_rows, plan=plan, batches=batches, missing=rules.missing
+    )
 
 
 def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
@@ -136,7 +141,7 @@ def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFil
                 yield batch.slice(low, high - low), pa.FixedSizeListArray.from_arrays(pa.array(native), dim)
             start += batch.num_rows
 
-    return VectorFile(path=file.resolve(), dim=dim, n_rows=n_rows, plan=plan, batches=batches)
+    return VectorFile(path=file.resolve(), dim=dim, n_rows=n_rows, plan=plan, batches=batches, missing=rules.missing)
 
 
 def _table(path: Path, rules: TableRules) -> tuple[int, pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cladescope.delimited import text
 from cladescope.embedding.columns import ColumnPlan
+from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources import manifest as manifests
@@ -160,7 +161,7 @@ def test_a_column_is_a_number_only_where_python_reads_every_value_as_one(
     path = tmp_path_factory.mktemp("survey") / "t.csv"
     path.write_text("file,year\n" + "".join(f"x,{value}\n" for value in values))
     found = open_delimited(str(path), TableRules())
-    present = [value for value in values if value not in ("", "-")]
+    present = [value for value in values if value and value not in MISSING]
     assert found.n_rows == len(values)
     type_ = found.schema.field("year").type
     whole = all(is_whole(value) for value in present)
@@ -171,8 +172,8 @@ def test_a_column_is_a_number_only_where_python_reads_every_value_as_one(
         assert any(is_code(value) or not is_float(value) for value in present)
     read_back = [value for batch in found.batches() for value in batch.column("year").to_pylist()]
     python = {pa.int64(): int, pa.float64(): float, pa.string(): str}[type_]
-    dash = type_ != pa.string()
-    assert repr(read_back) == repr([None if not v or (dash and v == "-") else python(v) for v in values])
+    absent = {"", *(MISSING if type_ != pa.string() else ())}
+    assert repr(read_back) == repr([None if value in absent else python(value) for value in values])
 
 
 def is_whole(text: str) -> bool:

@@ -1,0 +1,55 @@
+"""What rules did to the records of a source: counted, or refused where the caller wants none to be touched."""
+
+from collections.abc import Iterator, Mapping
+
+from cladescope.embedding.prepare import Failure
+from cladescope.embedding.records import Record
+from cladescope.embedding.summary import EmbedSummary
+from cladescope.errors import InputError
+
+
+def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, strict: bool) -> Iterator[Record | Failure]:
+    """The records, with what was read as missing and where backslashes became slashes counted in the summary.
+
+    Raises InputError for the first one that a rule touched, where `strict`.
+
+    >>> record = Record(image_id="a", uri="/a.jpg", source="s", missing=("NA",))
+    >>> list(watched(iter([record]), EmbedSummary(), strict=True))
+    Traceback (most recent call last):
+    cladescope.errors.InputError: --strict: /a.jpg: 'NA' is read as missing; mend the source, or leave out --strict
+    """
+    for record in records:
+        if isinstance(record, Record):
+            summary.missing.update(record.missing)
+            summary.backslashes += record.backslashes
+        if strict and (rule := _rule(record)) is not None:
+            uri = record.uri if isinstance(record, Record) else record.record.uri
+            refuse(f"{uri}: {rule}")
+        yield record
+        del record  # only the consumer may hold what it carries
+
+
+def refuse(what: str) -> None:
+    """Raises InputError about something that a rule touched."""
+    raise InputError(f"--strict: {what}; mend the source, or leave out --strict")
+
+
+def refuse_renamed(renamed: Mapping[str, str]) -> None:
+    """Raises InputError where a column is kept under another name."""
+    for column, name in renamed.items():
+        refuse(f"column {column!r} would be kept as {name!r}")
+
+
+def _rule(record: Record | Failure) -> str | None:
+    """What touched a record, or None."""
+    if isinstance(record, Failure):
+        return f"refused: {record.reason}"
+    if record.problem is not None:
+        return f"refused: {record.problem}"
+    if record.missing:
+        return f"{record.missing[0]!r} is read as missing"
+    if record.backslashes:
+        return "the backslashes of its path are read as slashes"
+    if record.labels.get("verbatim_name"):
+        return f"{record.labels['verbatim_name']!r} is taken apart, the store keeps {record.labels.get('species')!r}"
+    return "a name of its taxon is spelt otherwise in the store" if record.respelt else None
