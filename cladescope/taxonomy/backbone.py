@@ -117,13 +117,12 @@ class Backbone:
             table = read_taxonomy(path)
             tables.append(table.with_columns(source=pl.lit(order, pl.Int16)))
             sources.append({"file": path.name, "sha256": _sha256(path), "names": len(table)})
-        names = pl.concat(tables).unique(["rank", "name", "status", *RANKS], keep="first", maintain_order=True)
-        del tables
-        shown = names["name"].unique()
-        keys = shown.map_elements(fold, return_dtype=pl.String)
-        names = names.with_columns(key=pl.col("name").replace_strict(shown, keys)).sort(
-            "key", "source", maintain_order=True
-        )
+        names = pl.concat(tables)
+        tables.clear()
+        names = names.with_columns(key=_keys(names["name"])).sort("key", "source", "status", maintain_order=True)
+        # Repeats stand side by side now, so that none has to be looked for among all the others.
+        told = pl.struct("name", "rank", "status", *RANKS)
+        names = names.filter(told.ne_missing(told.shift()))
         digest = hashlib.sha256("".join(source["sha256"] for source in sources).encode()).hexdigest()
         description = {
             "format_version": FORMAT_VERSION,
@@ -237,6 +236,19 @@ def _decided(text: str, lineage: Lineage | None, candidates: Sequence[tuple[Any,
     both = zip(RANKS[:upto], asked, taxon, strict=False)
     differs = tuple(rank for rank, a, b in both if a and b and not _same(a, b))
     return Match(text, row[3], taxon, row[4], differs=differs)
+
+
+def _keys(names: pl.Series) -> pl.Series:
+    """Names as they are compared; only those that are more than small and capital letters pass through Python."""
+    odd = names.filter(~names.str.contains(r"^[A-Z][a-z]+(?: [a-z-]{2,})?$")).unique()
+    new = pl.Series([fold(name) for name in odd.to_list()], dtype=pl.String)
+    return (
+        names.str.to_lowercase()
+        if not len(odd)
+        else names.str.to_lowercase()
+        .set(names.is_in(odd.implode()), None)
+        .fill_null(names.replace_strict(odd, new, default=None))
+    )
 
 
 def _same(name: str, other: str) -> bool:
