@@ -16,10 +16,11 @@ import pyarrow.parquet as pq
 
 from cladescope.errors import InputError
 from cladescope.files import is_new_folder, replacing
+from cladescope.index.darwin_core import write_archive
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
 
-Format = Literal["parquet", "csv", "npy"]
+Format = Literal["parquet", "csv", "npy", "dwca"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 ATTRIBUTION = "attribution"
 BLOCK_ROWS = 1 << 12
@@ -51,7 +52,8 @@ def export_store(
     """Write rows of a store to the new folder `out`, whole or not at all.
 
     `parquet` is `pictures.parquet` with all columns and `vector` as float32; `csv` is `pictures.csv` without vectors; `npy` is
-    that and `vectors.npy`, float32 of shape (n, d), of which row i is line i of the table. A list in a cell of CSV is JSON.
+    that and `vectors.npy`, float32 of shape (n, d), of which row i is line i of the table; `dwca` is a Darwin Core archive of
+    occurrences and pictures (`darwin_core`), without vectors. A list in a cell of CSV is JSON.
     `attribution` is added: the rights holder and the licence.
 
     Raises InputError for another format, a folder that holds something, or a condition that cannot be used.
@@ -65,11 +67,11 @@ def export_store(
     n_rows = pinned.count(within=within, where=where)
     if not n_rows:
         raise InputError(f"no row of {store.path} meets the conditions: nothing to export")
-    blocks = _blocks(pinned, condition, with_vectors=format != "csv")
+    blocks = _blocks(pinned, condition, with_vectors=format in ("parquet", "npy"))
     with replacing(out) as draft:
         draft.mkdir()
-        write = {"parquet": _write_parquet, "csv": _write_csv, "npy": _write_npy}[format]
-        without = write(draft, blocks, n_rows, pinned.card.dim)
+        writers = {"parquet": _write_parquet, "csv": _write_csv, "npy": _write_npy, "dwca": write_archive}
+        without = writers[format](draft, blocks, n_rows, pinned.card.dim)
         files = tuple(sorted(path.name for path in draft.iterdir()))
     return Exported(out=out, files=files, rows=n_rows, without_licence=without)
 

@@ -16,13 +16,15 @@ class FormatName(StrEnum):
     PARQUET = "parquet"
     CSV = "csv"
     NPY = "npy"
+    DWCA = "dwca"
 
 
 def export(
     store: StoreArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the files.")],
     format: Annotated[
-        FormatName, typer.Option(help="parquet with vectors, csv without, or npy (vectors) with csv.")
+        FormatName,
+        typer.Option(help="parquet with vectors, csv without, npy (vectors) with csv, or dwca, a Darwin Core archive."),
     ] = FormatName.PARQUET,
     within: WithinOption = None,
     where: WhereOption = None,

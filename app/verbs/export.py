@@ -18,7 +18,8 @@ def export(
 ) -> Exported:
     """Write rows of a store to the new folder `out`, each with its licence and attribution, and say what was written.
 
-    `format` is `parquet` (one file with vectors), `csv` (without), or `npy` (`vectors.npy` and a CSV, row by row the same).
+    `format` is `parquet` (one file with vectors), `csv` (without), `npy` (`vectors.npy` and a CSV, row by row the same), or
+    `dwca` (a Darwin Core archive of occurrences and their pictures).
     `within` keeps a clade or the union of several, `where` rows under an SQL condition. The pictures are not copied.
 
     Raises InputError if `out` holds something, nothing meets the conditions, or these cannot be used.

@@ -1,4 +1,5 @@
 import csv
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -71,3 +72,30 @@ def test_only_what_failed_at_a_stage_or_for_a_reason_is_tried_again(run, fails, 
     assert run(*command, "--retry-failed", "decode").json["failed"] == 1
     assert "of the stage or reason 'read': it has decode 1" in fails(*command[:-1], "--retry-failed", "read")
     assert run(*command).json["embedded"] == 1
+
+
+def test_a_darwin_core_archive_says_what_each_column_is_and_links_pictures_to_occurrences(run, tmp_path):
+    rows = [("file", "observation_id", "genus", "species", "licence", "Decimal Latitude", "sex")]
+    for number, more in enumerate([("o1", "Parus", "Parus major"), ("o1", "Parus", "Parus major"), ("", "Sitta", "")]):
+        picture(tmp_path / f"{number}.png", number)
+        rows.append((f"{number}.png", *more, "CC0" if number else "", "51.5", "fe\tmale"))
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    cladescope.embed(tmp_path / "m.csv", tmp_path / "s.store", encoder="pixels")
+    made = run("export", tmp_path / "s.store", "--out", tmp_path / "a", "--format", "dwca", "--json").json
+    assert (made["files"], made["without_licence"]) == (["meta.xml", "multimedia.txt", "occurrence.txt"], 1)
+    tables = {}
+    for table in ElementTree.parse(tmp_path / "a" / "meta.xml").getroot():
+        space = "{http://rs.tdwg.org/dwc/text/}"
+        terms = {int(field.get("index")): field.get("term").split("/")[-1] for field in table.iter(f"{space}field")}
+        name = table.find(f"{space}files/{space}location").text
+        lines = (tmp_path / "a" / name).read_text().splitlines()[1:]
+        tables[name] = [{term: line.split("\t")[place] for place, term in terms.items()} for line in lines]
+        tables[f"ids of {name}"] = [line.split("\t")[0] for line in lines]
+    first, second = tables["occurrence.txt"]
+    assert (first["occurrenceID"], first["scientificName"], first["taxonRank"]) == ("o1", "Parus major", "species")
+    assert (first["specificEpithet"], first["decimalLatitude"], first["sex"]) == ("major", "51.5", "fe male")
+    assert (second["scientificName"], second["taxonRank"], second["specificEpithet"]) == ("Sitta", "genus", "")
+    assert tables["ids of multimedia.txt"] == ["o1", "o1", second["occurrenceID"]]
+    assert [row["license"] for row in tables["multimedia.txt"]] == ["", "CC0", "CC0"]
+    assert tables["multimedia.txt"][2]["identifier"] == str(tmp_path / "2.png")
