@@ -161,8 +161,6 @@ def _resolved(path: str, folder: str) -> str:
         return local_path(path) or path
     if is_url(folder) and not path.startswith("/"):
         return f"{folder}/{path.removeprefix('./')}"
-    if "\\" in path and not os.path.lexists(posixpath.join(folder, path)):
-        path = path.replace("\\", "/")  # written on Windows
     above, _, name = posixpath.join(folder, path).rpartition("/")
     return f"{_real(above or '/').rstrip('/')}/{name}"
 

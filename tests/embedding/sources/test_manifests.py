@@ -281,9 +281,9 @@ def test_pictures_in_a_table_are_read_by_their_bytes_and_not_by_a_number_of_rows
     monkeypatch.setattr(manifests, "_BATCH_BYTES", 1_000_000)
     batches = []
 
-    def watched(batch: pa.RecordBatch, plan: ColumnPlan) -> Iterator[Row]:
+    def watched(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str]) -> Iterator[Row]:
         batches.append(batch.num_rows)
-        return read_rows(batch, plan)
+        return read_rows(batch, plan, missing)
 
     monkeypatch.setattr(manifests, "read_rows", watched)
     source = open_source(tmp_path / "t.parquet")
