@@ -4,9 +4,14 @@ fsspec, which opens addresses, knows far more: archives inside archives, referen
 somebody else's, so what it may not name is refused unless it is allowed by name. What a user names is opened as it is.
 """
 
+import os
+import posixpath
 from collections.abc import Collection
+from functools import lru_cache
+from pathlib import Path
 
 from cladescope.embedding.columns import is_url
+from cladescope.embedding.locations import local_path, without_query
 from cladescope.errors import InputError
 
 USUAL = frozenset({"http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
@@ -49,3 +54,42 @@ def refusal(written: str, uri: str, allowed: Collection[str], *, elsewhere: bool
             "a table from elsewhere may not name files of this machine: copy it here, or allow them with --allow file"
         )
     return None
+
+
+def table_address(written: str, table: str) -> tuple[str, str | None]:
+    """What a path or address in a table means, and why it is not opened, if so; `table` is the table's own address.
+
+    >>> table_address("birds/tit.jpg", "/photos/detections.json")
+    ('/photos/birds/tit.jpg', None)
+    """
+    folder = posixpath.dirname(without_query(table))
+    uri, problem = resolved(written, folder), None
+    if "\\" in written and not is_url(uri):
+        uri, _, problem = with_slashes(written, uri, folder)
+    return uri, problem or refusal(written, uri, (), elsewhere=is_url(table))
+
+
+def with_slashes(path: str, uri: str, folder: str) -> tuple[str, bool, str | None]:
+    """Address of a path with backslashes, whether it is that of the path with slashes, and why there is none."""
+    if Path(uri).exists():
+        return uri, False, None
+    other = resolved(path.replace("\\", "/"), folder)
+    if Path(other).exists():
+        return other, True, None
+    return uri, False, f"no such file: {uri}; nor with slashes for its backslashes: {other}"
+
+
+def resolved(path: str, folder: str) -> str:
+    """Address of a path written in a table that lies in `folder`."""
+    if "://" in path and is_url(path):
+        return local_path(path) or path
+    if is_url(folder) and not path.startswith("/"):
+        return f"{folder}/{path.removeprefix('./')}"
+    above, _, name = posixpath.join(folder, path).rpartition("/")
+    return f"{_real(above or '/').rstrip('/')}/{name}"
+
+
+@lru_cache(maxsize=1 << 14)
+def _real(folder: str) -> str:
+    """A local folder's own path, without links: one picture has one address."""
+    return os.path.realpath(folder) if "\0" not in folder else folder

@@ -12,6 +12,7 @@ from cladescope.embedding.columns import is_url
 from cladescope.embedding.locations import canonical, filesystem, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
 from cladescope.embedding.schemes import checked_schemes
+from cladescope.embedding.sources.annotation_file import open_annotations
 from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
@@ -24,12 +25,13 @@ __all__ = ["open_source"]
 _MANIFEST_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".parquet")
 KINDS: dict[str, Callable[[str, str], Source]] = {
     **dict.fromkeys(_MANIFEST_SUFFIXES, lambda uri, name: ManifestSource(uri, name=name)),
+    ".json": open_annotations,
     ".tar": lambda uri, name: WebDatasetSource([uri], name=name),
     **dict.fromkeys(PICTURE_SUFFIXES, lambda uri, name: FileSource(uri, name=name)),
 }
 """What a single file is opened with, from its URI and the source's name, by the end of its own name."""
 _ACCEPTED = (
-    "a folder, a manifest (.csv .tsv .txt .parquet), shards (.tar), "
+    "a folder, a manifest (.csv .tsv .txt .parquet), annotations (.json of COCO or MegaDetector), shards (.tar), "
     f"a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
 )
 

@@ -1,21 +1,18 @@
 """A manifest: a table, as delimited text or Parquet, with a row a picture: its path, its URL or the picture itself."""
 
 import logging
-import os
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import lru_cache
 from itertools import count
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cladescope.embedding.columns import ColumnPlan, is_url, plan_columns
-from cladescope.embedding.locations import local_path, open_location, suffix_of, without_query
+from cladescope.embedding.locations import open_location, suffix_of, without_query
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import box_columns, read_box, region_address
-from cladescope.embedding.schemes import refusal
+from cladescope.embedding.schemes import refusal, resolved, with_slashes
 from cladescope.embedding.sources.delimited import TypedText, open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.table_rules import TableRules
@@ -83,10 +80,11 @@ class ManifestSource:
             if row.data is None:
                 problem = f"nothing in column {self._plan.picture or self._plan.path!r}"
         else:
-            uri = _resolved(row.path, self._folder)
-            if "\\" in row.path and not is_url(uri):
-                uri, slashed, problem = _with_slashes(row.path, uri, self._folder)
-            problem = problem or refusal(row.path, uri, self._allowed, elsewhere=self._elsewhere)
+            path = _joined(row)
+            uri = resolved(path, self._folder)
+            if "\\" in path and not is_url(uri):
+                uri, slashed, problem = with_slashes(path, uri, self._folder)
+            problem = problem or refusal(path, uri, self._allowed, elsewhere=self._elsewhere)
             try:
                 box = read_box(row.extra, self._boxes) if self._boxes else None
                 uri = uri if box is None else region_address(uri, box)
@@ -145,27 +143,10 @@ def _rows_a_batch(metadata: pq.FileMetaData, picture: str) -> int:
     return max(1, min(_PICTURE_BATCH_ROWS, _BATCH_BYTES // largest))
 
 
-def _with_slashes(path: str, uri: str, folder: str) -> tuple[str, bool, str | None]:
-    """Address of a path with backslashes, whether it is that of the path with slashes, and why there is none."""
-    if Path(uri).exists():
-        return uri, False, None
-    other = _resolved(path.replace("\\", "/"), folder)
-    if Path(other).exists():
-        return other, True, None
-    return uri, False, f"no such file: {uri}; nor with slashes for its backslashes: {other}"
-
-
-def _resolved(path: str, folder: str) -> str:
-    """Address of a path written in a manifest that lies in `folder`."""
-    if "://" in path and is_url(path):
-        return local_path(path) or path
-    if is_url(folder) and not path.startswith("/"):
-        return f"{folder}/{path.removeprefix('./')}"
-    above, _, name = posixpath.join(folder, path).rpartition("/")
-    return f"{_real(above or '/').rstrip('/')}/{name}"
-
-
-@lru_cache(maxsize=1 << 14)
-def _real(folder: str) -> str:
-    """A local folder's own path, without links: one picture has one address."""
-    return os.path.realpath(folder) if "\0" not in folder else folder
+def _joined(row: Row) -> str:
+    """A row's path as written; Timelapse and its kin write the folder in a column of its own."""
+    assert row.path is not None
+    folder = row.extra.get("RelativePath")
+    if not isinstance(folder, str) or not folder.strip() or is_url(row.path):
+        return row.path
+    return f"{folder.strip().rstrip('/' + chr(92))}/{row.path}"

@@ -1,0 +1,67 @@
+"""Annotations in COCO's JSON, iNaturalist 2021's among them: pictures, categories, and which picture shows which, with a box or none.
+
+Format: https://cocodataset.org/#format-data; ranks of the categories: https://github.com/visipedia/inat_comp/tree/master/2021.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from cladescope.embedding.labels import clean_labels, is_respelt
+from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.regions import read_box, region_address
+from cladescope.embedding.schemes import table_address
+from cladescope.errors import PictureError
+from cladescope.taxonomy import RANKS
+
+
+class CocoSource:
+    """A record for each annotation, and one for each picture without any; memory: the whole file."""
+
+    extra_fields: tuple[pa.Field, ...] = (pa.field("category", pa.string()),)
+
+    def __init__(self, uri: str, document: Mapping[str, Any], *, name: str) -> None:
+        """`document` is the file at `uri`, read."""
+        self.name = name
+        self._uri = uri
+        self._images = [image for image in document["images"] if isinstance(image, Mapping)]
+        self._categories = {one.get("id"): one for one in document.get("categories") or [] if isinstance(one, Mapping)}
+        self._of_image: dict[object, list[Mapping[str, Any]]] = {}
+        for one in document["annotations"]:
+            self._of_image.setdefault(one.get("image_id"), []).append(one)
+
+    def count(self) -> int | None:
+        """Number of annotations and of pictures without any."""
+        return sum(max(1, len(self._of_image.get(image.get("id"), ()))) for image in self._images)
+
+    def records(self) -> Iterator[Record]:
+        """Annotations, picture by picture in the file's order."""
+        for image in self._images:
+            uri, problem = table_address(str(image.get("file_name")), self._uri)
+            for annotation in self._of_image.get(image.get("id"), [{}]):
+                yield self._record(uri, annotation, problem)
+
+    def _record(self, uri: str, annotation: Mapping[str, Any], problem: str | None) -> Record:
+        try:
+            box = read_box(annotation, ["bbox"])
+            address = uri if box is None else region_address(uri, box)
+        except PictureError as error:
+            address, problem = f"{uri}#annotation={annotation.get('id')}", str(error)
+        category = self._categories.get(annotation.get("category_id"), {})
+        raw = {rank: category.get(rank) for rank in (*RANKS[:-1], "common_name")}
+        raw |= {"epithet": category.get("specific_epithet")}
+        if category.get("specific_epithet") is None and str(category.get("name", "")).count(" ") == 1:
+            raw["scientific_name"] = category.get("name")
+        texts = {role: str(value) for role, value in raw.items() if value is not None}
+        labels = clean_labels(texts)
+        name = category.get("name")
+        return Record(
+            image_id=id_of_uri(address),
+            uri=address,
+            source=self.name,
+            labels=labels,
+            respelt=is_respelt(texts, labels),
+            extra={"category": None if name is None else str(name)},
+            problem=problem,
+        )

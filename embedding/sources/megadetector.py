@@ -1,0 +1,79 @@
+"""Batch results of MegaDetector: a JSON file of pictures with boxes of animals, people and vehicles.
+
+Format: https://lila.science/megadetector-output-format. Boxes are shares of width and height.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.regions import read_box, region_address
+from cladescope.embedding.schemes import table_address
+from cladescope.errors import PictureError
+
+logger = logging.getLogger(__name__)
+
+MIN_CONFIDENCE = 0.2
+"""Detections below it are passed over and counted: MegaDetector writes them down to 0.005, and advises 0.2 for its version 5."""
+
+
+class MegaDetectorSource:
+    """A record for each detection of at least `MIN_CONFIDENCE`, as a region of its picture; memory: the whole file."""
+
+    extra_fields: tuple[pa.Field, ...] = (pa.field("detection", pa.string()), pa.field("confidence", pa.float64()))
+
+    def __init__(self, uri: str, document: Mapping[str, Any], *, name: str) -> None:
+        """`document` is the file at `uri`, read."""
+        self.name = name
+        self._uri = uri
+        self._images = document["images"]
+        self._categories = document.get("detection_categories") or {}
+
+    def count(self) -> int | None:
+        """None: how many detections count is known after reading all."""
+        return None
+
+    def records(self) -> Iterator[Record]:
+        """Detections in the file's order; a picture that MegaDetector could not read is one record with a `problem`."""
+        n_weak = n_empty = 0
+        for number, image in enumerate(self._images):
+            if not isinstance(image, Mapping) or not isinstance(image.get("file"), str):
+                yield self._problem(f"{self._uri}#image={number}", "it names no file")
+                continue
+            uri, problem = table_address(image["file"], self._uri)
+            if problem or image.get("failure"):
+                yield self._problem(uri, problem or f"MegaDetector failed on it: {image['failure']}")
+                continue
+            found = [one for one in image.get("detections") or [] if isinstance(one, Mapping)]
+            strong = [one for one in found if _confidence(one) >= MIN_CONFIDENCE]
+            n_weak += len(found) - len(strong)
+            n_empty += not strong
+            for detection in strong:
+                yield self._record(uri, detection)
+        logger.info(
+            "%s: passed over %d detections below %.1f, and %d pictures without a stronger one",
+            self._uri, n_weak, MIN_CONFIDENCE, n_empty,
+        )  # fmt: skip
+
+    def _record(self, uri: str, detection: Mapping[str, Any]) -> Record:
+        address, problem = uri, None
+        try:
+            box = read_box(detection, ["bbox"])
+            address = uri if box is None else region_address(uri, box)
+        except PictureError as error:
+            address, problem = f"{uri}#box={detection.get('bbox')}", str(error)
+        category = str(detection.get("category"))
+        extra = {"detection": str(self._categories.get(category, category)), "confidence": _confidence(detection)}
+        return Record(image_id=id_of_uri(address), uri=address, source=self.name, extra=extra, problem=problem)
+
+    def _problem(self, uri: str, problem: str) -> Record:
+        extra = dict.fromkeys(("detection", "confidence"))
+        return Record(image_id=id_of_uri(uri), uri=uri, source=self.name, extra=extra, problem=problem)
+
+
+def _confidence(detection: Mapping[str, Any]) -> float:
+    value = detection.get("conf")
+    return float(value) if isinstance(value, int | float) else 0.0

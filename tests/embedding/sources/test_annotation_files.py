@@ -1,0 +1,86 @@
+"""Annotations of COCO and MegaDetector, and tables of Timelapse."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cladescope.embedding.sources import open_source
+from cladescope.errors import InputError
+from tests.embedding.reading import put, read
+
+
+def write(path: Path, document: Any) -> Path:
+    return put(path, json.dumps(document).encode())
+
+
+def test_megadetector_gives_a_region_a_detection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    detections = [
+        {"category": "1", "conf": 0.93, "bbox": [0.1, 0.2, 0.3, 0.4]},
+        {"category": "2", "conf": 0.5, "bbox": [0.5, 0.5, 0.2, 0.2]},
+        {"category": "1", "conf": 0.01, "bbox": [0, 0, 1, 1]},
+        {"category": "1", "conf": 0.9, "bbox": [0, 0]},
+    ]
+    images = [
+        {"file": "a/1.jpg", "detections": detections},
+        {"file": "a/2.jpg", "detections": []},
+        {"file": "a/3.jpg", "failure": "Failure image access"},
+        {"name": "x"},
+    ]
+    document = {"images": images, "detection_categories": {"1": "animal", "2": "person"}, "info": {}}
+    with caplog.at_level(logging.INFO):
+        first, second, third, failed, nameless = read(write(tmp_path / "md.json", document))
+    assert first.uri == f"{tmp_path}/a/1.jpg#box=0.1,0.2,0.3,0.4"
+    assert first.extra == {"detection": "animal", "confidence": 0.93}
+    assert second.extra["detection"] == "person"
+    assert len({first.image_id, second.image_id, third.image_id}) == 3
+    assert third.problem == "its box is not four numbers: expected x, y, width and height"
+    assert failed.problem == "MegaDetector failed on it: Failure image access"
+    assert nameless.problem == "it names no file"
+    assert "passed over 1 detections below 0.2, and 1 pictures without a stronger one" in caplog.text
+
+
+def test_coco_gives_a_record_an_annotation_with_the_ranks_of_inaturalist(tmp_path: Path) -> None:
+    ranks = {"kingdom": "Animalia", "class": "Aves", "genus": "Parus", "specific_epithet": "major"}
+    categories = [
+        {"id": 7, "name": "Parus major", **ranks},
+        {"id": 8, "name": "Vulpes vulpes"},
+        {"id": 9, "name": "empty"},
+    ]
+    images = [{"id": n, "file_name": f"train/{n}.jpg"} for n in (1, 2, 3)]
+    annotations = [
+        {"id": 1, "image_id": 1, "category_id": 7, "bbox": [0, 0, 20, 30]},
+        {"id": 2, "image_id": 1, "category_id": 8, "bbox": [20, 0, 20, 30]},
+        {"id": 3, "image_id": 2, "category_id": 9},
+    ]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    records = read(write(tmp_path / "coco.json", document))
+    assert [record.uri.removeprefix(f"{tmp_path}/train/") for record in records] == [
+        "1.jpg#box=0,0,20,30",
+        "1.jpg#box=20,0,20,30",
+        "2.jpg",
+        "3.jpg",
+    ]
+    assert [record.labels.get("species") for record in records] == ["Parus major", "Vulpes vulpes", None, None]
+    assert records[0].labels["class"] == "Aves"
+    assert [record.extra["category"] for record in records] == ["Parus major", "Vulpes vulpes", "empty", None]
+
+
+@pytest.mark.parametrize(
+    "content, reason",
+    [(b"", "no JSON"), (b"[" * 200_000, "nested too deeply"), (b"[1]", "no object"), (b'{"a": 1}', "the keys 'a'")],
+)
+def test_json_of_another_kind_is_refused_in_one_line(tmp_path: Path, content: bytes, reason: str) -> None:
+    with pytest.raises(InputError, match=reason) as refusal:
+        open_source(put(tmp_path / "x.json", content))
+    assert "\n" not in str(refusal.value)
+
+
+def test_timelapse_writes_the_folder_beside_the_file(tmp_path: Path) -> None:
+    put(tmp_path / "Station1/Deploy2/IMG_1.JPG")
+    table = put(tmp_path / "t.csv", b"File,RelativePath,Species\nIMG_1.JPG,Station1\\Deploy2,Vulpes vulpes\n")
+    (record,) = read(table)
+    assert record.uri == f"{tmp_path}/Station1/Deploy2/IMG_1.JPG"
+    assert record.labels["species"] == "Vulpes vulpes"
