@@ -2,12 +2,15 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
+
+if TYPE_CHECKING:
+    from cladescope.taxonomy.backbone import Backbone, Match
 
 SUGGESTED = 20
 """Unknown names that are shown with the nearest ones."""
@@ -18,15 +21,16 @@ class ActionName(StrEnum):
 
     BUILD = "build"
     MATCH = "match"
+    TRACE = "trace"
 
 
 def taxonomy(
-    action: Annotated[ActionName, typer.Argument(metavar="ACTION", help="build or match.")],
+    action: Annotated[ActionName, typer.Argument(metavar="ACTION", help="build, match or trace.")],
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE|NAME...",
-            help="build: Taxon.tsv, tables with ranks, a checklists' crosswalk. match: names, or files of them.",
+            metavar="FILE|NAME|ID...",
+            help="build: Taxon.tsv, tables with ranks, a checklists' crosswalk. match: names, or files of them. trace: image ids.",
         ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="build: the folder to make.")] = None,
@@ -34,19 +38,20 @@ def taxonomy(
     release: Annotated[
         str | None, typer.Option(help="build: what the backbone is called.", show_default="the files' names")
     ] = None,
+    store: Annotated[Path | None, typer.Option(metavar="DIR", help="trace: the store of the pictures.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Build a backbone of names from published taxonomies, or look up what names mean in one.
 
     Synonyms lead to accepted names. Taxa of one name are told apart by the rest of a lineage. Misspelt names are shown with the
-    nearest ones, and never replaced.
+    nearest ones, and never replaced. trace tells how the labels of stored pictures came about.
 
     Example: cladescope taxonomy match "Parus ater" "Plantae > Oenanthe" --backbone backbone
     """
     from cladescope.app.verbs.backbone import backbone as run
-    from cladescope.taxonomy.backbone import Backbone
+    from cladescope.taxonomy.backbone import Backbone, Match
 
-    found = run(action.value, names, out=out, backbone=backbone, release=release)
+    found = run(action.value, names, out=out, backbone=backbone, release=release, store=store)
     if isinstance(found, Backbone):
         if json:
             print_json(found.description)
@@ -55,7 +60,19 @@ def taxonomy(
                 f"{found.description['names']:,} names, {found.description['synonyms']:,} of them synonyms: {found.path}"
             )
         return
-    opened = Backbone.open(backbone or Path())
+    if action is ActionName.TRACE:
+        traced = [one for one in found if isinstance(one, dict)]
+        if json:
+            print_json({"pictures": traced})
+            return
+        for one in traced:
+            print_table(["", str(one["image_id"])], [(part, value) for part, value in one.items() if value])
+        return
+    _show([match for match in found if isinstance(match, Match)], Backbone.open(backbone or Path()), json=json)
+
+
+def _show(found: "list[Match]", opened: "Backbone", *, json: bool) -> None:
+    """What names mean, with the nearest names of those that are not known."""
     unknown = [match.asked for match in found if match.status == "unknown"][:SUGGESTED]
     near = {name: opened.suggestions(name) for name in dict.fromkeys(unknown)}
     if json:

@@ -1,15 +1,19 @@
 """A backbone of names: built from published taxonomies, asked what names mean."""
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
 import polars as pl
 
+from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.sources.rows import read_columns
 from cladescope.errors import InputError
+from cladescope.index.store import Store
 from cladescope.paths import local_path
+from cladescope.schema import NAME_FIELDS
 from cladescope.taxonomy.backbone import Backbone, Lineage, Match
 from cladescope.taxonomy.taxon import RANKS
 
@@ -18,21 +22,23 @@ TABLES = (".csv", ".tsv", ".parquet")
 
 
 def backbone(
-    action: Literal["build", "match"],
+    action: Literal["build", "match", "trace"],
     names: Sequence[str | Path],
     *,
     out: str | Path | None = None,
     backbone: str | Path | None = None,
     release: str | None = None,
-) -> Backbone | list[Match]:
+    store: AnyStore | None = None,
+) -> Backbone | list[Match] | list[dict[str, object]]:
     """Build a backbone of names from published taxonomies, or ask one what names mean.
 
     `build` reads the files `names` (Darwin Core's `Taxon.tsv` as GBIF and the Catalogue of Life publish it, tables with ranks as
     CSV or Parquet, the bird checklists' crosswalk) into the folder `out`; where several know a name, the first counts. `release`
     is what it is called. `match` asks the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a
-    name a line, or a table with ranks, whose lineages tell taxa of one name apart.
+    name a line, or a table with ranks, whose lineages tell taxa of one name apart. `trace` tells of pictures of a `store`, by id, how
+    their labels came about: the name as it was written, what was taken from it, what a backbone said, and which ones were used.
 
-    Returns the backbone; or a `Match` for each name, in order.
+    Returns the backbone; a `Match` for each name, in order; or a mapping for each picture.
 
     Raises InputError for files that cannot be used, and where `out` or `backbone` is not given.
 
@@ -44,9 +50,25 @@ def backbone(
         if out is None:
             raise InputError("no folder is given for the backbone: add --out DIR")
         return Backbone.build([local_path(name) for name in names], local_path(out), release=release)
+    if action == "trace":
+        if store is None:
+            raise InputError("no store is given: add --store DIR")
+        return _traced(opened(store), [str(name) for name in names])
     if backbone is None:
         raise InputError("no backbone is given: add --backbone DIR, which `cladescope taxonomy build` makes")
     return list(Backbone.open(local_path(backbone)).match(one for name in names for one in _asked(name)))
+
+
+def _traced(store: Store, image_ids: Sequence[str]) -> list[dict[str, object]]:
+    """What the rows of pictures, and the jobs that filled the store, say of their labels."""
+    parts = ("image_id", "source", "scientific_name", *RANKS, *(field.name for field in NAME_FIELDS))
+    there = [name for name in parts if name in store.schema.names]
+    used = {}
+    for text in store.runs.column("manifest").to_pylist():
+        told = (json.loads(text).get("settings") or {}).get("backbone")
+        if isinstance(told, dict):
+            used[told["hash"]] = {"release": told["release"], "hash": told["hash"]}
+    return [{**store.row(image_id, there), "backbones": list(used.values())} for image_id in image_ids]
 
 
 def _asked(name: str | Path) -> Iterator[tuple[str, Lineage | None]]:

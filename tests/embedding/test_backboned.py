@@ -86,3 +86,9 @@ def test_a_job_with_a_backbone_stores_accepted_names_counts_them_and_notes_the_r
     assert "Taxon.tsv" in store.runs.to_pylist()[-1]["manifest"]
     again = run(*job, "--json")
     assert (again.status, again.json["already_stored"], again.json["embedded"]) == (0, 2, 0)
+    traced = run("taxonomy", "trace", store.table(["image_id"])["image_id"][0], "--store", tmp_path / "s", "--json")
+    (one,) = traced.json["pictures"]
+    assert (one["species"], one["verbatim_name"], one["taxon_match"]) == (
+        *("Periparus ater", "Parus ater", "synonym, gaps filled"),
+    )
+    assert one["backbones"][0]["release"] == "Taxon.tsv"
