@@ -55,7 +55,9 @@ def find_encoding(place: str, opener: Opener) -> Encoding:
         quotes = wide = False
         while block:
             quotes = quotes or b'"' in block
-            if not (codec == "utf-8-sig" and offset and block.isascii() and not decoder.getstate()[0]):
+            if codec == "utf-8-sig" and offset and bad is None and (read := _plain_utf8(decoder, block)) is not None:
+                wide = wide or read
+            else:
                 waiting = len(decoder.getstate()[0])
                 text = _decoded(place, decoder, block, offset)
                 if bad is None and (lone := _first_escaped(text)) is not None:
@@ -100,6 +102,20 @@ def recoded(stream: ByteStream, codec: str) -> io.BufferedReader:
     'a,é'
     """
     return io.BufferedReader(_Recoded(stream, codec), 2**18)
+
+
+def _plain_utf8(decoder: Any, block: bytes) -> bool | None:
+    """Whether a block holds more than ASCII, where it is UTF-8 as it stands, else None; `decoder` keeps what it ends with."""
+    waiting, state = decoder.getstate()
+    if not waiting and block.isascii():
+        return False
+    whole = waiting + block
+    try:
+        text, n_read = codecs.utf_8_decode(whole, "strict", False)
+    except UnicodeDecodeError:
+        return None
+    decoder.setstate((whole[n_read:], state))
+    return len(text) < n_read
 
 
 def _codec_at_start(place: str, block: bytes) -> str:

@@ -33,6 +33,8 @@ _WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"
 _NUMBER = r"^-?(0|[1-9][0-9]*|0?\.[0-9]+|0\.|[1-9][0-9]*\.[0-9]*|0\.[0-9]+)([eE][+-]?[0-9]+)?$"
 _LONG = r"^-?[0-9]{16,}$"
 _HEAD_ROWS = 4096
+KEPT_BYTES = 2**27
+"""A table of so many bytes as text is parsed once and kept in memory; a larger one is parsed again for its rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,12 @@ class TypedText:
     head: Mapping[str, Sequence[str | None]]
     """Values of its first rows, as text."""
     missing: frozenset[str]
+    kept: tuple[pa.RecordBatch, ...] | None
+    """Its rows as text, where they take no more than `KEPT_BYTES`."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Rows in the file's order, columns of the types of `schema`; what is missing is null in a column of numbers."""
-        for batch in self.text.batches():
+        for batch in self.text.batches() if self.kept is None else self.kept:
             columns = [
                 column if field.type == pa.string() else _present(column, self.missing).cast(field.type)
                 for field, column in zip(self.schema, batch.columns, strict=True)
@@ -57,7 +61,7 @@ class TypedText:
 
 
 def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -> TypedText:
-    """The table at an address, read once or twice to find its encoding, the types of its columns and its number of rows.
+    """The table at an address, read whole to find its encoding, the types of its columns and its number of rows.
 
     A column is text unless it is declared in `rules`, is a number in the store, or has a known name (`WHOLE_NAMES`,
     `FLOAT_NAMES`), and every value that is not missing is such a number: a whole number gives the same text when written again,
@@ -84,12 +88,12 @@ def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -
                 f"column {column!r} of {uri} holds text in the store: leave out its type, or use another store"
             )
     wanted = {name: type_ for name in text.columns if (type_ := _wanted(name, rules)) is not None}
-    kinds, n_rows = _survey(uri, text, wanted, rules)
+    kinds, n_rows, kept = _survey(uri, text, wanted, rules)
     if n_rows == 0:
         raise InputError(f"{uri} has a header and no rows: expected one row a picture")
     types = {name: kind.arrow_type(wanted[name]) for name, kind in kinds.items()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in text.columns])
-    return TypedText(text, schema, n_rows, head, rules.missing)
+    return TypedText(text, schema, n_rows, head, rules.missing, kept)
 
 
 def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
@@ -103,17 +107,24 @@ def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
 
 def _survey(
     uri: str, text: DelimitedText, wanted: Mapping[str, pa.DataType], rules: TableRules
-) -> tuple[dict[str, "_Kind"], int]:
+) -> tuple[dict[str, "_Kind"], int, tuple[pa.RecordBatch, ...] | None]:
+    """What the columns of numbers hold, the number of rows, and the rows where they are few."""
     kinds = dict.fromkeys(wanted, _Kind())
-    n_rows = 0
-    for batch in text.batches(list(wanted) or text.columns[:1]):
+    n_rows = n_bytes = 0
+    kept: list[pa.RecordBatch] = []
+    for batch in text.batches():
+        n_bytes += batch.nbytes
+        if n_bytes <= KEPT_BYTES:
+            kept.append(batch)
+        else:
+            kept.clear()
         for name in wanted:
             values = _present(batch.column(name), rules.missing)
             kinds[name] = kinds[name].narrowed(values)
             if rules.declared(name) is not None and not kinds[name].fits(wanted[name]):
                 _refuse(uri, name, values, wanted[name], n_rows)
         n_rows += batch.num_rows
-    return kinds, n_rows
+    return kinds, n_rows, tuple(kept) if n_bytes <= KEPT_BYTES else None
 
 
 def _refuse(uri: str, name: str, values: pa.Array, type_: pa.DataType, n_rows: int) -> None:
@@ -128,6 +139,8 @@ def _refuse(uri: str, name: str, values: pa.Array, type_: pa.DataType, n_rows: i
 
 def _present(column: pa.Array, missing: frozenset[str]) -> pa.Array:
     """Values without blanks around them, missing ones null."""
+    if pc.all(pc.match_substring_regex(column, _NUMBER)).as_py():
+        return column
     values = pc.utf8_trim_whitespace(column)
     absent = pc.is_in(pc.utf8_lower(values), value_set=pa.array(["", *missing], pa.string()))
     return pc.if_else(absent, pa.scalar(None, pa.string()), values)

@@ -17,8 +17,8 @@ from cladescope.embedding.columns import ColumnPlan
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.sources import delimited, open_source
 from cladescope.embedding.sources import manifest as manifests
-from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.delimited import open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.table_rules import TableRules
@@ -141,6 +141,7 @@ def test_reading_may_stop_early_and_rows_keep_their_numbers_over_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(text, "LINE_BYTES", 1000)
+    monkeypatch.setattr(delimited, "KEPT_BYTES", 2000)
     path = manifest(tmp_path, "file,year\n" + "".join(f",{i}\n" for i in range(1000)))
     source = open_source(path)
     assert [record.extra["year"] for record in itertools.islice(source.records(), 3)] == [0, 1, 2]
