@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.report import report as report
     from cladescope.app.verbs.search import search as search
     from cladescope.app.verbs.simulate import simulate as simulate
+    from cladescope.app.verbs.sources import sources as sources
     from cladescope.app.verbs.train import train as train
     from cladescope.app.verbs.verify import verify as verify
     from cladescope.embedding.encoder import Encoder as Encoder
@@ -64,6 +65,7 @@ _VERBS = (
     "report",
     "search",
     "simulate",
+    "sources",
     "train",
     "verify",
 )

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from cladescope.delimited.headers import spelled, squash
+from cladescope.embedding.doors import nearest_door
 from cladescope.embedding.labels import HELPERS
 from cladescope.errors import InputError
 from cladescope.schema import NAME_FIELDS, own_name
@@ -114,10 +115,12 @@ def plan_columns(
     path = _first(paths, PATH_NAMES, order=schema.names)
     picture = _first([name for name, type_ in types.items() if _is_picture(type_)], PICTURE_NAMES, order=schema.names)
     if needs_picture and path is None and picture is None:
+        door = nearest_door(schema.names)
         raise InputError(
             f"found no column of pictures among {_listed(schema.names)}: expected paths or URLs in a text "
             f"column named {', '.join(PATH_NAMES)} (identifier where its values are URLs), or pictures in a "
-            f"binary column named {', '.join(PICTURE_NAMES)}; rename yours"
+            f"binary column named {', '.join(PICTURE_NAMES)}; rename yours (it is nearest to {door.name}, which has "
+            f"{', '.join(door.columns)}; `cladescope sources` lists all)"
         )
     image_id = _first(written, ID_NAMES, order=schema.names)
     source = _first(text, SOURCE_NAMES, order=schema.names)

@@ -30,6 +30,7 @@ VERBS = {
     "report": "Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.",
     "simulate": "Draw simulated organisms that evolved along a random tree, so that the true tree and ranks are known.",
     "train": "Train an encoder and export it as a checkpoint folder for --encoder; torchrun uses several GPUs.",
+    "sources": "List the kinds of sources that `embed` and `predict` understand, and what each is recognised by.",
     "demo": "Simulate organisms, embed, index and search them, and draw the result as a contact sheet.",
     "doctor": "Show versions, devices and memory, for a problem report.",
 }

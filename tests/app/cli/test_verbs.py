@@ -217,6 +217,7 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
         "index": [store.path, "--kind", "hnsw"],
         "search": [store.path, "--image", query, "--sheet", tmp_path / "x.png"],
         "doctor": [],
+        "sources": [],
     }
     own = {"audit", "demo", "evaluate", "fit", "map", "predict", "probe", "report", "taxonomy", "train"}
     assert set(cladescope.app.cli.VERBS) == {*commands, *own}  # these have tests of their own

@@ -1,0 +1,50 @@
+"""The doors: every kind of source that is understood, and by what it is known. `cladescope sources` lists them."""
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+
+
+class Door(NamedTuple):
+    """A kind of source."""
+
+    name: str
+    known_by: str
+    """How a source of this kind is recognised, in words."""
+    columns: tuple[str, ...] = ()
+    """Columns that make a table one of this kind; none for what is no table."""
+
+
+DOORS = (
+    Door("folder", "a folder of pictures; iNaturalist 2021's folder names give ranks"),
+    Door("picture", "a file of a picture, or a quoted pattern of such files"),
+    Door("shards", "WebDataset .tar files, as of TreeOfLife: pictures and texts that share a key"),
+    Door("manifest", "a table with a row a picture and a column of paths or URLs", ("file",)),
+    Door("pictures in a table", "a .parquet with a binary column, as of Hugging Face", ("image",)),
+    Door("regions", "a manifest whose rows are boxes of pictures", ("file", "bbox")),
+    Door("iNaturalist export", "a table as iNaturalist exports it", ("image_url", "scientific_name", "observed_on")),
+    Door("GBIF multimedia", "a table whose identifiers are URLs of pictures", ("gbifID", "identifier")),
+    Door("Timelapse", "a table of file names and their folders", ("File", "RelativePath")),
+    Door("MegaDetector", "a .json of 'images' with 'detections': a region a detection"),
+    Door("COCO, iNaturalist 2021", "a .json of 'images' and 'annotations': a region an annotation"),
+)
+"""All kinds, the usual ones first."""
+
+
+def nearest_door(columns: Collection[str]) -> Door:
+    """The kind of table whose columns a table has the largest share of, in any spelling; of several the one with most.
+
+    >>> nearest_door(["RelativePath", "Species", "DateTime"]).name
+    'Timelapse'
+    """
+    found = {_squashed(name) for name in columns}
+
+    def share(door: Door) -> tuple[float, int]:
+        n_found = sum(_squashed(name) in found for name in door.columns)
+        return n_found / len(door.columns), n_found
+
+    return max((door for door in DOORS if door.columns), key=share)
+
+
+def _squashed(name: str) -> str:
+    return re.sub(r"[\s_.-]", "", name).lower()
