@@ -36,7 +36,7 @@ def refusal(written: str, uri: str, allowed: Collection[str], *, elsewhere: bool
     """Why an address that a table names is not opened; None where it may be.
 
     `written` is what stands in the table, `uri` what it means. With `elsewhere` the table is not of this machine, and may
-    not name files of it.
+    not name files of it. A table of this machine may, as a path or with `file://`.
 
     >>> refusal("ftp://a.org/tit.jpg", "ftp://a.org/tit.jpg", [], elsewhere=False)
     'addresses of ftp:// are not opened for a table: allow them with --allow ftp'
@@ -45,7 +45,7 @@ def refusal(written: str, uri: str, allowed: Collection[str], *, elsewhere: bool
     scheme = written.partition("://")[0].lower() if is_url(written) else None
     if scheme is None and is_url(uri):
         scheme = uri.partition("://")[0].lower()
-    elif scheme is not None and scheme not in USUAL and scheme not in allowed:
+    elif scheme is not None and scheme not in {*USUAL, *allowed} and (scheme != "file" or elsewhere):
         return f"addresses of {scheme}:// are not opened for a table: allow them with --allow {scheme}"
     if scheme not in (None, "http", "https") and "::" in written:
         return "an address inside another (::) is not opened for a table: copy the pictures to this machine"
