@@ -7,6 +7,16 @@ from cladescope.errors import InputError
 from cladescope.files import is_new_folder
 
 
+def check_is_folder(folder: Path) -> None:
+    """Raise InputError where a file stands where a folder is to be, or above it.
+
+    >>> check_is_folder(Path("/nowhere/probes"))
+    """
+    for place in (folder, *folder.parents):
+        if place.exists() and not place.is_dir():
+            raise InputError(f"{place} is a file, expected a folder: choose another folder")
+
+
 def check_out_folder(folder: Path, *, what: str = "", names: Sequence[str] = ()) -> None:
     """Raise InputError where a file stands in the way, or the folder holds `what` already: any of the `names`.
 
@@ -14,9 +24,8 @@ def check_out_folder(folder: Path, *, what: str = "", names: Sequence[str] = ())
 
     >>> check_out_folder(Path("/nowhere/map"))
     """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, expected a folder: choose another --out")
+    check_is_folder(folder)
     if there := [name for name in names if (folder / name).exists()]:
-        raise InputError(f"{folder} holds a {what} already ({', '.join(there)}): choose another --out, or remove it")
+        raise InputError(f"{folder} holds a {what} already ({', '.join(there)}): choose another folder, or remove it")
     if not names and not is_new_folder(folder):
-        raise InputError(f"{folder} exists and is not empty: choose another --out")
+        raise InputError(f"{folder} exists and is not empty: choose another folder")

@@ -13,7 +13,8 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
 def local_path(path: str | os.PathLike[str]) -> Path:
     """A path on this machine's disk, as it was given.
 
-    Raises InputError for a URL, which would become a local folder called `s3:`, and for a name with a NUL in it.
+    Raises InputError for a URL, which would become a local folder called `s3:`, for an empty name, which would become the
+    present folder, for a name with a NUL in it, and for what is no path at all.
 
     >>> local_path("photos.store").name
     'photos.store'
@@ -21,7 +22,10 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     Traceback (most recent call last):
     cladescope.errors.InputError: found s3://bucket/photos.store, expected a local path: object stores are not supported yet
     """
-    text = os.fspath(path)
+    if not isinstance(path, str | os.PathLike) or not isinstance(text := os.fspath(path), str):
+        raise InputError(f"found a value of type {type(path).__name__}, expected a path")
+    if not text.strip():
+        raise InputError(f"found {text!r} for a path: name a file or folder")
     if (found := _SCHEME.match(text)) is not None:
         address = f"{found[1]}://{text[found.end() :]}"
         if found[1].lower() == "file":

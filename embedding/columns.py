@@ -120,7 +120,7 @@ def plan_columns(
             f"found no column of pictures among {_listed(schema.names)}: expected paths or URLs in a text "
             f"column named {', '.join(PATH_NAMES)} (identifier where its values are URLs), or pictures in a "
             f"binary column named {', '.join(PICTURE_NAMES)}; rename yours (it is nearest to {door.name}, which has "
-            f"{', '.join(door.columns)}; `cladescope sources` lists all)"
+            f"{', '.join(door.columns)}; the list of sources has all)"
         )
     image_id = _first(written, ID_NAMES, order=schema.names)
     source = _first(text, SOURCE_NAMES, order=schema.names)

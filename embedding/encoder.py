@@ -119,7 +119,7 @@ _FORWARD = {
     "projection": "the projection",
     "layers": "the kind of layers",
     "text": "the text side",
-    "precision": "--precision, the type of the weights",
+    "precision": "precision, the type of the weights",
 }
 """Fields of a card that say how the forward pass goes, and what to call them."""
 
@@ -177,7 +177,7 @@ class Encoder(ABC):
         """
         raise EncoderError(
             f"encoder {self.card.name!r} has no text side, so it knows no names: fit a classifier to labelled pictures "
-            "with `cladescope fit`, or take an encoder that has one, such as tiny or hf-hub:imageomics/bioclip-2"
+            "by fit, or take an encoder that has one, such as tiny or hf-hub:imageomics/bioclip-2"
         )
 
     def encode_images(

@@ -39,20 +39,18 @@ def refusal(written: str, uri: str, allowed: Collection[str], *, elsewhere: bool
     not name files of it. A table of this machine may, as a path or with `file://`.
 
     >>> refusal("ftp://a.org/tit.jpg", "ftp://a.org/tit.jpg", [], elsewhere=False)
-    'addresses of ftp:// are not opened for a table: allow them with --allow ftp'
+    'addresses of ftp:// are not opened for a table: allow the scheme ftp'
     >>> refusal("tit.jpg", "/photos/tit.jpg", [], elsewhere=False)
     """
     scheme = written.partition("://")[0].lower() if is_url(written) else None
     if scheme is None and is_url(uri):
         scheme = uri.partition("://")[0].lower()
     elif scheme is not None and scheme not in {*USUAL, *allowed} and (scheme != "file" or elsewhere):
-        return f"addresses of {scheme}:// are not opened for a table: allow them with --allow {scheme}"
+        return f"addresses of {scheme}:// are not opened for a table: allow the scheme {scheme}"
     if scheme not in (None, "http", "https") and "::" in written:
         return "an address inside another (::) is not opened for a table: copy the pictures to this machine"
     if elsewhere and not is_url(uri) and "file" not in allowed:
-        return (
-            "a table from elsewhere may not name files of this machine: copy it here, or allow them with --allow file"
-        )
+        return "a table from elsewhere may not name files of this machine: copy it here, or allow the scheme file"
     return None
 
 

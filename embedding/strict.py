@@ -16,7 +16,7 @@ def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, stric
     >>> record = Record(image_id="a", uri="/a.jpg", source="s", missing=("NA",))
     >>> list(watched(iter([record]), EmbedSummary(), strict=True))
     Traceback (most recent call last):
-    cladescope.errors.InputError: --strict: /a.jpg: 'NA' is read as missing; mend the source, or leave out --strict
+    cladescope.errors.InputError: strict: /a.jpg: 'NA' is read as missing; mend the source, or do not ask for strict
     """
     for record in records:
         if isinstance(record, Record):
@@ -31,7 +31,7 @@ def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, stric
 
 def refuse(what: str) -> None:
     """Raises InputError about something that a rule touched."""
-    raise InputError(f"--strict: {what}; mend the source, or leave out --strict")
+    raise InputError(f"strict: {what}; mend the source, or do not ask for strict")
 
 
 def refuse_renamed(renamed: Mapping[str, str]) -> None:

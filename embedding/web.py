@@ -34,7 +34,7 @@ _BLOCK_BYTES = 2**18
 
 _REFUSALS = {
     401: "refused, it wants a login (401)",
-    403: "refused (403): the server does not give it to this program; name yourself with --contact",
+    403: "refused (403): the server does not give it to this program; name yourself as the contact",
     404: "no such file (404)",
     410: "gone (410): it was removed",
     451: "refused for legal reasons (451)",

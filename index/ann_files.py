@@ -151,7 +151,7 @@ def _read(path: Path, stamp: tuple[int, int]) -> tuple[Any, Int64[np.ndarray, " 
 
 
 def _damaged(path: Path, found: str) -> StoreError:
-    return StoreError(f"the index in {path} is damaged ({found[:120]}): run `cladescope index` again")
+    return StoreError(f"the index in {path} is damaged ({found[:120]}): build the index again")
 
 
 def _named(path: Path) -> list[str]:

@@ -58,7 +58,7 @@ class IndexCard:
                 raise ValueError("its numbers are none of an index")
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise StoreError(
-                f"{path} is no index card that this version reads ({error}): run `cladescope index` again"
+                f"{path} is no index card that this version reads ({error}): build the index again"
             ) from error
         return card
 

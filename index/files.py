@@ -49,7 +49,7 @@ def disk_errors(path: Path) -> Iterator[None]:
             ) from error
         if "Permission denied" in text or "os error 13" in text or "Read-only" in text:
             raise StoreError(f"no permission to write to {path}: choose another folder or change its rights") from error
-        hint = f": `cladescope verify {path}` says what is damaged" if (path / "store.json").exists() else ""
+        hint = ": verify it to see what is damaged" if (path / "store.json").exists() else ""
         raise StoreError(f"the store {path} could not be read or written: {text[:300]}{hint}") from error
 
 

@@ -46,7 +46,7 @@ def read(folder: Path) -> EncoderCard:
         if folder.is_file():
             raise StoreError(f"{folder} is a file: a store is a folder, so name another path")
         found = "is no store (it has no store.json)" if folder.is_dir() else "does not exist"
-        raise StoreError(f"{folder} {found}: make one with `cladescope embed PICTURES --store {folder}`")
+        raise StoreError(f"{folder} {found}: embed pictures into it first, or name a store")
     try:
         about = json.loads(about_path.read_text())
         version = about["format_version"]

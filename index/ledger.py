@@ -130,9 +130,7 @@ def warn_of_losses(store_path: Path, tables: Mapping[str, Any]) -> None:
         # A job may have ended between the reading of the tables and that of the ledger.
         _refresh(tables)
         for loss in ledger.losses(tables):
-            logger.warning(
-                "%s lost rows since its last job: %s: run `cladescope verify %s`", store_path, loss, store_path
-            )
+            logger.warning("%s lost rows since its last job: %s: verify the store", store_path, loss)
 
 
 def settle(store_path: Path, tables: Mapping[str, Any]) -> None:

@@ -86,8 +86,8 @@ class Store(StoreReader):
         """Raise StoreError unless vectors of this encoder may stand beside the store's."""
         if (difference := self.card.difference(card)) is not None:
             renamed = card.name != self.card.name
-            use = f"use --encoder {self.card.name}, or" if renamed else "bring the earlier back, or use"
-            raise StoreError(f"{self.path} holds vectors of another encoder: {difference}: {use} another --store")
+            use = f"use the encoder {self.card.name}, or" if renamed else "bring the earlier back, or use"
+            raise StoreError(f"{self.path} holds vectors of another encoder: {difference}: {use} another store")
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -183,9 +183,7 @@ class StoreReader:
                 return dict(row)
         ids = (id_ for batch in self.scan(["image_id"], block_rows=1) for id_ in batch.column(0).to_pylist())
         some = next((f"there is {id_!r}, for instance" for id_ in ids), "it is empty")
-        raise InputError(
-            f"no image_id {image_id!r} in {self.path}: {some}; `cladescope search --json` shows those of hits"
-        )
+        raise InputError(f"no image_id {image_id!r} in {self.path}: {some}; every hit of a search has one")
 
     def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
         """Stored vectors of pictures of the same content."""

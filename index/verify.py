@@ -187,7 +187,7 @@ def _index(store: Store) -> Check:
     if index is None:
         return Check(name="index", looked_at="none")
     card, problems = index.card, []
-    notes = [] if card.files else ["the index has no hashes: `cladescope index` writes them"]
+    notes = [] if card.files else ["the index has no hashes: building the index again writes them"]
     if card.store_version > store.version:
         problems.append(f"the index is of version {card.store_version} of the store, which is at {store.version}")
     order = np.argsort(index.row_ids, kind="stable")
@@ -207,7 +207,7 @@ def _index(store: Store) -> Check:
     if missing:
         problems.append(f"{missing:,} pictures are older than the index and not in it")
     if problems:
-        problems.append("run `cladescope index` again")
+        problems.append("build the index again")
     gone = len(sorted_ids) - met
     notes += [f"{gone:,} of its vectors belong to pictures that were deleted"] if gone else []
     looked_at = f"{len(sorted_ids):,} vectors of the index"

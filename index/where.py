@@ -72,7 +72,7 @@ def refusal(where: str, reason: str) -> InputError:
     --where 'genus = ' is not a condition in SQL (it ends early): write for instance "genus = 'Parus' AND width > 500"
     """
     return InputError(
-        f"--where {shown(where)} is not a condition in SQL ({reason}): "
+        f"the condition {shown(where)} is not a condition in SQL ({reason}): "
         "write for instance \"genus = 'Parus' AND width > 500\""
     )
 
@@ -112,7 +112,7 @@ def _resolved(node: exp.Expr, where: str, schema: pa.Schema) -> exp.Expr:
     first = _spelled(parts[0], names)
     if first is None:
         listed = ", ".join(name for name in schema.names if name != "vector")
-        raise InputError(f"no column {parts[0]!r} in --where {shown(where)}: the store has {listed}")
+        raise InputError(f"no column {parts[0]!r} in the condition {shown(where)}: the store has {listed}")
     type_ = schema.field(first).type if first in schema.names else pa.int64()
     found = [first]
     for part in parts[1:]:
@@ -120,7 +120,7 @@ def _resolved(node: exp.Expr, where: str, schema: pa.Schema) -> exp.Expr:
         field = _spelled(part, inner)
         if field is None:
             raise InputError(
-                f"no field {part!r} of column {first!r} in --where {shown(where)}: it has {inner or 'none'}"
+                f"no field {part!r} of column {first!r} in the condition {shown(where)}: it has {inner or 'none'}"
             )
         type_ = type_.field(field).type
         found.append(field)

@@ -35,7 +35,7 @@ def write_audit(audit: Audit, folder: Path, *, sheets: bool = True, safe_csv: bo
                 title = f"{name.replace('_', ' ')}: {len(tiles)} of {len(rows)} pictures"
                 written.append(save(draw([], tiles, title=title), sheet))
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return written
 
 

@@ -76,7 +76,9 @@ def audit(
     check_at_least(1, k=k)
     n = len(pictures)
     if n < 2:
-        raise InputError(f"found {n} pictures with a vector, expected two or more: widen --where, --within or --limit")
+        raise InputError(
+            f"found {n} pictures with a vector, expected two or more: widen the selection (where, within, limit)"
+        )
     notes = []
     if pictures.n_left_out:
         notes.append(f"{pictures.n_left_out} pictures left out: their vectors have no direction (NaN or zero)")

@@ -42,7 +42,7 @@ def class_text(one: TaskClass, kind: str) -> str:
         return clean(one.label)
     if one.taxon is None:
         raise InputError(
-            f"the task gives no ranks for the class {one.label!r}, so that it has no {kind!r} text: use --text asis, "
+            f"the task gives no ranks for the class {one.label!r}, so that it has no {kind!r} text: use the text kind asis, "
             "or add the ranks (docs/evaluation.md)"
         )
     if not one.common_name:

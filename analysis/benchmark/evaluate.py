@@ -176,14 +176,14 @@ def contradiction(
     """Why settings of `evaluate` contradict the protocol or each other, or None; None stands for what was not given.
 
     >>> contradiction("retrieval", [Path("birds.csv")], [], shots=[1])
-    '--shots has no meaning for retrieval: leave it out'
+    'shots has no meaning for retrieval: leave it out'
     """
     if protocol not in get_args(Protocol):
         return f"found the protocol {protocol!r}, expected one of {', '.join(get_args(Protocol))}"
     for flag, given, fits in (
-        ("--shots", shots is not None, FEW_SHOT),
-        ("--v1-folds", v1_folds, FEW_SHOT),
-        ("--text", texts is not None, ZERO_SHOT),
+        ("shots", shots is not None, FEW_SHOT),
+        ("v1_folds", v1_folds, FEW_SHOT),
+        ("texts", texts is not None, ZERO_SHOT),
     ):
         if given and protocol != fits:
             return f"{flag} has no meaning for {protocol}: leave it out"
@@ -194,13 +194,13 @@ def contradiction(
     stores = [path for path in tasks if is_store(path)]
     if stores and encoders:
         return (
-            f"{stores[0]} is a store, which has its encoder's vectors: leave --encoder out, or give the pictures' "
+            f"{stores[0]} is a store, which has its encoder's vectors: leave the encoder out, or give the pictures' "
             "folder or CSV"
         )
     if rank is not None and not stores:
-        return "--rank is for stores: the classes of a CSV or folder are its own"
+        return "a rank is for stores: the classes of a CSV or folder are its own"
     if images is not None and not any(path.suffix.lower() == ".csv" for path in tasks):
-        return "--images is for CSVs: give one"
+        return "images is for CSVs: give one"
     return None
 
 

@@ -89,5 +89,5 @@ def possible_shots(
     refused = {k: folds.check_shots(k, classes, is_test=is_test) for k in config.shots}
     possible = [k for k, reason in refused.items() if reason is None]
     if not possible:
-        raise InputError(f"{task.address}: {refused[config.shots[0]]}: ask for fewer --shots than {config.shots[0]}")
+        raise InputError(f"{task.address}: {refused[config.shots[0]]}: ask for fewer shots than {config.shots[0]}")
     return possible, {f"{k}-shot": reason for k, reason in refused.items() if reason is not None}

@@ -122,7 +122,7 @@ def save(documents: list[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
 def check_folder(folder: Path) -> None:
     """Make a folder for results. Raises InputError where it holds a results.json that is not ours."""
     if folder.is_file():
-        raise InputError(f"{folder} is a file, expected a folder for results: choose another --out")
+        raise InputError(f"{folder} is a file, expected a folder for results: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     _read(folder / RESULTS)
 
@@ -152,5 +152,5 @@ def _read(path: Path) -> list[dict[str, Any]]:
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(f"{path} holds no results of `cladescope evaluate`: choose another --out") from error
+        raise InputError(f"{path} holds no results of an evaluation: choose another folder") from error
     return evaluations

@@ -98,7 +98,7 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
     is_test = test_part(task, config, rows)
     if is_test is not None and (not is_test.any() or is_test.all()):
         missing = "training" if is_test.all() else "test"
-        raise InputError(f"no {missing} picture of {task.address} could be used: pool the parts with --parts all")
+        raise InputError(f"no {missing} picture of {task.address} could be used: pool the parts (parts: all)")
     card = contender.card
     if config.protocol == ZERO_SHOT and not card.has_text:
         return Result(card=card, outcomes={}, not_applicable={"all": "the encoder has no text side"})

@@ -66,5 +66,5 @@ def _class(row: Mapping[str, str | None], rank: str) -> TaskClass:
 def _advice(has_names: Bool[np.ndarray, " ranks"]) -> str:
     ranks = [rank for rank, has in zip(RANKS, has_names, strict=True) if has]
     if ranks:
-        return f"give --rank, one of {', '.join(ranks)}"
+        return f"give a rank, one of {', '.join(ranks)}"
     return "it has no ranks at all, so evaluate the folder or CSV that its pictures came from"

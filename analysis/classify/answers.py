@@ -64,12 +64,14 @@ class Answers:
             place = {label: number for number, label in enumerate(self.labels)}
             self._bin = np.array([place[label] for label in bins])
         if risk is not None and (self.tree is None or back_off is None):
-            raise InputError("a risk needs classes that are taxa, and labelled pictures: give taxa and --calibrate-on")
+            raise InputError(
+                "a risk needs classes that are taxa, and labelled pictures: give taxa, and a store of labelled pictures to calibrate on"
+            )
         if self.tree is not None and self.rank is not None:
             self._nodes = self.tree.at(self.rank)
             if risk is None and not len(self._nodes):
                 there = [name for name in RANKS if len(self.tree.at(name))]
-                raise InputError(f"no class has a {self.rank}: ask for --rank {', '.join(there)}")
+                raise InputError(f"no class has a {self.rank}: ask for the rank {', '.join(there)}")
             # Of classes that are one taxon the first.
             self._class_of = np.full(len(self.tree), -1, np.int32)
             self._class_of[self.tree.class_node[::-1]] = np.arange(self.tree.n_classes - 1, -1, -1)

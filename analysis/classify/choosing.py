@@ -21,6 +21,7 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.text_scale import stored_text_scale
 from cladescope.errors import InputError
 from cladescope.index.vector_block import vector_block
+from cladescope.paths import local_path
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Choice:
 
 def fitted(classifier: str | Path | Classifier) -> Classifier:
     """A classifier, or the one in a file of `cladescope fit`. Raises InputError where the file cannot be read."""
-    return classifier if isinstance(classifier, Classifier) else load_classifier(classifier)
+    return classifier if isinstance(classifier, Classifier) else load_classifier(local_path(classifier))
 
 
 def fitted_choice(classifier: Classifier, asked: "Store | Encoder") -> Choice:
@@ -87,7 +88,7 @@ def told_choice(
         table = None if labels is None else _labels(labels)
         if isinstance(table, taxon_lists.LabelList):
             if within or prior:
-                raise InputError("--within and --prior are for taxa: give --taxa, or labels with columns for ranks")
+                raise InputError("within and prior are for taxa: give taxa, or labels with columns for ranks")
             return Choice(classes=zero_shot.label_gallery(encoder, table.labels), bins=table.bins)
         if table is None:
             table = _taxa(asked, taxa, notes)
@@ -117,7 +118,7 @@ def calibrated_on(classes: Classes, store: "Store") -> BackOff:
     """
     tree = classes.tree
     if tree is None:
-        raise InputError("--risk needs classes that are taxa: give --taxa, or labels with columns for ranks")
+        raise InputError("a risk needs classes that are taxa: give taxa, or labels with columns for ranks")
 
     def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
         for batch in store.scan([*RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
@@ -148,10 +149,10 @@ def _taxa(asked: "Store | Encoder", taxa: Taxa | None, notes: list[str]) -> pa.T
     if not isinstance(asked, Encoder):
         return taxon_lists.store_taxa(asked)
     if asked.taxa_file is None:
-        raise InputError("nothing says what to choose from: give --taxa FILE, --labels FILE or --classifier FILE")
+        raise InputError("nothing says what to choose from: give taxa, labels or a classifier")
     table = taxon_lists.read_taxa(asked.taxa_file)
     notes.append(
-        f"choosing among the {table.num_rows:,} taxa that {asked.card.name} was trained on; --taxa names others"
+        f"choosing among the {table.num_rows:,} taxa that {asked.card.name} was trained on; give taxa to choose among others"
     )
     return table
 

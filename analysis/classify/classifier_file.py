@@ -131,9 +131,9 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
 def check_free(path: Path) -> None:
     """Raise InputError unless a new file can be made at a path, before any work is done for it."""
     if path.exists():
-        raise InputError(f"{path} is there already: choose another --out, or delete it")
+        raise InputError(f"{path} is there already: choose another file, or delete it")
     if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is no folder: make it, or choose another --out")
+        raise InputError(f"{path.parent} is no folder: make it, or choose another place")
 
 
 def load_classifier(path: str | Path) -> Classifier:
@@ -143,15 +143,15 @@ def load_classifier(path: str | Path) -> Classifier:
     """
     source = Path(path)
     if not source.is_file():
-        raise InputError(f"{source} is not a file: make a classifier with `cladescope fit STORE --out {source}`")
+        raise InputError(f"{source} is not a file: make a classifier with fit")
     try:
         with safe_open(source, framework="numpy") as file:
             header: dict[str, str] = file.metadata() or {}
             arrays: dict[str, np.ndarray] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
-        raise InputError(f"{source} cannot be read ({error}): expected a file of `cladescope fit`") from error
+        raise InputError(f"{source} cannot be read ({error}): expected a file that fit has written") from error
     if _KEY not in header:
-        raise InputError(f"{source} holds no classifier: expected a file of `cladescope fit`")
+        raise InputError(f"{source} holds no classifier: expected a file that fit has written")
     try:
         about: dict[str, Any] = json.loads(header[_KEY])
         if about["format_version"] <= FORMAT_VERSION:

@@ -116,7 +116,7 @@ def store_taxa(store: Store) -> pa.Table:
     try:
         return taxa_table(found)
     except InputError as error:
-        raise InputError(f"no picture in {store.path} has a taxon: give --taxa FILE or --labels FILE") from error
+        raise InputError(f"no picture in {store.path} has a taxon: give taxa or labels to choose from") from error
 
 
 def read_taxa(path: Path) -> pa.Table:

@@ -56,7 +56,7 @@ def write_map(drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = No
                 write_drill_down(pictures, draft, seed=drill_down_seed)
             write_json(draft / "map.json", summary)
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return summary
 
 
@@ -80,7 +80,7 @@ def place_store(
         about = json.loads((saved / "map.json").read_text(encoding="utf-8"))
         fitted, card = Map.load(saved / "map.safetensors"), EncoderCard.from_dict(about["encoder"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-        raise InputError(f"{saved} holds no map ({error}): name a folder that `cladescope map` wrote") from error
+        raise InputError(f"{saved} holds no map ({error}): name a folder that map has written") from error
     store.check(card)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
     with disk_errors(folder):

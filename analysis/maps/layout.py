@@ -92,7 +92,7 @@ def fit_map(
     clock = [time.perf_counter()]
     if method == "tsne":
         if n > TSNE_LIMIT:
-            raise InputError(f"t-SNE of {n:,} pictures takes too long: use --limit {TSNE_LIMIT} or --method umap")
+            raise InputError(f"t-SNE of {n:,} pictures takes too long: use a limit of {TSNE_LIMIT}, or the method umap")
         from sklearn.manifold import TSNE
 
         start = _principal(unit, dim, seed) * 1e-5

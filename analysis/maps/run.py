@@ -51,7 +51,7 @@ class DrawnMap:
         if n_left_out := self.pictures.n_left_out:
             found.append(f"{n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
         if (labels == labels[0]).all():
-            found.append(f"all pictures have the same value, or none, at rank {self.rank}: use another --color")
+            found.append(f"all pictures have the same value, or none, at rank {self.rank}: colour by another rank")
         vectors = self.fitted.vectors
         if repeated := len(vectors) - len(np.unique(vectors, axis=0)):
             found.append(f"{repeated} vectors repeat another one: how their points lie to each other means nothing")
@@ -102,7 +102,7 @@ def map_store(
         drawn.points, drawn.pictures.labels("family"), drawn.trustworthiness
     """
     if color not in RANKS:
-        raise InputError(f"--color {color} is no rank: use one of {', '.join(RANKS)}")
+        raise InputError(f"the color {color} is no rank: use one of {', '.join(RANKS)}")
     placed = None
     if place is not None:
         place.check(store.card)

@@ -115,7 +115,7 @@ def few_shot_answers(
     if is_test is not None and len(missing := np.setdiff1d(classes[is_test], classes[~is_test])):
         raise InputError(
             f"{len(missing)} classes of the test part have no usable training picture, the first is number {missing[0]}: "
-            "add some, or pool the parts with --parts all"
+            "add some, or pool the parts (parts: all)"
         )
     unit = normalise(vectors)
     found: dict[int, list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]] = {k: [] for k in shots}

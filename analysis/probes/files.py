@@ -6,8 +6,8 @@ from pathlib import Path
 from cladescope.analysis.figure_files import save_figure
 from cladescope.analysis.probes.stores import ProbedStores
 from cladescope.analysis.probes.training_curve import draw_training_curve
+from cladescope.errors import InputError
 from cladescope.files import write_json
-from cladescope.index.files import disk_errors
 
 CURVE_KINDS = ("svg", "png")
 
@@ -17,17 +17,19 @@ def write_probes(probed: ProbedStores, folder: Path, *, curve: bool = False) -> 
 
     With `curve` also curve.svg and .png: the stores as checkpoints of one run, in the order given, named by their folders.
 
-    Raises InputError for a curve of one store or of stores that share no probe, StoreError where the disk refuses.
+    Raises InputError for a curve of one store or of stores that share no probe, and where the folder cannot be written.
     """
     reports = probed.reports
     figure = draw_training_curve(reports, [Path(one.store).stem for one in reports]) if curve else None
     written = [folder / ("probes.json" if not place else f"probes-{place + 1}.json") for place in range(len(reports))]
-    for report, path in zip(reports, written, strict=True):
-        report.write(path)
-    if probed.differences:
-        written.append(folder / "differences.json")
-        write_json(written[-1], {"differences": [asdict(difference) for difference in probed.differences]})
-    if figure is not None:
-        with disk_errors(folder):
+    try:
+        for report, path in zip(reports, written, strict=True):
+            report.write(path)
+        if probed.differences:
+            written.append(folder / "differences.json")
+            write_json(written[-1], {"differences": [asdict(difference) for difference in probed.differences]})
+        if figure is not None:
             written += save_figure(figure, folder, "curve", kinds=CURVE_KINDS)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return written

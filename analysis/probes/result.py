@@ -92,7 +92,7 @@ class ProbeReport:
             results = tuple(_result(result) for result in values.pop("results"))
             return cls(results=results, skipped=tuple(values.pop("skipped")), **values)
         except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"no report of probes ({error}): make it with `cladescope probe`") from error
+            raise InputError(f"no report of probes ({error}): make it with probe") from error
 
     def write(self, path: Path) -> None:
         """Write as JSON."""

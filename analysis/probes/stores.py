@@ -95,7 +95,7 @@ def _read(
     columns = ["image_id", "content_hash", *([] if variant is None else [variant])]
     pictures = Pictures.of_store(store, within=within, where=where, columns=columns)
     if not len(pictures) and not pictures.n_left_out:
-        raise InputError(f"no picture of {store.path} is selected: widen --within or --where")
+        raise InputError(f"no picture of {store.path} is selected: widen the selection (within, where)")
     try:
         return usable(pictures)
     except InputError as error:

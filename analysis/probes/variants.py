@@ -40,5 +40,5 @@ def variant_separation(
         spread = float(along[0].var(ddof=1) + along[1].var(ddof=1))
         fisher.append(float(along[0].mean() - along[1].mean()) ** 2 / spread if spread else np.nan)
     if not explained:
-        raise InputError("no species has two pictures of both variants: label more pictures, or leave --variant out")
+        raise InputError("no species has two pictures of both variants: label more pictures, or leave the variant out")
     return np.array(explained), np.array(fisher)

@@ -59,5 +59,5 @@ def write_report(report: Report, folder: Path) -> dict[str, Any]:
             write_json(numbers, found)
             write_text(folder / PAGE, report_page(report))
     except OSError as error:
-        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another --out") from error
+        raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return found

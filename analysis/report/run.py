@@ -58,7 +58,7 @@ class ReportConfig:
         if 0 < self.map_sample < MIN_POINTS:
             raise InputError(f"found map_sample {self.map_sample}, expected {MIN_POINTS} or more, or 0 for no map")
         if self.color is not None and self.color not in RANKS:
-            raise InputError(f"--color {self.color} is no rank: use one of {', '.join(RANKS)}")
+            raise InputError(f"the color {self.color} is no rank: use one of {', '.join(RANKS)}")
 
 
 def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> Report:

@@ -22,12 +22,14 @@ class Verb(TyperCommand):
         Raises BadParameter where an option that takes one value is given twice, for the last would win without a word;
         InputError for a URL where a path of this machine is expected.
         """
-        _, _, order = self.make_parser(context).parse_args(args=list(args))
+        typed, _, order = self.make_parser(context).parse_args(args=list(args))
         given = Counter(one.opts[0] for one in order if one.param_type_name == "option" and _takes_one(one))
         if twice := next((name for name, times in given.items() if times > 1), None):
             raise typer.BadParameter(f"{twice} is given {_times(given[twice])}, expected once", ctx=context)
         rest = super().parse_args(context, args)
-        for value in context.params.values():
+        for name, value in context.params.items():
+            if typed.get(name) == "" and isinstance(value, Path):
+                raise typer.BadParameter("found '' for a path: name a file or folder", ctx=context)
             for path in _paths(value):
                 local_path(path)
         return rest

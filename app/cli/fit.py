@@ -69,8 +69,11 @@ def fit(
         raise typer.BadParameter("give one of --rank and --labels")
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
     from cladescope.analysis.classify.confidence_figures import write_confidence_figures
+    from cladescope.analysis.out_folder import check_is_folder
     from cladescope.app.verbs import fit as verb
 
+    if figures is not None:
+        check_is_folder(figures)
     fitted = verb.fit(
         store, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots, shrinkage=kappa,
         text_weight=weight, k=k, calibration=calibration, seed=seed, out=out,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.naming import Predictions
 
 CACHE, ENCODER = "~/.cache/cladescope/class-vectors", f"the store's, else {DEFAULT_ENCODER}"
+TEXT_TYPE = "taxon_com"
 LONG = 10_000
 """Classes from which on their making is told."""
 BESIDE = ("score", "common_name", "species_epithet")
@@ -91,10 +92,10 @@ def predict(
         raise typer.BadParameter("give one of --json and --csv")
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
-    if classifier is not None and (within or prior):
-        raise typer.BadParameter("--within and --prior are for classes named by texts: leave out --classifier")
-    if closed_set and risk is None:
-        raise typer.BadParameter("--closed-set is of --risk")
+    if classifier is not None and (within or prior or templates or text_type != TEXT_TYPE):
+        raise typer.BadParameter("--within, --prior, --text-type, --templates: for texts, so leave out --classifier")
+    if risk is None and (closed_set or calibrate_on is not None):
+        raise typer.BadParameter("--closed-set and --calibrate-on are of --risk: give one")
     from cladescope.app.verbs import predict as verb
     from cladescope.app.verbs.given import is_store
 

@@ -12,7 +12,7 @@ from cladescope.app.verbs.simulate import DEFAULTS
 
 def simulate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="New folder for the pictures.")],
-    species: Annotated[int, typer.Option(min=1, help="Number of species.")] = DEFAULTS.species,
+    species: Annotated[int, typer.Option(min=2, help="Number of species.")] = DEFAULTS.species,
     images: Annotated[int, typer.Option(min=1, help="Pictures of each species.")] = DEFAULTS.images,
     seed: Annotated[int, typer.Option(min=0, help="Random seed; the same seed gives identical files.")] = DEFAULTS.seed,
     size: Annotated[int, typer.Option(min=32, help="Side of a picture in pixels.")] = DEFAULTS.size,

@@ -35,7 +35,12 @@ def train(
     """
     from cladescope.app.verbs import train as verb
 
-    replaced = dict(map(_override, set_ or []))
+    pairs = list(map(_override, set_ or []))
+    replaced = dict(pairs)
+    if len(replaced) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise typer.BadParameter(f"--set {twice} is given twice, expected once")
     if show:
         print_json(verb.resolve(config, data=data, set=replaced)[0].to_dict())
         return

@@ -5,10 +5,13 @@ from pathlib import Path
 
 from cladescope.analysis.audit.files import write_audit
 from cladescope.analysis.audit.run import Audit, audit_store
+from cladescope.analysis.out_folder import check_is_folder
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.paths import local_path
 
 
+@checked
 def audit(
     store: AnyStore,
     *,
@@ -38,10 +41,13 @@ def audit(
     >>> found = cladescope.audit("photos.store", split="part")                              # doctest: +SKIP
     >>> found.summary["label_errors"], found.label_errors[0]["suggested"]                   # doctest: +SKIP
     """
+    folder = None if out is None else local_path(out)
+    if folder is not None:
+        check_is_folder(folder)
     found = audit_store(
         opened(store), split=split, against=None if against is None else opened(against), rank=rank,
         within=within_of(within), where=where, limit=limit, seed=seed,
     )  # fmt: skip
-    if out is not None:
-        write_audit(found, local_path(out), safe_csv=safe_csv)
+    if folder is not None:
+        write_audit(found, folder, safe_csv=safe_csv)
     return found

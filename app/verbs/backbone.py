@@ -48,14 +48,14 @@ def backbone(
     """
     if action == "build":
         if out is None:
-            raise InputError("no folder is given for the backbone: add --out DIR")
+            raise InputError("no folder is given for the backbone: name one (out)")
         return Backbone.build([local_path(name) for name in names], local_path(out), release=release)
     if action == "trace":
         if store is None:
-            raise InputError("no store is given: add --store DIR")
+            raise InputError("no store is given: name one")
         return _traced(opened(store), [str(name) for name in names])
     if backbone is None:
-        raise InputError("no backbone is given: add --backbone DIR, which `cladescope taxonomy build` makes")
+        raise InputError("no backbone is given: name the folder of one that was built")
     return list(Backbone.open(local_path(backbone)).match(one for name in names for one in _asked(name)))
 
 

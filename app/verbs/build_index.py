@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.errors import InputError
 from cladescope.index import ann
@@ -11,6 +12,7 @@ from cladescope.index.defaults import AUTO_MIN_ROWS, TARGET_RECALL
 Kind = Literal["auto", "flat", "hnsw"]
 
 
+@checked
 def build_index(store: AnyStore, *, kind: Kind = "auto", target_recall: float = TARGET_RECALL) -> IndexCard | None:
     """Build a store's index, measure how often it finds what exact search finds, and return its card.
 

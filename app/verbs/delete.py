@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 
 
+@checked
 def delete(
     store: AnyStore,
     *,

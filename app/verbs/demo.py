@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cladescope.analysis.audit.contact_sheet import draw_answer
 from cladescope.analysis.measures import neighbours
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.build_index import Kind, build_index
 from cladescope.app.verbs.embed import embed
 from cladescope.app.verbs.search import search
@@ -41,6 +42,7 @@ class DemoResult:
     seconds: float
 
 
+@checked
 def demo(out: str | Path = "demo", *, workers: int = 1, say: Callable[[str], None] | None = None) -> DemoResult:
     """Simulate organisms, embed, index and search them in a folder; it may hold an earlier demo.
 
@@ -60,7 +62,9 @@ def demo(out: str | Path = "demo", *, workers: int = 1, say: Callable[[str], Non
     tell(f"$ cladescope embed {manifest} --store {store_path} --encoder {DEFAULT_ENCODER}")
     encoder = Encoder.load(DEFAULT_ENCODER)
     if (store_path / "store.json").exists() and Store.open(store_path).card.difference(encoder.card):
-        raise StoreError(f"{store_path} is of an earlier demo with another encoder: delete it, or give another --out")
+        raise StoreError(
+            f"{store_path} is of an earlier demo with another encoder: delete it, or choose another folder"
+        )
     summary = embed(manifest, store_path, encoder=encoder)
     tell(f"  embedded {summary.embedded:,}, already stored {summary.already_stored:,}, failed {summary.failed:,}")
     store = Store.open(store_path)

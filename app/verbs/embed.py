@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cladescope.app.verbs import jobs
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding import pipeline
 from cladescope.embedding.backboned import BackboneLabels, BackboneSource
@@ -24,6 +25,7 @@ from cladescope.paths import local_path
 from cladescope.taxonomy.backbone import Backbone
 
 
+@checked
 def embed(
     source: str | Path | Source | AnyPicture | Sequence[AnyPicture],
     store: AnyStore,
@@ -138,7 +140,7 @@ def _sink(
     if encoder is None:
         encoder = DEFAULT_ENCODER if there is None else there.card.name
     if encoder == UNKNOWN_ENCODER:
-        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another --store")
+        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
     if not isinstance(encoder, Encoder):
         kept = there.card.precision if there is not None and precision == "auto" else None
         encoder = Encoder.load(encoder, device=device, precision=kept or precision)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from cladescope.analysis.classify.classifier_file import check_free, save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
 from cladescope.paths import local_path
@@ -14,6 +15,7 @@ Method = Literal["simpleshot", "prototypes", "logistic", "ridge", "knn"]
 Weight = float | Literal["auto"]
 
 
+@checked
 def fit(
     store: AnyStore,
     *,

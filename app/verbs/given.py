@@ -1,7 +1,7 @@
 """Arguments of the verbs: a store as a path or open, one picture or several, one clade or several."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from cladescope.embedding.given import AnyPicture
+from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.phylogeny.newick import read_tree
 from cladescope.phylogeny.tree import Tree
@@ -24,11 +25,18 @@ else:
 
 
 def opened(store: AnyStore) -> "Store":
-    """The store in a folder; one that is open stays as it is. Raises StoreError where there is none, InputError for a URL."""
-    if not isinstance(store, str | os.PathLike):
-        return store
+    """The store in a folder; one that is open stays as it is.
+
+    Raises StoreError where there is none, InputError for a URL and for what is neither a path nor a store.
+    """
     from cladescope.index.store import Store as _Store
 
+    if isinstance(store, _Store):
+        return store
+    if not isinstance(store, str | os.PathLike):
+        raise InputError(
+            f"found a value of type {type(store).__name__}, expected a store: its folder, or an open Store"
+        )
     return _Store.open(local_path(store))
 
 
@@ -52,13 +60,17 @@ def tree_of(tree: str | Path | Tree | None) -> Tree | None:
 
 
 def pictures_of(given: AnyPicture | Sequence[AnyPicture]) -> list[AnyPicture]:
-    """One picture or several as a list; an array of four axes is several pictures.
+    """One picture or several as a list; an array of four axes is several pictures. Raises InputError for what is none.
 
     >>> len(pictures_of("tit.jpg")), len(pictures_of(["a.jpg", b"..."])), len(pictures_of(np.zeros((3, 8, 8, 3), np.uint8)))
     (1, 2, 3)
     """
     if isinstance(given, str | Path | bytes | Image.Image) or (isinstance(given, np.ndarray) and given.ndim < 4):
         return [given]
+    if not isinstance(given, Iterable):
+        raise InputError(
+            f"found a value of type {type(given).__name__}, expected a picture: a path, bytes, a Pillow image or an array"
+        )
     return list(given)
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cladescope.app.verbs import jobs
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, EncoderCard
@@ -17,6 +18,7 @@ from cladescope.paths import local_path
 from cladescope.taxonomy.backbone import Backbone
 
 
+@checked
 def import_vectors(
     vectors: str | Path,
     store: AnyStore,

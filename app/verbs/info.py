@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 
 
+@checked
 def info(store: AnyStore) -> dict[str, Any]:
     """What a store holds, as plain values: encoder, pictures and taxa by rank, failures, columns, index and jobs.
 

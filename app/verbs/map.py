@@ -8,6 +8,7 @@ from cladescope.analysis.maps.files import place_store, write_map
 from cladescope.analysis.maps.run import DrawnMap, map_store
 from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.pictures import Pictures
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
 from cladescope.paths import local_path
@@ -15,6 +16,7 @@ from cladescope.paths import local_path
 Method = Literal["umap", "tsne"]
 
 
+@checked
 def map(
     store: AnyStore,
     *,
@@ -60,6 +62,7 @@ def map(
     return drawn
 
 
+@checked
 def place_onto(
     store: AnyStore,
     onto: str | Path,

@@ -14,6 +14,8 @@ from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import Named, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
+from cladescope.analysis.out_folder import check_is_folder
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.given import AnyPicture, as_records
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from cladescope.index.store import Store
 
 
+@checked
 def predict(
     pictures: AnyStore | AnyPicture | Sequence[AnyPicture],
     *,
@@ -68,10 +71,14 @@ def predict(
     """
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise InputError("give one of taxa, labels and classifier")
-    if classifier is not None and (within or prior):
-        raise InputError("within and prior are for classes named by texts: leave out the classifier")
-    if closed_set and risk is None:
-        raise InputError("closed_set is of risk: give one")
+    if classifier is not None and (within or prior or templates or text_type != TEXT_TYPE):
+        raise InputError(
+            "within, prior, text_type and templates are for classes named by texts: leave out the classifier"
+        )
+    if risk is None and (closed_set or calibrate_on is not None):
+        raise InputError("closed_set and calibrate_on are of risk: give one")
+    if (folder := None if cache is None else local_path(cache)) is not None:
+        check_is_folder(folder)
     columns(rank)
     given: list[Any] = [pictures] if is_store(pictures) else pictures_of(cast(Sequence[AnyPicture], pictures))
     store = opened(given[0]) if len(given) == 1 and is_store(given[0]) else None
@@ -94,7 +101,7 @@ def predict(
             prior=prior,
             text_type=text_type,
             templates=templates,
-            cache=None if cache is None else local_path(cache),
+            cache=folder,
             progress=progress,
         )
     back_off = _back_off(choice, asked, risk, calibrate_on, closed_set=closed_set)
@@ -126,7 +133,7 @@ def _back_off(
         judge.check(asked.card)
         found = choosing.calibrated_on(choice.classes, judge)
     if risk is not None and found is None:
-        raise InputError("--risk needs labelled pictures for calibration: give --calibrate-on STORE")
+        raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
     return found.closed_set() if found is not None and closed_set else found
 
 

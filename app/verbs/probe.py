@@ -3,14 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cladescope.analysis.out_folder import check_is_folder
 from cladescope.analysis.probes.files import write_probes
 from cladescope.analysis.probes.stores import ProbedStores, probe_stores
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.phylogeny.tree import Tree
 
 
+@checked
 def probe(
     store: AnyStore,
     *,
@@ -44,10 +47,13 @@ def probe(
     """
     if curve and not stores_of(compare):
         raise InputError("curve is of several stores: give compare")
+    folder = None if out is None else local_path(out)
+    if folder is not None:
+        check_is_folder(folder)
     probed = probe_stores(
         [opened(store), *stores_of(compare)], tree=tree_of(tree), variant=variant, within=within_of(within),
         where=where, sample=sample, n_permutations=permutations, seed=seed,
     )  # fmt: skip
-    if out is not None:
-        write_probes(probed, local_path(out), curve=curve)
+    if folder is not None:
+        write_probes(probed, folder, curve=curve)
     return probed

@@ -4,10 +4,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cladescope.analysis.classify.relabelling import Relabelled, relabel_store
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.paths import local_path
 
 
+@checked
 def relabel(store: AnyStore, labels: str | Path, *, clear: bool = False) -> Relabelled:
     """Put corrected labels into a store, without encoding anything, and return how many rows of the table did what.
 

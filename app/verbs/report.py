@@ -6,11 +6,13 @@ from pathlib import Path
 from cladescope.analysis.report.files import check_report_folder, write_report
 from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.run import ReportConfig, make_report
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
 from cladescope.paths import local_path
 from cladescope.phylogeny.tree import Tree
 
 
+@checked
 def report(
     store: AnyStore,
     *,

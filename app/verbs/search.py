@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, pictures_of, within_of
 from cladescope.embedding.given import AnyPicture
 from cladescope.index.defaults import K
@@ -12,6 +13,7 @@ from cladescope.index.hits import SearchResult
 from cladescope.index.searcher import Searcher
 
 
+@checked
 def search(
     store: AnyStore,
     images: AnyPicture | Sequence[AnyPicture] = (),

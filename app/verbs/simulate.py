@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cladescope import simulation
+from cladescope.app.verbs.arguments import checked
 from cladescope.paths import local_path
 from cladescope.simulation import SimulationConfig
 
 DEFAULTS = SimulationConfig()
 
 
+@checked
 def simulate(
     directory: str | Path,
     *,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.training.config import TrainConfig, load_config
@@ -21,6 +22,7 @@ class Trained:
     """On the held-out pictures, by name."""
 
 
+@checked
 def train(
     config: str | Path | TrainConfig,
     *,
@@ -66,6 +68,8 @@ def resolve(
     """
     replaced = dict(set or {})
     if data is not None:
+        if "data.source" in replaced:
+            raise InputError("data and the key data.source say the same: give one of them")
         replaced["data.source"] = str(data)
     if not isinstance(config, TrainConfig):
         return load_config(config, replaced), str(config)

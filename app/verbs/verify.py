@@ -1,13 +1,14 @@
 """Checking a store for damage."""
 
-import os
-
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore
 from cladescope.index import verify as checks
+from cladescope.index.store import Store
 from cladescope.index.verify import Verification
 from cladescope.paths import local_path
 
 
+@checked
 def verify(store: AnyStore) -> Verification:
     """Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.
 
@@ -19,4 +20,4 @@ def verify(store: AnyStore) -> Verification:
     >>> cladescope.verify("photos.store").problems      # doctest: +SKIP
     ()
     """
-    return checks.verify(local_path(store) if isinstance(store, str | os.PathLike) else store.path)
+    return checks.verify(store.path if isinstance(store, Store) else local_path(store))

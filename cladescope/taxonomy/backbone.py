@@ -94,9 +94,7 @@ class Backbone:
             description = json.loads((path / "backbone.json").read_text())
             version = int(description["format_version"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{path} is no backbone: make one with `cladescope taxonomy build FILE --out {path}`"
-            ) from error
+            raise InputError(f"{path} is no backbone: build one from a taxonomy first") from error
         if version > FORMAT_VERSION or not (path / "names.parquet").is_file():
             raise InputError(f"{path} is damaged or of a newer version ({version}): build it again")
         return cls(path, description)
@@ -110,7 +108,7 @@ class Backbone:
         if not files:
             raise InputError("no file is given: expected Taxon.tsv, taxonomy.parquet, ...")
         if not is_new_folder(out):
-            raise InputError(f"{out} is there already: give another --out, or delete it")
+            raise InputError(f"{out} is there already: choose another folder, or delete it")
         sources: list[dict[str, Any]] = []
         tables = []
         for order, path in enumerate(files):

@@ -170,7 +170,9 @@ class Taxonomy:
         several taxa bear it (with a path that tells them apart).
         """
         if not len(self):
-            raise TaxonError(f"no ranks are recorded, so {text!r} cannot be found: expected labelled pictures")
+            raise TaxonError(
+                f"no ranks are recorded, so {text!r} cannot be found: embed a table of pictures with columns for ranks"
+            )
         path = terms(text)
         rows = self._rows_named(path[-1].key)
         if not len(rows) and (name := without_author(path[-1].name)):

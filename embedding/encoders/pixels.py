@@ -142,5 +142,5 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     """The baseline; it computes in fp32 on the CPU, and refuses to be asked for anything else."""
     assert name == "pixels"
     if device == "cuda" or precision == "bf16":
-        raise EncoderError("encoder 'pixels' computes in fp32 on the CPU: leave --device and --precision out")
+        raise EncoderError("encoder 'pixels' computes in fp32 on the CPU: leave device and precision out")
     return Pixels()

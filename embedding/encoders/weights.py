@@ -25,7 +25,7 @@ Made = TypeVar("Made")
 def resolve_device(device: Device) -> torch.device:
     """The device to compute on. Raises EncoderError where CUDA is asked for and absent."""
     if device == "cuda" and not torch.cuda.is_available():
-        raise EncoderError("no CUDA device was found: use --device cpu, or install a driver that torch can see")
+        raise EncoderError("no CUDA device was found: use the device cpu, or install a driver that torch can see")
     return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
 
 
@@ -67,7 +67,7 @@ def memory_errors(n: int) -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise EncoderError(
-            f"the device is out of memory with {n} pictures a batch: use a smaller --batch-size; what is stored stays"
+            f"the device is out of memory with {n} pictures a batch: use a smaller batch size; what is stored stays"
         ) from error
 
 

@@ -104,7 +104,7 @@ def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
     if len(lists) == 1:
         return lists[0]
     if lists:
-        raise InputError(f"{file} has several columns of vectors ({', '.join(lists)}): name one with --column")
+        raise InputError(f"{file} has several columns of vectors ({', '.join(lists)}): name one of them as the column")
     raise InputError(
         f"{file} has no column of vectors among {', '.join(schema.names[:12])}: expected lists of floats, named for instance emb"
     )
@@ -122,7 +122,7 @@ def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFil
     table = metadata or next((other for s in TABLE_SUFFIXES if (other := file.with_suffix(s)).exists()), None)
     if table is None:
         raise InputError(
-            f"{file} says nothing of its rows: put a table beside it, {file.stem}.csv, or name one with --metadata"
+            f"{file} says nothing of its rows: put a table beside it, {file.stem}.csv, or name one as the metadata"
         )
     n_rows, schema, read = _table(table, rules)
     if n_rows != len(vectors):

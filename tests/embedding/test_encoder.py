@@ -161,7 +161,7 @@ def test_how_a_text_becomes_a_vector_is_in_the_identity(checkpoint, tmp_path, se
 def test_precision_is_in_the_identity_and_a_card_brings_it_back(checkpoint):
     exact = Encoder.load(str(checkpoint), device="cpu", precision="fp32").card
     rounded = Encoder.load(str(checkpoint), device="cpu", precision="bf16").card
-    assert "--precision, the type of the weights (fp32) is not the same (bf16)" in str(exact.difference(rounded))
+    assert "precision, the type of the weights (fp32) is not the same (bf16)" in str(exact.difference(rounded))
     assert Encoder.of(rounded, device="cpu").card == rounded
     assert exact.identity != rounded.identity
 
@@ -346,7 +346,7 @@ def test_a_batch_that_does_not_fit_the_device_names_the_remedy(checkpoint, monke
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(encoder._model, "encode_image", too_much)
-    with pytest.raises(EncoderError, match="with 3 pictures a batch: use a smaller --batch-size"):
+    with pytest.raises(EncoderError, match="with 3 pictures a batch: use a smaller batch size"):
         encoder.encode_images(pictures())
 
 

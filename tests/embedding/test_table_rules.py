@@ -105,7 +105,7 @@ def test_what_was_read_as_missing_is_counted_and_the_words_can_be_chosen(folder:
 )
 def test_strict_refuses_what_a_rule_touched(folder: Path, text: str, message: str) -> None:
     path = table(folder, text)
-    with pytest.raises(InputError, match=f"--strict: .*{message}"):
+    with pytest.raises(InputError, match=f"strict: .*{message}"):
         verb.embed(path, folder / "s", encoder="pixels", strict=True)
     assert verb.embed(path, folder / "s", encoder="pixels").records
 
@@ -125,7 +125,7 @@ def test_paths_of_windows_are_found_or_their_backslashes_named(folder: Path) -> 
 def test_an_import_counts_and_refuses_as_an_embedding_does(tmp_path: Path) -> None:
     np.save(tmp_path / "v.npy", np.eye(3, dtype=np.float32))
     (tmp_path / "v.csv").write_text("id;genus;plot\n1;NA;7\n2;Larus;8\n3;unknown;9\n")
-    with pytest.raises(InputError, match="--strict: row 1 of .*missing"):
+    with pytest.raises(InputError, match="strict: row 1 of .*missing"):
         import_vectors.import_vectors(tmp_path / "v.npy", tmp_path / "s", encoder="unknown", strict=True)
     with pytest.raises(InputError, match="'plot' of .* holds text in the store"):
         import_vectors.import_vectors(tmp_path / "v.npy", tmp_path / "s", types={"plot": "int"})

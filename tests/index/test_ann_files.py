@@ -55,7 +55,7 @@ def test_one_flipped_bit_anywhere_in_an_index_is_refused(indexed, pattern):
     whole = path.read_bytes()
     for damaged in [flipped(whole, rng), flipped(whole, rng), b"", whole[:-1], bytes(len(whole)), whole + b"\0"]:
         path.write_bytes(damaged)
-        with pytest.raises(StoreError, match=r"is damaged \(.*\): run `cladescope index` again"):
+        with pytest.raises(StoreError, match=r"is damaged \(.*\): build the index again"):
             AnnIndex.find(indexed.path)
 
 

@@ -17,7 +17,7 @@ def test_an_error_of_the_engine_is_one_line_without_its_source(tmp_path, kind):
 
 def test_a_store_that_is_damaged_says_what_tells_more(tmp_path):
     (tmp_path / "store.json").write_text("{}")
-    said = f"a page is odd: `cladescope verify {tmp_path}` says what is damaged"
+    said = "a page is odd: verify it to see what is damaged"
     with pytest.raises(StoreError, match=said), disk_errors(tmp_path):
         raise RuntimeError("a page is odd")
 

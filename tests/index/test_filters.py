@@ -125,7 +125,7 @@ def test_a_condition_means_what_sql_says(garden, where, rows):
         ("CASE WHEN wild THEN true ELSE false END", "unexpected"),
         ("genus", "does not return a boolean"),
         ("genus > 5", "could not convert to literal"),
-        ("nothing = 3", "no column 'nothing' in --where"),
+        ("nothing = 3", "no column 'nothing' in the condition"),
         ("place.town = 'Lima'", "no field 'town' of column 'place'"),
         ("(" * 500 + "wild" + ")" * 500, "nested too deep"),
         ("coalesce(" * 12 + "note" + ", note)" * 12 + " = 'a'", "nested deeper than 10"),

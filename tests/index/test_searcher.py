@@ -200,7 +200,7 @@ def test_a_damaged_index_says_so_and_exact_search_still_works(vectors_store):
     with store.writing():
         ann.build(store)
     next((store.path / "indexes" / "hnsw").glob("index*.faiss")).write_bytes(b"nonsense")
-    with pytest.raises(StoreError, match="run `cladescope index` again"):
+    with pytest.raises(StoreError, match="build the index again"):
         Store.open(store.path).search(vector=vectors[0].astype(np.float32))
     assert store.search(vector=vectors[0].astype(np.float32), exact=True).hits
 

@@ -61,7 +61,7 @@ def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping
         cause = error if isinstance(error, OSError) else error.__context__
         reason = getattr(cause, "strerror", None) or str(error).partition("\n")[0]
         kept = (
-            "the checkpoint before it is untouched; free some space and go on with --resume"
+            "the checkpoint before it is untouched; free some space and then resume the run"
             if path.exists()
             else "no checkpoint was written before; free some space and start again"
         )
@@ -74,7 +74,7 @@ def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, di
     Raises InputError where there is none, where it is damaged, or where the configuration differs, naming the keys.
     """
     if not path.is_file():
-        raise InputError(f"no checkpoint {path}: start without --resume")
+        raise InputError(f"no checkpoint {path}: start the run without resuming")
     try:
         # torch's archive has a checksum of each part, which torch itself does not look at.
         with ZipFile(path) as archive:

@@ -76,9 +76,7 @@ def read_card(folder: Path) -> dict[str, Any]:
     try:
         card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise StoreError(
-            f"{path} cannot be read ({error}): export the run again with `cladescope train --resume`"
-        ) from error
+        raise StoreError(f"{path} cannot be read ({error}): resume the run to export it again") from error
     return card
 
 

@@ -43,7 +43,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
     """Check everything, load data and weights, and go to where the run stopped."""
     last = folder / "checkpoints" / LAST
     if last.exists() and not resume:
-        raise InputError(f"{folder} holds a run already: go on with --resume, or choose another folder")
+        raise InputError(f"{folder} holds a run already: resume it, or choose another folder")
     content: dict[str, Any] | None = None
     progress = Progress()
     if resume:

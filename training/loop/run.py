@@ -122,7 +122,7 @@ def held(folder: Path) -> Iterator[None]:
     Raises StoreError where another process trains in it.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file, expected a folder: choose another --out")
+        raise InputError(f"{folder} is a file, expected a folder: choose another folder")
     is_new = not folder.exists()
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,9 @@ def test_without_a_common_name_the_tail_is_left_out(kind, without):
 
 
 def test_a_text_that_the_task_cannot_give_is_refused():
-    with pytest.raises(InputError, match="no ranks for the class 'x', so that it has no 'sci' text: use --text asis"):
+    with pytest.raises(
+        InputError, match="no ranks for the class 'x', so that it has no 'sci' text: use the text kind asis"
+    ):
         class_text(TaskClass(label="x"), "sci")
     with pytest.raises(InputError, match="found the text kind 'latin', expected one of asis, sci"):
         class_text(TaskClass(label="x"), "latin")

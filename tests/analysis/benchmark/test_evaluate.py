@@ -118,9 +118,9 @@ def test_embedding_can_be_stopped_and_goes_on(clades, tmp_path):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"protocol": "retrieval", "shots": [1]}, "--shots has no meaning for retrieval"),
+        ({"protocol": "retrieval", "shots": [1]}, "shots has no meaning for retrieval"),
         ({"encoders": ["pixels", "pixels"]}, "the encoder 'pixels' is given twice"),
-        ({"rank": "family"}, "--rank is for stores"),
+        ({"rank": "family"}, "a rank is for stores"),
         ({"protocol": "guessing"}, "found the protocol 'guessing', expected one of zero-shot, few-shot, retrieval"),
         ({"shots": [0]}, "found the shots"),
         ({"tasks": "nowhere"}, "nowhere does not exist"),

@@ -223,7 +223,7 @@ def test_what_cannot_be_reported_is_refused_in_one_line(run, fails, store, photo
     done = tmp_path / "done"
     done.mkdir()
     (done / "report.json").write_text("{}")
-    assert "holds a report already (report.json): choose another --out" in fails("report", store.path, "--out", done)
+    assert "holds a report already (report.json): choose another folder" in fails("report", store.path, "--out", done)
     (tmp_path / "file").write_text("")
     assert "is a file, expected a folder" in fails("report", store.path, "--out", tmp_path / "file")
     run("simulate", tmp_path / "c", "--species", 2, "--images", 2, "--size", 32, "--seed", 9)

@@ -183,7 +183,7 @@ def test_a_description_that_a_full_disk_cut_short_does_not_bar_the_next_run(run,
 
 def test_vectors_of_two_encoders_never_mix(fails, store, clades, checkpoint, query):
     reason = fails("embed", clades / "metadata.csv", "--store", store.path, "--encoder", checkpoint)
-    assert "use --encoder pixels, or another --store" in reason
+    assert "use the encoder pixels, or another store" in reason
     assert Store.open(store.path).count() == 48
 
 
@@ -261,7 +261,7 @@ def test_a_query_is_checked_before_an_encoder_is_loaded(fails, store, query, mon
 
 def test_nothing_is_embedded_beside_vectors_of_an_unknown_encoder(run, fails, vectors, photos, tmp_path):
     run("import", vectors, "--store", tmp_path / "s", "--encoder", "unknown")
-    assert "unknown encoder: embed these pictures into another --store" in fails(
+    assert "unknown encoder: embed these pictures into another store" in fails(
         "embed", photos, "--store", tmp_path / "s"
     )
 

@@ -67,7 +67,7 @@ def test_more_shots_than_any_class_has_are_refused_before_any_work(refused, fold
 def test_a_text_that_the_task_cannot_give_is_refused_before_any_work(fails, tmp_path):
     path = write(tmp_path / "t.csv", ["filepath", "class"], ["a.jpg", "x"], ["b.jpg", "y"])
     reason = fails("evaluate", "zero-shot", path, "--text", "sci", "--out", tmp_path / "o")
-    assert "no ranks for the class 'x', so that it has no 'sci' text: use --text asis" in reason
+    assert "no ranks for the class 'x', so that it has no 'sci' text: use the text kind asis" in reason
     assert not (tmp_path / "o").exists()
 
 
@@ -101,12 +101,12 @@ def test_one_encoder_by_two_names(fails, folders, checkpoint, tmp_path):
 def test_a_folder_of_results_that_is_something_else(refused, folders, tmp_path):
     (tmp_path / "o").mkdir()
     (tmp_path / "o/results.json").write_text('{"other": 1}')
-    assert "holds no results of `cladescope evaluate`: choose another --out" in refused(folders)
+    assert "holds no results of an evaluation: choose another folder" in refused(folders)
     (tmp_path / "o/results.json").write_text('{"format_version": 99, "evaluations": []}')
     assert "has format 99, this version of cladescope reads 1" in refused(folders)
     shutil.rmtree(tmp_path / "o")
     (tmp_path / "o").write_text("a file")
-    assert "o is a file, expected a folder for results: choose another --out" in refused(folders)
+    assert "o is a file, expected a folder for results: choose another folder" in refused(folders)
 
 
 def test_a_rank_that_the_store_does_not_have(fails, store, tmp_path):
@@ -119,11 +119,11 @@ def test_a_rank_that_the_store_does_not_have(fails, store, tmp_path):
     [
         (["five-shot"], "'five-shot' is not one of"),
         (["few-shot", "--shots", "one"], "found --shots 'one', expected whole numbers such as 1,5"),
-        (["few-shot", "--text", "sci"], "--text has no meaning for few-shot"),
-        (["zero-shot", "--shots", "1"], "--shots has no meaning for zero-shot"),
-        (["retrieval", "--v1-folds"], "--v1-folds has no meaning for retrieval"),
-        (["few-shot", "--rank", "family"], "--rank is for stores"),
-        (["few-shot", "--images", "x"], "--images is for CSVs"),
+        (["few-shot", "--text", "sci"], "texts has no meaning for few-shot"),
+        (["zero-shot", "--shots", "1"], "shots has no meaning for zero-shot"),
+        (["retrieval", "--v1-folds"], "v1_folds has no meaning for retrieval"),
+        (["few-shot", "--rank", "family"], "a rank is for stores"),
+        (["few-shot", "--images", "x"], "images is for CSVs"),
         (["few-shot", "--encoder", "pixels", "--encoder", "pixels"], "the encoder 'pixels' is given twice"),
         (["few-shot", "--parts", "half"], "'half' is not one of"),
     ],

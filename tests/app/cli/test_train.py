@@ -87,7 +87,7 @@ def test_a_folder_of_a_recipes_name_does_not_hide_the_recipe(run, tmp_path, monk
         (["tiny", "--set", "seed=-1"], "expected 0 or more"),
         ([SMALL], "data.source is empty"),
         ([SMALL, "--data", "nowhere.csv"], "nowhere.csv"),
-        ([SMALL, "--data", "CLADES", "--resume"], "start without --resume"),
+        ([SMALL, "--data", "CLADES", "--resume"], "start the run without resuming"),
         ([SMALL, "--data", "CLADES", "--set", "loop.monitor=luck"], "loop.monitor is 'luck': expected one of"),
         ([SMALL, "--data", "CLADES", "--set", "model.timm=mobilenet_v9"], "timm has no backbone 'mobilenet_v9'"),
     ],

@@ -115,7 +115,7 @@ def test_a_classifier_names_pictures_of_every_kind_as_it_names_the_store(store, 
 def test_options_that_contradict_each_other_are_refused(store):
     for options, reason in (
         ({"labels": ["a"], "taxa": "t.csv"}, "give one of taxa, labels and classifier"),
-        ({"closed_set": True}, "closed_set is of risk"),
+        ({"closed_set": True}, "closed_set and calibrate_on are of risk"),
     ):
         with pytest.raises(InputError, match=reason):
             cladescope.predict(store, **options)

@@ -260,7 +260,7 @@ def test_a_checkpoint_of_a_later_format_is_not_resumed(stopped):
 
 
 def test_nothing_to_resume_is_told(clades, tmp_path):
-    with pytest.raises(InputError, match="no checkpoint .*last.pt: start without --resume"):
+    with pytest.raises(InputError, match="no checkpoint .*last.pt: start the run without resuming"):
         train(small(clades), tmp_path / "run", resume=True)
 
 
@@ -283,7 +283,7 @@ def test_a_full_disk_leaves_the_checkpoint_before_it_whole(clades, finished, tmp
         with pytest.raises(StoreError) as caught:
             train(config, tmp_path / "run")
     assert "at step 4 (File too large)" in str(caught.value)
-    assert "the checkpoint before it is untouched; free some space and go on with --resume" in str(caught.value)
+    assert "the checkpoint before it is untouched; free some space and then resume the run" in str(caught.value)
     checkpoints = tmp_path / "run" / "checkpoints"
     assert sorted(path.name for path in checkpoints.iterdir()) == ["best.pt", "last.pt"]
     train(config, tmp_path / "run", resume=True)

@@ -129,7 +129,7 @@ def test_without_a_checkpoint_a_loss_that_is_not_finite_says_so(clades, tmp_path
 
 def test_a_folder_that_holds_a_run_is_left_alone(finished, clades):
     before = {path: path.stat().st_mtime_ns for path in finished.rglob("*")}
-    with pytest.raises(InputError, match="holds a run already: go on with --resume, or choose another folder"):
+    with pytest.raises(InputError, match="holds a run already: resume it, or choose another folder"):
         train(small(clades), finished)
     assert {path: path.stat().st_mtime_ns for path in finished.rglob("*")} == before
 
