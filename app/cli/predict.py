@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Prediction
     from cladescope.analysis.classify.naming import Predictions
 
-CACHE, ENCODER = "~/.cache/cladescope/class-vectors", f"the store's, else {DEFAULT_ENCODER}"
-TEXT_TYPE = "taxon_com"
+CACHE, ENCODER, TEXT_TYPE = "~/.cache/cladescope/class-vectors", f"the store's, else {DEFAULT_ENCODER}", "taxon_com"
 LONG = 10_000
 """Classes from which on their making is told."""
 BESIDE = ("score", "common_name", "species_epithet")

@@ -25,7 +25,7 @@ def test_the_address_is_shown_as_it_was_written():
         local_path(Path("s3://bucket/a/b"))
 
 
-@pytest.mark.parametrize("path", ["photos.store", "/data/photos", "C:/photos", "../a", "a:b", "12:30/x", "s3/x", ""])
+@pytest.mark.parametrize("path", ["photos.store", "/data/photos", "C:/photos", "../a", "a:b", "12:30/x", "s3/x"])
 def test_a_local_path_stays_as_it_is(path):
     assert local_path(path) == Path(path)
     assert local_path(Path(path)) == Path(path)
@@ -34,3 +34,9 @@ def test_a_local_path_stays_as_it_is(path):
 def test_a_name_that_no_file_can_have_is_refused():
     with pytest.raises(InputError, match="NUL"):
         local_path("a\0b")
+
+
+@pytest.mark.parametrize("path", ["", "  "])
+def test_an_empty_path_is_not_the_present_folder(path):
+    with pytest.raises(InputError, match="name a file or folder"):
+        local_path(path)

@@ -74,7 +74,12 @@ def test_several_boxes_of_a_picture_are_several_rows_and_it_is_decoded_once(
     rows = ["a.png,Parus major,0 0 90 40", "a.png,Parus ater,110 0 80 40", "a.png,,", "a.png,Parus ater,500 0 9 9"]
     table.write_text("\n".join(["file,species,bbox", *rows, "a.png,Parus ater,what", ""]))
     decoded = []
-    monkeypatch.setattr(prepare_module, "decode", lambda data, **given: decoded.append(given) or decode(data, **given))
+
+    def counted(data, **given):
+        decoded.append(given)
+        return decode(data, **given)
+
+    monkeypatch.setattr(prepare_module, "decode", counted)
     summary = embedded(table, tmp_path / "s")
     assert (summary.embedded, summary.failed) == (3, 2)
     assert len(decoded) == 2  # once for the boxes, once for the whole picture

@@ -78,10 +78,10 @@ def test_rows_of_a_manifest_that_cannot_be_used_stand_in_the_ledger(run, photos,
     (photos / "m.csv").write_text("\n".join(["id,path", *rows]))
     assert run("embed", photos / "m.csv", "--store", tmp_path / "s", "--json").json["embedded"] == 2
     reasons = {(row["image_id"], row["stage"]): row["reason"] for row in run("info", tmp_path / "s", "--failures").rows}
-    assert reasons.keys() == {("b", "read"), ("c", "list"), ("a", "identity"), ("d", "read")}
+    assert reasons.keys() == {("b", "read"), ("c", "list"), ("a", "identity"), ("d", "list")}
     assert "no such file" in reasons["b", "read"]
     assert "image_id 'a' of record 4 came before" in reasons["a", "identity"]
-    assert "cannot open nowhere://e.jpg" in reasons["d", "read"]
+    assert "addresses of nowhere:// are not opened for a table" in reasons["d", "list"]
 
 
 def test_a_source_that_is_not_there_or_empty_makes_no_store(fails, tmp_path):

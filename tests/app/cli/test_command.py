@@ -50,13 +50,17 @@ def test_an_option_that_takes_one_value_refuses_a_second(misused, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
+CHOICES = {"protocol": "few-shot", "action": "match"}
+"""Arguments that take one of some words."""
+
+
 def in_place(command, option, value):
     """The words of a command whose option or argument has this value."""
     words = []
     for one in command.params:
         if one is not option and not one.required:
             continue
-        text = value if one is option else "few-shot" if one.name == "protocol" else "x"
+        text = value if one is option else CHOICES.get(one.name, "x")
         words += [one.opts[0], text] if one.param_type_name == "option" else [text]
     return words
 
