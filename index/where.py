@@ -69,7 +69,7 @@ def refusal(where: str, reason: str) -> InputError:
     """The error for a condition that cannot be used, on one line.
 
     >>> print(refusal("genus = ", "it ends early"))
-    --where 'genus = ' is not a condition in SQL (it ends early): write for instance "genus = 'Parus' AND width > 500"
+    the condition 'genus = ' is not a condition in SQL (it ends early): write for instance "genus = 'Parus' AND width > 500"
     """
     return InputError(
         f"the condition {shown(where)} is not a condition in SQL ({reason}): "
