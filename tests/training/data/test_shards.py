@@ -135,7 +135,7 @@ epithets = st.sampled_from(["atalanta", "c-album", "x hispanica", "aus bus"])
 def taxa(draw: st.DrawFn) -> Taxon:
     above = draw(st.lists(st.none() | names, min_size=6, max_size=6))
     genus = above[5] or draw(names)
-    species = draw(st.none() | epithets.map(lambda epithet: f"{genus} {epithet}") | st.just("Other species"))
+    species = draw(st.none() | epithets.map(lambda epithet: f"{genus} {epithet}") | st.just("Otheria alba"))
     taxon = Taxon.from_ranks([*above, species])
     return taxon or Taxon(("Animalia",))
 
