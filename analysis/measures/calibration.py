@@ -1,4 +1,4 @@
-"""Whether probabilities are to be believed: calibration error, Brier score, and risk against coverage.
+"""Whether probabilities are to be believed: calibration error, and risk against coverage.
 
 Arrays in, floats out. `confidence` is the probability of each answer and `right` whether it was right, at any one rank.
 """
@@ -31,16 +31,6 @@ def calibration_error(
         bins = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
     gaps = np.bincount(bins, weights=confidence.astype(np.float64) - right, minlength=n_bins)
     return float(np.abs(gaps).sum() / n)
-
-
-def brier(confidence: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"]) -> float:
-    """Mean squared distance of confidence from right (1) or wrong (0), lower is better; Brier 1950.
-
-    >>> brier(np.array([0.5, 1.0]), np.array([True, True]))
-    0.125
-    """
-    _check(confidence, right)
-    return float(((confidence.astype(np.float64) - right) ** 2).mean())
 
 
 def risk_coverage(

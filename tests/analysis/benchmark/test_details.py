@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from sklearn.metrics import brier_score_loss
 
 from cladescope.analysis.benchmark.details import details_of
 from cladescope.analysis.benchmark.scoring import shared_codes
 from cladescope.analysis.measures.answers import Answers
-from cladescope.analysis.measures.calibration import brier, calibration_error
+from cladescope.analysis.measures.calibration import calibration_error
 
 CODES = np.full((6, 7), -1)
 CODES[:, 4:] = [[0, 0, 0], [0, 0, 1], [0, 1, 2], [1, 2, 3], [1, 3, 4], [1, 3, -1]]
@@ -64,7 +65,7 @@ def test_confidence_is_judged_question_by_question(asked):
     own, answers = asked
     found = found_of(own, answers)
     right = answers.named == own[answers.rows]
-    assert found.confidence["Brier"].value == pytest.approx(brier(answers.confidence, right))
+    assert found.confidence["Brier"].value == pytest.approx(brier_score_loss(right, answers.confidence))
     assert found.calibration_error == calibration_error(answers.confidence, right)
     without = found_of(own, Answers(answers.rows, answers.named))
     assert (without.confidence, without.calibration_error) == ({}, None)

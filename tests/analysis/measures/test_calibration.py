@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import brier_score_loss
 
-from cladescope.analysis.measures.calibration import brier, calibration_error, risk_coverage
+from cladescope.analysis.measures.calibration import calibration_error, risk_coverage
 from cladescope.errors import InputError
 
 
@@ -21,12 +20,6 @@ def test_calibration_error_is_that_of_a_loop_over_bins(equal_mass):
     assert calibration_error(confidence, right, n_bins=10, equal_mass=equal_mass) == pytest.approx(expected)
 
 
-def test_brier_is_that_of_scikit_learn():
-    rng = np.random.default_rng(2)
-    confidence, right = rng.random(50), rng.random(50) < 0.5
-    assert brier(confidence, right) == pytest.approx(brier_score_loss(right, confidence))
-
-
 def test_risk_at_full_coverage_is_the_share_of_wrong_answers():
     rng = np.random.default_rng(3)
     right = rng.random(50) < 0.7
@@ -37,4 +30,4 @@ def test_risk_at_full_coverage_is_the_share_of_wrong_answers():
 
 def test_confidence_that_is_no_probability_is_an_error():
     with pytest.raises(InputError, match="from 0 to 1"):
-        brier(np.array([np.nan]), np.array([True]))
+        calibration_error(np.array([np.nan]), np.array([True]))
