@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Prediction
     from cladescope.analysis.classify.naming import Predictions
 
-CACHE, ENCODER, TEXT_TYPE = "~/.cache/cladescope/class-vectors", f"the store's, else {DEFAULT_ENCODER}", "taxon_com"
+CACHE, ENCODER, TEXT_TYPE = (
+    "~/.cache/cladescope/class-vectors",
+    f"the store's or classifier's, else {DEFAULT_ENCODER}",
+    "taxon_com",
+)
 LONG = 10_000
 """Classes from which on their making is told."""
 BESIDE = ("score", "common_name", "species_epithet")

@@ -17,7 +17,7 @@ from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.analysis.out_folder import check_is_folder
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
-from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.given import AnyPicture, as_records
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
@@ -55,7 +55,7 @@ def predict(
 
     `pictures` is a store (its folder, or open), or one or several pictures: paths, folders, patterns, URLs, encoded bytes,
     Pillow images or arrays of uint8. The classes are `taxa`, `labels` or those of the `classifier`; by default the taxa of
-    the store, or those that the encoder was trained on. `within` keeps the classes of a clade or of several.
+    the store, or those that the encoder was trained on. `encoder` is by default the classifier's, else `tiny`. `within` keeps the classes of a clade or of several.
     Each picture gets `k` answers at a `rank`. With `risk` it gets one, as precise as this risk of a wrong answer allows. That
     needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says
     that every picture shows one of the taxa. `prior` is a CSV of prior odds. `where` and `limit` select pictures, `text_type`
@@ -66,8 +66,10 @@ def predict(
     clade; EncoderError and StoreError if encoder, store or classifier cannot be loaded or do not fit each other.
 
     >>> import cladescope
-    >>> for name, answers in cladescope.predict("photos/", labels=["a bird", "a moth"]):      # doctest: +SKIP
-    ...     print(name, answers[0]["classification"], answers[0]["score"])
+    >>> fitted = cladescope.fit("photos.store", rank="genus", out="genus.safetensors")
+    >>> for name, answers in cladescope.predict("query.jpg", classifier="genus.safetensors", rank="genus"):
+    ...     print(name, answers[0]["genus"], round(answers[0]["score"], 2))
+    query.jpg Dafimia 1.0
     """
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise InputError("give one of taxa, labels and classifier")
@@ -120,7 +122,8 @@ def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None) -> Encod
     if isinstance(encoder, Encoder):
         return encoder
     precision = "auto" if beside is None else beside.precision or "auto"
-    return Encoder.load(encoder or DEFAULT_ENCODER, precision=precision)
+    own = DEFAULT_ENCODER if beside is None or beside.name == UNKNOWN_ENCODER else beside.name
+    return Encoder.load(encoder or own, precision=precision)
 
 
 def _back_off(

@@ -98,3 +98,12 @@ def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
     assert not out.exists()
     assert run("fit", store.path, "--out", out).status == 0
     assert "is there already" in fails("fit", store.path, "--out", out)
+
+
+def test_a_classifier_names_pictures_by_its_own_encoder_unless_another_is_asked_for(run, fails, store, uris, tmp_path):
+    out = tmp_path / "species.safetensors"
+    run("fit", store.path, "--out", out)
+    named = run("predict", uris[0], "--classifier", out, "--json")
+    assert named.status == 0, named.err
+    assert named.json["predictions"][0]["answers"][0]["species"]
+    assert "is not 'pixels'" in fails("predict", uris[0], "--classifier", out, "--encoder", "tiny")
