@@ -43,8 +43,9 @@ def backbone(
     Raises InputError for files that cannot be used, and where `out` or `backbone` is not given.
 
     >>> import cladescope
-    >>> cladescope.backbone("match", ["Parus ater"], backbone="backbone")[0].status      # doctest: +SKIP
-    'synonym'
+    >>> made = cladescope.backbone("build", ["photos/metadata.csv"], out="backbone")
+    >>> cladescope.backbone("match", ["Dafimia demina"], backbone="backbone")[0].status
+    'accepted'
     """
     if action == "build":
         if out is None:

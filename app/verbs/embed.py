@@ -68,8 +68,8 @@ def embed(
     if the store is another encoder's or cannot be written.
 
     >>> import cladescope
-    >>> cladescope.embed("photos/", "photos.store").embedded      # doctest: +SKIP
-    600
+    >>> cladescope.embed("photos/metadata.csv", "new.store", encoder="pixels").embedded
+    24
     """
     if prune and retry_failed is not None:
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")

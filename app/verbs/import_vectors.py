@@ -46,7 +46,8 @@ def import_vectors(
     another encoder's vectors or cannot be written.
 
     >>> import cladescope
-    >>> cladescope.import_vectors("emb.parquet", "found.store", encoder="hf-hub:imageomics/bioclip-2")      # doctest: +SKIP
+    >>> cladescope.import_vectors("emb.parquet", "found.store", encoder="hf-hub:imageomics/bioclip-2").embedded
+    4
     """
     there = isinstance(store, Store) or (local_path(store) / "store.json").exists()
     if encoder is None and not there:

@@ -45,8 +45,9 @@ def map(
     TaxonError for an unknown clade; StoreError if `place` is of another encoder.
 
     >>> import cladescope
-    >>> drawn = cladescope.map("photos.store", color="family", out="map")                   # doctest: +SKIP
-    >>> drawn.points, drawn.pictures.labels("family"), drawn.trustworthiness                # doctest: +SKIP
+    >>> drawn = cladescope.map("photos.store", color="family", method="tsne")
+    >>> drawn.points.shape, len(drawn.pictures.labels("family"))
+    ((24, 2), 24)
     """
     if drill_down and out is None:
         raise InputError("drill_down draws figures: give a folder `out`")
@@ -78,7 +79,9 @@ def place_onto(
     Returns the pictures, chosen as in `map`. Raises InputError if `onto` holds no map or `out` is not empty, StoreError
     if the map is of another encoder.
 
-    >>> place_onto("new.store", "map", out="placed")      # doctest: +SKIP
+    >>> drawn = map("photos.store", out="map")
+    >>> len(place_onto("photos.store", "map", out="placed"))
+    24
     """
     folder = local_path(out)
     check_out_folder(folder)

@@ -40,8 +40,8 @@ def report(
     Raises as `probe`, and InputError if `out` already holds a report.
 
     >>> import cladescope
-    >>> cladescope.report("photos.store", out="report").n_images      # doctest: +SKIP
-    600
+    >>> cladescope.report("photos.store", out="report", permutations=5).n_images
+    24
     """
     folder = None if out is None else local_path(out)
     if folder is not None:

@@ -38,8 +38,9 @@ def search(
     PictureError for a picture that cannot be used; EncoderError for a text if the encoder does not encode text.
 
     >>> import cladescope
-    >>> result = cladescope.search("photos.store", "query.jpg", k=5, within=["Aves", "Insecta"])      # doctest: +SKIP
-    >>> [(hit.position, hit.score, hit.taxon, hit.uri) for hit in result.hits]                        # doctest: +SKIP
+    >>> result = cladescope.search("photos.store", "query.jpg", k=2, within="Dafimidae")
+    >>> [(hit.position, round(hit.score, 2), hit.taxon.name) for hit in result.hits]
+    [(1, 1.0, 'Dafimia demina'), (2, 0.82, 'Dafimia demina')]
     """
     return Searcher(opened(store)).search(
         images=pictures_of(images),
