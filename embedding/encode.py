@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -21,8 +21,10 @@ from cladescope.embedding.prepare import Failure, Prepared, prepare
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import Parents
 from cladescope.embedding.transform import ImageTransform
-from cladescope.embedding.web import Web
 from cladescope.errors import InputError
+
+if TYPE_CHECKING:
+    from cladescope.embedding.web import Web
 
 BATCH_SIZE = 64
 WORKERS = max(2, os.cpu_count() or 1)
@@ -77,7 +79,7 @@ def encoded(
     workers: int = WORKERS,
     waiting_bytes: int = WAITING_BYTES,
     known: KnownVectors | None = None,
-    web: Web | None = None,
+    web: "Web | None" = None,
 ) -> Iterator[EncodedBatch]:
     """Encode every picture; nothing that is wrong with one of them stops the rest.
 
@@ -103,11 +105,15 @@ def encoded(
     for name, value in {"batch_size": batch_size, "workers": workers}.items():
         if value < 1:
             raise InputError(f"{name} is {value}: it must be at least 1")
+    if web is None:
+        from cladescope.embedding.web import Web  # loads the HTTP client, which a search by id does without
+
+        web = Web()
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in _prepared(
         records,
-        partial(prepare, transform=encoder.transform, web=web or Web(), parents=Parents()),
+        partial(prepare, transform=encoder.transform, web=web, parents=Parents()),
         2 * batch_size,
         workers,
         waiting_bytes,

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import UInt8
@@ -12,8 +13,10 @@ from cladescope.embedding.locations import is_web_file, read_bytes
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import Box, Parents, cropped, split_region, written
 from cladescope.embedding.transform import ImageTransform
-from cladescope.embedding.web import Web
 from cladescope.errors import PictureError
+
+if TYPE_CHECKING:
+    from cladescope.embedding.web import Web
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Failure:
 
 
 def prepare(
-    record: Record, transform: ImageTransform, web: Web | None = None, parents: Parents | None = None
+    record: Record, transform: ImageTransform, web: "Web | None" = None, parents: Parents | None = None
 ) -> Prepared | Failure:
     """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
@@ -71,7 +74,7 @@ def prepare(
 
 
 def _prepare_region(
-    record: Record, parent: str, box: Box, transform: ImageTransform, web: Web | None, parents: Parents
+    record: Record, parent: str, box: Box, transform: ImageTransform, web: "Web | None", parents: Parents
 ) -> Prepared | Failure:
     """A box of a picture, which is read and decoded once for all its boxes."""
     stage = "read"
@@ -124,8 +127,10 @@ def content_hash(data: bytes | Image.Image) -> str:
     return digest.hexdigest()
 
 
-def _read(record: Record, web: Web | None) -> bytes:
+def _read(record: Record, web: "Web | None") -> bytes:
     if is_web_file(record.uri):
+        from cladescope.embedding.web import Web  # loads the HTTP client
+
         return (web or Web()).fetch(record.uri, public_only=record.public_only)
     return read_bytes(record.uri)
 
