@@ -119,6 +119,8 @@ def evaluate(
     >>> report.table.column("measure").to_pylist()
     ['1-shot']
     """
+    if not isinstance(tasks, str | Path | Sequence):
+        raise InputError(f"found tasks of type {type(tasks).__name__}, expected a path or several")
     paths = [local_path(path) for path in ([tasks] if isinstance(tasks, str | Path) else tasks)]
     chosen = [encoders] if isinstance(encoders, str | Encoder) else list(encoders or [])
     if (reason := contradiction(

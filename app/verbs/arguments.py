@@ -3,7 +3,7 @@
 import functools
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
@@ -65,6 +65,9 @@ def _check(name: str, value: object, annotation: Any) -> None:
     elif plain == {bool}:
         if not isinstance(value, bool):
             raise InputError(f"{name} is {value!r}: expected True or False")
+    elif isinstance(value, str) and str not in plain and any(get_origin(kind) is Sequence for kind in plain):
+        # Its letters would be taken for several values.
+        raise InputError(f"{name} is {value!r}: expected several in a list, such as [{value!r}]")
     elif plain == {str}:
         if not isinstance(value, str):
             raise InputError(f"{name} is {_shown(value)}: expected a text")

@@ -7,6 +7,7 @@ from typing import Literal
 
 import polars as pl
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.sources.rows import read_columns
@@ -21,9 +22,10 @@ TABLES = (".csv", ".tsv", ".parquet")
 """Endings of a table of names by rank; any other file holds a name a line."""
 
 
+@checked
 def backbone(
     action: Literal["build", "match", "trace"],
-    names: Sequence[str | Path],
+    names: str | Path | Sequence[str | Path],
     *,
     out: str | Path | None = None,
     backbone: str | Path | None = None,
@@ -32,8 +34,8 @@ def backbone(
 ) -> Backbone | list[Match] | list[dict[str, object]]:
     """Build a backbone of names from published taxonomies, or ask one what names mean.
 
-    `build` reads the files `names` (Darwin Core's `Taxon.tsv` as GBIF and the Catalogue of Life publish it, tables with ranks as
-    CSV or Parquet, the bird checklists' crosswalk) into the folder `out`; where several know a name, the first counts. `release`
+    `names` are one or several. `build` reads these files (Darwin Core's `Taxon.tsv` as GBIF and the Catalogue of Life publish it,
+    tables with ranks as CSV or Parquet, the bird checklists' crosswalk) into the folder `out`; where several know a name, the first counts. `release`
     is what it is called. `match` asks the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a
     name a line, or a table with ranks, whose lineages tell taxa of one name apart. `trace` tells of pictures of a `store`, by id, how
     their labels came about: the name as it was written, what was taken from it, what a backbone said, and which ones were used.
@@ -47,6 +49,10 @@ def backbone(
     >>> cladescope.backbone("match", ["Dafimia demina"], backbone="backbone")[0].status
     'accepted'
     """
+    if isinstance(names, str | Path):
+        names = [names]
+    if not isinstance(names, Sequence):
+        raise InputError(f"found names of type {type(names).__name__}, expected a text or several")
     if action == "build":
         if out is None:
             raise InputError("no folder is given for the backbone: name one (out)")

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.index.exporting import Exported, Format, export_store
 from cladescope.paths import local_path
 
 
+@checked
 def export(
     store: AnyStore,
     out: str | Path,

@@ -118,3 +118,26 @@ def test_a_cache_that_is_a_file_is_not_called_a_store(store, tmp_path):
     file = tmp_path / "notes.txt"
     file.write_text(json.dumps({}))
     assert "is a file, expected a folder" in refusal(lambda: cladescope.predict(store, cache=file))
+
+
+@pytest.mark.parametrize(
+    "call, name",
+    [
+        (lambda: cladescope.embed("photos/", "s", missing="NA"), "missing"),
+        (lambda: cladescope.embed("photos/", "s", allow="ftp"), "allow"),
+        (lambda: cladescope.import_vectors("v.parquet", "s", missing="NA"), "missing"),
+        (lambda: cladescope.evaluate("zero-shot", "photos/", texts="asis"), "texts"),
+    ],
+)
+def test_one_text_is_not_taken_for_its_letters(call, name):
+    assert f"{name} is '" in refusal(call)
+    assert "expected several in a list" in refusal(call)
+
+
+def test_a_backbone_takes_one_name_or_several(tmp_path):
+    (tmp_path / "t.csv").write_text("genus,species\nParus,Parus major\n")
+    made = cladescope.backbone("build", tmp_path / "t.csv", out=tmp_path / "b")
+    assert made.description["names"] == 2
+    (found,) = cladescope.backbone("match", "Parus major", backbone=tmp_path / "b")
+    assert found.status == "accepted"
+    assert "expected build, match or trace" in refusal(lambda: cladescope.backbone("look", ["Parus"]))
