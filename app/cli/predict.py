@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, WithinOption, clades
+from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import CsvTable, json_text, print_line, say
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Prediction
     from cladescope.analysis.classify.naming import Predictions
 
-CACHE, ENCODER, TEXT_TYPE = (
-    "~/.cache/cladescope/class-vectors",
-    f"the store's or classifier's, else {DEFAULT_ENCODER}",
-    "taxon_com",
-)
+CACHE = "~/.cache/cladescope/class-vectors"
+ENCODER = f"the store's or classifier's, else {DEFAULT_ENCODER}"
+TEXT_TYPE = "taxon_com"
 LONG = 10_000
 """Classes from which on their making is told."""
 BESIDE = ("score", "common_name", "species_epithet")
@@ -43,10 +41,7 @@ def predict(
         ),
     ] = None,
     labels: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Labels to choose from: one a line, a CSV with label and bin, or taxa by rank."
-        ),
+        Path | None, typer.Option(metavar="FILE", help="Labels: one a line, a CSV with label and bin, or taxa by rank.")
     ] = None,
     within: WithinOption = None,
     classifier: Annotated[
@@ -54,8 +49,7 @@ def predict(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Answers for each picture.")] = 5,
     risk: Annotated[
-        float | None,
-        typer.Option(help="One answer, as precise as this risk of a wrong answer allows, such as 0.1."),
+        float | None, typer.Option(help="One answer, as precise as this risk of a wrong answer allows, such as 0.1.")
     ] = None,
     calibrate_on: Annotated[
         Path | None,
@@ -72,11 +66,11 @@ def predict(
     ] = None,
     text_type: Annotated[
         str, typer.Option(help="How a taxon is written: sci, com, taxon, sci_com or taxon_com.")
-    ] = "taxon_com",
+    ] = TEXT_TYPE,
     templates: Annotated[
         bool, typer.Option("--templates", help="Describe each taxon by 81 sentences instead of one (slower).")
     ] = False,
-    where: Annotated[str | None, typer.Option(metavar="SQL", help="Condition that a store's rows must meet.")] = None,
+    where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the pictures.", show_default=ENCODER)] = None,
     cache: Annotated[
