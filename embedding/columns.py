@@ -21,16 +21,16 @@ from cladescope.taxonomy import RANKS
 
 PATH_NAMES = (
     *("file", "path", "file_path", "file_name", "image_path", "image_file", "image", "uri", "image_uri"),
-    *("image_url", "url", "identifier", "source_url"),
+    *("image_url", "eol_full_size_copy_url", "url", "identifier", "source_url"),
 )
 """Names of a column of paths or URLs, the preferred first; `identifier` only where its values are URLs."""
 PICTURE_NAMES = ("image", "image_bytes", "bytes")
 """Names of a column that holds encoded pictures: binary, or the struct {bytes, path} of Hugging Face."""
-ID_NAMES = ("image_id", "uuid", "treeoflife_id", "evobio10m_id", "gbifID", "id")
+ID_NAMES = ("image_id", "uuid", "treeoflife_id", "evobio10m_id", "gbifID", "eol_content_id", "id")
 SOURCE_NAMES = ("source", "data_source", "source_dataset", "dataset", "dataset_name")
 LABEL_NAMES: Mapping[str, tuple[str, ...]] = {
-    **{rank: (rank,) for rank in RANKS},
-    "class": ("class", "cls"),
+    **{rank: (rank, f"taxon_{rank}_name") for rank in RANKS},
+    "class": ("class", "cls", "taxon_class_name"),
     "common_name": ("common_name", "common", "vernacular_name"),
     "epithet": ("species_epithet", "specific_epithet"),
     "scientific_name": ("scientific_name",),
@@ -38,10 +38,15 @@ LABEL_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 OPTIONAL_NAMES: Mapping[str, tuple[str, ...]] = {
     "observation_id": ("observation_id", "occurrence_id"),
-    "licence": ("licence", "license", "license_name", "licence_name"),
-    "rights_holder": ("rights_holder", "copyright_owner"),
+    "licence": ("licence", "license", "license_name", "licence_name", "copyright_license"),
+    "rights_holder": ("rights_holder", "copyright_owner", "copyright_holder"),
 }
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_PAGE = re.compile(
+    r"https?://(?:[\w-]+\.)*(?:inaturalist\.[a-z.]+/observations|gbif\.org/occurrence|eol\.org/pages)/\d+/?",
+    re.IGNORECASE,
+)
+"""Addresses of pages about an observation or a taxon, on which pictures are shown among other things."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +119,11 @@ def plan_columns(
     paths = [name for name in text if squash(name) != "identifier" or name in urls]
     path = _first(paths, PATH_NAMES, order=schema.names)
     picture = _first([name for name, type_ in types.items() if _is_picture(type_)], PICTURE_NAMES, order=schema.names)
+    if needs_picture and picture is None and path is not None and _all_pages((head or {}).get(path, ())):
+        raise InputError(
+            f"column {path!r} holds addresses of pages, not of pictures: export the table again with the pictures' own "
+            "addresses (of iNaturalist with image_url)"
+        )
     if needs_picture and path is None and picture is None:
         door = nearest_door(schema.names)
         raise InputError(
@@ -204,6 +214,11 @@ def _is_picture(type_: pa.DataType) -> bool:
 def _all_urls(values: Sequence[object]) -> bool:
     texts = [value for value in values if isinstance(value, str) and value]
     return bool(texts) and all(is_url(value) for value in texts)
+
+
+def _all_pages(values: Sequence[object]) -> bool:
+    texts = [value for value in values if isinstance(value, str) and value]
+    return bool(texts) and all(_PAGE.fullmatch(value.strip()) for value in texts)
 
 
 def _listed(names: Sequence[str]) -> str:

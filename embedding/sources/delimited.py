@@ -23,6 +23,7 @@ FLOAT_NAMES = frozenset(
         squash,
         (
             *("latitude", "longitude", "lat", "lon", "lng", "long", "decimal_latitude", "decimal_longitude"),
+            *("coord_lat", "coord_lon"),
             *("elevation", "depth", "altitude", "coordinate_uncertainty_in_meters"),
         ),
     )
