@@ -12,7 +12,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from cladescope.embedding.records import Record, Source
+from cladescope.embedding.records import Record, Source, left_out_of
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.backbone import Backbone, Lineage, Match
 
@@ -91,6 +91,11 @@ class BackboneSource:
         """Nothing is read yet."""
         self.name, self.extra_fields = source.name, source.extra_fields
         self._source, self._labels = source, labels
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """As the source's own."""
+        return left_out_of(self._source)
 
     def count(self) -> int | None:
         """As the source's own."""

@@ -1,7 +1,7 @@
 """The doors: every kind of source that is understood, and by what it is known. `cladescope sources` lists them."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 
@@ -13,6 +13,10 @@ class Door(NamedTuple):
     """How a source of this kind is recognised, in words."""
     columns: tuple[str, ...] = ()
     """Columns that make a table one of this kind; none for what is no table."""
+    files: tuple[str, ...] = ()
+    """Files that make a folder or .zip one of this kind, all of them; of names with `|` between them, one."""
+    module: str = ""
+    """Module of `cladescope.embedding.sources` whose `open_package` opens such a folder or .zip."""
 
 
 DOORS = (
@@ -45,6 +49,14 @@ def nearest_door(columns: Collection[str]) -> Door:
         return n_found / len(door.columns), n_found
 
     return max((door for door in DOORS if door.columns), key=share)
+
+
+def door_of(holds: Callable[[str], bool]) -> Door | None:
+    """The kind of package that a folder or .zip is; `holds` says whether it has a file.
+
+    >>> door_of(lambda name: name == "holiday.txt")
+    """
+    return next((door for door in DOORS if door.files and all(map(holds, door.files))), None)
 
 
 def _squashed(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Opening what a record's `uri` says: a path, a URL, `shard.tar#member` or `table.parquet#row=17`.
+"""Opening what a record's `uri` says: a path, a URL, `shard.tar#member`, `archive.zip#member` or `table.parquet#row=17`.
 
 URLs are those that fsspec knows. Everything here may be called from several threads at once: each call opens
 its own file and closes it. A local path that exists as it stands is always itself, whatever `#` it contains.
@@ -24,6 +24,7 @@ import pyarrow.parquet as pq
 
 from cladescope.embedding.columns import is_url, plan_columns
 from cladescope.embedding.regions import split_region
+from cladescope.embedding.zips import member_size, open_member, unreadable
 from cladescope.errors import InputError, PictureError
 
 _KINDS = {
@@ -34,7 +35,7 @@ _KINDS = {
     stat.S_IFCHR: "a device, not a file",
     stat.S_IFBLK: "a device, not a file",
 }
-_INSIDE = re.compile(r"(?P<file>.+?\.(?:tar#(?P<member>.+)|parquet#row=(?P<row>\d+)))", re.IGNORECASE)
+_INSIDE = re.compile(r"(?P<file>.+?\.(?:(?:tar|zip)#(?P<member>.+)|parquet#row=(?P<row>\d+)))", re.IGNORECASE)
 
 MAX_FILE_BYTES = 2**29
 """Most bytes of one encoded picture, 512 MiB: an uncompressed TIFF of 16 bits a colour and as many pixels as are decoded."""
@@ -55,7 +56,8 @@ def read_bytes(uri: str) -> bytes:
         with open_location(uri, failure=PictureError) as stream:
             return _whole(stream)
     if inside["member"] is not None:
-        return _read_member(uri[: inside.start("member") - 1], inside["member"])
+        archive = uri[: inside.start("member") - 1]
+        return (_read_zipped if suffix_of(archive) == ".zip" else _read_member)(archive, inside["member"])
     return _read_row(uri[: inside.start("row") - len("#row=")], int(inside["row"]))
 
 
@@ -269,6 +271,21 @@ def _read_member(shard: str, member: str) -> bytes:
                 assert content is not None, "a regular member has content"
                 return content.read()
     raise PictureError(f"no such file: {member} in {shard}")
+
+
+def _read_zipped(archive: str, member: str) -> bytes:
+    path = local_path(archive)
+    if path is None:
+        raise PictureError(f"cannot read {archive}: a .zip is read on this machine only; copy it here")
+    try:
+        if (n_bytes := member_size(path, member)) > MAX_FILE_BYTES:
+            raise PictureError(too_large(n_bytes))
+        with open_member(path, member) as stream:
+            return stream.read()
+    except InputError as error:
+        raise PictureError(str(error)) from error
+    except Exception as error:  # zlib, lzma and zipfile have errors of their own
+        raise PictureError(unreadable(member, path, error)) from error
 
 
 def _read_row(table: str, row: int) -> bytes:

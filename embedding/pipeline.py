@@ -19,9 +19,9 @@ from cladescope.embedding.in_step import InStep, SyncSink
 from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.prepare import Failure
-from cladescope.embedding.records import Record, Source
+from cladescope.embedding.records import Record, Source, left_out_of
 from cladescope.embedding.sound import count_of, sound_records, sound_rows
-from cladescope.embedding.strict import refuse, refuse_renamed, watched
+from cladescope.embedding.strict import refuse, refuse_left_out, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
@@ -103,6 +103,7 @@ def embed(
         )
         if config.strict:
             refuse_renamed(job.summary.renamed)
+            refuse_left_out(left_out_of(source))
         contents = KnownContents(sink)
         step = None
         if config.address is not None and isinstance(sink, SyncSink):
@@ -138,6 +139,9 @@ def embed(
             job.commit()  # what was encoded before the encoder failed is kept
             raise
         job.commit()
+        job.summary.left_out = dict(left_out_of(source))  # some are known only when all was read
+        if config.strict:
+            refuse_left_out(job.summary.left_out)
         if step is not None:
             step.finish(whole=config.whole and config.limit is None and not job.summary.stopped)
     return job.summary

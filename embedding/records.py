@@ -64,6 +64,18 @@ class Source(Protocol):
         """Every record, in a fixed order, holding none of them."""
 
 
+def left_out_of(source: Source) -> Mapping[str, int]:
+    """What a source's records lack of what was there, in words, and how many: its `left_out`, if it counts such.
+
+    >>> class Photos:
+    ...     name, extra_fields, left_out = "photos", (), {"media without an occurrence": 3}
+    >>> left_out_of(Photos())
+    {'media without an occurrence': 3}
+    """
+    found: Mapping[str, int] = getattr(source, "left_out", {})
+    return found
+
+
 def id_of_uri(uri: str) -> str:
     """Key of a picture whose source gives it none: 32 hexadecimal digits from its canonical address.
 

@@ -1,10 +1,10 @@
 """A source of which only some records are wanted: those that failed before and are tried again."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
 import pyarrow as pa
 
-from cladescope.embedding.records import Record, Source
+from cladescope.embedding.records import Record, Source, left_out_of
 
 
 class RetriedSource:
@@ -15,6 +15,11 @@ class RetriedSource:
         self.name = source.name
         self.extra_fields: tuple[pa.Field, ...] = source.extra_fields
         self._source, self._uris = source, frozenset(uris)
+
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """As the source's own."""
+        return left_out_of(self._source)
 
     def count(self) -> int | None:
         """None: how many of them the source still lists is known when all was read."""

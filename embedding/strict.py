@@ -40,6 +40,12 @@ def refuse_renamed(renamed: Mapping[str, str]) -> None:
         refuse(f"column {column!r} would be kept as {name!r}")
 
 
+def refuse_left_out(left_out: Mapping[str, int]) -> None:
+    """Raises InputError where a source leaves something out."""
+    for words, n in left_out.items():
+        refuse(f"{n} {words} would be left out")
+
+
 def _rule(record: Record | Failure) -> str | None:
     """What touched a record, or None."""
     if isinstance(record, Failure):

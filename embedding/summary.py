@@ -66,6 +66,8 @@ class EmbedSummary:
     """Words such as `NA` that were read as labels that are not known, in all records of the source."""
     backslashes: int = 0
     """Records whose path is written as on Windows and was found with slashes."""
+    left_out: dict[str, int] = field(default_factory=dict)
+    """What the source had and no record tells of, in words (`media without an occurrence`), and how many."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     already_stored: int = 0
@@ -95,6 +97,7 @@ class EmbedSummary:
             "names": dict(self.names.most_common()),
             "missing": dict(self.missing.most_common()),
             "backslashes": self.backslashes,
+            "left_out": self.left_out,
             "renamed": self.renamed,
             "already_stored": self.already_stored,
             "failed": self.failed,

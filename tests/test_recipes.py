@@ -1,4 +1,4 @@
-"""The recipes of CONTRIBUTING.md, each followed with a toy: an encoder, a source, a classifier, a probe, a verb."""
+"""The recipes of CONTRIBUTING.md, each followed with a toy: an encoder, a source, a door, a classifier, a probe, a verb."""
 
 import importlib
 import re
@@ -20,12 +20,14 @@ from cladescope.analysis.probes import run as probes
 from cladescope.analysis.probes.result import ProbeResult
 from cladescope.analysis.report.methods import METHODS, method_name
 from cladescope.app.cli import app, group
+from cladescope.embedding import doors, sources
 from cladescope.embedding import encoder as encoders
-from cladescope.embedding import sources
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.sources.joined import Joining
+from cladescope.embedding.sources.package import table_of
 from cladescope.index.store import Store
 from tests.conftest import REPOSITORY
 
@@ -43,8 +45,8 @@ def as_module(monkeypatch, name, **members):
 
 def test_each_recipe_has_five_lines():
     parts = re.split(r"\n\*\*An? \w+\*\*\n", RECIPES)[1:]
-    assert len(parts) == 5
-    assert [re.findall(r"^(\d)\. ", part, re.MULTILINE) for part in parts] == [list("12345")] * 5
+    assert len(parts) == 6
+    assert [re.findall(r"^(\d)\. ", part, re.MULTILINE) for part in parts] == [list("12345")] * 6
 
 
 @pytest.mark.parametrize("path", sorted(set(re.findall(r"`([\w/]+\.(?:py|md))`", RECIPES))))
@@ -60,6 +62,9 @@ def test_every_file_that_a_recipe_names_is_there(path):
         ("embedding.records", "Source Record"),
         ("embedding.labels", "clean_labels is_respelt"),
         ("embedding.sources", "KINDS open_source"),
+        ("embedding.sources.joined", "Joining"),
+        ("embedding.sources.package", "table_of"),
+        ("embedding.doors", "DOORS"),
         ("analysis.classify.linear_models", "LINEAR_MODELS"),
         ("analysis.classify.fitting", "METHODS fit_classes"),
         ("analysis.classify.class_gallery", "ClassGallery"),
@@ -130,6 +135,33 @@ def test_a_source(monkeypatch, tmp_path):
     summary = embed(sources.open_source(tmp_path / "some.list"), encoder, store)
     assert (summary.embedded, summary.respelt, summary.failed) == (1, 1, 1)
     assert [taxon.name for taxon in store.taxonomy] == ["Parus major"]
+
+
+def open_traps(package, *, name, rules, allowed):
+    """A package of `sightings.csv`, and `cameras.csv` that says where each camera stood."""
+    with Joining() as joining:
+        with package.text("sightings.csv") as text:
+            joining.read("seen", text, {"file": "file", "camera": "camera", "species": "species"})
+        with package.text("cameras.csv") as text:
+            joining.read("cameras", text, {"camera": "camera", "latitude": "latitude"})
+        lost = joining.count("FROM seen ANTI JOIN cameras USING (camera)")
+        rows = joining.rows("SELECT file, species, latitude FROM seen JOIN cameras USING (camera) ORDER BY seen.line")
+    left_out = {"sightings without a camera": lost}
+    return table_of(package, rows, name=name, rules=rules, allowed=allowed, left_out=left_out)
+
+
+def test_a_door(monkeypatch, tmp_path):
+    as_module(monkeypatch, "cladescope.embedding.sources.traps", open_package=open_traps)
+    door = doors.Door("traps", "two tables", files=("sightings.csv", "cameras.csv"), module="traps")
+    monkeypatch.setattr(doors, "DOORS", (*doors.DOORS, door))
+    Image.new("RGB", (40, 40), "teal").save(tmp_path / "a.png")
+    (tmp_path / "sightings.csv").write_text("file,camera,species\na.png,2,Parus major\nb.png,7,Parus minor\n")
+    (tmp_path / "cameras.csv").write_text("camera,latitude\n1,9\n2,47.5\n")
+    encoder = Encoder.load("pixels")
+    store = Store.create(tmp_path / "s", encoder.card)
+    summary = embed(sources.open_source(tmp_path), encoder, store)
+    assert (summary.embedded, summary.failed, summary.left_out) == (1, 0, {"sightings without a camera": 1})
+    assert next(store.scan(["species", "latitude"])).to_pylist() == [{"species": "Parus major", "latitude": 47.5}]
 
 
 def test_a_classifier(monkeypatch):

@@ -53,6 +53,8 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     if counts["missing"]:
         often = ", ".join(f"{word} {n}" for word, n in counts["missing"].items())
         print_line(f"missing {sum(counts['missing'].values())}: {often}")
+    if counts["left_out"]:
+        print_line("left out: " + ", ".join(f"{n:,} {words}" for words, n in counts["left_out"].items()))
     if counts["backslashes"]:
         print_line(f"backslashes read as slashes in {counts['backslashes']} paths")
     for column, name in counts["renamed"].items():

@@ -9,12 +9,14 @@ from posixpath import basename, dirname, splitext
 from braceexpand import braceexpand
 
 from cladescope.embedding.columns import is_url
+from cladescope.embedding.doors import door_of
 from cladescope.embedding.locations import canonical, filesystem, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
 from cladescope.embedding.schemes import checked_schemes
 from cladescope.embedding.sources.annotation_file import open_annotations
 from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
+from cladescope.embedding.sources.package import Package, open_package
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.embedding.sources.webdataset import WebDatasetSource
 from cladescope.embedding.table_rules import TableRules
@@ -32,7 +34,7 @@ KINDS: dict[str, Callable[[str, str], Source]] = {
 """What a single file is opened with, from its URI and the source's name, by the end of its own name."""
 _ACCEPTED = (
     "a folder, a manifest (.csv .tsv .txt .parquet), annotations (.json of COCO or MegaDetector), shards (.tar), "
-    f"a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
+    f"a package of tables (.zip or folder, as of GBIF), a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
 )
 
 
@@ -58,6 +60,9 @@ def open_source(
     if not text or "\0" in text:
         raise InputError(f"found {text!r} for a source: expected {_ACCEPTED}")
     if path is not None and os.path.isdir(path):  # noqa: PTH112 - false, not an error, where it may not be looked at
+        package = Package(canonical(path))
+        if door_of(package.holds) is not None:
+            return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
         return _folder(canonical(path), name)
     suffix = suffix_of(text)
     if path is not None and os.path.lexists(path):
@@ -79,6 +84,8 @@ def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, a
     name = name or splitext(basename(without_query(uri)))[0]
     if suffix in _MANIFEST_SUFFIXES:
         return ManifestSource(uri, name=name, rules=rules, allowed=allowed)
+    if suffix == ".zip" and not is_url(uri):
+        return open_package(Package.open(uri), name=name, rules=rules or TableRules(), allowed=allowed)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")

@@ -5,6 +5,7 @@ A number is read as one only where nothing is lost: `007`, `1E5` in a column of 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,11 +39,21 @@ KEPT_BYTES = 2**27
 """A table of so many bytes as text is parsed once and kept in memory; a larger one is parsed again for its rows."""
 
 
+@runtime_checkable
+class TextTable(Protocol):
+    """A table of text: a delimited file, or several that were joined."""
+
+    columns: tuple[str, ...]
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows, in a fixed order, every value a string or null."""
+
+
 @dataclass(frozen=True, slots=True)
 class TypedText:
-    """A delimited text whose columns have types."""
+    """A table of text whose columns have types."""
 
-    text: DelimitedText
+    text: TextTable
     schema: pa.Schema
     n_rows: int
     head: Mapping[str, Sequence[str | None]]
@@ -72,7 +83,11 @@ def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -
     Raises InputError if the file cannot be read, has no rows, a row of another length, columns that `plan_columns` refuses, or
     a value that is not of its declared type.
     """
-    text = DelimitedText(uri, lambda: open_location(uri))
+    return typed_text(uri, DelimitedText(uri, lambda: open_location(uri)), rules, needs_picture=needs_picture)
+
+
+def typed_text(uri: str, text: TextTable, rules: TableRules, *, needs_picture: bool = True) -> TypedText:
+    """The types of the columns of a text; `uri` names it in messages. As `open_delimited`, and raises as that does."""
     columns = pa.schema([(name, pa.string()) for name in text.columns])
     plan_columns(columns, needs_picture=False)  # repeated names would confuse what follows
     first = next(text.batches(), None)
@@ -107,7 +122,7 @@ def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
 
 
 def _survey(
-    uri: str, text: DelimitedText, wanted: Mapping[str, pa.DataType], rules: TableRules
+    uri: str, text: TextTable, wanted: Mapping[str, pa.DataType], rules: TableRules
 ) -> tuple[dict[str, "_Kind"], int, tuple[pa.RecordBatch, ...] | None]:
     """What the columns of numbers hold, the number of rows, and the rows where they are few."""
     kinds = dict.fromkeys(wanted, _Kind())

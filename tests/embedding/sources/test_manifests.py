@@ -17,7 +17,7 @@ from cladescope.embedding.columns import ColumnPlan
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, id_of_uri
-from cladescope.embedding.sources import delimited, open_source
+from cladescope.embedding.sources import delimited, open_source, table_source
 from cladescope.embedding.sources import manifest as manifests
 from cladescope.embedding.sources.delimited import open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
@@ -286,7 +286,7 @@ def test_pictures_in_a_table_are_read_by_their_bytes_and_not_by_a_number_of_rows
         batches.append(batch.num_rows)
         return read_rows(batch, plan, missing)
 
-    monkeypatch.setattr(manifests, "read_rows", watched)
+    monkeypatch.setattr(table_source, "read_rows", watched)
     source = open_source(tmp_path / "t.parquet")
     assert [record.data for record in source.records()] == contents
     assert max(batches) * size <= max(1_000_000, size)
