@@ -5,6 +5,7 @@ Everything a caller may want to catch derives from one class::
     CladescopeError
     ├── InputError        what was given cannot be used: a file, a name, an option
     │   ├── PictureError  one picture cannot be decoded (the job goes on; the ledger keeps the reason)
+    │   ├── TakenError    a file or folder to write to is there already, and was not to be overwritten
     │   └── TaxonError    a taxon that is unknown or has several meanings
     ├── EncoderError      an encoder cannot be loaded or cannot do what was asked
     ├── StoreError        a store is missing, damaged, full, in use or of another encoder
@@ -24,6 +25,10 @@ class InputError(CladescopeError, ValueError):
 
 class PictureError(InputError):
     """One picture cannot be decoded."""
+
+
+class TakenError(InputError):
+    """A file or folder to write to is there already."""
 
 
 class TaxonError(InputError):

@@ -17,13 +17,18 @@ PART = ".part-"
 """How the name of every draft begins; whatever begins so may be ignored, and deleted once no job runs."""
 
 
+EARLIER = "earlier"
+"""What a folder is called while another takes its place."""
+
+
 @contextlib.contextmanager
-def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+def replacing(path: Path, *, durable: bool = True, over: bool = False) -> Iterator[Path]:
     """A draft to write, a file or a folder, that takes the name `path` in one step when the block ends.
 
     Where the block fails nothing is left of the draft, and what stood at `path` is as it was. A folder can only take the
-    place of one that `is_new_folder`. Drafts of the same name that a killed process left are deleted first. `durable` has the disk
-    confirm a file before it takes its name.
+    place of one that `is_new_folder`, unless it goes `over` it: the earlier one is then moved aside, and deleted at the end.
+    Drafts of the same name that a killed process left are deleted first. `durable` has the disk confirm a file before it takes
+    its name.
 
     Raises OSError where the draft cannot be put in place.
 
@@ -37,6 +42,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     for left in leftovers(path):
         _delete(left)
     draft = path.with_name(f"{PART}{os.getpid()}-{path.name}")
+    earlier = path.with_name(f"{PART}{os.getpid()}-{EARLIER}-{path.name}")
     try:
         yield draft
         if durable and draft.is_file():
@@ -45,7 +51,10 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
         if draft.is_dir() and path.is_dir():
             for left in path.glob(f"{PART}*"):
                 _delete(left)
+            if over and not is_new_folder(path):
+                path.rename(earlier)
         draft.replace(path)
+        _delete(earlier)
     except BaseException:
         with contextlib.suppress(OSError):
             _delete(draft)
@@ -54,7 +63,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
 def leftovers(path: Path) -> list[Path]:
     """Drafts of `path` whose process is gone, or that this process left; those of earlier versions name no process."""
-    named = re.compile(rf"{re.escape(PART)}(?:(\d+)-)?{re.escape(path.name)}")
+    named = re.compile(rf"{re.escape(PART)}(?:(\d+)-(?:{EARLIER}-)?)?{re.escape(path.name)}")
     if not path.parent.is_dir():
         return []
     found = [(entry, named.fullmatch(entry.name)) for entry in path.parent.iterdir()]

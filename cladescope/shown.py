@@ -49,14 +49,19 @@ def formula_safe(cell: object) -> object:
 
     A text looks like one where it begins with `=`, `+`, `-`, `@`, one of their wide forms, a tab or a line's end, blanks
     before it not counted. Numbers stay. After OWASP, CSV Injection,
-    https://owasp.org/www-community/attacks/CSV_Injection; the apostrophe changes the text, so it is not done unasked.
+    https://owasp.org/www-community/attacks/CSV_Injection; the apostrophe changes the text, so it is not done unasked. It is
+    undone by taking one apostrophe off each cell that begins with some and looks like a formula behind them.
 
     >>> formula_safe("=cmd|' /C calc'!A0"), formula_safe("-70.5"), formula_safe("Parus major"), formula_safe(-1)
     ("'=cmd|' /C calc'!A0", '-70.5', 'Parus major', -1)
+    >>> formula_safe("'=1")  # as it came; without another apostrophe it could not be told from a guarded =1
+    "''=1"
     """
     if not isinstance(cell, str) or _NUMBER.fullmatch(cell):
         return cell
-    return f"'{cell}" if cell[:1] in ("\t", "\r", "\n") or cell.lstrip().startswith(_FORMULA) else cell
+    bare = cell.lstrip("'")
+    looks_so = bare[:1] in ("\t", "\r", "\n") or bare.lstrip().startswith(_FORMULA)
+    return f"'{cell}" if looks_so else cell
 
 
 def _escape(letter: str) -> str:

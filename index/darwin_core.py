@@ -11,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 import pyarrow as pa
 
 from cladescope.delimited.headers import squash
+from cladescope.embedding.regions import split_region, written
 from cladescope.taxonomy import RANKS
 
 _DWC = "http://rs.tdwg.org/dwc/terms/"
@@ -21,16 +22,17 @@ _OWN = (
 )
 """Terms that a source's own column of that name, in any spelling, fills."""
 _OCCURRENCE = ("occurrenceID", "scientificName", "taxonRank", *RANKS[:-1], "specificEpithet", "vernacularName")
-_MULTIMEDIA = ("occurrenceID", "type", "identifier", "license", "rightsHolder")
+_MULTIMEDIA = ("occurrenceID", "type", "identifier", "description", "license", "rightsHolder")
 
 
-def write_archive(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, dim: int) -> int:
-    """Write `occurrence.txt`, `multimedia.txt` and `meta.xml` to a folder; return how many pictures have no licence.
+def write_archive(draft: Path, blocks: Iterator[pa.RecordBatch]) -> None:
+    """Write `occurrence.txt`, `multimedia.txt` and `meta.xml` to a folder.
 
-    An occurrence is an `observation_id`, or a picture where that is null; it is described by the first of its pictures.
-    `identifier` is the address of the picture. Memory: the ids of all occurrences.
+    An occurrence is an `observation_id`, or a row of the store where that is null; it is described by the first of its rows.
+    `identifier` is the address of the picture, and `description` the box where the row is a region of it. Memory: the ids of
+    all occurrences.
     """
-    without, done, own = 0, set[str](), dict[str, str]()
+    done, own = set[str](), dict[str, str]()
     with (
         (draft / "occurrence.txt").open("w", encoding="utf-8", newline="") as occurrences,
         (draft / "multimedia.txt").open("w", encoding="utf-8", newline="") as pictures,
@@ -46,13 +48,13 @@ def write_archive(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, di
                 if key not in done:
                     done.add(key)
                     occurrences.write(_line([key, *_names(row), *(row[column] for column in own.values())]))
-                pictures.write(_line([key, "StillImage", row["uri"], row["licence"], row["rights_holder"]]))
-                without += row["licence"] is None
+                parent, box = split_region(row["uri"])
+                place = None if box is None else f"box {written(box)}"
+                pictures.write(_line([key, "StillImage", parent, place, row["licence"], row["rights_holder"]]))
     meta = _table("core", f"{_DWC}Occurrence", "occurrence.txt", (*_OCCURRENCE, *own))
     meta += _table("extension", "http://rs.gbif.org/terms/1.0/Multimedia", "multimedia.txt", _MULTIMEDIA)
     text = f'<?xml version="1.0" encoding="UTF-8"?>\n<archive xmlns="http://rs.tdwg.org/dwc/text/">\n{meta}</archive>\n'
     (draft / "meta.xml").write_text(text, encoding="utf-8", newline="")
-    return without
 
 
 def _names(row: Mapping[str, object]) -> list[object]:
@@ -75,7 +77,7 @@ def _line(values: Sequence[object]) -> str:
 def _table(kind: str, row_type: str, file: str, terms: Sequence[str]) -> str:
     """The part of `meta.xml` that describes one file."""
     key = "id" if kind == "core" else "coreid"
-    places = {"type", "identifier", "license", "rightsHolder"}
+    places = set(_MULTIMEDIA[1:])
     fields = "".join(
         f"    <field index={quoteattr(str(place))} term={quoteattr((_DCTERMS if term in places else _DWC) + term)}/>\n"
         for place, term in enumerate(terms)

@@ -1,11 +1,13 @@
 """A store's rows as files that other programs read: Parquet, CSV, or vectors in NumPy's format with a table beside them.
 
-Rows come in the store's order; nothing is held but a block of them. Each has its licence and its `attribution`.
+Rows come in the store's order; nothing is held but a block of them. Each has its licence and its `attribution`, a region of a
+picture also the picture and the box. Beside a table stands what it holds, as Croissant (`croissant`).
 """
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -14,16 +16,28 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cladescope.embedding.regions import split_region, written
 from cladescope.errors import InputError
-from cladescope.files import is_new_folder, replacing
+from cladescope.files import replacing, write_json
+from cladescope.index import croissant
+from cladescope.index.croissant import Rights
 from cladescope.index.darwin_core import write_archive
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
+from cladescope.outputs import check_new_folder
+from cladescope.shown import formula_safe
 
-Format = Literal["parquet", "csv", "npy", "dwca"]
+Format = Literal["parquet", "csv", "npy", "croissant", "dwca"]
 FORMATS: tuple[Format, ...] = get_args(Format)
-ATTRIBUTION = "attribution"
+ATTRIBUTION, PARENT, BOX = "attribution", "parent_uri", "box"
+"""Columns that are added: whom to name; of a region the picture, and `x,y,width,height` in pixels or shares of its sides."""
+FILES = (
+    *("pictures.parquet", "pictures.csv", "vectors.npy", croissant.NAME),
+    *("occurrence.txt", "multimedia.txt", "meta.xml"),
+)
+"""What an export may consist of."""
 BLOCK_ROWS = 1 << 12
+_REGIONS = "uri LIKE '%#box=%'"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +49,10 @@ class Exported:
     rows: int
     without_licence: int
     """Rows of which the store knows no licence: whether they may be passed on must be asked elsewhere."""
+    guarded_cells: int = 0
+    """Cells before whose text an apostrophe was put, so that no spreadsheet runs it."""
+    not_said: tuple[str, ...] = ()
+    """What Croissant asks of a data set and neither the store nor the caller says."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -48,32 +66,59 @@ def export_store(
     format: Format = "parquet",
     within: str | Sequence[str] | None = None,
     where: str | None = None,
+    safe_csv: bool = False,
+    about: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
 ) -> Exported:
     """Write rows of a store to the new folder `out`, whole or not at all.
 
     `parquet` is `pictures.parquet` with all columns and `vector` as float32; `csv` is `pictures.csv` without vectors; `npy` is
     that and `vectors.npy`, float32 of shape (n, d), of which row i is line i of the table; `dwca` is a Darwin Core archive of
-    occurrences and pictures (`darwin_core`), without vectors. A list in a cell of CSV is JSON.
-    `attribution` is added: the rights holder and the licence.
+    occurrences and pictures (`darwin_core`), without vectors. A list in a cell of CSV is JSON. `croissant.json` describes the
+    files of all but the last; `croissant` is `parquet` by another name. `about` are properties of the data set for it.
+    `attribution` is added: the rights holder and the licence. So are `parent_uri` and `box` where a row is a region.
 
-    Raises InputError for another format, a folder that holds something, or a condition that cannot be used.
+    `safe_csv` puts an apostrophe before each text that a spreadsheet could run (`shown.formula_safe`).
+
+    Raises InputError for another format, a folder that holds something, or a condition that cannot be used; TakenError where an
+    earlier export is there and `overwrite` is not set.
     """
     if format not in FORMATS:
         raise InputError(f"found format {format!r}, expected one of {', '.join(FORMATS)}")
-    if not is_new_folder(out):
-        raise InputError(f"{out} is there already: name a new folder")
+    if safe_csv and format not in ("csv", "npy"):
+        raise InputError(f"safe_csv is of the formats csv and npy: {format} is opened by no spreadsheet")
+    if about and format == "dwca":
+        raise InputError("about is for croissant.json, which an archive of Darwin Core does not have: leave it out")
+    check_new_folder(out, what="export", names=FILES, overwrite=overwrite)
     pinned = Store.open(store.path, version=store.version)
     condition = pinned.condition(within=within, where=where)
     n_rows = pinned.count(within=within, where=where)
     if not n_rows:
         raise InputError(f"no row of {store.path} meets the conditions: nothing to export")
-    blocks = _blocks(pinned, condition, with_vectors=format in ("parquet", "npy"))
-    with replacing(out) as draft:
+    rights, missing = Rights(), tuple[str, ...]()
+    with_vectors = format in ("parquet", "npy", "croissant")
+    blocks = _blocks(pinned, condition, rights, with_vectors=with_vectors)
+    guarded = Counter[str]()
+    with replacing(out, over=overwrite) as draft:
         draft.mkdir()
-        writers = {"parquet": _write_parquet, "csv": _write_csv, "npy": _write_npy, "dwca": write_archive}
-        without = writers[format](draft, blocks, n_rows, pinned.card.dim)
+        if format == "dwca":
+            write_archive(draft, blocks)
+        else:
+            schema = _write_table(draft, blocks, format, (n_rows, pinned.card.dim), guarded if safe_csv else None)
+            document, missing = croissant.describe(
+                draft, schema, n_rows=n_rows, rights=rights, card=pinned.card, store=store.path.stem,
+                version=pinned.version, about=about or {},
+            )  # fmt: skip
+            write_json(draft / croissant.NAME, document)
         files = tuple(sorted(path.name for path in draft.iterdir()))
-    return Exported(out=out, files=files, rows=n_rows, without_licence=without)
+    return Exported(
+        out=out,
+        files=files,
+        rows=n_rows,
+        without_licence=rights.without_licence,
+        guarded_cells=guarded.total(),
+        not_said=missing,
+    )
 
 
 def attribution(rights_holder: str | None, licence: str | None) -> str | None:
@@ -85,21 +130,42 @@ def attribution(rights_holder: str | None, licence: str | None) -> str | None:
     return ", ".join(filter(None, (rights_holder, licence))) or None
 
 
-def _blocks(store: Store, condition: str | None, *, with_vectors: bool) -> Iterator[pa.RecordBatch]:
-    """Rows in the store's order, with their attribution; `vector` is the last column."""
+def _blocks(store: Store, condition: str | None, rights: Rights, *, with_vectors: bool) -> Iterator[pa.RecordBatch]:
+    """Rows in the store's order, with what is added to them; `vector` is the last column. Whose they are is counted."""
     names = [name for name in store.schema.names if name != "vector"]
+    has_regions = store.count(where=_REGIONS) > 0
     for batch in store.scan([*names, "vector"] if with_vectors else names, condition=condition, block_rows=BLOCK_ROWS):
+        rights.add(batch)
+        pairs = zip(batch.column("rights_holder").to_pylist(), batch.column("licence").to_pylist(), strict=True)
+        added = {ATTRIBUTION: [attribution(*pair) for pair in pairs]}
+        if has_regions:
+            places = [split_region(uri) for uri in batch.column("uri").to_pylist()]
+            added[PARENT] = [parent for parent, _ in places]
+            added[BOX] = [None if box is None else written(box) for _, box in places]
         table = batch.select(names)
-        if ATTRIBUTION not in names:
-            pairs = zip(batch.column("rights_holder").to_pylist(), batch.column("licence").to_pylist(), strict=True)
-            table = table.append_column(ATTRIBUTION, pa.array([attribution(*pair) for pair in pairs], pa.string()))
+        for name, values in added.items():
+            if name not in names:
+                table = table.append_column(name, pa.array(values, pa.string()))
         if with_vectors:
             table = table.append_column("vector", batch.column("vector"))
         yield table
 
 
-def _write_parquet(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, dim: int) -> int:
-    without, writer = 0, None
+def _write_table(
+    draft: Path,
+    blocks: Iterator[pa.RecordBatch],
+    format: Format,
+    shape: tuple[int, int],
+    guarded: "Counter[str] | None",
+) -> pa.Schema:
+    """Write the files of a format; the columns of its table. With `guarded` cells are made safe, and counted by column."""
+    if format == "csv":
+        return _write_csv(draft, blocks, guarded)
+    return _write_npy(draft, blocks, shape, guarded) if format == "npy" else _write_parquet(draft, blocks, shape[1])
+
+
+def _write_parquet(draft: Path, blocks: Iterator[pa.RecordBatch], dim: int) -> pa.Schema:
+    writer = None
     try:
         for batch in blocks:
             vectors = pa.array(vector_block(batch).astype(np.float32).ravel())
@@ -107,30 +173,34 @@ def _write_parquet(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, d
             whole = batch.drop_columns(["vector"]).append_column("vector", column)
             writer = writer or pq.ParquetWriter(draft / "pictures.parquet", whole.schema)
             writer.write_batch(whole)
-            without += batch.column("licence").null_count
     finally:
         if writer is not None:
             writer.close()
-    return without
+    assert writer is not None  # there is at least one row
+    return writer.schema
 
 
-def _write_csv(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, dim: int) -> int:
-    without, started = 0, False
+def _write_csv(draft: Path, blocks: Iterator[pa.RecordBatch], guarded: "Counter[str] | None") -> pa.Schema:
+    schema = pa.schema([])
     with (draft / "pictures.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         for batch in blocks:
             names = [name for name in batch.schema.names if name != "vector"]
-            if not started:
-                writer.writerow(names)
-                started = True
+            if not schema.names:
+                schema = pa.schema([batch.schema.field(name) for name in names])
+                writer.writerow(names if guarded is None else [_guarded(name, "header", guarded) for name in names])
             columns = [[_cell(value) for value in batch.column(name).to_pylist()] for name in names]
+            if guarded is not None:
+                pairs = zip(names, columns, strict=True)
+                columns = [[_guarded(cell, name, guarded) for cell in column] for name, column in pairs]
             writer.writerows(zip(*columns, strict=True))
-            without += batch.column("licence").null_count
-    return without
+    return schema
 
 
-def _write_npy(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, dim: int) -> int:
-    vectors = np.lib.format.open_memmap(draft / "vectors.npy", "w+", np.dtype(np.float32), (n_rows, dim))
+def _write_npy(
+    draft: Path, blocks: Iterator[pa.RecordBatch], shape: tuple[int, int], guarded: "Counter[str] | None"
+) -> pa.Schema:
+    vectors = np.lib.format.open_memmap(draft / "vectors.npy", "w+", np.dtype(np.float32), shape)
 
     def filling() -> Iterator[pa.RecordBatch]:
         start = 0
@@ -139,10 +209,16 @@ def _write_npy(draft: Path, blocks: Iterator[pa.RecordBatch], n_rows: int, dim: 
             start += batch.num_rows
             yield batch
 
-    without = _write_csv(draft, filling(), n_rows, dim)
+    schema = _write_csv(draft, filling(), guarded)
     vectors.flush()
-    return without
+    return schema
 
 
 def _cell(value: object) -> object:
     return json.dumps(value, default=str, ensure_ascii=False) if isinstance(value, list | dict) else value
+
+
+def _guarded(cell: object, column: str, guarded: "Counter[str]") -> object:
+    safe = formula_safe(cell)
+    guarded[column] += safe != cell
+    return safe

@@ -12,6 +12,8 @@ from cladescope.files import replacing, write_json
 from cladescope.shown import formula_safe
 
 SHEET = 30
+FILES = ("audit.json",)
+"""By what an earlier audit in a folder is known."""
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
 
 

@@ -25,6 +25,7 @@ from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.files import replacing
+from cladescope.outputs import check_out_file
 from cladescope.taxonomy.taxon import Taxon
 
 FORMAT_VERSION = 1
@@ -81,13 +82,13 @@ class Classifier:
             )
 
 
-def save_classifier(classifier: Classifier, path: str | Path) -> Path:
+def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write a classifier, whole or not at all, and return the path.
 
-    Raises InputError where something stands there already or the place cannot be written.
+    Raises TakenError where something stands there already, unless it may be replaced; InputError where the place cannot be written.
     """
     target = Path(path)
-    check_free(target)
+    check_out_file(target, overwrite=overwrite)
     classes = classifier.classes
     arrays: dict[str, np.ndarray | None] = {"vectors": classes.vectors, "counts": classifier.counts}
     if classifier.back_off is not None:
@@ -126,14 +127,6 @@ def save_classifier(classifier: Classifier, path: str | Path) -> Path:
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}: choose another path") from error
     return target
-
-
-def check_free(path: Path) -> None:
-    """Raise InputError unless a new file can be made at a path, before any work is done for it."""
-    if path.exists():
-        raise InputError(f"{path} is there already: choose another file, or delete it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path.parent} is no folder: make it, or choose another place")
 
 
 def load_classifier(path: str | Path) -> Classifier:

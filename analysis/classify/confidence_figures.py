@@ -20,6 +20,9 @@ COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#cc79a7", "#56b4e9", "#0
 """Okabe and Ito's, which the colour-blind can tell apart: one a rank."""
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 
+FIGURES = ("reliability.svg", "risk-coverage.svg")
+"""Files that are drawn."""
+
 Answered = Mapping[str, tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"]]]
 """For each rank, how probable each answer was and whether it was right."""
 
@@ -31,7 +34,7 @@ def write_confidence_figures(answered: Answered, folder: Path, *, title: str) ->
     """
     if not answered:
         return []
-    figures = {"reliability.svg": draw_reliability, "risk-coverage.svg": draw_risk_coverage}
+    figures = dict(zip(FIGURES, (draw_reliability, draw_risk_coverage), strict=True))
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, draw in figures.items():

@@ -17,31 +17,36 @@ from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.maps.layout import Map
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.run import COLUMNS, DrawnMap
-from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json, write_text
 from cladescope.index.files import disk_errors
 from cladescope.index.store import Store
+from cladescope.outputs import check_new_folder
 from cladescope.taxonomy import RANKS
 
+FILES = ("coordinates.parquet", "placed.parquet", "map.*", "drill-down.*")
+"""What the folder of a map may consist of."""
 
-def write_map(drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = None) -> dict[str, Any]:
+
+def write_map(
+    drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = None, overwrite: bool = False
+) -> dict[str, Any]:
     """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map.html and map.json; return what the last holds.
 
     The folder is there whole or not at all. Points of pictures that are placed go to placed.parquet; with
     `drill_down_seed` the figures of `write_drill_down` are among the files.
 
-    Raises InputError unless the folder is new, and where it cannot be written.
+    Raises InputError unless the folder is new or may be replaced by `overwrite`, and where it cannot be written.
     """
-    check_out_folder(folder)
+    check_new_folder(folder, what="map", names=FILES, overwrite=overwrite)
     pictures, fitted, rank = drawn.pictures, drawn.fitted, drawn.rank
     lineages = pictures.lineages(rank)
     n, summary = len(pictures), drawn.summary
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(folder) as draft:
+        with replacing(folder, over=overwrite) as draft:
             draft.mkdir()
             _write_coordinates(pictures, fitted.points, draft / "coordinates.parquet")
             fitted.save(draft / "map.safetensors")

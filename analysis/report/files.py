@@ -5,24 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import cladescope
-from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.report.methods import GENERAL
 from cladescope.analysis.report.page import methods_used, report_page
 from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.summary import summary
 from cladescope.errors import InputError
 from cladescope.files import leftovers, replacing, write_json, write_text
+from cladescope.outputs import check_out_folder
 
 FORMAT_VERSION = 1
 """Version of report.json."""
 PAGE, NUMBERS = "report.html", "report.json"
 
 
-def check_report_folder(folder: Path) -> None:
-    """Raise InputError where a file is in the way, or a report is there already."""
+def check_report_folder(folder: Path, *, overwrite: bool = False) -> None:
+    """Raise InputError where a file is in the way, or a report is there already that may not be replaced."""
     # A job that was killed between giving the page its name and the numbers theirs left a draft of the latter.
     was_cut_short = bool(leftovers(folder / NUMBERS))
-    check_out_folder(folder, what="report", names=(NUMBERS,) if was_cut_short else (PAGE, NUMBERS))
+    names = (NUMBERS,) if was_cut_short else (PAGE, NUMBERS)
+    check_out_folder(folder, what="report", names=names, overwrite=overwrite)
 
 
 def document(report: Report) -> dict[str, Any]:
@@ -46,12 +47,12 @@ def document(report: Report) -> dict[str, Any]:
     }
 
 
-def write_report(report: Report, folder: Path) -> dict[str, Any]:
+def write_report(report: Report, folder: Path, *, overwrite: bool = False) -> dict[str, Any]:
     """Write report.html and report.json into a folder, made if it is not there; return what the latter holds.
 
-    Raises InputError where a report is there, or the folder cannot be written.
+    Raises InputError where a report is there that may not be replaced, or the folder cannot be written.
     """
-    check_report_folder(folder)
+    check_report_folder(folder, overwrite=overwrite)
     found = document(report)
     try:
         folder.mkdir(parents=True, exist_ok=True)

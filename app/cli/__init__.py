@@ -11,7 +11,7 @@ import typer
 
 import cladescope
 from cladescope.app.cli.group import VERBS, Verbs
-from cladescope.errors import CladescopeError
+from cladescope.errors import CladescopeError, TakenError
 from cladescope.shown import shown
 
 __all__ = ["VERBS", "app", "main"]
@@ -67,6 +67,8 @@ def _run(arguments: list[str], *, debug: bool) -> None:
         if done.code != INTERRUPTED:
             raise
         _fail("error: interrupted: what was committed is kept, run the same command again", debug=False)
+    except TakenError as error:
+        _fail(f"error: {error} (--overwrite)", debug=debug)
     except CladescopeError as error:
         _fail(f"error: {error}", debug=debug)
     except BrokenPipeError:

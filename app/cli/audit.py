@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, SafeTablesOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    SafeTablesOption,
+    StoreArgument,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -27,15 +35,18 @@ def audit(
     limit: Annotated[int | None, typer.Option(min=2, help="At most N pictures, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     safe_csv: SafeTablesOption = False,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Find near-duplicates, leaks between splits, outliers and likely label errors.
 
     Example: cladescope audit photos.store --out audit
     """
-    from cladescope.analysis.audit.files import write_audit
+    from cladescope.analysis.audit.files import FILES, write_audit
     from cladescope.app.verbs import audit as verb
+    from cladescope.outputs import check_out_folder
 
+    check_out_folder(out, what="audit", names=FILES, overwrite=overwrite)
     found = verb.audit(
         store, split=split, against=against, rank=rank, within=clades(within), where=where, limit=limit, seed=seed
     )

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    SafeTablesOption,
+    StoreArgument,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import print_json, print_line, say
 
 
@@ -16,6 +24,7 @@ class FormatName(StrEnum):
     PARQUET = "parquet"
     CSV = "csv"
     NPY = "npy"
+    CROISSANT = "croissant"
     DWCA = "dwca"
 
 
@@ -24,10 +33,22 @@ def export(
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for the files.")],
     format: Annotated[
         FormatName,
-        typer.Option(help="parquet with vectors, csv without, npy (vectors) with csv, or dwca, a Darwin Core archive."),
+        typer.Option(
+            help="parquet with vectors, csv without, npy (vectors) with csv: each described by croissant.json; croissant is "
+            "parquet. Or dwca, a Darwin Core archive."
+        ),
     ] = FormatName.PARQUET,
     within: WithinOption = None,
     where: WhereOption = None,
+    about: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.json",
+            help="What croissant.json shall say of the data set: name, creator, license, url, citeAs.",
+        ),
+    ] = None,
+    safe_csv: SafeTablesOption = False,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Write a store's rows and vectors to files, with licence and attribution of each picture.
@@ -36,10 +57,19 @@ def export(
     """
     from cladescope.app.verbs import export as verb
 
-    made = verb.export(store, out, format=format.value, within=clades(within), where=where)
+    made = verb.export(
+        store, out, format=format.value, within=clades(within), where=where, safe_csv=safe_csv, about=about,
+        overwrite=overwrite,
+    )  # fmt: skip
     if json:
         print_json({"store": str(store), **made.to_dict()})
         return
     print_line(f"{made.rows:,} rows in {', '.join(f'{out}/{name}' for name in made.files)}")
     if made.without_licence:
         say(f"of {made.without_licence:,} pictures no licence is known: ask before you pass them on")
+    if safe_csv:
+        say(
+            f"an apostrophe was put before the text of {made.guarded_cells:,} cells: take it off to have the text again"
+        )
+    if made.not_said:
+        say(f"croissant.json lacks {', '.join(made.not_said)}: nobody said it; give it with --about FILE.json")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WithinOption, clades
+from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def fit(
         typer.Option(metavar="FOLDER", help="Draw reliability.svg and risk-coverage.svg for the held-out pictures."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Learn a classifier from a store's labelled pictures, for `predict --classifier`.
@@ -68,15 +69,15 @@ def fit(
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
-    from cladescope.analysis.classify.confidence_figures import write_confidence_figures
-    from cladescope.analysis.out_folder import check_is_folder
+    from cladescope.analysis.classify.confidence_figures import FIGURES, write_confidence_figures
     from cladescope.app.verbs import fit as verb
+    from cladescope.outputs import check_out_folder
 
     if figures is not None:
-        check_is_folder(figures)
+        check_out_folder(figures, what="figure", names=list(FIGURES), overwrite=overwrite)
     fitted = verb.fit(
         store, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots, shrinkage=kappa,
-        text_weight=weight, k=k, calibration=calibration, seed=seed, out=out,
+        text_weight=weight, k=k, calibration=calibration, seed=seed, out=out, overwrite=overwrite,
     )  # fmt: skip
     for note in fitted.notes:
         say(note)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -42,6 +42,7 @@ def map_(
             "--drill-down", help="Also draw t-SNE maps rank by rank, each of the largest taxon on the map before."
         ),
     ] = False,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Draw a map of the pictures: those that the encoder finds similar lie close together.
@@ -53,7 +54,9 @@ def map_(
     from cladescope.app.verbs import map as verb
 
     if onto is not None:
-        placed = verb.place_onto(store, onto, out=out, within=clades(within), where=where, limit=limit, seed=seed)
+        placed = verb.place_onto(
+            store, onto, out=out, within=clades(within), where=where, limit=limit, seed=seed, overwrite=overwrite
+        )
         if json:
             print_json({"store": str(store), "map": str(onto), "placed": len(placed), "left_out": placed.n_left_out})
         else:
@@ -61,7 +64,7 @@ def map_(
         return
     summary = verb.map(
         store, color=color, method=method.value, dim=dim, neighbours=neighbours, seed=seed, within=clades(within),
-        where=where, limit=limit, place=place, drill_down=drill_down, out=out,
+        where=where, limit=limit, place=place, drill_down=drill_down, out=out, overwrite=overwrite,
     ).summary  # fmt: skip
     if json:
         print_json(summary)

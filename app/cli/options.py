@@ -56,6 +56,9 @@ StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Stop at the first record with a missing value, a respelt name, or that is refused."),
 ]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace what is there already; else it is an error.")
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 

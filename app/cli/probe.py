@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
@@ -29,6 +29,7 @@ def probe(
     sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,
     permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null model.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.
@@ -41,7 +42,7 @@ def probe(
 
     probed = verb.probe(
         store, compare=compare or (), curve=curve, tree=tree, variant=variant, within=clades(within), where=where,
-        sample=sample, permutations=permutations, seed=seed, out=out,
+        sample=sample, permutations=permutations, seed=seed, out=out, overwrite=overwrite,
     )  # fmt: skip
     reports, found = probed.reports, probed.differences
     if compare:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_line, say
 
 
@@ -31,6 +31,7 @@ def report(
     sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,
     permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null model.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.
@@ -43,6 +44,7 @@ def report(
     made = verb.report(
         store, compare=compare or (), tree=tree, variant=variant, within=clades(within), where=where, draw_map=draw_map,
         map_sample=map_sample, color=color, sample=sample, permutations=permutations, seed=seed, out=out,
+        overwrite=overwrite,
     )  # fmt: skip
     found = document(made)
     if json:

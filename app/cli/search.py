@@ -8,6 +8,7 @@ import typer
 from cladescope.app.cli.options import (
     CsvOption,
     JsonOption,
+    OverwriteOption,
     SafeCsvOption,
     StoreArgument,
     WhereOption,
@@ -48,6 +49,7 @@ def search(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw query and hits as a labelled contact sheet.")
     ] = None,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.
@@ -64,7 +66,10 @@ def search(
         raise typer.BadParameter("give one of --json and --csv")
     from cladescope.app.verbs import search as verb
     from cladescope.app.verbs.given import opened
+    from cladescope.outputs import check_out_file
 
+    if sheet is not None and sheet.parent.exists():
+        check_out_file(sheet, overwrite=overwrite)
     held = opened(store)
     answer = verb.search(
         held, images, text=text, image_id=image_id, k=k, within=clades(within), where=where, exact=exact

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cladescope.analysis.audit.files import write_audit
+from cladescope.analysis.audit.files import FILES, write_audit
 from cladescope.analysis.audit.run import Audit, audit_store
-from cladescope.analysis.out_folder import check_is_folder
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
+from cladescope.outputs import check_out_folder
 from cladescope.paths import local_path
 
 
@@ -24,13 +24,15 @@ def audit(
     seed: int = 0,
     out: str | Path | None = None,
     safe_csv: bool = False,
+    overwrite: bool = False,
 ) -> Audit:
     """Find near-duplicates, leaks between splits, outliers and likely label errors among a store's pictures.
 
     `split` names a column, such as train and test, between whose values leaks are sought; `against` is a store whose pictures
     should not be here; `rank` is the narrowest rank at which labels are checked. `within` keeps a clade or the union of
     several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `out` is a
-    folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula.
+    folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula, with
+    `overwrite` an earlier audit there is replaced.
 
     Returns a summary and four tables, each a list of rows, the most serious first.
 
@@ -44,7 +46,7 @@ def audit(
     """
     folder = None if out is None else local_path(out)
     if folder is not None:
-        check_is_folder(folder)
+        check_out_folder(folder, what="audit", names=FILES, overwrite=overwrite)
     found = audit_store(
         opened(store), split=split, against=None if against is None else opened(against), rank=rank,
         within=within_of(within), where=where, limit=limit, seed=seed,

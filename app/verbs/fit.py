@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from cladescope.analysis.classify.classifier_file import check_free, save_classifier
+from cladescope.analysis.classify.classifier_file import save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
+from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
 
 Method = Literal["simpleshot", "prototypes", "logistic", "ridge", "knn"]
@@ -30,6 +31,7 @@ def fit(
     calibration: float = 0.2,
     seed: int = 0,
     out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Fitted:
     """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
 
@@ -42,7 +44,7 @@ def fit(
     Returns the `classifier` and its results on the held-out pictures.
 
     Raises TaxonError for an unknown rank or clade; InputError for fewer than two classes, labels or numbers that cannot be
-    used, or an `out` that exists; EncoderError for a text weight if the encoder does not encode text.
+    used, or an `out` that exists without `overwrite`; EncoderError for a text weight if the encoder does not encode text.
 
     >>> import cladescope
     >>> fitted = cladescope.fit("photos.store", rank="genus", out="genus.safetensors")
@@ -53,11 +55,11 @@ def fit(
         raise InputError("give one of rank and labels")
     file = None if out is None else local_path(out)
     if file is not None:
-        check_free(file)
+        check_out_file(file, overwrite=overwrite)
     fitted = fit_store(
         opened(store), rank=rank or "species", labels=labels, within=within_of(within), method=method, shots=shots,
         shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, seed=seed,
     )  # fmt: skip
     if file is not None:
-        save_classifier(fitted.classifier, file)
+        save_classifier(fitted.classifier, file, overwrite=overwrite)
     return fitted

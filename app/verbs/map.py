@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from cladescope.analysis.maps.files import place_store, write_map
+from cladescope.analysis.maps.files import FILES, place_store, write_map
 from cladescope.analysis.maps.run import DrawnMap, map_store
-from cladescope.analysis.out_folder import check_out_folder
 from cladescope.analysis.pictures import Pictures
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
+from cladescope.outputs import check_new_folder
 from cladescope.paths import local_path
 
 Method = Literal["umap", "tsne"]
@@ -31,13 +31,15 @@ def map(
     place: AnyStore | None = None,
     drill_down: bool = False,
     out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> DrawnMap:
     """Draw a map of a store's pictures: those that the encoder finds similar lie close together.
 
     `color` is the rank by which figures are coloured; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
     graph. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition, `limit` a random sample
     of that size, drawn with `seed`. `place` is a store of the same encoder whose pictures are also placed on the map. `out` is
-    a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon.
+    a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon; `overwrite` replaces
+    an earlier map.
 
     Returns the pictures, their `points` of shape (n, dim), and the map's trustworthiness and continuity.
 
@@ -53,13 +55,13 @@ def map(
         raise InputError("drill_down draws figures: give a folder `out`")
     folder = None if out is None else local_path(out)
     if folder is not None:
-        check_out_folder(folder)
+        check_new_folder(folder, what="map", names=FILES, overwrite=overwrite)
     drawn = map_store(
         opened(store), color=color, method=method, dim=dim, neighbours=neighbours, within=within_of(within),
         where=where, limit=limit, place=None if place is None else opened(place), seed=seed,
     )  # fmt: skip
     if folder is not None:
-        write_map(drawn, folder, drill_down_seed=seed if drill_down else None)
+        write_map(drawn, folder, drill_down_seed=seed if drill_down else None, overwrite=overwrite)
     return drawn
 
 
@@ -73,6 +75,7 @@ def place_onto(
     where: str | None = None,
     limit: int | None = None,
     seed: int = 0,
+    overwrite: bool = False,
 ) -> Pictures:
     """Place a store's pictures on the map in the folder `onto`; writes placed.parquet into the new folder `out`.
 
@@ -84,7 +87,7 @@ def place_onto(
     24
     """
     folder = local_path(out)
-    check_out_folder(folder)
+    check_new_folder(folder, what="map", names=FILES, overwrite=overwrite)
     return place_store(
         opened(store), local_path(onto), folder, within=within_of(within), where=where, limit=limit, seed=seed
     )

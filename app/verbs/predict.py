@@ -14,7 +14,6 @@ from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import Named, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
-from cladescope.analysis.out_folder import check_is_folder
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
@@ -23,6 +22,7 @@ from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.folder import FileSource
 from cladescope.errors import InputError
+from cladescope.outputs import check_is_folder
 from cladescope.paths import local_path
 
 if TYPE_CHECKING:

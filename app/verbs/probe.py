@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from cladescope.analysis.out_folder import check_is_folder
-from cladescope.analysis.probes.files import write_probes
+from cladescope.analysis.probes.files import FILES, write_probes
 from cladescope.analysis.probes.stores import ProbedStores, probe_stores
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
 from cladescope.errors import InputError
+from cladescope.outputs import check_out_folder
 from cladescope.paths import local_path
 from cladescope.phylogeny.tree import Tree
 
@@ -27,6 +27,7 @@ def probe(
     permutations: int = 200,
     seed: int = 0,
     out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> ProbedStores:
     """Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.
 
@@ -34,7 +35,8 @@ def probe(
     share, with paired differences from the first. `tree` is a phylogeny (Newick or Nexus) to compare the vectors with,
     `variant` a column of two values such as sex. `within` keeps a clade or the union of several, `where` the rows that meet
     an SQL condition. At most `sample` pictures are queries for their neighbours; labels are permuted `permutations` times.
-    `out` is a folder for the numbers as JSON, and with `curve` for a figure of each probe over the stores.
+    `out` is a folder for the numbers as JSON, and with `curve` for a figure of each probe over the stores; `overwrite`
+    replaces earlier ones there.
 
     Returns one report per store, and the differences.
 
@@ -50,7 +52,7 @@ def probe(
         raise InputError("curve is of several stores: give compare")
     folder = None if out is None else local_path(out)
     if folder is not None:
-        check_is_folder(folder)
+        check_out_folder(folder, what="set of probes", names=FILES, overwrite=overwrite)
     probed = probe_stores(
         [opened(store), *stores_of(compare)], tree=tree_of(tree), variant=variant, within=within_of(within),
         where=where, sample=sample, n_permutations=permutations, seed=seed,

@@ -28,6 +28,7 @@ def report(
     permutations: int = 200,
     seed: int = 0,
     out: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Report:
     """Probe a store, compare it with others, draw maps, and explain the results on one page that opens offline.
 
@@ -37,7 +38,7 @@ def report(
 
     Returns everything that the page shows; `analysis.report.files.document` turns it into plain values.
 
-    Raises as `probe`, and InputError if `out` already holds a report.
+    Raises as `probe`, and InputError if `out` already holds a report and `overwrite` is not set.
 
     >>> import cladescope
     >>> cladescope.report("photos.store", out="report", permutations=5).n_images
@@ -45,12 +46,12 @@ def report(
     """
     folder = None if out is None else local_path(out)
     if folder is not None:
-        check_report_folder(folder)
+        check_report_folder(folder, overwrite=overwrite)
     config = ReportConfig(
         within=within_of(within), where=where, variant=variant, tree=tree_of(tree), sample=sample,
         permutations=permutations, map_sample=map_sample if draw_map else 0, color=color, seed=seed,
     )  # fmt: skip
     made = make_report([opened(store), *stores_of(compare)], config)
     if folder is not None:
-        write_report(made, folder)
+        write_report(made, folder, overwrite=overwrite)
     return made

@@ -264,7 +264,7 @@ def test_the_verb_writes_tables_and_sheets(run, photo_store, tmp_path):  # noqa:
 
 
 def test_several_clades_are_audited_together(run, photo_store, tmp_path):  # noqa: F811
-    out = ("--out", tmp_path / "out", "--json")
+    out = ("--out", tmp_path / "out", "--overwrite", "--json")
     one = run("audit", photo_store.path, "--within", "K1", *out).json["pictures"]
     assert run("audit", photo_store.path, "--within", "K1", "--within", "K0", *out).json["pictures"] == 40 > one
 
@@ -295,7 +295,7 @@ def test_wrong_input_is_named(fails, photo_store, tmp_path):  # noqa: F811
     assert "no rank 'tribe'" in fails("audit", photo_store.path, "--rank", "tribe", *out)
     assert "found 0 pictures" in fails("audit", photo_store.path, "--where", "image_id = 'x'", *out)
     (tmp_path / "file").write_text("")
-    assert "cannot write" in fails("audit", photo_store.path, "--out", tmp_path / "file")
+    assert "is a file, expected a folder" in fails("audit", photo_store.path, "--out", tmp_path / "file")
 
 
 def test_a_split_of_one_value_is_said(run, photo_store, tmp_path):  # noqa: F811

@@ -134,7 +134,11 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
     for axis in "xy":  # a saved map has its vectors in half precision
         np.testing.assert_allclose(again[axis].to_numpy(), placed[axis].to_numpy(), atol=0.05)
     assert "holds no map" in fails("map", tmp_path / "s", "--onto", tmp_path, "--out", tmp_path / "b")
-    assert "not empty" in fails("map", tmp_path / "s", "--out", out)
+    assert "not empty" in (said := fails("map", tmp_path / "s", "--out", out))
+    assert said.endswith("(--overwrite)")
+    onto = ("map", tmp_path / "s", "--onto", out, "--out", later)
+    assert fails(*onto).endswith("(--overwrite)")
+    assert run(*onto, "--overwrite").status == 0
     assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
 
 
