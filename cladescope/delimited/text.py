@@ -55,8 +55,10 @@ class DelimitedText:
     notice: str | None
     """What was assumed of the encoding, where the file does not say it."""
 
-    def __init__(self, place: str, opener: Opener) -> None:
+    def __init__(self, place: str, opener: Opener, *, dialect: Dialect | None = None) -> None:
         """`place` names the file in messages. The file is read once or twice, to know its encoding and its quotes.
+
+        `dialect` says how lines are rows where that is known beforehand; otherwise it is found.
 
         Raises InputError if it is missing, empty, no text, of more than `MAX_COLUMNS` columns, or if its quotes are damaged.
         """
@@ -70,14 +72,14 @@ class DelimitedText:
         text = head.decode("utf-8", "ignore").removeprefix("\ufeff")
         if not text.strip():
             raise InputError(f"{place} is empty: expected a header and rows")
-        self._dialect: Dialect = find_dialect(text, place, whole=len(head) < HEAD_BYTES)
+        self._dialect: Dialect = dialect or find_dialect(text, place, whole=len(head) < HEAD_BYTES)
         self.columns = tuple(self._header())
         if len(self.columns) > MAX_COLUMNS:
             raise InputError(
                 f"{place} has {len(self.columns):,} columns: expected at most {MAX_COLUMNS:,}; leave out those not needed"
             )
         self._line_ends = False
-        if self._encoding.has_quotes:
+        if self._encoding.has_quotes and (dialect is None or dialect.quoted):
             self._decide_quotes()
 
     @property
@@ -95,7 +97,7 @@ class DelimitedText:
         Raises InputError for a row of another length, with its line.
         """
         names = list(self.columns if columns is None else columns)
-        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=self._dialect.skipped)
+        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=max(0, self._dialect.skipped))
         parse = pv.ParseOptions(
             delimiter=self._dialect.delimiter,
             quote_char='"' if self._dialect.quoted else False,
