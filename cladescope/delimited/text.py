@@ -22,6 +22,7 @@ import pyarrow.csv as pv
 
 from cladescope.delimited.dialect import HEAD_BYTES, Dialect, find_dialect, look_at_quotes, tab_quotes
 from cladescope.delimited.encoding import LINE_BYTES, ByteStream, Encoding, Opener, find_encoding, recoded
+from cladescope.delimited.gzipped import native, unpacked
 from cladescope.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def local_opener(path: Path) -> Opener:
 
 
 class DelimitedText:
-    """A CSV, TSV or other delimited text, whose delimiter, quoting and encoding are found.
+    """A CSV, TSV or other delimited text, whose delimiter, quoting and encoding are found; compressed with gzip or not.
 
     Reading takes memory for a few blocks of `LINE_BYTES`, whatever the file's length.
     """
@@ -62,8 +63,8 @@ class DelimitedText:
 
         Raises InputError if it is missing, empty, no text, of more than `MAX_COLUMNS` columns, or if its quotes are damaged.
         """
-        self._place, self._opener = place, opener
-        self._encoding: Encoding = find_encoding(place, opener)
+        self._place, self._opener = place, unpacked(place, opener)
+        self._encoding: Encoding = find_encoding(place, self._opener)
         self.notice = self._encoding.notice
         if self.notice:
             logger.warning("%s", self.notice)
@@ -214,6 +215,9 @@ def _for_arrow(stream: ByteStream) -> Iterator[pa.NativeFile]:
     Arrow's threads read ahead, also after an error. In a file of Python's they may enter an interpreter that is ending, and the
     process ends with SIGABRT in place of our error.
     """
+    if (file := native(stream)) is not None:
+        yield file
+        return
     raw = stream.raw if isinstance(stream, io.BufferedReader) else None
     if isinstance(raw, io.FileIO) and not isinstance(raw.name, int):
         with pa.OSFile(os.fspath(raw.name)) as file:
