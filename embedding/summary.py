@@ -70,6 +70,8 @@ class EmbedSummary:
     """What the source had and no record tells of, in words (`media without an occurrence`), and how many."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the job beside its counts."""
     already_stored: int = 0
     failed: int = 0
     failures_by_reason: Counter[str] = field(default_factory=Counter)
@@ -99,6 +101,7 @@ class EmbedSummary:
             "backslashes": self.backslashes,
             "left_out": self.left_out,
             "renamed": self.renamed,
+            "notes": list(self.notes),
             "already_stored": self.already_stored,
             "failed": self.failed,
             "failures": dict(self.failures_by_reason.most_common()),

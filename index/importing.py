@@ -85,11 +85,13 @@ def _rows(
     if strict:
         _refuse_touched(source, columns, job.summary.records)
     job.summary.missing.update(columns.missing.flatten().to_pylist())
-    named = columns.labels if labels is None else labels.columns(columns.labels, batch.num_rows)
     start = job.summary.records
     numbers = np.arange(start, start + batch.num_rows)
     uris = pc.coalesce(columns.path, _places(source.path, numbers))
     image_ids = _with_ids(columns.image_id, uris)
+    named = columns.labels
+    if labels is not None:
+        named = labels.columns(columns.labels, batch.num_rows, image_ids.to_pylist())
     checked = job.check(image_ids, uris, numbers + 1)
     job.summary.records += batch.num_rows
     job.summary.already_stored += int(checked.is_stored.sum())

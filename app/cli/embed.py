@@ -8,6 +8,8 @@ from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import (
     BackboneOption,
+    ChangeBackboneOption,
+    ConflictsOption,
     DeviceName,
     JsonOption,
     MissingOption,
@@ -87,6 +89,8 @@ def embed(
         ),
     ] = None,
     backbone: BackboneOption = None,
+    change_backbone: ChangeBackboneOption = False,
+    conflicts: ConflictsOption = None,
     types: TypesOption = None,
     missing: MissingOption = None,
     strict: StrictOption = False,
@@ -104,7 +108,7 @@ def embed(
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
             precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
-            backbone=backbone, types=pairs(types), missing=words(missing), strict=strict,
+            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), strict=strict,
             progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

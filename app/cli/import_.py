@@ -8,6 +8,8 @@ import typer
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import (
     BackboneOption,
+    ChangeBackboneOption,
+    ConflictsOption,
     JsonOption,
     MissingOption,
     StoreOption,
@@ -38,6 +40,8 @@ def import_(
     ] = None,
     column: Annotated[str | None, typer.Option(help="Column of the vectors, if the table has several.")] = None,
     backbone: BackboneOption = None,
+    change_backbone: ChangeBackboneOption = False,
+    conflicts: ConflictsOption = None,
     types: TypesOption = None,
     missing: MissingOption = None,
     strict: StrictOption = False,
@@ -61,6 +65,8 @@ def import_(
             metadata=metadata,
             column=column,
             backbone=backbone,
+            change_backbone=change_backbone,
+            conflicts=conflicts,
             types=pairs(types),
             missing=words(missing),
             strict=strict,

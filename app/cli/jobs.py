@@ -59,6 +59,8 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         print_line(f"backslashes read as slashes in {counts['backslashes']} paths")
     for column, name in counts["renamed"].items():
         say(f"column {column!r} of the source is kept as {name!r}")
+    for note in summary.notes:
+        say(note)
     if summary.gone:
         for uri in summary.gone_uris:
             say(f"gone: {uri}")

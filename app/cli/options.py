@@ -37,6 +37,19 @@ BackboneOption = Annotated[
         metavar="DIR", help="Backbone of `taxonomy build`: synonyms become accepted names, ranks above are filled."
     ),
 ]
+ChangeBackboneOption = Annotated[
+    bool,
+    typer.Option(
+        "--change-backbone", help="With --backbone: go on though another backbone named the store's pictures."
+    ),
+]
+ConflictsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv",
+        help="With --backbone: write the names that it is not sure of, or has with other ranks above.",
+    ),
+]
 TypesOption = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,8 @@ from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
-    from cladescope.taxonomy.backbone import Backbone, Match
+    from cladescope.taxonomy.backbone import Backbone
+    from cladescope.taxonomy.backbone_match import Match
 
 SUGGESTED = 20
 """Unknown names that are shown with the nearest ones."""
@@ -30,7 +31,8 @@ def taxonomy(
         list[str],
         typer.Argument(
             metavar="FILE|NAME|ID...",
-            help="build: Taxon.tsv, tables with ranks, a checklists' crosswalk. match: names, or files of them. trace: image ids.",
+            help="build: Taxon.tsv, VernacularName.tsv or a zip of them, tables with ranks, a checklists' crosswalk. "
+            "match: names, or files of them. trace: image ids.",
         ),
     ],
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="build: the folder to make.")] = None,
@@ -38,6 +40,9 @@ def taxonomy(
     release: Annotated[
         str | None, typer.Option(help="build: what the backbone is called.", show_default="the files' names")
     ] = None,
+    language: Annotated[
+        str, typer.Option(metavar="CODE", help="build: language of common names, such as en or deu.")
+    ] = "en",
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="trace: the store of the pictures.")] = None,
     json: JsonOption = False,
 ) -> None:
@@ -49,9 +54,10 @@ def taxonomy(
     Example: cladescope taxonomy match "Parus ater" "Plantae > Oenanthe" --backbone backbone
     """
     from cladescope.app.verbs.backbone import backbone as run
-    from cladescope.taxonomy.backbone import Backbone, Match
+    from cladescope.taxonomy.backbone import Backbone
+    from cladescope.taxonomy.backbone_match import Match
 
-    found = run(action.value, names, out=out, backbone=backbone, release=release, store=store)
+    found = run(action.value, names, out=out, backbone=backbone, release=release, language=language, store=store)
     if isinstance(found, Backbone):
         if json:
             print_json(found.description)
@@ -59,6 +65,8 @@ def taxonomy(
             print_line(
                 f"{found.description['names']:,} names, {found.description['synonyms']:,} of them synonyms: {found.path}"
             )
+            for what, n in found.description["counts"].items():
+                say(f"{what}: {n:,}")
         return
     if action is ActionName.TRACE:
         traced = [one for one in found if isinstance(one, dict)]

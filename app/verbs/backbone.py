@@ -5,20 +5,25 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-import polars as pl
+import pyarrow as pa
+from pyarrow import parquet
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.delimited import DelimitedText, local_opener
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.sources.rows import read_columns
+from cladescope.embedding.table_rules import written_missing
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.paths import local_path
 from cladescope.schema import NAME_FIELDS
-from cladescope.taxonomy.backbone import Backbone, Lineage, Match
+from cladescope.taxonomy.backbone import Backbone
+from cladescope.taxonomy.backbone_match import Match
+from cladescope.taxonomy.backbone_names import Lineage
 from cladescope.taxonomy.taxon import RANKS
 
-TABLES = (".csv", ".tsv", ".parquet")
+TABLES = (".csv", ".tsv", ".tab", ".parquet")
 """Endings of a table of names by rank; any other file holds a name a line."""
 
 
@@ -30,15 +35,17 @@ def backbone(
     out: str | Path | None = None,
     backbone: str | Path | None = None,
     release: str | None = None,
+    language: str | None = None,
     store: AnyStore | None = None,
 ) -> Backbone | list[Match] | list[dict[str, object]]:
     """Build a backbone of names from published taxonomies, or ask one what names mean.
 
-    `names` are one or several. `build` reads these files (Darwin Core's `Taxon.tsv` as GBIF and the Catalogue of Life publish it,
-    tables with ranks as CSV or Parquet, the bird checklists' crosswalk) into the folder `out`; where several know a name, the first counts. `release`
-    is what it is called. `match` asks the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a
-    name a line, or a table with ranks, whose lineages tell taxa of one name apart. `trace` tells of pictures of a `store`, by id, how
-    their labels came about: the name as it was written, what was taken from it, what a backbone said, and which ones were used.
+    `names` are one or several. `build` reads these files into the folder `out`: Darwin Core's `Taxon.tsv` and `VernacularName.tsv` or the
+    zip of them that GBIF and the Catalogue of Life publish, tables with ranks as CSV or Parquet, the bird checklists' crosswalk; where
+    several know a name, the first counts. `release` is what it is called, `language` (ISO 639) that of its common names (English). `match` asks
+    the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a name a line, or a table with ranks, whose
+    lineages tell taxa of one name apart. `trace` tells of pictures of a `store`, by id, how their labels came about: the name as it
+    was written, what was taken from it, what a backbone said, and which ones were used.
 
     Returns the backbone; a `Match` for each name, in order; or a mapping for each picture.
 
@@ -56,7 +63,7 @@ def backbone(
     if action == "build":
         if out is None:
             raise InputError("no folder is given for the backbone: name one (out)")
-        return Backbone.build([local_path(name) for name in names], local_path(out), release=release)
+        return Backbone.build([local_path(name) for name in names], local_path(out), release=release, language=language)
     if action == "trace":
         if store is None:
             raise InputError("no store is given: name one")
@@ -92,18 +99,18 @@ def _asked(name: str | Path) -> Iterator[tuple[str, Lineage | None]]:
 
 def _rows(path: Path) -> Iterator[tuple[str, Lineage | None]]:
     """The lineages of a table's rows."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = pl.read_parquet(path)
-        else:
-            separator = "\t" if path.suffix.lower() == ".tsv" else ","
-            table = pl.read_csv(path, separator=separator, infer_schema=False)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path} cannot be read as a table ({str(error).splitlines()[0]})") from error
-    arrow = table.to_arrow()
+    if path.suffix.lower() == ".parquet":
+        try:
+            arrow = parquet.read_table(path)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+    else:
+        arrow = DelimitedText(str(path), local_opener(path)).table(missing=written_missing(), keep_quoted=True)
     plan = plan_columns(arrow.schema, needs_picture=False)
     if not plan.labels:
-        raise InputError(f"{path} has the columns {', '.join(table.columns[:8])}: expected some of {', '.join(RANKS)}")
+        raise InputError(
+            f"{path} has the columns {', '.join(arrow.column_names[:8])}: expected some of {', '.join(RANKS)}"
+        )
     for batch in arrow.to_batches(max_chunksize=1 << 16):
         labels = read_columns(batch, plan).labels
         columns = [labels[rank].to_pylist() if rank in labels else [None] * batch.num_rows for rank in RANKS]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.arguments import checked
+from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding import pipeline
-from cladescope.embedding.backboned import BackboneLabels, BackboneSource
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision
 from cladescope.embedding.given import AnyPicture, GivenSource
@@ -22,7 +22,6 @@ from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import EncoderError, InputError
 from cladescope.index.store import Store
 from cladescope.paths import local_path
-from cladescope.taxonomy.backbone import Backbone
 
 
 @checked
@@ -41,6 +40,8 @@ def embed(
     contact: str | None = None,
     allow: Sequence[str] = (),
     backbone: str | Path | None = None,
+    change_backbone: bool = False,
+    conflicts: str | Path | None = None,
     types: Mapping[str, str] | None = None,
     missing: Sequence[str] | None = None,
     strict: bool = False,
@@ -57,7 +58,8 @@ def embed(
     those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
     e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
-    above; labels that it is not sure of stay. `types` gives columns of a table a type (text, int, float), `missing` the words that
+    above; labels that it is not sure of stay, and are written to the CSV file `conflicts`. A store that another backbone named is
+    refused unless `change_backbone`. `types` gives columns of a table a type (text, int, float), `missing` the words that
     say that a label is not known; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
     error. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
@@ -76,23 +78,18 @@ def embed(
     pictures, address = _source(source, allow, jobs.table_rules(store, types, missing))
     known_by = _address(source)
     config = EmbedConfig(
-        batch_size=batch_size,
-        workers=workers,
-        limit=limit,
-        address=known_by,
-        prune=prune,
-        contact=contact,
-        whole=retry_failed is None,
-        strict=strict,
-    )
-    labels = None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
-    if labels is not None:
-        pictures = BackboneSource(pictures, labels)
+        batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune, contact=contact,
+        whole=retry_failed is None, strict=strict,
+    )  # fmt: skip
+    naming = NamingJob(backbone, conflicts, change=change_backbone)
+    pictures = naming.source(pictures)
     sink, loaded = _sink(store, encoder, device, precision)
+    naming.check(sink)
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
     started = datetime.now(UTC)
     summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
+    naming.finish(summary)
     settings = {
         "batch_size": batch_size,
         "workers": workers,
@@ -101,7 +98,7 @@ def embed(
         "limit": limit,
         "prune": prune,
         "retry_failed": retry_failed,
-        "backbone": labels and labels.to_dict(),
+        "backbone": naming.settings,
         "types": dict(types or {}),
         "missing": missing if missing is None else list(missing),
         "strict": strict,

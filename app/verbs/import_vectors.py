@@ -7,15 +7,14 @@ from pathlib import Path
 
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.arguments import checked
+from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.given import AnyStore, opened
-from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, EncoderCard
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.errors import InputError
 from cladescope.index import importing
 from cladescope.index.store import Store
 from cladescope.paths import local_path
-from cladescope.taxonomy.backbone import Backbone
 
 
 @checked
@@ -27,6 +26,8 @@ def import_vectors(
     metadata: str | Path | None = None,
     column: str | None = None,
     backbone: str | Path | None = None,
+    change_backbone: bool = False,
+    conflicts: str | Path | None = None,
     types: Mapping[str, str] | None = None,
     missing: Sequence[str] | None = None,
     strict: bool = False,
@@ -37,7 +38,7 @@ def import_vectors(
 
     `vectors` is a Parquet table with a column of vectors (`column`, if it has several) and any of ranks, ids and paths,
     or a .npy array of shape (n, d) with a table of n rows, `metadata`. `encoder` names the encoder that made the vectors, or
-    is `unknown`; an existing store already has one. `backbone`, `types`, `missing`, `strict`, `progress` and `stop` are as for
+    is `unknown`; an existing store already has one. `backbone`, `change_backbone`, `conflicts`, `types`, `missing`, `strict`, `progress` and `stop` are as for
     `embed`.
 
     Returns the counts; a row without a usable vector is listed in the store's `failures`.
@@ -60,17 +61,19 @@ def import_vectors(
         column=column,
         rules=jobs.table_rules(store, types, missing),
     )
+    naming = NamingJob(backbone, conflicts, change=change_backbone)
     name = encoder or opened(store).card.name
     card = EncoderCard(name=name, dim=source.dim, weight_hash=None, transform=None, has_text=False)
     sink = store if isinstance(store, Store) else Store.open_or_create(local_path(store), card)
     sink.check(card)
+    naming.check(sink)
     started = datetime.now(UTC)
-    labels = None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
-    summary = importing.import_vectors(source, sink, labels=labels, strict=strict, progress=progress, stop=stop)
+    summary = importing.import_vectors(source, sink, labels=naming.labels, strict=strict, progress=progress, stop=stop)
+    naming.finish(summary)
     settings = {
         "metadata": metadata,
         "column": column,
-        "backbone": labels and labels.to_dict(),
+        "backbone": naming.settings,
         "types": dict(types or {}),
         "missing": missing,
         "strict": strict,

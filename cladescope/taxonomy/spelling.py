@@ -99,7 +99,7 @@ def stored_name(name: str, rank: str) -> str:
 
 
 def _capitalised(word: str) -> str:
-    return word[0].upper() + word[1:].lower() if word.islower() or word.isupper() else word
+    return word[0].title() + word[1:].lower() if word.islower() or word.isupper() else word
 
 
 def preferred(spellings: Iterable[str]) -> str:

@@ -43,9 +43,7 @@ KEPT_BYTES = 2**27
 class TextTable(Protocol):
     """A table of text: a delimited file, or several that were joined."""
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns, in their order."""
+    columns: tuple[str, ...]
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in a fixed order, every value a string or null."""

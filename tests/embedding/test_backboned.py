@@ -1,10 +1,13 @@
 """Labels that a backbone gives: what is applied, what is left alone, and what is told of both."""
 
+import csv
+
 import pytest
 
 from cladescope.embedding.backboned import BackboneLabels, BackboneSource
 from cladescope.embedding.records import Record
 from cladescope.index.store import Store
+from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.backbone import Backbone
 from tests.cladescope.taxonomy.test_backbone import FULL, darwin_core
 
@@ -33,9 +36,10 @@ def test_what_is_not_sure_stays_as_it_came_and_is_told(labels):
     ]
     found = labels.apply(given)
     assert [one.pop("taxon_match", None) for one in found] == [
-        *("ambiguous", "conflict", "unknown", None, "accepted, gaps filled"),
+        *("ambiguous", "conflict", "unknown, genus known, gaps filled", None, "accepted, gaps filled"),
     ]
-    assert found[:4] == given[:4]
+    assert [found[place] for place in (0, 1, 3)] == [given[place] for place in (0, 1, 3)]
+    assert found[2] == dict(zip(RANKS, (*FULL[:6], "Periparus atr"), strict=True))
     assert found[4]["family"] == "Muscicapidae"
     told = labels.to_dict()
     assert told["release"] == "test 1"
@@ -76,11 +80,11 @@ def test_a_job_with_a_backbone_stores_accepted_names_counts_them_and_notes_the_r
         tmp_path / "b",
     ]
     done = run(*job, "--json")
-    assert done.json["names"] == {"backbone: synonym, gaps filled": 1, "backbone: unknown": 1}
+    assert done.json["names"] == {"backbone: synonym, gaps filled": 1, "backbone: unknown, genus known, gaps filled": 1}
     store = Store.open(tmp_path / "s")
     rows = [row for batch in store.scan(["species", "family", "verbatim_name"]) for row in batch.to_pylist()]
     assert sorted(tuple(row.values()) for row in rows) == [
-        ("Parus atr", None, None),
+        ("Parus atr", "Paridae", None),
         ("Periparus ater", "Paridae", "Parus ater"),
     ]
     assert "Taxon.tsv" in store.runs.to_pylist()[-1]["manifest"]
@@ -92,3 +96,28 @@ def test_a_job_with_a_backbone_stores_accepted_names_counts_them_and_notes_the_r
         *("Periparus ater", "Parus ater", "synonym, gaps filled"),
     )
     assert one["backbones"][0]["release"] == "Taxon.tsv"
+
+
+def test_another_backbone_is_refused_unless_it_may_change_and_none_is_told(run, photos, tmp_path):
+    taxa = darwin_core(tmp_path / "Taxon.tsv")
+    for name in ("one", "two"):
+        assert run("taxonomy", "build", taxa, "--out", tmp_path / name, "--release", name).status == 0
+        taxa.write_text(taxa.read_text().replace("Paridae", "Parulidae"))
+    picture = min(photos.rglob("*.jpg"))
+    (tmp_path / "labels.csv").write_text(f"file,family,species\n{picture},Sylviidae,Parus ater\n")
+    job = ["embed", tmp_path / "labels.csv", "--store", tmp_path / "s", "--encoder", "pixels"]
+    report = tmp_path / "conflicts.csv"
+    assert run(*job, "--backbone", tmp_path / "one", "--conflicts", report).status == 0
+    (row,) = csv.DictReader(report.read_text().splitlines())
+    assert (row["name"], row["family"], row["pictures"]) == ("Parus ater", "Sylviidae", "1")
+    assert (row["backbone"], row["why"]) == (" > ".join(FULL), "applied: the backbone has another family")
+    assert row["first_image_id"] == Store.open(tmp_path / "s").table(["image_id"])["image_id"][0].as_py()
+    refused = run(*job, "--backbone", tmp_path / "two")
+    assert refused.status == 1
+    assert "is named by the backbone 'one'" in refused.err
+    assert "found 'two'" in refused.err
+    changed = run(*job, "--backbone", tmp_path / "two", "--change-backbone", "--json")
+    assert (changed.status, changed.json["relabelled"]) == (0, 1)
+    assert "was named by the backbone 'one'" in changed.json["notes"][0]
+    assert "and this job by none" in run(*job).err
+    assert run(*job, "--conflicts", report).status == 1

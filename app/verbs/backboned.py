@@ -1,0 +1,67 @@
+"""The backbone that a verb is given: opened, fitted to the store, its conflicts written."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cladescope.embedding.backboned import BackboneLabels, BackboneSource
+from cladescope.embedding.pipeline import EmbedSummary
+from cladescope.embedding.records import Source
+from cladescope.errors import InputError
+from cladescope.paths import local_path
+from cladescope.taxonomy.backbone import Backbone
+
+if TYPE_CHECKING:
+    from cladescope.index.store import Store
+
+
+def labels_by(backbone: str | Path | None, conflicts: str | Path | None) -> BackboneLabels | None:
+    """Labels as a backbone has them, None without one.
+
+    Raises InputError where it cannot be opened, for conflicts without a backbone, and where these cannot be written.
+    """
+    if conflicts is not None:
+        if backbone is None:
+            raise InputError("conflicts are those with a backbone: name one, or leave the file of conflicts out")
+        path = local_path(conflicts)
+        if path.is_dir() or not path.absolute().parent.is_dir():
+            raise InputError(f"{path} is no place for a file of conflicts: name a file in a folder that is there")
+    return None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
+
+
+def write_conflicts(labels: BackboneLabels | None, conflicts: str | Path | None) -> None:
+    """Write what the backbone was not sure of, where a file for it is named, in place of an earlier one."""
+    if labels is not None and conflicts is not None:
+        labels.conflicts.write(local_path(conflicts))
+
+
+class NamingJob:
+    """What a backbone does in a job that fills a store; nothing where none is given."""
+
+    def __init__(self, backbone: str | Path | None, conflicts: str | Path | None, *, change: bool) -> None:
+        """`change` lets a backbone other than the store's name its pictures. Raises as `labels_by`."""
+        if change and backbone is None:
+            raise InputError("to change the backbone is to name another: name one, or leave the change out")
+        self.labels = labels_by(backbone, conflicts)
+        self._conflicts, self._change = conflicts, change
+        self._notes: tuple[str, ...] = ()
+
+    @property
+    def settings(self) -> dict[str, object] | None:
+        """What the run's manifest tells of it."""
+        return None if self.labels is None else self.labels.to_dict()
+
+    def source(self, source: Source) -> Source:
+        """The source with the labels that the backbone gives."""
+        return source if self.labels is None else BackboneSource(source, self.labels)
+
+    def check(self, store: "Store") -> None:
+        """Raises InputError where another backbone named the store's pictures, unless it may be changed."""
+        from cladescope.index.named_by import check_backbone
+
+        named_by = None if self.labels is None else self.labels.named_by
+        self._notes = check_backbone(store, named_by, change=self._change)
+
+    def finish(self, summary: EmbedSummary) -> None:
+        """Write the conflicts, and tell in the summary what the user should know."""
+        write_conflicts(self.labels, self._conflicts)
+        summary.notes += self._notes
