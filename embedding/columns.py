@@ -77,6 +77,7 @@ def plan_columns(
     *,
     apart: Collection[str] = (),
     needs_picture: bool = True,
+    path: str | None = None,
 ) -> ColumnPlan:
     """Part of each column of a table with this `schema`, whatever its spelling.
 
@@ -87,6 +88,8 @@ def plan_columns(
     too. `epithet` and `scientific_name` help to find the species and are also kept as they came. A column
     whose name the store or a result needs itself gets the prefix `manifest_`; a dot in a name becomes `_`, and an empty
     name, as a spreadsheet's index column has, `unnamed`.
+
+    `path` is the column of paths or URLs where the kind of table says which.
 
     Raises InputError if a column occurs twice, if two columns give the same rank, or, where `needs_picture`,
     if there is no column of paths or pictures.
@@ -117,7 +120,7 @@ def plan_columns(
         if found := spelled(written, spellings, order=schema.names):
             optional[role] = found[0]
     paths = [name for name in text if squash(name) != "identifier" or name in urls]
-    path = _first(paths, PATH_NAMES, order=schema.names)
+    path = path or _first(paths, PATH_NAMES, order=schema.names)
     picture = _first([name for name, type_ in types.items() if _is_picture(type_)], PICTURE_NAMES, order=schema.names)
     if needs_picture and picture is None and path is not None and _all_pages((head or {}).get(path, ())):
         raise InputError(

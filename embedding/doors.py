@@ -14,9 +14,11 @@ class Door(NamedTuple):
     columns: tuple[str, ...] = ()
     """Columns that make a table one of this kind; none for what is no table."""
     files: tuple[str, ...] = ()
-    """Files that make a folder or .zip one of this kind, all of them; of names with `|` between them, one."""
+    """Files that make a folder or .zip one of this kind, all of them; of names with `|` between them, one. With `~` and a word, its
+    first rows must hold the word."""
     module: str = ""
-    """Module of `cladescope.embedding.sources` whose `open_package` opens such a folder or .zip."""
+    """Module of `cladescope.embedding.sources` whose `open_package` opens such a folder or .zip, and whose `open_table` a file of
+    text with all of `columns`."""
 
 
 DOORS = (
@@ -30,6 +32,34 @@ DOORS = (
     Door("EOL media manifest", "the full-size copies of EOL's media", ("EOL content ID", "EOL Full-Size Copy URL")),
     Door("GBIF multimedia", "a table whose identifiers are URLs of pictures", ("gbifID", "identifier")),
     Door("Timelapse", "a table of file names and their folders", ("File", "RelativePath")),
+    Door(
+        "Camtrap DP",
+        "a folder or .zip of deployments, media and observations of camera traps, or its datapackage.json",
+        files=("datapackage.json~camtrap",),
+        module="camtrap_dp",
+    ),
+    Door(
+        "Camtrap DP's tables",
+        "the same without a descriptor",
+        files=("deployments.csv", "media.csv", "observations.csv"),
+        module="camtrap_dp",
+    ),
+    Door(
+        "Wildlife Insights",
+        "an export's images.csv, or its folder or .zip with deployments.csv and the others",
+        ("wi_taxon_id", "location"),
+        files=("images.csv|images_*.csv~wi_taxon_id",),
+        module="wildlife_insights",
+    ),
+    Door(
+        "BIOSCAN-1M",
+        "the release's metadata beside its images/",
+        ("processid", "image_file", "chunk_number"),
+        module="bioscan",
+    ),
+    Door(
+        "BIOSCAN-5M", "the release's metadata beside its images/", ("processid", "dna_bin", "split"), module="bioscan"
+    ),
     Door("MegaDetector", "a .json of 'images' with 'detections': a region a detection"),
     Door("COCO, iNaturalist 2021", "a .json of 'images' and 'annotations': a region an annotation"),
 )
@@ -57,6 +87,17 @@ def door_of(holds: Callable[[str], bool]) -> Door | None:
     >>> door_of(lambda name: name == "holiday.txt")
     """
     return next((door for door in DOORS if door.files and all(map(holds, door.files))), None)
+
+
+def table_door(columns: Collection[str]) -> Door | None:
+    """The kind of table that is opened by a module of its own, by the columns of a file of text.
+
+    >>> table_door(["processid", "image_file", "chunk_number", "phylum"]).name
+    'BIOSCAN-1M'
+    """
+    found = {_squashed(name) for name in columns}
+    own = (door for door in DOORS if door.columns and door.module)
+    return next((door for door in own if found.issuperset(map(_squashed, door.columns))), None)
 
 
 def _squashed(name: str) -> str:

@@ -28,7 +28,7 @@ class Dialect:
     quoted: bool
     """Whether values may stand in double quotes; otherwise a quote is a letter like any other, as in GBIF's downloads."""
     skipped: int = 0
-    """Lines before the header: Excel's `sep=;`."""
+    """Lines before the header: Excel's `sep=;`; -1 where the header is none of the file's own lines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ import pyarrow.csv as pv
 
 from cladescope.delimited.dialect import HEAD_BYTES, Dialect, find_dialect, look_at_quotes, tab_quotes
 from cladescope.delimited.encoding import LINE_BYTES, ByteStream, Encoding, Opener, find_encoding, recoded
+from cladescope.delimited.gzipped import native, unpacked
 from cladescope.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def local_opener(path: Path) -> Opener:
 
 
 class DelimitedText:
-    """A CSV, TSV or other delimited text, whose delimiter, quoting and encoding are found.
+    """A CSV, TSV or other delimited text, whose delimiter, quoting and encoding are found; compressed with gzip or not.
 
     Reading takes memory for a few blocks of `LINE_BYTES`, whatever the file's length.
     """
@@ -55,13 +56,15 @@ class DelimitedText:
     notice: str | None
     """What was assumed of the encoding, where the file does not say it."""
 
-    def __init__(self, place: str, opener: Opener) -> None:
+    def __init__(self, place: str, opener: Opener, *, dialect: Dialect | None = None) -> None:
         """`place` names the file in messages. The file is read once or twice, to know its encoding and its quotes.
+
+        `dialect` says how lines are rows where that is known beforehand; otherwise it is found.
 
         Raises InputError if it is missing, empty, no text, of more than `MAX_COLUMNS` columns, or if its quotes are damaged.
         """
-        self._place, self._opener = place, opener
-        self._encoding: Encoding = find_encoding(place, opener)
+        self._place, self._opener = place, unpacked(place, opener)
+        self._encoding: Encoding = find_encoding(place, self._opener)
         self.notice = self._encoding.notice
         if self.notice:
             logger.warning("%s", self.notice)
@@ -70,14 +73,14 @@ class DelimitedText:
         text = head.decode("utf-8", "ignore").removeprefix("\ufeff")
         if not text.strip():
             raise InputError(f"{place} is empty: expected a header and rows")
-        self._dialect: Dialect = find_dialect(text, place, whole=len(head) < HEAD_BYTES)
+        self._dialect: Dialect = dialect or find_dialect(text, place, whole=len(head) < HEAD_BYTES)
         self.columns = tuple(self._header())
         if len(self.columns) > MAX_COLUMNS:
             raise InputError(
                 f"{place} has {len(self.columns):,} columns: expected at most {MAX_COLUMNS:,}; leave out those not needed"
             )
         self._line_ends = False
-        if self._encoding.has_quotes:
+        if self._encoding.has_quotes and (dialect is None or dialect.quoted):
             self._decide_quotes()
 
     @property
@@ -95,7 +98,7 @@ class DelimitedText:
         Raises InputError for a row of another length, with its line.
         """
         names = list(self.columns if columns is None else columns)
-        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=self._dialect.skipped)
+        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=max(0, self._dialect.skipped))
         parse = pv.ParseOptions(
             delimiter=self._dialect.delimiter,
             quote_char='"' if self._dialect.quoted else False,
@@ -212,6 +215,9 @@ def _for_arrow(stream: ByteStream) -> Iterator[pa.NativeFile]:
     Arrow's threads read ahead, also after an error. In a file of Python's they may enter an interpreter that is ending, and the
     process ends with SIGABRT in place of our error.
     """
+    if (file := native(stream)) is not None:
+        yield file
+        return
     raw = stream.raw if isinstance(stream, io.BufferedReader) else None
     if isinstance(raw, io.FileIO) and not isinstance(raw.name, int):
         with pa.OSFile(os.fspath(raw.name)) as file:

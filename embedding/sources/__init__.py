@@ -4,7 +4,7 @@ import glob
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
-from posixpath import basename, dirname, splitext
+from posixpath import basename, dirname
 
 from braceexpand import braceexpand
 
@@ -16,7 +16,7 @@ from cladescope.embedding.schemes import checked_schemes
 from cladescope.embedding.sources.annotation_file import open_annotations
 from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
-from cladescope.embedding.sources.package import Package, open_package
+from cladescope.embedding.sources.package import TABLE_SUFFIXES, Package, open_package, open_table
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.embedding.sources.webdataset import WebDatasetSource
 from cladescope.embedding.table_rules import TableRules
@@ -24,7 +24,7 @@ from cladescope.errors import InputError
 
 __all__ = ["open_source"]
 
-_MANIFEST_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".parquet")
+_MANIFEST_SUFFIXES = (*TABLE_SUFFIXES, ".parquet")
 KINDS: dict[str, Callable[[str, str], Source]] = {
     **dict.fromkeys(_MANIFEST_SUFFIXES, lambda uri, name: ManifestSource(uri, name=name)),
     ".json": open_annotations,
@@ -64,7 +64,7 @@ def open_source(
         if door_of(package.holds) is not None:
             return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
         return _folder(canonical(path), name)
-    suffix = suffix_of(text)
+    suffix = _suffix(text)
     if path is not None and os.path.lexists(path):
         return _single(canonical(path), suffix, name, rules, checked_schemes(allowed))
     if _has_magic(text):
@@ -81,14 +81,30 @@ def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> S
 
 
 def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str]) -> Source:
-    name = name or splitext(basename(without_query(uri)))[0]
+    rules = rules or TableRules()
+    if basename(uri) == "datapackage.json" and not is_url(uri):
+        return open_package(Package(dirname(uri)), name=name, rules=rules, allowed=allowed)
+    name = name or basename(without_query(uri))[: -len(suffix) or None]
+    if suffix in TABLE_SUFFIXES:
+        return open_table(uri, name=name, rules=rules, allowed=allowed)
     if suffix in _MANIFEST_SUFFIXES:
         return ManifestSource(uri, name=name, rules=rules, allowed=allowed)
     if suffix == ".zip" and not is_url(uri):
-        return open_package(Package.open(uri), name=name, rules=rules or TableRules(), allowed=allowed)
+        return open_package(Package.open(uri), name=name, rules=rules, allowed=allowed)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
+
+
+def _suffix(uri: str) -> str:
+    """Ending of a file's name, in lower case; of text that is compressed the ending before `.gz`, too.
+
+    >>> _suffix("a.org/photos.CSV.gz"), _suffix("photos.tar.gz")
+    ('.csv.gz', '.gz')
+    """
+    suffix = suffix_of(uri)
+    both = suffix_of(without_query(uri)[: -len(suffix)]) + suffix if suffix == ".gz" else suffix
+    return both if both in TABLE_SUFFIXES else suffix
 
 
 def _pattern(pattern: str, name: str | None) -> Source:
@@ -96,7 +112,7 @@ def _pattern(pattern: str, name: str | None) -> Source:
         patterns = list(braceexpand(pattern))
     except ValueError as error:
         raise InputError(f"the braces in {pattern!r} do not match: write {{a,b}} or {{000..159}}") from error
-    suffixes = {suffix_of(one) for one in patterns}
+    suffixes = {_suffix(one) for one in patterns}
     if suffixes == {".tar"}:
         return _shards(patterns, name)
     if suffixes & {*_MANIFEST_SUFFIXES, ".tar"}:

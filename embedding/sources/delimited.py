@@ -43,7 +43,9 @@ KEPT_BYTES = 2**27
 class TextTable(Protocol):
     """A table of text: a delimited file, or several that were joined."""
 
-    columns: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns, in their order."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in a fixed order, every value a string or null."""

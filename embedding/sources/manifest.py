@@ -5,9 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cladescope.delimited import DelimitedText
 from cladescope.embedding.columns import ColumnPlan, plan_columns
 from cladescope.embedding.locations import open_location, suffix_of
-from cladescope.embedding.sources.delimited import open_delimited
+from cladescope.embedding.sources.delimited import open_delimited, typed_text
 from cladescope.embedding.sources.table_source import RecordTable, TableSource
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
@@ -24,10 +25,18 @@ class ManifestSource(TableSource):
     Memory is a few batches of rows; with pictures in the table, twice `_BATCH_BYTES` or twice a picture, whichever is more.
     """
 
-    def __init__(self, uri: str, *, name: str, rules: TableRules | None = None, allowed: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        uri: str,
+        *,
+        name: str,
+        rules: TableRules | None = None,
+        allowed: Collection[str] = (),
+        text: DelimitedText | None = None,
+    ) -> None:
         """Reads the columns; a delimited file is read whole, to learn its types.
 
-        `uri` is an absolute path or a URL. `allowed` as in `TableSource`. Raises InputError if the table cannot be used, and
+        `uri` is an absolute path or a URL. `allowed` as in `TableSource`; `text` is the file, if it is open already. Raises InputError if the table cannot be used, and
         says why.
         """
         rules = rules or TableRules()
@@ -41,12 +50,12 @@ class ManifestSource(TableSource):
                 missing=rules.missing,
             )
         else:
-            text = open_delimited(uri, rules)
+            typed = open_delimited(uri, rules) if text is None else typed_text(uri, text, rules)
             table = RecordTable(
                 place=uri,
-                plan=plan_columns(text.schema, text.head),
-                n_rows=text.n_rows,
-                batches=text.batches,
+                plan=plan_columns(typed.schema, typed.head),
+                n_rows=typed.n_rows,
+                batches=typed.batches,
                 missing=rules.missing,
             )
         super().__init__(table, name=name, allowed=allowed)

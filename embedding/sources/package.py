@@ -1,8 +1,10 @@
 """A package: tables that belong together, in a folder or a .zip, as providers of data hand them out."""
 
+import fnmatch
 import os
 import shutil
 import tempfile
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,18 +14,22 @@ from pathlib import Path
 from posixpath import basename, dirname
 
 from cladescope.delimited import DelimitedText, local_opener
-from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.doors import door_of
+from cladescope.delimited.gzipped import MAGIC
+from cladescope.embedding.columns import is_url, plan_columns
+from cladescope.embedding.doors import door_of, table_door
+from cladescope.embedding.locations import open_location
 from cladescope.embedding.records import Source
 from cladescope.embedding.sources.delimited import TextTable, typed_text
 from cladescope.embedding.sources.kept import KeptText
+from cladescope.embedding.sources.manifest import ManifestSource
 from cladescope.embedding.sources.table_source import RecordTable, TableSource
 from cladescope.embedding.table_rules import TableRules
 from cladescope.embedding.zips import is_outside, member_size, open_member, unreadable, zip_names
 from cladescope.errors import InputError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".tab", ".csv.gz", ".tsv.gz", ".txt.gz", ".tab.gz")
 _BLOCK = 2**22
+_HEAD = 2**16
 
 
 @dataclass(frozen=True)
@@ -63,17 +69,38 @@ class Package:
         return basename(self.place).removesuffix(".zip") or "package"
 
     def holds(self, name: str) -> bool:
-        """Whether it has a file of that name; of names with `|` between them, any."""
-        return self.found(name) is not None
+        """Whether it has a file of that name; of names with `|` between them, any.
+
+        With `~` and a word behind the name, whether the file begins with text that holds the word.
+        """
+        name, _, word = name.partition("~")
+        found = self.found(name)
+        return found is not None and (not word or word.encode() in self._head(found).lower())
+
+    def _head(self, name: str) -> bytes:
+        """The first 64 KiB of a file; nothing of one that cannot be read."""
+        try:
+            if self.members is None:
+                with Path(self.place, name).open("rb") as stream:
+                    head = stream.read(_HEAD)
+            else:
+                with open_member(self.place, self.base + name) as member:
+                    head = member.read(_HEAD)
+            return zlib.decompressobj(31).decompress(head, _HEAD) if head.startswith(MAGIC) else head
+        except Exception:  # noqa: BLE001 - zlib, lzma and zipfile have errors of their own; whoever opens it tells of them
+            return b""
 
     def found(self, name: str) -> str | None:
-        """The first of names with `|` between them that it has a file of.
+        """The first of names with `|` between them, in which `*` stands for anything, that it has a file of.
 
         >>> Package(os.path.dirname(__file__)).found("meta.xml|package.py")
         'package.py'
         """
         for one in name.split("|"):
-            if Path(self.place, one).is_file() if self.members is None else one in self.members:
+            if "*" in one:
+                if matching := fnmatch.filter(self.names(), one):
+                    return matching[0]
+            elif Path(self.place, one).is_file() if self.members is None else one in self.members:
                 return one
         return None
 
@@ -81,8 +108,11 @@ class Package:
         """Names of its files: all of a .zip, those right in a folder."""
         if self.members is not None:
             return self.members
-        with os.scandir(self.place) as entries:
-            return tuple(sorted(entry.name for entry in entries if entry.is_file()))
+        try:
+            with os.scandir(self.place) as entries:
+                return tuple(sorted(entry.name for entry in entries if Path(entry.path).is_file()))
+        except OSError:  # whoever opens a file in it tells of it
+            return ()
 
     def address(self, name: str) -> str:
         """Address of a file, for messages.
@@ -146,19 +176,21 @@ def table_of(
     allowed: Collection[str] = (),
     left_out: Mapping[str, int] | None = None,
     file: str = "",
+    path: str | None = None,
 ) -> TableSource:
     """The source in a table that a door made out of a package: types, names and paths are found as in any table.
 
     `name` is the source's in the store, by default the package's; `file` is the file of the package that relative paths are
-    beside; `left_out` says in words what the table lacks of the package, and how many.
+    beside; `left_out` says in words what the table lacks of the package, and how many; `path` is the column of paths where it is
+    not one of the usual names.
 
     Raises InputError as `typed_text` and `plan_columns` do.
     """
     place = package.address(file) if file else package.place
-    typed = typed_text(place, text, rules)
+    typed = typed_text(place, text, rules, needs_picture=path is None)
     table = RecordTable(
         place=place,
-        plan=plan_columns(typed.schema, typed.head),
+        plan=plan_columns(typed.schema, typed.head, path=path),
         n_rows=typed.n_rows,
         batches=typed.batches,
         missing=rules.missing,
@@ -167,6 +199,21 @@ def table_of(
         left_out=left_out or {},
     )
     return TableSource(table, name=name or package.name, allowed=allowed)
+
+
+def open_table(uri: str, *, name: str, rules: TableRules, allowed: Collection[str]) -> Source:
+    """The source in a file of delimited text: by the door whose columns it has, else a manifest.
+
+    Raises InputError as the door does.
+    """
+    text = DelimitedText(uri, lambda: open_location(uri))
+    door = None if is_url(uri) else table_door(text.columns)
+    if door is None:
+        return ManifestSource(uri, name=name, rules=rules, allowed=allowed, text=text)
+    folder, _, file = uri.rpartition("/")
+    module = import_module(f"cladescope.embedding.sources.{door.module}")
+    source: Source = module.open_table(Package(folder or "/"), file, text, name=name, rules=rules, allowed=allowed)
+    return source
 
 
 def open_package(package: Package, *, name: str | None, rules: TableRules, allowed: Collection[str]) -> Source:

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cladescope.delimited import DelimitedText, local_opener
+from cladescope.delimited import DelimitedText, Dialect, local_opener
 from cladescope.delimited.dialect import DELIMITERS
 from cladescope.errors import InputError
 
@@ -185,3 +185,13 @@ def test_arrow_reads_a_file_of_its_own_whatever_the_encoding(tmp_path: Path, mon
     assert rows_of(text) == [["a.png", "Caféus"]]
     assert given
     assert all(isinstance(source, pa.NativeFile) for source in given)
+
+
+def test_a_dialect_that_is_known_is_not_sought(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text('a;b\n"x;1\n,;2\n')
+    plain = DelimitedText(str(path), local_opener(path), dialect=Dialect(";", quoted=False))
+    assert rows_of(plain) == [['"x', "1"], [",", "2"]]
+    path.write_text("a,b\n1;2\n")
+    with pytest.raises(InputError, match=r"line 1 of .*t\.csv has 1 values, its header 2"):
+        rows_of(DelimitedText(str(path), local_opener(path), dialect=Dialect(",", quoted=True, skipped=-1)))
