@@ -9,10 +9,6 @@ from itertools import islice
 from posixpath import splitext
 from typing import Literal
 
-import numpy as np
-
-from cladescope.delimited.encoding import ByteStream
-
 DELIMITERS = (",", "\t", ";", "|")
 HEAD_BYTES = 2**20
 _HEAD_ROWS = 50
@@ -29,16 +25,6 @@ class Dialect:
     """Whether values may stand in double quotes; otherwise a quote is a letter like any other, as in GBIF's downloads."""
     skipped: int = 0
     """Lines before the header: Excel's `sep=;`; -1 where the header is none of the file's own lines."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quotes:
-    """What the quotes of a whole file are."""
-
-    regular: bool
-    """Each opens or closes a value, or is doubled inside one."""
-    line_ends: bool
-    """Whether a line end may stand inside quotes."""
 
 
 def find_dialect(head: str, place: str, *, whole: bool) -> Dialect:
@@ -99,30 +85,6 @@ def tab_quotes(text: str, n_columns: int) -> bool | None:
             needed = True
         needed = needed or "\t" in inside or '""' in inside
     return needed or None
-
-
-def look_at_quotes(stream: ByteStream, delimiter: str) -> Quotes:
-    """Whether all quotes of a UTF-8 text are where RFC 4180 has them; memory is a few blocks of 2 MiB."""
-    ends = np.zeros(256, bool)
-    ends[[10, 13, 34, ord(delimiter)]] = True
-    last, n_quotes = 10, 0
-    regular, line_ends = True, False
-    block = stream.read(2**21)
-    while block:
-        following = stream.read(2**21)
-        after_block = following[0] if following else 10
-        marks = np.frombuffer(block, np.uint8)
-        quotes = np.flatnonzero(marks == 34)
-        around = np.concatenate([[last], marks, [after_block]])
-        opens = (np.arange(len(quotes)) + n_quotes) % 2 == 0
-        neighbours = np.where(opens, around[quotes], around[quotes + 2])
-        regular = regular and bool(ends[neighbours].all())
-        if len(quotes) or n_quotes % 2:
-            breaks = np.flatnonzero((marks == 10) | (marks == 13))
-            line_ends = line_ends or bool(((np.searchsorted(quotes, breaks) + n_quotes) % 2).any())
-        n_quotes += len(quotes)
-        last, block = block[-1], following
-    return Quotes(regular and n_quotes % 2 == 0, line_ends)
 
 
 def _header_is_quoted(head: str) -> bool:

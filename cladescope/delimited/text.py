@@ -4,6 +4,7 @@ Nothing is merged and nothing is swallowed: a row of another length, a quote tha
 whole rows are errors with their line.
 """
 
+import codecs
 import csv
 import io
 import logging
@@ -14,15 +15,18 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.csv as pv
 
-from cladescope.delimited.dialect import HEAD_BYTES, Dialect, find_dialect, look_at_quotes, tab_quotes
+from cladescope.delimited.dialect import HEAD_BYTES, Dialect, find_dialect, tab_quotes
 from cladescope.delimited.encoding import LINE_BYTES, ByteStream, Encoding, Opener, find_encoding, recoded
 from cladescope.delimited.gzipped import native, unpacked
+from cladescope.delimited.pieces import in_threads, row_pieces
+from cladescope.delimited.quotes import look_at_quotes
 from cladescope.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -48,11 +52,13 @@ def local_opener(path: Path) -> Opener:
 class DelimitedText:
     """A CSV, TSV or other delimited text, whose delimiter, quoting and encoding are found; compressed with gzip or not.
 
-    Reading takes memory for a few blocks of `LINE_BYTES`, whatever the file's length.
+    Reading takes memory for a few pieces of `pieces.PIECE_BYTES`, or of a row where rows are longer, whatever the file's length.
     """
 
     columns: tuple[str, ...]
     """Names as the header has them."""
+    n_bytes: int
+    """Length of the file."""
     notice: str | None
     """What was assumed of the encoding, where the file does not say it."""
 
@@ -65,7 +71,7 @@ class DelimitedText:
         """
         self._place, self._opener = place, unpacked(place, opener)
         self._encoding: Encoding = find_encoding(place, self._opener)
-        self.notice = self._encoding.notice
+        self.n_bytes, self.notice = self._encoding.n_bytes, self._encoding.notice
         if self.notice:
             logger.warning("%s", self.notice)
         with self._open() as stream:
@@ -80,6 +86,7 @@ class DelimitedText:
                 f"{place} has {len(self.columns):,} columns: expected at most {MAX_COLUMNS:,}; leave out those not needed"
             )
         self._line_ends = False
+        self._in_pieces = True
         if self._encoding.has_quotes and (dialect is None or dialect.quoted):
             self._decide_quotes()
 
@@ -97,8 +104,7 @@ class DelimitedText:
 
         Raises InputError for a row of another length, with its line.
         """
-        names = list(self.columns if columns is None else columns)
-        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=max(0, self._dialect.skipped))
+        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=0 if self._in_pieces else max(0, self._dialect.skipped))
         parse = pv.ParseOptions(
             delimiter=self._dialect.delimiter,
             quote_char='"' if self._dialect.quoted else False,
@@ -106,19 +112,22 @@ class DelimitedText:
         )
         convert = pv.ConvertOptions(
             column_types=dict.fromkeys(self.columns, pa.string()),
-            include_columns=names,
+            include_columns=list(self.columns if columns is None else columns),
             null_values=["", *missing],
             strings_can_be_null=True,
             quoted_strings_can_be_null=not keep_quoted,
         )
         with self._open() as stream:
             try:
-                with _for_arrow(stream) as source, pv.open_csv(source, read, parse, convert) as reader:
-                    yield from reader
+                if self._in_pieces:
+                    work = partial(_parsed, names=list(self.columns), parse=parse, convert=convert)
+                    for found in in_threads(work, self._pieces(stream)):
+                        yield from found
+                else:
+                    with _for_arrow(stream) as source, pv.open_csv(source, read, parse, convert) as reader:
+                        yield from reader
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 self._check_lines()
-                if "Empty CSV" in str(error):  # so pyarrow calls a header without a line end
-                    return
                 raise InputError(f"cannot read {self._place}: {' '.join(str(error).split())[:200]}") from error
 
     def table(self, *, missing: Iterable[str] = (), keep_quoted: bool = False) -> pa.Table:
@@ -137,6 +146,16 @@ class DelimitedText:
         with self._opener() as stream:
             yield stream if self._encoding.codec == "utf-8-sig" else recoded(stream, self._encoding.codec)
 
+    def _pieces(self, stream: ByteStream) -> Iterator[tuple[memoryview, bool]]:
+        """The text in whole rows, and whether a piece begins with the header."""
+        is_first, has_sep = True, self._dialect.skipped > 0
+        for piece in row_pieces(stream, quoted=self._dialect.quoted and self._line_ends):
+            text = piece[bytes(piece[:64]).index(b"\n") + 1 :] if has_sep else piece
+            has_sep = False
+            if bytes(text[:64]).strip(b"\r\n") or bytes(text).strip(b"\r\n"):  # blank lines are no rows
+                yield text, is_first
+                is_first = False
+
     def _header(self) -> list[str]:
         for _, values in self._rows():
             return values
@@ -148,10 +167,11 @@ class DelimitedText:
                 return
             self._dialect = replace(self._dialect, quoted=True)
         with self._open() as stream:
-            quotes = look_at_quotes(stream, self._dialect.delimiter)
+            quotes = look_at_quotes(stream, self._dialect.delimiter, len(self.columns))
         self._line_ends = quotes.line_ends
-        if quotes.line_ends or not quotes.regular:
-            self._check_lines()
+        if quotes.swallowing or not quotes.regular:
+            self._line_ends = self._check_lines()
+            self._in_pieces = quotes.regular or not self._line_ends
 
     def _tabs_are_quoted(self) -> bool:
         needed = False
@@ -189,9 +209,10 @@ class DelimitedText:
             finally:
                 text.detach()
 
-    def _check_lines(self) -> None:
-        """Raises InputError at the first row of another length, or whose quotes have taken in other rows."""
+    def _check_lines(self) -> bool:
+        """Whether a row has several lines. Raises InputError at the first row of another length, or whose quotes have taken in other rows."""
         before = self._dialect.skipped
+        several = False
         n_columns = len(self.columns)
         for line, values in self._rows():
             if len(values) != n_columns:
@@ -200,12 +221,34 @@ class DelimitedText:
                     "put values that contain the separator in double quotes"
                 )
             lines = _LINE_END.split(self._dialect.delimiter.join(values))
+            several = several or len(lines) > 1
             if len(lines) > 1 < n_columns and {one.count(self._dialect.delimiter) for one in lines} == {n_columns - 1}:
                 raise InputError(
                     f"line {before + 1} of {self._place} opens a quote that is closed on line {line}, and each line in "
                     f"between is a row of {n_columns} values: remove or double the quote, or the line end within it"
                 )
             before = line
+        return several
+
+
+def _parsed(
+    piece: tuple[memoryview, bool], names: list[str], parse: pv.ParseOptions, convert: pv.ConvertOptions
+) -> list[pa.RecordBatch]:
+    """Rows of a piece of text; the first one has the header."""
+    text, is_first = piece
+    if (
+        not is_first and bytes(text[:3]) == codecs.BOM_UTF8
+    ):  # of a value, but Arrow drops it at the start of what it is given
+        text = memoryview(b"\n" + text)
+    read = pv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=None if is_first else names)
+    try:
+        table = pv.read_csv(pa.BufferReader(text), read, parse, convert)
+    except pa.ArrowInvalid as error:
+        if is_first and "Empty CSV" in str(error):  # so pyarrow calls a header without a line end
+            return []
+        raise
+    found: list[pa.RecordBatch] = table.to_batches()
+    return found
 
 
 @contextmanager

@@ -5,6 +5,7 @@ A number is read as one only where nothing is lost: `007`, `1E5` in a column of 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
 import pyarrow as pa
@@ -14,6 +15,7 @@ from cladescope.delimited import DelimitedText
 from cladescope.delimited.headers import squash
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.locations import open_location
+from cladescope.embedding.sources.numbers import NUMBER, WHOLE, NumberColumn, present
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.schema import own_name
@@ -31,9 +33,6 @@ FLOAT_NAMES = frozenset(
 )
 """Columns that are numbers, in any spelling, where every value is one."""
 
-_WHOLE = r"^(0|-?[1-9][0-9]{0,18})$"
-_NUMBER = r"^-?(0|[1-9][0-9]*|0?\.[0-9]+|0\.|[1-9][0-9]*\.[0-9]*|0\.[0-9]+)([eE][+-]?[0-9]+)?$"
-_LONG = r"^-?[0-9]{16,}$"
 _HEAD_ROWS = 4096
 KEPT_BYTES = 2**27
 """A table of so many bytes as text is parsed once and kept in memory; a larger one is parsed again for its rows."""
@@ -61,17 +60,21 @@ class TypedText:
     head: Mapping[str, Sequence[str | None]]
     """Values of its first rows, as text."""
     missing: frozenset[str]
+    plain: frozenset[str]
+    """Columns of numbers whose values can be converted as they are."""
     kept: tuple[pa.RecordBatch, ...] | None
     """Its rows as text, where they take no more than `KEPT_BYTES`."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Rows in the file's order, columns of the types of `schema`; what is missing is null in a column of numbers."""
         for batch in self.text.batches() if self.kept is None else self.kept:
-            columns = [
-                column if field.type == pa.string() else _present(column, self.missing).cast(field.type)
-                for field, column in zip(self.schema, batch.columns, strict=True)
-            ]
+            columns = [self._typed(field, column) for field, column in zip(self.schema, batch.columns, strict=True)]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+    def _typed(self, field: pa.Field, column: pa.Array) -> pa.Array:
+        if field.type == pa.string():
+            return column
+        return (column if field.name in self.plain else present(column, self.missing)).cast(field.type)
 
 
 def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -> TypedText:
@@ -111,7 +114,8 @@ def typed_text(uri: str, text: TextTable, rules: TableRules, *, needs_picture: b
         raise InputError(f"{uri} has a header and no rows: expected one row a picture")
     types = {name: kind.arrow_type(wanted[name]) for name, kind in kinds.items()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in text.columns])
-    return TypedText(text, schema, n_rows, head, rules.missing, kept)
+    plain = frozenset(name for name, kind in kinds.items() if kind.plain)
+    return TypedText(text, schema, n_rows, head, rules.missing, plain, kept)
 
 
 def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
@@ -125,76 +129,38 @@ def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
 
 def _survey(
     uri: str, text: TextTable, wanted: Mapping[str, pa.DataType], rules: TableRules
-) -> tuple[dict[str, "_Kind"], int, tuple[pa.RecordBatch, ...] | None]:
-    """What the columns of numbers hold, the number of rows, and the rows where they are few."""
-    kinds = dict.fromkeys(wanted, _Kind())
+) -> tuple[dict[str, NumberColumn], int, tuple[pa.RecordBatch, ...] | None]:
+    """What the columns of numbers hold, the number of rows, and the rows where they are few.
+
+    Of a delimited text of more than `KEPT_BYTES` only the columns of numbers are made, else all, which stay.
+    """
+    kinds = dict.fromkeys(wanted, NumberColumn())
     n_rows = n_bytes = 0
+    is_kept, batches = True, text.batches
+    if isinstance(text, DelimitedText) and text.n_bytes > KEPT_BYTES:
+        is_kept, batches = False, partial(text.batches, [*wanted] or [text.columns[0]])
     kept: list[pa.RecordBatch] = []
-    for batch in text.batches():
+    for batch in batches():
         n_bytes += batch.nbytes
-        if n_bytes <= KEPT_BYTES:
+        is_kept = is_kept and n_bytes <= KEPT_BYTES
+        if is_kept:
             kept.append(batch)
         else:
             kept.clear()
         for name in wanted:
-            values = _present(batch.column(name), rules.missing)
-            kinds[name] = kinds[name].narrowed(values)
+            values = batch.column(name)
+            kinds[name] = kinds[name].narrowed(values, rules.missing)
             if rules.declared(name) is not None and not kinds[name].fits(wanted[name]):
-                _refuse(uri, name, values, wanted[name], n_rows)
+                _refuse(uri, name, present(values, rules.missing), wanted[name], n_rows)
         n_rows += batch.num_rows
-    return kinds, n_rows, tuple(kept) if n_bytes <= KEPT_BYTES else None
+    return kinds, n_rows, tuple(kept) if is_kept else None
 
 
 def _refuse(uri: str, name: str, values: pa.Array, type_: pa.DataType, n_rows: int) -> None:
-    pattern = _WHOLE if type_ == pa.int64() else _NUMBER
+    pattern = WHOLE if type_ == pa.int64() else NUMBER
     bad = pc.index(pc.fill_null(pc.match_substring_regex(values, pattern), True), False).as_py()
     found = repr(values[bad].as_py()) if bad >= 0 else "a number of too many digits"
     place = f" in row {n_rows + bad + 1}" if bad >= 0 else ""
     raise InputError(
         f"column {name!r} of {uri} has {found}{place}, declared is {type_}: leave it text, or mend the value"
     )
-
-
-def _present(column: pa.Array, missing: frozenset[str]) -> pa.Array:
-    """Values without blanks around them, missing ones null."""
-    if pc.all(pc.match_substring_regex(column, _NUMBER)).as_py():
-        return column
-    values = pc.utf8_trim_whitespace(column)
-    absent = pc.is_in(pc.utf8_lower(values), value_set=pa.array(["", *missing], pa.string()))
-    return pc.if_else(absent, pa.scalar(None, pa.string()), values)
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What the values of one column have been so far."""
-
-    n_values: int = 0
-    whole: bool = True
-    number: bool = True
-    long: bool = False
-
-    def narrowed(self, column: pa.Array) -> "_Kind":
-        values = column.drop_null()
-        if not (self.number and len(values)):
-            return self
-        number = pc.all(pc.match_substring_regex(values, _NUMBER)).as_py()
-        whole = self.whole and number and pc.all(pc.match_substring_regex(values, _WHOLE)).as_py()
-        long = self.long or (number and pc.any(pc.match_substring_regex(values, _LONG)).as_py())
-        return _Kind(self.n_values + len(values), whole and (not long or _fits(values)), number, long)
-
-    def fits(self, type_: pa.DataType) -> bool:
-        """Whether the values lose nothing as numbers of a type."""
-        return self.whole if type_ == pa.int64() else self.number and not self.long
-
-    def arrow_type(self, wanted: pa.DataType) -> pa.DataType:
-        """The narrowest type from the wanted one on that loses nothing."""
-        return next((type_ for type_ in (wanted, pa.float64()) if self.fits(type_)), pa.string())
-
-
-def _fits(values: pa.Array) -> bool:
-    """Whether whole numbers fit int64."""
-    try:
-        values.cast(pa.int64())
-    except pa.ArrowInvalid:
-        return False
-    return True

@@ -4,6 +4,8 @@ import codecs
 import contextlib
 import csv
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Literal
@@ -14,8 +16,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from cladescope.delimited import DelimitedText, Dialect, local_opener
+from cladescope.delimited import DelimitedText, Dialect, local_opener, pieces
 from cladescope.delimited.dialect import DELIMITERS
+from cladescope.delimited.quotes import look_at_quotes
 from cladescope.errors import InputError
 
 VALUES = st.text(st.sampled_from('ab1 é,\t;|"\n\r\\-.“'), max_size=6) | st.text(max_size=4)
@@ -40,9 +43,10 @@ def rows_of(text: DelimitedText) -> list[list[str]]:
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.sampled_from(CODECS),
     st.sampled_from([".csv", ".tsv", ".txt"]),
+    st.sampled_from([3, 2**19]),
 )
-@example([["half\nb", 'x"']], "\t", csv.QUOTE_MINIMAL, "\n", "utf-8", ".tsv")
-@example([['"a"']], ",", csv.QUOTE_NONE, "\n", "utf-8", ".csv")
+@example([["half\nb", 'x"']], "\t", csv.QUOTE_MINIMAL, "\n", "utf-8", ".tsv", 3)
+@example([['"a"']], ",", csv.QUOTE_NONE, "\n", "utf-8", ".csv", 3)
 def test_any_table_comes_out_as_it_was_written_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[list[str]],
@@ -51,6 +55,7 @@ def test_any_table_comes_out_as_it_was_written_or_is_refused(
     line_end: str,
     codec: str,
     suffix: str,
+    n_bytes: int,
 ) -> None:
     header = ["file", "species", "note", "plot"][: len(rows[0])]
     written = io.StringIO(newline="")
@@ -68,7 +73,8 @@ def test_any_table_comes_out_as_it_was_written_or_is_refused(
         content = written.getvalue().encode(codec)
     except UnicodeEncodeError:
         return
-    with contextlib.suppress(InputError):
+    with contextlib.suppress(InputError), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pieces, "PIECE_BYTES", n_bytes)
         text = opened(tmp_path_factory.mktemp("t") / f"t{suffix}", content)
         if rows:
             assert text.columns == tuple(header)
@@ -153,38 +159,59 @@ def test_a_file_that_is_not_there_is_said_to_be_missing(tmp_path: Path) -> None:
         DelimitedText("gone.csv", local_opener(tmp_path / "gone.csv"))
 
 
-def test_arrow_reads_ahead_in_a_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # A thread of Arrow's that reads in a file of Python's while the interpreter ends ends it with SIGABRT.
-    given_files: list[object] = []
-    open_csv = pv.open_csv
-
-    def noting(file: object, *options: object) -> object:
-        given_files.append(file)
-        return open_csv(file, *options)
-
-    monkeypatch.setattr(pv, "open_csv", noting)
-    path = tmp_path / "t.csv"
-    path.write_text("file,genus\na.jpg,Bufo\n")
-    assert DelimitedText(str(path), local_opener(path)).table().num_rows == 1
-    assert [type(file) for file in given_files] == [pa.OSFile]
-    path.write_text("file,genus\na.jpg,Bufo\n", encoding="utf-16")
-    assert DelimitedText(str(path), local_opener(path)).table().num_rows == 1, "what is recoded has no file of its own"
-
-
 @pytest.mark.parametrize("codec", ["utf-8", "cp1252", "utf-16"])
-def test_arrow_reads_a_file_of_its_own_whatever_the_encoding(tmp_path: Path, monkeypatch, codec: str) -> None:
-    # In a stream of Python's, its threads may outlive the interpreter: a bad row then ends in SIGABRT.
-    given = []
+@pytest.mark.parametrize("note", ["plain", '"two\nlines"', '5" wide'])
+def test_arrow_reads_a_file_or_memory_of_its_own_whatever_the_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, note: str
+) -> None:
+    # A thread of Arrow's that reads in a stream of Python's while the interpreter ends ends it with SIGABRT.
+    given_files: list[object] = []
 
-    def open_csv(source, *options):
-        given.append(source)
-        return pv.open_csv(source, *options)
+    def noting(read: Callable[..., object]) -> Callable[..., object]:
+        def noted(file: object, *options: object) -> object:
+            given_files.append(file)
+            return read(file, *options)
 
-    monkeypatch.setattr("cladescope.delimited.text.pv", SimpleNamespace(**{**vars(pv), "open_csv": open_csv}))
-    text = opened(tmp_path / "m.csv", "file,genus\na.png,Caféus\n".encode(codec))
-    assert rows_of(text) == [["a.png", "Caféus"]]
-    assert given
-    assert all(isinstance(source, pa.NativeFile) for source in given)
+        return noted
+
+    own = {"open_csv": noting(pv.open_csv), "read_csv": noting(pv.read_csv)}
+    monkeypatch.setattr("cladescope.delimited.text.pv", SimpleNamespace(**{**vars(pv), **own}))
+    wide = f'file,genus,note\na.png,Caféus,{note}\nb.png,Bufo,"x\ny"\n'
+    text = opened(tmp_path / "m.csv", wide.encode(codec))
+    assert rows_of(text) == [["a.png", "Caféus", note.strip('"')], ["b.png", "Bufo", "x\ny"]]
+    assert given_files
+    assert all(isinstance(file, pa.OSFile | pa.BufferReader) for file in given_files)
+
+
+@pytest.mark.parametrize("n_bytes", [1, 7, 64])
+def test_a_text_cut_into_pieces_anywhere_gives_the_same_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_bytes: int
+) -> None:
+    rows = [["a", "x"], ["\ufeffb", 'six "feet"'], ["c", "two\r\nlines, and\n\nmore"], ["é", ""], ["", "\r"]]
+    written = io.StringIO(newline="")
+    csv.writer(written).writerows([["file", "note"], *rows])
+    content = codecs.BOM_UTF8 + b"\r\n" + written.getvalue().encode()
+    whole = opened(tmp_path / "t.csv", content)
+    monkeypatch.setattr(pieces, "PIECE_BYTES", n_bytes)
+    assert rows_of(whole) == rows
+    assert rows_of(opened(tmp_path / "t.csv", content)) == rows
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from('a,"\n\r'), max_size=40))
+@example('"a,b\n\n"c",d\n')
+def test_quotes_looked_at_as_arrays_are_those_of_the_csv_module(text: str) -> None:
+    found = look_at_quotes(io.BytesIO(text.encode()), ",", 2)
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    except csv.Error:
+        assert not found.regular
+        return
+    lines = [re.split("\r\n|\r|\n", ",".join(row)) for row in rows]
+    if found.regular:
+        assert found.line_ends == any(len(several) > 1 for several in lines)
+        taken_in = [several for several in lines if len(several) > 1 and {one.count(",") for one in several} == {1}]
+        assert found.swallowing == bool(taken_in)
 
 
 def test_a_dialect_that_is_known_is_not_sought(tmp_path: Path) -> None:
