@@ -67,6 +67,8 @@ class EncodedBatch:
     failures: tuple[Failure, ...] = ()
     n_reused: int = 0
     """How many of `records` have the vector of known or equal content, and were not encoded."""
+    n_cut: int = 0
+    """How many of `records` are boxes that were cut at the edge of their picture."""
     seconds: float = 0.0
     """Time inside the encoder."""
 
@@ -194,6 +196,7 @@ def _encode(waiting: Sequence[Prepared | Failure], encoder: PixelEncoder, known:
         sizes=tuple((item.width, item.height) for item in done),
         failures=tuple(failures),
         n_reused=len(pictures) - len(fresh),
+        n_cut=sum(item.is_cut for item in done),
         seconds=seconds,
     )
 

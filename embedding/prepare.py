@@ -30,6 +30,8 @@ class Prepared:
     """As `content_hash` has it."""
     width: int
     height: int
+    is_cut: bool = False
+    """Whether it is a box that was cut at its picture's edge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +89,13 @@ def _prepare_region(
         hashed, picture = parents.get(parent, whole)
         stage = "decode"
         region = cropped(picture, box)
-        pixels = transform.apply(region.image)
+        pixels = transform.apply(region.picture.image)
     except PictureError as error:
         return Failure(record, stage, str(error))
     except Exception as error:  # noqa: BLE001 - as above
         return Failure(record, stage, unexpected(error))
-    return Prepared(record, pixels, region_hash(hashed, box), region.width, region.height)
+    shown = region.picture
+    return Prepared(record, pixels, region_hash(hashed, box), shown.width, shown.height, region.is_cut)
 
 
 def region_hash(parent_hash: str, box: Box) -> str:

@@ -33,6 +33,8 @@ SIDE_NAMES = (
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _ADDRESS = re.compile(rf"(?P<parent>.+)#box=(?P<box>{_NUMBER}(?:,{_NUMBER}){{3}})")
 _KEPT = 2
+_INSIDE = 0.5
+"""Least share of a box's area that must lie inside its picture."""
 
 
 class Box(NamedTuple):
@@ -114,30 +116,50 @@ def split_region(address: str) -> tuple[str, Box | None]:
     return found["parent"], Box(*map(float, found["box"].split(",")))
 
 
-def cropped(picture: Picture, box: Box) -> Picture:
+class Crop(NamedTuple):
+    """What is shown of a box."""
+
+    picture: Picture
+    is_cut: bool
+    """Whether the box reaches over the picture's edge, by more than a pixel, and was cut there."""
+
+
+def cropped(picture: Picture, box: Box) -> Crop:
     """The pixels of a box with `MARGIN` around it, as far as the picture goes.
 
-    `picture` must be decoded at its own size. Raises PictureError for a box outside the picture, and for one that is too small.
+    `picture` must be decoded at its own size. Of a box that reaches over the edge, as detectors write them, the part inside
+    is meant, if it is at least half of the box. Raises PictureError for a box that lies further outside, and for one whose part inside is too small.
 
     >>> whole = Picture(Image.new("RGB", (100, 80)), 100, 80)
-    >>> cropped(whole, Box(10, 10, 20, 20)).image.size, cropped(whole, Box(0.5, 0, 0.5, 1)).image.size
+    >>> cropped(whole, Box(10, 10, 20, 20)).picture.image.size, cropped(whole, Box(0.5, 0, 0.5, 1)).picture.image.size
     ((24, 24), (55, 80))
+    >>> cropped(whole, Box(-5, 10, 20, 20)).is_cut
+    True
     """
     across, down = picture.image.size
     left, top, width, height = box
     if max(box) <= 1:
         left, width, top, height = left * across, width * across, top * down, height * down
-    if left < 0 or top < 0 or left + width > across + 1 or top + height > down + 1:
+    is_cut = left < 0 or top < 0 or left + width > across + 1 or top + height > down + 1
+    right, bottom = min(across, left + width), min(down, top + height)
+    left, top = max(0, left), max(0, top)
+    area = max(0, right - left) * max(0, bottom - top)
+    if area < _INSIDE * width * height:
         raise PictureError(f"its box {written(box)} lies outside the picture of {across} x {down} pixels")
-    right, bottom = left + width * (1 + MARGIN), top + height * (1 + MARGIN)
-    left, top = left - MARGIN * width, top - MARGIN * height
-    corners = (max(0, round(left)), max(0, round(top)), min(across, round(right)), min(down, round(bottom)))
+    width, height = right - left, bottom - top
     if min(width, height) < MIN_SIDE:
         raise PictureError(
             f"{width:.0f} x {height:.0f} pixels: too small (each side of a box must have at least {MIN_SIDE})"
         )
+    right, bottom, left, top = (
+        right + MARGIN * width,
+        bottom + MARGIN * height,
+        left - MARGIN * width,
+        top - MARGIN * height,
+    )
+    corners = (max(0, round(left)), max(0, round(top)), min(across, round(right)), min(down, round(bottom)))
     image: Image.Image = picture.image.crop(corners)
-    return Picture(image, *image.size)
+    return Crop(Picture(image, *image.size), is_cut)
 
 
 class Parents:

@@ -101,7 +101,7 @@ def _draw_tile(
     try:
         parent, box = split_region(tile.uri)
         data = read_bytes(parent)
-        found = decode(data, min_side=TILE) if box is None else cropped(decode(data), box)
+        found = decode(data, min_side=TILE) if box is None else cropped(decode(data), box).picture
         picture = ImageOps.contain(found.image, (TILE, TILE))
         offset = (left + (TILE - picture.width) // 2, top + (TILE - picture.height) // 2)
         sheet.paste(picture, offset)

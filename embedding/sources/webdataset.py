@@ -37,6 +37,7 @@ _TAG = re.compile(
     + "".join(rf"(?:{'species' if role == 'epithet' else role} (?P<{role}>.+?)(?:\s+|\.?$))?" for role in _ROLES)
 )
 _BUFFER_BYTES = 2**20
+_APART = "the files of {} do not lie side by side in the shard: pack them in the order of their names (tar --sort=name)"
 MAX_TEXT_BYTES = 2**20
 """Most bytes of a text or sidecar beside a picture."""
 
@@ -73,7 +74,8 @@ class WebDatasetSource:
 
     `image_id` is the member's name without its ending, `uri` is `SHARD#MEMBER`. A sample without a picture, and what
     follows damage in a shard, become one record each with a `problem`. Of several pictures that differ in nothing but their
-    ending (`tit.jpg`, `tit.png`) the first is taken, the others are counted. Memory: one sample.
+    ending (`tit.jpg`, `tit.png`) the first is taken, the others are counted. Where the files of a sample do not lie side by
+    side, what comes later is a record with a `problem`. Memory: one sample, and a number for every sample of a shard.
     """
 
     extra_fields: tuple[pa.Field, ...] = ()
@@ -97,10 +99,14 @@ class WebDatasetSource:
         n_others = 0
         for shard in self._shards:
             n_samples = 0
+            seen: set[int] = set()
             try:
                 for sample, n_more in _samples(shard):
                     n_samples += 1
                     n_others += n_more
+                    if hash(sample.key) in seen:
+                        sample.problem = _APART.format(_spelt(sample.key))
+                    seen.add(hash(sample.key))
                     yield from self._records(shard, sample)
             except InputError as error:
                 problem = f"nothing readable after {n_samples} samples: {error}"
@@ -110,7 +116,7 @@ class WebDatasetSource:
             logger.info("%s: passed over %d pictures that differ in nothing but their ending", self.name, n_others)
 
     def _records(self, shard: str, sample: _Sample) -> Iterator[Record]:
-        missing = _Picture(sample.key, None, f"no picture among the files of {sample.key}")
+        missing = _Picture(sample.key, None, sample.problem or f"no picture among the files of {sample.key}")
         for part, picture in sample.pictures.items() or [("", missing)]:
             raw: dict[str, str | None] = {}
             source, problem = None, picture.problem or sample.problem

@@ -49,16 +49,25 @@ def test_columns_that_are_no_boxes_stay_what_they_are() -> None:
     assert box_columns(["bboxX", "bboxY", "bboxWidth", "bboxHeight"]) == ("bboxX", "bboxY", "bboxWidth", "bboxHeight")
 
 
-def test_pixels_and_shares_mean_the_same_box_and_none_reaches_outside() -> None:
+def test_pixels_and_shares_mean_the_same_box_and_none_lies_outside() -> None:
     whole = Picture(patches(200, 100), 200, 100)
     by_pixels, by_shares = cropped(whole, Box(100, 0, 100, 50)), cropped(whole, Box(0.5, 0, 0.5, 0.5))
-    assert (np.asarray(by_pixels.image) == np.asarray(by_shares.image)).all()
-    assert by_pixels.image.size == (110, 55)
-    for box in (Box(150, 0, 100, 50), Box(-5, 0, 20, 20), Box(0.6, 0.6, 0.5, 0.2)):
+    assert (np.asarray(by_pixels.picture.image) == np.asarray(by_shares.picture.image)).all()
+    assert by_pixels.picture.image.size == (110, 55)
+    assert not by_pixels.is_cut
+    for box in (Box(151, 0, 100, 50), Box(-11, 0, 20, 20), Box(0.8, 0.6, 0.5, 0.2), Box(-50, -50, 20, 20)):
         with pytest.raises(PictureError, match="lies outside the picture of 200 x 100 pixels"):
             cropped(whole, box)
     with pytest.raises(PictureError, match="too small"):
         cropped(whole, Box(0, 0, 5, 50))
+
+
+def test_a_box_over_the_edge_is_cut_there_if_at_least_half_of_it_is_inside() -> None:
+    whole = Picture(patches(200, 100), 200, 100)
+    over = cropped(whole, Box(-10, 0, 40, 50))
+    assert over.is_cut
+    assert over.picture.image.size == (33, 55)  # 30 x 50 are inside, with a tenth more to the right and below
+    assert not cropped(whole, Box(160.5, 0, 40, 50)).is_cut  # rounding of half a pixel
 
 
 def embedded(table: Path, store: Path) -> EmbedSummary:

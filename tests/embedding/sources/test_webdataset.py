@@ -139,6 +139,21 @@ def test_a_sample_without_a_picture_is_a_problem(tmp_path: Path) -> None:
     assert (third.image_id, third.uri) == ("dir/c", f"{shard}#dir/c.webp")
 
 
+def test_texts_that_do_not_lie_beside_their_picture_are_told_and_how_to_pack(tmp_path: Path) -> None:
+    names = ("a.jpg", "b.jpg", "a.json", "b.json")
+    shard = write_shard(tmp_path / "s.tar", {name: b'{"species": "Parus major"}' for name in names})
+    found = read(shard)
+    assert [record.image_id for record in found] == ["a", "b", "a", "b"]
+    assert [record.problem for record in found[:2]] == [None, None]
+    assert found[2].problem == (
+        "the files of a do not lie side by side in the shard: pack them in the order of their names (tar --sort=name)"
+    )
+    write_shard(
+        tmp_path / "t.tar", dict.fromkeys(("a.jpg", "a.json"), b"{}")
+    )  # the same key in another shard is another
+    assert [record.problem for record in read(tmp_path / "t.tar")] == [None]
+
+
 def test_keys_hold_their_folder_and_fields_their_dots_as_in_webdataset(tmp_path: Path) -> None:
     tag, other = (f"a photo of genus {genus}.".encode() for genus in ("Vanessa", "Aglais"))
     members = {"v1.0/a.jpg": b"1", "./b/a.jpg": b"2", "c.taxonTag.txt": tag, "c.1.jpg": b"3", "c.2.jp2": b"4"}
