@@ -126,6 +126,9 @@ def embed(
             for batch in batches:
                 contents.encoded(batch.content_hashes, batch.vectors)
                 job.summary.reused += batch.n_reused
+                job.summary.cut += batch.n_cut
+                if config.strict and batch.n_cut:
+                    refuse(f"{batch.n_cut} boxes reach over the edge of their pictures")
                 job.summary.respelt += sum(record.respelt for record in batch.records)
                 job.summary.encode_seconds += batch.seconds
                 if config.strict and (taken := next((one for one in batch.failures if one.stage == "identity"), None)):

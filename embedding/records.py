@@ -31,8 +31,8 @@ class Record:
     """Whether the address comes from a table that lies elsewhere, so that it may not lead into this network."""
     missing: tuple[str, ...] = ()
     """Words of the source, such as `NA`, that were read as a label that is not known."""
-    backslashes: bool = False
-    """Whether its path is written as on Windows and was found with slashes."""
+    path_rule: str | None = None
+    """How its path was read, where it is written otherwise than the file is called (`cladescope.embedding.schemes.found`)."""
     problem: str | None = None
     """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
 

@@ -6,9 +6,11 @@ somebody else's, so what it may not name is refused unless it is allowed by name
 
 import os
 import posixpath
+import unicodedata
 from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.locations import local_path, without_query
@@ -54,27 +56,51 @@ def refusal(written: str, uri: str, allowed: Collection[str], *, elsewhere: bool
     return None
 
 
-def table_address(written: str, table: str) -> tuple[str, str | None]:
-    """What a path or address in a table means, and why it is not opened, if so; `table` is the table's own address.
+class Address(NamedTuple):
+    """What a path or address in a table means."""
 
-    >>> table_address("birds/tit.jpg", "/photos/detections.json")
-    ('/photos/birds/tit.jpg', None)
+    uri: str
+    rule: str | None = None
+    """How the path was read, where the file is called otherwise: `BACKSLASHES` or `LETTERS`."""
+    problem: str | None = None
+    """Why it is not opened."""
+
+
+BACKSLASHES: Final = "backslashes read as slashes"
+LETTERS: Final = "accents composed otherwise than in the file's name"
+
+
+def table_address(written: str, table: str) -> Address:
+    """What a path or address in a table means; `table` is the table's own address.
+
+    >>> table_address("birds/tit.jpg", "/photos/detections.json").uri
+    '/photos/birds/tit.jpg'
     """
-    folder = posixpath.dirname(without_query(table))
-    uri, problem = resolved(written, folder), None
-    if "\\" in written and not is_url(uri):
-        uri, _, problem = with_slashes(written, uri, folder)
-    return uri, problem or refusal(written, uri, (), elsewhere=is_url(table))
+    address = found(written, posixpath.dirname(without_query(table)))
+    return address._replace(problem=address.problem or refusal(written, address.uri, (), elsewhere=is_url(table)))
 
 
-def with_slashes(path: str, uri: str, folder: str) -> tuple[str, bool, str | None]:
-    """Address of a path with backslashes, whether it is that of the path with slashes, and why there is none."""
-    if Path(uri).exists():
-        return uri, False, None
-    other = resolved(path.replace("\\", "/"), folder)
-    if Path(other).exists():
-        return other, True, None
-    return uri, False, f"no such file: {uri}; nor with slashes for its backslashes: {other}"
+def found(path: str, folder: str) -> Address:
+    """The file that a path in a table in `folder` means, as it is written or by one of the two rules.
+
+    Tables of Windows have backslashes. Systems of Apple, and what they pack, take accents apart (`e` and U+0301 for `é`, normal
+    form D of Unicode), which tables do not.
+
+    >>> found("birds/tit.jpg", "/photos")
+    Address(uri='/photos/birds/tit.jpg', rule=None, problem=None)
+    """
+    address = Address(resolved(path, folder))
+    windows = "\\" in path
+    if is_url(address.uri) or not (windows or not path.isascii()) or Path(address.uri).exists():
+        return address
+    for written, rule in ((path, None), (path.replace("\\", "/"), BACKSLASHES)) if windows else ((path, None),):
+        for form in (None, "NFC", "NFD"):
+            uri = resolved(written if form is None else unicodedata.normalize(form, written), folder)
+            if Path(uri).exists():
+                return Address(uri, rule or LETTERS)
+    slashed = resolved(path.replace("\\", "/"), folder)
+    why = f"no such file: {address.uri}; nor with slashes for its backslashes: {slashed}" if windows else None
+    return address._replace(problem=why)
 
 
 def resolved(path: str, folder: str) -> str:

@@ -9,7 +9,7 @@ from cladescope.errors import InputError
 
 
 def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, strict: bool) -> Iterator[Record | Failure]:
-    """The records, with what was read as missing and where backslashes became slashes counted in the summary.
+    """The records, with what was read as missing and how paths were read counted in the summary.
 
     Raises InputError for the first one that a rule touched, where `strict`.
 
@@ -21,7 +21,7 @@ def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, stric
     for record in records:
         if isinstance(record, Record):
             summary.missing.update(record.missing)
-            summary.backslashes += record.backslashes
+            summary.paths.update([record.path_rule] if record.path_rule else [])
         if strict and (rule := _rule(record)) is not None:
             uri = record.uri if isinstance(record, Record) else record.record.uri
             refuse(f"{uri}: {rule}")
@@ -54,8 +54,8 @@ def _rule(record: Record | Failure) -> str | None:
         return f"refused: {record.problem}"
     if record.missing:
         return f"{record.missing[0]!r} is read as missing"
-    if record.backslashes:
-        return "the backslashes of its path are read as slashes"
+    if record.path_rule:
+        return f"its path: {record.path_rule}"
     if record.labels.get("verbatim_name"):
         return f"{record.labels['verbatim_name']!r} is taken apart, the store keeps {record.labels.get('species')!r}"
     return "a name of its taxon is spelt otherwise in the store" if record.respelt else None

@@ -64,8 +64,10 @@ class EmbedSummary:
     """Of the new rows, how many had what in the name of their taxon beside it: see `names_parsed`."""
     missing: Counter[str] = field(default_factory=Counter)
     """Words such as `NA` that were read as labels that are not known, in all records of the source."""
-    backslashes: int = 0
-    """Records whose path is written as on Windows and was found with slashes."""
+    paths: Counter[str] = field(default_factory=Counter)
+    """Records whose path is written otherwise than the file is called, by the rule that found it."""
+    cut: int = 0
+    """Regions that reach over the edge of their picture and were cut there."""
     left_out: dict[str, int] = field(default_factory=dict)
     """What the source had and no record tells of, in words (`media without an occurrence`), and how many."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -98,7 +100,8 @@ class EmbedSummary:
             "respelt": self.respelt,
             "names": dict(self.names.most_common()),
             "missing": dict(self.missing.most_common()),
-            "backslashes": self.backslashes,
+            "paths": dict(self.paths),
+            "cut": self.cut,
             "left_out": self.left_out,
             "renamed": self.renamed,
             "notes": list(self.notes),

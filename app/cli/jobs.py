@@ -38,6 +38,7 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         *([("  of these, their content changed", counts["changed"])] if counts["changed"] else []),
         *([("moved or renamed", counts["moved"])] if counts["moved"] else []),
         *([("  of these, content known", counts["reused"])] if counts["reused"] else []),
+        *([("  of these, boxes cut at the edge", counts["cut"])] if counts["cut"] else []),
         *([("  of these, a name respelt", counts["respelt"])] if counts["respelt"] else []),
         *((f"  of these, {what}", n) for what, n in counts["names"].items()),
         ("already stored", counts["already_stored"]),
@@ -55,8 +56,8 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         print_line(f"missing {sum(counts['missing'].values())}: {often}")
     if counts["left_out"]:
         print_line("left out: " + ", ".join(f"{n:,} {words}" for words, n in counts["left_out"].items()))
-    if counts["backslashes"]:
-        print_line(f"backslashes read as slashes in {counts['backslashes']} paths")
+    for rule, n in counts["paths"].items():
+        print_line(f"{rule}: {n:,} paths")
     for column, name in counts["renamed"].items():
         say(f"column {column!r} of the source is kept as {name!r}")
     for note in summary.notes:

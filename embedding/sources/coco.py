@@ -11,7 +11,7 @@ import pyarrow as pa
 from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import read_box, region_address
-from cladescope.embedding.schemes import table_address
+from cladescope.embedding.schemes import Address, table_address
 from cladescope.errors import PictureError
 from cladescope.taxonomy import RANKS
 
@@ -30,6 +30,9 @@ class CocoSource:
         self._of_image: dict[object, list[Mapping[str, Any]]] = {}
         for one in document["annotations"]:
             self._of_image.setdefault(one.get("image_id"), []).append(one)
+        images = {image.get("id") for image in self._images}
+        n_stray = sum(len(of) for image, of in self._of_image.items() if image not in images)
+        self.left_out = {"annotations of pictures that are not listed": n_stray} if n_stray else {}
 
     def count(self) -> int | None:
         """Number of annotations and of pictures without any."""
@@ -38,11 +41,12 @@ class CocoSource:
     def records(self) -> Iterator[Record]:
         """Annotations, picture by picture in the file's order."""
         for image in self._images:
-            uri, problem = table_address(str(image.get("file_name")), self._uri)
+            address = table_address(str(image.get("file_name")), self._uri)
             for annotation in self._of_image.get(image.get("id"), [{}]):
-                yield self._record(uri, annotation, problem)
+                yield self._record(address, annotation)
 
-    def _record(self, uri: str, annotation: Mapping[str, Any], problem: str | None) -> Record:
+    def _record(self, at: Address, annotation: Mapping[str, Any]) -> Record:
+        uri, rule, problem = at
         try:
             box = read_box(annotation, ["bbox"])
             address = uri if box is None else region_address(uri, box)
@@ -62,6 +66,7 @@ class CocoSource:
             source=self.name,
             labels=labels,
             respelt=is_respelt(texts, labels),
+            path_rule=rule,
             extra={"category": None if name is None else str(name)},
             problem=problem,
         )

@@ -5,6 +5,7 @@ Format: https://lila.science/megadetector-output-format. Boxes are shares of wid
 
 import logging
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -43,7 +44,7 @@ class MegaDetectorSource:
             if not isinstance(image, Mapping) or not isinstance(image.get("file"), str):
                 yield self._problem(f"{self._uri}#image={number}", "it names no file")
                 continue
-            uri, problem = table_address(image["file"], self._uri)
+            uri, rule, problem = table_address(image["file"], self._uri)
             if problem or image.get("failure"):
                 yield self._problem(uri, problem or f"MegaDetector failed on it: {image['failure']}")
                 continue
@@ -52,7 +53,7 @@ class MegaDetectorSource:
             n_weak += len(found) - len(strong)
             n_empty += not strong
             for detection in strong:
-                yield self._record(uri, detection)
+                yield replace(self._record(uri, detection), path_rule=rule)
         logger.info(
             "%s: passed over %d detections below %.1f, and %d pictures without a stronger one",
             self._uri, n_weak, MIN_CONFIDENCE, n_empty,

@@ -17,7 +17,7 @@ from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import without_query
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import box_columns, read_box, region_address
-from cladescope.embedding.schemes import refusal, resolved, with_slashes
+from cladescope.embedding.schemes import BACKSLASHES, Address, found, refusal
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.zips import is_outside
 from cladescope.errors import PictureError
@@ -78,13 +78,13 @@ class TableSource:
                 yield self._record(number, row)
 
     def _record(self, number: int, row: Row) -> Record:
-        problem, slashed = None, False
+        problem, rule = None, None
         if row.data is not None or row.path is None:
             uri = f"{self._table.place}#row={number}"
             if row.data is None:
                 problem = f"nothing in column {self._table.plan.picture or self._table.plan.path!r}"
         else:
-            uri, slashed, problem = self._address(_joined(row))
+            uri, rule, problem = self._address(_joined(row))
             try:
                 box = read_box(row.extra, self._boxes) if self._boxes else None
                 uri = uri if box is None else region_address(uri, box)
@@ -97,25 +97,24 @@ class TableSource:
             labels=row.labels,
             respelt=row.respelt,
             missing=row.missing,
-            backslashes=slashed,
+            path_rule=rule,
             extra=row.extra,
             data=row.data,
             public_only=self._elsewhere,
             problem=problem,
         )
 
-    def _address(self, path: str) -> tuple[str, bool, str | None]:
-        """What a written path means, whether its backslashes were read as slashes, and why it is not opened."""
+    def _address(self, path: str) -> Address:
+        """What a written path means."""
         within = self._table.closed and not path.startswith("/") and not is_url(path)
         if within and is_outside(path):
-            return f"{self._folder}/{path}", False, f"its path leads out of {self._table.place}"
+            return Address(f"{self._folder}/{path}", problem=f"its path leads out of {self._table.place}")
         if within and ".zip#" in self._folder:
-            slashed = "\\" in path
-            return f"{self._folder}{posixpath.normpath(path.replace(chr(92), '/'))}", slashed, None
-        uri, slashed, problem = resolved(path, self._folder), False, None
-        if "\\" in path and not is_url(uri):
-            uri, slashed, problem = with_slashes(path, uri, self._folder)
-        return uri, slashed, problem or refusal(path, uri, self._allowed, elsewhere=self._elsewhere)
+            member = posixpath.normpath(path.replace("\\", "/"))
+            return Address(f"{self._folder}{member}", BACKSLASHES if "\\" in path else None)
+        address = found(path, self._folder)
+        refused = refusal(path, address.uri, self._allowed, elsewhere=self._elsewhere)
+        return address._replace(problem=address.problem or refused)
 
 
 def _joined(row: Row) -> str:

@@ -1,6 +1,8 @@
 """Tables into a store: which type a column gets, what is missing, and what `strict` refuses."""
 
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -9,6 +11,7 @@ from PIL import Image
 
 from cladescope.app.verbs import embed as verb
 from cladescope.app.verbs import import_vectors
+from cladescope.embedding.schemes import LETTERS
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.index.widening import waiting
@@ -117,9 +120,31 @@ def test_strict_lets_pass_what_no_rule_touches(folder: Path) -> None:
 
 def test_paths_of_windows_are_found_or_their_backslashes_named(folder: Path) -> None:
     summary = verb.embed(table(folder, "file\na\\4.jpg\nb\\5.jpg\nc\\6.jpg\n"), folder / "s", encoder="pixels")
-    assert (summary.embedded, summary.backslashes, summary.failed) == (2, 2, 1)
+    assert (summary.embedded, summary.paths.total(), summary.failed) == (2, 2, 1)
     (failure,) = Store.open(folder / "s").failures.to_pylist()
     assert "nor with slashes for its backslashes" in failure["reason"]
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_file_whose_accents_are_composed_otherwise_is_found_and_counted(
+    folder: Path, form: Literal["NFC", "NFD"]
+) -> None:
+    name = unicodedata.normalize(form, "Mésange.jpg")
+    other = unicodedata.normalize("NFD" if form == "NFC" else "NFC", name)
+    (folder / "0.jpg").rename(folder / other)
+    path = table(folder, f"file\n{name}\nGeai brûlé.jpg\n")
+    with pytest.raises(InputError, match="strict: .*accents composed otherwise"):
+        verb.embed(path, folder / "s", encoder="pixels", strict=True)
+    summary = verb.embed(path, folder / "s", encoder="pixels")
+    assert (summary.embedded, dict(summary.paths), summary.failed) == (1, {LETTERS: 1}, 1)
+    assert Store.open(folder / "s").table(["uri"])["uri"].to_pylist() == [f"{folder}/{other}"]
+
+
+def test_boxes_that_are_cut_at_the_edge_are_counted_or_refused(folder: Path) -> None:
+    path = table(folder, "file,bbox\n0.jpg,-2 0 20 20\n1.jpg,0 0 16 16\n")
+    with pytest.raises(InputError, match="strict: 1 boxes reach over the edge"):
+        verb.embed(path, folder / "s", encoder="pixels", strict=True)
+    assert verb.embed(path, folder / "s2", encoder="pixels").cut == 1
 
 
 def test_an_import_counts_and_refuses_as_an_embedding_does(tmp_path: Path) -> None:

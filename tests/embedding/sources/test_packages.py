@@ -10,6 +10,7 @@ import pytest
 
 from cladescope.embedding import zips
 from cladescope.embedding.locations import file_of, read_bytes
+from cladescope.embedding.schemes import BACKSLASHES
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.package import Package
 from cladescope.errors import InputError, PictureError
@@ -45,7 +46,7 @@ def test_paths_that_lead_out_of_a_zip_are_problems_and_windows_paths_are_counted
     pack(tmp_path / "t.zip", {"t.csv": "file\n../a.jpg\na\\b.jpg\n/abs/c.jpg\nftp://a.org/1.jpg\n", "a/b.jpg": b"tit"})
     out, windows, absolute, ftp = read(tmp_path / "t.zip")
     assert out.problem == f"its path leads out of {tmp_path}/t.zip#t.csv"
-    assert (windows.uri, windows.backslashes, windows.problem) == (f"{tmp_path}/t.zip#a/b.jpg", True, None)
+    assert (windows.uri, windows.path_rule, windows.problem) == (f"{tmp_path}/t.zip#a/b.jpg", BACKSLASHES, None)
     assert (absolute.uri, absolute.problem) == ("/abs/c.jpg", None)
     assert "allow the scheme ftp" in (ftp.problem or "")
 
