@@ -63,7 +63,8 @@ class BackboneLabels:
         """What was done to the labels so far, in a line, where `what` were looked up."""
         if not self.counts:
             return ()
-        words = ", ".join(f"{word} {n:,}" for word, n in self.counts.most_common())
+        counted = sorted(self.counts.items(), key=lambda one: (-one[1], one[0]))
+        words = "; ".join(f"{n:,} {word}" for word, n in counted)
         return (f"{what} by the backbone {self.release}: {words}",)
 
     def apply(
@@ -88,7 +89,7 @@ class BackboneLabels:
         return made
 
     def columns(
-        self, columns: Mapping[str, pa.Array], n_rows: int, image_ids: Sequence[str] | None = None
+        self, columns: Mapping[str, pa.Array | pa.ChunkedArray], n_rows: int, image_ids: Sequence[str] | None = None
     ) -> dict[str, pa.Array]:
         """As `apply`, for labels that are columns of n rows."""
         names = list(columns)

@@ -1,11 +1,17 @@
 """What rules did to the records of a source: counted, or refused where the caller wants none to be touched."""
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.errors import InputError
+from cladescope.taxonomy import RANKS
+
+_IS_SURE: Final = re.compile("accepted(, (gaps filled|common name given))*")
+"""What a backbone said of a name where it took nothing for another and was in no doubt."""
 
 
 def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, strict: bool) -> Iterator[Record | Failure]:
@@ -46,6 +52,19 @@ def refuse_left_out(left_out: Mapping[str, int]) -> None:
         refuse(f"{n} {words} would be left out")
 
 
+def backbone_doubt(labels: Mapping[str, str | None]) -> str | None:
+    """What a backbone said of a record's name, where it took it for another or was in doubt; None where it only added to it.
+
+    >>> backbone_doubt({"species": "Periparus ater", "verbatim_name": "Parus ater", "taxon_match": "synonym, gaps filled"})
+    "the backbone says of 'Parus ater': synonym, gaps filled"
+    """
+    match = labels.get("taxon_match")
+    if match is None or _IS_SURE.fullmatch(match):
+        return None
+    named = (labels.get(part) for part in ("verbatim_name", *reversed(RANKS)))
+    return f"the backbone says of {next(filter(None, named), '')!r}: {match}"
+
+
 def _rule(record: Record | Failure) -> str | None:
     """What touched a record, or None."""
     if isinstance(record, Failure):
@@ -56,6 +75,8 @@ def _rule(record: Record | Failure) -> str | None:
         return f"{record.missing[0]!r} is read as missing"
     if record.path_rule:
         return f"its path: {record.path_rule}"
+    if doubt := backbone_doubt(record.labels):
+        return doubt
     if record.labels.get("verbatim_name"):
         return f"{record.labels['verbatim_name']!r} is taken apart, the store keeps {record.labels.get('species')!r}"
     return "a name of its taxon is spelt otherwise in the store" if record.respelt else None

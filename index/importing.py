@@ -17,7 +17,7 @@ from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.rows import RowColumns, read_columns
 from cladescope.embedding.sources.vector_file import VectorFile, open_vectors
-from cladescope.embedding.strict import refuse, refuse_renamed
+from cladescope.embedding.strict import backbone_doubt, refuse, refuse_renamed
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.tables import table_of_columns
 from cladescope.errors import InputError
@@ -92,6 +92,9 @@ def _rows(
     named = columns.labels
     if labels is not None:
         named = labels.columns(columns.labels, batch.num_rows, image_ids.to_pylist())
+        for row, one in enumerate(pa.table(named).to_pylist() if strict else ()):
+            if doubt := backbone_doubt(one):
+                refuse(f"row {start + row + 1} of {source.path}: {doubt}")
     checked = job.check(image_ids, uris, numbers + 1)
     job.summary.records += batch.num_rows
     job.summary.already_stored += int(checked.is_stored.sum())

@@ -16,10 +16,13 @@ from cladescope.analysis.classify import taxon_lists, zero_shot
 from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
+from cladescope.analysis.classify.named_classes import named_classes, named_labels
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
+from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.text_scale import stored_text_scale
-from cladescope.errors import InputError
+from cladescope.errors import InputError, TaxonError
+from cladescope.index.named_by import shown
 from cladescope.index.vector_block import vector_block
 from cladescope.paths import local_path
 from cladescope.taxonomy.taxon import RANKS, Taxon
@@ -54,10 +57,23 @@ def fitted(classifier: str | Path | Classifier) -> Classifier:
     return classifier if isinstance(classifier, Classifier) else load_classifier(local_path(classifier))
 
 
-def fitted_choice(classifier: Classifier, asked: "Store | Encoder") -> Choice:
-    """The classes of `cladescope fit`. Raises StoreError unless they were fitted to vectors of the encoder that is asked."""
+def fitted_choice(classifier: Classifier, asked: "Store | Encoder", backbone: BackboneLabels | None = None) -> Choice:
+    """The classes of `cladescope fit`, named by a `backbone` where one is given.
+
+    Raises StoreError unless they were fitted to vectors of the encoder that is asked.
+    """
     classifier.check(asked.card)
-    return Choice(classes=classifier.classes, back_off=classifier.back_off)
+    choice = Choice(classes=classifier.classes, back_off=classifier.back_off)
+    if backbone is None:
+        return choice
+    before = classifier.backbone
+    notes: tuple[str, ...] = ()
+    if before and before.get("hash") != backbone.hash:
+        notes = (
+            f"the classifier is named by the backbone {shown(before)}, and the answers by {shown(backbone.named_by)}",
+        )
+    named = named_classes(choice.classes, backbone)
+    return replace(choice, classes=named.classes, bins=named.bins, notes=(*notes, *backbone.told("classes named")))
 
 
 def told_choice(
@@ -69,31 +85,38 @@ def told_choice(
     prior: str | Path | None = None,
     text_type: str = zero_shot.TEXT_TYPE,
     templates: bool = False,
+    backbone: BackboneLabels | None = None,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """Classes told to the encoder by texts: taxa, or plain labels; without either the taxa of the store or of the encoder.
 
     `within` are clades, of which every taxon in one is a class. Published text vectors beside a list of taxa are read and
-    not made again. `progress` is given how many class vectors are there, and of how many.
+    not made again. A `backbone` turns synonyms among taxa, labels, bins, clades and the prior's names into accepted names; texts
+    of labels stay. `progress` is given how many class vectors are there, and of how many.
 
     Raises InputError for files that cannot be used, clades or a prior beside plain labels, and where nothing says what to
     choose from; TaxonError for an unknown clade; EncoderError for an encoder without a text side.
     """
     notes: list[str] = []
     if isinstance(taxa, str | Path) and is_precomputed(Path(taxa)):
-        gallery, table = _precomputed(asked, Path(taxa), within, notes)
+        gallery, table = _precomputed(asked, Path(taxa), within, notes, backbone)
     else:
         encoder = _encoder(asked)
         table = None if labels is None else _labels(labels)
         if isinstance(table, taxon_lists.LabelList):
             if within or prior:
                 raise InputError("within and prior are for taxa: give taxa, or labels with columns for ranks")
-            return Choice(classes=zero_shot.label_gallery(encoder, table.labels), bins=table.bins)
+            named = named_labels(zero_shot.label_gallery(encoder, table.labels), table.bins, backbone)
+            return Choice(
+                classes=named.classes, bins=named.bins, notes=backbone.told("labels named") if backbone else ()
+            )
         if table is None:
             table = _taxa(asked, taxa, notes)
+        if backbone is not None:
+            table = taxon_lists.taxa_table(backbone.table(table))
         if within:
-            table = table.filter(pa.array(_within(table, within)))
+            table = table.filter(pa.array(_within(table, within, backbone)))
         gallery = zero_shot.taxon_gallery(
             encoder,
             table,
@@ -103,11 +126,13 @@ def told_choice(
             progress=progress,
         )
     if prior is not None:
-        log_prior, unknown = taxon_lists.read_prior(Path(prior), table)
+        log_prior, unknown = taxon_lists.read_prior(Path(prior), table, accepted=backbone.accepted if backbone else str)
         if unknown:
             some = ", ".join(unknown[:SHOWN])
             notes.append(f"{len(unknown)} names of {prior} are unknown or ambiguous here: {some}")
         gallery = replace(gallery, log_prior=log_prior)
+    if backbone is not None:
+        notes += backbone.told("taxa named")
     return Choice(classes=gallery, notes=tuple(notes))
 
 
@@ -157,16 +182,22 @@ def _taxa(asked: "Store | Encoder", taxa: Taxa | None, notes: list[str]) -> pa.T
     return table
 
 
-def _within(table: pa.Table, clades: Sequence[str]) -> np.ndarray:
-    """Which taxa lie in one of some clades."""
+def _within(table: pa.Table, clades: Sequence[str], backbone: BackboneLabels | None) -> np.ndarray:
+    """Which taxa lie in one of some clades; a clade that is not there may be a synonym of one that is."""
     kept = np.zeros(table.num_rows, bool)
     for clade in clades:
-        kept |= taxon_lists.within(table, clade)
+        try:
+            kept |= taxon_lists.within(table, clade)
+        except TaxonError:
+            accepted = clade if backbone is None else backbone.accepted(clade)
+            if accepted == clade:
+                raise
+            kept |= taxon_lists.within(table, accepted)
     return kept
 
 
 def _precomputed(
-    asked: "Store | Encoder", taxa: Path, within: Sequence[str], notes: list[str]
+    asked: "Store | Encoder", taxa: Path, within: Sequence[str], notes: list[str], backbone: BackboneLabels | None
 ) -> tuple[ClassGallery, pa.Table]:
     """Classes whose texts were encoded elsewhere, and their names. For a store's vectors no encoder is needed then."""
     scale = None if isinstance(asked, Encoder) else stored_text_scale(asked.card)
@@ -175,6 +206,8 @@ def _precomputed(
     ready = read_precomputed(taxa, dim=asked.card.dim)
     if ready.n_empty:
         notes.append(f"{ready.n_empty:,} taxa of {taxa} have no vector and are left out")
+    if backbone is not None:
+        ready = replace(ready, table=backbone.table(ready.table))
     if within:
-        ready = ready.only(_within(ready.table, within))
+        ready = ready.only(_within(ready.table, within, backbone))
     return zero_shot.gallery_of(ready.vectors, ready.table, scale), ready.table

@@ -5,8 +5,8 @@ module writes and reads it; `fitting` fits what it holds, `classifier_parts` say
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,8 @@ class Classifier:
     """Pseudo-pictures by which a class leans on the taxon above it."""
     text_weight: float = 0.0
     """How much the texts of the classes count beside their pictures."""
+    backbone: Mapping[str, str] = field(default_factory=dict)
+    """Release and hash of the backbone that gave the classes their names; empty without one."""
     created: str = ""
     """Date and time of writing; empty before."""
     version: str = cladescope.__version__
@@ -114,6 +116,7 @@ def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool
         "k": getattr(classes, "k", None),
         "kappa": classifier.kappa,
         "text_weight": classifier.text_weight,
+        "backbone": dict(classifier.backbone),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "cladescope": cladescope.__version__,
         "has_hash": True,
@@ -183,9 +186,16 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         back_off=_back_off(arrays),
         kappa=about["kappa"],
         text_weight=about["text_weight"],
+        backbone=_backbone(about),
         created=about["created"],
         version=about["cladescope"],
     )
+
+
+def _backbone(about: dict[str, Any]) -> dict[str, str]:
+    """Files of earlier versions say nothing of a backbone."""
+    told = about.get("backbone") or {}
+    return {name: str(told[name]) for name in ("release", "hash") if name in told}
 
 
 def _back_off(arrays: dict[str, np.ndarray]) -> BackOff | None:

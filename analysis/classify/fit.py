@@ -1,7 +1,7 @@
 """A classifier learnt from a store's labelled pictures: read, drawn, fitted, calibrated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.calibration import calibration_error
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
+from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.prompts import prompt
-from cladescope.errors import InputError
+from cladescope.errors import InputError, TaxonError
+from cladescope.index.named_by import differing, named_by
 from cladescope.index.store import Store
 
 AUTO = "auto"
@@ -95,12 +97,14 @@ def fit_store(
     text_weight: float | str = 0.0,
     k: int = 5,
     calibration: float = 0.2,
+    backbone: BackboneLabels | None = None,
     seed: int = 0,
 ) -> Fitted:
     """Learn the taxa of a rank or, where they are given, `labels`: a CSV, or a label for each image_id.
 
     `shots` draws at most so many pictures of each class. `shrinkage` is in pseudo-pictures by which a class leans on the taxon
     above it, `text_weight` how much the names of classes count beside their pictures; "auto" lets the pictures choose.
+    A `backbone` names the pictures, or the labels; else the classifier notes the one that named the store.
     `calibration` is the share of each class that is held out, `k` the neighbours of method knn. See `fit_calibrated`.
 
     Memory: 2 n d bytes for n pictures, as stored, and once again for those that are learnt from.
@@ -115,14 +119,23 @@ def fit_store(
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
     check_at_least(1, shots=shots, k=k)
     check_at_least(0, seed=seed)
-    columns = () if labels is None else ("image_id", "uri")
-    pictures = Pictures.of_store(store, within=within, columns=columns, as_stored=True)
+    columns = () if labels is None and backbone is None else ("image_id", "uri")
+    pictures = _pictures(store, within, columns, backbone)
     if not len(pictures) and not pictures.n_left_out:
         where = "" if within is None else f" in {within if isinstance(within, str) else ', '.join(within)}"
         raise InputError(f"{store.path} has no picture{where}: embed some first")
     target = rank if labels is None else "label"
+    if backbone is not None and labels is None:
+        pictures = replace(pictures, table=backbone.table(pictures.table))
     labelled = _labelled(pictures, rank, labels)
+    if backbone is not None and labels is not None:
+        labelled = labelled.renamed([backbone.accepted(label) for label in labelled.labels])
     notes = _notes(labelled, target)
+    if backbone is not None:
+        notes += [
+            *backbone.told("pictures named" if labels is None else "labels named"),
+            *differing(store, backbone.named_by),
+        ]
     if shots is not None:
         chosen = draw_shots(labelled.classes, shots, seed=seed)
         if chosen.all():
@@ -152,6 +165,7 @@ def fit_store(
         back_off=made.back_off,
         kappa=made.kappa,
         text_weight=made.text_weight,
+        backbone=(named_by(store) if labels is None else None) or {} if backbone is None else backbone.named_by,
     )
     return Fitted(
         classifier=classifier,
@@ -161,6 +175,20 @@ def fit_store(
         missing=labelled.missing,
         notes=tuple(notes),
     )
+
+
+def _pictures(
+    store: Store, within: str | Sequence[str] | None, columns: Sequence[str], backbone: BackboneLabels | None
+) -> Pictures:
+    """Those in some clades; a clade that the store does not know may be a synonym of one that it does."""
+    try:
+        return Pictures.of_store(store, within=within, columns=columns, as_stored=True)
+    except TaxonError:
+        names = [within] if isinstance(within, str) else list(within or ())
+        accepted = names if backbone is None else [backbone.accepted(name) for name in names]
+        if accepted == names:
+            raise
+        return Pictures.of_store(store, within=accepted, columns=columns, as_stored=True)
 
 
 def _labelled(pictures: Pictures, rank: str, labels: str | Path | Mapping[str, str] | None) -> Labelled:

@@ -46,6 +46,17 @@ class Labelled:
         """Some of the pictures; every class must keep one."""
         return replace(self, pictures=self.pictures.take(rows), classes=self.classes[rows])
 
+    def renamed(self, labels: Sequence[str]) -> "Labelled":
+        """The pictures under other labels, one for each; classes of one label become one.
+
+        >>> found = by_label(Pictures.of_table(np.eye(2), pa.table({"image_id": ["a", "b"]})), {"a": "tit", "b": "titmouse"})
+        >>> found.renamed(["tit", "tit"]).classes.tolist()
+        [0, 0]
+        """
+        names = tuple(dict.fromkeys(labels))
+        place = np.array([names.index(label) for label in labels])
+        return replace(self, classes=place[self.classes], labels=names)
+
 
 def by_rank(pictures: Pictures, rank: str) -> Labelled:
     """Pictures by their taxon at a rank; those whose lineage ends above it, or lacks it, are left out and counted.

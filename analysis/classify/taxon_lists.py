@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -172,11 +172,13 @@ def _inside(table: pa.Table, taxon: Taxon) -> np.ndarray:
     return inside
 
 
-def read_prior(path: Path, table: pa.Table) -> tuple[Float32[np.ndarray, " c"], list[str]]:
+def read_prior(
+    path: Path, table: pa.Table, *, accepted: Callable[[str], str] = str
+) -> tuple[Float32[np.ndarray, " c"], list[str]]:
     """Log-odds of each taxon from a CSV with the columns `taxon` and `weight`, and the names that the taxa do not have.
 
     A weight holds for the whole clade, and a line for a taxon within it is stronger. The line `*` is for all that no other
-    names; without it they have weight 1. Weight 0 rules out.
+    names; without it they have weight 1. Weight 0 rules out. `accepted` gives a name that the taxa do not have another.
 
     Raises InputError for a weight that is no number or below 0, and where everything is ruled out.
     """
@@ -198,7 +200,7 @@ def read_prior(path: Path, table: pa.Table) -> tuple[Float32[np.ndarray, " c"], 
             rest = weight
             continue
         try:
-            named += [(taxon, weight) for taxon in taxonomy.resolve(name)]
+            named += [(taxon, weight) for taxon in _resolved(taxonomy, name, accepted)]
         except TaxonError:
             unknown.append(name)
     weights = np.full(table.num_rows, rest, np.float32)
@@ -208,6 +210,15 @@ def read_prior(path: Path, table: pa.Table) -> tuple[Float32[np.ndarray, " c"], 
         raise InputError(f"{path} rules out every class: expected a weight above 0 for at least one")
     with np.errstate(divide="ignore"):
         return np.log(weights), unknown
+
+
+def _resolved(taxonomy: Taxonomy, name: str, accepted: Callable[[str], str]) -> tuple[Taxon, ...]:
+    try:
+        return taxonomy.resolve(name)
+    except TaxonError:
+        if (other := accepted(name)) == name:
+            raise
+        return taxonomy.resolve(other)
 
 
 def _strings(table: pa.Table, name: str) -> list[str]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WithinOption, clades
+from cladescope.app.cli.options import (
+    BackboneOption,
+    ConflictsOption,
+    JsonOption,
+    OverwriteOption,
+    StoreArgument,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -54,6 +62,8 @@ def fit(
         float,
         typer.Option(help="Share of each class held out for calibration; at least one picture of each class stays."),
     ] = 0.2,
+    backbone: BackboneOption = None,
+    conflicts: ConflictsOption = None,
     figures: Annotated[
         Path | None,
         typer.Option(metavar="FOLDER", help="Draw reliability.svg and risk-coverage.svg for the held-out pictures."),
@@ -77,7 +87,7 @@ def fit(
         check_out_folder(figures, what="figure", names=list(FIGURES), overwrite=overwrite)
     fitted = verb.fit(
         store, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots, shrinkage=kappa,
-        text_weight=weight, k=k, calibration=calibration, seed=seed, out=out, overwrite=overwrite,
+        text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts, seed=seed, out=out, overwrite=overwrite,
     )  # fmt: skip
     for note in fitted.notes:
         say(note)

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import CsvOption, JsonOption, SafeCsvOption, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    BackboneOption,
+    ConflictsOption,
+    CsvOption,
+    JsonOption,
+    SafeCsvOption,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import CsvTable, json_text, print_line, say
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
@@ -64,6 +73,8 @@ def predict(
         Path | None,
         typer.Option(metavar="FILE.csv", help="Prior odds: columns taxon, weight; `*`: all other taxa (default 1)."),
     ] = None,
+    backbone: BackboneOption = None,
+    conflicts: ConflictsOption = None,
     text_type: Annotated[
         str, typer.Option(help="How a taxon is written: sci, com, taxon, sci_com or taxon_com.")
     ] = TEXT_TYPE,
@@ -100,7 +111,8 @@ def predict(
         raise typer.BadParameter("--where is for a store")
     found = verb.predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
-        calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, text_type=text_type, templates=templates, where=where,
+        calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
+        text_type=text_type, templates=templates, where=where,
         limit=limit, encoder=encoder, cache=cache, progress=_tell,
     )  # fmt: skip
     for note in found.notes:

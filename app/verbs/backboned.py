@@ -1,5 +1,6 @@
 """The backbone that a verb is given: opened, fitted to the store, its conflicts written."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from cladescope.paths import local_path
 from cladescope.taxonomy.backbone import Backbone
 
 if TYPE_CHECKING:
+    from cladescope.analysis.classify.classifier_file import Classifier
     from cladescope.index.store import Store
 
 
@@ -32,6 +34,22 @@ def write_conflicts(labels: BackboneLabels | None, conflicts: str | Path | None)
     """Write what the backbone was not sure of, where a file for it is named, in place of an earlier one."""
     if labels is not None and conflicts is not None:
         labels.conflicts.write(local_path(conflicts))
+
+
+def naming_of(
+    labels: BackboneLabels | None, classifier: "Classifier | None", store: "Store | None", *, own_taxa: bool
+) -> tuple[Mapping[str, str] | None, tuple[str, ...]]:
+    """Which backbone gave answers their names, and what to say where another one named the store.
+
+    It is the one that is given, else that of the classifier or, where the classes are a store's `own_taxa`, of the store.
+    """
+    asked = labels.named_by if labels is not None else classifier.backbone if classifier is not None else None
+    if store is None:
+        return asked, ()
+    from cladescope.index.named_by import differing, named_by
+
+    own = named_by(store) if own_taxa and classifier is None else None
+    return asked or own, differing(store, asked or None)
 
 
 class NamingJob:

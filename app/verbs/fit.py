@@ -7,6 +7,7 @@ from typing import Literal
 from cladescope.analysis.classify.classifier_file import save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
 from cladescope.app.verbs.arguments import checked
+from cladescope.app.verbs.backboned import labels_by, write_conflicts
 from cladescope.app.verbs.given import AnyStore, opened, within_of
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
@@ -29,6 +30,8 @@ def fit(
     text_weight: Weight = 0.0,
     k: int = 5,
     calibration: float = 0.2,
+    backbone: str | Path | None = None,
+    conflicts: str | Path | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
@@ -39,7 +42,8 @@ def fit(
     `image_id`. `within` keeps a clade or the union of several; `shots` is the most pictures per class, drawn with `seed`.
     `shrinkage` pulls each class mean towards the taxon above it, with the weight of that many pictures; `text_weight` is the
     weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`. The
-    share `calibration` of each class is held out to calibrate probabilities and to measure accuracy.
+    share `calibration` of each class is held out to calibrate probabilities and to measure accuracy. `backbone`, a folder of
+    `cladescope.backbone`, names the pictures or labels; what it is not sure of stays, and is written to the CSV file `conflicts`.
 
     Returns the `classifier` and its results on the held-out pictures.
 
@@ -56,10 +60,12 @@ def fit(
     file = None if out is None else local_path(out)
     if file is not None:
         check_out_file(file, overwrite=overwrite)
+    named = labels_by(backbone, conflicts)
     fitted = fit_store(
         opened(store), rank=rank or "species", labels=labels, within=within_of(within), method=method, shots=shots,
-        shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, seed=seed,
+        shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,
     )  # fmt: skip
+    write_conflicts(named, conflicts)
     if file is not None:
         save_classifier(fitted.classifier, file, overwrite=overwrite)
     return fitted

@@ -15,6 +15,7 @@ from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import Named, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.arguments import checked
+from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.given import AnyPicture, as_records
@@ -43,6 +44,8 @@ def predict(
     calibrate_on: AnyStore | None = None,
     closed_set: bool = False,
     prior: str | Path | None = None,
+    backbone: str | Path | None = None,
+    conflicts: str | Path | None = None,
     text_type: str = TEXT_TYPE,
     templates: bool = False,
     where: str | None = None,
@@ -58,7 +61,9 @@ def predict(
     the store, or those that the encoder was trained on. `encoder` is by default the classifier's, else `tiny`. `within` keeps the classes of a clade or of several.
     Each picture gets `k` answers at a `rank`. With `risk` it gets one, as precise as this risk of a wrong answer allows. That
     needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says
-    that every picture shows one of the taxa. `prior` is a CSV of prior odds. `where` and `limit` select pictures, `text_type`
+    that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
+    `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
+    `conflicts`. `where` and `limit` select pictures, `text_type`
     and `templates` set how a taxon is described, `cache` is the folder of class vectors, and `progress` is called with how
     many of these are done.
 
@@ -92,20 +97,15 @@ def predict(
     asked = store if store is not None else _encoder(encoder, card)
     if store is not None and encoder is not None:
         store.check(_encoder(encoder, card).card)
+    named = labels_by(backbone, conflicts)
     if fitted is not None:
-        choice = choosing.fitted_choice(fitted, asked)
+        choice = choosing.fitted_choice(fitted, asked, named)
     else:
         choice = choosing.told_choice(
-            asked,
-            taxa=taxa,
-            labels=labels,
-            within=clades_of(within),
-            prior=prior,
-            text_type=text_type,
-            templates=templates,
-            cache=folder,
-            progress=progress,
-        )
+            asked, taxa=taxa, labels=labels, within=clades_of(within), prior=prior, text_type=text_type, templates=templates,
+            backbone=named, cache=folder, progress=progress,
+        )  # fmt: skip
+    write_conflicts(named, conflicts)
     back_off = _back_off(choice, asked, risk, calibrate_on, closed_set=closed_set)
     answers = Answers(choice.classes, rank=rank, k=k, bins=choice.bins, back_off=back_off, risk=risk)
 
@@ -114,8 +114,10 @@ def predict(
             return name_stored(store, answers, where=where, limit=limit)
         return name_pictures(islice(_records(given, failures), limit), cast(Encoder, asked), answers, failures)
 
-    made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within))
-    return Predictions(answers.columns, make, choice.notes, made_by=made)
+    own = store is not None and taxa is None and labels is None
+    by, notes = naming_of(named, fitted, store, own_taxa=own)
+    made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)
+    return Predictions(answers.columns, make, (*choice.notes, *notes), made_by=made)
 
 
 def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None) -> Encoder:

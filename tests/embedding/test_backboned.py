@@ -112,6 +112,10 @@ def test_another_backbone_is_refused_unless_it_may_change_and_none_is_told(run, 
     assert (row["name"], row["family"], row["pictures"]) == ("Parus ater", "Sylviidae", "1")
     assert (row["backbone"], row["why"]) == (" > ".join(FULL), "applied: the backbone has another family")
     assert row["first_image_id"] == Store.open(tmp_path / "s").table(["image_id"])["image_id"][0].as_py()
+    strict = run(*job, "--backbone", tmp_path / "one", "--strict")
+    assert strict.status == 1
+    assert "strict: " in strict.err
+    assert "the backbone says of 'Parus ater': synonym, gaps filled, another family" in strict.err
     refused = run(*job, "--backbone", tmp_path / "two")
     assert refused.status == 1
     assert "is named by the backbone 'one'" in refused.err

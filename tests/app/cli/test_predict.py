@@ -24,7 +24,7 @@ from cladescope.files import hash_file
 from cladescope.index.store import Store
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
-MADE_BY = ("encoder", "encoder_hash", "classes", "classes_hash", "cladescope", "date")
+MADE_BY = (*("encoder", "encoder_hash", "classes", "classes_hash", "backbone", "backbone_hash", "cladescope", "date"),)
 ROWS = [
     ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major", "Great tit"),
     ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus minor", None),
