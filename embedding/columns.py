@@ -128,6 +128,11 @@ def plan_columns(
             "addresses (of iNaturalist with image_url)"
         )
     if needs_picture and path is None and picture is None:
+        if {"gbifid", "mediatype"} <= set(map(squash, schema.names)):
+            raise InputError(
+                "this is a simple download of GBIF, which names no pictures: ask GBIF for the same occurrences as a Darwin Core "
+                "archive, and name the archive"
+            )
         door = nearest_door(schema.names)
         raise InputError(
             f"found no column of pictures among {_listed(schema.names)}: expected paths or URLs in a text "

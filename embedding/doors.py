@@ -60,6 +60,18 @@ DOORS = (
     Door(
         "BIOSCAN-5M", "the release's metadata beside its images/", ("processid", "dna_bin", "split"), module="bioscan"
     ),
+    Door(
+        "Darwin Core archive",
+        "a .zip or folder with meta.xml, of occurrences with multimedia, as of GBIF: a record a picture of an occurrence",
+        files=("meta.xml",),
+        module="darwin_core",
+    ),
+    Door(
+        "GBIF download without meta.xml",
+        "a .zip or folder with occurrence.txt and multimedia.txt",
+        files=("occurrence.txt", "multimedia.txt"),
+        module="darwin_core",
+    ),
     Door("MegaDetector", "a .json of 'images' with 'detections': a region a detection"),
     Door("COCO, iNaturalist 2021", "a .json of 'images' and 'annotations': a region an annotation"),
 )

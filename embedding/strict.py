@@ -49,7 +49,7 @@ def refuse_renamed(renamed: Mapping[str, str]) -> None:
 def refuse_left_out(left_out: Mapping[str, int]) -> None:
     """Raises InputError where a source leaves something out."""
     for words, n in left_out.items():
-        refuse(f"{n} {words} would be left out")
+        refuse(f"left out: {words} {n:,}")
 
 
 def backbone_doubt(labels: Mapping[str, str | None]) -> str | None:

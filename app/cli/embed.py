@@ -51,7 +51,7 @@ def embed(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A folder of pictures, a CSV or Parquet table, WebDataset shards, a quoted pattern, or a URL of these.",
+            help="A folder of pictures, a CSV or Parquet table, a Darwin Core archive, WebDataset shards, a quoted pattern, or a URL.",
         ),
     ],
     store: StoreOption,

@@ -55,7 +55,7 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         often = ", ".join(f"{word} {n}" for word, n in counts["missing"].items())
         print_line(f"missing {sum(counts['missing'].values())}: {often}")
     if counts["left_out"]:
-        print_line("left out: " + ", ".join(f"{n:,} {words}" for words, n in counts["left_out"].items()))
+        print_line("left out: " + ", ".join(f"{words} {n:,}" for words, n in counts["left_out"].items()))
     for rule, n in counts["paths"].items():
         print_line(f"{rule}: {n:,} paths")
     for column, name in counts["renamed"].items():

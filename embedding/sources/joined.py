@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MEMORY = "800MB"
 """What DuckDB may take; more is written to the disk."""
 THREADS = 2
-_NAME = re.compile(r"[a-z_]+")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Joining:
@@ -49,6 +49,7 @@ class Joining:
         """Makes an empty database in the system's folder for temporary files."""
         self._folder = Path(tempfile.mkdtemp(prefix="cladescope-join-"))
         self._removed = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._n_rows: dict[str, int] = {}
         import duckdb
 
         self._no_room = (duckdb.OutOfMemoryException, duckdb.IOException)
@@ -75,38 +76,45 @@ class Joining:
         self._removed()
 
     def read(self, table: str, text: DelimitedText, columns: Mapping[str, str]) -> None:
-        """Make a table of some columns of a text, all VARCHAR with empty values null, and `line`, the number of the row from 1.
+        """Put some columns of a text into a table, which is made, or grows where it is there with the same columns.
 
-        `columns` gives the text's column for each column of the table. Names of tables and columns are small letters and `_`.
+        `columns` gives the text's column for each column of the table: VARCHAR, empty values null. A further column, `line`,
+        numbers the rows of the table from 1. Names are letters, digits and `_`.
 
         Raises InputError where the text does, or where the disk is full.
         """
-        assert all(map(_NAME.fullmatch, (table, *columns))), "such names need no quotes in SQL"
+        assert all(map(_NAME.fullmatch, (table, *columns))), "such names need no more than quotes in SQL"
         wanted = list(dict.fromkeys(columns.values()))
         schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in columns)])
         failed: list[InputError] = []
 
         def numbered() -> Iterator[pa.RecordBatch]:
-            start = 1
             try:
                 for batch in text.batches(wanted):
+                    start = self._n_rows.get(table, 0) + 1
                     lines = pa.array(range(start, start + batch.num_rows), pa.int64())
-                    start += batch.num_rows
+                    self._n_rows[table] = start + batch.num_rows - 1
                     named = [batch.column(column) for column in columns.values()]
                     yield pa.RecordBatch.from_arrays([lines, *named], schema=schema)
             except InputError as error:  # else DuckDB would tell it in words of its own
                 failed.append(error)
                 raise
 
+        make = f"INSERT INTO {table}" if table in self._n_rows else f"CREATE TABLE {table} AS"
+        self._n_rows.setdefault(table, 0)
         self._database.register("incoming", pa.RecordBatchReader.from_batches(schema, numbered()))
         try:
-            self.run(f"CREATE TABLE {table} AS SELECT * FROM incoming")
+            self.run(f"{make} SELECT * FROM incoming")
         except Exception:
             if failed:
                 raise failed[0] from None
             raise
         finally:
             self._database.unregister("incoming")
+
+    def has(self, table: str) -> bool:
+        """Whether there is a table of that name."""
+        return bool(self.run(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{table}'"))
 
     def run(self, sql: str) -> list[tuple[Any, ...]]:
         """Do one statement, and return its few rows. Raises InputError where the disk or the memory does not suffice."""

@@ -1,0 +1,346 @@
+"""Darwin Core archives: which pictures they have, what is said of each, and what is left out in words."""
+
+import logging
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.pipeline import EmbedConfig, embed
+from cladescope.embedding.records import left_out_of
+from cladescope.embedding.sources import open_source
+from cladescope.embedding.table_rules import TableRules
+from cladescope.errors import InputError
+from cladescope.index.exporting import export_store
+from cladescope.index.store import Store
+from tests.embedding.reading import check, put, read
+from tests.embedding.sources.archives import DWC, GBIF, TABS, fields, meta, part, text, write
+
+OCCURRENCES = [
+    [
+        "gbifID",
+        "dc:license",
+        "scientificName",
+        "decimalLatitude",
+        "eventDate",
+        "sex",
+        "gbif:species",
+        "taxonRank",
+        "genus",
+    ],
+    ["9", "CC0", "Parus major Linnaeus, 1758", "47.5", "2024-05-01", "", "Parus major", "SPECIES", "Parus"],
+    ["10", "CC0", "Apus", "-3", "2024", "male", "", "GENUS", ""],
+    ["11", "", "Bufo bufo", "", "", "", "", "SPECIES", "Bufo"],
+]
+MEDIA = [
+    ["gbifID", "dc:type", "dc:format", "dc:identifier", "dc:license", "dc:rightsHolder", "dc:creator"],
+    ["10", "StillImage", "image/jpeg", "https://a.org/1.jpg", "CC BY", "Ann", '"Bob'],
+    ["9", "StillImage", "", "https://a.org/2.jpg", "", "", ""],
+    ["9", "StillImage", "", "https://a.org/2.jpg", "", "", ""],
+    ["9", "", "", "https://a.org/1.jpg", "", "", ""],
+    ["9", "Sound", "audio/mpeg", "https://a.org/3.mp3", "", "", ""],
+    ["9", "", "", "https://a.org/4.mp3", "", "", ""],
+    ["9", "StillImage", "", "", "", "", ""],
+    ["99", "StillImage", "", "https://a.org/5.jpg", "", "", ""],
+]
+LEFT_OUT = {
+    "media without an occurrence": 1,
+    "media that are no still images": 2,
+    "media without an address": 1,
+    "media listed again in their occurrence": 1,
+    "occurrences without pictures": 1,
+}
+
+
+def test_a_record_is_a_picture_of_an_occurrence_with_what_both_say(tmp_path: Path) -> None:
+    source = open_source(write(tmp_path / "birds", OCCURRENCES, MEDIA))
+    records = list(source.records())
+    check(source, records)
+    assert [(one.uri, one.labels["observation_id"]) for one in records] == [
+        ("https://a.org/2.jpg", "9"),
+        ("https://a.org/1.jpg", "9"),
+        ("https://a.org/1.jpg", "10"),
+    ]
+    assert len({one.image_id for one in records}) == 3
+    assert {one.source for one in records} == {"birds"}
+    first, _, last = records
+    assert first.labels == {
+        "genus": "Parus", "species": "Parus major", "observation_id": "9", "licence": "CC0",
+        "authorship": "Linnaeus, 1758", "verbatim_name": "Parus major Linnaeus, 1758",
+    }  # fmt: skip
+    assert first.extra == {
+        "scientificName": "Parus major Linnaeus, 1758", "taxonRank": "SPECIES", "eventDate": "2024-05-01", "decimalLatitude": 47.5,
+        "sex": None, "creator": None,
+    }  # fmt: skip
+    assert last.labels == {"genus": "Apus", "observation_id": "10", "licence": "CC BY", "rights_holder": "Ann"}
+    assert (last.extra["decimalLatitude"], last.extra["sex"], last.extra["creator"]) == (-3.0, "male", '"Bob')
+    assert left_out_of(source) == LEFT_OUT
+
+
+def test_a_zip_of_an_archive_gives_the_same_ids_as_its_folder(tmp_path: Path) -> None:
+    folder = write(tmp_path / "birds", OCCURRENCES, MEDIA)
+    with zipfile.ZipFile(tmp_path / "birds.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"0001-24/{path.name}")
+    assert [one.image_id for one in read(tmp_path / "birds.zip")] == [one.image_id for one in read(folder)]
+
+
+def test_what_is_left_out_stands_in_the_summary_and_is_an_error_where_none_may_be(tmp_path: Path) -> None:
+    folder = write(tmp_path / "birds", OCCURRENCES, MEDIA)
+    encoder = Encoder.load("pixels")
+    with pytest.raises(InputError, match="strict: left out: media without an occurrence 1"):
+        embed(
+            open_source(folder), encoder, Store.create(tmp_path / "t", encoder.card), EmbedConfig(strict=True, limit=0)
+        )
+    summary = embed(open_source(folder), encoder, Store.create(tmp_path / "s", encoder.card), EmbedConfig(limit=0))
+    assert summary.to_dict()["left_out"] == LEFT_OUT
+
+
+def test_audubon_core_names_pictures_by_access_address(tmp_path: Path) -> None:
+    media = [
+        ["gbifID", "dc:identifier", "ac:accessURI", "ac:UsageTerms", "ac:Owner", "dc:rights"],
+        ["9", "urn:1", "https://a.org/1.jpg", "CC BY", "Museum", "all"],
+        ["10", "https://a.org/2.jpg", "", "", "", "CC0 rights"],
+        ["10", "urn:2", "", "", "", ""],
+    ]
+    folder = write(tmp_path / "a", OCCURRENCES, media, media_type="http://rs.tdwg.org/ac/terms/Multimedia")
+    first, second = read(folder)
+    assert (first.uri, first.labels["licence"], first.labels["rights_holder"]) == (
+        "https://a.org/1.jpg",
+        "CC BY",
+        "Museum",
+    )
+    assert (second.uri, second.labels["licence"]) == ("https://a.org/2.jpg", "CC0 rights")
+    assert left_out_of(open_source(folder))["media without an address"] == 1
+
+
+def test_media_of_the_occurrence_itself_are_used_where_there_is_no_extension(tmp_path: Path) -> None:
+    occurrences = [
+        ["id", "associatedMedia", "genus"],
+        ["7", "https://a.org/1.jpg | https://a.org/2.jpg;x", "Apis"],
+        ["8", "", "Apis"],
+        ["9", "https://a.org/3.jpg, http://a.org/4.jpg|https://a.org/3.jpg", "Apis"],
+    ]
+    source = open_source(write(tmp_path / "a", occurrences))
+    assert [(one.labels["observation_id"], one.uri) for one in source.records()] == [
+        ("7", "https://a.org/1.jpg"),
+        ("7", "https://a.org/2.jpg;x"),
+        ("9", "https://a.org/3.jpg"),
+        ("9", "http://a.org/4.jpg"),
+    ]
+    assert left_out_of(source) == {"media listed again in their occurrence": 1, "occurrences without pictures": 1}
+
+
+def test_files_of_other_forms_are_read_as_meta_xml_says(tmp_path: Path) -> None:
+    core = part(
+        "core", f"{DWC}Occurrence", ["a.csv", "sub/b.csv"],
+        f'<id index="2"/><field index="1" term="{DWC}genus" default="Apis"/><field index="0" term="{DWC}sex"/>'
+        f'<field term="{DWC}basisOfRecord" default="d\'Orbigny"/>',
+        {"encoding": "ISO-8859-1", "fieldsTerminatedBy": ";", "fieldsEnclosedBy": '"'},
+    )  # fmt: skip
+    media = part(
+        "extension", f"{GBIF}Multimedia", ["m.txt"], '<coreid index="1"/><field index="0" term="dcterms:identifier"/>',
+        {"encoding": "utf-16", "fieldsTerminatedBy": "|", "ignoreHeaderLines": "2", "linesTerminatedBy": "\\r\\n"},
+    )  # fmt: skip
+    put(tmp_path / "meta.xml", meta(core, media))
+    put(tmp_path / "a.csv", '"m;x";;1\n'.encode("latin-1"))
+    put(tmp_path / "sub/b.csv", "é;Bufo;2\n".encode("latin-1"))
+    put(
+        tmp_path / "m.txt",
+        "made today\r\nurl|of\r\nhttps://a.org/é.jpg|2\r\nhttps://a.org/1.jpg|1\r\n".encode("utf-16"),
+    )
+    first, second = read(tmp_path)
+    assert (first.uri, first.labels["genus"], first.extra["sex"]) == ("https://a.org/1.jpg", "Apis", "m;x")
+    assert (second.uri, second.labels["genus"], second.extra["sex"]) == ("https://a.org/é.jpg", "Bufo", "é")
+    assert first.extra["basisOfRecord"] == "d'Orbigny"
+
+
+def test_several_extensions_of_pictures_are_one_list_and_others_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, OCCURRENCES)
+    put(tmp_path / "m.txt", text([["id", "u"], ["9", "https://a.org/1.jpg"]]))
+    put(tmp_path / "n.txt", text([["id", "u"], ["9", "https://a.org/2.jpg"], ["9", "https://a.org/1.jpg"]]))
+    pictures = [
+        part("extension", f"{GBIF}{kind}", [file], fields(["gbifID", "dc:identifier"], "coreid"))
+        for kind, file in (("Multimedia", "m.txt"), ("Image", "n.txt"))
+    ]
+    core = part("core", f"{DWC}Occurrence", ["occurrence.txt"], fields(OCCURRENCES[0]))
+    verbatim = part("extension", f"{DWC}Occurrence", ["verbatim.txt"], '<coreid index="0"/>')
+    put(tmp_path / "meta.xml", meta(core, verbatim, *pictures))
+    with caplog.at_level(logging.WARNING):
+        assert [one.uri for one in read(tmp_path)] == ["https://a.org/1.jpg", "https://a.org/2.jpg"]
+    assert "no pictures are expected in verbatim.txt, which is not read" in caplog.text
+
+
+def test_a_download_without_meta_xml_is_known_by_its_names(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(tmp_path, OCCURRENCES, MEDIA)
+    expected = [one.image_id for one in read(tmp_path)]
+    (tmp_path / "meta.xml").unlink()
+    for name, rows in (("occurrence.txt", OCCURRENCES), ("multimedia.txt", MEDIA)):
+        put(tmp_path / name, text([[one.rpartition(":")[2] for one in rows[0]], *rows[1:]]))
+    with caplog.at_level(logging.WARNING):
+        assert [one.image_id for one in read(tmp_path)] == expected
+    assert "has no meta.xml" in caplog.text
+    put(tmp_path / "multimedia.txt", text([["of", "identifier"], ["9", "https://a.org/1.jpg"]]))
+    with pytest.raises(InputError, match=r"multimedia\.txt has none of the columns gbifID, id, coreid"):
+        open_source(tmp_path)
+
+
+def test_pictures_of_a_package_lie_in_it(tmp_path: Path) -> None:
+    media = [["id", "dc:identifier"], ["9", "img/1.jpg"], ["10", "../2.jpg"], ["11", "file:///x/3.jpg"]]
+    folder = write(tmp_path / "a", OCCURRENCES, media)
+    put(folder / "img/1.jpg")
+    first, climbing, absolute = read(folder)
+    assert (first.uri, first.problem) == (f"{folder}/img/1.jpg", None)
+    assert climbing.problem == f"its path leads out of {folder}"
+    assert (absolute.uri, absolute.problem) == ("/x/3.jpg", None)
+
+
+def test_an_occurrence_that_comes_twice_is_one(tmp_path: Path) -> None:
+    occurrences = [["gbifID", "sex"], ["9", "male"], ["9", "female"]]
+    source = open_source(write(tmp_path, occurrences, [["id", "dc:identifier"], ["9", "https://a.org/1.jpg"]]))
+    (record,) = source.records()
+    assert record.extra["sex"] == "male"
+    assert left_out_of(source) == {"occurrences whose id came before": 1}
+
+
+def test_types_may_be_declared_and_missing_words_given_as_for_any_table(tmp_path: Path) -> None:
+    rows = [["gbifID", "catalogNumber", "genus", "year"], ["9", "007", "nobody", "2024?"]]
+    folder = write(tmp_path, rows, [["id", "dc:identifier"], ["9", "https://a.org/1.jpg"]])
+    (record,) = open_source(folder, rules=TableRules(missing=frozenset({"nobody"}))).records()
+    assert record.extra == {"catalogNumber": "007", "year": "2024?"}
+    assert (record.labels.get("genus"), record.missing) == (None, ("nobody",))
+
+
+KEYS = st.sampled_from(["1", "2", "3", "x"])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(KEYS, max_size=6), st.lists(st.tuples(KEYS, st.sampled_from(["a", "b", ""])), min_size=1, max_size=12))
+def test_pictures_and_what_is_left_out_are_all_media(
+    tmp_path_factory: pytest.TempPathFactory, occurrences: list[str], media: list[tuple[str, str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("a")
+    write(
+        folder, [["gbifID"], *([one] for one in occurrences)], [["id", "dc:identifier"], *(list(one) for one in media)]
+    )
+    pairs = list(dict.fromkeys((key, path) for key, path in media if key in occurrences and path))
+    if not pairs:
+        with pytest.raises(InputError, match="has no pictures"):
+            open_source(folder)
+        return
+    source = open_source(folder)
+    found = [(str(one.labels["observation_id"]), one.uri.rpartition("/")[2]) for one in source.records()]
+    order = list(dict.fromkeys(occurrences))
+    assert found == sorted(pairs, key=lambda pair: (order.index(pair[0]), media.index(pair)))
+    left_out = left_out_of(source)
+    assert sum(n for words, n in left_out.items() if words.startswith("media")) == len(media) - len(pairs)
+    assert left_out.get("occurrences without pictures", 0) == len(set(occurrences) - {key for key, _ in pairs})
+
+
+def test_what_is_exported_comes_back_with_the_same_labels(store: Store, tmp_path: Path) -> None:
+    export_store(store, tmp_path / "out", format="dwca")
+    encoder = Encoder.load("pixels")
+    again = Store.create(tmp_path / "again", encoder.card)
+    summary = embed(open_source(tmp_path / "out"), encoder, again)
+    assert (summary.embedded, summary.respelt, summary.left_out) == (48, 0, {})
+    assert labels(again) == labels(store)
+
+
+def labels(store: Store) -> list[dict[str, object]]:
+    names = ["uri", "kingdom", "phylum", "class", "order", "family", "genus", "species", "common_name", "licence"]
+    rows: Sequence[dict[str, object]] = [row for batch in store.scan(names) for row in batch.to_pylist()]
+    return sorted(rows, key=lambda row: str(row["uri"]))
+
+
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("meta.xml", b"", r"meta\.xml is no XML that can be read \(no element found"),
+        ("meta.xml", b"<archive><core>", r"meta\.xml is no XML that can be read"),
+        ("meta.xml", b'<!DOCTYPE a [<!ENTITY b "c">]><archive>&b;</archive>', "declares a document type or entities"),
+        ("meta.xml", b"<archive/>", "describes 0 cores: expected one <core>"),
+        ("meta.xml", b"x" * (2**22 + 1), r"meta\.xml has more than 4,194,304 bytes"),
+        ("occurrence.txt", None, r"meta\.xml names the file occurrence\.txt, which .* lacks: download"),
+        ("multimedia.txt", None, r"meta\.xml names the file multimedia\.txt, which .* lacks: download"),
+        ("occurrence.txt", b"", r"occurrence\.txt has no header on line 1"),
+        ("occurrence.txt", text(OCCURRENCES, ";"), r"license is column 1, .* has 1 columns between '\\t'"),
+        ("occurrence.txt", text([*OCCURRENCES, ["12", "CC0"]]), r"line 5 of .*occurrence\.txt has 2 values, its header 9"),
+        ("occurrence.txt", text([OCCURRENCES[0]]), "has no pictures .media without an occurrence 8"),
+        ("multimedia.txt", text([MEDIA[0]]), "has no pictures .occurrences without pictures 3.: ask for an archive with media"),
+        ("multimedia.txt", text([MEDIA[0], ["9", *["x" * 5_000_000] * 6]]), "longer than 4 MiB"),
+        ("multimedia.txt", text([["x"] * 100_000]), "has 100,000 columns: expected at most 4,096"),
+        ("multimedia.txt", b"x" * 5_000_000, r"the first line of .*multimedia\.txt is longer than 4 MiB"),
+    ],
+)  # fmt: skip
+def test_a_bad_archive_is_refused_in_one_line(name: str, content: bytes | None, message: str, tmp_path: Path) -> None:
+    write(tmp_path, OCCURRENCES, MEDIA)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        put(tmp_path / name, content)
+    with pytest.raises(InputError, match=message) as raised:
+        open_source(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+CORE = part("core", f"{DWC}Occurrence", ["occurrence.txt"], fields(OCCURRENCES[0]))
+
+
+@pytest.mark.parametrize(
+    "described, message",
+    [
+        (meta(CORE.replace("/Occurrence", "/Event")), r"meta\.xml has a core of the type Event: expected Occurrence"),
+        (meta(CORE.replace("/Occurrence", "/Taxon")), "core of the type Taxon: expected Occurrence"),
+        (meta(CORE.replace(f"{DWC}Occurrence", "")), "core of the type that it leaves out"),
+        (meta(CORE), "has no pictures: neither an extension of the type Multimedia nor the term associatedMedia"),
+        (meta(CORE, CORE), "describes 2 cores"),
+        (meta(CORE.replace("occurrence.txt", "../occurrence.txt")), "which lies outside it|which .* lacks"),
+        (meta(CORE.replace('<id index="0"/>', '<id index="x"/>')), "has index='x': expected the number of a column"),
+        (meta(CORE.replace('<id index="0"/>', '<id index="40"/>')), "says that the id is column 40, .* has 9 columns"),
+        (meta(CORE.replace("<location>occurrence.txt</location>", "")), "names no file of Occurrence"),
+        (meta(CORE.replace("UTF-8", "UTF-9")), "has encoding='UTF-9': expected the name of one"),
+        (meta(CORE.replace(r"\t", "ab")), "has fieldsTerminatedBy='ab': expected one plain character"),
+        (meta(CORE.replace('EnclosedBy=""', """EnclosedBy="'" """)), "has fieldsEnclosedBy=\"'\": expected a double quote"),
+        (meta(CORE.replace(r"\n", "#")), "has linesTerminatedBy='#': expected"),
+        (meta(CORE.replace('Lines="1"', 'Lines="-1"')), "has ignoreHeaderLines='-1': expected a number of lines"),
+        (
+            meta(CORE, part("extension", f"{GBIF}Multimedia", ["multimedia.txt"], "")),
+            "lacks the <coreid index> of its extension Multimedia",
+        ),
+        (
+            meta(CORE.replace('<id index="0"/>', ""), part("extension", f"{GBIF}Multimedia", ["m"], '<coreid index="0"/>')),
+            "lacks the <id index> of its core|lacks: download",
+        ),
+        (
+            meta(CORE, part("extension", f"{GBIF}Multimedia", ["multimedia.txt"], '<coreid index="77"/>', TABS)),
+            "says that the id is column 77, counted from 0, and .*multimedia.txt has 7 columns",
+        ),
+    ],
+)  # fmt: skip
+def test_a_bad_description_is_refused_in_one_line(described: bytes, message: str, tmp_path: Path) -> None:
+    write(tmp_path, OCCURRENCES, MEDIA)
+    put(tmp_path / "meta.xml", described)
+    with pytest.raises(InputError, match=message) as raised:
+        open_source(tmp_path)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_simple_download_says_what_to_ask_for(tmp_path: Path) -> None:
+    rows = [
+        ["gbifID", "datasetKey", "species", "scientificName", "mediaType"],
+        ["9", "k", "Apis mellifera", "x", "StillImage"],
+    ]
+    put(tmp_path / "0001.csv", text(rows))
+    with zipfile.ZipFile(tmp_path / "0001.zip", "w") as archive:
+        archive.write(tmp_path / "0001.csv", "0001.csv")
+    for name in ("0001.csv", "0001.zip"):
+        with pytest.raises(
+            InputError, match="simple download of GBIF, which names no pictures: ask GBIF .* Darwin Core archive"
+        ):
+            open_source(tmp_path / name)
