@@ -1,11 +1,11 @@
 """`cladescope predict`: name the organisms on pictures."""
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cladescope.app.cli.answers import write
 from cladescope.app.cli.options import (
     BackboneOption,
     ConflictsOption,
@@ -16,21 +16,15 @@ from cladescope.app.cli.options import (
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import CsvTable, json_text, print_line, say
+from cladescope.app.cli.output import say
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
-
-if TYPE_CHECKING:
-    from cladescope.analysis.classify.answers import Prediction
-    from cladescope.analysis.classify.naming import Predictions
 
 CACHE = "~/.cache/cladescope/class-vectors"
 ENCODER = f"the store's or classifier's, else {DEFAULT_ENCODER}"
 TEXT_TYPE = "taxon_com"
 LONG = 10_000
 """Classes from which on their making is told."""
-BESIDE = ("score", "common_name", "species_epithet")
-"""Columns that do not name a taxon by themselves."""
 LISTED = 5
 """Broken pictures that are told one by one."""
 
@@ -117,7 +111,7 @@ def predict(
     )  # fmt: skip
     for note in found.notes:
         say(note)
-    written = _write(found, csv=csv, safe_csv=safe_csv, json=json)
+    written = write(found, csv=csv, safe_csv=safe_csv, json=json)
     for line in found.failures[:LISTED]:
         say(f"left out: {line}")
     if found.failures:
@@ -129,32 +123,3 @@ def predict(
 def _tell(done: int, total: int) -> None:
     if total > LONG:
         say(f"class vectors {done:,} of {total:,}")
-
-
-def _write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool) -> int:
-    """Print answers as they come; the number of pictures."""
-    written = 0
-    table: CsvTable | None = None
-    for name, found in predictions:
-        if csv:
-            table = table or CsvTable(["file_name", *predictions.columns, *predictions.made_by], safe=safe_csv)
-            table.add({"file_name": name, **row, **predictions.made_by} for row in found)
-        elif json:
-            document = json_text({"file_name": name, "answers": found})
-            sys.stdout.write(('{"predictions": [\n' if not written else ",\n") + document)
-        else:
-            _show(name, found)
-        written += 1
-    if json and written:
-        end = json_text({"made_by": predictions.made_by, "failures": predictions.failures})
-        sys.stdout.write(f"\n], {end[1:]}\n")
-    return written
-
-
-def _show(name: str, found: "list[Prediction]") -> None:
-    """A picture's answers as lines: score and name."""
-    print_line(name.removeprefix(f"{Path.cwd()}/"))
-    for row in found:
-        values = [value for column, value in row.items() if column not in BESIDE and value]
-        common = f" ({row['common_name']})" if row.get("common_name") else ""
-        print_line(f"  {row['score']:.4f}  {values[-1] if values else 'not known'}{common}")

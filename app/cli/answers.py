@@ -1,0 +1,43 @@
+"""How answers about pictures are printed: as lines, CSV or JSON, as they come."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cladescope.app.cli.output import CsvTable, json_text, print_line
+
+if TYPE_CHECKING:
+    from cladescope.analysis.classify.answers import Prediction
+    from cladescope.analysis.classify.naming import Predictions
+
+BESIDE = ("score", "common_name", "species_epithet")
+"""Columns that do not name a taxon by themselves."""
+
+
+def write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool) -> int:
+    """Print answers as they come; the number of pictures."""
+    written = 0
+    table: CsvTable | None = None
+    for name, found in predictions:
+        if csv:
+            table = table or CsvTable(["file_name", *predictions.columns, *predictions.made_by], safe=safe_csv)
+            table.add({"file_name": name, **row, **predictions.made_by} for row in found)
+        elif json:
+            document = json_text({"file_name": name, "answers": found})
+            sys.stdout.write(('{"predictions": [\n' if not written else ",\n") + document)
+        else:
+            _show(name, found)
+        written += 1
+    if json and written:
+        end = json_text({"made_by": predictions.made_by, "failures": predictions.failures})
+        sys.stdout.write(f"\n], {end[1:]}\n")
+    return written
+
+
+def _show(name: str, found: "list[Prediction]") -> None:
+    """A picture's answers as lines: score and name."""
+    print_line(name.removeprefix(f"{Path.cwd()}/"))
+    for row in found:
+        values = [value for column, value in row.items() if column not in BESIDE and value]
+        common = f" ({row['common_name']})" if row.get("common_name") else ""
+        print_line(f"  {row['score']:.4f}  {values[-1] if values else 'not known'}{common}")
