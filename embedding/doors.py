@@ -29,6 +29,12 @@ DOORS = (
     Door("pictures in a table", "a .parquet with a binary column, as of Hugging Face", ("image",)),
     Door("regions", "a manifest whose rows are boxes of pictures", ("file", "bbox")),
     Door("iNaturalist export", "a table as iNaturalist exports it", ("image_url", "scientific_name", "observed_on")),
+    Door(
+        "iNaturalist open data",
+        "a folder of the four tables of its open data, compressed or not; pictures are fetched from its bucket",
+        files=("photos.csv|photos.csv.gz~photo_uuid",),
+        module="inaturalist_open_data",
+    ),
     Door("EOL media manifest", "the full-size copies of EOL's media", ("EOL content ID", "EOL Full-Size Copy URL")),
     Door("GBIF multimedia", "a table whose identifiers are URLs of pictures", ("gbifID", "identifier")),
     Door("Timelapse", "a table of file names and their folders", ("File", "RelativePath")),

@@ -45,6 +45,7 @@ def build_backbone(files: Sequence[Path], out: Path, *, release: str | None, lan
         draft.mkdir()
         work = draft / "work.duckdb"
         with duckdb.connect(str(work), config=_config(draft)) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would stand among the results
             languages = _load(connection, tables, codes, counts)
             if language is not None:
                 _check_language(connection, codes, languages)

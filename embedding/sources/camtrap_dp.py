@@ -194,10 +194,7 @@ def _select(descriptor: Mapping[str, Any], *, deployments: Member, media: Member
     columns |= _rights(descriptor)
     apart = {"mediaid", "deploymentid", "scientificname"}
     for member, but in ((media, {"mediaid"}), (observations, apart), (deployments, {"deploymentid"})):
-        kept = Member(
-            member.table, {name: column for name, column in member.columns.items() if name.lower() not in but}
-        )
-        columns |= kept.others(columns)
+        columns |= member.without(but).others(columns)
     return (
         f"SELECT {selected(columns)} FROM shot JOIN media ON media.line = shot.line "
         "LEFT JOIN (SELECT * FROM matches WHERE again = 1) AS matches ON matches.media = shot.line "

@@ -65,6 +65,7 @@ class Joining:
                 "python_enable_replacements": False,
             },
         )
+        self._database.execute("SET enable_progress_bar = false")  # it would stand among the results
 
     def __enter__(self) -> "Joining":
         return self

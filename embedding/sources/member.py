@@ -41,6 +41,10 @@ class Member:
         """Whether the table has a column of one of these names."""
         return bool(spelled(self.columns.keys(), spellings, order=list(self.columns)))
 
+    def without(self, columns: Collection[str]) -> "Member":
+        """The same table without some columns, named in any case."""
+        return Member(self.table, {name: own for name, own in self.columns.items() if name.lower() not in columns})
+
     def others(self, taken: Collection[str]) -> dict[str, str]:
         """What stands for each column that is not taken yet, by its own name, or with the table's before it where that is.
 

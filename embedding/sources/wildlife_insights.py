@@ -149,21 +149,17 @@ def _select(images: Member, sequences: Member | None, deployments: Member | None
         tables += (
             f" LEFT JOIN {_first(projects, 'project_id')} ON {projects.at('project_id')} = {images.at('project_id')}"
         )
-    columns |= _without(images, apart).others(columns)
+    columns |= images.without(apart).others(columns)
     if sequences is not None:
         tables += " LEFT JOIN sequences ON sequences.line = identified.sequence"
-        more = _without(sequences, {"project_id", "deployment_id", "sequence_id", *apart})
+        more = sequences.without({"project_id", "deployment_id", "sequence_id", *apart})
         columns |= {name: f"coalesce({value}, {images.at(name)})" for name, value in more.others(()).items()}
     if deployments is not None and images.has("deployment_id"):
         tables += f" LEFT JOIN {_first(deployments, 'deployment_id')} ON {deployments.at('deployment_id')} = {images.at('deployment_id')}"
-        columns |= _without(deployments, {"project_id", "deployment_id"}).others(columns)
+        columns |= deployments.without({"project_id", "deployment_id"}).others(columns)
     return f"SELECT {selected(columns)} FROM {tables} WHERE again = 1 ORDER BY image, place"
 
 
 def _first(member: Member, key: str) -> str:
     """A table of which only the first row of each key is joined."""
     return f"(SELECT * FROM {member.table} QUALIFY row_number() OVER (PARTITION BY {member.at(key)} ORDER BY line) = 1) AS {member.table}"
-
-
-def _without(member: Member, columns: Collection[str]) -> Member:
-    return Member(member.table, {name: own for name, own in member.columns.items() if name.lower() not in columns})
