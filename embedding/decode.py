@@ -121,7 +121,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     if kind == "JPEG":
         check_jpeg_head(data)
     with damage_refused(kind, data):
-        image = _OPENERS[kind](BytesIO(without_large_texts(data) if kind == "PNG" else data))
+        image = opened_picture(data)
     limit = min(limit, max_pixels(kind, image))
     _check_size(image.size, limit)
     if kind == "JPEG":
@@ -140,6 +140,17 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         upright = turned(to_rgb(image), orientation)
     width, height = reversed(size) if orientation in (5, 6, 7, 8) else size
     return Picture(upright, width, height)
+
+
+def opened_picture(data: bytes) -> ImageFile:
+    """Encoded data opened by its own kind: its header is read, its pixels are not, and no size is checked.
+
+    Raises PictureError for what is no picture, and whatever Pillow raises on damaged data (`damage.DAMAGE`).
+    """
+    kind = _kind(data)
+    if kind is None:
+        raise PictureError(_not_a_picture(data))
+    return _OPENERS[kind](BytesIO(without_large_texts(data) if kind == "PNG" else data))
 
 
 def upright_rgb(image: Image.Image) -> Picture:

@@ -7,7 +7,7 @@ Pictures are read and decoded in threads while the encoder computes. What become
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -82,13 +82,15 @@ def encoded(
     waiting_bytes: int = WAITING_BYTES,
     known: KnownVectors | None = None,
     web: "Web | None" = None,
+    tag_columns: Collection[str] = (),
 ) -> Iterator[EncodedBatch]:
     """Encode every picture; nothing that is wrong with one of them stops the rest.
 
     A record's `problem` becomes a failure of the stage `list`, and a `Failure` among the records stays one, in its place.
     The other stages are `read`, `decode`, and `encode` for a vector without direction (`cladescope.arrays`). Equal content
     in a batch is encoded once; content for which `known` has a vector is not encoded and gets that vector as it is. `records` is
-    read in the caller's thread, some hundred ahead of what is yielded. Pictures of the web are fetched by `web`.
+    read in the caller's thread, some hundred ahead of what is yielded. Pictures of the web are fetched by `web`. Records get the
+    columns `tag_columns` of what is written into their files (`picture_tags.TAG_FIELDS`).
 
     Memory: 3 size^2 (4 batch_size + 4 workers) bytes for pixels; `waiting_bytes` for pictures that records carry, or one
     picture if that is larger; and for each worker one encoded file with 4 bytes a decoded pixel (a JPEG is decoded at a
@@ -115,7 +117,7 @@ def encoded(
     n_pictures = 0
     for item in _prepared(
         records,
-        partial(prepare, transform=encoder.transform, web=web, parents=Parents()),
+        partial(prepare, transform=encoder.transform, web=web, parents=Parents(), tag_columns=tag_columns),
         2 * batch_size,
         workers,
         waiting_bytes,

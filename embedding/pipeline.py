@@ -18,10 +18,11 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.in_step import InStep, SyncSink
 from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
+from cladescope.embedding.picture_tags import fields_beside
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, Source, left_out_of
 from cladescope.embedding.sound import count_of, sound_records, sound_rows
-from cladescope.embedding.strict import refuse, refuse_left_out, refuse_renamed, watched
+from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
@@ -56,6 +57,8 @@ class EmbedConfig:
     whole: bool = True
     """Whether the source gives all its records; where not, nothing is gone."""
 
+    exif: bool = False
+    """Whether columns are made of what is written into the pictures' files; see `picture_tags.TAG_FIELDS`."""
     strict: bool = False
     """Whether it is an error when a rule touches a record: a word read as missing, a name respelt, a row refused."""
 
@@ -93,9 +96,11 @@ def embed(
     config = config or EmbedConfig()
     with sink.writing():
         n_records = count_of(source)
+        tag_fields = fields_beside(source.extra_fields) if config.exif else ()
+        fields = (*source.extra_fields, *tag_fields)
         job = StoredJob(
             sink,
-            extra_fields=source.extra_fields,
+            extra_fields=fields,
             total=n_records if config.limit is None or n_records is None else min(n_records, config.limit),
             commit_rows=config.commit_rows,
             commit_seconds=config.commit_seconds,
@@ -121,6 +126,7 @@ def embed(
             workers=config.workers,
             known=contents.vectors,
             web=Web(config.contact),
+            tag_columns=[field.name for field in tag_fields],
         )
         try:
             for batch in batches:
@@ -133,7 +139,9 @@ def embed(
                 job.summary.encode_seconds += batch.seconds
                 if config.strict and (taken := next((one for one in batch.failures if one.stage == "identity"), None)):
                     refuse(f"{taken.record.uri}: refused: {taken.reason}")
-                images, unsound = sound_rows(batch, source.extra_fields)
+                images, unsound = sound_rows(batch, fields)
+                if config.exif:
+                    count_tags(batch.records, tag_fields, job.summary, strict=config.strict)
                 if job.add(images, (*batch.failures, *unsound)):
                     contents.committed()
         except StoreError:
@@ -142,6 +150,11 @@ def embed(
             job.commit()  # what was encoded before the encoder failed is kept
             raise
         job.commit()
+        if config.exif and job.summary.already_stored:
+            job.summary.notes += (
+                f"what is written into the files of {job.summary.already_stored} pictures that are stored already was not read: "
+                "embed them into a new store to have it",
+            )
         job.summary.left_out = dict(left_out_of(source))  # some are known only when all was read
         if config.strict:
             refuse_left_out(job.summary.left_out)

@@ -1,6 +1,7 @@
 """One record to an encoder's input: read, decode, transform. Runs in worker threads; a bad picture becomes a `Failure`."""
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from PIL import Image
 
 from cladescope.embedding.decode import Picture, decode, upright_rgb
 from cladescope.embedding.locations import is_web_file, read_bytes
+from cladescope.embedding.picture_tags import PictureTags, tags_of
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import Box, Parents, cropped, split_region, written
 from cladescope.embedding.transform import ImageTransform
@@ -17,6 +19,9 @@ from cladescope.errors import PictureError
 
 if TYPE_CHECKING:
     from cladescope.embedding.web import Web
+
+Whole = tuple[str, Picture, PictureTags]
+"""A picture of which regions are wanted: its content hash, its pixels and its tags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +50,15 @@ class Failure:
 
 
 def prepare(
-    record: Record, transform: ImageTransform, web: "Web | None" = None, parents: Parents | None = None
+    record: Record,
+    transform: ImageTransform,
+    web: "Web | None" = None,
+    parents: Parents[Whole] | None = None,
+    tag_columns: Collection[str] = (),
 ) -> Prepared | Failure:
-    """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`. Whatever is wrong with it comes back as a `Failure`, never as an exception.
+    """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`.
+
+    The record gets those columns of `picture_tags.TAG_FIELDS` that are in `tag_columns`, and then its licence. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
     >>> from cladescope.embedding.transform import ImageTransform
     >>> squash = ImageTransform(size=8, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -56,7 +67,7 @@ def prepare(
     """
     parent, box = (record.uri, None) if record.data is not None else split_region(record.uri)
     if box is not None:
-        return _prepare_region(record, parent, box, transform, web, parents or Parents())
+        return _prepare_region(record, parent, box, transform, web, parents or Parents(), tag_columns)
     try:
         data = _read(record, web) if record.data is None else record.data
     except PictureError as error:
@@ -68,6 +79,8 @@ def prepare(
         picture = _decoded(data, transform)
         hashed = content_hash(data)
         pixels = transform.apply(picture.image)
+        if tag_columns:
+            record = _tagged(record, tags_of(data) if isinstance(data, bytes) else PictureTags(), tag_columns)
     except PictureError as error:
         return Failure(record, "decode", str(error))
     except Exception as error:  # noqa: BLE001 - so is what a decoder raises
@@ -76,26 +89,41 @@ def prepare(
 
 
 def _prepare_region(
-    record: Record, parent: str, box: Box, transform: ImageTransform, web: "Web | None", parents: Parents
+    record: Record,
+    parent: str,
+    box: Box,
+    transform: ImageTransform,
+    web: "Web | None",
+    parents: Parents[Whole],
+    tag_columns: Collection[str],
 ) -> Prepared | Failure:
     """A box of a picture, which is read and decoded once for all its boxes."""
     stage = "read"
 
-    def whole() -> tuple[str, Picture]:
+    def whole() -> Whole:
         data = _read(replace(record, uri=parent), web)
-        return content_hash(data), decode(data)
+        return content_hash(data), decode(data), tags_of(data) if tag_columns else PictureTags()
 
     try:
-        hashed, picture = parents.get(parent, whole)
+        hashed, picture, tags = parents.get(parent, whole)
         stage = "decode"
         region = cropped(picture, box)
         pixels = transform.apply(region.picture.image)
+        if tag_columns:
+            record = _tagged(record, tags, tag_columns)
     except PictureError as error:
         return Failure(record, stage, str(error))
     except Exception as error:  # noqa: BLE001 - as above
         return Failure(record, stage, unexpected(error))
     shown = region.picture
     return Prepared(record, pixels, region_hash(hashed, box), shown.width, shown.height, region.is_cut)
+
+
+def _tagged(record: Record, tags: PictureTags, columns: Collection[str]) -> Record:
+    """The record with what is written into its picture; what its source says wins."""
+    extra = {column: tags.values.get(column) for column in columns} | dict(record.extra)
+    labels = {**record.labels, "licence": record.labels.get("licence") or tags.licence}
+    return replace(record, extra=extra, labels=labels, tag_problems=tags.problems)
 
 
 def region_hash(parent_hash: str, box: Box) -> str:

@@ -33,6 +33,8 @@ class Record:
     """Words of the source, such as `NA`, that were read as a label that is not known."""
     path_rule: str | None = None
     """How its path was read, where it is written otherwise than the file is called (`cladescope.embedding.schemes.found`)."""
+    tag_problems: tuple[str, ...] = ()
+    """What of the tags in the picture's file cannot be read, once it was asked for (`cladescope.embedding.picture_tags`)."""
     problem: str | None = None
     """Why this entry has no picture to offer (a row without a path, a folder without permission)."""
 

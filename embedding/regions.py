@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from PIL import Image
 
@@ -35,6 +35,9 @@ _ADDRESS = re.compile(rf"(?P<parent>.+)#box=(?P<box>{_NUMBER}(?:,{_NUMBER}){{3}}
 _KEPT = 2
 _INSIDE = 0.5
 """Least share of a box's area that must lie inside its picture."""
+
+Kept = TypeVar("Kept")
+"""What is kept of a picture: its pixels, and what else is made of its file."""
 
 
 class Box(NamedTuple):
@@ -162,7 +165,7 @@ def cropped(picture: Picture, box: Box) -> Crop:
     return Crop(Picture(image, *image.size), is_cut)
 
 
-class Parents:
+class Parents(Generic[Kept]):
     """Pictures of which several regions are wanted, each decoded once as long as its rows follow each other.
 
     Threads share it. Memory: two decoded pictures.
@@ -171,10 +174,10 @@ class Parents:
     def __init__(self) -> None:
         """Nothing is kept yet."""
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, Future[tuple[str, Picture]]] = OrderedDict()
+        self._kept: OrderedDict[str, Future[Kept]] = OrderedDict()
 
-    def get(self, address: str, make: Callable[[], tuple[str, Picture]]) -> tuple[str, Picture]:
-        """The content hash and the pixels at `address`, made by the first thread that asks; the others wait for it."""
+    def get(self, address: str, make: Callable[[], Kept]) -> Kept:
+        """What was made of the picture at `address`, made by the first thread that asks; the others wait for it."""
         with self._lock:
             future = self._kept.get(address)
             is_mine = future is None

@@ -1,8 +1,10 @@
 """What rules did to the records of a source: counted, or refused where the caller wants none to be touched."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
+
+import pyarrow as pa
 
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
@@ -33,6 +35,15 @@ def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, stric
             refuse(f"{uri}: {rule}")
         yield record
         del record  # only the consumer may hold what it carries
+
+
+def count_tags(records: Sequence[Record], fields: Sequence[pa.Field], summary: EmbedSummary, *, strict: bool) -> None:
+    """Count what was found written into the files of pictures, and what of it could not be read; `strict` refuses that."""
+    for record in records:
+        summary.tags.update(field.name for field in fields if record.extra.get(field.name) is not None)
+        summary.tag_problems.update(record.tag_problems)
+        if strict and record.tag_problems:
+            refuse(f"{record.uri}: {record.tag_problems[0]}")
 
 
 def refuse(what: str) -> None:

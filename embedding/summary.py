@@ -68,6 +68,10 @@ class EmbedSummary:
     """Records whose path is written otherwise than the file is called, by the rule that found it."""
     cut: int = 0
     """Regions that reach over the edge of their picture and were cut there."""
+    tags: Counter[str] = field(default_factory=Counter)
+    """Of the new rows, how many got a date, a place, ... from what is written into the picture's file."""
+    tag_problems: Counter[str] = field(default_factory=Counter)
+    """What of that could not be read, and in how many pictures."""
     left_out: dict[str, int] = field(default_factory=dict)
     """What the source had and no record tells of, in words (`media without an occurrence`), and how many."""
     renamed: dict[str, str] = field(default_factory=dict)
@@ -102,6 +106,8 @@ class EmbedSummary:
             "missing": dict(self.missing.most_common()),
             "paths": dict(self.paths),
             "cut": self.cut,
+            "tags": dict(self.tags.most_common()),
+            "tag_problems": dict(self.tag_problems.most_common()),
             "left_out": self.left_out,
             "renamed": self.renamed,
             "notes": list(self.notes),

@@ -93,6 +93,12 @@ def embed(
     conflicts: ConflictsOption = None,
     types: TypesOption = None,
     missing: MissingOption = None,
+    exif: Annotated[
+        bool,
+        typer.Option(
+            "--exif", help="Columns of what is written into the files: date, place, camera, keywords, rights."
+        ),
+    ] = False,
     strict: StrictOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -108,7 +114,7 @@ def embed(
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
             precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
-            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), strict=strict,
+            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), exif=exif, strict=strict,
             progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

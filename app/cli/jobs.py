@@ -54,6 +54,10 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     if counts["missing"]:
         often = ", ".join(f"{word} {n}" for word, n in counts["missing"].items())
         print_line(f"missing {sum(counts['missing'].values())}: {often}")
+    if counts["tags"]:
+        print_line("written into the files: " + ", ".join(f"{column} {n:,}" for column, n in counts["tags"].items()))
+    if counts["tag_problems"]:
+        print_line("of what is written: " + ", ".join(f"{words} {n:,}" for words, n in counts["tag_problems"].items()))
     if counts["left_out"]:
         print_line("left out: " + ", ".join(f"{words} {n:,}" for words, n in counts["left_out"].items()))
     for rule, n in counts["paths"].items():

@@ -44,6 +44,7 @@ def embed(
     conflicts: str | Path | None = None,
     types: Mapping[str, str] | None = None,
     missing: Sequence[str] | None = None,
+    exif: bool = False,
     strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
@@ -60,7 +61,8 @@ def embed(
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
     above; labels that it is not sure of stay, and are written to the CSV file `conflicts`. A store that another backbone named is
     refused unless `change_backbone`. `types` gives columns of a table a type (text, int, float), `missing` the words that
-    say that a label is not known; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
+    say that a label is not known; with `exif`, columns are made of what is written into the files (date, place, camera,
+    keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
     error. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
@@ -79,7 +81,7 @@ def embed(
     known_by = _address(source)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune, contact=contact,
-        whole=retry_failed is None, strict=strict,
+        whole=retry_failed is None, exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
@@ -91,18 +93,10 @@ def embed(
     summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
     naming.finish(summary)
     settings = {
-        "batch_size": batch_size,
-        "workers": workers,
-        "device": device,
-        "precision": precision,
-        "limit": limit,
-        "prune": prune,
-        "retry_failed": retry_failed,
-        "backbone": naming.settings,
-        "types": dict(types or {}),
-        "missing": missing if missing is None else list(missing),
-        "strict": strict,
-    }
+        "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "limit": limit,
+        "prune": prune, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
+        "missing": missing if missing is None else list(missing), "exif": exif, "strict": strict,
+    }  # fmt: skip
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
     return summary
 
