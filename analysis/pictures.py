@@ -14,6 +14,7 @@ from jaxtyping import Float, Int, Real
 
 from cladescope.analysis.numbers import check_at_least
 from cladescope.arrays import has_direction, normalise
+from cladescope.embedding.kin import kin_of
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
@@ -189,6 +190,11 @@ class Pictures:
             return self
         left_out = {**self.left_out, NO_TAXON: self.left_out.get(NO_TAXON, 0) + int((~has).sum())}
         return replace(self.take(np.flatnonzero(has)), left_out=left_out)
+
+    @cached_property
+    def kin(self) -> Int[np.ndarray, " n"]:
+        """A number for each picture, equal for those that show one photograph or one observation; see `embedding.kin`."""
+        return kin_of(self.texts("uri"), self.texts("observation_id"))
 
     # Other columns
 

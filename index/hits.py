@@ -62,6 +62,10 @@ class SearchResult:
     consensus: Consensus
     method: str
     """`exact`, or the name of the index that answered."""
+    kin_of_query: int = 0
+    """Hits that show the query's own picture or observation, as other boxes of it do: they are shown and do not vote."""
+    kin_of_hits: int = 0
+    """Other hits that show the picture or observation of a better hit: they share its vote."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -69,6 +73,7 @@ class SearchResult:
         votes = [{**asdict(vote), "taxon": str(vote.taxon), "name": vote.taxon.name} for vote in agreed.votes]
         return {
             "method": self.method,
+            "kin": {"of_query": self.kin_of_query, "of_hits": self.kin_of_hits},
             "hits": [hit.to_dict() for hit in self.hits],
             "consensus": {
                 "taxon": None if agreed.taxon is None else str(agreed.taxon),

@@ -6,14 +6,17 @@ A query is made of pictures, a text, a stored picture or a vector. The gallery i
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.arrays import normalise
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.given import MEMORY, AnyPicture, as_records
-from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.kin import kin_of, vote_weights
+from cladescope.embedding.locations import canonical, read_bytes
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError, PictureError
@@ -25,6 +28,13 @@ from cladescope.index.hits import Hit, SearchResult
 from cladescope.index.store import Store
 from cladescope.schema import shown_names
 from cladescope.taxonomy import RANKS, Taxon
+
+
+class _Found(NamedTuple):
+    """A hit, and the observation that it is of."""
+
+    hit: Hit
+    observation: str | None
 
 
 class Searcher:
@@ -56,12 +66,15 @@ class Searcher:
         taxon or several, a union; `where` a condition in SQL. Searches exactly where `exact` is set, the store has no
         index, or `within` or `where` narrow the gallery; otherwise by the index.
 
+        Hits that are kin (`embedding.kin`) of an `image_id`, or of a region that is asked about, are shown and do not vote in the
+        consensus; hits that are kin of each other share one vote.
+
         Raises InputError for an empty query, an unknown id, taxon or condition; EncoderError for a text where the
         encoder has no text side.
         """
         store = self.store
         condition = store.condition(within=within, where=where)
-        stored = None if image_id is None else store.row(image_id, ["vector"])
+        stored = None if image_id is None else store.row(image_id, ["vector", "uri", "observation_id"])
         # Pictures are read before an encoder is loaded: a wrong path is told at once.
         records = [_read(*pair) for pair in zip(images, as_records(images), strict=True)]
         parts = [] if stored is None else [_unit(np.asarray(stored["vector"], np.float32))]
@@ -75,7 +88,10 @@ class Searcher:
                 f"the query has {len(parts[0])} numbers, the store's vectors {store.card.dim}: use the store's encoder"
             )
         own = None if stored is None else int(stored["_rowid"])
-        return self.nearest(_unit(np.mean(parts, axis=0)), k, condition=condition, exact=exact, leave_out=own)
+        kin = [] if stored is None else [(str(stored["uri"]), stored["observation_id"])]
+        kin += [(canonical(record.uri), None) for record in records if split_region(record.uri)[1]]
+        query = _unit(np.mean(parts, axis=0))
+        return self.nearest(query, k, condition=condition, exact=exact, leave_out=own, kin=kin)
 
     def nearest(
         self,
@@ -85,10 +101,12 @@ class Searcher:
         condition: str | None = None,
         exact: bool = False,
         leave_out: int | None = None,
+        kin: Sequence[tuple[str, str | None]] = (),
     ) -> SearchResult:
         """The k rows nearest to a query of unit length, or those of them that meet a condition of `Store.condition`.
 
-        `leave_out` is the row id of the query itself, where it has one.
+        `leave_out` is the row id of the query itself, where it has one, `kin` are address and observation of what it shows: hits
+        that show the same (`embedding.kin`) do not vote in the consensus, and hits that show one picture have one vote together.
 
         A narrowed gallery is always searched exactly, so that no filter costs recall. Rows that came after the index was
         built are searched exactly and merged; rows deleted since do not come back.
@@ -102,7 +120,7 @@ class Searcher:
         # An index that is younger than the rows that are shown lacks those that were deleted before it was built.
         if index is None or index.card.store_version > self.store.version:
             scores, row_ids = self._exactly(query, n_wanted, condition)
-            return _result(self._hits(scores, row_ids, k, leave_out), "exact")
+            return _result(self._hits(scores, row_ids, k, leave_out), "exact", kin)
         fresh = self._fresh(query, n_wanted, index.card.store_version)
         while True:
             found = index.search(query, n_wanted)
@@ -110,9 +128,9 @@ class Searcher:
             order = np.lexsort((row_ids, -scores))
             hits = self._hits(scores[order], row_ids[order], k, leave_out)
             # Deleted rows leave gaps: the answer is whole once no vector that the index has yet to give could enter it.
-            whole = len(hits) == k and len(found[0]) > 0 and hits[-1].score >= found[0].min()
+            whole = len(hits) == k and len(found[0]) > 0 and hits[-1].hit.score >= found[0].min()
             if whole or n_wanted >= index.card.n_vectors:
-                return _result(hits, index.card.kind)
+                return _result(hits, index.card.kind, kin)
             n_wanted = min(2 * n_wanted + 64, index.card.n_vectors)
 
     def _exactly(self, query: Float[np.ndarray, " d"], k: int, condition: str | None) -> tuple[np.ndarray, np.ndarray]:
@@ -125,22 +143,25 @@ class Searcher:
             return np.empty(0, np.float32), np.empty(0, np.int64)
         return self._exactly(query, k, f"_row_created_at_version > {version}")
 
-    def _hits(self, scores: np.ndarray, row_ids: np.ndarray, k: int, leave_out: int | None) -> list[Hit]:
+    def _hits(self, scores: np.ndarray, row_ids: np.ndarray, k: int, leave_out: int | None) -> list[_Found]:
         """The first k of some rows that are still there, with what the store says of them."""
         score_of = {int(row): float(score) for row, score in zip(row_ids, scores, strict=True) if int(row) != leave_out}
         extra = shown_names(self.store.schema.names)
-        columns = ["image_id", "uri", *RANKS, "common_name", *extra]
+        columns = dict.fromkeys(["image_id", "uri", *RANKS, "common_name", "observation_id", *extra])
         return [
-            Hit(
-                position=position,
-                score=score_of[row["_rowid"]],
-                image_id=row["image_id"],
-                uri=row["uri"],
-                taxon=Taxon.from_ranks(row),
-                common_name=row["common_name"],
-                extra={shown: row[name] for name, shown in extra.items()},
+            _Found(
+                Hit(
+                    position=position,
+                    score=score_of[row["_rowid"]],
+                    image_id=row["image_id"],
+                    uri=row["uri"],
+                    taxon=Taxon.from_ranks(row),
+                    common_name=row["common_name"],
+                    extra={shown: row[name] for name, shown in extra.items()},
+                ),
+                row["observation_id"],
             )
-            for position, row in enumerate(self.store.rows(list(score_of), columns)[:k], start=1)
+            for position, row in enumerate(self.store.rows(list(score_of), list(columns))[:k], start=1)
         ]
 
     def _encode(self, records: Sequence[Record]) -> list[Float[np.ndarray, " d"]]:
@@ -158,8 +179,21 @@ def _unit(vector: Float[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
     return unit
 
 
-def _result(hits: list[Hit], method: str) -> SearchResult:
-    return SearchResult(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), method)
+def _result(hits: list[_Found], method: str, query: Sequence[tuple[str, str | None]]) -> SearchResult:
+    """Hits and what they agree on; kin of the query and of each other are no witnesses of their own."""
+    shown = [(found.hit.uri, found.observation) for found in hits] + list(query)
+    numbers = kin_of(*(pa.array(column, pa.string()) for column in zip(*shown, strict=True))).tolist() if shown else []
+    own, kin = set(numbers[len(hits) :]), numbers[: len(hits)]
+    scores = [0.0 if group in own else found.hit.score for group, found in zip(kin, hits, strict=True)]
+    weights = vote_weights(kin, scores)
+    of_query = sum(group in own for group in kin)
+    return SearchResult(
+        hits=tuple(found.hit for found in hits),
+        consensus=consensus([found.hit.taxon for found in hits], weights),
+        method=method,
+        kin_of_query=of_query,
+        kin_of_hits=len(hits) - of_query - len(set(kin) - own),
+    )
 
 
 def _read(image: AnyPicture, record: Record) -> Record:

@@ -7,6 +7,7 @@ from jaxtyping import Int
 from cladescope.analysis.audit import duplicates
 from cladescope.analysis.audit.rows import Row, named
 from cladescope.analysis.pictures import Pictures
+from cladescope.embedding.kin import numbers_of, parents_of
 from cladescope.index import exact
 
 
@@ -16,14 +17,17 @@ def split_leaks(
     exact_pairs: Int[np.ndarray, "pairs 2"],
     near_pairs: Int[np.ndarray, "others 2"],
 ) -> list[Row]:
-    """Groups of pictures whose values in the column `split` differ: exact copies, near-duplicates, and one observation.
+    """Groups of pictures whose values in the column `split` differ: exact copies, near-duplicates, one observation, boxes of one
+    picture (`parent`).
 
     A picture without a value lies on no side, and is shown in its group all the same.
     """
     sides, side_names = pictures.numbered(split), pictures.texts(split)
     observed = duplicates.same_value(pictures.numbered("observation_id"))
+    parents = duplicates.same_value(numbers_of(parents_of(pictures.texts("uri"))))
     table: list[Row] = []
-    for by, pairs in (("content_hash", exact_pairs), ("near_duplicate", near_pairs), ("observation_id", observed)):
+    ways = {"content_hash": exact_pairs, "near_duplicate": near_pairs, "observation_id": observed, "parent": parents}
+    for by, pairs in ways.items():
         for number, group in enumerate(duplicates.groups(len(pictures), pairs)):
             if duplicates.is_mixed(group, sides):
                 table += [
@@ -39,9 +43,10 @@ def leaks_against(pictures: Pictures, other: Pictures, least: float) -> list[Row
     Near-duplicates score `least` or more.
     """
     table: list[Row] = []
-    for by in ("content_hash", "observation_id"):
+    for by in ("content_hash", "observation_id", "parent"):
+        mine, their = (parents_of(one.texts("uri")) if by == "parent" else one.texts(by) for one in (pictures, other))
         # Of pictures of one value in the other set, the last is shown.
-        theirs = pc.index_in(pictures.texts(by), value_set=other.texts(by).take(_backwards(other)), skip_nulls=True)
+        theirs = pc.index_in(mine, value_set=their.take(_backwards(other)), skip_nulls=True)
         place = pc.fill_null(theirs, -1).to_numpy().astype(np.int64)
         rows = np.flatnonzero(place >= 0)
         table += _pairs(by, pictures, rows, other, len(other) - 1 - place[rows])

@@ -109,7 +109,8 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
         return Result(card=card, outcomes=outcomes, details=details)
     if config.protocol == FEW_SHOT:
         possible, refused = possible_shots(task, config, classes, is_test)
-        answers = few_shot_answers(vectors, classes, possible, is_test=is_test, v1=config.v1_folds)
+        kin = None if task.kin is None else task.kin[rows]
+        answers = few_shot_answers(vectors, classes, possible, is_test=is_test, kin=kin, v1=config.v1_folds)
         return Result(
             card=card,
             outcomes={name: one.outcome(classes) for name, one in answers.items()},
@@ -152,7 +153,8 @@ def _find_again(
     place = np.arange(n) if questions.is_test is None else np.flatnonzero(questions.is_test)
     codes = {rank: of_rank[questions.rows[place]] for rank, of_rank in questions.task.codes.items()}
     classes = questions.classes[place]
-    found = retrieval(vectors[place], {"label": classes, **codes})
+    kin = None if questions.task.kin is None else questions.task.kin[questions.rows[place]]
+    found = retrieval(vectors[place], {"label": classes, **codes}, kin=kin)
     outcomes = {}
     for name, outcome in found.outcomes.items():
         scored, asked = np.zeros(n), np.zeros(n)

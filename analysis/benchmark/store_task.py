@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Int
 
 from cladescope.analysis.benchmark.tasks import LABELS, TASK_SCHEMA, Task, TaskClass
+from cladescope.embedding.kin import are_alone, kin_of
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.taxonomy.rank_table import in_order_of_rows, rank_codes, taxon_codes
@@ -23,7 +24,7 @@ def read_store(store: Store, *, rank: str = "species") -> Task:
     """
     if rank not in RANK_INDEX:
         raise InputError(f"found the rank {rank!r}, expected one of {', '.join(RANKS)}")
-    table = store.table([*RANKS, "common_name", "image_id", "uri"])
+    table = store.table([*RANKS, "common_name", "image_id", "uri", "observation_id"])
     _, names = rank_codes(table)
     # Classes are numbered in the order of their first pictures.
     numbers = in_order_of_rows(taxon_codes(names)[:, [RANK_INDEX[rank]]])[:, 0]
@@ -33,14 +34,21 @@ def read_store(store: Store, *, rank: str = "species") -> Task:
     table = table.take(kept)
     first = np.unique(numbers[kept], return_index=True)[1]
     classes = tuple(_class(row, rank) for row in table.take(first).to_pylist())
+    kin = kin_of(table["uri"], table["observation_id"])
     without = len(numbers) - len(kept)
-    left_out = (f"{without} pictures of {store.path} have no {rank}",) if without else ()
+    left_out: tuple[str, ...] = (f"{without} pictures of {store.path} have no {rank}",) if without else ()
+    if not are_alone(kin):
+        n_kin = len(kin) - int((np.unique(kin, return_counts=True)[1] == 1).sum())
+        left_out += (
+            f"{n_kin} pictures share a photograph or observation with others, and are not asked against these",
+        )
     address = str(store.path.resolve())
     return Task(
         name=f"{store.path.resolve().name} by {rank}",
         address=address,
         table=_pictures(table, numbers[kept]),
         classes=classes,
+        kin=None if are_alone(kin) else kin,
         left_out=left_out,
     )
 

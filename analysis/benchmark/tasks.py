@@ -54,6 +54,9 @@ class Task:
     table: pa.Table
     """A row for each picture, with the columns of `TASK_SCHEMA`."""
     classes: tuple[TaskClass, ...]
+    kin: Int64[np.ndarray, " n"] | None = None
+    """Equal for pictures of one photograph or observation (`embedding.kin`), which do not answer for each other; None where all
+    are taken to be independent."""
     left_out: tuple[str, ...] = ()
     """Entries that belong to no class, each with the reason."""
 

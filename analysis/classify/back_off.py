@@ -13,6 +13,7 @@ from scipy.special import expit, logit
 
 from cladescope.analysis.classify.answer_paths import Traces, trace, walk, without_own
 from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.embedding.kin import are_alone
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import Taxon
 
@@ -148,17 +149,24 @@ def _threshold(critical: Float64[np.ndarray, " n"], risk: float) -> float:
 
 
 def calibrated(
-    tree: ClassTree, asked: Iterable[tuple[Float[np.ndarray, "_ c"], Sequence[Taxon]]], *, seed: int = 0
+    tree: ClassTree,
+    asked: Iterable[tuple[Float[np.ndarray, "_ c"], Sequence[Taxon]]],
+    *,
+    kin: Int[np.ndarray, " n"] | None = None,
+    seed: int = 0,
 ) -> BackOff:
     """Back-off from blocks of probabilities and true taxa of pictures that the classifier has not learnt from.
 
     A picture whose taxon is a class is asked twice, as it is and as if its class were not there (`without_own`); one
     whose taxon the tree does not have is a stranger itself. With `MIN_CONFIDENCE` pictures or more a random half fits the
     `RankConfidence` and the other half decides the threshold; with fewer, all decide it and probabilities stay as they are.
+    `kin` has a number for each picture of all blocks; those with one number are in one half.
 
     Raises InputError where there is no picture.
     """
     seen, unseen = [], []
+    rows: tuple[list[Int[np.ndarray, " _"]], list[Int[np.ndarray, " _"]]] = ([], [])
+    start = 0
     taxa = {tree.class_taxon(row) for row in range(tree.n_classes)}
     for probabilities, truth in asked:
         own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
@@ -166,18 +174,30 @@ def calibrated(
         found = trace(tree, probabilities, truth)
         seen.append(found[own])
         unseen.append(found[~own])
+        block = np.arange(start, start := start + len(truth))
+        rows[0].append(block[own])
+        rows[1].append(block[~own])
         if can_imitate.any():
             named = [taxon for taxon, is_class in zip(truth, can_imitate, strict=True) if is_class]
             unseen.append(trace(tree, without_own(tree, probabilities[can_imitate], named), named))
+            rows[1].append(block[can_imitate])
     groups = [Traces.of_parts(seen), Traces.of_parts(unseen)]
     if sum(map(len, groups)) == 0:
         raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
     confidence = None
     if len(groups[0]) + len(groups[1]) >= MIN_CONFIDENCE:
         rng = np.random.default_rng(seed)
-        orders = [rng.permutation(len(group)) for group in groups]
-        halves = [(group[order[::2]], group[order[1::2]]) for group, order in zip(groups, orders, strict=True)]
+        if kin is None or are_alone(kin):
+            orders = [rng.permutation(len(group)) for group in groups]
+            halves = [(group[order[::2]], group[order[1::2]]) for group, order in zip(groups, orders, strict=True)]
+        else:
+            _, number = np.unique(kin, return_inverse=True)
+            is_first = rng.permutation(int(number.max()) + 1)[number] % 2 == 0
+            sides = [is_first[np.concatenate(part)] for part in rows]
+            halves = [(group[side], group[~side]) for group, side in zip(groups, sides, strict=True)]
         confidence = RankConfidence.fit(Traces.of_parts([half for half, _ in halves]))
+        if not any(len(half) for _, half in halves):  # all are kin of each other
+            confidence = None
         if confidence is not None:
             groups = [half for _, half in halves]
     values = [(group if confidence is None else _sure(confidence, group)).critical for group in groups]

@@ -49,6 +49,8 @@ class Asked:
     vectors: Real[np.ndarray, "m d"]
     truth: Int[np.ndarray, " m"]
     """Each picture's class."""
+    kin: Int[np.ndarray, " m"] | None = None
+    """Equal for pictures that are not independent of each other (`embedding.kin`); None where all are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +69,8 @@ class Calibrated:
     """Of the same pictures, by rank; None where labels are no taxa."""
     back_off: BackOff | None
     """None where labels are no taxa, or no picture was asked."""
+    kin: Int[np.ndarray, " m"] | None = None
+    """Of the pictures asked, equal for those that are not independent of each other; None where that is not known."""
 
     def by_rank(self) -> dict[str, tuple[Float64[np.ndarray, " _"], Bool[np.ndarray, " _"]]]:
         """For each rank that an answer can have, how probable it was and whether it was right; `label` for plain labels."""
@@ -86,18 +90,22 @@ def fit_apart(
     classes: Int[np.ndarray, " n"],
     *,
     share: float,
+    kin: Int[np.ndarray, " n"] | None = None,
     seed: int = 0,
 ) -> tuple[Learnt, list[Asked]]:
     """The classes that are kept, and the parts of the pictures with classes that were not learnt from them.
 
     `learn` makes classes of the pictures chosen. Here a share of each class is drawn and held out, the kept classes are those
-    of the rest, and they are asked about what was held out: one part, or none where nothing is.
+    of the rest, and they are asked about what was held out: one part, or none where nothing is. Pictures with one number in
+    `kin` stay on one side.
 
     Raises InputError for a share outside [0, 1), and what `learn` raises.
     """
-    held = draw_share(classes, share, seed=seed)
+    held = draw_share(classes, share, kin=kin, seed=seed)
     kept = learn(~held)
-    return kept, [Asked(kept.classes, vectors[held], classes[held])] if held.any() else []
+    if not held.any():
+        return kept, []
+    return kept, [Asked(kept.classes, vectors[held], classes[held], None if kin is None else kin[held])]
 
 
 def fit_calibrated(
@@ -111,6 +119,7 @@ def fit_calibrated(
     texts: Float[np.ndarray, "c d"] | None = None,
     text_weight: float | None = None,
     share: float = 0.2,
+    kin: Int[np.ndarray, " n"] | None = None,
     k: int = 5,
     seed: int = 0,
 ) -> Calibrated:
@@ -133,7 +142,7 @@ def fit_calibrated(
         fitted = fit_classes(given, own, labels, method=method, tree=tree, kappa=leaning, k=k)
         return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning)
 
-    kept, asked = fit_apart(learn, vectors, classes, share=share, seed=seed)
+    kept, asked = fit_apart(learn, vectors, classes, share=share, kin=kin, seed=seed)
     weight = text_weight or 0.0
     fitted = kept.classes
     if texts is not None:
@@ -151,8 +160,12 @@ def fit_calibrated(
         )
     scale = best_scale(asked)
     asked = [replace(part, classes=replace(part.classes, scale=scale)) for part in asked]
-    right, sure, traces, back_off = _answers(asked, tree, seed=seed)
-    return Calibrated(replace(fitted, scale=scale), kept.counts, kept.kappa, weight, right, sure, traces, back_off)
+    numbers = [part.kin for part in asked if part.kin is not None]
+    related = np.concatenate(numbers) if len(numbers) == len(asked) else None
+    right, sure, traces, back_off = _answers(asked, tree, related, seed=seed)
+    return Calibrated(
+        replace(fitted, scale=scale), kept.counts, kept.kappa, weight, right, sure, traces, back_off, kin=related
+    )
 
 
 def best_scale(asked: Sequence[Asked]) -> float:
@@ -194,7 +207,7 @@ def _least(classes: ClassGallery | NeighbourVote) -> float:
 
 
 def _answers(
-    asked: Sequence[Asked], tree: ClassTree | None, *, seed: int
+    asked: Sequence[Asked], tree: ClassTree | None, kin: Int[np.ndarray, " m"] | None, *, seed: int
 ) -> tuple[Bool[np.ndarray, " m"], Float32[np.ndarray, " m"], Traces | None, BackOff | None]:
     """Whether each picture is named correctly, how sure that is, the paths of the answers, and where they shall stop."""
     right: list[Bool[np.ndarray, " _"]] = []
@@ -216,7 +229,7 @@ def _answers(
         for _ in blocks_of_answers():
             pass
         return np.concatenate(right), np.concatenate(sure), None, None
-    back_off = calibrated(tree, blocks_of_answers(), seed=seed)
+    back_off = calibrated(tree, blocks_of_answers(), kin=kin, seed=seed)
     return np.concatenate(right), np.concatenate(sure), Traces.of_parts(traces), back_off
 
 

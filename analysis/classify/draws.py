@@ -3,6 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from cladescope.embedding.kin import are_alone
 from cladescope.errors import InputError
 
 
@@ -16,8 +17,13 @@ def draw_shots(classes: Int[np.ndarray, " n"], shots: int, *, seed: int = 0) -> 
     return _draw(classes, np.full(len(size), float(shots)), seed=seed)
 
 
-def draw_share(classes: Int[np.ndarray, " n"], share: float, *, seed: int = 0) -> Bool[np.ndarray, " n"]:
+def draw_share(
+    classes: Int[np.ndarray, " n"], share: float, *, kin: Int[np.ndarray, " n"] | None = None, seed: int = 0
+) -> Bool[np.ndarray, " n"]:
     """Whether each picture is drawn: a share of each class, rounded half up, and never all of a class.
+
+    Pictures with one number in `kin` are drawn together or not at all, so that a class may give more or fewer: it has its share
+    with the first that go beyond it, and gives nothing where all its pictures are kin.
 
     Raises InputError for a share outside [0, 1).
 
@@ -27,7 +33,10 @@ def draw_share(classes: Int[np.ndarray, " n"], share: float, *, seed: int = 0) -
     if not 0 <= share < 1:
         raise InputError(f"the share held out is {share}: expected 0 or more and below 1")
     size = np.bincount(classes)
-    return _draw(classes, np.minimum(np.floor(share * size + 0.5), size - 1), seed=seed)
+    most = np.minimum(np.floor(share * size + 0.5), size - 1)
+    if kin is None or are_alone(kin):
+        return _draw(classes, most, seed=seed)
+    return _draw_together(classes, most, kin, seed=seed)
 
 
 def _draw(classes: Int[np.ndarray, " n"], most: Float[np.ndarray, " c"], *, seed: int) -> Bool[np.ndarray, " n"]:
@@ -40,4 +49,23 @@ def _draw(classes: Int[np.ndarray, " n"], most: Float[np.ndarray, " c"], *, seed
     place[by_class] = np.arange(len(classes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     drawn = np.zeros(len(classes), bool)
     drawn[order] = place < most[shuffled]
+    return drawn
+
+
+def _draw_together(
+    classes: Int[np.ndarray, " n"], most: Float[np.ndarray, " c"], kin: Int[np.ndarray, " n"], *, seed: int
+) -> Bool[np.ndarray, " n"]:
+    """Whole groups of kin in a random order, each as long as none of its classes has enough, or would be left without a picture."""
+    size = np.bincount(classes)
+    n_drawn = np.zeros(len(size), np.int64)
+    by_group = np.argsort(kin, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(kin[by_group]) > 0])
+    members = np.split(by_group, starts[1:])
+    drawn = np.zeros(len(classes), bool)
+    for number in np.random.default_rng(seed).permutation(len(members)):
+        rows = members[number]
+        own, counts = np.unique(classes[rows], return_counts=True)
+        if (n_drawn[own] < most[own]).all() and (n_drawn[own] + counts < size[own]).all():
+            n_drawn[own] += counts
+            drawn[rows] = True
     return drawn

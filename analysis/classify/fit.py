@@ -55,8 +55,8 @@ class Fitted:
 
     @cached_property
     def accuracy_interval(self) -> tuple[float, float] | None:
-        """Its 95 % interval, over resampled pictures."""
-        return bootstrap_interval(self.calibrated.right) if self.held_out else None
+        """Its 95 % interval, over resampled pictures; kin (`embedding.kin`) are drawn together."""
+        return bootstrap_interval(self.calibrated.right, groups=self.calibrated.kin) if self.held_out else None
 
     @property
     def calibration_error(self) -> dict[str, float]:
@@ -119,8 +119,7 @@ def fit_store(
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
     check_at_least(1, shots=shots, k=k)
     check_at_least(0, seed=seed)
-    columns = () if labels is None and backbone is None else ("image_id", "uri")
-    pictures = _pictures(store, within, columns, backbone)
+    pictures = _pictures(store, within, ("image_id", "uri", "observation_id"), backbone)
     if not len(pictures) and not pictures.n_left_out:
         where = "" if within is None else f" in {within if isinstance(within, str) else ', '.join(within)}"
         raise InputError(f"{store.path} has no picture{where}: embed some first")
@@ -151,9 +150,11 @@ def fit_store(
         texts=None if weight == 0 else _name_vectors(store, labelled),
         text_weight=weight,
         share=calibration,
+        kin=labelled.pictures.kin,
         k=k,
         seed=seed,
     )
+    notes += _kin_notes(labelled, made, calibration)
     classifier = Classifier(
         classes=made.classes,
         method=method,
@@ -206,6 +207,20 @@ def _notes(labelled: Labelled, target: str) -> list[str]:
         notes.append(f"{labelled.without_label:,} pictures have no {target} and are left out")
     if n_bad := labelled.pictures.n_left_out - labelled.without_label:
         notes.append(f"{n_bad:,} pictures left out: their vectors have no direction (NaN or zero)")
+    return notes
+
+
+def _kin_notes(labelled: Labelled, made: Calibrated, share: float) -> list[str]:
+    """What it means that some pictures are kin."""
+    _, sizes = np.unique(labelled.pictures.kin, return_counts=True)
+    if not (sizes > 1).any() or not share:
+        return []
+    notes = [
+        f"{int(sizes[sizes > 1].sum()):,} pictures are boxes of one photograph or share an observation with others: "
+        "those that do are held out together or not at all"
+    ]
+    if not len(made.right):
+        notes.append("nothing could be held out: the pictures of each class are all of one photograph or observation")
     return notes
 
 

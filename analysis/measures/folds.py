@@ -28,6 +28,7 @@ def draw_folds(
     shots: Sequence[int] = SHOTS,
     *,
     is_test: Bool[np.ndarray, " n"] | None = None,
+    kin: Int[np.ndarray, " n"] | None = None,
     folds: int = N_FOLDS,
     v1: bool = False,
 ) -> Iterator[Fold]:
@@ -39,6 +40,7 @@ def draw_folds(
 
     Without `is_test` all pictures that are not given are asked. With it the given ones come from the pictures that are
     not of the test part, and exactly the test part is asked. A class of fewer than k pictures gives what it has.
+    What is kin of a given picture (the same number in `kin`, see `embedding.kin`) is not asked in that fold.
 
     >>> [fold.given.tolist() for fold in draw_folds(np.array([7, 7, 3, 3]), [1], folds=3)]
     [[0, 2], [1, 3], [1, 3]]
@@ -58,7 +60,8 @@ def draw_folds(
                 given += shuffled[:k]
                 asked += shuffled[k:]
             tested = np.array(asked, np.int64) if is_test is None else np.flatnonzero(is_test)
-            yield Fold(k, number, np.array(given, np.int64), tested)
+            chosen = np.array(given, np.int64)
+            yield Fold(k, number, chosen, tested if kin is None else tested[~np.isin(kin[tested], kin[chosen])])
 
 
 def check_shots(k: int, classes: Int[np.ndarray, " n"], *, is_test: Bool[np.ndarray, " n"] | None = None) -> str | None:

@@ -103,10 +103,11 @@ def few_shot_answers(
     shots: Sequence[int] = SHOTS,
     *,
     is_test: Bool[np.ndarray, " n"] | None = None,
+    kin: Int[np.ndarray, " n"] | None = None,
     folds: int = N_FOLDS,
     v1: bool = False,
 ) -> dict[str, Answers]:
-    """What `few_shot` scores: the class that each picture got in each fold in which it was asked."""
+    """What `few_shot` scores: the class that each picture got in each fold in which it was asked; `kin` as in `draw_folds`."""
     if min(shots, default=0) < 1 or folds < 1:
         raise InputError(f"found {min(shots, default=0)} shots and {folds} folds: both must be at least 1")
     for k in shots:
@@ -119,7 +120,12 @@ def few_shot_answers(
         )
     unit = normalise(vectors)
     found: dict[int, list[tuple[Int[np.ndarray, " _"], Int[np.ndarray, " _"]]]] = {k: [] for k in shots}
-    for fold in draw_folds(classes, shots, is_test=is_test, folds=folds, v1=v1):
+    for fold in draw_folds(classes, shots, is_test=is_test, kin=kin, folds=folds, v1=v1):
+        if not len(fold.asked):
+            raise InputError(
+                f"{fold.k} shots: every other picture shows the photograph or observation of a given one, so that none is left "
+                "to ask: ask for fewer"
+            )
         named = simple_shot_labels(unit[fold.given], classes[fold.given], unit[fold.asked])
         found[fold.k].append((fold.asked, named))
     return {f"{k}-shot": Answers.of_folds(of_folds) for k, of_folds in found.items()}

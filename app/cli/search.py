@@ -115,7 +115,11 @@ def _show(document: dict[str, Any]) -> None:
         return
     spare = ["common name", "family", "order"]
     print_table(["", "score", "taxon", *spare, "picture"], rows, spare=spare)
-    agreed = document["consensus"]
+    kin, agreed = document["kin"], document["consensus"]
+    if kin["of_query"]:
+        say(f"{kin['of_query']} hits show the query's own picture or observation: they do not vote")
+    if kin["of_hits"]:
+        say(f"{kin['of_hits']} hits show the picture or observation of a better hit: they share its vote")
     if agreed["taxon"] is None:
         print_line("consensus: none, no taxon holds most of the hits")
     else:

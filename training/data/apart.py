@@ -71,7 +71,7 @@ def column(examples: Examples, kind: str) -> Sequence[Hashable]:
         case "image_id":
             return examples.image_ids
         case "uri":
-            return examples.uris
+            return examples.parents
         case "group":
             return examples.groups
         case _:

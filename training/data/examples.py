@@ -17,6 +17,7 @@ from jaxtyping import Int
 
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record
+from cladescope.embedding.regions import split_region
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS, Taxon
@@ -71,6 +72,11 @@ class Examples:
             spans=[self.spans[row] for row in chosen],
             skipped=self.skipped,
         )
+
+    @cached_property
+    def parents(self) -> list[str]:
+        """The picture that each example shows or is a region of, as an address without a box."""
+        return [split_region(uri)[0] for uri in self.uris]
 
     @cached_property
     def class_taxa(self) -> tuple[Taxon, ...]:

@@ -75,7 +75,7 @@ class Split:
 def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | None] | None = None) -> Split:
     """Draw the held-out parts, and check that training shares nothing with them.
 
-    Pictures of one file (`uri`) stay on one side, with `contents` (from `apart.content_hashes`) also copies of it under other
+    Pictures of one file (`uri`), as boxes of one picture are, stay on one side, with `contents` (from `apart.content_hashes`) also copies of it under other
     names: a duplicate of a held-out picture is held out. A picture that shows what a picture of a held-out species
     shows, under another taxon, is in neither part but in `left_out`. Classes that do not contradict each other, because
     one of them only lacks a rank in between, count as one species and are held out together.
@@ -90,7 +90,7 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
         raise InputError(f"found {len(contents)} content hashes for {n} pictures: expected one each")
     # From here on a position is a place in this order.
     by_id = np.array(sorted(range(n), key=_drawing_keys(examples).__getitem__), np.int64)
-    keys: list[Sequence[str | None]] = [examples.uris]
+    keys: list[Sequence[str | None]] = [examples.parents]
     keys += [examples.groups] if config.group_by == "group" else []
     keys += [] if contents is None else [contents]
     unit = _units([[values[row] for row in by_id] for values in keys], n)
