@@ -6,9 +6,8 @@ two. What the files are is said by `meta.xml` (`meta_xml`), what is kept by `dar
 
 import logging
 from collections.abc import Collection, Mapping
-from pathlib import Path
 
-from cladescope.delimited import local_opener
+from cladescope.delimited.encoding import Opener
 from cladescope.embedding.records import Source
 from cladescope.embedding.sources.darwin_core_sql import (
     add_media,
@@ -96,21 +95,19 @@ def _read(package: Package, joining: Joining, table: str, part: Part, wanted: Co
     terms: dict[str, int] = {}
     for location in part.locations:
         place = package.address(location)
-        with package.unpacked(location) as path:
-            columns, key = (part.columns, part.key) if not part.by_header else _of_header(path, place)
-            terms = {term: column for term, column in columns.items() if term in wanted}
-            places = {"key": 0 if key is None else key, **terms}
-            text = numbered_text(
-                place, local_opener(path), part.dialect, codec=part.codec, header_lines=part.header_lines
-            )
-            _check(package, place, places, text.columns, part.dialect.delimiter)
-            joining.read(table, text, {name: str(column) for name, column in places.items()})
+        opener = package.opener(location)
+        columns, key = (part.columns, part.key) if not part.by_header else _of_header(opener, place)
+        terms = {term: column for term, column in columns.items() if term in wanted}
+        places = {"key": 0 if key is None else key, **terms}
+        text = numbered_text(place, opener, part.dialect, codec=part.codec, header_lines=part.header_lines)
+        _check(package, place, places, text.columns, part.dialect.delimiter)
+        joining.read(table, text, {name: str(column) for name, column in places.items()})
     return list(terms)
 
 
-def _of_header(path: Path, place: str) -> tuple[dict[str, int], int]:
+def _of_header(opener: Opener, place: str) -> tuple[dict[str, int], int]:
     """Terms by the header of a file of tabs, and the column that joins it to others."""
-    with path.open("rb") as stream:
+    with opener() as stream:
         names = stream.readline(2**20).decode("utf-8-sig", "replace").strip("\r\n").split("\t")
     columns = {name.strip(): number for number, name in enumerate(names)}
     key = next((columns[name] for name in _KEYS if name in columns), None)

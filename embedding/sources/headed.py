@@ -41,8 +41,10 @@ def numbered_text(
     @contextmanager
     def numbered() -> Iterator[ByteStream]:
         with _decoded(opener, codec) as stream:
-            before = [stream.readline() for _ in range(header_lines)][:-1]
-            yield io.BufferedReader(_After(b"".join([*before, numbers]), stream), 2**20)
+            for _ in range(header_lines):
+                stream.readline()
+            blank = b"\n" * (header_lines - 1)  # blank lines are no rows, and count as lines
+            yield io.BufferedReader(_After(blank + numbers, stream), 2**20)
 
     return DelimitedText(place, numbered, dialect=dialect)
 

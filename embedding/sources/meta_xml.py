@@ -164,7 +164,7 @@ class _Reading:
         return Part(
             row_type=row_type,
             is_core=is_core,
-            dialect=Dialect(delimiter, bool(quote.strip()), skipped=int(n_lines) - 1),
+            dialect=Dialect(delimiter, bool(quote.strip()), skipped=0 if int(n_lines) else -1),
             codec=self._codec(attributes.get("encoding") or "UTF-8"),
             header_lines=int(n_lines),
         )

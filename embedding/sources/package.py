@@ -1,9 +1,11 @@
 """A package: tables that belong together, in a folder or a .zip, as providers of data hand them out."""
 
 import fnmatch
+import lzma
 import os
 import shutil
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +16,7 @@ from pathlib import Path
 from posixpath import basename, dirname
 
 from cladescope.delimited import DelimitedText, local_opener
+from cladescope.delimited.encoding import ByteStream, Opener
 from cladescope.delimited.gzipped import MAGIC
 from cladescope.embedding.columns import is_url, plan_columns
 from cladescope.embedding.doors import door_of, table_door
@@ -136,14 +139,42 @@ class Package:
         with self.unpacked(name) as path:
             yield DelimitedText(self.address(name), local_opener(path))
 
+    def opener(self, name: str) -> Opener:
+        """Opens a file anew, to read its bytes; of a .zip nothing is unpacked to the disk.
+
+        What it opens raises InputError where the file is missing, lies outside the package, or is damaged.
+        """
+        if self.members is None:
+            return lambda: self._opened(name)
+        return lambda: self._member(name)
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[ByteStream]:
+        with self.unpacked(name) as path, local_opener(path)() as stream:
+            yield stream
+
+    @contextmanager
+    def _member(self, name: str) -> Iterator[ByteStream]:
+        self._check_inside(name)
+        with open_member(self.place, self.base + name) as member:
+            try:
+                yield member
+            except InputError:
+                raise
+            except (zlib.error, lzma.LZMAError, zipfile.BadZipFile, EOFError, OSError) as error:
+                raise InputError(unreadable(name, self.place, error)) from error
+
+    def _check_inside(self, name: str) -> None:
+        if is_outside(name):
+            raise InputError(f"{self.place} names the file {name}, which lies outside it: expected a name within it")
+
     @contextmanager
     def unpacked(self, name: str) -> Iterator[Path]:
         """A file on the disk, unpacked from a .zip to a temporary file as long as the `with` block lasts.
 
         Raises InputError where it is missing, lies outside the package, is damaged, or where there is no room for it.
         """
-        if is_outside(name):
-            raise InputError(f"{self.place} names the file {name}, which lies outside it: expected a name within it")
+        self._check_inside(name)
         if self.members is None:
             path = Path(self.place, name)
             if not path.is_file():

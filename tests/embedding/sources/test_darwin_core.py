@@ -144,19 +144,30 @@ def test_files_of_other_forms_are_read_as_meta_xml_says(tmp_path: Path) -> None:
     )  # fmt: skip
     media = part(
         "extension", f"{GBIF}Multimedia", ["m.txt"], '<coreid index="1"/><field index="0" term="dcterms:identifier"/>',
-        {"encoding": "utf-16", "fieldsTerminatedBy": "|", "ignoreHeaderLines": "2", "linesTerminatedBy": "\\r\\n"},
+        {"encoding": "utf-16", "fieldsTerminatedBy": "|", "ignoreHeaderLines": "3", "linesTerminatedBy": "\\r\\n"},
     )  # fmt: skip
     put(tmp_path / "meta.xml", meta(core, media))
     put(tmp_path / "a.csv", '"m;x";;1\n'.encode("latin-1"))
     put(tmp_path / "sub/b.csv", "é;Bufo;2\n".encode("latin-1"))
     put(
         tmp_path / "m.txt",
-        "made today\r\nurl|of\r\nhttps://a.org/é.jpg|2\r\nhttps://a.org/1.jpg|1\r\n".encode("utf-16"),
+        f'{"made today" * 20}\r\n"by|Ann\r\nurl|of\r\nhttps://a.org/é.jpg|2\r\nhttps://a.org/1.jpg|1\r\n'.encode(
+            "utf-16"
+        ),
     )
     first, second = read(tmp_path)
     assert (first.uri, first.labels["genus"], first.extra["sex"]) == ("https://a.org/1.jpg", "Apis", "m;x")
     assert (second.uri, second.labels["genus"], second.extra["sex"]) == ("https://a.org/é.jpg", "Bufo", "é")
     assert first.extra["basisOfRecord"] == "d'Orbigny"
+
+
+def test_a_short_row_has_its_line_whatever_stands_before_the_rows(tmp_path: Path) -> None:
+    for n_lines, line in (("0", 2), ("1", 3), ("4", 6)):
+        attributes = {**TABS, "ignoreHeaderLines": n_lines}
+        put(tmp_path / "meta.xml", meta(part("core", f"{DWC}Occurrence", ["o.txt"], fields(["id", "sex"]), attributes)))
+        put(tmp_path / "o.txt", b"a\tb\n" * int(n_lines) + b"1\tmale\n2\n3\tmale\n")
+        with pytest.raises(InputError, match=rf"line {line} of .*o\.txt has 1 values"):
+            open_source(tmp_path)
 
 
 def test_several_extensions_of_pictures_are_one_list_and_others_are_named(
