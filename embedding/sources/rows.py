@@ -6,6 +6,7 @@ Columns are converted and cleaned whole, as Arrow arrays: a million rows take se
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from cladescope.taxonomy import RANKS
 
 _WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 """What `str.strip` takes away; Arrow has its own idea of whitespace."""
+KEPT_LINEAGES = 2**16
+"""Lineages whose clean labels are remembered, about 2 KiB each: to clean one takes as long as to read a hundred rows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +103,7 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str] =
         columns.image_id.to_pylist(),
         columns.source.to_pylist(),
         columns.path.to_pylist(),
-        (value.as_py() for value in columns.picture),
+        repeat(None, batch.num_rows) if plan.picture is None else (value.as_py() for value in columns.picture),
         ({name: value for name, value in row.items() if value is not None} for row in _dicts(columns.labels, batch)),
         _dicts(columns.extra, batch),
         columns.respelt.to_pylist(),
@@ -149,7 +152,7 @@ def _labels(
     return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, respelt, absent
 
 
-@lru_cache(maxsize=1 << 14)
+@lru_cache(maxsize=KEPT_LINEAGES)
 def _lineage(
     parts: tuple[str, ...], names: tuple[str | None, ...], missing: frozenset[str]
 ) -> tuple[Mapping[str, str], bool, tuple[str, ...]]:
