@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from cladescope.embedding.conflicts import Conflicts
 from cladescope.embedding.records import Record, Source, left_out_of
-from cladescope.taxonomy import RANKS
+from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.backbone import Backbone
-from cladescope.taxonomy.backbone_match import Match
+from cladescope.taxonomy.backbone_match import Match, one_class
 from cladescope.taxonomy.backbone_names import Lineage
 
 AHEAD: Final = 1024
@@ -119,6 +119,20 @@ class BackboneLabels:
         if match.status != "synonym":
             return text
         return next(name for name in reversed(match.ranks) if name)
+
+    def taxon(self, text: str) -> Taxon | None:
+        """The accepted taxon that a text names; None where the backbone knows none, or several."""
+        (match,) = self._backbone.match_names([text])
+        self.counts[match.status] += 1
+        return Taxon.from_ranks(match.ranks) if match.found else None
+
+    def members(self, taxon: Taxon) -> pa.Table:
+        """The accepted species below a taxon, a row each, with the seven ranks and `common_name`."""
+        found = self._backbone.names.below(taxon.rank, taxon.name)
+        rows = [row for row in found if one_class(taxon.path, row.ranks)]
+        told = [dict(zip(RANKS, row.ranks, strict=True)) | {"common_name": row.common_name} for row in rows]
+        columns = (*RANKS, "common_name")
+        return pa.table({name: pa.array([row[name] for row in told], pa.large_string()) for name in columns})
 
     @staticmethod
     def _labels(labels: Mapping[str, str | None], match: Match | None) -> dict[str, str | None]:

@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float32
 
-from cladescope.analysis.classify import taxon_lists, zero_shot
+from cladescope.analysis.classify import name_lists, taxon_lists, zero_shot
 from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
@@ -25,6 +26,7 @@ from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import shown
 from cladescope.index.vector_block import vector_block
 from cladescope.paths import local_path
+from cladescope.taxonomy.rank_table import rank_table
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
 if TYPE_CHECKING:
@@ -83,6 +85,7 @@ def told_choice(
     labels: Labels | None = None,
     within: Sequence[str] = (),
     prior: str | Path | None = None,
+    rank: str = "species",
     text_type: str = zero_shot.TEXT_TYPE,
     templates: bool = False,
     backbone: BackboneLabels | None = None,
@@ -112,11 +115,11 @@ def told_choice(
                 classes=named.classes, bins=named.bins, notes=backbone.told("labels named") if backbone else ()
             )
         if table is None:
-            table = _taxa(asked, taxa, notes)
+            table = _taxa(asked, taxa, rank, backbone, notes)
         if backbone is not None:
             table = taxon_lists.taxa_table(backbone.table(table))
         if within:
-            table = table.filter(pa.array(_within(table, within, backbone)))
+            table = table.filter(pa.array(_within(table, within, backbone, notes)))
         gallery = zero_shot.taxon_gallery(
             encoder,
             table,
@@ -166,26 +169,70 @@ def _labels(labels: Labels) -> taxon_lists.LabelList | pa.Table:
     return taxon_lists.LabelList(tuple(labels))
 
 
-def _taxa(asked: "Store | Encoder", taxa: Taxa | None, notes: list[str]) -> pa.Table:
+def _taxa(
+    asked: "Store | Encoder", taxa: Taxa | None, rank: str, backbone: BackboneLabels | None, notes: list[str]
+) -> pa.Table:
     if isinstance(taxa, pa.Table):
         return taxon_lists.taxa_table(taxa)
     if taxa is not None:
-        return taxon_lists.read_taxa(Path(taxa))
-    if not isinstance(asked, Encoder):
-        return taxon_lists.store_taxa(asked)
-    if asked.taxa_file is None:
+        return _listed(asked, Path(taxa), rank, backbone, notes)
+    table = _known(asked)
+    if table is None:
         raise InputError("nothing says what to choose from: give taxa, labels or a classifier")
-    table = taxon_lists.read_taxa(asked.taxa_file)
-    notes.append(
-        f"choosing among the {table.num_rows:,} taxa that {asked.card.name} was trained on; give taxa to choose among others"
-    )
+    if isinstance(asked, Encoder):
+        notes.append(
+            f"choosing among the {table.num_rows:,} taxa that {asked.card.name} was trained on; give taxa to choose among others"
+        )
     return table
 
 
-def _within(table: pa.Table, clades: Sequence[str], backbone: BackboneLabels | None) -> np.ndarray:
-    """Which taxa lie in one of some clades; a clade that is not there may be a synonym of one that is."""
+def _known(asked: "Store | Encoder") -> pa.Table | None:
+    """The taxa of a store, or those that an encoder was trained on."""
+    if not isinstance(asked, Encoder):
+        return taxon_lists.store_taxa(asked)
+    return None if asked.taxa_file is None else taxon_lists.read_taxa(asked.taxa_file)
+
+
+def _listed(
+    asked: "Store | Encoder", path: Path, rank: str, backbone: BackboneLabels | None, notes: list[str]
+) -> pa.Table:
+    """The taxa of a file: names are those of known taxa, and a taxon above the rank stands for its known members."""
+    listed, known = name_lists.read_listed(path), cache(partial(_known_or_none, asked))
+    table = listed.table
+    if listed.names:
+        there = known()
+        mask, others, missing = name_lists.find_names(listed.names, there, backbone)
+        parts = [table, rank_table(others).append_column("common_name", pa.nulls(len(others), pa.large_string()))]
+        if there is not None:
+            parts.append(there.filter(pa.array(mask)))
+        if missing:
+            notes.append(name_lists.not_found(path, missing, len(listed.names)))
+        if not any(part.num_rows for part in parts):
+            raise InputError(
+                f"none of {len(listed.names):,} names of {path} ({listed.names[0]!r}, ...) is known: give a list with ranks, a "
+                "backbone, or pictures of a store that has these taxa"
+            )
+        table = taxon_lists.taxa_table(pa.concat_tables(parts))
+    table, note = name_lists.with_members(table, rank, known, backbone)
+    notes += filter(None, [note])
+    return table
+
+
+def _known_or_none(asked: "Store | Encoder") -> pa.Table | None:
+    """The taxa that are known, where any are."""
+    try:
+        return _known(asked)
+    except InputError:
+        return None
+
+
+def _within(table: pa.Table, clades: Sequence[str], backbone: BackboneLabels | None, notes: list[str]) -> np.ndarray:
+    """Which taxa lie in one of some clades, or in one that a file lists; a clade that is not there may be a synonym."""
     kept = np.zeros(table.num_rows, bool)
     for clade in clades:
+        if name_lists.is_list(clade):
+            kept |= _within_listed(table, Path(clade), backbone, notes)
+            continue
         try:
             kept |= taxon_lists.within(table, clade)
         except TaxonError:
@@ -194,6 +241,18 @@ def _within(table: pa.Table, clades: Sequence[str], backbone: BackboneLabels | N
                 raise
             kept |= taxon_lists.within(table, accepted)
     return kept
+
+
+def _within_listed(table: pa.Table, path: Path, backbone: BackboneLabels | None, notes: list[str]) -> np.ndarray:
+    listed = name_lists.read_listed(path)
+    names: list[str | Taxon] = [*taxon_lists.taxa_of(listed.table), *listed.names]
+    mask, others, missing = name_lists.find_names(names, table, backbone)
+    missing += [taxon.name for taxon in others]
+    if missing:
+        notes.append(name_lists.not_found(path, missing, len(names)))
+    if not mask.any():
+        raise InputError(f"none of {len(names):,} names of {path} is among the {table.num_rows:,} taxa to choose from")
+    return mask
 
 
 def _precomputed(
@@ -209,5 +268,5 @@ def _precomputed(
     if backbone is not None:
         ready = replace(ready, table=backbone.table(ready.table))
     if within:
-        ready = ready.only(_within(ready.table, within, backbone))
+        ready = ready.only(_within(ready.table, within, backbone, notes))
     return zero_shot.gallery_of(ready.vectors, ready.table, scale), ready.table

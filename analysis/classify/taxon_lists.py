@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float32
 from pyarrow import parquet
 
+from cladescope.analysis.classify.zipped import zipped_table
 from cladescope.delimited import DelimitedText, local_opener, read_text
 from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.columns import LABEL_NAMES, plan_columns
@@ -126,7 +127,7 @@ def read_taxa(path: Path) -> pa.Table:
 
     Raises InputError where the file is missing, damaged or names no taxon.
     """
-    return taxa_table(_ranks_of(path, _read(path)))
+    return taxa_table(ranks_of(path, read_rows(path)))
 
 
 def read_labels(path: Path) -> LabelList | pa.Table:
@@ -138,13 +139,13 @@ def read_labels(path: Path) -> LabelList | pa.Table:
     if path.suffix.lower() not in (".csv", ".tsv", ".tab", ".parquet", ".json"):
         lines = [tidy(line) for line in _lines(path)]
         return _labels(path, [line for line in lines if line], None)
-    table = _read(path)
+    table = read_rows(path)
     kept = _column(table, "bin")
     label = _column(table, "label") or (None if kept is None else _column(table, "class", "cls"))
     if label is None and table.num_columns == 2 and not {squash(name) for name in table.column_names} & _KNOWN:
         label, kept = table.column_names  # pybioclip goes by their places
     if label is None:
-        return taxa_table(_ranks_of(path, table))
+        return taxa_table(ranks_of(path, table))
     return _labels(path, _strings(table, label), None if kept is None else _strings(table, kept))
 
 
@@ -160,16 +161,17 @@ def within(table: pa.Table, name: str) -> Bool[np.ndarray, " c"]:
     meant = Taxonomy.from_table(table).resolve(name)
     kept = np.zeros(table.num_rows, bool)
     for taxon in meant:
-        kept |= _inside(table, taxon)
+        kept |= inside(table, taxon)
     return kept
 
 
-def _inside(table: pa.Table, taxon: Taxon) -> np.ndarray:
-    inside = np.ones(table.num_rows, bool)
+def inside(table: pa.Table, taxon: Taxon) -> Bool[np.ndarray, " c"]:
+    """Which rows of a table of ranks lie in a taxon's clade, itself included."""
+    found = np.ones(table.num_rows, bool)
     for rank, name in zip(RANKS, taxon.path, strict=False):
         same = pc.is_null(table[rank]) if name is None else pc.fill_null(pc.equal(table[rank], name), False)
-        inside &= same.to_numpy()
-    return inside
+        found &= same.to_numpy()
+    return found
 
 
 def read_prior(
@@ -182,7 +184,7 @@ def read_prior(
 
     Raises InputError for a weight that is no number or below 0, and where everything is ruled out.
     """
-    rows = _read(path)
+    rows = read_rows(path)
     columns = {name: _column(rows, name) for name in ("taxon", "weight")}
     if missing := [name for name, column in columns.items() if column is None]:
         raise InputError(f"{path} lacks {', '.join(missing)}: expected the columns taxon and weight")
@@ -205,7 +207,7 @@ def read_prior(
             unknown.append(name)
     weights = np.full(table.num_rows, rest, np.float32)
     for taxon, weight in sorted(named, key=lambda one: len(one[0].path)):
-        weights[_inside(table, taxon)] = weight
+        weights[inside(table, taxon)] = weight
     if not weights.any():
         raise InputError(f"{path} rules out every class: expected a weight above 0 for at least one")
     with np.errstate(divide="ignore"):
@@ -239,8 +241,8 @@ def _json(path: Path) -> list[Any]:
     return rows
 
 
-def _read(path: Path) -> pa.Table:
-    """A small table as text columns; words that say that a value is missing are null, those in a CSV's quotes are not."""
+def read_rows(path: Path) -> pa.Table:
+    """A small table, or the only one in a zip, as text columns; words that say that a value is missing are null, those in a CSV's quotes are not."""
     suffix = path.suffix.lower()
     if suffix == ".json":
         objects = _json(path)
@@ -253,7 +255,8 @@ def _read(path: Path) -> pa.Table:
             return parquet.read_table(path, columns=known)
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path} cannot be read as Parquet ({error}): name a file that is there") from error
-    return DelimitedText(str(path), local_opener(path)).table(missing=written_missing(), keep_quoted=True)
+    text = zipped_table(path) if suffix == ".zip" else DelimitedText(str(path), local_opener(path))
+    return text.table(missing=written_missing(), keep_quoted=True)
 
 
 def _column(table: pa.Table, *spellings: str) -> str | None:
@@ -272,7 +275,7 @@ def _without_label(table: pa.Table) -> pa.Table:
     return table.drop_columns([label]) if pc.all(is_label).as_py() else table
 
 
-def _ranks_of(path: Path, table: pa.Table) -> pa.Table:
+def ranks_of(path: Path, table: pa.Table) -> pa.Table:
     """Clean ranks and common names of a table's rows, by columns in any spelling; those that it lacks are left out."""
     table = _without_label(table)
     plan = plan_columns(table.schema, needs_picture=False)
@@ -296,7 +299,8 @@ def _ranks_of(path: Path, table: pa.Table) -> pa.Table:
     columns = (*RANKS, "common_name")
     clean = pa.table({name: pa.array([row.get(name) for row in rows], pa.large_string()) for name in columns})
     kept = whole.filter(plain)
-    return pa.concat_tables([pa.table({name: _text(kept, name) for name in columns}), clean])
+    both = pa.concat_tables([pa.table({name: _text(kept, name) for name in columns}), clean])
+    return both.take(pa.array(np.argsort(np.argsort(odd.to_numpy(), kind="stable"))))  # in the file's order again
 
 
 def _present(column: pa.ChunkedArray) -> pa.ChunkedArray:

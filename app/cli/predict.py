@@ -13,7 +13,6 @@ from cladescope.app.cli.options import (
     JsonOption,
     SafeCsvOption,
     WhereOption,
-    WithinOption,
     clades,
 )
 from cladescope.app.cli.output import say
@@ -39,14 +38,21 @@ def predict(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Taxa to choose from: CSV, Parquet or JSON with ranks, or TreeOfLife's txt_emb_species.json.",
+            help="Taxa to choose from: a table with ranks, a checklist of GBIF (zip too), names of any rank a line, or TreeOfLife's "
+            "txt_emb_species.json.",
             show_default="those of the store, else of the encoder",
         ),
     ] = None,
     labels: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Labels: one a line, a CSV with label and bin, or taxa by rank.")
     ] = None,
-    within: WithinOption = None,
+    within: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TAXON|FILE",
+            help="Only this clade, or those that a file lists as for --taxa; repeat for a union.",
+        ),
+    ] = None,
     classifier: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A classifier from `cladescope fit`, instead of texts.")
     ] = None,

@@ -58,7 +58,8 @@ def predict(
 
     `pictures` is a store (its folder, or open), or one or several pictures: paths, folders, patterns, URLs, encoded bytes,
     Pillow images or arrays of uint8. The classes are `taxa`, `labels` or those of the `classifier`; by default the taxa of
-    the store, or those that the encoder was trained on. `encoder` is by default the classifier's, else `tiny`. `within` keeps the classes of a clade or of several.
+    the store, or those that the encoder was trained on. `encoder` is by default the classifier's, else `tiny`. `within` keeps the classes of a clade or of several, or
+    of those that a file lists.
     Each picture gets `k` answers at a `rank`. With `risk` it gets one, as precise as this risk of a wrong answer allows. That
     needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says
     that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
@@ -102,7 +103,7 @@ def predict(
         choice = choosing.fitted_choice(fitted, asked, named)
     else:
         choice = choosing.told_choice(
-            asked, taxa=taxa, labels=labels, within=clades_of(within), prior=prior, text_type=text_type, templates=templates,
+            asked, taxa=taxa, labels=labels, within=clades_of(within), prior=prior, rank=rank, text_type=text_type, templates=templates,
             backbone=named, cache=folder, progress=progress,
         )  # fmt: skip
     write_conflicts(named, conflicts)

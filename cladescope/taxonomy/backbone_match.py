@@ -126,4 +126,4 @@ def same(name: str, other: str) -> bool:
 
 def one_class(lineage: Lineage, other: Lineage) -> bool:
     """Whether no kingdom, phylum or class says that two lineages are of two taxa."""
-    return all(not a or not b or same(a, b) for a, b in zip(lineage[:_SURE], other[:_SURE], strict=True))
+    return all(not a or not b or same(a, b) for a, b in zip(lineage[:_SURE], other[:_SURE], strict=False))

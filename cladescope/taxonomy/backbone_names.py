@@ -82,8 +82,8 @@ class BackboneNames:
             for name in names.filter(pc.starts_with(names, start, ignore_case=True)).unique().to_pylist()
         ]
 
-    def below(self, rank: str, name: str) -> list[Lineage]:
-        """The lineages of the accepted species in a taxon above the species; a pass over all names."""
+    def below(self, rank: str, name: str) -> list[NameRow]:
+        """The accepted species in the taxa of a name above the species, once each; a pass over all names."""
         at = RANKS.index(rank)
         wanted = [pc.equal(batch.column(at), name).fill_null(False) for batch in self._lineages]
         inside = pa.array(
@@ -95,7 +95,7 @@ class BackboneNames:
             kept = pc.and_(is_in, pc.invert(batch.column("synonym")))
             places.append(start + np.flatnonzero(kept.to_numpy(zero_copy_only=False)))
         rows = np.concatenate([np.empty(0, np.int64), *places])
-        return list(dict.fromkeys(row.ranks for row in self._taken(rows)))
+        return list({row.ranks: row for row in self._taken(rows)}.values())
 
     def _taken(self, rows: Int[np.ndarray, " n"]) -> list[NameRow]:
         """Rows in ascending order."""
