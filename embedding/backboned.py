@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from cladescope.embedding.conflicts import Conflicts
-from cladescope.embedding.records import Record, Source, left_out_of
+from cladescope.embedding.records import Record, Source, left_out_of, notes_of
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.backbone import Backbone
 from cladescope.taxonomy.backbone_match import Match, one_class
@@ -168,6 +168,11 @@ class BackboneSource:
     def left_out(self) -> Mapping[str, int]:
         """As the source's own."""
         return left_out_of(self._source)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """As the source's own."""
+        return notes_of(self._source)
 
     def count(self) -> int | None:
         """As the source's own."""

@@ -20,9 +20,9 @@ from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.picture_tags import fields_beside
 from cladescope.embedding.prepare import Failure
-from cladescope.embedding.records import Record, Source, left_out_of
+from cladescope.embedding.records import Record, Source, left_out_of, notes_of
 from cladescope.embedding.sound import count_of, sound_records, sound_rows
-from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_renamed, watched
+from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_notes, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
@@ -109,6 +109,8 @@ def embed(
         if config.strict:
             refuse_renamed(job.summary.renamed)
             refuse_left_out(left_out_of(source))
+            refuse_notes(notes_of(source))
+        job.summary.notes += notes_of(source)
         contents = KnownContents(sink)
         step = None
         if config.address is not None and isinstance(sink, SyncSink):

@@ -78,6 +78,18 @@ def left_out_of(source: Source) -> Mapping[str, int]:
     return found
 
 
+def notes_of(source: Source) -> tuple[str, ...]:
+    """How a source was read otherwise than as it stands, in lines for a summary: its `notes`, if it makes such.
+
+    >>> class Photos:
+    ...     name, extra_fields, notes = "photos", (), ("column 'lat' has commas: they are read as decimal points",)
+    >>> notes_of(Photos())
+    ("column 'lat' has commas: they are read as decimal points",)
+    """
+    found: tuple[str, ...] = getattr(source, "notes", ())
+    return found
+
+
 def id_of_uri(uri: str) -> str:
     """Key of a picture whose source gives it none: 32 hexadecimal digits from its canonical address.
 

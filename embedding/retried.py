@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pyarrow as pa
 
-from cladescope.embedding.records import Record, Source, left_out_of
+from cladescope.embedding.records import Record, Source, left_out_of, notes_of
 
 
 class RetriedSource:
@@ -20,6 +20,11 @@ class RetriedSource:
     def left_out(self) -> Mapping[str, int]:
         """As the source's own."""
         return left_out_of(self._source)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """As the source's own."""
+        return notes_of(self._source)
 
     def count(self) -> int | None:
         """None: how many of them the source still lists is known when all was read."""

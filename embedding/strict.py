@@ -1,7 +1,7 @@
 """What rules did to the records of a source: counted, or refused where the caller wants none to be touched."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -55,6 +55,12 @@ def refuse_renamed(renamed: Mapping[str, str]) -> None:
     """Raises InputError where a column is kept under another name."""
     for column, name in renamed.items():
         refuse(f"column {column!r} would be kept as {name!r}")
+
+
+def refuse_notes(notes: Iterable[str]) -> None:
+    """Raises InputError where a source was read otherwise than as it stands."""
+    for note in notes:
+        refuse(note)
 
 
 def refuse_left_out(left_out: Mapping[str, int]) -> None:

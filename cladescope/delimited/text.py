@@ -25,6 +25,7 @@ import pyarrow.csv as pv
 from cladescope.delimited.dialect import HEAD_BYTES, Dialect, find_dialect, tab_quotes
 from cladescope.delimited.encoding import LINE_BYTES, ByteStream, Encoding, Opener, find_encoding, recoded
 from cladescope.delimited.gzipped import native, unpacked
+from cladescope.delimited.nameless import stand_ins, with_values
 from cladescope.delimited.pieces import in_threads, row_pieces
 from cladescope.delimited.quotes import look_at_quotes
 from cladescope.errors import InputError
@@ -56,7 +57,9 @@ class DelimitedText:
     """
 
     columns: tuple[str, ...]
-    """Names as the header has them."""
+    """Names as the header has them, without those of `n_nameless` columns."""
+    n_nameless: int
+    """Columns that have neither a name nor a value, and are passed over."""
     n_bytes: int
     """Length of the file."""
     notice: str | None
@@ -80,7 +83,8 @@ class DelimitedText:
         if not text.strip():
             raise InputError(f"{place} is empty: expected a header and rows")
         self._dialect: Dialect = dialect or find_dialect(text, place, whole=len(head) < HEAD_BYTES)
-        self.columns = tuple(self._header())
+        self._header_names = tuple(self._header())
+        self.columns = self._names = stand_ins(self._header_names)
         if len(self.columns) > MAX_COLUMNS:
             raise InputError(
                 f"{place} has {len(self.columns):,} columns: expected at most {MAX_COLUMNS:,}; leave out those not needed"
@@ -89,6 +93,7 @@ class DelimitedText:
         self._in_pieces = True
         if self._encoding.has_quotes and (dialect is None or dialect.quoted):
             self._decide_quotes()
+        self._settle_nameless()
 
     @property
     def delimiter(self) -> str:
@@ -104,28 +109,31 @@ class DelimitedText:
 
         Raises InputError for a row of another length, with its line.
         """
-        read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=0 if self._in_pieces else max(0, self._dialect.skipped))
         parse = pv.ParseOptions(
             delimiter=self._dialect.delimiter,
             quote_char='"' if self._dialect.quoted else False,
             newlines_in_values=self._line_ends,
         )
-        convert = pv.ConvertOptions(
-            column_types=dict.fromkeys(self.columns, pa.string()),
-            include_columns=list(self.columns if columns is None else columns),
+        options = partial(
+            pv.ConvertOptions,
+            column_types=dict.fromkeys([*self._header_names, *self._names], pa.string()),
             null_values=["", *missing],
             strings_can_be_null=True,
             quoted_strings_can_be_null=not keep_quoted,
         )
+        places = [self._names.index(name) for name in (self.columns if columns is None else columns)]
+        headed = partial(_chosen, names=self._names, places=places)
         with self._open() as stream:
             try:
                 if self._in_pieces:
-                    work = partial(_parsed, names=list(self.columns), parse=parse, convert=convert)
-                    for found in in_threads(work, self._pieces(stream)):
-                        yield from found
+                    chosen = options(include_columns=[self._names[place] for place in places])
+                    work = partial(_parsed, names=self._names, parse=parse, first=options(), others=chosen)
+                    for found, is_first in in_threads(work, self._pieces(stream)):
+                        yield from map(headed, found) if is_first else found
                 else:
-                    with _for_arrow(stream) as source, pv.open_csv(source, read, parse, convert) as reader:
-                        yield from reader
+                    read = pv.ReadOptions(block_size=LINE_BYTES, skip_rows=max(0, self._dialect.skipped))
+                    with _for_arrow(stream) as source, pv.open_csv(source, read, parse, options()) as reader:
+                        yield from map(headed, reader)
             except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
                 self._check_lines()
                 raise InputError(f"cannot read {self._place}: {' '.join(str(error).split())[:200]}") from error
@@ -156,6 +164,14 @@ class DelimitedText:
                 yield text, is_first
                 is_first = False
 
+    def _settle_nameless(self) -> None:
+        """One nameless column may hold values, and keeps its empty name; the others are passed over."""
+        nameless = [name for name in self._names if name.startswith("\0")]
+        kept = with_values(self.batches(nameless), nameless, self._place) if nameless else None
+        self._names = tuple("" if name == kept else name for name in self._names)
+        self.columns = tuple(name for name in self._names if not name.startswith("\0"))
+        self.n_nameless = len(self._names) - len(self.columns)
+
     def _header(self) -> list[str]:
         for _, values in self._rows():
             return values
@@ -167,7 +183,7 @@ class DelimitedText:
                 return
             self._dialect = replace(self._dialect, quoted=True)
         with self._open() as stream:
-            quotes = look_at_quotes(stream, self._dialect.delimiter, len(self.columns))
+            quotes = look_at_quotes(stream, self._dialect.delimiter, len(self._names))
         self._line_ends = quotes.line_ends
         if quotes.swallowing or not quotes.regular:
             self._line_ends = self._check_lines()
@@ -179,11 +195,11 @@ class DelimitedText:
             rest = b""
             while block := stream.read(LINE_BYTES):
                 part, line_end, rest = (rest + block).rpartition(b"\n")
-                found = tab_quotes((part + line_end).decode(), len(self.columns)) if b'"' in part else None
+                found = tab_quotes((part + line_end).decode(), len(self._names)) if b'"' in part else None
                 if found is False:
                     return False
                 needed = needed or found is True
-        found = tab_quotes(rest.decode(), len(self.columns))
+        found = tab_quotes(rest.decode(), len(self._names))
         return found is not False and (needed or found is True)
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
@@ -213,7 +229,7 @@ class DelimitedText:
         """Whether a row has several lines. Raises InputError at the first row of another length, or whose quotes have taken in other rows."""
         before = self._dialect.skipped
         several = False
-        n_columns = len(self.columns)
+        n_columns = len(self._names)
         for line, values in self._rows():
             if len(values) != n_columns:
                 raise InputError(
@@ -232,23 +248,33 @@ class DelimitedText:
 
 
 def _parsed(
-    piece: tuple[memoryview, bool], names: list[str], parse: pv.ParseOptions, convert: pv.ConvertOptions
-) -> list[pa.RecordBatch]:
-    """Rows of a piece of text; the first one has the header."""
+    piece: tuple[memoryview, bool],
+    names: Sequence[str],
+    parse: pv.ParseOptions,
+    first: pv.ConvertOptions,
+    others: pv.ConvertOptions,
+) -> tuple[list[pa.RecordBatch], bool]:
+    """Rows of a piece of text, and whether it was the first one, which has the header."""
     text, is_first = piece
     if (
         not is_first and bytes(text[:3]) == codecs.BOM_UTF8
     ):  # of a value, but Arrow drops it at the start of what it is given
         text = memoryview(b"\n" + text)
-    read = pv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=None if is_first else names)
+    read = pv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=None if is_first else [*names])
     try:
-        table = pv.read_csv(pa.BufferReader(text), read, parse, convert)
+        table = pv.read_csv(pa.BufferReader(text), read, parse, first if is_first else others)
     except pa.ArrowInvalid as error:
         if is_first and "Empty CSV" in str(error):  # so pyarrow calls a header without a line end
-            return []
+            return [], True
         raise
-    found: list[pa.RecordBatch] = table.to_batches()
-    return found
+    return table.to_batches(), is_first
+
+
+def _chosen(batch: pa.RecordBatch, names: Sequence[str], places: Sequence[int]) -> pa.RecordBatch:
+    """The columns at some places, by other names than the header has."""
+    return pa.RecordBatch.from_arrays(
+        [batch.column(place) for place in places], names=[names[place] for place in places]
+    )
 
 
 @contextmanager

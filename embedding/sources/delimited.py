@@ -15,7 +15,7 @@ from cladescope.delimited import DelimitedText
 from cladescope.delimited.headers import squash
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.locations import open_location
-from cladescope.embedding.sources.numbers import NUMBER, WHOLE, NumberColumn, present
+from cladescope.embedding.sources.numbers import NUMBER, WHOLE, NumberColumn, present, with_points
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.schema import own_name
@@ -32,6 +32,11 @@ FLOAT_NAMES = frozenset(
     )
 )
 """Columns that are numbers, in any spelling, where every value is one."""
+
+DEGREE_NAMES = frozenset(
+    name for name in FLOAT_NAMES if name.removeprefix("decimal").removeprefix("coord")[:3] in ("lat", "lon", "lng")
+)
+"""Of these, degrees, in which a comma can only be a decimal point."""
 
 _HEAD_ROWS = 4096
 KEPT_BYTES = 2**27
@@ -62,6 +67,8 @@ class TypedText:
     missing: frozenset[str]
     plain: frozenset[str]
     """Columns of numbers whose values can be converted as they are."""
+    notes: tuple[str, ...]
+    """How columns were read otherwise than as their name or their values have it, a line each."""
     kept: tuple[pa.RecordBatch, ...] | None
     """Its rows as text, where they take no more than `KEPT_BYTES`."""
 
@@ -74,7 +81,10 @@ class TypedText:
     def _typed(self, field: pa.Field, column: pa.Array) -> pa.Array:
         if field.type == pa.string():
             return column
-        return (column if field.name in self.plain else present(column, self.missing)).cast(field.type)
+        if field.name in self.plain:
+            return column.cast(field.type)
+        values = present(column, self.missing)
+        return (with_points(values) if squash(field.name) in DEGREE_NAMES else values).cast(field.type)
 
 
 def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -> TypedText:
@@ -115,7 +125,18 @@ def typed_text(uri: str, text: TextTable, rules: TableRules, *, needs_picture: b
     types = {name: kind.arrow_type(wanted[name]) for name, kind in kinds.items()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in text.columns])
     plain = frozenset(name for name, kind in kinds.items() if kind.plain)
-    return TypedText(text, schema, n_rows, head, rules.missing, plain, kept)
+    notes = tuple(_notes(kinds, types, rules))
+    return TypedText(text, schema, n_rows, head, rules.missing, plain, notes, kept)
+
+
+def _notes(kinds: Mapping[str, NumberColumn], types: Mapping[str, pa.DataType], rules: TableRules) -> Iterator[str]:
+    """What is to be said of the columns that are called as numbers are."""
+    for name, kind in kinds.items():
+        if kind.commas:
+            yield f"column {name!r} has decimal commas: they are read as points"
+        elif types[name] == pa.string() and squash(name) in WHOLE_NAMES | FLOAT_NAMES and not rules.declared(name):
+            found = f"{kind.other[:40]!r} is no number" if kind.other else "a number of too many digits"
+            yield f"column {name!r} stays text: {found}; declare its type as text, or mend the value"
 
 
 def _wanted(column: str, rules: TableRules) -> pa.DataType | None:
@@ -149,7 +170,8 @@ def _survey(
             kept.clear()
         for name in wanted:
             values = batch.column(name)
-            kinds[name] = kinds[name].narrowed(values, rules.missing)
+            commas = squash(name) in DEGREE_NAMES
+            kinds[name] = kinds[name].narrowed(values, rules.missing, commas=commas)
             if rules.declared(name) is not None and not kinds[name].fits(wanted[name]):
                 _refuse(uri, name, present(values, rules.missing), wanted[name], n_rows)
         n_rows += batch.num_rows

@@ -57,6 +57,10 @@ class ManifestSource(TableSource):
                 n_rows=typed.n_rows,
                 batches=typed.batches,
                 missing=rules.missing,
+                left_out={"columns without a name or a value": typed.text.n_nameless}
+                if isinstance(typed.text, DelimitedText)
+                else {},
+                notes=typed.notes,
             )
         super().__init__(table, name=name, allowed=allowed)
 

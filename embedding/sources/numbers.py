@@ -27,12 +27,20 @@ class NumberColumn:
     """Some whole number has more digits than float64 keeps."""
     plain: bool = True
     """All stand there without blanks around them and without a word for what is missing, so that they can be converted as they are."""
+    commas: bool = False
+    """Some have a comma for their decimal point."""
+    other: str | None = None
+    """The first value that is no number."""
 
-    def narrowed(self, column: pa.Array, missing: frozenset[str]) -> "NumberColumn":
+    def narrowed(self, column: pa.Array, missing: frozenset[str], *, commas: bool = False) -> "NumberColumn":
         """The same with the values of one column more; `missing` are words that say that there is none.
 
-        >>> NumberColumn().narrowed(pa.array(["1", None, " 2.5", "NA"]), frozenset({"na"}))
-        NumberColumn(whole=False, number=True, long=False, plain=False)
+        With `commas` a comma may stand for the decimal point, as in tables of countries that write numbers so.
+
+        >>> NumberColumn().narrowed(pa.array(["1", None, " 2.5", "NA"]), frozenset({"na"})).fits(pa.float64())
+        True
+        >>> NumberColumn().narrowed(pa.array(["51,5"]), frozenset()).other
+        '51,5'
         """
         if not self.number:
             return self
@@ -40,11 +48,16 @@ class NumberColumn:
         plain = are_numbers(values)
         if not plain:
             values = present(values, missing).drop_null()
-            if not are_numbers(values):
-                return replace(self, whole=False, number=False, plain=False)
+            pointed = with_points(values) if commas else values
+            if not are_numbers(pointed):
+                return replace(self, whole=False, number=False, plain=False, other=_first_other(values))
+            commas = not pointed.equals(values)
+            values = pointed
+        else:
+            commas = False
         candidates = values.filter(pc.greater_equal(pc.binary_length(values), _LONG_DIGITS))
         long = self.long or bool(len(candidates) and pc.any(pc.match_substring_regex(candidates, _LONG)).as_py())
-        return NumberColumn(self.whole and are_whole(values), True, long, self.plain and plain)
+        return NumberColumn(self.whole and are_whole(values), True, long, self.plain and plain, self.commas or commas)
 
     def fits(self, type_: pa.DataType) -> bool:
         """Whether the values lose nothing as numbers of a type."""
@@ -90,6 +103,21 @@ def are_whole(values: pa.Array) -> bool:
         return bool(pc.all(pc.equal(values.cast(pa.int64()).cast(pa.string()), values), min_count=0).as_py())
     except pa.ArrowInvalid:
         return False
+
+
+def with_points(values: pa.Array) -> pa.Array:
+    """The numbers that are written with one decimal comma, written with a point; others as they are.
+
+    >>> with_points(pa.array(["-0,1", "51.5", "1,234.5"])).to_pylist()
+    ['-0.1', '51.5', '1,234.5']
+    """
+    return pc.replace_substring_regex(values, r"^(-?[0-9]+),([0-9]+)$", r"\1.\2")
+
+
+def _first_other(values: pa.Array) -> str:
+    """The first value that is not written as a number; of those of too many digits the first value."""
+    place = pc.index(pc.match_substring_regex(values, NUMBER), False).as_py()
+    return str(values[max(place, 0)].as_py())
 
 
 def present(column: pa.Array, missing: frozenset[str]) -> pa.Array:

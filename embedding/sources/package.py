@@ -233,6 +233,7 @@ def table_of(
         folder=package.folder if "/" not in file else package.address(dirname(file) + "/"),
         closed=True,
         left_out=left_out or {},
+        notes=typed.notes,
     )
     return TableSource(table, name=name or package.name, allowed=allowed)
 

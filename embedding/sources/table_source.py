@@ -24,6 +24,8 @@ from cladescope.errors import PictureError
 
 logger = logging.getLogger(__name__)
 
+_EMPTY_ROWS = "rows without any value"
+
 
 @dataclass(frozen=True, kw_only=True)
 class RecordTable:
@@ -43,6 +45,8 @@ class RecordTable:
     """Whether relative paths may not lead out of `folder`, as in an archive."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """What the table's records lack of what was there, in words (`occurrences without media`), and how many."""
+    notes: tuple[str, ...] = ()
+    """How columns were read otherwise than as they stand, a line each."""
 
 
 class TableSource:
@@ -57,6 +61,7 @@ class TableSource:
         self.name = name
         self.extra_fields = table.plan.extra_fields
         self.left_out = {words: n for words, n in table.left_out.items() if n}
+        self.notes = table.notes
         self._table = table
         self._elsewhere = is_url(table.place)
         self._allowed = frozenset(allowed)
@@ -67,15 +72,19 @@ class TableSource:
                 logger.info("%s: column %r is kept as %r", table.place, column, stored)
 
     def count(self) -> int | None:
-        """Number of rows."""
+        """Number of rows, with those that say nothing."""
         return self._table.n_rows
 
     def records(self) -> Iterator[Record]:
         """A record a row, in the table's order."""
         numbers = count()
+        self.left_out.pop(_EMPTY_ROWS, None)
         for batch in self._table.batches():
             for row, number in zip(read_rows(batch, self._table.plan, self._table.missing), numbers, strict=False):
-                yield self._record(number, row)
+                if _says_nothing(row):
+                    self.left_out[_EMPTY_ROWS] = self.left_out.get(_EMPTY_ROWS, 0) + 1
+                else:
+                    yield self._record(number, row)
 
     def _record(self, number: int, row: Row) -> Record:
         problem, rule = None, None
@@ -115,6 +124,13 @@ class TableSource:
         address = found(path, self._folder)
         refused = refusal(path, address.uri, self._allowed, elsewhere=self._elsewhere)
         return address._replace(problem=address.problem or refused)
+
+
+def _says_nothing(row: Row) -> bool:
+    """Whether a row has no value at all, as those that spreadsheets write behind a table."""
+    if row.path or row.labels or row.data is not None or row.image_id or row.source or row.missing:
+        return False
+    return all(value is None or value == "" for value in row.extra.values())
 
 
 def _joined(row: Row) -> str:

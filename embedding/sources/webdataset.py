@@ -37,7 +37,7 @@ _TAG = re.compile(
     + "".join(rf"(?:{'species' if role == 'epithet' else role} (?P<{role}>.+?)(?:\s+|\.?$))?" for role in _ROLES)
 )
 _BUFFER_BYTES = 2**20
-_APART = "the files of {} do not lie side by side in the shard: pack them in the order of their names (tar --sort=name)"
+_APART = "the files of {} do not lie side by side in the shard: pack them in the order of their names"
 MAX_TEXT_BYTES = 2**20
 """Most bytes of a text or sidecar beside a picture."""
 

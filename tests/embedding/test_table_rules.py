@@ -140,6 +140,35 @@ def test_a_file_whose_accents_are_composed_otherwise_is_found_and_counted(
     assert Store.open(folder / "s").table(["uri"])["uri"].to_pylist() == [f"{folder}/{other}"]
 
 
+def test_what_spreadsheets_write_around_a_table_is_left_out_and_counted(folder: Path) -> None:
+    path = table(folder, "plot,file,genus,,\n1,0.jpg,Larus,,\n2,1.jpg,Parus,,\n,,,,\n,,,,\n")
+    with pytest.raises(InputError, match="strict: left out: columns without a name or a value 2"):
+        verb.embed(path, folder / "strict", encoder="pixels", strict=True)
+    summary = verb.embed(path, folder / "s", encoder="pixels")
+    assert (summary.records, summary.embedded, summary.failed) == (2, 2, 0)
+    assert summary.left_out == {"columns without a name or a value": 2, "rows without any value": 2}
+
+
+def test_two_columns_with_values_and_without_a_name_are_refused(folder: Path) -> None:
+    with pytest.raises(InputError, match="columns 2 and 3 of .* hold values and have no name: name them"):
+        verb.embed(table(folder, "file,,\n0.jpg,a,\n1.jpg,,b\n"), folder / "s", encoder="pixels")
+
+
+def test_degrees_with_a_decimal_comma_are_numbers_and_other_numbers_stay_text_with_a_word(folder: Path) -> None:
+    path = table(folder, "file;decimalLatitude;depth;year\n0.jpg;-44,567;1,5;2001\n1.jpg;3;2;spring\n")
+    with pytest.raises(InputError, match="strict: column 'decimalLatitude' has decimal commas"):
+        verb.embed(path, folder / "strict", encoder="pixels", strict=True)
+    summary = verb.embed(path, folder / "s", encoder="pixels")
+    assert column(folder / "s", "decimalLatitude") == [-44.567, 3.0]
+    assert column(folder / "s", "depth") == ["1,5", "2"]
+    assert summary.notes == (
+        "column 'decimalLatitude' has decimal commas: they are read as points",
+        "column 'depth' stays text: '1,5' is no number; declare its type as text, or mend the value",
+        "column 'year' stays text: 'spring' is no number; declare its type as text, or mend the value",
+    )
+    assert not verb.embed(path, folder / "o", encoder="pixels", types={"depth": "text", "year": "text"}).notes[1:]
+
+
 def test_boxes_that_are_cut_at_the_edge_are_counted_or_refused(folder: Path) -> None:
     path = table(folder, "file,bbox\n0.jpg,-2 0 20 20\n1.jpg,0 0 16 16\n")
     with pytest.raises(InputError, match="strict: 1 boxes reach over the edge"):

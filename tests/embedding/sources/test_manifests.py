@@ -16,7 +16,7 @@ from cladescope.delimited import text
 from cladescope.embedding.columns import ColumnPlan
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import read_bytes
-from cladescope.embedding.records import Record, id_of_uri
+from cladescope.embedding.records import Record, id_of_uri, left_out_of
 from cladescope.embedding.sources import delimited, open_source, table_source
 from cladescope.embedding.sources import manifest as manifests
 from cladescope.embedding.sources.delimited import open_delimited
@@ -90,11 +90,17 @@ def test_a_row_without_a_path_is_a_problem_and_not_the_end(tmp_path: Path) -> No
     assert [record.problem for record in records] == [
         None,
         "nothing in column 'file'",
-        "nothing in column 'file'",
         None,
     ]
-    assert [record.image_id for record in records] == ["7", "8", id_of_uri(f"{path}#row=2"), "9"]
+    assert [record.image_id for record in records] == ["7", "8", "9"]
     assert records[1].uri == f"{path}#row=1"
+
+
+def test_a_row_without_any_value_is_left_out_counted_and_has_its_number(tmp_path: Path) -> None:
+    source = open_source(manifest(tmp_path, "file,plot\n1.jpg,7\n,\n,8\n,\n"))
+    for _ in range(2):
+        assert [record.uri.rpartition("/")[2] for record in source.records()] == ["1.jpg", "table.csv#row=2"]
+        assert left_out_of(source) == {"rows without any value": 2}
 
 
 @pytest.mark.parametrize(

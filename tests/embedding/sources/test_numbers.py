@@ -48,7 +48,7 @@ def test_a_column_is_numbers_where_each_value_is_one(texts: list[str], n_before:
         (["1234567890123456"], NumberColumn(long=True)),
         (["1234567890.123456"], NumberColumn(whole=False)),
         (["12345678901234567890"], NumberColumn(whole=False, long=True)),
-        (["1", "007"], NumberColumn(whole=False, number=False, plain=False)),
+        (["1", "007"], NumberColumn(whole=False, number=False, plain=False, other="007")),
     ],
 )
 def test_what_a_column_holds_is_told_of_all_its_values(texts: list[str | None], expected: NumberColumn) -> None:
