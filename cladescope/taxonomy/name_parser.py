@@ -78,6 +78,8 @@ _NO_AUTHORS: Final = NOT_EPITHETS.union(
 """Words that mean something in a name, so that it needs the parser, wherever they stand."""
 _CULTIVAR: Final = re.compile(r"(?<= )cv\.? ([^'\"]+)$")
 """An earlier mark of cultivars, `cv. Old Blush` for `'Old Blush'`."""
+_INITIAL: Final = re.compile(rf"(?<=[\s(&])([A-Z][{_LETTERS}-]+,?) X(?=$|[,)]| (?:&|in|et|ex) )")
+"""The initial of an author behind the name, `Sun X & Xie`, which is no sign of hybrids."""
 _LONGEST: Final = 300
 """Characters of a name; a longer text is none."""
 
@@ -143,7 +145,7 @@ def without_author(text: str) -> str | None:
 
 def _parsed(text: str) -> ParsedName:
     """The parts as they are found, before they are tried against the text."""
-    written = _CULTIVAR.sub(r"'\1'", hybrid_signs(tidy(text)))
+    written = _CULTIVAR.sub(r"'\1'", hybrid_signs(_INITIAL.sub(r"\1 X.", tidy(text))))
     plain = _PLAIN.fullmatch(written)
     if plain and plain[2] is None:
         return ParsedName(text, name=written)

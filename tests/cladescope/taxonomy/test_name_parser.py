@@ -60,6 +60,8 @@ Tilia cordata x platyphyllos                | | | | hybrid
 Tilia cordata × T. platyphyllos             | | | | hybrid
 Tilia cordata Mill. × T. platyphyllos Scop. | | | | hybrid
 Tilia cordata ×                             | | | | hybrid
+Friesea baltica Weiner WM & Sun X in Sun, X, 2019 | Friesea baltica | | W.M.Weiner & X.Sun, 2019 |
+Friesea baltica Xie X | Friesea baltica | | X.Xie |
 Tilia hybrid                                | | | | hybrid
 Aythya fuligula hybrid                      | | | | hybrid
 Russula cf. emetica                         | | | | cf. emetica
