@@ -13,7 +13,15 @@ from cladescope.analysis.classify import taxon_lists, zero_shot
 from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.draws import draw_shots
-from cladescope.analysis.classify.labelled import Labelled, by_csv, by_label, by_rank
+from cladescope.analysis.classify.labelled import (
+    LABEL,
+    Labelled,
+    by_column,
+    by_csv,
+    by_label,
+    by_rank,
+    of_several_folders,
+)
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.calibration import calibration_error
 from cladescope.analysis.numbers import check_at_least
@@ -102,6 +110,8 @@ def fit_store(
 ) -> Fitted:
     """Learn the taxa of a rank or, where they are given, `labels`: a CSV, or a label for each image_id.
 
+    The rank `label` stands for the store's column of that name, in which the names of folders are (`by_column`).
+
     `shots` draws at most so many pictures of each class. `shrinkage` is in pseudo-pictures by which a class leans on the taxon
     above it, `text_weight` how much the names of classes count beside their pictures; "auto" lets the pictures choose.
     A `backbone` names the pictures, or the labels; else the classifier notes the one that named the store.
@@ -119,7 +129,9 @@ def fit_store(
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
     check_at_least(1, shots=shots, k=k)
     check_at_least(0, seed=seed)
-    pictures = _pictures(store, within, ("image_id", "uri", "observation_id"), backbone)
+    columns = ["image_id", "uri", "observation_id"]
+    columns += [LABEL] if rank == LABEL and LABEL in store.schema.names else []
+    pictures = _pictures(store, within, columns, backbone)
     if not len(pictures) and not pictures.n_left_out:
         where = "" if within is None else f" in {within if isinstance(within, str) else ', '.join(within)}"
         raise InputError(f"{store.path} has no picture{where}: embed some first")
@@ -194,12 +206,15 @@ def _pictures(
 
 def _labelled(pictures: Pictures, rank: str, labels: str | Path | Mapping[str, str] | None) -> Labelled:
     if labels is None:
-        return by_rank(pictures, rank)
+        return by_column(pictures) if rank == LABEL else by_rank(pictures, rank)
     return by_label(pictures, labels) if isinstance(labels, Mapping) else by_csv(pictures, Path(labels))
 
 
 def _notes(labelled: Labelled, target: str) -> list[str]:
     notes = []
+    if several := of_several_folders(labelled) if target == LABEL else []:
+        some = ", ".join(several[:5]) + (", ..." if len(several) > 5 else "")
+        notes.append(f"{len(several):,} labels are names of several folders, which are one class each: {some}")
     if n_missing := len(labelled.missing):
         some = ", ".join(labelled.missing[:5]) + (", ..." if n_missing > 5 else "")
         notes.append(f"{n_missing:,} labels are of pictures that are not in the store: {some}")

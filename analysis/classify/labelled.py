@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 KEYS = ("image_id", "uri", *PATH_NAMES, *ID_NAMES)
 """Columns by which a table may name pictures, in any case and spelling, the first that is there."""
+LABEL = "label"
+"""The column of a folder's name, and the word that asks for it in place of a rank."""
 _IDS = frozenset(map(squash, ID_NAMES))
 
 
@@ -78,6 +80,43 @@ def by_rank(pictures: Pictures, rank: str) -> Labelled:
     often = Counter(taxon.name for taxon in taxa)
     labels = tuple(taxon.name if often[taxon.name] == 1 else str(taxon) for taxon in taxa)
     return _labelled(pictures, rows, numbers[rows], labels, reason=f"no {rank}", tree=ClassTree.from_taxa(taxa))
+
+
+def by_column(pictures: Pictures, column: str = LABEL) -> Labelled:
+    """Pictures by their value in a column of the store, such as `label`: the name of the folder in which a picture lies.
+
+    A label is no taxon; spellings of one name are one label. Labels are sorted. Those without one are left out and counted.
+
+    Raises InputError where no picture has one, as of a table without such a column.
+
+    >>> table = pa.table({"label": ["tit", "crow", None, "Tit", "tit"]})
+    >>> found = by_column(Pictures.of_table(np.eye(5), table))
+    >>> found.labels, found.classes.tolist(), found.without_label
+    (('crow', 'tit'), [1, 0, 1, 1], 1)
+    """
+    texts = pictures.texts(column)
+    said = pc.is_valid(texts).to_numpy(zero_copy_only=False)
+    rows = np.flatnonzero(said)
+    if not len(rows):
+        raise InputError(
+            f"none of {len(pictures)} pictures has a {column}: embed a folder whose folders are the classes, or give labels"
+        )
+    names = in_one_spelling(texts.filter(pa.array(said)).to_pylist())
+    labels, classes = np.unique(np.array(names, dtype=object), return_inverse=True)
+    return _labelled(pictures, rows, classes.astype(np.int64), labels.tolist(), reason=f"no {column}")
+
+
+def of_several_folders(labelled: Labelled) -> list[str]:
+    """Labels whose pictures lie in several folders of that name, as `day1` of `tit/day1` and `crow/day1`.
+
+    >>> table = pa.table({"label": ["day1", "day1", "x"], "uri": ["/tit/day1/a.jpg", "/crow/day1/a.jpg", "/x/a.jpg"]})
+    >>> of_several_folders(by_column(Pictures.of_table(np.eye(3), table)))
+    ['day1']
+    """
+    folders = pc.replace_substring_regex(labelled.pictures.texts("uri"), "/[^/]*$", "").to_pylist()
+    pairs = {(number, folder) for number, folder in zip(labelled.classes.tolist(), folders, strict=True) if folder}
+    often = Counter(number for number, _ in pairs)
+    return [labelled.labels[number] for number in sorted(often) if often[number] > 1]
 
 
 def by_csv(pictures: Pictures, path: Path) -> Labelled:

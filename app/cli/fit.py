@@ -12,11 +12,11 @@ from cladescope.app.cli.options import (
     ConflictsOption,
     JsonOption,
     OverwriteOption,
-    StoreArgument,
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.output import job_progress, print_json, print_table, say
+from cladescope.embedding.encoder import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from cladescope.analysis.classify.fit import Fitted
@@ -34,9 +34,20 @@ class MethodName(StrEnum):
 
 
 def fit(
-    store: StoreArgument,
+    store: Annotated[
+        Path,
+        typer.Argument(
+            metavar="STORE | PICTURES", help="A store, or a folder of pictures, which is encoded and not stored."
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the classifier (.safetensors).")],
-    rank: Annotated[str | None, typer.Option(help="Learn the taxa of this rank.  [default: species]")] = None,
+    rank: Annotated[
+        str | None,
+        typer.Option(
+            help="Learn the taxa of this rank; or label: the names of the folders in which the pictures lie.",
+            show_default="species, of a folder without names of species label",
+        ),
+    ] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -68,11 +79,14 @@ def fit(
         Path | None,
         typer.Option(metavar="FOLDER", help="Draw reliability.svg and risk-coverage.svg for the held-out pictures."),
     ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Encoder of PICTURES, as for embed.", show_default=DEFAULT_ENCODER)
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Learn a classifier from a store's labelled pictures, for `predict --classifier`.
+    """Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.
 
     Example: cladescope fit photos.store --rank species --out species.safetensors
     """
@@ -81,14 +95,17 @@ def fit(
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
     from cladescope.analysis.classify.confidence_figures import FIGURES, write_confidence_figures
     from cladescope.app.verbs import fit as verb
+    from cladescope.app.verbs.given import is_store
     from cladescope.outputs import check_out_folder
 
     if figures is not None:
         check_out_folder(figures, what="figure", names=list(FIGURES), overwrite=overwrite)
-    fitted = verb.fit(
-        store, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots, shrinkage=kappa,
-        text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts, seed=seed, out=out, overwrite=overwrite,
-    )  # fmt: skip
+    with job_progress("encoded") as progress:
+        fitted = verb.fit(
+            store, encoder=encoder, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots,
+            shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts,
+            progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
+        )  # fmt: skip
     for note in fitted.notes:
         say(note)
     if figures is not None:

@@ -20,7 +20,7 @@ VERBS = {
     "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
     "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
     "search": "Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.",
-    "fit": "Learn a classifier from a store's labelled pictures, for `predict --classifier`.",
+    "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
     "predict": "Name the organisms on pictures, or on the pictures of a store.",
     "evaluate": "Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores.",
     "taxonomy": "Build a backbone of names from published taxonomies, or look up what names mean in one.",

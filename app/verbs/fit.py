@@ -1,14 +1,19 @@
 """Learning a classifier from labelled pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from cladescope.analysis.classify.classifier_file import save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
+from cladescope.analysis.classify.labelled import LABEL
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, write_conflicts
-from cladescope.app.verbs.given import AnyStore, opened, within_of
+from cladescope.app.verbs.encoded_pictures import opened_or_encoded
+from cladescope.app.verbs.given import AnyStore, within_of
+from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.pipeline import Progress
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
@@ -21,6 +26,7 @@ Weight = float | Literal["auto"]
 def fit(
     store: AnyStore,
     *,
+    encoder: str | Encoder | None = None,
     rank: str | None = None,
     labels: str | Path | Mapping[str, str] | None = None,
     within: str | Sequence[str] | None = None,
@@ -32,13 +38,18 @@ def fit(
     calibration: float = 0.2,
     backbone: str | Path | None = None,
     conflicts: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     overwrite: bool = False,
 ) -> Fitted:
     """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
 
-    It learns the taxa of a `rank` (default species) or `labels`: a CSV of pictures and labels, or a label for each
+    `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), and
+    nothing is stored.
+
+    It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and what a plain folder of pictures
+    has) or `labels`: a CSV of pictures and labels, or a label for each
     `image_id`. `within` keeps a clade or the union of several; `shots` is the most pictures per class, drawn with `seed`.
     `shrinkage` pulls each class mean towards the taxon above it, with the weight of that many pictures; `text_weight` is the
     weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`. The
@@ -61,10 +72,15 @@ def fit(
     if file is not None:
         check_out_file(file, overwrite=overwrite)
     named = labels_by(backbone, conflicts)
-    fitted = fit_store(
-        opened(store), rank=rank or "species", labels=labels, within=within_of(within), method=method, shots=shots,
-        shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,
-    )  # fmt: skip
+    with opened_or_encoded(store, encoder, progress) as (held, place, notes):
+        if rank is None and place is not None and labels is None:
+            rank = "species" if held.count(where="species IS NOT NULL") else LABEL
+        fitted = fit_store(
+            held, rank=rank or "species", labels=labels, within=within_of(within), method=method, shots=shots,
+            shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,
+        )  # fmt: skip
+    if place is not None:
+        fitted = replace(fitted, classifier=replace(fitted.classifier, store=place), notes=(*notes, *fitted.notes))
     write_conflicts(named, conflicts)
     if file is not None:
         save_classifier(fitted.classifier, file, overwrite=overwrite)

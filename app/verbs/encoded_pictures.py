@@ -1,0 +1,57 @@
+"""Pictures that are not in a store yet, for a verb that needs their vectors and keeps none of them."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cladescope.app.verbs.given import AnyStore, is_store, opened
+from cladescope.embedding import pipeline
+from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
+from cladescope.embedding.locations import canonical
+from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.embedding.sources import open_source
+from cladescope.errors import InputError
+
+if TYPE_CHECKING:
+    from cladescope.index.store import Store
+
+SHOWN = 3
+
+
+@contextmanager
+def opened_or_encoded(
+    store: AnyStore, encoder: str | Encoder | None, progress: Callable[[Progress], None] | None
+) -> "Iterator[tuple[Store, str | None, list[str]]]":
+    """A store as `opened` opens it; or pictures (a folder, a table, ...) in a store of the moment, with their place and what was left out.
+
+    The store of the moment lies where temporary files do, 2 d bytes a picture, and is deleted at the end.
+
+    Raises InputError for an encoder beside a store, which has its own, and what `open_source` raises.
+    """
+    if is_store(store) or not isinstance(store, str | Path) or not Path(store).exists():
+        if encoder is not None:
+            raise InputError("a store has an encoder: leave the other out, or give the pictures themselves")
+        yield opened(store), None, []
+        return
+    from cladescope.index.store import Store as _Store
+
+    source = open_source(store)
+    loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder or DEFAULT_ENCODER)
+    with tempfile.TemporaryDirectory(prefix="cladescope-") as folder:
+        held = _Store.create(Path(folder) / "pictures.store", loaded.card)
+        summary = pipeline.embed(source, loaded, held, progress=progress)
+        yield held, canonical(str(store)), _notes(summary, loaded)
+
+
+def _notes(summary: EmbedSummary, encoder: Encoder) -> list[str]:
+    """What was encoded, and what could not be."""
+    notes = [f"{summary.embedded:,} pictures encoded by {encoder.card.name}; nothing of them is stored"]
+    if summary.failed:
+        reasons = "; ".join(f"{reason} {n:,}" for reason, n in summary.failures_by_reason.most_common(SHOWN))
+        notes.append(f"{summary.failed:,} pictures could not be used: {reasons}")
+    if summary.missing:
+        words = ", ".join(f"{word} {n:,}" for word, n in summary.missing.most_common())
+        notes.append(f"missing {summary.missing.total():,}: {words}")
+    return notes
