@@ -38,7 +38,7 @@ def name_of_rank(written: str, rank: str) -> ParsedName:
     # A taxon with sp., a cultivar and a name with its author are names of one word; other texts are left as they are.
     if found.name is None or found.species or not cited or not written.startswith((found.name, "×", "x")):
         return kept
-    return replace(found, verbatim=written)
+    return replace(found, verbatim=written, name=stored_name(found.name, rank))
 
 
 def species_of(

@@ -35,6 +35,22 @@ NOT_EPITHETS: Final = frozenset(
     }
     | {"subsp", "undet", "undetermined", "unidentified", "unknown", "var", "adult", "egg", "eggs", "female", "hybrid"}
     | {"hybrids", "imago", "juvenile", "larva", "larvae", "male", "nymph", "pupa", "seedling"}
+    | {
+        "adults",
+        "chick",
+        "drone",
+        "females",
+        "flower",
+        "gen",
+        "gr",
+        "immature",
+        "juveniles",
+        "males",
+        "n",
+        "nest",
+        "queen",
+    }
+    | {"scat", "tracks", "worker"}
     | {"da", "de", "del", "den", "der", "des", "di", "dos", "du", "la", "le", "ter", "van", "von"}
 )
 """Small words that follow a genus and are no epithet: ranks, doubts, stages of life, particles of authors."""
@@ -55,8 +71,32 @@ _UNSAFE: Final = frozenset(
     }
 )
 """Of these, those that leave open which species it is where they stand in place of a third word."""
-_DOUBT: Final = re.compile(r"(?<!\w)(?:cf|aff)(?:\.|(?=\s)|$)|[?/]|(?<!nov\. )(?<!n\. )\bspp?\.?$", re.IGNORECASE)
+_DOUBT: Final = re.compile(
+    r"(?<!\w)(?:cf|aff)(?:\.|(?=\s)|$)|(?<!\d)\?|/|(?<!nov\. )(?<!n\. )\bspp?\.?$", re.IGNORECASE
+)
 """What says that the species is not sure, wherever it stands."""
+_SEVERAL: Final = re.compile(
+    r"[;|]|(?<= )(?:or|oder|vs|versus)\.? [A-Za-z]|(?:(?<=[,&+] )|(?<=[,&+])|(?<= and ))[A-Z](?:[a-z]{2,}|\.) ([a-z]{3,})(?![\w.])"
+)
+_AGAIN: Final = re.compile(r"([A-Z])([a-z]+) .*(?:[(\u2013-] ?)\1(?:\2|\.) [a-z]{3,}\b")
+"""Where a second name begins beside the first, as in `Parus major, P. minor`; an author's particle may stand for its epithet."""
+_NO_GENUS: Final = frozenset(
+    {
+        "environmental",
+        "incertae",
+        "indet",
+        "indeterminate",
+        "mixed",
+        "no",
+        "none",
+        "not",
+        "other",
+        "possible",
+        "probable",
+    }
+    | {"unassigned", "unclassified", "uncultured", "undetermined", "unidentified", "unknown", "unplaced", "unsorted"}
+)
+"""Words that begin a text which names no taxon, in whatever case."""
 _MARKERS: Final = {"VARIETY": "var. ", "SUBVARIETY": "subvar. ", "FORM": "f. ", "SUBFORM": "subf. "}
 """How a rank below the species is marked; an epithet without mark is a subspecies, as zoologists write it."""
 _LETTERS: Final = "a-zß-öø-ÿœ"
@@ -76,6 +116,7 @@ _NO_AUTHORS: Final = NOT_EPITHETS.union(
     ("sensu", "ser", "stat", "strain", "subf", "subg", "subgen", "subvar", "syn", "type", "vel", "virus", "viroid"),
 )
 """Words that mean something in a name, so that it needs the parser, wherever they stand."""
+_NO_SECOND: Final = _NO_AUTHORS | {"and", "apud", "bei", "dell", "delle", "dos", "und", "zum", "zur"}
 _CULTIVAR: Final = re.compile(r"(?<= )cv\.? ([^'\"]+)$")
 """An earlier mark of cultivars, `cv. Old Blush` for `'Old Blush'`."""
 _INITIAL: Final = re.compile(rf"(?<=[\s(&])([A-Z][{_LETTERS}-]+,?) X(?=$|[,)]| (?:&|in|et|ex) )")
@@ -147,10 +188,15 @@ def _parsed(text: str) -> ParsedName:
     """The parts as they are found, before they are tried against the text."""
     written = _CULTIVAR.sub(r"'\1'", hybrid_signs(_INITIAL.sub(r"\1 X.", tidy(text))))
     plain = _PLAIN.fullmatch(written)
+    if " " in written and written.partition(" ")[0].lower() in _NO_GENUS:
+        return ParsedName(text)
     if plain and plain[2] is None:
         return ParsedName(text, name=written)
     if plain and plain[2] not in NOT_EPITHETS:
         return ParsedName(text, name=written, genus=plain[1], species=written)
+    seconds = [found[1] for found in _SEVERAL.finditer(written)]
+    if any(second not in _NO_SECOND for second in seconds) or _AGAIN.match(written):
+        return _several(text, written)
     authored = _AUTHORED.fullmatch(written)
     if authored and not _NO_AUTHORS.intersection(re.findall(r"\w+", written.lower())) and _balanced(authored[3]):
         species = f"{authored[1]} {authored[2]}"
@@ -162,6 +208,17 @@ def _parsed(text: str) -> ParsedName:
     except nameparser.UnparsableNameError as error:
         return _unparsed(text, written, error)
     return _informal(text, written, found) if isinstance(found, nameparser.Informal) else _named(text, written, found)
+
+
+def _several(text: str, written: str) -> ParsedName:
+    """What a text says that names several taxa: their genus, where all are of one."""
+    genera = set(re.findall(r"\b[A-Z][a-z]+(?= [a-z])", written))
+    genus = written.partition(" ")[0]
+    alike = (
+        _PLAIN.fullmatch(genus) and genera == {genus} and not re.search(rf"\b(?!{genus[:1]}\.)[A-Z]\. [a-z]", written)
+    )
+    kept = genus if alike else None
+    return ParsedName(text, name=kept, genus=kept, qualifier=written)
 
 
 def _balanced(authorship: str) -> bool:

@@ -29,14 +29,16 @@ _APART: Final = re.compile(r"virus|viri[a-z]*\b|viroid|phage\b|\bcandidatus\b|\u
 
 _SIGN: Final = re.compile(
     r"\s*[\u00d7\u2715\u2716\u2a09\u2a2f]\s*|(?:^|(?<=\s))[xX]\s+(?=\w)|(?:^|(?<=\s))x(?=[A-Z][a-z])"
+    r"|(?<=[a-z] )x(?=[bcdfgjklmnpqrstvwz][a-z]{3})"
 )
-"""How hybrids are marked: a sign of multiplication, joined or not, or the letter x that stands alone or before a capital."""
+"""How hybrids are marked: a sign of multiplication, joined or not, or the letter x that stands alone, before a capital, or in an
+epithet before a consonant with which no Latin or Greek word goes on after x: `xfragilis`, but `xanthocarpum`, `xylosteum`, `xhosa`."""
 
 
 def hybrid_signs(name: str) -> str:
     """A tidy name with each mark of a hybrid as the codes print it: `×` between blanks (ICN article H.3).
 
-    >>> [hybrid_signs(name) for name in ("Salix x fragilis", "Salix ×fragilis", "xCupressocyparis leylandii", "Oryx")]
+    >>> [hybrid_signs(name) for name in ("Salix ×fragilis", "Salix xfragilis", "xCupressocyparis leylandii", "Oryx")]
     ['Salix × fragilis', 'Salix × fragilis', '× Cupressocyparis leylandii', 'Oryx']
     """
     return " ".join(_SIGN.sub(" \u00d7 ", name).split()) if _SIGN.search(name) else name

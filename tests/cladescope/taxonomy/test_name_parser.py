@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cladescope.taxonomy import name_parser
 from cladescope.taxonomy.name_parser import NOT_EPITHETS, parse_name
 from cladescope.taxonomy.spelling import fold, hybrid_signs
 
@@ -172,3 +173,58 @@ def test_a_doubt_before_the_epithet_or_the_genus_leaves_no_species(doubt: str, g
     for text in (f"{genus} {doubt} {epithet}", f"{doubt} {genus} {epithet}", f"{genus} {doubt} {epithet} L."):
         assert parse_name(text).species is None
         assert epithet in (parse_name(text).qualifier or "")
+
+
+@pytest.mark.parametrize(
+    "text, genus",
+    [
+        *(
+            (f"Parus major{between}Parus minor", "Parus")
+            for between in ("; ", ";", ", ", " & ", " and ", " or ", " vs ", " | ", " - ")
+        ),
+        *(("Parus major (P. minor)", "Parus"), ("Parus major, P. minor", "Parus"), ("Parus major, Corvus corax", None)),
+        *(
+            (text, None)
+            for text in ("Not identified", "Unidentified bird", "Unknown beetle", "Incertae sedis", "NO bird")
+        ),
+        *(("Navicula n. sp. A", "Navicula"), ("Poaceae gen. sp.", "Poaceae"), ("Bombus worker", "Bombus")),
+    ],
+)
+def test_a_text_that_names_several_taxa_or_none_has_no_species(text, genus):
+    found = parse_name(text)
+    assert (found.species, found.name) == (None, genus)
+
+
+@pytest.mark.parametrize(
+    "text, species",
+    [
+        *(("Salix xfragilis", "Salix × fragilis"), ("Mentha xpiperita L.", "Mentha × piperita")),
+        *((name, name) for name in ("Xanthium xanthocarpum", "Lonicera xylosteum", "Aus xhosa", "Aus xeric", "Aus xi")),
+        *(
+            ("Turdus merula - Common blackbird", "Turdus merula"),
+            ("Tridentella tangeroae Bruce, 198?", "Tridentella tangeroae"),
+        ),
+        *(("Aus bus Linnaeus, de Vries", "Aus bus"), ("Aus bus Brown, Black and White, 1999", "Aus bus")),
+        *(("Bombus terrestris queen", "Bombus terrestris"), ("Rosa canina gr.", "Rosa canina")),
+    ],
+)
+def test_a_joined_x_before_a_consonant_marks_a_hybrid_and_what_follows_a_species_leaves_it(text, species):
+    assert parse_name(text).species == species
+    assert parse_name(species).species == species
+
+
+AUTHORS = st.sampled_from(["Linnaeus", "Müller", "Hübner", "Mill", "L", "DC", "Hook", "Sensu", "Auct", "Nom", "Author"])
+
+
+@given(
+    st.sampled_from(["Parus", "Salix", "Candidatus", "Bacterium", "Salmonella", "Adenovirus"]),
+    st.sampled_from(["major", "alba", "sensu", "auct", "near", "type", "nov", "dubia", "rex", "hort", "virus", "tit"]),
+    *(AUTHORS, AUTHORS, st.integers(1760, 2029)),
+    st.sampled_from(["{a}, {y}", "({a}, {y})", "{a} & {b}, {y}", "({a} & {b}, {y})", "{a}.", "({a}.) {b}."]),
+)
+def test_names_with_plain_authors_are_read_as_the_parser_reads_them(genus, epithet, a, b, year, form):
+    text = f"{genus} {epithet} {form.format(a=a, b=b, y=year)}"
+    quick = name_parser.parse_name.__wrapped__(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(name_parser, "_AUTHORED", re.compile("(?!)"))
+        assert name_parser.parse_name.__wrapped__(text) == quick
