@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection
+from fnmatch import fnmatch
 from typing import NamedTuple
 
 
@@ -105,6 +106,21 @@ def door_of(holds: Callable[[str], bool]) -> Door | None:
     >>> door_of(lambda name: name == "holiday.txt")
     """
     return next((door for door in DOORS if door.files and all(map(holds, door.files))), None)
+
+
+def nearest_package(names: Collection[str]) -> Door | None:
+    """The kind of package of whose files a folder has the largest share, some but not all of them; None where it has none.
+
+    >>> nearest_package(["deployments.csv", "observations.csv", "README.md"]).name
+    "Camtrap DP's tables"
+    """
+
+    def share(door: Door) -> float:
+        wanted = [file.partition("~")[0].split("|") for file in door.files]
+        return sum(any(fnmatch(name, one) for one in ways for name in names) for ways in wanted) / len(wanted)
+
+    found = max((door for door in DOORS if door.files), key=share)
+    return found if share(found) else None
 
 
 def table_door(columns: Collection[str]) -> Door | None:

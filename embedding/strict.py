@@ -6,6 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from cladescope.embedding.contradictions import Contradictions
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
 from cladescope.embedding.summary import EmbedSummary
@@ -17,7 +18,7 @@ _IS_SURE: Final = re.compile("accepted(, (gaps filled|common name given))*")
 
 
 def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, strict: bool) -> Iterator[Record | Failure]:
-    """The records, with what was read as missing and how paths were read counted in the summary.
+    """The records, with what was read as missing, how paths were read and which lineages contradict others counted in the summary.
 
     Raises InputError for the first one that a rule touched, where `strict`.
 
@@ -26,11 +27,15 @@ def watched(records: Iterator[Record | Failure], summary: EmbedSummary, *, stric
     Traceback (most recent call last):
     cladescope.errors.InputError: strict: /a.jpg: 'NA' is read as missing; mend the source, or do not ask for strict
     """
+    lineages = Contradictions()
+    summary.contradictions = lineages.found
     for record in records:
+        contradiction = None
         if isinstance(record, Record):
+            contradiction = lineages.see(record.labels)
             summary.missing.update(record.missing)
             summary.paths.update([record.path_rule] if record.path_rule else [])
-        if strict and (rule := _rule(record)) is not None:
+        if strict and (rule := _rule(record) or contradiction) is not None:
             uri = record.uri if isinstance(record, Record) else record.record.uri
             refuse(f"{uri}: {rule}")
         yield record

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+SHOWN_CONTRADICTIONS = 100
 PARSED = {"authorship removed": "authorship", "infraspecific": "infraspecific", "qualifier": "qualifier"}
 """What a summary calls the columns that hold what was parsed out of a name."""
 
@@ -74,6 +75,8 @@ class EmbedSummary:
     """What of that could not be read, and in how many pictures."""
     left_out: dict[str, int] = field(default_factory=dict)
     """What the source had and no record tells of, in words (`media without an occurrence`), and how many."""
+    contradictions: Counter[str] = field(default_factory=Counter)
+    """Lineages that contradict each other (`embedding.contradictions`), and the number of records."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     notes: tuple[str, ...] = ()
@@ -109,6 +112,7 @@ class EmbedSummary:
             "tags": dict(self.tags.most_common()),
             "tag_problems": dict(self.tag_problems.most_common()),
             "left_out": self.left_out,
+            "contradictions": dict(self.contradictions.most_common(SHOWN_CONTRADICTIONS)),
             "renamed": self.renamed,
             "notes": list(self.notes),
             "already_stored": self.already_stored,

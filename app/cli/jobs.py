@@ -60,6 +60,10 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         print_line("of what is written: " + ", ".join(f"{words} {n:,}" for words, n in counts["tag_problems"].items()))
     if counts["left_out"]:
         print_line("left out: " + ", ".join(f"{words} {n:,}" for words, n in counts["left_out"].items()))
+    if summary.contradictions:
+        print_line(f"lineages that contradict others: {summary.contradictions.total():,} records")
+        for words, n in summary.contradictions.most_common(SHOWN_REASONS):
+            say(f"contradiction, {n:,} records: {words}")
     for rule, n in counts["paths"].items():
         print_line(f"{rule}: {n:,} paths")
     for column, name in counts["renamed"].items():

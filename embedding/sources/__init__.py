@@ -17,6 +17,7 @@ from cladescope.embedding.sources.annotation_file import open_annotations
 from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
 from cladescope.embedding.sources.package import TABLE_SUFFIXES, Package, open_package, open_table
+from cladescope.embedding.sources.tables_there import advice, tables_in
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.embedding.sources.webdataset import WebDatasetSource
 from cladescope.embedding.table_rules import TableRules
@@ -63,7 +64,7 @@ def open_source(
         package = Package(canonical(path))
         if door_of(package.holds) is not None:
             return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
-        return _folder(canonical(path), name)
+        return _folder_and_tables(canonical(path), name)
     suffix = _suffix(text)
     if path is not None and os.path.lexists(path):
         return _single(canonical(path), suffix, name, rules, checked_schemes(allowed))
@@ -78,6 +79,17 @@ def open_source(
 
 def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> Source:
     return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns)
+
+
+def _folder_and_tables(root: str, name: str | None) -> Source:
+    """The pictures of a local folder; tables that lie right in it are not read, which is said."""
+    tables = tables_in(root)
+    try:
+        return FolderSource(root, name=name or basename(root) or "pictures", tables=tables)
+    except InputError as error:
+        if not tables:
+            raise
+        raise InputError(f"found no pictures in {root}: {advice(root, tables)}") from error
 
 
 def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str]) -> Source:

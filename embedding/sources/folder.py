@@ -33,13 +33,13 @@ class FolderSource:
 
     extra_fields: tuple[pa.Field, ...] = (pa.field("label", pa.string()),)
 
-    def __init__(self, root: str, *, name: str, patterns: Sequence[str] = ()) -> None:
-        """`root` is an absolute path or a URL; `patterns` are relative to it, `**` stands for any folders.
+    def __init__(self, root: str, *, name: str, patterns: Sequence[str] = (), tables: Sequence[str] = ()) -> None:
+        """`root` is an absolute path or a URL; `patterns` are relative to it, `**` stands for any folders. `tables` lie in it too.
 
         Raises InputError if the root cannot be read or nothing in it is a picture to offer.
         """
         self.name = name
-        self._root = root
+        self._root, self._tables = root, tables
         self._patterns = [re.compile(glob_translate(pattern)) for pattern in patterns]
         deep = not patterns or any("**" in pattern for pattern in patterns)
         self._max_depth = None if deep else max(pattern.count("/") for pattern in patterns)
@@ -79,6 +79,11 @@ class FolderSource:
             )
         if walk.ignored:
             logger.info("%s: ignored %s", self._root, counted(walk.ignored))
+        if self._tables:
+            logger.info(
+                "%s: its tables (%s) are not read: to embed the pictures that one names, with its labels, give the table",
+                self._root, ", ".join(self._tables[:3]) + ", ..." * (len(self._tables) > 3),
+            )  # fmt: skip
         for why, n_links in walk.skipped.items():
             logger.info("%s: passed over %d that a link leads %s", self._root, n_links, why)
 
