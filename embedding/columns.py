@@ -58,6 +58,8 @@ class ColumnPlan:
     picture: str | None = None
     """Column of encoded pictures; it is preferred to `path`."""
     image_id: str | None = None
+    of_occurrences: bool = False
+    """Whether rows are pictures of occurrences of GBIF, of which several rows may be of one: both together are the id."""
     source: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     """Column of each rank, of `common_name`, of the parts of a name that a store keeps (`schema.NAME_FIELDS`), and of the
@@ -141,6 +143,9 @@ def plan_columns(
             f"{', '.join(door.columns)}; the list of sources has all)"
         )
     image_id = _first(written, ID_NAMES, order=schema.names)
+    of_occurrences = path is not None and picture is None and image_id is not None and squash(image_id) == "gbifid"
+    if of_occurrences and image_id is not None:
+        optional["observation_id"], image_id = image_id, None
     source = _first(text, SOURCE_NAMES, order=schema.names)
 
     used = {picture, image_id, source, *optional.values()} | {labels[role] for role in labels if role not in HELPERS}
@@ -161,6 +166,7 @@ def plan_columns(
         path=path,
         picture=picture,
         image_id=image_id,
+        of_occurrences=of_occurrences,
         source=source,
         labels=labels,
         optional=optional,

@@ -100,7 +100,7 @@ class TableSource:
             except PictureError as error:
                 uri, problem = f"{uri}#row={number}", str(error)
         return Record(
-            image_id=row.image_id or id_of_uri(uri),
+            image_id=row.image_id or self._id_of(row, uri),
             uri=uri,
             source=row.source or self.name,
             labels=row.labels,
@@ -112,6 +112,11 @@ class TableSource:
             public_only=self._elsewhere,
             problem=problem,
         )
+
+    def _id_of(self, row: Row, uri: str) -> str:
+        """An id for a picture that has none of its own: of its address, in tables of occurrences of the occurrence too."""
+        occurrence = row.labels.get("observation_id") if self._table.plan.of_occurrences else None
+        return id_of_uri(uri if occurrence is None else f"{occurrence}\n{uri}")
 
     def _address(self, path: str) -> Address:
         """What a written path means."""

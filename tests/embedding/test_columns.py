@@ -33,7 +33,12 @@ def test_darwin_core_spellings_find_their_ranks() -> None:
         "epithet": "specificEpithet",
         "scientific_name": "scientificName",
     }
-    assert (plan.path, plan.image_id) == ("url", "gbifID")
+    assert (plan.path, plan.image_id, plan.of_occurrences) == ("url", None, True)
+    assert plan.optional["observation_id"] == "gbifID"
+    vectors = plan_columns(
+        text_schema("gbifID", "genus"), needs_picture=False
+    )  # no pictures: the occurrence is the row
+    assert (vectors.image_id, vectors.of_occurrences) == ("gbifID", False)
 
 
 def test_bioclip_spellings_find_their_ranks() -> None:

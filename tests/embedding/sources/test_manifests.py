@@ -96,6 +96,15 @@ def test_a_row_without_a_path_is_a_problem_and_not_the_end(tmp_path: Path) -> No
     assert records[1].uri == f"{path}#row=1"
 
 
+def test_a_picture_of_gbif_is_known_by_its_occurrence_and_its_address(tmp_path: Path) -> None:
+    rows = ("7\thttp://a.org/1.jpg", "7\thttp://a.org/2.jpg", "8\thttp://a.org/2.jpg", "8\thttp://a.org/2.jpg")
+    records = read(manifest(tmp_path, "\n".join(["gbifID\tidentifier", *rows, ""])))
+    assert [record.labels["observation_id"] for record in records] == ["7", "7", "8", "8"]
+    first, second, third, again = (record.image_id for record in records)
+    assert len({first, second, third}) == 3
+    assert third == again  # the same picture of the same occurrence
+
+
 def test_a_row_without_any_value_is_left_out_counted_and_has_its_number(tmp_path: Path) -> None:
     source = open_source(manifest(tmp_path, "file,plot\n1.jpg,7\n,\n,8\n,\n"))
     for _ in range(2):
@@ -214,9 +223,9 @@ def test_a_parquet_keeps_its_types_and_null_paths_are_problems(tmp_path: Path) -
     )
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
     records = read(tmp_path / "t.parquet")
-    assert [record.image_id for record in records] == ["11", "12", "13"]
     assert [record.problem for record in records] == [None, "nothing in column 'image_path'", None]
-    assert [record.labels for record in records] == [{"genus": "Apis"}, {}, {"genus": "Apis"}]
+    ids = [{"observation_id": "11"}, {"observation_id": "12"}, {"observation_id": "13"}]
+    assert [record.labels for record in records] == [{"genus": "Apis"} | ids[0], ids[1], {"genus": "Apis"} | ids[2]]
     source = open_source(tmp_path / "t.parquet")
     assert source.count() == 3
     assert [field.type for field in source.extra_fields] == [pa.list_(pa.int64()), pa.date32()]
