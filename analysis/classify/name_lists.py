@@ -15,7 +15,7 @@ import pyarrow as pa
 from jaxtyping import Bool
 
 from cladescope.analysis.classify import taxon_lists
-from cladescope.analysis.classify.taxon_lists import inside, read_rows
+from cladescope.analysis.classify.taxon_lists import inside, read_rows, without_label
 from cladescope.delimited import local_opener, read_text
 from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.backboned import BackboneLabels
@@ -65,7 +65,7 @@ def read_listed(path: Path) -> Listed:
     """
     if (names := _lines(path)) is not None:
         return Listed(_none(), _taxon_names(path, names))
-    rows = read_rows(path)
+    rows = without_label(read_rows(path))
     header = rows.column_names
     plan = plan_columns(rows.schema, needs_picture=False)
     column = next(iter(spelled(header, NAME_COLUMNS, order=header)), None)

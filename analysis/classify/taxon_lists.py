@@ -264,7 +264,7 @@ def _column(table: pa.Table, *spellings: str) -> str | None:
     return next(iter(spelled(table.column_names, spellings, order=table.column_names)), None)
 
 
-def _without_label(table: pa.Table) -> pa.Table:
+def without_label(table: pa.Table) -> pa.Table:
     """A table in which `class` is the rank: beside `cls`, `class` is a label, as in BioCLIP's rare species, where it names the species."""
     rank, label = _column(table, "cls"), _column(table, "class")
     genus, species = _column(table, "genus"), _column(table, "species")
@@ -277,7 +277,7 @@ def _without_label(table: pa.Table) -> pa.Table:
 
 def ranks_of(path: Path, table: pa.Table) -> pa.Table:
     """Clean ranks and common names of a table's rows, by columns in any spelling; those that it lacks are left out."""
-    table = _without_label(table)
+    table = without_label(table)
     plan = plan_columns(table.schema, needs_picture=False)
     if not {*RANKS, "scientific_name"} & set(plan.labels):
         raise InputError(f"{path} has the columns {', '.join(table.column_names)}, expected some of {', '.join(RANKS)}")

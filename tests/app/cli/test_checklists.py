@@ -97,3 +97,11 @@ def test_a_name_whose_rank_the_row_says_is_a_taxon_of_that_rank(named, tmp_path)
     (tmp_path / "list.csv").write_text("scientificName,taxonRank\nCorvidae Leach,FAMILY\nParus major L.,species\n")
     _, species = named("--taxa", tmp_path / "list.csv")
     assert species == {"Corvus corax", "Pica pica", "Parus major"}
+
+
+def test_the_table_of_rare_species_is_a_list_of_taxa(named, tmp_path):
+    head = ",kingdom,phylum,cls,order,family,genus,species,common_name,filepath,class"
+    rows = ["0,Animalia,Chordata,Aves,Passeriformes,Paridae,Parus,major,great tit,a.jpg,Parus major"]
+    (tmp_path / "rare.csv").write_text("\n".join([head, *rows, ""]))
+    found, species = named("--taxa", tmp_path / "rare.csv")
+    assert (species, found.rows[0]["class"], found.rows[0]["common_name"]) == ({"Parus major"}, "Aves", "great tit")
