@@ -15,7 +15,7 @@ from typing import Final
 import pyarrow as pa
 
 from cladescope.embedding.conflicts import Conflicts
-from cladescope.embedding.records import Record, Source, left_out_of, notes_of
+from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.backbone import Backbone
 from cladescope.taxonomy.backbone_match import Match, one_class
@@ -163,6 +163,11 @@ class BackboneSource:
         """Nothing is read yet."""
         self.name, self.extra_fields = source.name, source.extra_fields
         self._source, self._labels = source, labels
+
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """Files that the source passes over."""
+        return ignored_by(self._source)
 
     @property
     def left_out(self) -> Mapping[str, int]:

@@ -110,9 +110,9 @@ def encoded(
         if value < 1:
             raise InputError(f"{name} is {value}: it must be at least 1")
     if web is None:
-        from cladescope.embedding.web import Web  # loads the HTTP client, which a search by id does without
+        from cladescope.embedding.web import current  # loads the HTTP client, which a search by id does without
 
-        web = Web()
+        web = current()
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in _prepared(

@@ -1,6 +1,6 @@
 """Opening what a record's `uri` says: a path, a URL, `shard.tar#member`, `archive.zip#member` or `table.parquet#row=17`.
 
-URLs are those that fsspec knows. Everything here may be called from several threads at once: each call opens
+Files of the web come through `cladescope.embedding.web`, other URLs are those that fsspec knows. Everything here may be called from several threads at once: each call opens
 its own file and closes it. A local path that exists as it stands is always itself, whatever `#` it contains.
 Decoding is elsewhere.
 """
@@ -11,8 +11,10 @@ import re
 import stat
 import sys
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from posixpath import splitext
 from typing import BinaryIO, Protocol, runtime_checkable
@@ -40,6 +42,9 @@ _INSIDE = re.compile(r"(?P<file>.+?\.(?:(?:tar|zip)#(?P<member>.+)|parquet#row=(
 MAX_FILE_BYTES = 2**29
 """Most bytes of one encoded picture, 512 MiB: an uncompressed TIFF of 16 bits a colour and as many pixels as are decoded."""
 
+MAX_COPY_BYTES = 2**34
+"""Most bytes of a table or shard of the web that are copied to this machine, 16 GiB."""
+
 
 def read_bytes(uri: str) -> bytes:
     """The encoded picture at `uri`, whole.
@@ -51,6 +56,10 @@ def read_bytes(uri: str) -> bytes:
     Traceback (most recent call last):
     cladescope.errors.PictureError: no such file: /nowhere/tit.jpg
     """
+    if is_web_file(uri):
+        from cladescope.embedding.web import current  # loads the HTTP client
+
+        return current().fetch(uri)
     inside = _INSIDE.fullmatch(uri)
     if inside is None or (not is_url(uri) and os.path.lexists(uri)):
         with open_location(uri, failure=PictureError) as stream:
@@ -100,10 +109,11 @@ def _whole(stream: _Stream) -> bytes:
 
 
 @contextmanager
-def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterator[BinaryIO]:
+def open_location(uri: str, *, failure: type[InputError] = InputError, in_order: bool = False) -> Iterator[BinaryIO]:
     """A whole file, local or remote, opened to read bytes.
 
-    Whatever fails, be it an unknown scheme, a lost connection or a damaged tar, raises `failure` with a one-line
+    A file of the web is copied to a temporary one first, of at most `MAX_COPY_BYTES`; or, with `in_order`, read as it comes, from
+    its start to its end and no other way. Whatever fails, be it an unknown scheme, a lost connection or a damaged tar, raises `failure` with a one-line
     reason.
 
     >>> with open_location(__file__) as stream:
@@ -117,9 +127,14 @@ def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterat
         if path is not None:
             with open(path, "rb", opener=_open_file) as stream:
                 yield stream
+        elif is_web(uri):
+            with _open_web(uri, in_order=in_order) as stream:
+                yield stream
         else:
             with fsspec.open(uri, "rb") as stream:
                 yield stream
+    except PictureError as error:
+        raise failure(str(error)) from error
     except InputError:
         raise
     except (OSError, EOFError, tarfile.TarError, pa.ArrowException) as error:
@@ -130,6 +145,48 @@ def open_location(uri: str, *, failure: type[InputError] = InputError) -> Iterat
         raise failure(_no_client(uri, error)) from error
     except _client_errors() as error:
         raise failure(reason(error, uri)) from error
+
+
+@contextmanager
+def _open_web(url: str, *, in_order: bool) -> Iterator[BinaryIO]:
+    from cladescope.embedding.web import current  # loads the HTTP client
+
+    if in_order:
+        with current().opened(url) as stream:
+            yield stream
+    else:
+        with _copied(url) as copy, Path(copy.name).open("rb") as stream:
+            yield stream
+
+
+def _copied(url: str) -> "tempfile._TemporaryFileWrapper[bytes]":
+    """A file of the web, copied to one of this machine that is removed with the object."""
+    from cladescope.embedding.web import current
+
+    copy = tempfile.NamedTemporaryFile(prefix="cladescope-")  # noqa: SIM115 - it lives as long as its object
+    with current().opened(url) as stream:
+        while block := stream.read(2**20):
+            copy.write(block)
+            if copy.tell() > MAX_COPY_BYTES:
+                raise PictureError(f"has more than {MAX_COPY_BYTES} bytes: copy it to this machine yourself: {url}")
+    copy.flush()
+    return copy
+
+
+def opener_of(uri: str) -> Callable[[], AbstractContextManager[BinaryIO]]:
+    """What opens a file again and again, as `open_location`; one of the web is fetched once and kept as long as the opener.
+
+    Raises InputError where a file of the web cannot be had.
+    """
+    if not is_web(uri):
+        return partial(open_location, uri)
+    try:
+        copy = _copied(uri)
+    except PictureError as error:
+        raise InputError(str(error)) from error
+    except OSError as error:
+        raise InputError(reason(error, uri)) from error
+    return lambda: open_location(copy.name)
 
 
 def _open_file(path: str, flags: int) -> int:
@@ -209,13 +266,22 @@ def canonical(address: str) -> str:
     return found
 
 
+def is_web(uri: str) -> bool:
+    """Whether an address is one of the web.
+
+    >>> is_web("HTTPS://a.org/tit.jpg"), is_web("s3://a/tit.jpg")
+    (True, False)
+    """
+    return uri.lower().startswith(("http://", "https://"))
+
+
 def is_web_file(uri: str) -> bool:
     """Whether an address is that of a whole file of the web, and not of one inside a shard or table there.
 
     >>> is_web_file("https://a.org/tit.jpg"), is_web_file("https://a.org/s.tar#tit.jpg"), is_web_file("s3://a/tit.jpg")
     (True, False, False)
     """
-    return uri.lower().startswith(("http://", "https://")) and _INSIDE.fullmatch(uri) is None
+    return is_web(uri) and _INSIDE.fullmatch(uri) is None
 
 
 def without_query(uri: str) -> str:
@@ -224,7 +290,7 @@ def without_query(uri: str) -> str:
     >>> without_query("https://a.org/tit.jpg?size=large"), without_query("s3://photos/who?.jpg")
     ('https://a.org/tit.jpg', 's3://photos/who?.jpg')
     """
-    return uri.partition("?")[0] if uri.lower().startswith(("http://", "https://")) else uri
+    return uri.partition("?")[0] if is_web(uri) else uri
 
 
 def suffix_of(uri: str) -> str:

@@ -20,11 +20,11 @@ from cladescope.embedding.job import Sink, StoredJob
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.picture_tags import fields_beside
 from cladescope.embedding.prepare import Failure
-from cladescope.embedding.records import Record, Source, left_out_of, notes_of
+from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
 from cladescope.embedding.sound import count_of, sound_records, sound_rows
 from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_notes, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
-from cladescope.embedding.web import Web
+from cladescope.embedding.web import introduce
 from cladescope.errors import InputError, StoreError
 
 __all__ = ["EmbedConfig", "EmbedSummary", "Progress", "Sink", "embed"]
@@ -127,7 +127,7 @@ def embed(
             batch_size=config.batch_size,
             workers=config.workers,
             known=contents.vectors,
-            web=Web(config.contact),
+            web=introduce(config.contact),
             tag_columns=[field.name for field in tag_fields],
         )
         try:
@@ -158,6 +158,7 @@ def embed(
                 "embed them into a new store to have it",
             )
         job.summary.left_out = dict(left_out_of(source))  # some are known only when all was read
+        job.summary.ignored = dict(ignored_by(source))
         if config.strict:
             refuse_left_out(job.summary.left_out)
         if step is not None:

@@ -160,9 +160,9 @@ def content_hash(data: bytes | Image.Image) -> str:
 
 def _read(record: Record, web: "Web | None") -> bytes:
     if is_web_file(record.uri):
-        from cladescope.embedding.web import Web  # loads the HTTP client
+        from cladescope.embedding.web import current  # loads the HTTP client
 
-        return (web or Web()).fetch(record.uri, public_only=record.public_only)
+        return (web or current()).fetch(record.uri, public_only=record.public_only)
     return read_bytes(record.uri)
 
 

@@ -78,6 +78,12 @@ def left_out_of(source: Source) -> Mapping[str, int]:
     return found
 
 
+def ignored_by(source: Source) -> Mapping[str, int]:
+    """Files of a folder that are not named as pictures, by ending, and how many: a source's `ignored`, if it counts such."""
+    found: Mapping[str, int] = getattr(source, "ignored", {})
+    return found
+
+
 def notes_of(source: Source) -> tuple[str, ...]:
     """How a source was read otherwise than as it stands, in lines for a summary: its `notes`, if it makes such.
 

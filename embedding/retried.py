@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 import pyarrow as pa
 
-from cladescope.embedding.records import Record, Source, left_out_of, notes_of
+from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
 
 
 class RetriedSource:
@@ -15,6 +15,11 @@ class RetriedSource:
         self.name = source.name
         self.extra_fields: tuple[pa.Field, ...] = source.extra_fields
         self._source, self._uris = source, frozenset(uris)
+
+    @property
+    def ignored(self) -> Mapping[str, int]:
+        """Files that the source passes over."""
+        return ignored_by(self._source)
 
     @property
     def left_out(self) -> Mapping[str, int]:

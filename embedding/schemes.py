@@ -70,14 +70,14 @@ BACKSLASHES: Final = "backslashes read as slashes"
 LETTERS: Final = "accents composed otherwise than in the file's name"
 
 
-def table_address(written: str, table: str) -> Address:
-    """What a path or address in a table means; `table` is the table's own address.
+def table_address(written: str, table: str, allowed: Collection[str] = ()) -> Address:
+    """What a path or address in a table means; `table` is the table's own address, `allowed` are schemes beside the usual ones.
 
     >>> table_address("birds/tit.jpg", "/photos/detections.json").uri
     '/photos/birds/tit.jpg'
     """
     address = found(written, posixpath.dirname(without_query(table)))
-    return address._replace(problem=address.problem or refusal(written, address.uri, (), elsewhere=is_url(table)))
+    return address._replace(problem=address.problem or refusal(written, address.uri, allowed, elsewhere=is_url(table)))
 
 
 def found(path: str, folder: str) -> Address:

@@ -77,6 +77,8 @@ class EmbedSummary:
     """What the source had and no record tells of, in words (`media without an occurrence`), and how many."""
     contradictions: Counter[str] = field(default_factory=Counter)
     """Lineages that contradict each other (`embedding.contradictions`), and the number of records."""
+    ignored: dict[str, int] = field(default_factory=dict)
+    """Files of a folder that are not named as pictures, by ending."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     notes: tuple[str, ...] = ()
@@ -113,6 +115,7 @@ class EmbedSummary:
             "tag_problems": dict(self.tag_problems.most_common()),
             "left_out": self.left_out,
             "contradictions": dict(self.contradictions.most_common(SHOWN_CONTRADICTIONS)),
+            "ignored": self.ignored,
             "renamed": self.renamed,
             "notes": list(self.notes),
             "already_stored": self.already_stored,

@@ -1,23 +1,22 @@
-"""Pictures of the web, one GET each, by the manners that servers ask for: a named agent, patience, few requests at once.
+"""Files of the web, one GET each, by the manners that servers ask for: a named agent, patience, few requests at once.
 
-Limits are constants of this file. Tables and shards of the web are opened elsewhere (`cladescope.embedding.locations`).
+All of a process's requests go through `current`, so that pictures, tables, shards, queries and sheets share what a server asked for.
 """
 
-import email.utils
-import ipaddress
+import io
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from socket import socket
+from typing import BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 import cladescope
-from cladescope.embedding.locations import MAX_FILE_BYTES, too_large
+from cladescope.embedding.web_address import pools
+from cladescope.embedding.web_answer import BUSY, Body, refusal_of, refuse_page, retry_after, whole_body, words_of
 from cladescope.errors import InputError, PictureError
 
 MAX_TRIES = 4
@@ -25,21 +24,9 @@ MAX_TRIES = 4
 MAX_REDIRECTS = 5
 MAX_WAIT = 60.0
 """Longest wait in seconds that a server may ask for; a longer one is a failure, to be tried in another run."""
-MAX_SECONDS = 300.0
-"""Longest time in seconds from the start of an answer to its last byte."""
 REQUESTS_A_HOST = 4
 """Requests to one host at the same time."""
 _TIMEOUT = urllib3.Timeout(connect=10, read=30)
-_BLOCK_BYTES = 2**18
-
-_REFUSALS = {
-    401: "refused, it wants a login (401)",
-    403: "refused (403): the server does not give it to this program; name yourself as the contact",
-    404: "no such file (404)",
-    410: "gone (410): it was removed",
-    451: "refused for legal reasons (451)",
-}
-_BUSY = frozenset({429, 500, 502, 503, 504})
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
 
@@ -69,9 +56,9 @@ class _Host:
 
 
 class Web:
-    """Fetches pictures; threads share it, and with it what a server asked for.
+    """Fetches files; threads share it, and with it what a server asked for.
 
-    Memory: one encoded picture a call.
+    Memory: one encoded picture a call of `fetch`, a megabyte while a file is `opened`.
     """
 
     def __init__(self, contact: str | None = None, *, pause: float = 1.0) -> None:
@@ -84,41 +71,53 @@ class Web:
         self._pause = pause
         self._lock = threading.Lock()
         self._hosts: dict[str, _Host] = {}
-        self._pools = urllib3.PoolManager(maxsize=REQUESTS_A_HOST, timeout=_TIMEOUT, retries=False)
-        self._public_pools = urllib3.PoolManager(maxsize=REQUESTS_A_HOST, timeout=_TIMEOUT, retries=False)
-        self._public_pools.pool_classes_by_scheme = {"http": _PublicHTTPPool, "https": _PublicHTTPSPool}
+        self._pools, self._public_pools = (
+            pools(public_only=only, n_a_host=REQUESTS_A_HOST, timeout=_TIMEOUT) for only in (False, True)
+        )
 
-    def fetch(self, url: str, *, public_only: bool = False) -> bytes:
-        """The content at `url`, whole.
+    def fetch(self, url: str, *, public_only: bool = False, span: tuple[int, int] | None = None) -> bytes:
+        """The content at `url`, whole, or of a `span` its bytes: where it starts and how many.
 
         With `public_only` an address of this machine or of its own network is refused; a redirect to another host must
         always lead to a public one. Raises PictureError with a one-line reason.
         """
+        more = {} if span is None else {"Range": f"bytes={span[0]}-{span[0] + span[1] - 1}"}
+        with self._answer(url, more, public_only=public_only) as answer, _told(url):
+            content = whole_body(answer)
+        return content if span is None or answer.status == 206 else content[span[0] : sum(span)]
+
+    @contextmanager
+    def opened(self, url: str, *, public_only: bool = False) -> Iterator[BinaryIO]:
+        """The content at `url` as it comes, from its start to its end, of any length. Raises PictureError as `fetch`."""
+        with self._answer(url, {}, public_only=public_only) as answer:
+            stream = io.BufferedReader(Body(answer), 2**20)
+            with _told(url):
+                refuse_page(stream.peek(256)[:256])
+            yield stream
+
+    @contextmanager
+    def _answer(self, url: str, more: dict[str, str], *, public_only: bool) -> Iterator[urllib3.BaseHTTPResponse]:
+        """The answer to a request with some headers `more`, once a server gives the file."""
         first_host, place = _host(url), url
         tries = redirects = 0
         while True:
             with self._slot(_host(place)) as host:
+                with _told(url):
+                    answer = self._ask(place, more, public_only=public_only or _host(place) != first_host)
                 try:
-                    answer = self._ask(place, public_only=public_only or _host(place) != first_host)
-                    if answer.status == 200:
-                        return _body(answer)
-                except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-                    if isinstance(error, PictureError):
-                        raise PictureError(f"{error}: {url}") from error
-                    raise PictureError(f"cannot reach {url}: {_words(error)}") from error
-                answer.close()
+                    if answer.status in (200, 206):
+                        yield answer
+                        return
+                finally:
+                    answer.close()
                 if answer.status in _MOVED and answer.headers.get("Location"):
                     redirects += 1
-                    if redirects > MAX_REDIRECTS:
-                        raise PictureError(f"more than {MAX_REDIRECTS} redirects: {url}")
-                    place = urljoin(place, answer.headers["Location"])
-                    if urlsplit(place).scheme not in ("http", "https"):
-                        raise PictureError(f"redirected to what is no web address: {url}")
+                    place = _moved(url, place, answer.headers["Location"], redirects)
                     continue
                 tries += 1
-                if answer.status not in _BUSY or tries == MAX_TRIES:
-                    raise PictureError(f"{_refusal(answer.status, tries)}: {url}")
-                wait = _retry_after(answer.headers.get("Retry-After")) or self._pause * 2 ** (tries - 1)
+                if answer.status not in BUSY or tries == MAX_TRIES:
+                    raise PictureError(f"{refusal_of(answer.status, tries)}: {url}")
+                wait = retry_after(answer.headers.get("Retry-After")) or self._pause * 2 ** (tries - 1)
                 if wait > MAX_WAIT:
                     raise PictureError(f"the server asks for {wait:.0f} s of patience ({answer.status}): {url}")
                 host.open_at = max(host.open_at, time.monotonic() + wait)
@@ -133,51 +132,62 @@ class Web:
                 time.sleep(min(wait, 1.0))
             yield host
 
-    def _ask(self, url: str, *, public_only: bool) -> urllib3.BaseHTTPResponse:
+    def _ask(self, url: str, more: dict[str, str], *, public_only: bool) -> urllib3.BaseHTTPResponse:
         pools = self._public_pools if public_only else self._pools
-        headers = dict(self._headers)
+        headers = self._headers | more
         login = urllib3.util.parse_url(url).auth
         if login:
             headers |= urllib3.make_headers(basic_auth=login)
         return pools.request("GET", url, headers=headers, redirect=False, preload_content=False)
 
 
-class _PublicHTTP(HTTPConnection):
-    """A connection that is closed before anything is said where the other end is not on the public internet."""
-
-    def _new_conn(self) -> socket:
-        return _public(super()._new_conn())
+_shared: dict[str | None, Web] = {}
 
 
-class _PublicHTTPS(HTTPSConnection):
-    def _new_conn(self) -> socket:
-        return _public(super()._new_conn())
+def current() -> Web:
+    """What fetches the files of this process; see `introduce`."""
+    if not _shared:
+        _shared[None] = Web()
+    return next(iter(_shared.values()))
 
 
-class _PublicHTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _PublicHTTP
+def introduce(contact: str | None) -> Web:
+    """Name a contact in all requests of this process from now on; None leaves what was named before.
 
-
-class _PublicHTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _PublicHTTPS
-
-
-def _public(opened: socket) -> socket:
-    if is_public(opened.getpeername()[0]):
-        return opened
-    opened.close()
-    raise PictureError("refused: a table or redirect from elsewhere may not lead to an address of this network")
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public internet.
-
-    >>> is_public("8.8.8.8"), is_public("192.168.1.1"), is_public("::ffff:127.0.0.1"), is_public("169.254.169.254")
-    (True, False, False, False)
+    Raises InputError for a contact that cannot stand in a header.
     """
-    found = ipaddress.ip_address(address.partition("%")[0])
-    inner = getattr(found, "ipv4_mapped", None) or found
-    return bool(inner.is_global and not inner.is_multicast)
+    if contact is not None and contact not in _shared:
+        made = Web(contact)
+        _shared.clear()
+        _shared[contact] = made
+    return current()
+
+
+def _moved(url: str, place: str, location: str, n_redirects: int) -> str:
+    """Where a redirect leads. Raises PictureError where it may not be followed."""
+    if n_redirects > MAX_REDIRECTS:
+        raise PictureError(f"more than {MAX_REDIRECTS} redirects: {url}")
+    try:
+        other = urljoin(place, location)
+        scheme = urlsplit(other).scheme
+    except ValueError as error:
+        raise PictureError(f"redirected to what is no web address ({error}): {url}") from error
+    if scheme not in ("http", "https"):
+        raise PictureError(f"redirected to what is no web address: {url}")
+    if scheme == "http" and place.lower().startswith("https:"):
+        raise PictureError(f"redirected from https to http, where anybody may change it: {url}")
+    return other
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Whatever goes wrong between here and a server as a PictureError that names the address."""
+    try:
+        yield
+    except PictureError as error:
+        raise PictureError(f"{error}: {url}") from error
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+        raise PictureError(f"cannot reach {url}: {words_of(error)}") from error
 
 
 def _host(url: str) -> str:
@@ -186,49 +196,3 @@ def _host(url: str) -> str:
         return urlsplit(url).netloc.rpartition("@")[2].lower()
     except ValueError as error:
         raise PictureError(f"is no web address ({error}): {url}") from error
-
-
-def _body(answer: urllib3.BaseHTTPResponse) -> bytes:
-    """The whole content of an answer. Raises PictureError where it is too large or too slow."""
-    announced = answer.headers.get("Content-Length", "")
-    if announced.isdecimal() and int(announced) > MAX_FILE_BYTES:
-        answer.close()
-        raise PictureError(too_large(int(announced)))
-    content, started = bytearray(), time.monotonic()
-    for block in answer.stream(_BLOCK_BYTES):
-        content += block
-        if len(content) > MAX_FILE_BYTES or time.monotonic() - started > MAX_SECONDS:
-            answer.close()
-            large = len(content) > MAX_FILE_BYTES
-            raise PictureError(too_large(len(content)) if large else f"took more than {MAX_SECONDS:.0f} s to come")
-    answer.release_conn()
-    return bytes(content)
-
-
-def _refusal(status: int, tries: int) -> str:
-    if status in _BUSY:
-        what = "too many requests" if status == 429 else "the server is out of order"
-        return f"{what} ({status}), asked {tries} times"
-    return _REFUSALS.get(status, f"the server answers {status}")
-
-
-def _retry_after(header: str | None) -> float:
-    """Seconds that a server asks to wait, given as such or as a date; 0 where it says nothing that can be read.
-
-    >>> _retry_after("120"), _retry_after("soon"), _retry_after("Thu, 01 Jan 1970 00:00:00 GMT")
-    (120.0, 0.0, 0.0)
-    """
-    if header is None:
-        return 0.0
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(header).timestamp() - time.time())
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
-
-
-def _words(error: Exception) -> str:
-    """One line on a connection that failed, without the objects that urllib3 names."""
-    text = " ".join(str(error).split())
-    return (text.rpartition(">: ")[2] or text)[:200] or type(error).__name__

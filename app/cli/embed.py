@@ -7,9 +7,11 @@ import typer
 from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import conclude
 from cladescope.app.cli.options import (
+    AllowOption,
     BackboneOption,
     ChangeBackboneOption,
     ConflictsOption,
+    ContactOption,
     DeviceName,
     JsonOption,
     MissingOption,
@@ -79,15 +81,8 @@ def embed(
         str | None,
         typer.Option(metavar="STAGE|TEXT", help="Only what failed before: at a stage (read), for a reason, or all."),
     ] = None,
-    contact: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="E-mail or web address to name in requests to servers.")
-    ] = None,
-    allow: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SCHEME", help="Open addresses of this scheme (ftp, file) in a manifest too; several times."
-        ),
-    ] = None,
+    contact: ContactOption = None,
+    allow: AllowOption = None,
     backbone: BackboneOption = None,
     change_backbone: ChangeBackboneOption = False,
     conflicts: ConflictsOption = None,

@@ -66,6 +66,9 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
             say(f"contradiction, {n:,} records: {words}")
     for rule, n in counts["paths"].items():
         print_line(f"{rule}: {n:,} paths")
+    if counts["ignored"]:
+        kinds = ", ".join(f"{suffix} {n:,}" for suffix, n in counts["ignored"].items())
+        print_line(f"files that are not named as pictures {sum(counts['ignored'].values()):,}: {kinds}")
     for column, name in counts["renamed"].items():
         say(f"column {column!r} of the source is kept as {name!r}")
     for note in summary.notes:

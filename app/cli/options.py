@@ -72,6 +72,13 @@ StrictOption = Annotated[
 OverwriteOption = Annotated[
     bool, typer.Option("--overwrite", help="Replace what is there already; else it is an error.")
 ]
+ContactOption = Annotated[
+    str | None, typer.Option(metavar="ADDRESS", help="E-mail or web address to name in requests to servers.")
+]
+AllowOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="SCHEME", help="Open addresses of this scheme (ftp, file) in a manifest too; several times."),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 

@@ -7,8 +7,10 @@ import typer
 
 from cladescope.app.cli.answers import write
 from cladescope.app.cli.options import (
+    AllowOption,
     BackboneOption,
     ConflictsOption,
+    ContactOption,
     CsvOption,
     JsonOption,
     SafeCsvOption,
@@ -84,6 +86,8 @@ def predict(
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the pictures.", show_default=ENCODER)] = None,
+    contact: ContactOption = None,
+    allow: AllowOption = None,
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where class vectors are kept.", show_default=CACHE)
     ] = None,
@@ -113,7 +117,7 @@ def predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
         calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
         text_type=text_type, templates=templates, where=where,
-        limit=limit, encoder=encoder, cache=cache, progress=_tell,
+        limit=limit, encoder=encoder, contact=contact, allow=allow or (), cache=cache, progress=_tell,
     )  # fmt: skip
     for note in found.notes:
         say(note)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.options import (
+    ContactOption,
     CsvOption,
     JsonOption,
     OverwriteOption,
@@ -44,6 +45,7 @@ def search(
     exact: Annotated[
         bool, typer.Option("--exact", help="Compare with every vector, even if the store has an index.")
     ] = False,
+    contact: ContactOption = None,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
     sheet: Annotated[
@@ -72,7 +74,15 @@ def search(
         check_out_file(sheet, overwrite=overwrite)
     held = opened(store)
     answer = verb.search(
-        held, images, text=text, image_id=image_id, k=k, within=clades(within), where=where, exact=exact
+        held,
+        images,
+        text=text,
+        image_id=image_id,
+        k=k,
+        within=clades(within),
+        where=where,
+        exact=exact,
+        contact=contact,
     )
     document = answer.to_dict()
     if json:

@@ -19,6 +19,7 @@ from cladescope.embedding.records import Source
 from cladescope.embedding.retried import RetriedSource
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.table_rules import TableRules
+from cladescope.embedding.web import introduce
 from cladescope.errors import EncoderError, InputError
 from cladescope.index.store import Store
 from cladescope.paths import local_path
@@ -77,10 +78,11 @@ def embed(
     """
     if prune and retry_failed is not None:
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
+    introduce(contact)
     pictures, address = _source(source, allow, jobs.table_rules(store, types, missing))
     known_by = _address(source)
     config = EmbedConfig(
-        batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune, contact=contact,
+        batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune,
         whole=retry_failed is None, exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)

@@ -22,6 +22,7 @@ from cladescope.embedding.given import AnyPicture, as_records
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.folder import FileSource
+from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
 from cladescope.outputs import check_is_folder
 from cladescope.paths import local_path
@@ -51,6 +52,8 @@ def predict(
     where: str | None = None,
     limit: int | None = None,
     encoder: str | Encoder | None = None,
+    contact: str | None = None,
+    allow: Sequence[str] = (),
     cache: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Predictions:
@@ -65,7 +68,9 @@ def predict(
     that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
     `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
     `conflicts`. `where` and `limit` select pictures, `text_type`
-    and `templates` set how a taxon is described, `cache` is the folder of class vectors, and `progress` is called with how
+    and `templates` set how a taxon is described, `contact`, an
+    e-mail or web address, is named in requests to servers, `allow` are schemes that a table may name beside the usual ones,
+    `cache` is the folder of class vectors, and `progress` is called with how
     many of these are done.
 
     Raises InputError for options that contradict each other or files that cannot be used; TaxonError for an unknown rank or
@@ -87,6 +92,7 @@ def predict(
         raise InputError("closed_set and calibrate_on are of risk: give one")
     if (folder := None if cache is None else local_path(cache)) is not None:
         check_is_folder(folder)
+    introduce(contact)
     columns(rank)
     given: list[Any] = [pictures] if is_store(pictures) else pictures_of(cast(Sequence[AnyPicture], pictures))
     store = opened(given[0]) if len(given) == 1 and is_store(given[0]) else None
@@ -113,7 +119,7 @@ def predict(
     def make(failures: list[str]) -> Iterator[Named]:
         if store is not None:
             return name_stored(store, answers, where=where, limit=limit)
-        return name_pictures(islice(_records(given, failures), limit), cast(Encoder, asked), answers, failures)
+        return name_pictures(islice(_records(given, allow, failures), limit), cast(Encoder, asked), answers, failures)
 
     own = store is not None and taxa is None and labels is None
     by, notes = naming_of(named, fitted, store, own_taxa=own)
@@ -143,7 +149,7 @@ def _back_off(
     return found.closed_set() if found is not None and closed_set else found
 
 
-def _records(pictures: Sequence[AnyPicture], failures: list[str]) -> Iterator[Record]:
+def _records(pictures: Sequence[AnyPicture], allow: Sequence[str], failures: list[str]) -> Iterator[Record]:
     """Every picture meant, called as the caller called it; of several places one that is not there is noted."""
     for picture in pictures:
         if not isinstance(picture, str | Path):
@@ -151,7 +157,7 @@ def _records(pictures: Sequence[AnyPicture], failures: list[str]) -> Iterator[Re
                 yield replace(record, image_id=record.uri)
             continue
         try:
-            source = open_source(picture)
+            source = open_source(picture, allowed=allow)
         except InputError as error:
             if len(pictures) == 1:
                 raise

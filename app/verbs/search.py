@@ -25,13 +25,15 @@ def search(
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     exact: bool = False,
+    contact: str | None = None,
 ) -> SearchResult:
     """Find the k stored pictures nearest to one query, best first, and the taxon that they agree on.
 
     The query is one picture or several of one individual (paths, URLs, bytes, Pillow images or arrays of uint8), a `text`, a
     stored picture by its `image_id` (it is left out of the hits), a `vector` of length d, or several of these: their
     normalised mean. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. With either,
-    or with `exact`, every vector is compared even if the store has an index. For many queries give an open `Store`: it keeps
+    or with `exact`, every vector is compared even if the store has an index. `contact`, an e-mail or web
+    address, is named in requests to servers. For many queries give an open `Store`: it keeps
     the encoder.
 
     Raises InputError for an empty query, an unknown id or an invalid condition; TaxonError for an unknown clade;
@@ -42,6 +44,10 @@ def search(
     >>> [(hit.position, round(hit.score, 2), hit.taxon.name) for hit in result.hits]
     [(1, 1.0, 'Dafimia demina'), (2, 0.82, 'Dafimia demina')]
     """
+    if contact is not None:
+        from cladescope.embedding.web import introduce  # loads the HTTP client
+
+        introduce(contact)
     return Searcher(opened(store)).search(
         images=pictures_of(images),
         text=text,

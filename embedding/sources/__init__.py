@@ -10,7 +10,7 @@ from braceexpand import braceexpand
 
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.doors import door_of
-from cladescope.embedding.locations import canonical, filesystem, local_path, suffix_of, without_query
+from cladescope.embedding.locations import canonical, filesystem, is_web, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
 from cladescope.embedding.schemes import checked_schemes
 from cladescope.embedding.sources.annotation_file import open_annotations
@@ -103,6 +103,8 @@ def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, a
         return ManifestSource(uri, name=name, rules=rules, allowed=allowed)
     if suffix == ".zip" and not is_url(uri):
         return open_package(Package.open(uri), name=name, rules=rules, allowed=allowed)
+    if suffix == ".json":
+        return open_annotations(uri, name, allowed)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
@@ -168,4 +170,4 @@ def _split_patterns(patterns: list[str]) -> tuple[str, tuple[str, ...]]:
 
 def _has_magic(text: str) -> bool:
     """Whether a text is a pattern; in a web address `?` starts the query and brackets are literal."""
-    return any(mark in text for mark in ("*{" if text.lower().startswith(("http://", "https://")) else "*?[{"))
+    return any(mark in text for mark in ("*{" if is_web(text) else "*?[{"))

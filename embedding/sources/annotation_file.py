@@ -1,6 +1,7 @@
 """Annotations in JSON: which of the known kinds a file is."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from cladescope.embedding.locations import open_location
@@ -10,8 +11,10 @@ from cladescope.embedding.sources.megadetector import MegaDetectorSource
 from cladescope.errors import InputError
 
 
-def open_annotations(uri: str, name: str) -> Source:
+def open_annotations(uri: str, name: str, allowed: Collection[str] = ()) -> Source:
     """The source in a JSON file: COCO's annotations or MegaDetector's results. Reads the whole file.
+
+    `allowed` are schemes that its pictures' addresses may have beside the usual ones.
 
     Raises InputError where it is neither, and says what it holds.
     """
@@ -24,11 +27,11 @@ def open_annotations(uri: str, name: str) -> Source:
         raise InputError(f"{uri} is no JSON that can be read ({what})") from error
     if isinstance(document, dict) and isinstance(document.get("images"), list):
         if isinstance(document.get("annotations"), list):
-            return CocoSource(uri, document, name=name)
+            return CocoSource(uri, document, name=name, allowed=allowed)
         if "detection_categories" in document or any(
             "detections" in one for one in document["images"] if isinstance(one, dict)
         ):
-            return MegaDetectorSource(uri, document, name=name)
+            return MegaDetectorSource(uri, document, name=name, allowed=allowed)
     found = (
         f"the keys {', '.join(map(repr, list(document)[:10]))}" if isinstance(document, dict) else "no object of keys"
     )

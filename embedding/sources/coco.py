@@ -3,11 +3,12 @@
 Format: https://cocodataset.org/#format-data; ranks of the categories: https://github.com/visipedia/inat_comp/tree/master/2021.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
 
+from cladescope.embedding.columns import is_url
 from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import read_box, region_address
@@ -21,10 +22,10 @@ class CocoSource:
 
     extra_fields: tuple[pa.Field, ...] = (pa.field("category", pa.string()),)
 
-    def __init__(self, uri: str, document: Mapping[str, Any], *, name: str) -> None:
-        """`document` is the file at `uri`, read."""
+    def __init__(self, uri: str, document: Mapping[str, Any], *, name: str, allowed: Collection[str] = ()) -> None:
+        """`document` is the file at `uri`, read; `allowed` are schemes that its addresses may have beside the usual ones."""
         self.name = name
-        self._uri = uri
+        self._uri, self._allowed = uri, allowed
         self._images = [image for image in document["images"] if isinstance(image, Mapping)]
         self._categories = {one.get("id"): one for one in document.get("categories") or [] if isinstance(one, Mapping)}
         self._of_image: dict[object, list[Mapping[str, Any]]] = {}
@@ -41,7 +42,7 @@ class CocoSource:
     def records(self) -> Iterator[Record]:
         """Annotations, picture by picture in the file's order."""
         for image in self._images:
-            address = table_address(str(image.get("file_name")), self._uri)
+            address = table_address(str(image.get("file_name")), self._uri, self._allowed)
             for annotation in self._of_image.get(image.get("id"), [{}]):
                 yield self._record(address, annotation)
 
@@ -67,6 +68,7 @@ class CocoSource:
             labels=labels,
             respelt=is_respelt(texts, labels),
             path_rule=rule,
+            public_only=is_url(self._uri),
             extra={"category": None if name is None else str(name)},
             problem=problem,
         )

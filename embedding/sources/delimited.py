@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from cladescope.delimited import DelimitedText
 from cladescope.delimited.headers import squash
 from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.locations import open_location
+from cladescope.embedding.locations import opener_of
 from cladescope.embedding.sources.numbers import NUMBER, WHOLE, NumberColumn, present, with_points
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
@@ -98,7 +98,7 @@ def open_delimited(uri: str, rules: TableRules, *, needs_picture: bool = True) -
     Raises InputError if the file cannot be read, has no rows, a row of another length, columns that `plan_columns` refuses, or
     a value that is not of its declared type.
     """
-    return typed_text(uri, DelimitedText(uri, lambda: open_location(uri)), rules, needs_picture=needs_picture)
+    return typed_text(uri, DelimitedText(uri, opener_of(uri)), rules, needs_picture=needs_picture)
 
 
 def typed_text(uri: str, text: TextTable, rules: TableRules, *, needs_picture: bool = True) -> TypedText:
@@ -125,7 +125,8 @@ def typed_text(uri: str, text: TextTable, rules: TableRules, *, needs_picture: b
     types = {name: kind.arrow_type(wanted[name]) for name, kind in kinds.items()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in text.columns])
     plain = frozenset(name for name, kind in kinds.items() if kind.plain)
-    notes = tuple(_notes(kinds, types, rules))
+    read_as = (text.notice,) if isinstance(text, DelimitedText) and text.notice else ()
+    notes = (*read_as, *_notes(kinds, types, rules))
     return TypedText(text, schema, n_rows, head, rules.missing, plain, notes, kept)
 
 

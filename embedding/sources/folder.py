@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from posixpath import basename
 
 import pyarrow as pa
@@ -39,6 +39,8 @@ class FolderSource:
         Raises InputError if the root cannot be read or nothing in it is a picture to offer.
         """
         self.name = name
+        self.left_out: Mapping[str, int] = {}
+        self.ignored: Mapping[str, int] = {}
         self._root, self._tables = root, tables
         self._patterns = [re.compile(glob_translate(pattern)) for pattern in patterns]
         deep = not patterns or any("**" in pattern for pattern in patterns)
@@ -77,15 +79,13 @@ class FolderSource:
                 extra={"label": folders[-1] if folders and not labels else None},
                 problem=found.problem,
             )
-        if walk.ignored:
-            logger.info("%s: ignored %s", self._root, counted(walk.ignored))
         if self._tables:
             logger.info(
                 "%s: its tables (%s) are not read: to embed the pictures that one names, with its labels, give the table",
                 self._root, ", ".join(self._tables[:3]) + ", ..." * (len(self._tables) > 3),
             )  # fmt: skip
-        for why, n_links in walk.skipped.items():
-            logger.info("%s: passed over %d that a link leads %s", self._root, n_links, why)
+        self.left_out = dict(walk.skipped)
+        self.ignored = {suffix or "without ending": n for suffix, n in walk.ignored.most_common()}
 
     def _walk(self) -> Walk:
         return Walk(self._root, self._max_depth)
@@ -98,7 +98,7 @@ class FolderSource:
             if found.linked:
                 key = hashlib.blake2b(found.uri.encode(), digest_size=16).digest()
                 if self._comes_without_link(found.uri) or key in through_links:
-                    walk.skipped["to, but that come without it too"] += 1
+                    walk.skipped["pictures that a link leads to again"] += 1
                     continue
                 through_links.add(key)
             yield found

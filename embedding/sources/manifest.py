@@ -1,18 +1,21 @@
 """A manifest: a table, as delimited text or Parquet, with a row a picture: its path, its URL or the picture itself."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cladescope.delimited import DelimitedText
 from cladescope.embedding.columns import ColumnPlan, plan_columns
-from cladescope.embedding.locations import open_location, suffix_of
+from cladescope.embedding.locations import opener_of, suffix_of
 from cladescope.embedding.sources.delimited import open_delimited, typed_text
 from cladescope.embedding.sources.table_source import RecordTable, TableSource
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 
+Opener = Callable[[], AbstractContextManager[BinaryIO]]
 _BATCH_ROWS = 4096
 _PICTURE_BATCH_ROWS = 256
 _BATCH_BYTES = 8 * 2**20
@@ -41,12 +44,13 @@ class ManifestSource(TableSource):
         """
         rules = rules or TableRules()
         if suffix_of(uri) == ".parquet":
-            plan, n_rows = _plan_parquet(uri)
+            opener = opener_of(uri)
+            plan, n_rows = _plan_parquet(uri, opener)
             table = RecordTable(
                 place=uri,
                 plan=plan,
                 n_rows=n_rows,
-                batches=lambda: _read_parquet(uri, plan.picture),
+                batches=lambda: _read_parquet(opener, plan.picture),
                 missing=rules.missing,
             )
         else:
@@ -65,8 +69,8 @@ class ManifestSource(TableSource):
         super().__init__(table, name=name, allowed=allowed)
 
 
-def _plan_parquet(uri: str) -> tuple[ColumnPlan, int]:
-    with open_location(uri) as stream, pq.ParquetFile(stream) as table:
+def _plan_parquet(uri: str, opener: Opener) -> tuple[ColumnPlan, int]:
+    with opener() as stream, pq.ParquetFile(stream) as table:
         n_rows = table.metadata.num_rows
         if n_rows == 0:
             raise InputError(f"{uri} has no rows: expected one row a picture")
@@ -81,9 +85,9 @@ def _values(batch: pa.RecordBatch | None) -> Mapping[str, Sequence[object]]:
     return {} if batch is None else batch.slice(0, _BATCH_ROWS).to_pydict()
 
 
-def _read_parquet(uri: str, picture: str | None) -> Iterator[pa.RecordBatch]:
+def _read_parquet(opener: Opener, picture: str | None) -> Iterator[pa.RecordBatch]:
     # Without pre-buffering, pages are read as they are needed instead of a row group at a time.
-    with open_location(uri) as stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as table:
+    with opener() as stream, pq.ParquetFile(stream, pre_buffer=False, buffer_size=2**20) as table:
         n_rows = _BATCH_ROWS if picture is None else _rows_a_batch(table.metadata, picture)
         yield from table.iter_batches(batch_size=n_rows)
 

@@ -3,19 +3,17 @@
 Format: https://lila.science/megadetector-output-format. Boxes are shares of width and height.
 """
 
-import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
+from cladescope.embedding.columns import is_url
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import read_box, region_address
 from cladescope.embedding.schemes import table_address
 from cladescope.errors import PictureError
-
-logger = logging.getLogger(__name__)
 
 MIN_CONFIDENCE = 0.2
 """Detections below it are passed over and counted: MegaDetector writes them down to 0.005, and advises 0.2 for its version 5."""
@@ -26,10 +24,11 @@ class MegaDetectorSource:
 
     extra_fields: tuple[pa.Field, ...] = (pa.field("detection", pa.string()), pa.field("confidence", pa.float64()))
 
-    def __init__(self, uri: str, document: Mapping[str, Any], *, name: str) -> None:
-        """`document` is the file at `uri`, read."""
+    def __init__(self, uri: str, document: Mapping[str, Any], *, name: str, allowed: Collection[str] = ()) -> None:
+        """`document` is the file at `uri`, read; `allowed` are schemes that its addresses may have beside the usual ones."""
         self.name = name
-        self._uri = uri
+        self.left_out: Mapping[str, int] = {}
+        self._uri, self._allowed = uri, allowed
         self._images = document["images"]
         self._categories = document.get("detection_categories") or {}
 
@@ -44,20 +43,18 @@ class MegaDetectorSource:
             if not isinstance(image, Mapping) or not isinstance(image.get("file"), str):
                 yield self._problem(f"{self._uri}#image={number}", "it names no file")
                 continue
-            uri, rule, problem = table_address(image["file"], self._uri)
+            uri, rule, problem = table_address(image["file"], self._uri, self._allowed)
             if problem or image.get("failure"):
                 yield self._problem(uri, problem or f"MegaDetector failed on it: {image['failure']}")
                 continue
-            found = [one for one in image.get("detections") or [] if isinstance(one, Mapping)]
-            strong = [one for one in found if _confidence(one) >= MIN_CONFIDENCE]
-            n_weak += len(found) - len(strong)
+            detections = [one for one in image.get("detections") or [] if isinstance(one, Mapping)]
+            strong = [one for one in detections if _confidence(one) >= MIN_CONFIDENCE]
+            n_weak += len(detections) - len(strong)
             n_empty += not strong
             for detection in strong:
-                yield replace(self._record(uri, detection), path_rule=rule)
-        logger.info(
-            "%s: passed over %d detections below %.1f, and %d pictures without a stronger one",
-            self._uri, n_weak, MIN_CONFIDENCE, n_empty,
-        )  # fmt: skip
+                yield replace(self._record(uri, detection), path_rule=rule, public_only=is_url(self._uri))
+        found = {f"detections below {MIN_CONFIDENCE}": n_weak, "pictures without a stronger detection": n_empty}
+        self.left_out = {words: n for words, n in found.items() if n}
 
     def _record(self, uri: str, detection: Mapping[str, Any]) -> Record:
         address, problem = uri, None

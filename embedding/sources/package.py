@@ -20,7 +20,7 @@ from cladescope.delimited.encoding import ByteStream, Opener
 from cladescope.delimited.gzipped import MAGIC
 from cladescope.embedding.columns import is_url, plan_columns
 from cladescope.embedding.doors import door_of, table_door
-from cladescope.embedding.locations import open_location
+from cladescope.embedding.locations import opener_of
 from cladescope.embedding.records import Source
 from cladescope.embedding.sources.delimited import TextTable, typed_text
 from cladescope.embedding.sources.kept import KeptText
@@ -243,7 +243,7 @@ def open_table(uri: str, *, name: str, rules: TableRules, allowed: Collection[st
 
     Raises InputError as the door does.
     """
-    text = DelimitedText(uri, lambda: open_location(uri))
+    text = DelimitedText(uri, opener_of(uri))
     door = None if is_url(uri) else table_door(text.columns)
     if door is None:
         return ManifestSource(uri, name=name, rules=rules, allowed=allowed, text=text)

@@ -80,7 +80,7 @@ class Walk:
     ignored: Counter[str] = field(default_factory=Counter)
     """Number of files of each other ending (lower case) passed so far."""
     skipped: Counter[str] = field(default_factory=Counter)
-    """Number of links that were not followed, by reason."""
+    """Number of links and pictures that were passed over, in words."""
 
     def __iter__(self) -> Iterator[Found]:
         """Every picture file; what cannot be read, a folder too, comes with a `problem`.
@@ -135,7 +135,7 @@ class Walk:
             place = os.stat(folder or "/")  # noqa: PTH116 - a name that is not UTF-8 survives only as text
             inode = (place.st_dev, place.st_ino)
             if inode in above:
-                self.skipped["to a folder above it"] += 1
+                self.skipped["links to a folder above them"] += 1
                 return None
             listing = self._list_local(folder or "/")
         except OSError as error:

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels, is_respelt
-from cladescope.embedding.locations import MAX_FILE_BYTES, open_location, too_large
+from cladescope.embedding.locations import MAX_FILE_BYTES, is_web, open_location, too_large
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError
@@ -83,12 +83,14 @@ class WebDatasetSource:
     def __init__(self, shards: Sequence[str], *, name: str) -> None:
         """`shards` are absolute paths or URLs, in the order in which they are read.
 
-        Raises InputError if the first cannot be opened.
+        Raises InputError if the first cannot be opened; one of the web is only opened when it is read.
         """
         self.name = name
+        self.left_out: Mapping[str, int] = {}
         self._shards = tuple(shards)
-        with open_location(self._shards[0]):
-            pass
+        if not is_web(self._shards[0]):
+            with open_location(self._shards[0]):
+                pass
 
     def count(self) -> int | None:
         """None: the number of samples is known only after reading all shards."""
@@ -112,8 +114,7 @@ class WebDatasetSource:
                 problem = f"nothing readable after {n_samples} samples: {error}"
                 logger.warning("%s", problem)
                 yield Record(image_id=id_of_uri(shard), uri=shard, source=self.name, problem=problem)
-        if n_others:
-            logger.info("%s: passed over %d pictures that differ in nothing but their ending", self.name, n_others)
+        self.left_out = {"pictures that differ from another in nothing but their ending": n_others} if n_others else {}
 
     def _records(self, shard: str, sample: _Sample) -> Iterator[Record]:
         missing = _Picture(sample.key, None, sample.problem or f"no picture among the files of {sample.key}")
@@ -159,7 +160,7 @@ def _samples(shard: str) -> Iterator[tuple[_Sample, int]]:
     sample: _Sample | None = None
     n_more = 0
     with (
-        open_location(shard) as stream,
+        open_location(shard, in_order=True) as stream,
         tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER_BYTES, tarinfo=_StrictHeader) as archive,
     ):
         while (member := archive.next()) is not None:

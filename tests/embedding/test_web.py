@@ -10,7 +10,7 @@ from pathlib import Path
 import fsspec
 import pytest
 
-from cladescope.embedding import web
+from cladescope.embedding import web, web_answer
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.records import Record
@@ -74,9 +74,9 @@ def server() -> Iterator[Server]:
     made.server.server_close()
 
 
-def assert_refused(url: str, reason: str, **given: bool) -> None:
+def assert_refused(url: str, reason: str, *, public_only: bool = False) -> None:
     with pytest.raises(PictureError) as refusal:
-        Web(pause=0.01).fetch(url, **given)
+        Web(pause=0.01).fetch(url, public_only=public_only)
     assert reason in str(refusal.value)
     assert url in str(refusal.value)
     assert "\n" not in str(refusal.value)
@@ -150,7 +150,7 @@ def test_a_host_is_asked_for_few_pictures_at_once(server: Server) -> None:
 def test_a_body_may_not_be_larger_than_a_picture_whatever_is_announced(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(web_answer, "MAX_FILE_BYTES", 1000)
     server.answers["/a.jpg"] = lambda: (200, {}, bytes(1001))
     assert_refused(f"{server.address}/a.jpg", "has 1001 bytes")
     server.answers["/b.jpg"] = lambda: (200, {"Content-Length": "2000"}, bytes(2000))

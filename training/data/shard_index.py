@@ -7,7 +7,7 @@ import os
 import tarfile
 from typing import NamedTuple
 
-from cladescope.embedding.locations import open_location
+from cladescope.embedding.locations import is_web, open_location
 from cladescope.errors import InputError, PictureError
 
 
@@ -66,9 +66,14 @@ def read_span(shard: str, offset: int, size: int) -> bytes:
     >>> len(read_span(__file__, 3, 10))
     10
     """
-    with open_location(shard, failure=PictureError) as stream:
-        stream.seek(offset)
-        content = stream.read(size)
+    if is_web(shard):
+        from cladescope.embedding.web import current  # loads the HTTP client
+
+        content = current().fetch(shard, span=(offset, size))
+    else:
+        with open_location(shard, failure=PictureError) as stream:
+            stream.seek(offset)
+            content = stream.read(size)
     if len(content) < size:
         raise PictureError(f"{shard} ends before byte {offset + size}: it has changed since it was indexed")
     return content

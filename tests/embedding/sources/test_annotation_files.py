@@ -1,12 +1,12 @@
 """Annotations of COCO and MegaDetector, and tables of Timelapse."""
 
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cladescope.embedding.records import left_out_of
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from tests.embedding.reading import put, read
@@ -16,7 +16,7 @@ def write(path: Path, document: Any) -> Path:
     return put(path, json.dumps(document).encode())
 
 
-def test_megadetector_gives_a_region_a_detection(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_megadetector_gives_a_region_a_detection(tmp_path: Path) -> None:
     detections = [
         {"category": "1", "conf": 0.93, "bbox": [0.1, 0.2, 0.3, 0.4]},
         {"category": "2", "conf": 0.5, "bbox": [0.5, 0.5, 0.2, 0.2]},
@@ -30,8 +30,8 @@ def test_megadetector_gives_a_region_a_detection(tmp_path: Path, caplog: pytest.
         {"name": "x"},
     ]
     document = {"images": images, "detection_categories": {"1": "animal", "2": "person"}, "info": {}}
-    with caplog.at_level(logging.INFO):
-        first, second, third, failed, nameless = read(write(tmp_path / "md.json", document))
+    source = open_source(write(tmp_path / "md.json", document))
+    first, second, third, failed, nameless = source.records()
     assert first.uri == f"{tmp_path}/a/1.jpg#box=0.1,0.2,0.3,0.4"
     assert first.extra == {"detection": "animal", "confidence": 0.93}
     assert second.extra["detection"] == "person"
@@ -39,7 +39,7 @@ def test_megadetector_gives_a_region_a_detection(tmp_path: Path, caplog: pytest.
     assert third.problem == "its box is not four numbers: expected x, y, width and height"
     assert failed.problem == "MegaDetector failed on it: Failure image access"
     assert nameless.problem == "it names no file"
-    assert "passed over 1 detections below 0.2, and 1 pictures without a stronger one" in caplog.text
+    assert left_out_of(source) == {"detections below 0.2": 1, "pictures without a stronger detection": 1}
 
 
 def test_coco_gives_a_record_an_annotation_with_the_ranks_of_inaturalist(tmp_path: Path) -> None:
