@@ -48,7 +48,10 @@ def open_table(
     folders = _folders(package.place)
     placed = found_layout(text, needs, folders, layouts)
     if placed is None:
-        row = next(iter(text.batches())).slice(0, 1).to_pylist()[0]
+        first = next(iter(text.batches()), None)
+        if first is None or not first.num_rows:
+            raise InputError(f"{package.address(file)} has a header and no rows: expected one row a picture")
+        row = first.slice(0, 1).to_pylist()[0]
         example = next((path for layout in layouts if (path := layout([row[column] for column in needs]))), None)
         raise InputError(
             f"found no picture of {package.address(file)}: looked for {example or 'its pictures'} in {package.place} and the "
