@@ -109,7 +109,7 @@ def rows(n_names: int) -> Iterator[list[str]]:
                 "",
                 rank,
                 "Checklist",
-                "Proc. Soc. 12: 1-9",
+                "Proc. Soc. 12: 1-9" if number % 20 else 'Proc. "Soc." 12',
                 status,
                 "",
                 "",

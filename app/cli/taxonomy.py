@@ -44,6 +44,10 @@ def taxonomy(
         str, typer.Option(metavar="CODE", help="build: language of common names, such as en or deu.")
     ] = "en",
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="trace: the store of the pictures.")] = None,
+    conflicts: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.csv", help="match: write the names that are not sure, or have other ranks above."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Build a backbone of names from published taxonomies, or look up what names mean in one.
@@ -57,7 +61,16 @@ def taxonomy(
     from cladescope.taxonomy.backbone import Backbone
     from cladescope.taxonomy.backbone_match import Match
 
-    found = run(action.value, names, out=out, backbone=backbone, release=release, language=language, store=store)
+    found = run(
+        action.value,
+        names,
+        out=out,
+        backbone=backbone,
+        release=release,
+        language=language,
+        store=store,
+        conflicts=conflicts,
+    )
     if isinstance(found, Backbone):
         if json:
             print_json(found.description)

@@ -12,6 +12,7 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.delimited import DelimitedText, local_opener
 from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.conflicts import Conflicts
 from cladescope.embedding.sources.rows import read_columns
 from cladescope.embedding.table_rules import written_missing
 from cladescope.errors import InputError
@@ -37,6 +38,7 @@ def backbone(
     release: str | None = None,
     language: str | None = None,
     store: AnyStore | None = None,
+    conflicts: str | Path | None = None,
 ) -> Backbone | list[Match] | list[dict[str, object]]:
     """Build a backbone of names from published taxonomies, or ask one what names mean.
 
@@ -44,7 +46,7 @@ def backbone(
     zip of them that GBIF and the Catalogue of Life publish, tables with ranks as CSV or Parquet, the bird checklists' crosswalk; where
     several know a name, the first counts. `release` is what it is called, `language` (ISO 639) that of its common names (English). `match` asks
     the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a name a line, or a table with ranks, whose
-    lineages tell taxa of one name apart. `trace` tells of pictures of a `store`, by id, how their labels came about: the name as it
+    lineages tell taxa of one name apart; what is not sure, or has other ranks above, is written to the CSV file `conflicts`. `trace` tells of pictures of a `store`, by id, how their labels came about: the name as it
     was written, what was taken from it, what a backbone said, and which ones were used.
 
     Returns the backbone; a `Match` for each name, in order; or a mapping for each picture.
@@ -70,7 +72,14 @@ def backbone(
         return _traced(opened(store), [str(name) for name in names])
     if backbone is None:
         raise InputError("no backbone is given: name the folder of one that was built")
-    return list(Backbone.open(local_path(backbone)).match(one for name in names for one in _asked(name)))
+    asked = [one for name in names for one in _asked(name)]
+    found = list(Backbone.open(local_path(backbone)).match(asked))
+    if conflicts is not None:
+        noted = Conflicts()
+        for (text, lineage), match in zip(asked, found, strict=True):
+            noted.note(lineage or (text,), match)
+        noted.write(local_path(conflicts))
+    return found
 
 
 def _traced(store: Store, image_ids: Sequence[str]) -> list[dict[str, object]]:

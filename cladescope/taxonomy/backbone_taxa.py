@@ -118,7 +118,7 @@ def load_darwin_core(connection: Connection, table: TaxonomyTable, source: int, 
     load_rows(connection, table, "core", {**_CORE, **{rank: rank for rank in RANKS[:-1]}})
     connection.execute(
         """create table named as select id, nullif(parent, id) as parent, nullif(accepted, id) as accepted,
-            coalesce(canonical, case when ends_with(written, author)
+            coalesce(case when not contains(coalesce(written, ''), '×') then canonical end, case when ends_with(written, author)
                 then trim(left(written, length(written) - length(author))) else written end) as name,
             lower(rank_word) as rank_word, lower(coalesce(status, '')) as status
         from core where id is not null and coalesce(canonical, written) is not null"""

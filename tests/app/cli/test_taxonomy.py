@@ -1,5 +1,7 @@
 """`cladescope taxonomy`: a backbone built, and names looked up in it."""
 
+import csv
+
 from tests.cladescope.taxonomy.test_backbone import darwin_core
 
 
@@ -12,6 +14,19 @@ def test_the_command_line_builds_and_matches(run, tmp_path):
     statuses = [match["status"] for match in found.json["matches"]]
     assert statuses == ["ambiguous", "unknown", "synonym", "accepted"]
     assert found.json["matches"][1]["near"][0] == "Periparus ater"
+    report = tmp_path / "conflicts.csv"
+    (tmp_path / "other.csv").write_text(
+        "kingdom,family,species\nFungi,,Parus major\nAnimalia,Sylviidae,Periparus ater\n"
+    )
+    asked = ["taxonomy", "match", tmp_path / "other.csv", "Oenanthe", "Parus ater", "--backbone", tmp_path / "b"]
+    assert run(*asked, "--conflicts", report).status == 0
+    rows = list(csv.DictReader(report.read_text().splitlines()))
+    assert [(row["name"], row["kingdom"], row["status"], row["pictures"]) for row in rows] == [
+        ("Parus major", "Fungi", "conflict", "1"),
+        ("Periparus ater", "Animalia", "accepted", "1"),
+        ("Oenanthe", "", "ambiguous", "1"),
+    ]
+    assert rows[1]["why"] == "applied: the backbone has another family"
     shown = run("taxonomy", "match", "Parus ater", "--backbone", tmp_path / "b")
     assert "Periparus ater" in shown.out
     assert "Taxon.tsv: 1 synonym" in shown.err

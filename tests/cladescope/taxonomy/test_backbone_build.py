@@ -222,3 +222,10 @@ def test_lineages_are_those_of_a_walk_upwards_or_a_circle_is_named(taxa):
                 widest = rank[taxon]
                 expected[widest] = taxon
         assert found[:, row].tolist() == expected
+
+
+def test_a_hybrid_whose_canonical_name_has_lost_its_sign_is_a_hybrid(tmp_path):
+    text = "taxonID|scientificName|canonicalName|scientificNameAuthorship|taxonRank\n1|Salix ×fragilis L.|Salix fragilis|L.|species"
+    backbone = built(tmp_path, text)
+    assert one(backbone, "Salix xfragilis").ranks[6] == "Salix × fragilis"
+    assert one(backbone, "Salix fragilis").status == "unknown"
