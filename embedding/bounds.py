@@ -10,6 +10,8 @@ from PIL import Image
 
 from cladescope.errors import PictureError
 
+MAX_FILE_BYTES = 2**29
+"""Most bytes of one encoded picture, 512 MiB: an uncompressed TIFF of 16 bits a colour and as many pixels as are decoded."""
 DECODE_BYTES = 2**31
 """Most memory that decoding one picture takes beside its file, 2 GiB; each worker decodes one at a time."""
 MAX_SCANS = 100
@@ -36,6 +38,15 @@ _PROGRESSIVE = 12
 _CMYK = 8
 _SEGMENT = re.compile(rb"\xff+([\xc0-\xcf\xda-\xfe])")
 _SCAN_END = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+
+
+def too_large(n_bytes: int) -> str:
+    """Why a file of so many bytes is not read as a picture.
+
+    >>> too_large(2**30)
+    'has 1073741824 bytes: a picture may have 536870912'
+    """
+    return f"has {n_bytes} bytes: a picture may have {MAX_FILE_BYTES}"
 
 
 def max_pixels(kind: str, image: Image.Image) -> int:

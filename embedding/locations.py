@@ -24,6 +24,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cladescope.embedding.bounds import MAX_FILE_BYTES, too_large
 from cladescope.embedding.columns import is_url, plan_columns
 from cladescope.embedding.regions import split_region
 from cladescope.embedding.zips import member_size, open_member, unreadable
@@ -38,9 +39,6 @@ _KINDS = {
     stat.S_IFBLK: "a device, not a file",
 }
 _INSIDE = re.compile(r"(?P<file>.+?\.(?:(?:tar|zip)#(?P<member>.+)|parquet#row=(?P<row>\d+)))", re.IGNORECASE)
-
-MAX_FILE_BYTES = 2**29
-"""Most bytes of one encoded picture, 512 MiB: an uncompressed TIFF of 16 bits a colour and as many pixels as are decoded."""
 
 MAX_COPY_BYTES = 2**34
 """Most bytes of a table or shard of the web that are copied to this machine, 16 GiB."""
@@ -68,15 +66,6 @@ def read_bytes(uri: str) -> bytes:
         archive = uri[: inside.start("member") - 1]
         return (_read_zipped if suffix_of(archive) == ".zip" else _read_member)(archive, inside["member"])
     return _read_row(uri[: inside.start("row") - len("#row=")], int(inside["row"]))
-
-
-def too_large(n_bytes: int) -> str:
-    """Why a file of so many bytes is not read as a picture.
-
-    >>> too_large(2**30)
-    'has 1073741824 bytes: a picture may have 536870912'
-    """
-    return f"has {n_bytes} bytes: a picture may have {MAX_FILE_BYTES}"
 
 
 @runtime_checkable

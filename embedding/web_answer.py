@@ -7,7 +7,7 @@ from typing import Any
 
 import urllib3
 
-from cladescope.embedding.locations import MAX_FILE_BYTES, too_large
+from cladescope.embedding.bounds import MAX_FILE_BYTES, too_large
 from cladescope.errors import PictureError
 
 MAX_SECONDS = 300.0

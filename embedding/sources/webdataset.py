@@ -19,9 +19,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from cladescope.embedding.bounds import MAX_FILE_BYTES, too_large
 from cladescope.embedding.columns import plan_columns
 from cladescope.embedding.labels import clean_labels, is_respelt
-from cladescope.embedding.locations import MAX_FILE_BYTES, is_web, open_location, too_large
+from cladescope.embedding.locations import is_web, open_location
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError

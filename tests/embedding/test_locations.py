@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cladescope.embedding.locations import MAX_FILE_BYTES, local_path, open_location, read_bytes
+from cladescope.embedding.bounds import MAX_FILE_BYTES
+from cladescope.embedding.locations import local_path, open_location, read_bytes
 from cladescope.errors import InputError, PictureError
 
 

@@ -103,7 +103,7 @@ def test_queries_and_sheets_go_through_the_same_client(server: Server, tmp_path:
     url = f"{server.address}/a.png"
     cladescope.embed(url, tmp_path / "s.store", encoder="pixels", contact="me@museum.org")
     cladescope.search(tmp_path / "s.store", url)
-    named = list(cladescope.predict(url, encoder="pixels", classifier=_fitted(tmp_path)))
+    named = list(cladescope.predict(url, encoder="pixels", classifier=_fitted(tmp_path), rank="genus"))
     assert [name for name, _ in named] == [url]
     assert read_bytes(url) == PICTURE
     assert {agent for _, _, agent in server.asked} == {AGENT}
