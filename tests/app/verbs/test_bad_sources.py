@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from cladescope.index.store import Store
+from tests.app.cli.command_line import Ended
 from tests.embedding.reading import put
 
 INAT = "id,image_url,scientific_name,observed_on,taxon_family_name,taxon_genus_name\n"
@@ -134,7 +135,7 @@ def source_of(kind: str, table: Path) -> Path:
     return table.parent if kind in PACKAGES else table
 
 
-def refusal(ended) -> str:
+def refusal(ended: Ended) -> str:
     """The one line that says why nothing was done."""
     assert ended.status == 1
     *talk, reason = ended.err.splitlines()
