@@ -56,6 +56,15 @@ def taxa(n_taxa: int) -> Iterator[tuple[int, str, int, str]]:
         yield own, ancestry, LEVELS[rank], rank
 
 
+def name(number: int, rank: str) -> str:
+    """A name of a taxon."""
+    letters = ""
+    while number or not letters:
+        number, last = divmod(number, 26)
+        letters = chr(97 + last) + letters
+    return f"Genus{letters} species{letters}" if rank == "species" else f"Taxon{letters}"
+
+
 def identity(kind: int, number: int) -> str:
     """A UUID that looks random."""
     text = f"{((number + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835 ^ kind) % 2**128:032x}"
@@ -69,7 +78,7 @@ def make(folder: Path, n_photos: int) -> None:
     found = list(taxa(n_taxa))
     words = (
         "taxon_id ancestry rank_level rank name active",
-        (f"{own}\t{above}\t{level}\t{rank}\tTaxon{own}\tt" for own, above, level, rank in found),
+        (f"{own}\t{above}\t{level}\t{rank}\t{name(own, rank)}\tt" for own, above, level, rank in found),
     )
     write(folder / "taxa.csv.gz", *words)
     people = (f'{number}\tuser{number}\tPerson "{number}"' for number in range(n_observers))
@@ -112,10 +121,10 @@ def main() -> None:
     """Print a line for each number of photos."""
     before = (0, 0.0)
     for n_photos in (100, *map(int, sys.argv[1:] or ["1000000"])):
-        with tempfile.TemporaryDirectory() as name:
-            make(Path(name), n_photos)
-            size = sum(path.stat().st_size for path in Path(name).iterdir()) / 2**20
-            run = subprocess.run([sys.executable, "-c", MEASURED, name], capture_output=True, text=True, check=True)
+        with tempfile.TemporaryDirectory() as folder:
+            make(Path(folder), n_photos)
+            size = sum(path.stat().st_size for path in Path(folder).iterdir()) / 2**20
+            run = subprocess.run([sys.executable, "-c", MEASURED, folder], capture_output=True, text=True, check=True)
             n_rows, joined, read, peak, labels = json.loads(run.stdout)
         assert n_rows == min(n_photos, 10**6 + 1), "every photo is a record"
         assert labels, "it has those of its observation"

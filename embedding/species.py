@@ -6,6 +6,7 @@ What the words of a name mean is said by `cladescope.taxonomy.name_parser`; whic
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from cladescope.taxonomy.name_parser import ParsedName, parse_name
@@ -20,6 +21,7 @@ _CITED: Final = re.compile(r"[.,(]")
 _DOUBTS: Final = ("cf", "aff", "?", "nr", "near")
 
 
+@lru_cache(maxsize=1 << 16)
 def name_of_rank(written: str, rank: str) -> ParsedName:
     """The name in the column of a rank above the species: without author, `sp.` and `indet.`, and none where it is in doubt.
 
