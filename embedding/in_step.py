@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from cladescope.embedding.job import Sink
 from cladescope.embedding.known import Checked
 from cladescope.embedding.locations import file_of, local_path, read_bytes
-from cladescope.embedding.origins import UNKNOWN, Origins, corrections, is_there, plain, said_of, stamp
+from cladescope.embedding.origins import UNKNOWN, Origins, Saying, corrections, is_there, plain, stamp
 from cladescope.embedding.prepare import Failure, content_hash, region_hash
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import split_region
@@ -117,7 +117,14 @@ class InStep:
             places = sorted(checked.elsewhere)
             own = self._origins.is_known([records[place].image_id for place in places])
             listed |= {place for place, known in zip(places, own, strict=True) if known}
-        seen = {place: _seen(records[place]) for place in sorted(new | listed)}
+        saying = Saying()
+        seen = {
+            place: _Seen(
+                *(stamp(records[place].uri) if records[place].data is None else (UNKNOWN, UNKNOWN)),
+                saying.of(records[place]),
+            )
+            for place in sorted(new | listed)
+        }
         self._origins.meet([records[place].image_id for place in seen])
         again = self._compare(records, seen, sorted(listed), checked.elsewhere) if listed else set()
         for place in sorted(new | again):
@@ -368,10 +375,6 @@ def _is_lost(address: str) -> bool:
     if path is None or any(mark in path for mark in "*?[{"):
         return False
     return not os.path.lexists(path)
-
-
-def _seen(record: Record) -> _Seen:
-    return _Seen(*(stamp(record.uri) if record.data is None else (UNKNOWN, UNKNOWN)), said_of(record))
 
 
 def _is_remote(record: Record) -> bool:

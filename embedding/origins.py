@@ -125,6 +125,36 @@ def said_of(record: Record) -> str:
     return plain({name: value for name, value in words.items() if value is not None})
 
 
+class Saying:
+    """`said_of` of records that follow each other: where a source says the same again, it is not written again.
+
+    >>> record = Record(image_id="a", uri="/a.jpg", source="s", labels={"genus": "Parus"})
+    >>> saying = Saying()
+    >>> saying.of(record) is saying.of(record)
+    True
+    """
+
+    def __init__(self) -> None:
+        """Nothing was said yet."""
+        self._last: Record | None = None
+        self._words = ""
+
+    def of(self, record: Record) -> str:
+        """What the source says of a record, as `said_of` has it."""
+        last = self._last
+        same = (
+            last is not None
+            and record.labels == last.labels
+            and record.extra == last.extra
+            and record.source == last.source
+            # 1, 1.0 and True are equal, and not the same in JSON.
+            and all(value is None or type(value) is str for value in record.extra.values())
+        )
+        if not same:
+            self._last, self._words = record, said_of(record)
+        return self._words
+
+
 def plain(value: object) -> str:
     """A value as JSON, so that two can be compared whatever they are."""
     return json.dumps(value, default=str, sort_keys=True, ensure_ascii=False)

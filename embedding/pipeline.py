@@ -29,7 +29,7 @@ from cladescope.errors import InputError, StoreError
 
 __all__ = ["EmbedConfig", "EmbedSummary", "Progress", "Sink", "embed"]
 
-CHUNK_RECORDS = 1024
+CHUNK_RECORDS = 8192
 CHUNK_BYTES = 4 * 2**20
 """Records whose ids are looked up together: so many, or fewer where they carry so many bytes of pictures."""
 

@@ -93,10 +93,11 @@ def _is_unicode(record: Record) -> bool:
         *record.labels.values(),
         *record.extra.values(),
     )
+    joined = "\0".join([text for text in texts if isinstance(text, str)])
+    if joined.isascii():
+        return True
     try:
-        for text in texts:
-            if isinstance(text, str):
-                text.encode()
+        joined.encode()
     except UnicodeEncodeError:
         return False
     return True

@@ -56,7 +56,7 @@ class FolderSource:
 
     def count(self) -> int | None:
         """Number of picture files, by walking through all folders once more; None for a remote one, where that is slow."""
-        return None if is_url(self._root) else sum(1 for _ in self._found(self._walk()))
+        return None if is_url(self._root) else sum(1 for _ in self._found(self._walk(asks=False)))
 
     def records(self) -> Iterator[Record]:
         """A record a picture file; an unreadable file or folder gives one with a `problem`."""
@@ -87,13 +87,13 @@ class FolderSource:
         self.left_out = dict(walk.skipped)
         self.ignored = {suffix or "without ending": n for suffix, n in walk.ignored.most_common()}
 
-    def _walk(self) -> Walk:
-        return Walk(self._root, self._max_depth)
+    def _walk(self, *, asks: bool = True) -> Walk:
+        return Walk(self._root, asks=asks, max_depth=self._max_depth)
 
     def _found(self, walk: Walk) -> Iterator[Found]:
         through_links: set[bytes] = set()
         for found in walk:
-            if not self._matches(found.parts):
+            if self._patterns and not self._matches(found.parts):
                 continue
             if found.linked:
                 key = hashlib.blake2b(found.uri.encode(), digest_size=16).digest()

@@ -75,6 +75,8 @@ class Walk:
     """
 
     root: str
+    asks: bool = True
+    """Whether each file is asked if it may be read: half the time of a walk, and of no use where files are only counted."""
     max_depth: int | None = None
     """Levels of folders to enter below the root; None for all."""
     ignored: Counter[str] = field(default_factory=Counter)
@@ -122,7 +124,7 @@ class Walk:
                     opened = self._open(place, own, above, linked=level.linked or is_link)
             elif name in level.listing.odd:
                 yield Found(path, own, f"is {level.listing.odd[name]}: {path}", level.linked)
-            elif not os.access(path, os.R_OK):
+            elif self.asks and not os.access(path, os.R_OK):
                 yield Found(path, own, f"no permission to read {path}", level.linked)
             else:
                 yield Found(path, own, None, level.linked)
@@ -217,7 +219,8 @@ def is_picture(name: str) -> bool:
     >>> is_picture("tit.JPG"), is_picture("tit.txt")
     (True, False)
     """
-    return splitext(name)[1].lower() in PICTURE_SUFFIXES
+    dot = name.rfind(".")
+    return dot > 0 and name[dot:].lower() in PICTURE_SUFFIXES
 
 
 def counted(ignored: Counter[str]) -> str:
@@ -243,6 +246,8 @@ def _kind(entry: os.DirEntry[str]) -> str:
 
 
 def _is_utf8(name: str) -> bool:
+    if name.isascii():
+        return True
     try:
         name.encode()
     except UnicodeEncodeError:
