@@ -40,6 +40,11 @@ class BackboneLabels:
         self.counts: Counter[str] = Counter()
         """How many labels came about how: the words of `taxon_match`."""
 
+    def start_over(self) -> None:
+        """Forget what was counted and noted, as where a source is read a second time."""
+        self.counts.clear()
+        self.conflicts = Conflicts()
+
     @property
     def release(self) -> str:
         """The backbone's."""
@@ -184,7 +189,8 @@ class BackboneSource:
         return self._source.count()
 
     def records(self) -> Iterator[Record]:
-        """The source's records. What it raises is raised after the records that came before."""
+        """The source's records. What it raises is raised after the records that came before. Counts are of the last reading."""
+        self._labels.start_over()
         records = self._source.records()
         failed: Exception | None = None
         while failed is None:

@@ -9,17 +9,17 @@ What is written survives a kill anywhere: a picture's row is committed before th
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cladescope.embedding.job import Sink
+from cladescope.embedding.job import SyncSink
 from cladescope.embedding.known import Checked
 from cladescope.embedding.locations import file_of, local_path, read_bytes
 from cladescope.embedding.origins import UNKNOWN, Origins, Saying, corrections, is_there, plain, stamp
@@ -37,39 +37,6 @@ SHOWN_GONE = 20
 """Addresses of pictures that are gone which a summary lists."""
 _LISTED = "the source lists it no more"
 _NOT_OWN = frozenset(field.name for field in IDENTITY_FIELDS) - {"source"}
-
-
-@runtime_checkable
-class SyncSink(Sink, Protocol):
-    """What keeping in step needs of a store."""
-
-    schema: pa.Schema
-
-    def origins(
-        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """What sources listed."""
-
-    def note_origins(self, rows: pa.Table, *, new: bool) -> None:
-        """Note what a source listed."""
-
-    def forget_origins(self, address: str, image_ids: Sequence[str]) -> None:
-        """Strike that out."""
-
-    def rows_by_id(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Some columns of some pictures."""
-
-    def rows_by_content(self, hashes: Iterable[str], columns: Sequence[str]) -> list[dict[str, Any]]:
-        """Some columns of the pictures of some contents."""
-
-    def update(self, rows: pa.Table) -> None:
-        """Put other values into some columns of stored pictures."""
-
-    def write(self, images: pa.Table, failures: pa.Table, *, out: Sequence[str] = ()) -> None:
-        """Append pictures, take others out, and note failures."""
-
-    def take_out(self, image_ids: Sequence[str], *, source: str, began: datetime, told: Mapping[str, object]) -> None:
-        """Remove rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +69,7 @@ class InStep:
         self._spoilt: dict[str, Failure] = {}
         self._said_before: dict[str, str] = {}
         self._unseen: list[str] = []
+        self._failed: set[str] = set()
         self._claimed: set[str] = set()
         self.is_whole = True
         """Whether the source could tell all its records."""
@@ -270,6 +238,7 @@ class InStep:
 
     def _not_stored(self, failures: Sequence[Failure]) -> list[Failure]:
         """The failures without those of stored pictures, which are kept as rows until the end."""
+        self._failed |= {failure.record.uri for failure in failures}
         for failure in failures:
             if failure.stage == "list":
                 self._unseen.append(failure.record.uri)
@@ -289,9 +258,14 @@ class InStep:
                     self._said_before[image_id] = seen.said
         return new
 
-    def finish(self, *, whole: bool) -> None:
-        """Write what waits, and mark what is gone, or delete it; only a run over the `whole` source tells that."""
+    def finish(self, source: str, *, whole: bool) -> None:
+        """Write what waits, and mark what is gone, or delete it; only a run over the `whole` source, called so, tells that.
+
+        Earlier failures that such a run did not meet again are struck out.
+        """
         self._flush()
+        if whole:
+            self._sink.clear_failures(source, self._address, self._failed)
         gone, marked = self._gone() if whole and self.is_whole else ({}, set())
         gone |= {one: failure.record.uri for one, failure in self._spoilt.items()}
         self._summary.gone = len(gone)

@@ -7,9 +7,10 @@ again does the rest and no more. The store is reached through `Sink`, because th
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol, runtime_checkable
+from datetime import datetime
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +50,58 @@ class Sink(Protocol):
 
     def write(self, images: pa.Table, failures: pa.Table) -> None:
         """Append pictures, and note failures in place of earlier notes about the same records."""
+
+
+@runtime_checkable
+class SyncSink(Sink, Protocol):
+    """What keeping in step needs of a store."""
+
+    schema: pa.Schema
+
+    def origins(
+        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """What sources listed."""
+
+    def note_origins(self, rows: pa.Table, *, new: bool) -> None:
+        """Note what a source listed."""
+
+    def forget_origins(self, address: str, image_ids: Sequence[str]) -> None:
+        """Strike that out."""
+
+    def rows_by_id(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Some columns of some pictures."""
+
+    def rows_by_content(self, hashes: Iterable[str], columns: Sequence[str]) -> list[dict[str, Any]]:
+        """Some columns of the pictures of some contents."""
+
+    def update(self, rows: pa.Table) -> None:
+        """Put other values into some columns of stored pictures."""
+
+    def write(self, images: pa.Table, failures: pa.Table, *, out: Sequence[str] = ()) -> None:
+        """Append pictures, take others out, and note failures."""
+
+    def clear_failures(self, source: str, address: str, failed: Collection[str]) -> None:
+        """Strike out notes of what was in a source's way and is no more."""
+
+    def take_out(self, image_ids: Sequence[str], *, source: str, began: datetime, told: Mapping[str, object]) -> None:
+        """Remove rows."""
+
+
+class Rehearsal:
+    """What a job asks before anything is written, where no record may be touched by a rule: whether ids are free.
+
+    Memory: that of `KnownPictures`.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        """Reads which pictures are stored."""
+        self.summary = EmbedSummary()
+        self._known = KnownPictures(sink.keys())
+
+    def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
+        """What is known of records, as `StoredJob.check` says it."""
+        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64))
 
 
 class StoredJob:

@@ -13,10 +13,11 @@ from typing import TypeGuard
 import numpy as np
 import pyarrow as pa
 
+from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
 from cladescope.embedding.encoder import Encoder
-from cladescope.embedding.in_step import InStep, SyncSink
-from cladescope.embedding.job import Sink, StoredJob
+from cladescope.embedding.in_step import InStep
+from cladescope.embedding.job import Rehearsal, Sink, StoredJob, SyncSink
 from cladescope.embedding.known import KnownContents
 from cladescope.embedding.picture_tags import fields_beside
 from cladescope.embedding.prepare import Failure
@@ -95,6 +96,8 @@ def embed(
     """
     config = config or EmbedConfig()
     with sink.writing():
+        if config.strict:
+            _rehearse(source, sink, config)
         n_records = count_of(source)
         tag_fields = fields_beside(source.extra_fields) if config.exif else ()
         fields = (*source.extra_fields, *tag_fields)
@@ -106,10 +109,6 @@ def embed(
             commit_seconds=config.commit_seconds,
             progress=progress,
         )
-        if config.strict:
-            refuse_renamed(job.summary.renamed)
-            refuse_left_out(left_out_of(source))
-            refuse_notes(notes_of(source))
         job.summary.notes += notes_of(source)
         contents = KnownContents(sink)
         step = None
@@ -162,8 +161,29 @@ def embed(
         if config.strict:
             refuse_left_out(job.summary.left_out)
         if step is not None:
-            step.finish(whole=config.whole and config.limit is None and not job.summary.stopped)
+            step.finish(source.name, whole=config.whole and config.limit is None and not job.summary.stopped)
     return job.summary
+
+
+def _rehearse(source: Source, sink: Sink, config: EmbedConfig) -> None:
+    """Read a source through, so that one which is refused adds nothing to the store: no column, no row.
+
+    Pictures are not decoded, and what lies in tars is read twice. Raises InputError for the first record that a rule touches.
+    """
+    refuse_renamed(renamed_columns(source.extra_fields))
+    refuse_notes(notes_of(source))
+    rehearsal, start = Rehearsal(sink), 1
+    records = watched(islice(sound_records(source), config.limit), rehearsal.summary, strict=True)
+    for chunk in _chunks(records):
+        asked = [record for record in chunk if _has_picture(record)]
+        ids, uris = (pa.array([getattr(one, name) for one in asked], pa.string()) for name in ("image_id", "uri"))
+        checked = rehearsal.check(ids, uris, np.arange(start, start + len(asked)))
+        start += len(chunk)
+        for place, reason in sorted(checked.refused.items()):
+            # What is stored for another address may have moved; that is decided when its content is known.
+            if place not in checked.elsewhere:
+                refuse(f"{asked[place].uri}: refused: {reason}")
+    refuse_left_out(left_out_of(source))
 
 
 def _wanted(

@@ -3,12 +3,16 @@
 A stored picture has no row here, but for stage `identity`: there a record was refused that repeats another's id.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from braceexpand import braceexpand
+from fsspec.utils import glob_translate
 
+from cladescope.embedding.origins import is_there
 from cladescope.index.literals import is_one_of
 from cladescope.schema import FAILURE_SCHEMA
 
@@ -29,6 +33,39 @@ def note(notes: Any, failures: pa.Table) -> None:
     keys = list(FAILURE_SCHEMA.names)
     distinct = failures.group_by(keys).aggregate([]).select(keys).cast(FAILURE_SCHEMA)
     notes.merge_insert(keys).when_not_matched_insert_all().execute(distinct)
+
+
+def clear_passed(notes: Any, source: str, address: str, failed: Collection[str]) -> int:
+    """Strike out what a source that was now read to its end had in its way before, and has no more; return how many notes that were.
+
+    Such are places that could not be listed (`source` itself, its `address`, folders and files in it, its shards), and files of it
+    that failed and are not there any more. What is among `failed`, the addresses of this run's failures, stays.
+    """
+    if not notes.count_rows():
+        return 0
+    found = notes.search().where("stage != 'identity'").select(["uri", "stage"]).to_arrow().to_pylist()
+    gone = {
+        row["uri"]
+        for row in found
+        if row["uri"] not in failed
+        and (row["uri"] == source or _lies_in(row["uri"], address))
+        and (row["stage"] == "list" or is_there(row["uri"]) is False)
+    }
+    if gone:
+        notes.delete(f"({is_one_of('uri', sorted(gone))}) AND stage != 'identity'")
+    return len(gone)
+
+
+def _lies_in(uri: str, address: str) -> bool:
+    """Whether an address lies in a source's own: a folder, a file with rows or members, or a pattern of such.
+
+    >>> _lies_in("/photos/a/tit.jpg", "/photos"), _lies_in("/t/2.tar#a.jpg", "/t/*.tar"), _lies_in("/photos2/a.jpg", "/photos")
+    (True, True, False)
+    """
+    if not any(mark in address for mark in "*?[{"):
+        return uri == address or uri.startswith((f"{address.rstrip('/')}/", f"{address}#"))
+    places = [re.compile(glob_translate(one)) for one in braceexpand(address)]
+    return any(place.match(part) for place in places for part in (uri, uri.partition("#")[0]))
 
 
 def mend(notes: Any, stored: Iterable[pa.RecordBatch]) -> int:

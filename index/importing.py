@@ -2,17 +2,19 @@
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Float16, Int
 
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
 from cladescope.embedding.backboned import BackboneLabels
-from cladescope.embedding.job import StoredJob
+from cladescope.embedding.columns import renamed_columns
+from cladescope.embedding.job import Rehearsal, StoredJob
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.rows import RowColumns, read_columns
@@ -21,6 +23,7 @@ from cladescope.embedding.strict import backbone_doubt, refuse, refuse_renamed
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.tables import table_of_columns
 from cladescope.errors import InputError
+from cladescope.index.literals import is_one_of
 from cladescope.index.store import Store
 
 __all__ = ["VectorFile", "import_vectors", "open_vectors"]
@@ -52,6 +55,8 @@ def import_vectors(
             f"{source.path} has vectors of {source.dim} numbers, the store of {store.card.dim}: use another store"
         )
     with store.writing():
+        if strict:
+            _rehearse(source, store, labels)
         job = StoredJob(
             store,
             extra_fields=source.plan.extra_fields,
@@ -60,27 +65,61 @@ def import_vectors(
             commit_seconds=math.inf,
             progress=progress,
         )
-        if strict:
-            refuse_renamed(job.summary.renamed)
+        differing = 0
         for batch, vectors in source.batches():
             if stop is not None and stop.is_set():
                 job.summary.stopped = True
                 break
-            job.add(*_rows(source, batch, vectors, job, labels, strict=strict))
+            rows, failures, own, stored = _rows(source, batch, vectors, job, labels, strict=strict)
+            differing += _differing(store, own, stored)
+            job.add(rows, failures)
         job.commit()
+    if differing:
+        job.summary.notes += (
+            f"{differing:,} pictures that are stored have other labels in {source.path.name}: the store keeps its own; "
+            "`relabel` takes over those of a table",
+        )
     return job.summary
+
+
+def _rehearse(source: VectorFile, store: Store, labels: BackboneLabels | None) -> None:
+    """Read a source through, so that one which is refused adds nothing to the store. Raises InputError where a rule touches a row."""
+    refuse_renamed(renamed_columns(source.plan.extra_fields))
+    rehearsal = Rehearsal(store)
+    for batch, vectors in source.batches():
+        _rows(source, batch, vectors, rehearsal, labels, strict=True)
+    if labels is not None:
+        labels.start_over()
+
+
+def _differing(store: Store, own: Mapping[str, pa.Array], stored: Int[np.ndarray, " s"]) -> int:
+    """How many stored rows have another value than the file gives; what it does not give differs from nothing."""
+    names = [name for name in own if name in store.schema.names and name not in ("image_id", "uri", "source")]
+    if not len(stored) or not names:
+        return 0
+    given = pl.DataFrame({name: own[name].take(pa.array(stored)) for name in ("image_id", *names)})
+    condition = is_one_of("image_id", given["image_id"].to_list())
+    held = pa.Table.from_batches(store.scan(["image_id", *names], condition=condition)).select(["image_id", *names])
+    both = given.join(pl.DataFrame(held), on="image_id", suffix=" stored")
+    other = [
+        pl.col(name).is_not_null()
+        & (pl.col(name).cast(pl.String) != pl.col(f"{name} stored").cast(pl.String)).fill_null(True)
+        for name in names
+        if not both.schema[name].is_nested()
+    ]
+    return int(both.select(pl.any_horizontal(other).sum()).item()) if other else 0
 
 
 def _rows(
     source: VectorFile,
     batch: pa.RecordBatch,
     vectors: pa.Array,
-    job: StoredJob,
+    job: StoredJob | Rehearsal,
     labels: BackboneLabels | None,
     *,
     strict: bool,
-) -> tuple[pa.Table, list[Failure]]:
-    """Those rows of a batch that the store lacks, and why others cannot be stored."""
+) -> tuple[pa.Table, list[Failure], Mapping[str, pa.Array], Int[np.ndarray, " s"]]:
+    """Those rows of a batch that the store lacks, why others cannot be stored, all that the batch says, and which rows are stored."""
     columns = read_columns(batch, source.plan, source.missing)
     if strict:
         _refuse_touched(source, columns, job.summary.records)
@@ -114,7 +153,7 @@ def _rows(
     sources = columns.source.fill_null(source.path.stem)
     own = {"image_id": image_ids, "uri": uris, "source": sources, **named, **columns.extra}
     table = table_of_columns({name: column.take(kept) for name, column in own.items()}, units, source.plan.extra_fields)
-    return table, failures
+    return table, failures, own, np.flatnonzero(checked.is_stored)
 
 
 def _refuse_touched(source: VectorFile, columns: RowColumns, start: int) -> None:

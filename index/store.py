@@ -6,7 +6,7 @@ Rows in, rows out, versions. The format is documented in docs/store-format.md; f
 import contextlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -281,6 +281,11 @@ class Store(StoreReader):
         with disk_errors(self.path):
             if (table := self.tables.get(origins.NAME)) is not None:
                 origins.forget(table, image_ids, address)
+
+    def clear_failures(self, source: str, address: str, failed: Collection[str]) -> None:
+        """Strike out notes of what was in a source's way and is no more; see `failure_notes.clear_passed`."""
+        with disk_errors(self.path):
+            failure_notes.clear_passed(self._failures, source, address, failed)
 
     def record_run(
         self,

@@ -3,12 +3,13 @@
 A later `embed` keeps them: it changes a column only where the source says something else than before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from cladescope.analysis.classify.labelled import ends_among
 from cladescope.embedding.columns import plan_columns
@@ -17,10 +18,12 @@ from cladescope.embedding.sources.delimited import open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
+from cladescope.index.files import one_line
 from cladescope.index.store import Store
 from cladescope.schema import LABEL_FIELDS, NAME_FIELDS, OPTIONAL_FIELDS
 
 ROWS_AT_ONCE = 4096
+HEAD_ROWS = 4096
 SHOWN = 20
 
 
@@ -75,11 +78,11 @@ def _read(store: Store, labels: Path) -> tuple[list[Row], list[pa.Field], tuple[
     """Rows of the table, columns that the store may lack, and the columns that the table gives."""
     schema = store.schema
     rules = TableRules(stored=dict(zip(schema.names, schema.types, strict=True)))
-    text = open_delimited(str(labels), rules, needs_picture=False)
-    plan = plan_columns(text.schema, text.head, needs_picture=False)
+    head, schema_, batches = _table(labels, rules)
+    plan = plan_columns(schema_, head, needs_picture=False)
     if plan.image_id is None and plan.path is None:
         raise InputError(f"{labels} names no pictures: expected a column image_id, or uri, file or path")
-    rows = [row for batch in text.batches() for row in read_rows(batch, plan)]
+    rows = [row for batch in batches() for row in read_rows(batch, plan)]
     own = [one.name for one in (*LABEL_FIELDS, *OPTIONAL_FIELDS)]
     given = [
         name for name in own if name in plan.labels or name in plan.optional or any(name in r.labels for r in rows)
@@ -89,6 +92,27 @@ def _read(store: Store, labels: Path) -> tuple[list[Row], list[pa.Field], tuple[
     parts = [one for one in NAME_FIELDS if any(one.name in row.labels for row in rows)]
     columns = (*given, *(one.name for one in parts), *plan.extra)
     return rows, [*parts, *plan.extra_fields], tuple(dict.fromkeys(columns))
+
+
+def _table(
+    labels: Path, rules: TableRules
+) -> tuple[Mapping[str, Sequence[str | None]], pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
+    """First values, columns and rows of a delimited table, or of a Parquet table without its columns of vectors and other lists.
+
+    Raises InputError where it cannot be read.
+    """
+    if labels.suffix.lower() != ".parquet":
+        text = open_delimited(str(labels), rules, needs_picture=False)
+        return text.head, text.schema, text.batches
+    try:
+        file = pq.ParquetFile(labels)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{labels} cannot be read as Parquet: {one_line(error)[:200]}") from error
+    schema = pa.schema([field for field in file.schema_arrow if not pa.types.is_nested(field.type)])
+    head = next(file.iter_batches(HEAD_ROWS, columns=schema.names), None)
+    texts = [] if head is None else [name for name in schema.names if pa.types.is_string(schema.field(name).type)]
+    first = {name: head.column(name).to_pylist() for name in texts} if head is not None else {}
+    return first, schema, lambda: file.iter_batches(ROWS_AT_ONCE, columns=schema.names)
 
 
 def _paired(store: Store, rows: list[Row], found: Relabelled) -> Iterator[tuple[str, Row]]:

@@ -14,7 +14,8 @@ def relabel(
     labels: Annotated[
         Path,
         typer.Argument(
-            metavar="LABELS.csv", help="Table of pictures (image_id, or uri, file, path) and columns of labels."
+            metavar="LABELS.csv",
+            help="Table (or Parquet) of pictures (image_id, or uri, file, path) and columns of labels.",
         ),
     ],
     clear: Annotated[

@@ -13,7 +13,7 @@ from cladescope.paths import local_path
 def relabel(store: AnyStore, labels: str | Path, *, clear: bool = False) -> Relabelled:
     """Put corrected labels into a store, without encoding anything, and return how many rows of the table did what.
 
-    `labels` is a CSV or other delimited table with a column that names the pictures (`image_id`; or `uri`, `file` or `path`: an
+    `labels` is a CSV, another delimited or a Parquet table with a column that names the pictures (`image_id`; or `uri`, `file` or `path`: an
     address or the end of one) and columns of labels: ranks, `common_name`, `licence`, `label` or others, which are added
     where the store lacks them. An empty cell leaves the label as it is; with `clear` it removes the label. A later `embed`
     keeps what was put right. It stands among the store's runs.

@@ -10,7 +10,7 @@ import pyarrow as pa
 from fsspec.utils import glob_translate
 
 from cladescope.embedding.columns import is_url
-from cladescope.embedding.labels import clean_labels, is_respelt
+from cladescope.embedding.labels import clean_labels, is_respelt, missing_words
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, Found, Walk, counted, is_left_out
 from cladescope.errors import InputError
@@ -63,19 +63,21 @@ class FolderSource:
         walk = self._walk()
         folders: tuple[str, ...] | None = None
         labels: dict[str, str] = {}
-        respelt = False
+        respelt, missing = False, tuple[str, ...]()
         for found in self._found(walk):
             if found.parts[:-1] != folders:
                 folders = found.parts[:-1]
                 place = f"{self._root}/{'/'.join(folders)}"
-                labels = folder_labels(place)
-                respelt = is_respelt(_raw_labels(place), labels)
+                raw = _raw_labels(place)
+                labels, missing = clean_labels(raw), missing_words(raw)
+                respelt = is_respelt(raw, labels)
             yield Record(
                 image_id=id_of_uri(found.uri),
                 uri=found.uri,
                 source=self.name,
                 labels=labels,
                 respelt=respelt,
+                missing=missing,
                 extra={"label": folders[-1] if folders and not labels else None},
                 problem=found.problem,
             )
@@ -133,9 +135,16 @@ class FileSource:
     def records(self) -> Iterator[Record]:
         """The record of the file."""
         folder = self._uri.removesuffix(basename(self._uri))
-        labels = folder_labels(folder)
-        respelt = is_respelt(_raw_labels(folder), labels)
-        yield Record(image_id=id_of_uri(self._uri), uri=self._uri, source=self.name, labels=labels, respelt=respelt)
+        raw = _raw_labels(folder)
+        labels = clean_labels(raw)
+        yield Record(
+            image_id=id_of_uri(self._uri),
+            uri=self._uri,
+            source=self.name,
+            labels=labels,
+            respelt=is_respelt(raw, labels),
+            missing=missing_words(raw),
+        )
 
 
 def folder_labels(path: str) -> dict[str, str]:

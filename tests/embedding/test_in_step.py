@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import tarfile
 
 import numpy as np
 import pytest
@@ -293,3 +294,83 @@ def killing(method, left, *, after):
         return found
 
     return call
+
+
+class Broken:
+    """A source that breaks off after so many records, until it is mended."""
+
+    name, extra_fields = "broken", ()
+
+    def __init__(self, source, n):
+        self.source, self.n = source, n
+
+    def count(self):
+        return None
+
+    def records(self):
+        for number, record in enumerate(self.source.records()):
+            if number == self.n:
+                raise OSError("the disk is away")
+            yield record
+
+
+def test_what_was_in_the_way_of_a_source_is_forgotten_when_a_run_gets_through(tmp_path):
+    folder = garden(tmp_path / "garden", 8)
+    (folder / "kind1" / "broken.png").symlink_to(folder / "nowhere.png")
+    (folder / "kind1" / "bad.png").write_bytes(b"no picture")
+    (tmp_path / "other.png").write_bytes(b"no picture")
+    store = Store.create(tmp_path / "s", Encoder.load("pixels").card)
+    run(write_table(tmp_path / "t.csv", [(str(tmp_path / "other.png"), "Parus", "major")]), tmp_path / "s")
+    source, config = open_source(folder), EmbedConfig(address=str(folder))
+    source.extra_fields = ()
+    embed(Broken(source, 6), Encoder.load("pixels"), store, config)
+    noted = [
+        ("broken", "list"),
+        (str(folder / "kind1" / "bad.png"), "decode"),
+        (str(folder / "kind1" / "broken.png"), "list"),
+    ]
+    other = (str(tmp_path / "other.png"), "decode")
+    assert ("broken", "list") in failed(store)
+    embed(Broken(source, 6), Encoder.load("pixels"), store, config)
+    assert ("broken", "list") in failed(store), "a run that breaks off too forgets nothing"
+    embed(Broken(source, -1), Encoder.load("pixels"), store, config)
+    assert failed(store) == sorted([*noted[1:], other])
+    (folder / "kind1" / "broken.png").unlink()
+    (folder / "kind1" / "bad.png").unlink()
+    embed(Broken(source, -1), Encoder.load("pixels"), store, EmbedConfig(address=str(folder), limit=2))
+    assert failed(store) == sorted([*noted[1:], other]), "nor does a run over a part"
+    embed(Broken(source, -1), Encoder.load("pixels"), store, config)
+    assert failed(store) == [other], "files that are there no more fail no more; those of others stay"
+
+
+@pytest.mark.parametrize("bad", [("a.png", "NA", "x"), ("", "Parus", "x"), ("a.png", "Parus", "x")])
+def test_a_source_that_strict_refuses_adds_no_column_and_no_row(tmp_path, bad):
+    garden(tmp_path, 1)
+    shutil.copy(next(tmp_path.glob("*/*.png")), tmp_path / "a.png")
+    picture(tmp_path / "b.png", 2)
+    table = write_table(
+        tmp_path / "t.csv", [("b.png", "Sitta", "y"), ("a.png", "Parus", "z"), bad], ("file", "genus", "mine")
+    )
+    store = Store.create(tmp_path / "s", Encoder.load("pixels").card)
+    before = (store.schema, store.version)
+    with pytest.raises(InputError, match="strict: "):
+        run(table, tmp_path / "s", strict=True, commit_rows=1)
+    store = Store.open(tmp_path / "s")
+    assert (store.schema, store.version, store.count()) == (*before, 0)
+    write_table(table, [("b.png", "Sitta", "y")], ("file", "genus", "mine"))
+    assert run(table, tmp_path / "s", strict=True)[0].embedded == 1
+    assert "mine" in Store.open(tmp_path / "s").schema.names
+
+
+def test_words_for_missing_are_counted_in_names_of_folders_and_in_shards(tmp_path):
+    name = "00001_Animalia_Chordata_Aves_NA_unknown_Parus_major"
+    picture(tmp_path / "f" / name / "a.png", 1)
+    picture(tmp_path / "f" / name / "b.png", 2)
+    assert dict(run(tmp_path / "f", tmp_path / "s")[0].missing) == {"NA": 2, "unknown": 2}
+    with tarfile.open(tmp_path / "t.tar", "w") as archive:
+        archive.add(tmp_path / "f" / name / "a.png", "a.png")
+        (tmp_path / "a.json").write_text('{"family": "N/A", "genus": "Parus"}')
+        archive.add(tmp_path / "a.json", "a.json")
+    assert dict(run(tmp_path / "t.tar", tmp_path / "t")[0].missing) == {"N/A": 1}
+    with pytest.raises(InputError, match="'N/A' is read as missing"):
+        run(tmp_path / "t.tar", tmp_path / "u", strict=True)

@@ -181,6 +181,8 @@ def test_an_import_counts_and_refuses_as_an_embedding_does(tmp_path: Path) -> No
     (tmp_path / "v.csv").write_text("id;genus;plot\n1;NA;7\n2;Larus;8\n3;unknown;9\n")
     with pytest.raises(InputError, match="strict: row 1 of .*missing"):
         import_vectors.import_vectors(tmp_path / "v.npy", tmp_path / "s", encoder="unknown", strict=True)
+    assert "plot" not in Store.open(tmp_path / "s").schema.names
+    import_vectors.import_vectors(tmp_path / "v.npy", tmp_path / "s")
     with pytest.raises(InputError, match="'plot' of .* holds text in the store"):
         import_vectors.import_vectors(tmp_path / "v.npy", tmp_path / "s", types={"plot": "int"})
     found = import_vectors.import_vectors(tmp_path / "v.npy", tmp_path / "o", encoder="unknown", types={"plot": "int"})

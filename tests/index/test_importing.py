@@ -239,3 +239,33 @@ def test_real_bioclip_2_vectors_come_in_with_their_ranks(tmp_path):
     assert ranks["species"]["taxa"] == 790
     (ids, stored), *_ = store.vectors()
     np.testing.assert_allclose(np.linalg.norm(stored.astype(np.float32), axis=1), 1, atol=2e-3)
+
+
+def test_labels_that_differ_on_a_second_run_are_counted_and_relabel_takes_them_over(run, vectors, tmp_path):
+    command = ("import", vectors, "--store", tmp_path / "s", "--encoder", "unknown")
+    assert run(*command).status == 0
+    again = run(*command)
+    assert "have other labels" not in again.err
+    table = pq.read_table(vectors)
+    names = ["Parus ater", None, *table["species"].to_pylist()[2:]]
+    pq.write_table(table.set_column(table.column_names.index("species"), "species", pa.array(names)), vectors)
+    ended = run(*command, "--json")
+    assert (ended.json["already_stored"], ended.json["embedded"]) == (20, 0)
+    (note,) = ended.json["notes"]
+    assert note.startswith("1 pictures that are stored have other labels in emb.parquet")
+    assert "1 pictures relabelled" in run("relabel", tmp_path / "s", vectors).out
+    store = Store.open(tmp_path / "s")
+    assert store.row("u0", ["species"])["species"] == "Parus ater"
+    assert "emb" not in store.schema.names
+    assert run(*command, "--json").json["notes"] == []
+
+
+def test_a_file_that_strict_refuses_adds_no_column_and_no_row(run, fails, vectors, tmp_path):
+    table = pq.read_table(vectors)
+    table = table.append_column("mine", pa.array(["x"] * 20))
+    species = pa.array([*table["species"].to_pylist()[:-1], "NA"])
+    pq.write_table(table.set_column(table.column_names.index("species"), "species", species), vectors)
+    command = ("import", vectors, "--store", tmp_path / "s", "--encoder", "unknown", "--strict")
+    assert "row 20 of" in fails(*command)
+    store = Store.open(tmp_path / "s")
+    assert (store.count(), "mine" in store.schema.names) == (0, False)
