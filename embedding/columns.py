@@ -132,8 +132,8 @@ def plan_columns(
     if needs_picture and path is None and picture is None:
         if {"gbifid", "mediatype"} <= set(map(squash, schema.names)):
             raise InputError(
-                "this is a simple download of GBIF, which names no pictures: ask GBIF for the same occurrences as a Darwin Core "
-                "archive, and name the archive"
+                "these are occurrences of GBIF without addresses of pictures: name their Darwin Core archive, a .zip or its folder; "
+                "in place of a simple download ask GBIF for such an archive"
             )
         door = nearest_door(schema.names)
         raise InputError(

@@ -4,7 +4,7 @@ import os
 import posixpath
 import zipfile
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from cladescope.errors import InputError
 
@@ -23,8 +23,7 @@ def zip_names(path: str) -> tuple[str, ...]:
 
     Raises InputError for what is no .zip, is cut off, or holds more than `MAX_MEMBERS` files.
     """
-    names = (one.filename for one in _opened(path).infolist() if not one.is_dir())
-    return tuple(name for name in names if not any(map(_is_hidden, name.split("/"))))
+    return tuple(name for name in _opened(path).members if not any(map(_is_hidden, name.split("/"))))
 
 
 def open_member(path: str, name: str) -> zipfile.ZipExtFile:
@@ -34,10 +33,7 @@ def open_member(path: str, name: str) -> zipfile.ZipExtFile:
     is believed (`MAX_RATIO`, `MAX_BYTES`).
     """
     archive = _opened(path)
-    try:
-        member = archive.getinfo(name)
-    except KeyError:
-        raise InputError(f"no such file: {name} in {path}") from None
+    member = _member(archive, path, name)
     if member.flag_bits & _ENCRYPTED:
         raise InputError(f"{name} in {path} is encrypted: unpack it with its password, and name the folder")
     too_dense = member.file_size > MAX_RATIO * member.compress_size and member.file_size > SMALL_BYTES
@@ -48,17 +44,14 @@ def open_member(path: str, name: str) -> zipfile.ZipExtFile:
             "unpacked; if you trust it, unpack it and name the folder"
         )
     try:
-        return cast(zipfile.ZipExtFile, archive.open(member))
+        return cast(zipfile.ZipExtFile, archive.file.open(member))
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError, EOFError) as error:
         raise InputError(unreadable(name, path, error)) from error
 
 
 def member_size(path: str, name: str) -> int:
     """Bytes of a file in a .zip, unpacked. Raises InputError where there is none of that name."""
-    try:
-        return _opened(path).getinfo(name).file_size
-    except KeyError:
-        raise InputError(f"no such file: {name} in {path}") from None
+    return _member(_opened(path), path, name).file_size
 
 
 def unreadable(name: str, path: str, error: Exception) -> str:
@@ -84,7 +77,19 @@ def _is_hidden(part: str) -> bool:
     return part.startswith((".", "__MACOSX")) and part.strip(".") != ""
 
 
-def _opened(path: str) -> zipfile.ZipFile:
+class _Archive(NamedTuple):
+    file: zipfile.ZipFile
+    members: dict[str, zipfile.ZipInfo]
+    """Files by their names, with slashes also where the archive was made on Windows with backslashes."""
+
+
+def _member(archive: _Archive, path: str, name: str) -> zipfile.ZipInfo:
+    if name not in archive.members:
+        raise InputError(f"no such file: {name} in {path}")
+    return archive.members[name]
+
+
+def _opened(path: str) -> _Archive:
     try:
         status = os.stat(path)  # noqa: PTH116 - for a picture at a time
     except OSError as error:
@@ -93,7 +98,7 @@ def _opened(path: str) -> zipfile.ZipFile:
 
 
 @lru_cache(maxsize=2)
-def _archive(path: str, n_bytes: int, modified: int) -> zipfile.ZipFile:
+def _archive(path: str, n_bytes: int, modified: int) -> _Archive:
     """The archive, open; threads may share it. Its list of members is read once, as long as it does not change."""
     if n_bytes == 0:
         raise InputError(f"{path} is empty: expected a .zip of tables; download it again")
@@ -107,4 +112,5 @@ def _archive(path: str, n_bytes: int, modified: int) -> zipfile.ZipFile:
     if len(archive.infolist()) > MAX_MEMBERS:
         archive.close()
         raise InputError(f"{path} holds more than {MAX_MEMBERS:,} files: unpack it and name the folder")
-    return archive
+    named = ((one.filename.replace("\\", "/"), one) for one in archive.infolist())
+    return _Archive(archive, {name: one for name, one in named if not name.endswith("/")})

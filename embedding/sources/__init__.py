@@ -72,6 +72,8 @@ def open_source(
         return _pattern(text if path is None else path, name)
     if path is not None:
         raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
+    if suffix == ".zip":
+        raise InputError(f"{text} is a .zip of the web, which is read on this machine only: download it first")
     if suffix in KINDS:
         return _single(text, suffix, name, rules, checked_schemes(allowed))
     return _folder(text.rstrip("/"), name)
@@ -94,7 +96,7 @@ def _folder_and_tables(root: str, name: str | None) -> Source:
 
 def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str]) -> Source:
     rules = rules or TableRules()
-    if basename(uri) == "datapackage.json" and not is_url(uri):
+    if basename(uri) in ("datapackage.json", "meta.xml") and not is_url(uri):
         return open_package(Package(dirname(uri)), name=name, rules=rules, allowed=allowed)
     name = name or basename(without_query(uri))[: -len(suffix) or None]
     if suffix in TABLE_SUFFIXES:

@@ -22,7 +22,7 @@ from cladescope.errors import InputError
 if TYPE_CHECKING:
     pass
 
-MEMORY = "800MB"
+MEMORY = "700MB"
 """What DuckDB may take; more is written to the disk."""
 THREADS = 2
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from cladescope.errors import InputError
 
 BATCH_ROWS = 4096
-GROUP_ROWS = 16 * BATCH_ROWS
+GROUP_ROWS = 4 * BATCH_ROWS
 """Rows that are written together; a row group is what writing takes memory for."""
 
 

@@ -142,7 +142,7 @@ class _Reading:
     def _end(self, qualified: str) -> None:
         name = qualified.rpartition(" ")[2].lower()
         if name == "location" and self._part is not None and self._text is not None:
-            self._part.locations.append("".join(self._text).strip().removeprefix("./"))
+            self._part.locations.append("".join(self._text).strip().replace("\\", "/").removeprefix("./"))
             self._text = None
         elif name in ("core", "extension"):
             self._part = None
