@@ -22,6 +22,7 @@ from cladescope.taxonomy import RANKS
 PATH_NAMES = (
     *("file", "path", "file_path", "file_name", "image_path", "image_file", "image", "uri", "image_uri"),
     *("image_url", "eol_full_size_copy_url", "url", "identifier", "source_url"),
+    *("url_gcp", "url_aws", "url_azure"),
 )
 """Names of a column of paths or URLs, the preferred first; `identifier` only where its values are URLs."""
 PICTURE_NAMES = ("image", "image_bytes", "bytes")

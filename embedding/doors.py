@@ -37,6 +37,11 @@ DOORS = (
         module="inaturalist_open_data",
     ),
     Door("EOL media manifest", "the full-size copies of EOL's media", ("EOL content ID", "EOL Full-Size Copy URL")),
+    Door(
+        "LILA camera traps",
+        "LILA's table of all its pictures and labels",
+        ("url_gcp", "original_label", "scientific_name"),
+    ),
     Door("GBIF multimedia", "a table whose identifiers are URLs of pictures", ("gbifID", "identifier")),
     Door("Timelapse", "a table of file names and their folders", ("File", "RelativePath")),
     Door(

@@ -18,7 +18,7 @@ NAME_PARTS = tuple(field.name for field in NAME_FIELDS)
 
 MISSING = frozenset(
     {"na", "n/a", "nan", "none", "null", r"\n", "-", "unknown", "unidentified", "(unidentified)", "indet.", "indet"}
-    | {"not_classified", "no_match", "incertae sedis", "incertae_sedis", "no cv result", "blank"}
+    | {"not_classified", "no_match", "incertae sedis", "incertae_sedis", "no cv result", "blank", "empty"}
 )
 """Words, in lower case, that say that a rank or common name is not known, beside an empty value; `--missing` gives others."""
 

@@ -61,10 +61,12 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
 
 _LEFT_OUT: Final = {
     "further observations of a taxon that a picture shows already": "FROM matches WHERE again > 1",
-    "observations of media that are not listed": "FROM seen WHERE media IS NOT NULL AND media NOT IN (SELECT id FROM shot WHERE id IS NOT NULL)",
-    "observations of events without a picture that has none of its own": "FROM seen WHERE media IS NULL AND line NOT IN (SELECT observation FROM matches WHERE observation IS NOT NULL)",
-    "taxa of a rank that is not said, in pictures": "FROM matches JOIN seen ON observation = seen.line LEFT JOIN taxa ON taxa.name = seen.name "
-    "WHERE again = 1 AND kind = 'animal' AND seen.name IS NOT NULL AND seen.name NOT LIKE '% %' AND taxa.rank IS NULL",
+    "observations of media that are not listed": "FROM seen ANTI JOIN (SELECT id FROM shot UNION ALL SELECT id FROM others) AS listed "
+    "ON listed.id = seen.media WHERE seen.media IS NOT NULL",
+    "observations of events without a picture that has none of its own": "FROM seen ANTI JOIN matches ON observation = seen.line "
+    "WHERE seen.media IS NULL",
+    "taxa of a rank that is not said, in pictures": "FROM matches JOIN seen ON observation = seen.line "
+    "LEFT JOIN taxa ON taxa.name = seen.name WHERE again = 1 AND kind = 'animal' AND seen.name NOT LIKE '% %' AND taxa.rank IS NULL",
 }
 """What a package holds and no record tells of, in words, and what of the database counts it."""
 
@@ -150,7 +152,7 @@ def _match(joining: Joining, media: Member, observations: Member) -> None:
         f"FROM media WHERE {kind} = '' OR {kind} LIKE 'image/%'"
     )
     joining.run(
-        f"CREATE TABLE others AS SELECT {kind} AS kind FROM media WHERE {kind} <> '' AND {kind} NOT LIKE 'image/%'"
+        f"CREATE TABLE others AS SELECT {media.at('media_id')} AS id, {kind} AS kind FROM media WHERE {kind} <> '' AND {kind} NOT LIKE 'image/%'"
     )
     start, end = (observations.at(name, "timestamp") for name in ("event_start", "event_end"))
     box = observations.at("bbox_x")
@@ -164,7 +166,7 @@ def _match(joining: Joining, media: Member, observations: Member) -> None:
     joining.run(
         "CREATE TABLE own AS SELECT shot.line AS media, seen.line AS observation FROM shot JOIN seen ON seen.media = shot.id"
     )
-    joining.run("CREATE TABLE lone AS SELECT * FROM shot WHERE line NOT IN (SELECT media FROM own)")
+    joining.run("CREATE TABLE lone AS SELECT * FROM shot ANTI JOIN own ON own.media = shot.line")
     joining.run(
         "CREATE TABLE matches AS SELECT *, row_number() OVER (PARTITION BY media, again > 1 ORDER BY observation) AS place FROM ("
         "SELECT found.*, CASE WHEN box IS NULL THEN row_number() OVER (PARTITION BY found.media, kind, name, box IS NULL "

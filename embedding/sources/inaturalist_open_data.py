@@ -3,6 +3,7 @@
 https://github.com/inaturalist/inaturalist-open-data: text separated by tabs, compressed or not, some hundred million rows.
 """
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -47,12 +48,12 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
         tables = {table: _read(package, joining, table) for table in _NEEDED}
         _read_lineages(joining, tables["taxa"], tables["observations"])
         rows = joining.rows(_select(joining, **tables))
-        photographed = f"SELECT {tables['photos'].at('observation_uuid')} FROM photos"
-        without = f"FROM observations WHERE {tables['observations'].at('observation_uuid')} NOT IN ({photographed})"
+        uuid = {table: tables[table].at("observation_uuid") for table in ("photos", "observations")}
+        without = f"FROM observations ANTI JOIN photos ON {uuid['photos']} = {uuid['observations']}"
         left_out = {"observations without a photo": joining.count(without)}
     folder = str(Path(package.place, "photos"))
     placed = found_layout(rows, ["image_url"], [folder], [_copy]) if package.members is None else None
-    table = rows if placed is None else PlacedText(rows, "image_url", ("image_url",), *placed, in_doubt=True)
+    table = rows if placed is None else PlacedText(rows, "image_url", ("image_url",), *placed, os.path.isfile)
     rules = replace(rules, missing=rules.missing | set(NOT_LISTED))
     return table_of(package, table, name=name, rules=rules, allowed=allowed, left_out=left_out)
 

@@ -1,13 +1,15 @@
 """Where the pictures of a table lie that does not say it in full: in the folders in which a provider hands them out."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
 from cladescope.embedding.sources.delimited import TextTable
+
+logger = logging.getLogger(__name__)
 
 LOOKED_AT = 64
 """Rows, the first ones, whose pictures are looked for to find the folders."""
@@ -20,7 +22,7 @@ Layout = Callable[[Sequence[str | None]], str | None]
 class PlacedText:
     """A table of text in which one column says where each picture lies: in `folder` by a `layout`, else what it said before.
 
-    Only with `in_doubt` is each file looked for, and the column left as it was where there is none.
+    With `is_there` each file is looked for, and the column left as it was where there is none.
     """
 
     text: TextTable
@@ -30,7 +32,8 @@ class PlacedText:
     """Columns of whose values a layout makes the path."""
     folder: str
     layout: Layout
-    in_doubt: bool = False
+    is_there: Callable[[str], bool] | None = None
+    """Whether there is a file at an address; None where it is not asked."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -53,11 +56,15 @@ class PlacedText:
         if path is None:
             return written
         path = os.path.join(self.folder, path)  # noqa: PTH118 - a row at a time
-        return path if not self.in_doubt or os.path.exists(path) else written  # noqa: PTH110
+        return path if self.is_there is None or self.is_there(path) else written
 
 
 def found_layout(
-    text: TextTable, needs: Sequence[str], folders: Sequence[str], layouts: Sequence[Layout]
+    text: TextTable,
+    needs: Sequence[str],
+    folders: Sequence[str],
+    layouts: Sequence[Layout],
+    is_there: Callable[[str], bool] = os.path.isfile,
 ) -> tuple[str, Layout] | None:
     """The first of some folders, and of some layouts, in which a picture of the first rows lies; None where there is none."""
     batch = next(iter(text.batches()), None)
@@ -66,10 +73,9 @@ def found_layout(
     first = batch.slice(0, LOOKED_AT)
     rows = list(zip(*(first.column(name).to_pylist() for name in needs), strict=True))
     for folder in folders:
-        if not Path(folder).is_dir():
-            continue
         for layout in layouts:
             paths = (path for row in rows if (path := layout(row)) is not None)
-            if any(Path(folder, path).is_file() for path in paths):
+            if any(is_there(os.path.join(folder, path)) for path in paths):  # noqa: PTH118
+                logger.info("pictures are taken from %s", folder or "the archive")
                 return folder, layout
     return None

@@ -4,10 +4,10 @@ https://www.wildlifeinsights.org/get-started/data-download. In projects of seque
 picture is the file of its `filename` where that lies beside the tables, else what its `location` leads to.
 """
 
+import os
 from collections.abc import Collection
 from dataclasses import replace
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import Final
 
 from cladescope.delimited import DelimitedText
@@ -63,18 +63,16 @@ def open_table(
         left_out = {
             "further identifications of a taxon that a picture shows already": joining.count("FROM identified WHERE again > 1"),
             "identifications of sequences without a picture": joining.count(
-                "FROM sequences WHERE line NOT IN (SELECT sequence FROM identified WHERE sequence IS NOT NULL)"
+                "FROM sequences ANTI JOIN identified ON identified.sequence = sequences.line"
             ) if sequences else 0,
         }  # fmt: skip
     rules = replace(rules, missing=rules.missing | {word.lower() for word in words})
-    placed = None
-    if package.members is None:
-        needs = tuple(column for column in ("filename", "deployment_id") if column in rows.columns)
-        folders = [package.place, str(Path(package.place, "images"))]
-        placed = found_layout(rows, needs, folders, _LAYOUTS) if len(needs) == 2 else None
-    table = (
-        rows if placed is None else PlacedText(rows, "location", ("filename", "deployment_id"), *placed, in_doubt=True)
-    )
+    needs = ("filename", "deployment_id")
+    is_zipped = package.members is not None
+    folders = ("", "images") if is_zipped else (package.place, f"{package.place}/images")
+    is_there = package.holds if is_zipped else os.path.isfile
+    placed = found_layout(rows, needs, folders, _LAYOUTS, is_there) if {*needs} <= {*rows.columns} else None
+    table = rows if placed is None else PlacedText(rows, "location", needs, *placed, is_there)
     return table_of(
         package, table, name=name, rules=rules, allowed=allowed, left_out=left_out, file=file, path="location"
     )

@@ -1,6 +1,7 @@
 """Tables of the big providers of pictures, with made-up rows under the columns that their exports have."""
 
 import gzip
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,23 @@ def test_a_manifest_of_eol_gives_its_full_size_copies_with_licence_and_owner(tmp
     assert first.extra == {"EOL page ID": "45511218", "Medium Source URL": "https://animaldiversity.org/tit/large.jpg"}
     assert second.labels == {"licence": "cc-0"}
     assert third.problem == "nothing in column 'EOL Full-Size Copy URL'"
+
+
+def test_lilas_table_of_camera_traps_gives_its_pictures_and_ranks(tmp_path: Path) -> None:
+    header = (
+        "dataset_name,url_gcp,url_aws,url_azure,image_id,sequence_id,location_id,frame_num,original_label,scientific_name,"
+        "common_name,datetime,annotation_level,kingdom,phylum,class,order,family,genus,species,subspecies,variety"
+    )
+    rows = (
+        "Orinoquia,https://storage.googleapis.com/o/1.jpg,http://s3/o/1.jpg,https://lila/o/1.jpg,o : 1,s1,l1,1,jaguar,panthera onca,"
+        "jaguar,2013-01-01,sequence,animalia,chordata,mammalia,carnivora,felidae,panthera,panthera onca,,\n"
+        "Orinoquia,https://storage.googleapis.com/o/2.jpg,http://s3/o/2.jpg,https://lila/o/2.jpg,o : 2,s1,l1,2,empty,,empty,,sequence,"
+        ",,,,,,,,\n"
+    )
+    first, second = read(put(tmp_path / "lila_image_urls_and_labels.csv", f"{header}\n{rows}".encode()))
+    assert (first.uri, first.image_id, first.source) == ("https://storage.googleapis.com/o/1.jpg", "o : 1", "Orinoquia")
+    assert (first.labels["species"], first.labels["class"]) == ("Panthera onca", "Mammalia")
+    assert (second.labels, second.missing) == ({}, ("empty",))
 
 
 WI_IMAGES = (
@@ -185,6 +203,16 @@ def test_a_file_that_lies_beside_the_export_is_taken_before_its_location(tmp_pat
     put(tmp_path / inside)
     first, second = read(wildlife_insights(tmp_path, [wi_row("a", JAGUAR), wi_row("b", JAGUAR)]))
     assert (first.uri, second.uri) == (f"{tmp_path}/{inside}", "gs://repo/prod/b.jpg")
+
+
+def test_a_file_in_the_archive_of_the_export_is_taken_too(tmp_path: Path) -> None:
+    table = wildlife_insights(tmp_path / "e", [wi_row("a", JAGUAR), wi_row("b", JAGUAR)])
+    put(tmp_path / "e/images/a.jpg")
+    with zipfile.ZipFile(tmp_path / "e.zip", "w") as archive:
+        for path in table.parent.rglob("*.*"):
+            archive.write(path, f"export/{path.relative_to(table.parent)}")
+    first, second = read(tmp_path / "e.zip")
+    assert (first.uri, second.uri) == (f"{tmp_path}/e.zip#export/images/a.jpg", "gs://repo/prod/b.jpg")
 
 
 def test_a_project_of_sequences_has_its_identifications_in_a_table_of_their_own(tmp_path: Path) -> None:
