@@ -59,10 +59,16 @@ _MAGIC = (
     (b"MM\0*", "TIFF"),
     (b"II+\0", "TIFF"),
     (b"MM\0+", "TIFF"),
-    (b"BM", "BMP"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
     (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
 )
+_BMP_HEADERS = frozenset({12, 16, 40, 52, 56, 64, 108, 124})
+_HEIF_BRANDS = frozenset(
+    {b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"hevm", b"hevs", b"mif1", b"mif2", b"msf1"}
+)
+"""Brands of ISO/IEC 23008-12 and its kin; videos have others."""
+HEAD_BYTES = 256
+"""First bytes of a file that say which format it has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         raise InputError(f"min_side is {min_side}, expected a positive number of pixels")
     if not data:
         raise PictureError("empty file: 0 bytes")
-    kind = _kind(data)
+    kind = kind_of_bytes(data)
     if kind is None:
         raise PictureError(_not_a_picture(data))
     limit = MAX_PIXELS_GIF_TIFF if kind in ("GIF", "TIFF") else MAX_PIXELS
@@ -147,7 +153,7 @@ def opened_picture(data: bytes) -> ImageFile:
 
     Raises PictureError for what is no picture, and whatever Pillow raises on damaged data (`damage.DAMAGE`).
     """
-    kind = _kind(data)
+    kind = kind_of_bytes(data)
     if kind is None:
         raise PictureError(_not_a_picture(data))
     return _OPENERS[kind](BytesIO(without_large_texts(data) if kind == "PNG" else data))
@@ -170,16 +176,25 @@ def upright_rgb(image: Image.Image) -> Picture:
     return Picture(upright, *upright.size)
 
 
-def _kind(data: bytes) -> str | None:
-    """Name of the format that the first bytes announce, None if it is none that we read."""
+def kind_of_bytes(data: bytes) -> str | None:
+    """Name of the format that the first bytes announce, None if it is none that we read; `HEAD_BYTES` of them are enough.
+
+    >>> kind_of_bytes(b"GIF89a..."), kind_of_bytes(b"BMX is a sport of bicycles that ...")
+    ('GIF', None)
+    """
     for magic, kind in _MAGIC:
         if data.startswith(magic):
             return kind
+    if data.startswith(b"BM") and int.from_bytes(data[14:18], "little") in _BMP_HEADERS:
+        return "BMP"
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return "WebP"
     if data[4:8] == b"ftyp":
-        brands = data[8 : min(int.from_bytes(data[:4], "big"), 256)]
-        return "AVIF" if b"avif" in brands or b"avis" in brands else "HEIF"
+        brands = data[8 : min(int.from_bytes(data[:4], "big"), HEAD_BYTES)]
+        named = {brands[place : place + 4] for place in range(0, len(brands), 4)}
+        if named & {b"avif", b"avis"}:
+            return "AVIF"
+        return "HEIF" if named & _HEIF_BRANDS else None
     return None
 
 
@@ -202,6 +217,8 @@ _OTHER_KINDS = (
 def _not_a_picture(data: bytes) -> str:
     """Reason for refusing data of no known format: what kind it is. It says nothing of what stands in it."""
     start = data[:200].lstrip().lower()
+    if data[4:8] == b"ftyp":
+        return f"not a picture but a video or another file of its kind (MP4, QuickTime): expected one of {', '.join(_OPENERS)}"
     kind = next((name for magic, name in _OTHER_KINDS if start.startswith(magic)), None)
     if kind is None:
         text = data[:200].decode("utf-8", errors="ignore").strip()

@@ -30,7 +30,7 @@ def without_large_texts(data: bytes) -> bytes:
     b'\x89PNG\r\n\x1a\n'
     """
     kept: list[tuple[int, int]] = []
-    at, start, n_text = 8, 0, 0
+    at, start, n_text, n_looked_at = 8, 0, 0, 0
     steps = iter(range(MAX_CHUNKS))
     while at + 12 <= len(data):
         if next(steps, None) is None:
@@ -40,7 +40,9 @@ def without_large_texts(data: bytes) -> bytes:
         if end > len(data):
             break
         if kind in _TEXTS:
-            size = _unpacked_bytes(kind, data[at + 8 : end - 4])
+            # What is over the limits together need not be unpacked: it goes out whatever it is.
+            size = _unpacked_bytes(kind, data[at + 8 : end - 4]) if n_looked_at <= MAX_TEXTS_BYTES else MAX_TEXTS_BYTES
+            n_looked_at += size
             if size > MAX_TEXT_BYTES or n_text + size > MAX_TEXTS_BYTES:
                 kept.append((start, at))
                 start = end

@@ -88,6 +88,9 @@ def embed(
     conflicts: ConflictsOption = None,
     types: TypesOption = None,
     missing: MissingOption = None,
+    by_content: Annotated[
+        bool, typer.Option("--by-content", help="Look into files that are not named as pictures, too.")
+    ] = False,
     exif: Annotated[
         bool,
         typer.Option(
@@ -109,7 +112,7 @@ def embed(
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
             precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
-            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), exif=exif, strict=strict,
+            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         )  # fmt: skip
     conclude(summary, store, source=source, done="embedded", json=json)

@@ -45,6 +45,7 @@ def embed(
     conflicts: str | Path | None = None,
     types: Mapping[str, str] | None = None,
     missing: Sequence[str] | None = None,
+    by_content: bool = False,
     exif: bool = False,
     strict: bool = False,
     progress: Callable[[Progress], None] | None = None,
@@ -62,7 +63,7 @@ def embed(
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
     above; labels that it is not sure of stay, and are written to the CSV file `conflicts`. A store that another backbone named is
     refused unless `change_backbone`. `types` gives columns of a table a type (text, int, float), `missing` the words that
-    say that a label is not known; with `exif`, columns are made of what is written into the files (date, place, camera,
+    say that a label is not known; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
     error. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
@@ -79,7 +80,7 @@ def embed(
     if prune and retry_failed is not None:
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
     introduce(contact)
-    pictures, address = _source(source, allow, jobs.table_rules(store, types, missing))
+    pictures, address = _source(source, allow, jobs.table_rules(store, types, missing), by_content=by_content)
     known_by = _address(source)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune,
@@ -97,18 +98,22 @@ def embed(
     settings = {
         "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "limit": limit,
         "prune": prune, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
-        "missing": missing if missing is None else list(missing), "exif": exif, "strict": strict,
+        "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
     return summary
 
 
 def _source(
-    source: str | Path | Source | AnyPicture | Sequence[AnyPicture], allow: Sequence[str], rules: TableRules
+    source: str | Path | Source | AnyPicture | Sequence[AnyPicture],
+    allow: Sequence[str],
+    rules: TableRules,
+    *,
+    by_content: bool,
 ) -> tuple[Source, str]:
     """The source that is meant, and its address for the store's ledger."""
     if isinstance(source, str | Path):
-        return open_source(source, allowed=allow, rules=rules), str(source)
+        return open_source(source, allowed=allow, rules=rules, by_content=by_content), str(source)
     if isinstance(source, Source):
         return source, source.name
     pictures = pictures_of(source)

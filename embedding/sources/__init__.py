@@ -4,11 +4,12 @@ import glob
 import os
 from collections.abc import Callable, Collection
 from pathlib import Path
-from posixpath import basename, dirname
+from posixpath import basename, dirname, splitext
 
 from braceexpand import braceexpand
 
 from cladescope.embedding.columns import is_url
+from cladescope.embedding.decode import kind_of_bytes
 from cladescope.embedding.doors import door_of
 from cladescope.embedding.locations import canonical, filesystem, is_web, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
@@ -18,7 +19,7 @@ from cladescope.embedding.sources.folder import FileSource, FolderSource
 from cladescope.embedding.sources.manifest import ManifestSource
 from cladescope.embedding.sources.package import TABLE_SUFFIXES, Package, open_package, open_table
 from cladescope.embedding.sources.tables_there import advice, tables_in
-from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
+from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, file_head
 from cladescope.embedding.sources.webdataset import WebDatasetSource
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
@@ -40,7 +41,12 @@ _ACCEPTED = (
 
 
 def open_source(
-    spec: str | Path, *, name: str | None = None, rules: TableRules | None = None, allowed: Collection[str] = ()
+    spec: str | Path,
+    *,
+    name: str | None = None,
+    rules: TableRules | None = None,
+    allowed: Collection[str] = (),
+    by_content: bool = False,
 ) -> Source:
     """The source that `spec` means: a folder, manifest, shards, pattern of files or single picture.
 
@@ -48,7 +54,8 @@ def open_source(
     `{000..159}`; a file that exists is itself even if it is named like a pattern. `name` is the source's name
     in the store, by default the folder's name or the file's without its ending; `rules` say how text of tables is read. A
     delimited manifest is read whole, to learn its columns' types. `allowed` are schemes that the rows of a manifest may name
-    beside the usual ones (`cladescope.embedding.schemes`).
+    beside the usual ones (`cladescope.embedding.schemes`). With `by_content` files of a folder or pattern, and a single file, that
+    are not named as pictures are taken for some where their first bytes say so.
 
     Raises InputError if nothing is there, if it is of no known kind, or if it holds nothing to embed.
 
@@ -64,30 +71,32 @@ def open_source(
         package = Package(canonical(path))
         if door_of(package.holds) is not None:
             return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
-        return _folder_and_tables(canonical(path), name)
+        return _folder_and_tables(canonical(path), name, by_content=by_content)
     suffix = _suffix(text)
+    if by_content and path is not None and suffix not in KINDS and kind_of_bytes(file_head(path)):
+        return FileSource(canonical(path), name=name or splitext(basename(path))[0])
     if path is not None and os.path.lexists(path):
         return _single(canonical(path), suffix, name, rules, checked_schemes(allowed))
     if _has_magic(text):
-        return _pattern(text if path is None else path, name)
+        return _pattern(text if path is None else path, name, by_content=by_content)
     if path is not None:
         raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
     if suffix == ".zip":
         raise InputError(f"{text} is a .zip of the web, which is read on this machine only: download it first")
     if suffix in KINDS:
         return _single(text, suffix, name, rules, checked_schemes(allowed))
-    return _folder(text.rstrip("/"), name)
+    return _folder(text.rstrip("/"), name, by_content=by_content)
 
 
-def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = ()) -> Source:
-    return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns)
+def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = (), by_content: bool = False) -> Source:
+    return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns, by_content=by_content)
 
 
-def _folder_and_tables(root: str, name: str | None) -> Source:
+def _folder_and_tables(root: str, name: str | None, *, by_content: bool) -> Source:
     """The pictures of a local folder; tables that lie right in it are not read, which is said."""
     tables = tables_in(root)
     try:
-        return FolderSource(root, name=name or basename(root) or "pictures", tables=tables)
+        return FolderSource(root, name=name or basename(root) or "pictures", tables=tables, by_content=by_content)
     except InputError as error:
         if not tables:
             raise
@@ -123,7 +132,7 @@ def _suffix(uri: str) -> str:
     return both if both in TABLE_SUFFIXES else suffix
 
 
-def _pattern(pattern: str, name: str | None) -> Source:
+def _pattern(pattern: str, name: str | None, *, by_content: bool) -> Source:
     try:
         patterns = list(braceexpand(pattern))
     except ValueError as error:
@@ -136,7 +145,7 @@ def _pattern(pattern: str, name: str | None) -> Source:
     base, relative = _split_patterns(patterns)
     if not is_url(pattern):
         base = canonical(base or "/")
-    return _folder(base, name, patterns=relative)
+    return _folder(base, name, patterns=relative, by_content=by_content)
 
 
 def _shards(patterns: list[str], name: str | None) -> Source:

@@ -33,15 +33,25 @@ class FolderSource:
 
     extra_fields: tuple[pa.Field, ...] = (pa.field("label", pa.string()),)
 
-    def __init__(self, root: str, *, name: str, patterns: Sequence[str] = (), tables: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        root: str,
+        *,
+        name: str,
+        patterns: Sequence[str] = (),
+        tables: Sequence[str] = (),
+        by_content: bool = False,
+    ) -> None:
         """`root` is an absolute path or a URL; `patterns` are relative to it, `**` stands for any folders. `tables` lie in it too.
+
+        With `by_content` a file whose name says nothing is a picture where its first bytes say so.
 
         Raises InputError if the root cannot be read or nothing in it is a picture to offer.
         """
         self.name = name
         self.left_out: Mapping[str, int] = {}
         self.ignored: Mapping[str, int] = {}
-        self._root, self._tables = root, tables
+        self._root, self._tables, self._by_content = root, tables, by_content
         self._patterns = [re.compile(glob_translate(pattern)) for pattern in patterns]
         deep = not patterns or any("**" in pattern for pattern in patterns)
         self._max_depth = None if deep else max(pattern.count("/") for pattern in patterns)
@@ -90,7 +100,7 @@ class FolderSource:
         self.ignored = {suffix or "without ending": n for suffix, n in walk.ignored.most_common()}
 
     def _walk(self, *, asks: bool = True) -> Walk:
-        return Walk(self._root, asks=asks, max_depth=self._max_depth)
+        return Walk(self._root, asks=asks, max_depth=self._max_depth, by_content=self._by_content)
 
     def _found(self, walk: Walk) -> Iterator[Found]:
         through_links: set[bytes] = set()

@@ -3,15 +3,17 @@
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from posixpath import basename, splitext
 from typing import NamedTuple
 
 import fsspec
 
 from cladescope.embedding.columns import is_url
-from cladescope.embedding.locations import filesystem, kind_of, reason
+from cladescope.embedding.decode import HEAD_BYTES, kind_of_bytes
+from cladescope.embedding.locations import filesystem, kind_of, open_location, reason
 from cladescope.errors import InputError
 
 PICTURE_SUFFIXES = frozenset(
@@ -79,6 +81,8 @@ class Walk:
     """Whether each file is asked if it may be read: half the time of a walk, and of no use where files are only counted."""
     max_depth: int | None = None
     """Levels of folders to enter below the root; None for all."""
+    by_content: bool = False
+    """Whether files that are not named as pictures are looked at: those that begin as a picture does are some."""
     ignored: Counter[str] = field(default_factory=Counter)
     """Number of files of each other ending (lower case) passed so far."""
     skipped: Counter[str] = field(default_factory=Counter)
@@ -175,7 +179,7 @@ class Walk:
                 kind = _kind(entry)
                 if kind == "a folder":
                     self._add(listing, entry.name, listing.folders)
-                elif self._add(listing, entry.name, None) and kind != "a file":
+                elif self._add(listing, entry.name, None, partial(file_head, entry.path)) and kind != "a file":
                     listing.odd[entry.name] = kind
         listing.names.sort()
         return listing
@@ -185,23 +189,43 @@ class Walk:
         for entry in files.ls(folder, detail=True):
             name = basename(entry["name"].rstrip("/"))
             if entry["name"].rstrip("/") != folder:
-                self._add(listing, name, listing.folders if entry["type"] == "directory" else None)
+                is_folder = entry["type"] == "directory"
+                self._add(
+                    listing, name, listing.folders if is_folder else None, partial(_remote_head, files, entry["name"])
+                )
         if not listing.names and files.isfile(folder):
             raise NotADirectoryError(folder)
         listing.names.sort()
         return listing
 
-    def _add(self, listing: _Listing, name: str, folders: set[str] | None) -> bool:
-        """Whether `name` belongs to the walk; it is then added to the names and to `folders`."""
+    def _add(self, listing: _Listing, name: str, folders: set[str] | None, head: Callable[[], bytes] = bytes) -> bool:
+        """Whether `name` belongs to the walk; it is then added to the names and to `folders`. `head` reads a file's first bytes."""
         if is_left_out(name):
             return False
         if folders is not None:
             folders.add(name)
-        elif not is_picture(name):
+        elif not is_picture(name) and not (self.by_content and kind_of_bytes(head())):
             self.ignored[splitext(name)[1].lower()] += 1
             return False
         listing.names.append(name)
         return True
+
+
+def file_head(path: str) -> bytes:
+    """First bytes of a local file; none of what cannot be read, or is no file."""
+    try:
+        with open_location(path) as stream:
+            return stream.read(HEAD_BYTES)
+    except InputError:
+        return b""
+
+
+def _remote_head(files: fsspec.AbstractFileSystem, path: str) -> bytes:
+    try:
+        found = files.cat_file(path, start=0, end=HEAD_BYTES)
+    except (OSError, ValueError, NotImplementedError):
+        return b""
+    return found if isinstance(found, bytes) else b""
 
 
 def is_left_out(name: str) -> bool:

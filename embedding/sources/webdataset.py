@@ -14,6 +14,7 @@ import json
 import logging
 import re
 import tarfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -88,6 +89,7 @@ class WebDatasetSource:
         """
         self.name = name
         self.left_out: Mapping[str, int] = {}
+        self.ignored: Mapping[str, int] = {}
         self._shards = tuple(shards)
         if not is_web(self._shards[0]):
             with open_location(self._shards[0]):
@@ -100,11 +102,12 @@ class WebDatasetSource:
     def records(self) -> Iterator[Record]:
         """A record a sample, in the shards' order."""
         n_others = 0
+        self.ignored = ignored = Counter[str]()
         for shard in self._shards:
             n_samples = 0
             seen: set[int] = set()
             try:
-                for sample, n_more in _samples(shard):
+                for sample, n_more in _samples(shard, ignored):
                     n_samples += 1
                     n_others += n_more
                     if hash(sample.key) in seen:
@@ -157,8 +160,8 @@ class _StrictHeader(tarfile.TarInfo):
             raise tarfile.ReadError(f"the archive is cut off or damaged ({error})") from error
 
 
-def _samples(shard: str) -> Iterator[tuple[_Sample, int]]:
-    """Samples of one shard, and how many pictures of each were passed over. Raises InputError where it cannot be read further."""
+def _samples(shard: str, ignored: Counter[str]) -> Iterator[tuple[_Sample, int]]:
+    """Samples of one shard, and how many pictures of each were passed over; other members are counted in `ignored` by their fields. Raises InputError where it cannot be read further."""
     sample: _Sample | None = None
     n_more = 0
     with (
@@ -169,6 +172,7 @@ def _samples(shard: str) -> Iterator[tuple[_Sample, int]]:
             archive.members.clear()  # type: ignore[attr-defined] # else the headers of the whole shard add up
             parts = _MEMBER.fullmatch(member.name)
             if parts is None or member.isdir():
+                ignored["without ending"] += not member.isdir()
                 continue
             key = parts["key"].removeprefix("./")
             if sample is None or sample.key != key:
@@ -189,6 +193,8 @@ def _samples(shard: str) -> Iterator[tuple[_Sample, int]]:
                     )
                 elif (content := archive.extractfile(member)) is not None:
                     sample.texts[ending] = content.read()
+            else:
+                ignored[f".{ending}"] += 1
     if sample is not None:
         yield sample, n_more
 
