@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import PngImagePlugin
 
+from cladescope.embedding import png_texts
 from cladescope.embedding.decode import decode
 from cladescope.embedding.png_texts import MAX_TEXT_BYTES, without_large_texts
 from tests.embedding.encoding import chunk, encode, patches, pixels, png
@@ -60,3 +61,15 @@ def test_what_is_no_sound_png_comes_back_as_it_is(noise: bytes, cut: int) -> Non
 def test_a_chunk_that_claims_more_than_there_is_ends_the_reading() -> None:
     data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 2**31) + b"tEXt" + bytes(20)
     assert without_large_texts(data) == data
+
+
+def test_many_packed_texts_are_not_all_unpacked_to_learn_that_they_are_too_many(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unpacked = []
+    look = png_texts._unpacked_bytes
+    monkeypatch.setattr(png_texts, "_unpacked_bytes", lambda *chunk: unpacked.append(chunk) or look(*chunk))
+    text = b"Comment\0\0" + zlib.compress(bytes(MAX_TEXT_BYTES))
+    data = png(16, 16, depth=8, colour=0, rows=bytes(256), extra=chunk(b"zTXt", text) * 200)
+    assert decode(data).image.size == (16, 16)
+    assert len(unpacked) < 40
