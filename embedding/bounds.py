@@ -5,6 +5,7 @@ takes the memory of a wall of pixels. The figures here are measured, peak of the
 """
 
 import re
+import struct
 
 from PIL import Image
 
@@ -18,6 +19,8 @@ MAX_SCANS = 100
 """Most passes over the pixels of a JPEG; encoders write up to 14."""
 MAX_SCANNED_PIXELS = 2**31
 """Most pixels of all passes together: 14 passes over 150 megapixels, a few seconds."""
+MAX_TAGS = 4_096
+"""Most entries of a TIFF's directory; cameras write some hundred."""
 MAX_SEGMENTS = 20_000
 """Most pieces before the pixels of a JPEG: a colour profile has up to 255."""
 
@@ -86,6 +89,24 @@ def check_jpeg_head(data: bytes) -> None:
             return
         at = found.end() + max(int.from_bytes(data[found.end() : found.end() + 2], "big"), 2)
     raise PictureError(f"more than {MAX_SEGMENTS} pieces before its pixels: no JPEG needs so many, save it anew")
+
+
+def check_tiff_head(data: bytes) -> None:
+    r"""Refuse a TIFF whose first directory has more than `MAX_TAGS` entries, each of which is read. Raises PictureError.
+
+    >>> check_tiff_head(b"II*\0\x08\0\0\0\xff\xff")
+    Traceback (most recent call last):
+    cladescope.errors.PictureError: 65535 tags: a TIFF may have 4096, save it anew
+    """
+    order = "<" if data.startswith(b"II") else ">"
+    is_big = data[2:4] in (b"+\0", b"\0+")
+    try:
+        (place,) = struct.unpack_from(f"{order}Q", data, 8) if is_big else struct.unpack_from(f"{order}I", data, 4)
+        (n_tags,) = struct.unpack_from(f"{order}{'Q' if is_big else 'H'}", data, place)
+    except (struct.error, OverflowError):
+        return  # cut off: its decoder says so
+    if n_tags > MAX_TAGS:
+        raise PictureError(f"{n_tags} tags: a TIFF may have {MAX_TAGS}, save it anew")
 
 
 def _n_scans(data: bytes) -> int:

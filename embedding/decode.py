@@ -22,7 +22,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
-from cladescope.embedding.bounds import check_jpeg, check_jpeg_head, max_pixels
+from cladescope.embedding.bounds import check_jpeg, check_jpeg_head, check_tiff_head, max_pixels
 from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned
 from cladescope.embedding.damage import damage_refused
 from cladescope.embedding.png_texts import without_large_texts
@@ -126,6 +126,8 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         _check_size(_gif_size(data), limit)
     if kind == "JPEG":
         check_jpeg_head(data)
+    if kind == "TIFF":
+        check_tiff_head(data)
     with damage_refused(kind, data):
         image = opened_picture(data)
     limit = min(limit, max_pixels(kind, image))

@@ -19,6 +19,7 @@ from cladescope.delimited.headers import squash
 from cladescope.embedding.damage import DAMAGE
 from cladescope.embedding.decode import opened_picture
 from cladescope.embedding.exif_block import is_whole
+from cladescope.embedding.png_texts import without_large_texts
 from cladescope.embedding.tag_values import (
     decoded,
     degrees_of,
@@ -93,6 +94,8 @@ def tags_of(data: bytes) -> PictureTags:
         return PictureTags(problems=tuple(reader.problems))
     if isinstance(image, PngImageFile):  # whose texts may stand behind the pixels
         reader.tried("PNG", image.load)
+        if len(without_large_texts(data)) < len(data):
+            reader.problems.append("a text of more than 1 MiB passed over")
     block = image.info.get("exif")
     if isinstance(block, bytes) and block and not is_whole(block):
         reader.problems.append("EXIF is damaged")

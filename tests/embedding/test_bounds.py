@@ -81,3 +81,12 @@ def test_a_webp_of_one_colour_cannot_take_all_memory() -> None:
     body = head + zlib.compress(b"")
     riff = b"WEBPVP8L" + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
     assert_refused(b"RIFF" + struct.pack("<I", len(riff)) + riff, "16000 x 11000 pixels: too large (at most 134217728")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("is_big", [False, True])
+def test_a_tiff_of_too_many_tags_is_refused_by_its_head(order: str, is_big: bool) -> None:
+    mark = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}H", 43 if is_big else 42)
+    head = struct.pack(f"{order}HHQQ", 8, 0, 16, 5000) if is_big else struct.pack(f"{order}IH", 8, 5000)
+    with pytest.raises(PictureError, match="5000 tags: a TIFF may have 4096"):
+        decode(mark + head + bytes(5000 * 20))

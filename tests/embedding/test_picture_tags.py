@@ -156,6 +156,12 @@ def test_a_bad_block_is_a_problem_and_never_more(block: str) -> None:
     assert found.values["camera_model"] == "X100"
 
 
+def test_a_block_too_large_to_be_read_is_told() -> None:
+    found = tags_of(written("PNG", exif(), xmp=XMP.replace("A tit", "A tit" * 2**18)))
+    assert found.problems == ("a text of more than 1 MiB passed over",)
+    assert found.values["camera_model"] == "X100"
+
+
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Truncated File", "ignore:Possibly corrupt")
 def test_exif_that_is_cut_off_is_said_to_be_damaged() -> None:
     tags = exif().tobytes()

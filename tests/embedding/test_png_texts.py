@@ -66,9 +66,14 @@ def test_a_chunk_that_claims_more_than_there_is_ends_the_reading() -> None:
 def test_many_packed_texts_are_not_all_unpacked_to_learn_that_they_are_too_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    unpacked = []
+    unpacked: list[bytes] = []
     look = png_texts._unpacked_bytes
-    monkeypatch.setattr(png_texts, "_unpacked_bytes", lambda *chunk: unpacked.append(chunk) or look(*chunk))
+
+    def noting(kind: bytes, body: bytes) -> int:
+        unpacked.append(kind)
+        return look(kind, body)
+
+    monkeypatch.setattr(png_texts, "_unpacked_bytes", noting)
     text = b"Comment\0\0" + zlib.compress(bytes(MAX_TEXT_BYTES))
     data = png(16, 16, depth=8, colour=0, rows=bytes(256), extra=chunk(b"zTXt", text) * 200)
     assert decode(data).image.size == (16, 16)
