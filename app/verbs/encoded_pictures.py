@@ -54,4 +54,6 @@ def _notes(summary: EmbedSummary, encoder: Encoder) -> list[str]:
     if summary.missing:
         words = ", ".join(f"{word} {n:,}" for word, n in summary.missing.most_common())
         notes.append(f"missing {summary.missing.total():,}: {words}")
+    if summary.left_out:
+        notes.append("left out: " + ", ".join(f"{words} {n:,}" for words, n in summary.left_out.items()))
     return notes

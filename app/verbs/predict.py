@@ -1,5 +1,6 @@
 """Naming pictures, or the pictures of a store without encoding them again."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -19,7 +20,7 @@ from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.given import AnyPicture, as_records
-from cladescope.embedding.records import Record
+from cladescope.embedding.records import Record, left_out_of
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.folder import FileSource
 from cladescope.embedding.web import introduce
@@ -29,6 +30,8 @@ from cladescope.paths import local_path
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @checked
@@ -166,3 +169,5 @@ def _records(pictures: Sequence[AnyPicture], allow: Sequence[str], failures: lis
         name = str(picture) if isinstance(source, FileSource) else None
         for record in source.records():
             yield replace(record, image_id=name or record.uri)
+        if left_out := left_out_of(source):
+            logger.warning("%s: left out: %s", picture, ", ".join(f"{words} {n:,}" for words, n in left_out.items()))

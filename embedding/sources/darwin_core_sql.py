@@ -19,7 +19,7 @@ _OTHER_ENDINGS = r"\.(mp3|mp4|m4a|m4v|wav|ogg|mov|avi|mpe?g|flac|webm|pdf|html?)
 _IS_PICTURE = f"""coalesce(regexp_matches(trim(type), '{_KINDS}', 'i'), true)
     AND NOT coalesce(regexp_matches(trim(format), '{_OTHER_FORMATS}', 'i'), false)
     AND NOT (type IS NULL AND format IS NULL AND coalesce(regexp_matches(path, '{_OTHER_ENDINGS}', 'i'), false))"""
-"""Whether a medium is a still image: by its type and format, or where it has neither by the end of its address."""
+"""Whether a medium is a still image: by its type and format, which publishers swap now and then, or where it has neither by the end of its address."""
 
 
 def make_occurrences(

@@ -43,7 +43,7 @@ MEDIA = [
     ["10", "StillImage", "image/jpeg", "https://a.org/1.jpg", "CC BY", "Ann", '"Bob'],
     ["9", "StillImage", "", "https://a.org/2.jpg", "", "", ""],
     ["9", "StillImage", "", "https://a.org/2.jpg", "", "", ""],
-    ["9", "", "", "https://a.org/1.jpg", "", "", ""],
+    ["9", "image/jpeg", "StillImage", "https://a.org/1.jpg", "", "", ""],
     ["9", "Sound", "audio/mpeg", "https://a.org/3.mp3", "", "", ""],
     ["9", "", "", "https://a.org/4.mp3", "", "", ""],
     ["9", "StillImage", "", "", "", "", ""],
