@@ -5,6 +5,7 @@ taxon that has others below it, and a few blocks of the table that is read. The 
 """
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,46 +41,49 @@ def build_backbone(files: Sequence[Path], out: Path, *, release: str | None, lan
     tables = [taxonomy_tables(path) for path in files]
     sources: list[dict[str, object]] = [{"file": path.name, "sha256": _sha256(path)} for path in files]
     counts: Counter[str] = Counter()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(out) as draft:
-        draft.mkdir()
-        work = draft / "work.duckdb"
-        with duckdb.connect(str(work), config=_config(draft)) as connection:
-            connection.execute("SET enable_progress_bar = false")  # it would stand among the results
-            languages = _load(connection, tables, codes, counts)
-            if language is not None:
-                _check_language(connection, codes, languages)
-            for number, source in enumerate(sources):
-                source["names"] = _one(connection, f"select count(*) from taxa where source = {number}")
-            give_common_names(connection, counts)
-            _write(connection, draft)
-            n_names, n_synonyms = connection.execute("select count(*), sum(synonym::int) from names").fetchone() or (
-                0,
-                0,
-            )
-        for left in draft.glob("work.duckdb*"):
-            left.unlink()
-        description = {
-            "format_version": FORMAT_VERSION,
-            "release": release or " + ".join(str(source["file"]) for source in sources),
-            "language": codes[0],
-            "names": int(n_names),
-            "synonyms": int(n_synonyms or 0),
-            "sources": sources,
-            "counts": dict(+counts),
-        }
-        description["hash"] = hashlib.sha256(
-            "".join([*(str(one["sha256"]) for one in sources), codes[0]]).encode()
-        ).hexdigest()
-        description["content"] = content_hash(draft)
-        write_json(draft / "backbone.json", description)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(out) as draft:
+            draft.mkdir()
+            work = draft / "work"
+            work.mkdir()
+            with duckdb.connect(str(work / "names.duckdb"), config=_config(work)) as connection:
+                connection.execute("SET enable_progress_bar = false")  # it would stand among the results
+                languages = _load(connection, tables, codes, counts)
+                if language is not None:
+                    _check_language(connection, codes, languages)
+                for number, source in enumerate(sources):
+                    source["names"] = _one(connection, f"select count(*) from taxa where source = {number}")
+                give_common_names(connection, counts)
+                _write(connection, draft)
+                n_names = _one(connection, "select count(*) from names")
+                n_synonyms = _one(connection, "select count(*) from names where synonym")
+            shutil.rmtree(work)
+            hashes = "".join([*(str(one["sha256"]) for one in sources), codes[0]])
+            description = {
+                "format_version": FORMAT_VERSION,
+                "release": release or " + ".join(str(source["file"]) for source in sources),
+                "language": codes[0],
+                "names": n_names,
+                "synonyms": n_synonyms,
+                "sources": sources,
+                "counts": dict(+counts),
+                "hash": hashlib.sha256(hashes.encode()).hexdigest(),
+                "content": content_hash(draft),
+            }
+            write_json(draft / "backbone.json", description)
+    except (duckdb.Error, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(
+            f"{out} cannot be built ({reason}): it needs some 300 bytes of disk a name meanwhile"
+        ) from error
     return description
 
 
 def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "memory_limit": MEMORY,
-        "temp_directory": str(folder / "work.duckdb.tmp"),
+        "temp_directory": str(folder / "spilled"),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

@@ -76,6 +76,6 @@ def give_common_names(connection: duckdb.DuckDBPyConnection, counts: Counter[str
     given = connection.execute("select count(common_name) from taxa where not synonym").fetchone()
     rows = connection.execute("select count(*) from vernacular").fetchone()
     counts["common names"] += 0 if given is None else int(given[0])
-    counts["rows of common names read"] += 0 if rows is None else int(rows[0])
+    counts["rows of common names in the language"] += 0 if rows is None else int(rows[0])
     for name in ("vernacular", "common", "chosen", *tables):
         connection.execute(f"drop table {name}")

@@ -229,3 +229,12 @@ def test_a_hybrid_whose_canonical_name_has_lost_its_sign_is_a_hybrid(tmp_path):
     backbone = built(tmp_path, text)
     assert one(backbone, "Salix xfragilis").ranks[6] == "Salix × fragilis"
     assert one(backbone, "Salix fragilis").status == "unknown"
+
+
+def test_a_place_that_cannot_be_written_is_refused_in_one_line_and_nothing_is_left(tmp_path):
+    taxa = darwin_core(tmp_path / "Taxon.tsv")
+    with pytest.raises(InputError, match="cannot be built") as error:
+        Backbone.build([taxa], taxa / "b")
+    assert "\n" not in str(error.value)
+    backbone = Backbone.build([taxa], tmp_path / "b")
+    assert sorted(path.name for path in backbone.path.iterdir()) == ["backbone.json", "lineages.arrow", "names.arrow"]
