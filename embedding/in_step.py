@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,7 @@ import pyarrow.compute as pc
 
 from cladescope.embedding.job import SyncSink
 from cladescope.embedding.known import Checked
-from cladescope.embedding.locations import file_of, local_path, read_bytes
+from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
 from cladescope.embedding.origins import UNKNOWN, Origins, Saying, corrections, is_there, plain, stamp
 from cladescope.embedding.prepare import Failure, content_hash, region_hash
 from cladescope.embedding.records import Record
@@ -30,6 +31,9 @@ from cladescope.embedding.summary import EmbedSummary
 from cladescope.embedding.tables import failures_table
 from cladescope.errors import PictureError
 from cladescope.schema import IDENTITY_FIELDS, NAME_FIELDS, ORIGIN_SCHEMA
+
+if TYPE_CHECKING:
+    from cladescope.embedding.web import Web
 
 NOTES_AT_ONCE = 4096
 """Notes and corrections that wait to be written together."""
@@ -54,10 +58,19 @@ class InStep:
     Memory: that of `Origins`, `NOTES_AT_ONCE` notes, and the pictures that wait for a commit, 300 bytes each.
     """
 
-    def __init__(self, sink: SyncSink, address: str, summary: EmbedSummary, *, prune: bool, workers: int) -> None:
-        """`address` names the source. With `prune`, what is gone is deleted at the end."""
+    def __init__(
+        self,
+        sink: SyncSink,
+        address: str,
+        summary: EmbedSummary,
+        *,
+        prune: bool,
+        workers: int,
+        web: "Web | None" = None,
+    ) -> None:
+        """`address` names the source. With `prune`, what is gone is deleted at the end; with `web` remote pictures are compared, too."""
         self._sink, self._address, self._summary, self._prune = sink, address, summary, prune
-        self._workers, self._began = workers, datetime.now(UTC)
+        self._workers, self._web, self._began = workers, web, datetime.now(UTC)
         self._origins = Origins(sink.origins(["image_id", "size", "modified", "said", "gone"], address=address))
         self._columns = self._own_columns()
         self._lost = _lost_addresses(sink, address)
@@ -112,10 +125,13 @@ class InStep:
             dict(zip(stored, same, strict=True)) for same in self._origins.as_before(ids, stamps, words)
         )
         differing = [place for place in stored if place in elsewhere or not (same_file[place] and same_words[place])]
-        # Of what lies elsewhere in the world, only a new address tells that it may be another picture.
-        differing = [
-            place for place in differing if not (same_words[place] and _is_remote(records[place])) or place in elsewhere
-        ]
+        remote = {place for place in differing if _is_remote(records[place])}
+        if self._web is None:
+            # Of what lies elsewhere in the world, only a new address tells that it may be another picture.
+            self._summary.unchecked += len(remote - elsewhere)
+            differing = [
+                place for place in differing if not (same_words[place] and place in remote) or place in elsewhere
+            ]
         if not differing:
             return set()
         said_now = {name for place in differing for name in records[place].labels}
@@ -131,9 +147,14 @@ class InStep:
             if (place in elsewhere or not same_file[place])
             and rows[records[place].image_id]["content_hash"] is not None
         ]
-        local = [place for place in doubtful if not _is_remote(records[place])]
+        asked = [place for place in doubtful if self._web is not None or place not in remote]
         with ThreadPoolExecutor(self._workers, thread_name_prefix="hash") as pool:
-            hashes = dict(zip(local, pool.map(_hash_of, (records[place] for place in local)), strict=True))
+            found = pool.map(_hash_of, (records[place] for place in asked), repeat(self._web))
+            hashes = dict(zip(asked, found, strict=True))
+        # A server that is away says nothing of its pictures.
+        silent = {place for place in remote & hashes.keys() - elsewhere if hashes[place] is None}
+        self._summary.unreachable += len(silent)
+        hashes = {place: content for place, content in hashes.items() if place not in silent}
         again = set()
         for place in differing:
             record, row = records[place], rows[records[place].image_id]
@@ -356,13 +377,16 @@ def _is_remote(record: Record) -> bool:
     return record.data is None and file_of(record.uri) is None
 
 
-def _hash_of(record: Record) -> str | None:
-    """Hash of a record's picture, None where it cannot be read."""
+def _hash_of(record: Record, web: "Web | None") -> str | None:
+    """Hash of a record's picture, None where it cannot be read; one of the web is fetched by `web`."""
     try:
         if record.data is not None:
             return content_hash(record.data)
         parent, box = split_region(record.uri)
-        found = content_hash(read_bytes(parent))
+        if web is not None and is_web_file(parent):
+            found = content_hash(web.fetch(parent, public_only=record.public_only))
+        else:
+            found = content_hash(read_bytes(parent))
         return found if box is None else region_hash(found, box)
     except (PictureError, OSError, ValueError):
         return None

@@ -55,6 +55,8 @@ class EmbedConfig:
     """What the source is known by from run to run, so that the store is kept in step with it; None compares nothing."""
     prune: bool = False
     """Delete rows of what is gone from the source."""
+    check_remote: bool = False
+    """Fetch pictures of URLs that are stored already, to see whether they changed there."""
     whole: bool = True
     """Whether the source gives all its records; where not, nothing is gone."""
 
@@ -110,10 +112,13 @@ def embed(
             progress=progress,
         )
         job.summary.notes += notes_of(source)
-        contents = KnownContents(sink)
+        contents, web = KnownContents(sink), introduce(config.contact)
         step = None
         if config.address is not None and isinstance(sink, SyncSink):
-            step = InStep(sink, config.address, job.summary, prune=config.prune, workers=config.workers)
+            step = InStep(
+                sink, config.address, job.summary, prune=config.prune, workers=config.workers,
+                web=web if config.check_remote else None,
+            )  # fmt: skip
             job.write = step.write
         batches = encoded(
             _wanted(
@@ -126,7 +131,7 @@ def embed(
             batch_size=config.batch_size,
             workers=config.workers,
             known=contents.vectors,
-            web=introduce(config.contact),
+            web=web,
             tag_columns=[field.name for field in tag_fields],
         )
         try:

@@ -84,6 +84,10 @@ class EmbedSummary:
     notes: tuple[str, ...] = ()
     """What the user should know of the job beside its counts."""
     already_stored: int = 0
+    unchecked: int = 0
+    """Of these, pictures at URLs that were not fetched again, so that it is not known whether they changed."""
+    unreachable: int = 0
+    """Of these, pictures at URLs that should be compared and could not be had now; they stay as they are."""
     failed: int = 0
     failures_by_reason: Counter[str] = field(default_factory=Counter)
     """Failures by stage and reason, the reason without its figures."""
@@ -119,6 +123,8 @@ class EmbedSummary:
             "renamed": self.renamed,
             "notes": list(self.notes),
             "already_stored": self.already_stored,
+            "unchecked": self.unchecked,
+            "unreachable": self.unreachable,
             "failed": self.failed,
             "failures": dict(self.failures_by_reason.most_common()),
             "seconds": round(self.seconds, 3),

@@ -77,6 +77,10 @@ def embed(
             "--prune", help="Delete the rows of pictures that are gone from the source; else they are only marked."
         ),
     ] = False,
+    check_remote: Annotated[
+        bool,
+        typer.Option("--check-remote", help="Fetch stored pictures of URLs again, to see whether they changed there."),
+    ] = False,
     retry_failed: Annotated[
         str | None,
         typer.Option(metavar="STAGE|TEXT", help="Only what failed before: at a stage (read), for a reason, or all."),
@@ -111,7 +115,7 @@ def embed(
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
-            precision=precision.value, limit=limit, prune=prune, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            precision=precision.value, limit=limit, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         )  # fmt: skip

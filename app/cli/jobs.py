@@ -43,6 +43,8 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         *((f"  of these, {what}", n) for what, n in counts["names"].items()),
         ("already stored", counts["already_stored"]),
         *([("  of these, labels changed", counts["relabelled"])] if counts["relabelled"] else []),
+        *([("  of these, at URLs and not compared", counts["unchecked"])] if counts["unchecked"] else []),
+        *([("  of these, not to be had now", counts["unreachable"])] if counts["unreachable"] else []),
         *([("gone from the source", counts["gone"])] if counts["gone"] else []),
         *([("  of these, deleted", counts["pruned"])] if counts["pruned"] else []),
         ("failed", counts["failed"]),
@@ -73,6 +75,8 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         say(f"column {column!r} of the source is kept as {name!r}")
     for note in summary.notes:
         say(note)
+    if summary.unchecked:
+        say("whether pictures at URLs changed there is not known: embed --check-remote fetches and compares them")
     if summary.gone:
         for uri in summary.gone_uris:
             say(f"gone: {uri}")

@@ -37,6 +37,7 @@ def embed(
     precision: Precision = "auto",
     limit: int | None = None,
     prune: bool = False,
+    check_remote: bool = False,
     retry_failed: str | None = None,
     contact: str | None = None,
     allow: Sequence[str] = (),
@@ -57,7 +58,7 @@ def embed(
     in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
     `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
     A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
-    `prune` deletes these. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
+    `prune` deletes these, `check_remote` fetches stored pictures of URLs to compare them. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
     those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
     e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
@@ -84,6 +85,7 @@ def embed(
     known_by = _address(source)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune,
+        check_remote=check_remote,
         whole=retry_failed is None, exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
@@ -97,7 +99,7 @@ def embed(
     naming.finish(summary)
     settings = {
         "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "limit": limit,
-        "prune": prune, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
+        "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
     jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
