@@ -22,7 +22,7 @@ def test_a_verb_is_listed_with_the_first_sentence_of_its_help(verb):
 
 
 def test_every_file_of_a_verb_is_listed():
-    shared = {"__init__", "__main__", "command", "group", "jobs", "options", "output"}
+    shared = {"__init__", "__main__", "answers", "command", "group", "jobs", "options", "output"}
     files = {path.stem for path in (REPOSITORY / "app" / "cli").glob("*.py")} - shared
     assert {name.rstrip("_") for name in files} == set(VERBS)
 
