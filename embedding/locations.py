@@ -210,7 +210,7 @@ def file_of(uri: str) -> str | None:
 
 
 def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """What lists the files at `url`, and the name that it has for the place.
+    """What lists the files at `url`, and the name that it has for the place; on the web it asks under our own name.
 
     Raises InputError if the scheme is unknown or needs a package that is not installed.
 
@@ -218,7 +218,12 @@ def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     '/photos'
     """
     try:
-        files, place = fsspec.core.url_to_fs(url)
+        if is_web(url):
+            from cladescope.embedding.web import current  # loads the HTTP client
+
+            files, place = fsspec.core.url_to_fs(url, client_kwargs={"headers": {"User-Agent": current().agent}})
+        else:
+            files, place = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise InputError(_no_client(url, error)) from error
     return files, place

@@ -11,9 +11,10 @@ from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import urlsplit
 
 from cladescope.embedding.columns import is_url
-from cladescope.embedding.locations import local_path, without_query
+from cladescope.embedding.locations import is_web, local_path, without_query
 from cladescope.errors import InputError
 
 USUAL = frozenset({"http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hf", "memory"})
@@ -68,6 +69,31 @@ class Address(NamedTuple):
 
 BACKSLASHES: Final = "backslashes read as slashes"
 LETTERS: Final = "accents composed otherwise than in the file's name"
+
+
+def leads_elsewhere(uri: str, table: str) -> bool:
+    """Whether an address must lead to the public internet, as a table from elsewhere says it: unless it is of the table's own server.
+
+    >>> leads_elsewhere("http://a.org/1.jpg", "http://a.org/t.csv"), leads_elsewhere("http://a.org:81/1.jpg", "http://a.org/t.csv")
+    (False, True)
+    >>> leads_elsewhere("http://10.0.0.1/1.jpg", "/photos/t.csv")
+    False
+    """
+    if not is_url(table):
+        return False
+    ours, theirs = (_server(address) for address in (table, uri))
+    return ours is None or ours != theirs
+
+
+def _server(address: str) -> tuple[str, str] | None:
+    """Scheme and server of an address of the web, without a login; None for any other."""
+    if not is_web(address):
+        return None
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return parts.scheme.lower(), parts.netloc.rpartition("@")[2].lower()
 
 
 def table_address(written: str, table: str, allowed: Collection[str] = ()) -> Address:

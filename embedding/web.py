@@ -63,8 +63,9 @@ class Web:
 
     def __init__(self, contact: str | None = None, *, pause: float = 1.0) -> None:
         """`pause` is the wait in seconds after a first busy answer that names none; it doubles with each further one."""
+        self.agent = user_agent(contact)
         self._headers = {
-            "User-Agent": user_agent(contact),
+            "User-Agent": self.agent,
             "Accept": "image/*,*/*;q=0.5",
             "Accept-Encoding": "identity",
         }

@@ -8,11 +8,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from cladescope.embedding.columns import is_url
 from cladescope.embedding.labels import clean_labels, is_respelt
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import read_box, region_address
-from cladescope.embedding.schemes import Address, table_address
+from cladescope.embedding.schemes import Address, leads_elsewhere, table_address
 from cladescope.errors import PictureError
 from cladescope.taxonomy import RANKS
 
@@ -68,7 +67,7 @@ class CocoSource:
             labels=labels,
             respelt=is_respelt(texts, labels),
             path_rule=rule,
-            public_only=is_url(self._uri),
+            public_only=leads_elsewhere(uri, self._uri),
             extra={"category": None if name is None else str(name)},
             problem=problem,
         )

@@ -9,10 +9,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from cladescope.embedding.columns import is_url
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import read_box, region_address
-from cladescope.embedding.schemes import table_address
+from cladescope.embedding.schemes import leads_elsewhere, table_address
 from cladescope.errors import PictureError
 
 MIN_CONFIDENCE = 0.2
@@ -52,7 +51,7 @@ class MegaDetectorSource:
             n_weak += len(detections) - len(strong)
             n_empty += not strong
             for detection in strong:
-                yield replace(self._record(uri, detection), path_rule=rule, public_only=is_url(self._uri))
+                yield replace(self._record(uri, detection), path_rule=rule, public_only=leads_elsewhere(uri, self._uri))
         found = {f"detections below {MIN_CONFIDENCE}": n_weak, "pictures without a stronger detection": n_empty}
         self.left_out = {words: n for words, n in found.items() if n}
 

@@ -17,7 +17,7 @@ from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import without_query
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import box_columns, read_box, region_address
-from cladescope.embedding.schemes import BACKSLASHES, Address, found, refusal
+from cladescope.embedding.schemes import BACKSLASHES, Address, found, leads_elsewhere, refusal
 from cladescope.embedding.sources.rows import Row, read_rows
 from cladescope.embedding.zips import is_outside
 from cladescope.errors import PictureError
@@ -109,7 +109,7 @@ class TableSource:
             path_rule=rule,
             extra=row.extra,
             data=row.data,
-            public_only=self._elsewhere,
+            public_only=self._elsewhere and leads_elsewhere(uri, self._table.place),
             problem=problem,
         )
 

@@ -86,7 +86,7 @@ def test_a_busy_server_of_tables_is_asked_again(server: Server) -> None:
 
 
 def test_annotations_from_elsewhere_lead_neither_into_this_network_nor_to_its_files(server: Server) -> None:
-    images = [{"file": f"{server.address}/a.png"}, {"file": "/etc/passwd"}, {"file": "ftp://a.org/b.png"}]
+    images = [{"file": "http://10.0.0.1/a.png"}, {"file": "/etc/passwd"}, {"file": "ftp://a.org/b.png"}]
     detected = [{**image, "detections": [{"category": "1", "conf": 0.9, "bbox": [0, 0, 1, 1]}]} for image in images]
     coco = [{"id": number, "file_name": image["file"]} for number, image in enumerate(images)]
     for document in ({"images": detected, "detection_categories": {}}, {"images": coco, "annotations": []}):
@@ -126,3 +126,24 @@ def test_a_span_of_a_shard_is_asked_for_alone(server: Server) -> None:
     assert read_span(url, first.offset, first.size) == PICTURE
     with pytest.raises(PictureError, match="ends before"):
         read_span(url, len(content), 100)
+
+
+def test_pictures_of_the_tables_own_server_are_had_and_of_no_other_inside(server: Server, tmp_path: Path) -> None:
+    inside = server.address.replace("127.0.0.1", "localhost")
+    table = f"file\na.png\n{server.address}/b.png\n{inside}/c.png\nhttp://x@{server.address[7:]}/d.png\n"
+    server.answers["/m.csv"] = partial(_answer, 200, table.encode())
+    records = list(open_source(f"{server.address}/m.csv").records())
+    assert [record.public_only for record in records] == [False, False, True, False]
+    summary = cladescope.embed(f"{server.address}/m.csv", tmp_path / "s.store", encoder="pixels")
+    assert (summary.embedded, summary.failed) == (3, 1)
+    assert "/c.png" not in {path for _, path, _ in server.asked}
+
+
+def test_a_folder_of_the_web_is_listed_under_our_name(server: Server) -> None:
+    page = b'<a href="a.png">a.png</a> <a href="b.txt">b.txt</a>'
+    server.answers["/photos/"] = server.answers["/photos"] = lambda: (200, {"Content-Type": "text/html"}, page)
+    web.introduce("me@museum.org")
+    assert [record.uri for record in open_source(f"{server.address}/photos/").records()] == [
+        f"{server.address}/photos/a.png"
+    ]
+    assert {agent for _, _, agent in server.asked} == {AGENT}
