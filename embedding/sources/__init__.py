@@ -68,9 +68,10 @@ def open_source(
     if not text or "\0" in text:
         raise InputError(f"found {text!r} for a source: expected {_ACCEPTED}")
     if path is not None and os.path.isdir(path):  # noqa: PTH112 - false, not an error, where it may not be looked at
-        package = Package(canonical(path))
-        if door_of(package.holds) is not None:
-            return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
+        outer = Package(canonical(path))
+        for package in filter(None, (outer, outer.inner())):
+            if door_of(package.holds) is not None:
+                return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
         return _folder_and_tables(canonical(path), name, by_content=by_content)
     suffix = _suffix(text)
     if by_content and path is not None and suffix not in KINDS and kind_of_bytes(file_head(path)):

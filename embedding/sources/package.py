@@ -37,7 +37,7 @@ _HEAD = 2**16
 
 @dataclass(frozen=True)
 class Package:
-    """A folder or .zip; names of its files start at its folder, or at the only folder that the .zip holds."""
+    """A folder or .zip; names of its files start at its folder; of a .zip that holds but a folder, at that one."""
 
     place: str
     """Absolute path of the folder or .zip."""
@@ -51,11 +51,28 @@ class Package:
         """The package at an absolute path. Raises InputError for what is neither a folder nor a .zip that can be read."""
         if Path(place).is_dir():
             return cls(place)
-        names = zip_names(place)
-        tops = {name.split("/", 1)[0] for name in names}
-        is_one_folder = len(tops) == 1 and ".." not in tops and all("/" in name for name in names)
-        base = f"{tops.pop()}/" if is_one_folder else ""
-        return cls(place, base, tuple(name.removeprefix(base) for name in names))
+        names, base = zip_names(place), ""
+        while (
+            len(tops := {name.split("/", 1)[0] for name in names}) == 1
+            and ".." not in tops
+            and all("/" in name for name in names)
+        ):
+            base += f"{tops.pop()}/"
+            names = tuple(name.split("/", 1)[1] for name in names)
+        return cls(place, base, names)
+
+    def inner(self) -> "Package | None":
+        """The only folder in a folder that holds nothing else, as unpacking an archive leaves it; None where it is not so."""
+        if self.members is not None:
+            return None
+        try:
+            with os.scandir(self.place) as entries:
+                shown = (entry for entry in entries if not entry.name.startswith((".", "__MACOSX")))
+                first, second = next(shown, None), next(shown, None)
+                alone = first is not None and second is None and first.is_dir(follow_symlinks=False)
+                return Package(first.path) if first is not None and alone else None
+        except OSError:  # whoever lists the folder tells of it
+            return None
 
     @property
     def folder(self) -> str:

@@ -87,8 +87,12 @@ def test_a_zip_of_an_archive_gives_the_same_ids_as_its_folder(tmp_path: Path) ->
     folder = write(tmp_path / "birds", OCCURRENCES, MEDIA)
     with zipfile.ZipFile(tmp_path / "birds.zip", "w") as archive:
         for path in folder.iterdir():
-            archive.write(path, f"0001-24/{path.name}")
-    assert [one.image_id for one in read(tmp_path / "birds.zip")] == [one.image_id for one in read(folder)]
+            archive.write(path, f"out/0001-24/{path.name}")
+    expected = [one.image_id for one in read(folder)]
+    assert [one.image_id for one in read(tmp_path / "birds.zip")] == expected
+    with zipfile.ZipFile(tmp_path / "birds.zip") as archive:
+        archive.extractall(tmp_path / "unpacked")
+    assert [one.image_id for one in read(tmp_path / "unpacked/out")] == expected
 
 
 def test_what_is_left_out_stands_in_the_summary_and_is_an_error_where_none_may_be(tmp_path: Path) -> None:
