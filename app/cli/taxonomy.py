@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.options import JsonOption, OverwriteOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def taxonomy(
         Path | None,
         typer.Option(metavar="FILE.csv", help="match: write the names that are not sure, or have other ranks above."),
     ] = None,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Build a backbone of names from published taxonomies, or look up what names mean in one.
@@ -65,6 +66,7 @@ def taxonomy(
         action.value,
         names,
         out=out,
+        overwrite=overwrite,
         backbone=backbone,
         release=release,
         language=language,

@@ -39,12 +39,13 @@ def backbone(
     language: str | None = None,
     store: AnyStore | None = None,
     conflicts: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Backbone | list[Match] | list[dict[str, object]]:
     """Build a backbone of names from published taxonomies, or ask one what names mean.
 
     `names` are one or several. `build` reads these files into the folder `out`: Darwin Core's `Taxon.tsv` and `VernacularName.tsv` or the
     zip of them that GBIF and the Catalogue of Life publish, tables with ranks as CSV or Parquet, the bird checklists' crosswalk; where
-    several know a name, the first counts. `release` is what it is called, `language` (ISO 639) that of its common names (English). `match` asks
+    several know a name, the first counts. `release` is what it is called, `language` (ISO 639) that of its common names (English), and `overwrite` replaces an earlier one. `match` asks
     the folder `backbone` about names, paths such as `Plantae > Oenanthe`, or files of them: a name a line, or a table with ranks, whose
     lineages tell taxa of one name apart; what is not sure, or has other ranks above, is written to the CSV file `conflicts`. `trace` tells of pictures of a `store`, by id, how their labels came about: the name as it
     was written, what was taken from it, what a backbone said, and which ones were used.
@@ -65,7 +66,8 @@ def backbone(
     if action == "build":
         if out is None:
             raise InputError("no folder is given for the backbone: name one (out)")
-        return Backbone.build([local_path(name) for name in names], local_path(out), release=release, language=language)
+        files = [local_path(name) for name in names]
+        return Backbone.build(files, local_path(out), release=release, language=language, overwrite=overwrite)
     if action == "trace":
         if store is None:
             raise InputError("no store is given: name one")

@@ -64,18 +64,24 @@ class Backbone:
 
     @classmethod
     def build(
-        cls, files: Sequence[Path], out: Path, *, release: str | None = None, language: str | None = None
+        cls,
+        files: Sequence[Path],
+        out: Path,
+        *,
+        release: str | None = None,
+        language: str | None = None,
+        overwrite: bool = False,
     ) -> "Backbone":
         """Read taxonomies into a new backbone; a name that several know is taken from the first that fits.
 
         Files are Darwin Core's `Taxon.tsv` and `VernacularName.tsv`, a zip or a folder of them, tables with ranks and the bird
         checklists' crosswalk. Common names are those in a `language` (ISO 639), by default English. Memory and disk: see `backbone_build`.
 
-        Raises InputError where a file cannot be read, or `out` holds something already.
+        Raises InputError where a file cannot be read, or `out` holds something already (a backbone may be replaced: `overwrite`).
         """
         from cladescope.taxonomy.backbone_build import build_backbone
 
-        return cls(out, build_backbone(files, out, release=release, language=language))
+        return cls(out, build_backbone(files, out, release=release, language=language, overwrite=overwrite))
 
     @property
     def release(self) -> str:

@@ -15,7 +15,8 @@ import duckdb
 import pyarrow as pa
 
 from cladescope.errors import InputError
-from cladescope.files import is_new_folder, replacing, write_json
+from cladescope.files import replacing, write_json
+from cladescope.outputs import check_new_folder
 from cladescope.taxonomy.backbone_files import TaxonomyTable, taxonomy_tables
 from cladescope.taxonomy.backbone_names import FORMAT_VERSION, LINEAGES, NAMES, content_hash
 from cladescope.taxonomy.backbone_taxa import COLUMNS, in_chunks, load_birds, load_darwin_core, load_ranks, quoted
@@ -25,25 +26,28 @@ from cladescope.taxonomy.taxon import RANKS
 from cladescope.taxonomy.vernacular import give_common_names, load_vernacular
 
 MEMORY: Final = "700MB"
+DESCRIPTION: Final = "backbone.json"
 LANGUAGE: Final = "en"
 """Of common names, where none is chosen."""
 _ROWS: Final = 1 << 16
 _ABOVE: Final = ", ".join(quoted(rank) for rank in RANKS[:-1])
 
 
-def build_backbone(files: Sequence[Path], out: Path, *, release: str | None, language: str | None) -> dict[str, Any]:
+def build_backbone(
+    files: Sequence[Path], out: Path, *, release: str | None, language: str | None, overwrite: bool = False
+) -> dict[str, Any]:
     """Read taxonomies into a new backbone, and say what it holds; see `Backbone.build`."""
     if not files:
         raise InputError("no file is given: expected Taxon.tsv, a zip of it, taxonomy.parquet, ...")
-    if not is_new_folder(out):
-        raise InputError(f"{out} is there already: choose another folder, or delete it")
+    names = [NAMES, LINEAGES, DESCRIPTION]
+    check_new_folder(out, what="backbone", names=names, overwrite=overwrite)
     codes = language_codes(language or LANGUAGE)
     tables = [taxonomy_tables(path) for path in files]
     sources: list[dict[str, object]] = [{"file": path.name, "sha256": _sha256(path)} for path in files]
     counts: Counter[str] = Counter()
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(out) as draft:
+        with replacing(out, over=overwrite) as draft:
             draft.mkdir()
             work = draft / "work"
             work.mkdir()
@@ -71,7 +75,7 @@ def build_backbone(files: Sequence[Path], out: Path, *, release: str | None, lan
                 "hash": hashlib.sha256(hashes.encode()).hexdigest(),
                 "content": content_hash(draft),
             }
-            write_json(draft / "backbone.json", description)
+            write_json(draft / DESCRIPTION, description)
     except (duckdb.Error, OSError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(

@@ -38,6 +38,14 @@ def test_an_export_of_another_format_leaves_nothing_of_the_earlier_one(run, stor
     assert sorted(path.name for path in out.iterdir()) == ["meta.xml", "multimedia.txt", "occurrence.txt"]
 
 
+def test_a_backbone_is_replaced_only_when_asked(run, fails, clades, tmp_path):
+    command = ("taxonomy", "build", clades / "metadata.csv", "--out", tmp_path / "b")
+    assert run(*command, "--release", "one").status == 0
+    assert fails(*command).endswith("(--overwrite)")
+    assert run(*command, "--release", "two", "--overwrite").status == 0
+    assert '"release": "two"' in (tmp_path / "b" / "backbone.json").read_text()
+
+
 def test_files_of_other_people_are_never_deleted(run, fails, store, tmp_path):
     out = tmp_path / "exported"
     run("export", store.path, "--out", out)
