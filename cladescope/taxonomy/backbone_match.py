@@ -65,6 +65,8 @@ def decided(text: str, lineage: Lineage | None, candidates: Sequence[NameRow] | 
     asked = (lineage or NOTHING) if whole else NOTHING
     own = max((place for place, name in enumerate(asked) if name), default=-1)
     above = [] if whole else [name for name in (lineage or ())[:-1] if name]
+    if len(candidates) == 1 and own < 0 and not above:
+        return _match(text, candidates[0])
     fits = []
     for row in candidates:
         if (own >= 0 and RANK_INDEX[row.rank] != own) or not one_class(asked, row.ranks):
@@ -90,6 +92,10 @@ def decided(text: str, lineage: Lineage | None, candidates: Sequence[NameRow] | 
     upto = RANK_INDEX["genus"] if row.synonym else RANK_INDEX[row.rank]
     both = zip(RANKS[:upto], asked, row.ranks, strict=False)
     differs = tuple(rank for rank, a, b in both if a and b and not same(a, b))
+    return _match(text, row, differs)
+
+
+def _match(text: str, row: NameRow, differs: tuple[str, ...] = ()) -> Match:
     status = "synonym" if row.synonym else "accepted"
     return Match(text, status, row.ranks, row.taxon_id, differs=differs, common_name=row.common_name)
 

@@ -163,6 +163,8 @@ def parse_name(text: str) -> ParsedName:
     >>> found.genus, found.species, found.qualifier
     ('Amanita', None, 'cf. muscaria')
     """
+    if (quick := _quick(text)) is not None:
+        return quick
     parsed = _parsed(text)
     if parsed.name is None or _PLAIN.fullmatch(text):
         return parsed
@@ -184,6 +186,22 @@ def without_author(text: str) -> str | None:
     return None if found.infraspecific or found.qualifier else found.name
 
 
+def _quick(text: str) -> ParsedName | None:
+    """The parts of a binomial, alone or with plain authors; None for a text that must be looked at more closely."""
+    found = _PLAIN.fullmatch(text) or _AUTHORED.fullmatch(text)
+    if found is None or found[2] is None or found[2][0] == "x" or found[1].lower() in _NO_GENUS:
+        return None
+    species, authors = f"{found[1]} {found[2]}", None
+    if found.re is _PLAIN:
+        if found[2] in NOT_EPITHETS:
+            return None
+    else:
+        authors = found[3]
+        if not _balanced(authors) or not _NO_AUTHORS.isdisjoint(re.findall(r"\w+", text.lower())):
+            return None
+    return ParsedName(text, name=species, genus=found[1], species=species, authorship=authors)
+
+
 def _parsed(text: str) -> ParsedName:
     """The parts as they are found, before they are tried against the text."""
     written = _CULTIVAR.sub(r"'\1'", hybrid_signs(_INITIAL.sub(r"\1 X.", tidy(text))))
@@ -197,10 +215,6 @@ def _parsed(text: str) -> ParsedName:
     seconds = [found[1] for found in _SEVERAL.finditer(written)]
     if any(second not in _NO_SECOND for second in seconds) or _AGAIN.match(written):
         return _several(text, written)
-    authored = _AUTHORED.fullmatch(written)
-    if authored and not _NO_AUTHORS.intersection(re.findall(r"\w+", written.lower())) and _balanced(authored[3]):
-        species = f"{authored[1]} {authored[2]}"
-        return ParsedName(text, name=species, genus=authored[1], species=species, authorship=authored[3])
     if not written or len(written) > _LONGEST:
         return ParsedName(text)
     try:

@@ -72,7 +72,9 @@ def fold(name: str) -> str:
     ('turdus merula', True, True)
     """
     if name.isascii():
-        return hybrid_signs(" ".join(name.replace("_", " ").split())).lower()
+        blank = " ".join(name.replace("_", " ").split())
+        small = blank.lower()
+        return hybrid_signs(blank).lower() if "x" in small else small
     return unicodedata.normalize("NFC", hybrid_signs(tidy(name.replace("_", " "))).casefold())
 
 
