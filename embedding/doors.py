@@ -21,6 +21,15 @@ class Door(NamedTuple):
     """Module of `cladescope.embedding.sources` whose `open_package` opens such a folder or .zip, and whose `open_table` a file of
     text with all of `columns`."""
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """Columns or files by which it is known, in words.
+
+        >>> Door("a", "b", files=("t.csv|t.csv.gz~uuid",)).marks
+        ('t.csv or t.csv.gz',)
+        """
+        return self.columns or tuple(file.partition("~")[0].replace("|", " or ") for file in self.files)
+
 
 DOORS = (
     Door("folder", "a folder of pictures; iNaturalist 2021's folder names give ranks"),
@@ -122,7 +131,8 @@ def nearest_package(names: Collection[str]) -> Door | None:
 
     def share(door: Door) -> float:
         wanted = [file.partition("~")[0].split("|") for file in door.files]
-        return sum(any(fnmatch(name, one) for one in ways for name in names) for ways in wanted) / len(wanted)
+        n_found = sum(any(fnmatch(name, one) for one in ways for name in names) for ways in wanted)
+        return n_found / len(wanted) if n_found < len(wanted) else 0.0
 
     found = max((door for door in DOORS if door.files), key=share)
     return found if share(found) else None

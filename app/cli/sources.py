@@ -15,5 +15,5 @@ def sources(json: JsonOption = False) -> None:
     if json:
         print_json({"sources": [door._asdict() for door in doors]})
         return
-    rows = [(door.name, door.known_by, ", ".join(door.columns or door.files)) for door in doors]
+    rows = [(door.name, door.known_by, ", ".join(door.marks)) for door in doors]
     print_table(["source", "recognised by", "columns or files"], rows)

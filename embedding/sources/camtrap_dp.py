@@ -8,6 +8,7 @@ deployment in whose time (`eventStart` to `eventEnd`) it was taken.
 import csv
 import io
 import json
+import logging
 import re
 from collections.abc import Collection, Mapping
 from contextlib import nullcontext
@@ -22,6 +23,8 @@ from cladescope.embedding.sources.package import Package, table_of
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
+
+logger = logging.getLogger(__name__)
 
 TABLES: Final = ("deployments", "media", "observations")
 DESCRIPTOR_BYTES: Final = 2**26
@@ -45,6 +48,11 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
         tables = {table: _read(package, descriptor, joining, table) for table in TABLES}
         _read_taxa(joining, descriptor)
         _match(joining, tables["media"], tables["observations"])
+        n_by_event = joining.count(
+            "FROM (SELECT DISTINCT media FROM matches SEMI JOIN lone ON lone.line = matches.media)"
+        )
+        if n_by_event:
+            logger.info("%s: %d pictures have the observation of their event", package.place, n_by_event)
         rows = joining.rows(_select(descriptor, **tables))
         left_out = {
             **dict(

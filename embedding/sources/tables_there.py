@@ -26,8 +26,7 @@ def advice(folder: str, tables: list[str]) -> str:
     package = nearest_package(Package(folder).names())
     shown = ", ".join(tables[:SHOWN]) + (f" and {len(tables) - SHOWN} more" if len(tables) > SHOWN else "")
     if package is not None:
-        needed = ", ".join(name.partition("~")[0].replace("|", " or ") for name in package.files)
-        return f"it holds the tables {shown}, nearest to {package.name}, which has {needed}"
+        return f"it holds the tables {shown}, nearest to {package.name}, which has {', '.join(package.marks)}"
     for table in tables[:SHOWN]:
         columns = _columns(Path(folder, table))
         if columns is None:

@@ -82,3 +82,9 @@ def test_a_package_among_its_pictures_is_the_package(tmp_path: Path) -> None:
     put(tmp_path / "observations.csv", b"observationID,deploymentID,mediaID,scientificName\no1,d1,m1,Vulpes vulpes\n")
     (record,) = open_source(tmp_path).records()
     assert (record.image_id, record.labels["species"]) == ("m1", "Vulpes vulpes")
+
+
+def test_a_table_that_is_only_called_like_one_of_a_package_is_told_by_its_columns(tmp_path: Path) -> None:
+    put(tmp_path / "photos.csv", b"file,species\na.jpg,b\n")
+    with pytest.raises(InputError, match=r"to embed the pictures that photos\.csv names, give /"):
+        open_source(tmp_path)

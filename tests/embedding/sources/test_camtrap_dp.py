@@ -1,6 +1,7 @@
 """Camera Trap Data Packages, with made-up rows under the columns of versions 1.0 and 0.1."""
 
 import json
+import logging
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,7 +104,9 @@ def test_observations_of_a_picture_give_its_labels_and_its_deployment_the_place(
     assert left_out_of(open_source(folder)) == {}
 
 
-def test_an_event_labels_the_pictures_in_its_time_that_have_no_observation_of_their_own(tmp_path: Path) -> None:
+def test_an_event_labels_the_pictures_in_its_time_that_have_no_observation_of_their_own(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = package(
         tmp_path,
         [medium("m1", 0), medium("m2", 5), medium("m3", 9), medium("m4", 30), medium("m5", 5, deployment="d2")],
@@ -123,7 +126,10 @@ def test_an_event_labels_the_pictures_in_its_time_that_have_no_observation_of_th
     ]
     assert [record.extra["observationLevel"] for record in records] == ["event", "media", "event", None, None]
     assert [record.missing for record in records[1:4]] == [("blank",), (), ("no observation",)]
-    assert left_out_of(open_source(folder)) == {"observations of events without a picture that has none of its own": 1}
+    with caplog.at_level(logging.INFO):
+        source = open_source(folder)
+    assert "2 pictures have the observation of their event" in caplog.text
+    assert left_out_of(source) == {"observations of events without a picture that has none of its own": 1}
 
 
 def test_a_table_of_media_that_names_events_is_believed_before_the_time(tmp_path: Path) -> None:
