@@ -21,11 +21,13 @@ def kin_of(uris: pa.Array | pa.ChunkedArray, observations: pa.Array | pa.Chunked
     >>> kin_of(uris, pa.array([None, "o1", "o1", None])).tolist()
     [0, 0, 0, 1]
     """
-    from scipy.sparse import coo_array  # takes longer to load than an encoder of pixels
-    from scipy.sparse.csgraph import connected_components
-
     n = len(uris)
     shared = [numbers_of(parents_of(uris)), numbers_of(observations)]
+    if not _repeats(shared[1]) and (shared[0] >= 0).all():
+        return shared[0]
+    from scipy.sparse import coo_array  # takes longer to load than a search for a few hits
+    from scipy.sparse.csgraph import connected_components
+
     edges, offset = [], n
     for codes in shared:
         rows = np.flatnonzero(codes >= 0)
@@ -80,6 +82,12 @@ def numbers_of(values: pa.Array | pa.ChunkedArray) -> Int[np.ndarray, " n"]:
     array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     codes: Int[np.ndarray, " n"] = pc.fill_null(array.dictionary_encode().indices, -1).to_numpy(zero_copy_only=False)
     return codes.astype(np.int64)
+
+
+def _repeats(codes: Int[np.ndarray, " n"]) -> bool:
+    """Whether two rows have one number; -1 is none."""
+    known = codes[codes >= 0]
+    return len(known) > 0 and int(known.max()) + 1 < len(known)
 
 
 def _in_order(codes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
