@@ -149,7 +149,7 @@ def asked(n_names: int, n_asked: int, folder: Path) -> None:
             if kind < 11:
                 name = species_name(number * 3 % n_species, n_genera)
             elif kind < 16:
-                name = f"{word(1_000_000 + number * 13 % n_genera).capitalize()} {epithet(number)}ii"
+                name = f"{word(1_000_000 + number * 13 % n_genera).capitalize()} {epithet(number)}ii{'a' * (number // 400_000)}"
             else:
                 name = f"{word(1_000_000 + number % n_genera).capitalize()} zz{word(number, 4)}"
             file.write(f"{name} {author(number)}\n" if number % 2 else f"{name}\n")

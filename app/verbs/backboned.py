@@ -82,4 +82,5 @@ class NamingJob:
     def finish(self, summary: EmbedSummary) -> None:
         """Write the conflicts, and tell in the summary what the user should know."""
         write_conflicts(self.labels, self._conflicts)
-        summary.notes += self._notes
+        told = () if self.labels is None else self.labels.told("records of the source named")
+        summary.notes += (*self._notes, *told)

@@ -123,5 +123,8 @@ def test_another_backbone_is_refused_unless_it_may_change_and_none_is_told(run, 
     changed = run(*job, "--backbone", tmp_path / "two", "--change-backbone", "--json")
     assert (changed.status, changed.json["relabelled"]) == (0, 1)
     assert "was named by the backbone 'one'" in changed.json["notes"][0]
+    assert changed.json["notes"][1] == (
+        "records of the source named by the backbone two: 1 synonym, gaps filled, another family"
+    )
     assert "and this job by none" in run(*job).err
     assert run(*job, "--conflicts", report).status == 1
