@@ -30,6 +30,8 @@ TABLES: Final = ("deployments", "media", "observations")
 DESCRIPTOR_BYTES: Final = 2**26
 NO_TAXON: Final = ("human", "vehicle", "blank", "unknown", "unclassified")
 """Types of observations that name no taxon; they are counted among the words that say that a label is missing."""
+LONGEST_DAYS: Final = 400
+"""Days of an event whose pictures are sought by the day."""
 NOT_OBSERVED: Final = "no observation"
 _VERSION: Final = re.compile(r"camtrap-dp/v?([^/]+)/")
 
@@ -175,6 +177,12 @@ def _match(joining: Joining, media: Member, observations: Member) -> None:
         "CREATE TABLE own AS SELECT shot.line AS media, seen.line AS observation FROM shot JOIN seen ON seen.media = shot.id"
     )
     joining.run("CREATE TABLE lone AS SELECT * FROM shot ANTI JOIN own ON own.media = shot.line")
+    # By the day, for a camera may have a million pictures and events; what lasts for years is rare, and compared with all.
+    days = "unnest(generate_series(date_trunc('day', start), date_trunc('day', until), INTERVAL 1 DAY))"
+    joining.run(
+        f"CREATE TABLE spans AS SELECT line, deployment, start, until, {days} AS day FROM seen "
+        f"WHERE media IS NULL AND until >= start AND until < start + INTERVAL {LONGEST_DAYS} DAY"
+    )
     joining.run(
         "CREATE TABLE matches AS SELECT *, row_number() OVER (PARTITION BY media, again > 1 ORDER BY observation) AS place FROM ("
         "SELECT found.*, CASE WHEN box IS NULL THEN row_number() OVER (PARTITION BY found.media, kind, name, box IS NULL "
@@ -182,8 +190,10 @@ def _match(joining: Joining, media: Member, observations: Member) -> None:
         "SELECT media, observation FROM own UNION "
         "SELECT lone.line, seen.line FROM lone JOIN seen ON seen.deployment = lone.deployment AND seen.event = lone.event "
         "WHERE seen.media IS NULL UNION "
-        "SELECT lone.line, seen.line FROM lone JOIN seen ON seen.deployment = lone.deployment "
-        "AND lone.at BETWEEN seen.start AND seen.until WHERE seen.media IS NULL AND lone.event IS NULL"
+        "SELECT lone.line, spans.line FROM lone JOIN spans ON spans.deployment = lone.deployment "
+        "AND spans.day = date_trunc('day', lone.at) AND lone.at BETWEEN spans.start AND spans.until WHERE lone.event IS NULL UNION "
+        "SELECT lone.line, seen.line FROM lone JOIN seen ON seen.deployment = lone.deployment AND lone.at BETWEEN seen.start "
+        f"AND seen.until WHERE seen.media IS NULL AND lone.event IS NULL AND seen.until >= seen.start + INTERVAL {LONGEST_DAYS} DAY"
         ") AS found JOIN seen ON found.observation = seen.line)"
     )
 

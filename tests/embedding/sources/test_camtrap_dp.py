@@ -2,12 +2,15 @@
 
 import json
 import logging
+import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cladescope.embedding.records import Record, left_out_of
 from cladescope.embedding.sources import open_source
@@ -247,3 +250,56 @@ def test_a_package_that_lacks_something_is_refused_in_one_line(
     with pytest.raises(InputError, match=reason) as refusal:
         open_source(folder)
     assert "\n" not in str(refusal.value)
+
+
+def test_an_event_over_midnight_and_one_of_years_label_all_pictures_in_them(tmp_path: Path) -> None:
+    times = ("2020-06-01T23:59:59Z", "2020-06-02T00:00:01+00:00", "2020-06-03T00:00:00Z", "2022-01-01T02:00:00+02:00")
+    media = [f"m{n},d1,,{at},m{n}.jpg,true,,image/jpeg,,," for n, at in enumerate(times)]
+    spans = [
+        ("o1", "2020-06-01T23:59:00Z", "2020-06-02T00:01:00Z", "Ardea"),
+        ("o2", "2020-06-03T00:00:00Z", "2022-01-01T00:00:00Z", "Anas platyrhynchos"),
+    ]
+    observations = [f"{name},d1,,e,{start},{end},event,animal,,{taxon}" + "," * 15 for name, start, end, taxon in spans]
+    records = read(package(tmp_path, media, observations))
+    assert told(records) == [
+        ("m0", "Ardea"),
+        ("m1", "Ardea"),
+        ("m2", "Anas platyrhynchos"),
+        ("m3", "Anas platyrhynchos"),
+    ]
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.integers(0, 6), min_size=1, max_size=6),
+    st.lists(
+        st.tuples(
+            st.integers(-1, 6),
+            st.integers(0, 6),
+            st.integers(0, 3),
+            st.sampled_from(["Ardea", "Anas platyrhynchos", ""]),
+        ),
+        max_size=6,
+    ),
+)
+def test_every_picture_comes_with_ids_of_its_own_whatever_was_seen(
+    minutes: list[int], found: list[tuple[int, int, int, str]]
+) -> None:
+    media = [medium(f"m{n}", minute) for n, minute in enumerate(minutes)]
+    observations = [
+        seen(f"o{n}", f"m{of}" if of >= 0 else "", taxon=taxon, minutes=(start, start + length))
+        for n, (of, start, length, taxon) in enumerate(found)
+    ]
+    with tempfile.TemporaryDirectory() as name:
+        folder = package(Path(name), media, observations or [seen("o", "nowhere")])
+        records = read(folder)
+    assert len({record.image_id for record in records}) == len(records)
+    assert list(dict.fromkeys(record.image_id.partition("#")[0] for record in records)) == [
+        f"m{n}" for n in range(len(minutes))
+    ]
+    for place, minute in enumerate(minutes):
+        own = [record for record in records if record.image_id.partition("#")[0] == f"m{place}"]
+        by_itself = {taxon for of, _, _, taxon in found if of == place}
+        by_event = {taxon for of, start, length, taxon in found if of < 0 and start <= minute <= start + length}
+        taxa = [record.labels.get("species") or record.labels.get("genus") or "" for record in own]
+        assert sorted(taxa) == sorted(by_itself or by_event or {""})
