@@ -7,8 +7,10 @@ from typing import Final
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.spelling import fold
 
-MOST: Final = 2**20
-"""Names that are remembered, 100 to 200 bytes each; those that come later are not compared."""
+MOST: Final = 2**19
+"""Names whose place is remembered, some 350 bytes each; those that come later are not compared."""
+COMPARED: Final = 2**15
+"""Lineages of which it is remembered what they contradict; compared again, they say the same."""
 
 
 class Contradictions:
@@ -33,14 +35,12 @@ class Contradictions:
         (None, "genus 'Parus' in family 'Sittidae', in other records in 'Paridae'")
         """
         lineage = tuple(labels.get(rank) for rank in RANKS)
-        if lineage not in self._seen:
-            told = self._compared(lineage)
-            if len(self._seen) >= MOST:
-                return self._count(told)
-            self._seen[lineage] = told
-        return self._count(self._seen[lineage])
-
-    def _count(self, told: str | None) -> str | None:
+        if lineage in self._seen:
+            told = self._seen[lineage]
+        else:
+            if len(self._seen) >= COMPARED:
+                self._seen.clear()
+            told = self._seen[lineage] = self._compared(lineage)
         if told is not None:
             self.found[told] += 1
         return told
