@@ -83,14 +83,14 @@ def media(n: int) -> Iterator[bytes]:
     for i in range(n):
         occurrence = i * step % n
         for number in range(0 if occurrence % 10 == 0 else 1 + (occurrence % 9 < 4)):
-            kind, form = ("Sound", "audio/mpeg") if (i + number) % 50 == 0 else ("StillImage", "image/jpeg")
+            kind, form = ("Sound", "audio/mpeg") if (occurrence + number) % 50 == 1 else ("StillImage", "image/jpeg")
             url = f"https://photos.example.org/{occurrence * 3 + number}/original.jpg"
             line = (
                 f"{4_000_000_000 + occurrence}\t{kind}\t{form}\t{url}\thttps://www.example.org/photos/{occurrence}\t\t\t\t\t"
                 f"2024-05-01T10:00:00Z\tObserver {occurrence % 9973}\t\tNaturalists\thttp://creativecommons.org/licenses/by-nc/4.0/\t"
                 f"Observer {occurrence % 9973}\n"
             )
-            rows += [line, line] if i % 100 == 0 else [line]
+            rows += [line, line] if occurrence // 7 % 100 == 3 else [line]
         if len(rows) >= CHUNK:
             yield "".join(rows).encode()
             rows = []

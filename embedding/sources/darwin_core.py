@@ -60,10 +60,10 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
                 )
             split_media(joining, core.separators.get("associatedMedia"))
         left_out = choose_pictures(joining)
-        if not joining.count("FROM good"):
+        if not joining.count("FROM picture"):
             why = ", ".join(f"{words} {n:,}" for words, n in left_out.items() if n) or "no occurrences"
             raise InputError(f"{package.place} has no pictures ({why}): ask for an archive with media")
-        rows = joining.rows(picture_rows(joining, sorted({*terms, *defaults})))
+        rows = joining.rows(*picture_rows(joining, sorted({*terms, *defaults})))
     return table_of(package, rows, name=name, rules=rules, allowed=allowed, left_out=left_out)
 
 

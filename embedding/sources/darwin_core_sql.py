@@ -13,6 +13,8 @@ BARE = "occurrences without pictures"
 REPEATED = "occurrences whose id came before"
 AGAIN = "media listed again in their occurrence"
 UNUSED = ("media without an occurrence", "media that are no still images", "media without an address")
+RANGE = 100_000
+"""Occurrences whose pictures are had by one SELECT."""
 _KINDS = r"(^|[/:#])(still ?image|image|photo(graph)?|picture)s?$|^image/[\w.+-]+$"
 _OTHER_FORMATS = r"^(audio|video|text)/|^application/(pdf|zip|json|xml)|^(mp3|mp4|wav|pdf|html?)$"
 _OTHER_ENDINGS = r"\.(mp3|mp4|m4a|m4v|wav|ogg|mov|avi|mpe?g|flac|webm|pdf|html?)$"
@@ -55,7 +57,7 @@ def split_media(joining: Joining, separator: str | None) -> None:
 
 
 def choose_pictures(joining: Joining) -> dict[str, int]:
-    """Make the table `good` of pictures, each once an occurrence; what is not in it, in words, and how many."""
+    """Make the table `picture` out of `media`, each once an occurrence and by these; what is not in it, in words, and how many."""
     joining.run("CREATE TABLE known AS SELECT key, min(line) AS line, count(*) AS n FROM occurrence GROUP BY key")
     joining.run(f"""
         CREATE TABLE judged AS
@@ -68,7 +70,13 @@ def choose_pictures(joining: Joining) -> dict[str, int]:
     n_good = joining.count("FROM good")
     n_occurrences, n_known = joining.count("FROM occurrence"), joining.count("FROM known")
     n_shown = int(joining.run("SELECT count(DISTINCT occurrence) FROM good")[0][0])
+    kept = ", ".join(PICTURE_TERMS)
     joining.run("DROP TABLE judged")
+    joining.run(f"""
+        CREATE TABLE picture AS SELECT occurrence, media.line AS line, {kept} FROM good JOIN media ON media.line = good.line
+        ORDER BY occurrence, media.line""")
+    joining.run("DROP TABLE good")
+    joining.run("DROP TABLE media")
     return {
         **{words: faults.get(fault, 0) for fault, words in enumerate(UNUSED, start=1)},
         AGAIN: faults.get(0, 0) - n_good,
@@ -77,10 +85,10 @@ def choose_pictures(joining: Joining) -> dict[str, int]:
     }
 
 
-def picture_rows(joining: Joining, terms: Collection[str]) -> str:
-    """The SELECT of one row a picture, an occurrence's together; `terms` are the columns of `occurrence`.
+def picture_rows(joining: Joining, terms: Collection[str]) -> list[str]:
+    """The SELECTs of one row a picture, an occurrence's together; `terms` are the columns of `occurrence`.
 
-    Terms of which no occurrence has a value are left out.
+    Each is of a range of occurrences, so that no sort of all rows is needed. Terms of which no occurrence has a value are left out.
     """
     counted = ", ".join(f"count({quoted(term)})" for term in terms)
     filled = joining.run(f"SELECT {counted} FROM occurrence")[0] if terms else ()
@@ -97,13 +105,17 @@ def picture_rows(joining: Joining, terms: Collection[str]) -> str:
         **{
             part: f"m.{part}"
             for part in ("creator", "title", "created")
-            if joining.count(f"FROM media WHERE {part} IS NOT NULL")
+            if joining.count(f"FROM picture WHERE {part} IS NOT NULL")
         },
     }
-    return f"""
-        SELECT {", ".join(f"CAST({value} AS VARCHAR) AS {quoted(name)}" for name, value in columns.items())}
-        FROM good JOIN media m ON m.line = good.line JOIN occurrence o ON o.line = good.occurrence
+    values = ", ".join(f"CAST({value} AS VARCHAR) AS {quoted(name)}" for name, value in columns.items())
+    n_occurrences = joining.count("FROM occurrence")
+    return [
+        f"""SELECT {values} FROM picture m JOIN occurrence o ON o.line = m.occurrence
+        WHERE m.occurrence BETWEEN {start} AND {start + RANGE - 1} AND o.line BETWEEN {start} AND {start + RANGE - 1}
         ORDER BY o.line, m.line"""
+        for start in range(1, n_occurrences + 1, RANGE)
+    ]
 
 
 def _first(choices: Sequence[str], terms: Collection[str], defaults: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -128,14 +128,22 @@ class Joining:
         """How many rows there are of `SELECT count(*) {what}`."""
         return int(self.run(f"SELECT count(*) {what}")[0][0])
 
-    def rows(self, select: str) -> KeptText:
-        """Rows of a SELECT, all as text, which must state their order; they are kept apart from the database.
+    def rows(self, *selects: str) -> KeptText:
+        """Rows of one SELECT after the other, all as text and kept apart from the database; each must state its order.
+
+        Many wide rows are better had by several SELECTs of a range each: a sort of all would go to the disk, uncompressed.
 
         Raises InputError where the disk or the memory does not suffice.
         """
-        assert re.search(r"\bORDER BY\b", select), "a rerun must give the same rows in the same order"
+        assert all(re.search(r"\bORDER BY\b", select) for select in selects), (
+            "a rerun must give the rows in the same order"
+        )
         try:
-            reader = self._database.sql(select).to_arrow_reader(GROUP_ROWS)
-            return KeptText(reader.schema.names, reader)
+            columns = self._database.sql(selects[0]).columns
+            return KeptText(columns, self._batches(selects))
         except self._no_room as error:
             raise InputError(no_room(error)) from error
+
+    def _batches(self, selects: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        for select in selects:
+            yield from self._database.sql(select).to_arrow_reader(GROUP_ROWS)
