@@ -4,9 +4,6 @@ The names come entry by entry into Arrow columns, and the matrix a few of its ro
 Nothing else of the two files is ever held.
 """
 
-import json
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,12 +15,10 @@ from jaxtyping import Bool, Float16, Int
 
 from cladescope.arrays import blocks
 from cladescope.errors import InputError
+from cladescope.json_list import json_entries
 from cladescope.taxonomy.rank_table import rank_dictionary
 from cladescope.taxonomy.taxon import RANKS
 
-_DECODER = json.JSONDecoder()
-_STEP = re.compile(r"\s*([\[,\]])\s*")
-_TEXT_PIECE = 1 << 20
 _NAMES = 1 << 14
 _MATRIX_ROWS = 16
 _CLASSES = 1 << 13
@@ -49,7 +44,7 @@ def is_precomputed(path: Path) -> bool:
     if path.suffix.lower() != ".json":
         return False
     try:
-        return _is_entry(next(_entries(path), None))
+        return _is_entry(next(json_entries(path), None))
     except InputError:
         return False  # what is wrong with it, its reader says: `taxon_lists.read_taxa`
 
@@ -86,7 +81,7 @@ def _names(path: Path) -> tuple[pa.Table, int]:
     text = pa.large_string()
     shared = pa.dictionary(pa.int32(), text)
     schema = pa.schema([*((rank, shared) for rank in RANKS[:-1]), (RANKS[-1], text), ("common_name", text)])
-    entries, batches, n = _entries(path), [], 0
+    entries, batches, n = json_entries(path), [], 0
     while part := list(islice(entries, _NAMES)):
         if not all(map(_is_entry, part)):
             row = n + next(row for row, entry in enumerate(part) if not _is_entry(entry))
@@ -103,34 +98,6 @@ def _names(path: Path) -> tuple[pa.Table, int]:
 
 def _is_entry(entry: Any) -> bool:
     return isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], list) and len(entry[0]) == len(RANKS)
-
-
-def _entries(path: Path) -> Iterator[Any]:
-    """The elements of a list in a JSON file, one after another; more is read where one is not whole."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            text, mark, expected = "", 0, "["
-            while more := file.read(_TEXT_PIECE):
-                text, mark = text[mark:] + more, 0
-                while (step := _STEP.match(text, mark)) is not None and step[1] in expected:
-                    if step[1] == "]":
-                        return
-                    found = _decoded(text, step.end())
-                    if found is None:
-                        break
-                    yield found[0]
-                    mark, expected = found[1], ",]"
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}): name a file that is there") from error
-    raise InputError(f"{path} is no JSON list, or cut off: fetch it again")
-
-
-def _decoded(text: str, start: int) -> tuple[Any, int] | None:
-    """The value that starts at a place and the place after it, None where it is not whole."""
-    try:
-        return _DECODER.raw_decode(text, start)
-    except json.JSONDecodeError:
-        return None
 
 
 def _vectors(path: Path, order: Int[np.ndarray, " c"]) -> tuple[Float16[np.ndarray, "c d"], Bool[np.ndarray, " c"]]:

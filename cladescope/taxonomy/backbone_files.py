@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, Literal
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ from cladescope.delimited import DelimitedText, local_opener
 from cladescope.delimited.encoding import ByteStream, Opener
 from cladescope.delimited.headers import squash
 from cladescope.errors import InputError
+from cladescope.json_list import json_entries
 from cladescope.taxonomy.taxon import RANKS
 
 Kind = Literal["taxa", "vernacular", "birds", "ranks"]
@@ -38,6 +40,7 @@ class TaxonomyTable:
     columns: dict[str, str]
     """The table's column of each term, the term in small letters and without prefix: `scientificname`."""
     text: DelimitedText | Path
+    """A `Path` is that of a Parquet file or of a JSON list."""
 
     def batches(self, terms: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The rows, with a column of text for each term that the table has.
@@ -47,6 +50,8 @@ class TaxonomyTable:
         wanted = {term: self.columns[term] for term in dict.fromkeys(terms) if term in self.columns}
         if isinstance(self.text, DelimitedText):
             batches = self.text.batches(list(wanted.values()))
+        elif self.text.suffix.lower() == ".json":
+            batches = _json_batches(self.text, list(wanted.values()))
         else:
             batches = _parquet_batches(self.text, list(wanted.values()))
         for batch in batches:
@@ -69,6 +74,10 @@ def taxonomy_tables(path: Path) -> list[TaxonomyTable]:
             names = parquet.read_schema(path).names
         except (pa.ArrowInvalid, OSError) as error:
             raise InputError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+        return [_table(str(path), _terms(names), path)]
+    if path.suffix.lower() == ".json":
+        first = next(json_entries(path), None)
+        names = list(first) if isinstance(first, dict) else [*RANKS, "common_name"] if _is_entry(first) else []
         return [_table(str(path), _terms(names), path)]
     text = DelimitedText(str(path), local_opener(path))
     return [_table(str(path), _terms(text.columns), text)]
@@ -153,7 +162,9 @@ def _archive(path: Path, files: dict[str, Opener]) -> list[TaxonomyTable]:
         )
     if not any(table.kind != "vernacular" for table in found):
         shown = ", ".join(list(files)[:8]) or "no file"
-        raise InputError(f"{path} holds {shown}: expected a table of taxa such as Taxon.tsv")
+        raise InputError(
+            f"{path} holds {shown}: expected a table of taxa such as Taxon.tsv (of the Catalogue of Life the Darwin Core archive)"
+        )
     return sorted(found, key=lambda table: table.kind == "vernacular")
 
 
@@ -191,6 +202,28 @@ def _described(path: Path, opener: Opener) -> dict[str, _Described]:
                 terms[int(one.get("index", ""))] = squash(re.split("[/#:]", one.get("term", ""))[-1])
         found[Path(locations[0]).name] = _Described(terms, part.get("ignoreHeaderLines", "0").strip() == "0")
     return found
+
+
+def _is_entry(entry: object) -> bool:
+    """Whether an entry is TreeOfLife's: [[kingdom, ..., genus, epithet], common name]."""
+    return isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], list) and len(entry[0]) == len(RANKS)
+
+
+def _json_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """The entries of a list: objects with ranks, or TreeOfLife's."""
+    entries = json_entries(path)
+    while part := list(islice(entries, _BATCH)):
+        if not all(isinstance(entry, dict) or _is_entry(entry) for entry in part):
+            raise InputError(
+                f"{path} holds entries of several kinds: expected objects with ranks, or [[names], common name]"
+            )
+        whole = [
+            entry if isinstance(entry, dict) else dict(zip((*RANKS, "common_name"), (*entry[0], entry[1]), strict=True))
+            for entry in part
+        ]
+        told = [[entry.get(name) for entry in whole] for name in columns]
+        texts = [pa.array([value if isinstance(value, str) else None for value in one], pa.string()) for one in told]
+        yield pa.record_batch(texts, names=columns)
 
 
 def _parquet_batches(path: Path, columns: list[str]) -> Iterator[pa.RecordBatch]:

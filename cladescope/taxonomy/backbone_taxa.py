@@ -75,9 +75,13 @@ def load_ranks(connection: Connection, table: TaxonomyTable, source: int, counts
 
 
 def _load_lineages(connection: Connection, source: int, table: str, ranks: Sequence[str]) -> None:
-    """The taxa of the lineages in a table, of some ranks."""
-    for column in ("genus", "species"):
-        _make_canonical(connection, table, column)
+    """The taxa of the lineages in a table, of some ranks; a species may be an epithet beside its genus."""
+    _make_canonical(connection, table, "genus")
+    connection.execute(
+        f"update {table} set species = genus || ' ' || species where genus is not null and regexp_full_match(species, '[a-z×].*') "
+        "and not starts_with(species, lower(genus) || ' ')"
+    )
+    _make_canonical(connection, table, "species", drop=True)
     for rank in ranks:
         upto = RANKS[: RANK_INDEX[rank] + 1]
         values = ", ".join(quoted(one) if one in upto else "null" for one in RANKS)
@@ -288,17 +292,22 @@ def _circle(table: TaxonomyTable, ids: pa.ChunkedArray, rows: list[int]) -> Inpu
     return InputError(f"{table.place}: the parents of {names[0]!r} go round in a circle ({shown}), expected a tree")
 
 
-def _make_canonical(connection: Connection, table: str, column: str, where: str = "true") -> None:
-    """Names in the one form of the store: hybrids with their sign, no authors."""
+def _make_canonical(
+    connection: Connection, table: str, column: str, where: str = "true", *, drop: bool = False
+) -> None:
+    """Names in the one form of the store: hybrids with their sign, no authors; with `drop` null for what names no species."""
     connection.execute("create table canonical(old varchar, name varchar)")
     odd = f"select distinct {column} from {table} where {where} and not regexp_full_match({column}, '{_PLAIN}')"
     for names in in_chunks(connection, odd):
         found = [(name, parse_name(name)) for name in names]
-        new = [(name, one.name) for name, one in found if one.name and one.name != name and not one.qualifier]
-        chunk = pa.table({"old": [old for old, _ in new], "name": [name for _, name in new]}) if new else None
-        if chunk is not None:
-            connection.register("chunk", chunk).execute("insert into canonical select * from chunk")
-            connection.unregister("chunk")
+        new: dict[str, str | None] = {
+            name: one.name for name, one in found if one.name and one.name != name and not one.qualifier
+        }
+        if drop:
+            new |= {name: None for name, one in found if one.qualifier and one.species is None}
+        chunk = pa.table({"old": pa.array(new, pa.string()), "name": pa.array(new.values(), pa.string())})
+        connection.register("chunk", chunk).execute("insert into canonical select * from chunk")
+        connection.unregister("chunk")
     connection.execute(
         f"update {table} set {column} = c.name from canonical c where {table}.{column} = c.old and ({where})"
     )

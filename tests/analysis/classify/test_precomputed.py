@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from cladescope import json_list
 from cladescope.analysis.classify import precomputed
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
 from cladescope.analysis.classify.taxon_lists import within
@@ -31,7 +32,8 @@ def written(tmp_path):
 
 def test_small_pieces_give_the_taxa_of_the_whole_file_by_path(written, monkeypatch):
     path, names, vectors = written
-    for name, size in (("_TEXT_PIECE", 7), ("_NAMES", 3), ("_MATRIX_ROWS", 4), ("_CLASSES", 5)):
+    monkeypatch.setattr(json_list, "_TEXT_PIECE", 7)
+    for name, size in (("_NAMES", 3), ("_MATRIX_ROWS", 4), ("_CLASSES", 5)):
         monkeypatch.setattr(precomputed, name, size)
     found = read_precomputed(path, dim=6)
     good = [row for row, (ranks, _) in enumerate(names) if any(ranks) and row not in (3, 30)]

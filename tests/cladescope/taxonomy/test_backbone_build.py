@@ -233,8 +233,31 @@ def test_a_hybrid_whose_canonical_name_has_lost_its_sign_is_a_hybrid(tmp_path):
 
 def test_a_place_that_cannot_be_written_is_refused_in_one_line_and_nothing_is_left(tmp_path):
     taxa = darwin_core(tmp_path / "Taxon.tsv")
-    with pytest.raises(InputError, match="cannot be built") as error:
-        Backbone.build([taxa], taxa / "b")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="choose another folder") as error:
+        Backbone.build([taxa], tmp_path / "file" / "b")
     assert "\n" not in str(error.value)
     backbone = Backbone.build([taxa], tmp_path / "b")
     assert sorted(path.name for path in backbone.path.iterdir()) == ["backbone.json", "lineages.arrow", "names.arrow"]
+
+
+def test_lists_of_tree_of_life_have_epithets_beside_the_genus(tmp_path):
+    head = "kingdom,phylum,class,order,family,genus,species,common_name\n"
+    rows = "Animalia,Arthropoda,Insecta,,Nymphalidae,Vanessa,atalanta,red admiral\nPlantae,,,,,Salix,× fragilis,\nPlantae,,,,,Rosa,sp.,\n"
+    (tmp_path / "catalog.csv").write_text(head + rows)
+    entries = [
+        [["Animalia", "Arthropoda", "Insecta", "", "Nymphalidae", "Vanessa", "atalanta"], "red admiral"],
+        [["Plantae", "", "", "", "", "Rosa", ""], ""],
+    ]
+    (tmp_path / "txt_emb_species.json").write_text(json.dumps(entries))
+    (tmp_path / "rows.json").write_text(json.dumps([{"Class": "Insecta", "species": "Vanessa atalanta", "n": 3}]))
+    for name in ("catalog.csv", "txt_emb_species.json", "rows.json"):
+        backbone = Backbone.build([tmp_path / name], tmp_path / f"of-{name}")
+        assert one(backbone, "Vanessa atalanta").ranks[2] == "Insecta"
+        assert not one(backbone, "atalanta").found
+        if name == "catalog.csv":
+            assert one(backbone, "Salix x fragilis").status == "accepted"
+            assert backbone.names.starting("rosa") == ["Rosa"]
+    (tmp_path / "bad.json").write_text("[1, 2")
+    with pytest.raises(InputError, match="bad.json"):
+        Backbone.build([tmp_path / "bad.json"], tmp_path / "bad")
