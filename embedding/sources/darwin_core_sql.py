@@ -15,13 +15,16 @@ AGAIN = "media listed again in their occurrence"
 UNUSED = ("media without an occurrence", "media that are no still images", "media without an address")
 RANGE = 100_000
 """Occurrences whose pictures are had by one SELECT."""
-_KINDS = r"(^|[/:#])(still ?image|image|photo(graph)?|picture)s?$|^image/[\w.+-]+$"
+_OTHER_KINDS = (
+    r"(^|[/:#])(collection|dataset|event|interactive ?resource|moving ?image|movie|video|physical ?object|service|software"
+    r"|sound|audio|text|document|html|pdf)s?($|/)"
+)
 _OTHER_FORMATS = r"^(audio|video|text)/|^application/(pdf|zip|json|xml)|^(mp3|mp4|wav|pdf|html?)$"
 _OTHER_ENDINGS = r"\.(mp3|mp4|m4a|m4v|wav|ogg|mov|avi|mpe?g|flac|webm|pdf|html?)$"
-_IS_PICTURE = f"""coalesce(regexp_matches(trim(type), '{_KINDS}', 'i'), true)
+_IS_PICTURE = f"""NOT coalesce(regexp_matches(trim(type), '{_OTHER_KINDS}', 'i'), false)
     AND NOT coalesce(regexp_matches(trim(format), '{_OTHER_FORMATS}', 'i'), false)
     AND NOT (type IS NULL AND format IS NULL AND coalesce(regexp_matches(path, '{_OTHER_ENDINGS}', 'i'), false))"""
-"""Whether a medium is a still image: by its type and format, which publishers swap now and then, or where it has neither by the end of its address."""
+"""Whether a medium may be a still image: its type and format, which publishers swap and spell as they like, name nothing else; or where it has neither by the end of its address."""
 
 
 def make_occurrences(

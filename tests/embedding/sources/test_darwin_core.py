@@ -218,6 +218,22 @@ def test_pictures_of_a_package_lie_in_it(tmp_path: Path) -> None:
     assert (absolute.uri, absolute.problem) == ("/x/3.jpg", None)
 
 
+@pytest.mark.parametrize(
+    "kind, form, is_picture",
+    [
+        ("StillImage", "image/jpeg", True), ("http://purl.org/dc/dcmitype/StillImage", "", True), ("Specimen photo", "jpg", True),
+        ("image/jpeg", "StillImage", True), ("", "JPEG", True), ("Moving Image", "", False), ("dcmitype:Sound", "", False),
+        ("video/mp4", "MovingImage", False), ("", "audio/x-wav", False), ("StillImage", "text/html", False), ("Text", "", False),
+        ("http://purl.org/dc/dcmitype/InteractiveResource", "", False),
+    ],
+)  # fmt: skip
+def test_what_is_named_as_something_else_is_no_picture(kind: str, form: str, is_picture: bool, tmp_path: Path) -> None:
+    media = [MEDIA[0][:4], ["9", "StillImage", "", "https://a.org/1.jpg"], ["9", kind, form, "https://a.org/2.jpg"]]
+    source = open_source(write(tmp_path, OCCURRENCES, media))
+    assert source.count() == 1 + is_picture
+    assert left_out_of(source).get("media that are no still images", 0) == (not is_picture)
+
+
 def test_an_occurrence_that_comes_twice_is_one(tmp_path: Path) -> None:
     occurrences = [["gbifID", "sex"], ["9", "male"], ["9", "female"]]
     source = open_source(write(tmp_path, occurrences, [["id", "dc:identifier"], ["9", "https://a.org/1.jpg"]]))
