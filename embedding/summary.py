@@ -165,8 +165,10 @@ def gist(reason: str, uri: str) -> str:
     ('no permission to read', 'empty file')
     >>> gist("1 x 9000 pixels: too thin (one side is over 50 times the other)", "/a.png")
     'too thin'
+    >>> gist("its box 0.6,0.6,0.9,0.9 lies outside the picture of 160 x 120 pixels", "/a.png")
+    'its box … lies outside the picture of … x … pixels'
     """
     found, _, judgement = reason.replace(uri, "").partition(":")
     if judgement and found[0].isdigit():
         found = judgement.partition("(")[0]
-    return re.sub(r"'[^']*'|(?<![\w-])\d+", "…", found).strip()
+    return re.sub(r"'[^']*'|(?<![\w-])\d+(?:[.,]\d+)*", "…", found).strip()

@@ -5,6 +5,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from cladescope.embedding.records import left_out_of
@@ -315,3 +316,9 @@ def test_a_compressed_table_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     table = put(tmp_path / "t.csv.gz", gzip.compress(b"file\n" + b"a.jpg\n" * 1000)[:-20])
     with pytest.raises(InputError, match=r"t\.csv\.gz is no whole gzip file"):
         open_source(table)
+
+
+def test_a_compressed_table_from_elsewhere_is_read_too(remote: fsspec.AbstractFileSystem) -> None:
+    remote.pipe("/set/table.csv.gz", gzip.compress(b"file,genus\na/1.jpg,Apis\n"))
+    (record,) = read("memory://set/table.csv.gz")
+    assert (record.uri, record.source, record.labels) == ("memory://set/a/1.jpg", "table", {"genus": "Apis"})
