@@ -34,7 +34,9 @@ class Contradictions:
         >>> said.see({"family": "Paridae", "genus": "Parus"}), said.see({"family": "Sittidae", "genus": "Parus"})
         (None, "genus 'Parus' in family 'Sittidae', in other records in 'Paridae'")
         """
-        lineage = tuple(labels.get(rank) for rank in RANKS)
+        if not labels:
+            return None
+        lineage = tuple(map(labels.get, RANKS))
         if lineage in self._seen:
             told = self._seen[lineage]
         else:
