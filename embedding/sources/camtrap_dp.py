@@ -215,12 +215,14 @@ def _select(descriptor: Mapping[str, Any], *, deployments: Member, media: Member
     apart = {"mediaid", "deploymentid", "scientificname"}
     for member, but in ((media, {"mediaid"}), (observations, apart), (deployments, {"deploymentid"})):
         columns |= member.without(but).others(columns)
+    deployment = deployments.at("deployment_id")
     return (
         f"SELECT {selected(columns)} FROM shot JOIN media ON media.line = shot.line "
         "LEFT JOIN (SELECT * FROM matches WHERE again = 1) AS matches ON matches.media = shot.line "
         "LEFT JOIN seen ON seen.line = matches.observation LEFT JOIN observations ON observations.line = seen.line "
         "LEFT JOIN taxa ON taxa.name = seen.name "
-        f"LEFT JOIN (SELECT * FROM deployments QUALIFY row_number() OVER (PARTITION BY {deployments.at('deployment_id')} ORDER BY line) = 1) AS deployments ON {deployments.at('deployment_id')} = shot.deployment ORDER BY shot.line, place"
+        f"LEFT JOIN (SELECT * FROM deployments QUALIFY row_number() OVER (PARTITION BY {deployment} ORDER BY line) = 1) AS deployments "
+        f"ON {deployment} = shot.deployment ORDER BY shot.line, place"
     )
 
 

@@ -114,13 +114,13 @@ def _identify(joining: Joining, images: Member, sequences: Member | None) -> Non
     blank = f"CASE WHEN {names['is_blank']} IN ('1', 'true', 'yes') THEN 'Blank' END"
     first = ", ".join(said[name] for name in ("common_name", *RANKS_OF))
     word = f"CASE WHEN {human} THEN coalesce({said['common_name']}, 'Human') ELSE coalesce({first}, {blank}) END"
-    taxon = ", ".join(f'{said[rank]} AS "{rank}"' for rank in RANKS_OF)
+    taxon = ", ".join(f'{said[name]} AS "{name}"' for name in (*RANKS_OF, "common_name"))
     image = images.at("image_id") if images.has("image_id") else images.at("location")
     joining.run(
         f"CREATE TABLE told AS SELECT images.line AS image, {line} AS sequence, {image} AS id, {taxon}, "
         f"({known}) AND NOT {human} AS is_taxon, CASE WHEN NOT is_taxon THEN {word} END AS word FROM images{joined}"
     )
-    kinds = ", ".join(f'"{rank}"' for rank in RANKS_OF)
+    kinds = ", ".join(f'"{name}"' for name in (*RANKS_OF, "common_name"))
     joining.run(
         "CREATE TABLE identified AS SELECT *, row_number() OVER (PARTITION BY coalesce(id, image::VARCHAR), again > 1 "
         "ORDER BY image, sequence) AS place FROM (SELECT *, row_number() OVER (PARTITION BY coalesce(id, image::VARCHAR), "

@@ -187,6 +187,8 @@ def test_a_row_that_names_no_taxon_has_no_labels_and_is_counted(
 def test_a_common_name_without_ranks_stays_a_label(tmp_path: Path) -> None:
     first, second = read(wildlife_insights(tmp_path, [wi_row("a", ",,,,,Jaguar"), wi_row("b", JAGUAR)]))
     assert [record.labels["common_name"] for record in (first, second)] == ["Jaguar", "Jaguar"]
+    both = read(wildlife_insights(tmp_path / "two", [wi_row("a", ",,,,,Jaguar"), wi_row("a", ",,,,,Tapir")]))
+    assert [record.labels["common_name"] for record in both] == ["Jaguar", "Tapir"]
 
 
 def test_several_taxa_of_a_picture_are_records_each_and_the_same_taxon_is_one(tmp_path: Path) -> None:
