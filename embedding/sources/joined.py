@@ -11,16 +11,13 @@ import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
 from cladescope.delimited import DelimitedText
 from cladescope.embedding.sources.kept import GROUP_ROWS, KeptText, no_room
 from cladescope.errors import InputError
-
-if TYPE_CHECKING:
-    pass
 
 MEMORY = "700MB"
 """What DuckDB may take; more is written to the disk."""
