@@ -78,7 +78,7 @@ class FolderSource:
             if found.parts[:-1] != folders:
                 folders = found.parts[:-1]
                 place = f"{self._root}/{'/'.join(folders)}"
-                raw = _raw_labels(place)
+                raw = folder_ranks(place)
                 labels, missing = clean_labels(raw), missing_words(raw)
                 respelt = is_respelt(raw, labels)
             yield Record(
@@ -145,7 +145,7 @@ class FileSource:
     def records(self) -> Iterator[Record]:
         """The record of the file."""
         folder = self._uri.removesuffix(basename(self._uri))
-        raw = _raw_labels(folder)
+        raw = folder_ranks(folder)
         labels = clean_labels(raw)
         yield Record(
             image_id=id_of_uri(self._uri),
@@ -157,17 +157,13 @@ class FileSource:
         )
 
 
-def folder_labels(path: str) -> dict[str, str]:
-    """Clean labels of the ranks that the deepest folder named as in iNaturalist 2021 gives; none where there is no such folder.
+def folder_ranks(path: str) -> dict[str, str]:
+    """Raw labels that the deepest folder named as in iNaturalist 2021 gives; none where there is no such folder.
 
-    >>> folder_labels("train/00009_Animalia_Arthropoda_Insecta___Vanessa_atalanta/more")
+    >>> clean_labels(folder_ranks("train/00009_Animalia_Arthropoda_Insecta___Vanessa_atalanta/more"))
     {'kingdom': 'Animalia', 'phylum': 'Arthropoda', 'class': 'Insecta', 'genus': 'Vanessa',
      'species': 'Vanessa atalanta'}
     """
-    return clean_labels(_raw_labels(path))
-
-
-def _raw_labels(path: str) -> dict[str, str]:
     for folder in reversed(path.split("/")):
         number, *names = folder.split("_")
         if len(names) == len(_INAT21_ROLES) and number.isdecimal():
