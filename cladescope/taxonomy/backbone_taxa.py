@@ -166,10 +166,17 @@ def load_darwin_core(connection: Connection, table: TaxonomyTable, source: int, 
     connection.execute(
         f"insert into taxa select {source}, rank, name, false, id, {lineage}, null from accepted where rank <= {species}"
     )
+    alike = f"(a.rank = u.rank or (u.rank = {species} and a.rank > u.rank and a.species is not null))"
     connection.execute(
         f"""insert into taxa select {source}, u.rank, u.name, true, u.id, {", ".join(f"a.{quoted(rank)}" for rank in RANKS)}, null
         from usage u join synonym s on s.id = u.id join accepted a on a.id = s.target
-        where u.rank between 0 and {species} and (a.rank = u.rank or (u.rank = {species} and a.rank > u.rank and a.species is not null))"""
+        where u.rank between 0 and {species} and {alike}"""
+    )
+    counts["synonyms that lead to no taxon of their rank"] += _count(
+        connection,
+        f"""select count(*) from usage u join synonym s on s.id = u.id left join accepted a on a.id = s.target
+        where u.rank between 0 and {species} and s.target in (select id from usage) and s.target not in (select id from synonym)
+            and not coalesce({alike}, false)""",
     )
     connection.execute(f"create table if not exists id_of_{source}(id varchar, target varchar)")
     connection.execute(f"insert into id_of_{source} select id, target from synonym")

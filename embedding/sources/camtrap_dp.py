@@ -73,6 +73,8 @@ _LEFT_OUT: Final = {
     "further observations of a taxon that a picture shows already": "FROM matches WHERE again > 1",
     "observations of media that are not listed": "FROM seen ANTI JOIN (SELECT id FROM shot UNION ALL SELECT id FROM others) AS listed "
     "ON listed.id = seen.media WHERE seen.media IS NOT NULL",
+    "observations of media that are no pictures": "FROM seen SEMI JOIN others ON others.id = seen.media "
+    "ANTI JOIN shot ON shot.id = seen.media",
     "observations of events without a picture that has none of its own": "FROM seen ANTI JOIN matches ON observation = seen.line "
     "WHERE seen.media IS NULL",
     "taxa of a rank that is not said, in pictures": "FROM matches JOIN seen ON observation = seen.line "

@@ -107,16 +107,19 @@ taxonID|parentNameUsageID|acceptedNameUsageID|scientificName|taxonRank|taxonomic
 11|2|10|Parus about|species|synonym
 12|3||Parus major minor|subspecies|accepted
 13|2|12|Parus minor|species|synonym
+14|2|2|Parus vague|species|synonym
+15|2|9|Parus astray|species|synonym
 """
     backbone = built(tmp_path, text)
     for name in ("alpha", "beta", "gamma", "minor"):
         assert one(backbone, f"Parus {name}").ranks[6] == "Parus major"
-    for name in ("lost", "orphan", "wrong", "round", "about"):
+    for name in ("lost", "orphan", "wrong", "round", "about", "vague", "astray"):
         assert one(backbone, f"Parus {name}").status == "unknown"
     assert {
         "synonyms of synonyms followed": 2,
         "synonyms whose accepted taxon is not there": 1,
         "synonyms without an accepted taxon": 1,
+        "synonyms that lead to no taxon of their rank": 2,
         "misapplied or pro parte names left out": 1,
         "synonyms in a circle": 2,
         "parents that are not there": 1,

@@ -195,13 +195,14 @@ def test_videos_and_observations_of_media_that_are_not_listed_are_counted(tmp_pa
     folder = package(
         tmp_path,
         [medium("m1", 0), medium("v1", 1, kind="video/mp4"), medium("v2", 1, kind="video/mp4")],
-        [seen("o1", "m1", taxon="Aves"), seen("o2", "lost", taxon="Ardea")],
+        [seen("o1", "m1", taxon="Aves"), seen("o2", "lost", taxon="Ardea"), seen("o3", "v1", taxon="Ardea")],
     )
     source = open_source(folder)
     assert [record.image_id for record in source.records()] == ["m1"]
     assert left_out_of(source) == {
         "media that are no pictures (video/mp4)": 2,
         "observations of media that are not listed": 1,
+        "observations of media that are no pictures": 1,
         "taxa of a rank that is not said, in pictures": 1,
     }
 
