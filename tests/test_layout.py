@@ -216,3 +216,8 @@ def test_links_make_the_parts_one_package():
 def test_a_verb_only_parses_calls_and_prints(verb):
     path = REPOSITORY / "app" / "cli" / f"{verb}{'_' * keyword.iskeyword(verb)}.py"
     assert n_lines(path) <= 150
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "app" / "verbs").glob("*.py")), ids=lambda path: path.stem)
+def test_the_function_of_a_verb_leaves_the_work_to_the_rooms_below(path):
+    assert n_lines(path) <= 150

@@ -1,8 +1,6 @@
 """Naming pictures, or the pictures of a store without encoding them again."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -17,12 +15,9 @@ from cladescope.analysis.classify.naming import Named, Predictions, name_picture
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
-from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
+from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of, records_of
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
-from cladescope.embedding.given import AnyPicture, as_records
-from cladescope.embedding.records import Record, left_out_of
-from cladescope.embedding.sources import open_source
-from cladescope.embedding.sources.folder import FileSource
+from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
 from cladescope.outputs import check_is_folder
@@ -30,8 +25,6 @@ from cladescope.paths import local_path
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
-
-logger = logging.getLogger(__name__)
 
 
 @checked
@@ -122,7 +115,7 @@ def predict(
     def make(failures: list[str]) -> Iterator[Named]:
         if store is not None:
             return name_stored(store, answers, where=where, limit=limit)
-        return name_pictures(islice(_records(given, allow, failures), limit), cast(Encoder, asked), answers, failures)
+        return name_pictures(islice(records_of(given, allow, failures), limit), cast(Encoder, asked), answers, failures)
 
     own = store is not None and taxa is None and labels is None
     by, notes = naming_of(named, fitted, store, own_taxa=own)
@@ -150,24 +143,3 @@ def _back_off(
     if risk is not None and found is None:
         raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
     return found.closed_set() if found is not None and closed_set else found
-
-
-def _records(pictures: Sequence[AnyPicture], allow: Sequence[str], failures: list[str]) -> Iterator[Record]:
-    """Every picture meant, called as the caller called it; of several places one that is not there is noted."""
-    for picture in pictures:
-        if not isinstance(picture, str | Path):
-            for record in as_records([picture]):
-                yield replace(record, image_id=record.uri)
-            continue
-        try:
-            source = open_source(picture, allowed=allow)
-        except InputError as error:
-            if len(pictures) == 1:
-                raise
-            failures.append(str(error))
-            continue
-        name = str(picture) if isinstance(source, FileSource) else None
-        for record in source.records():
-            yield replace(record, image_id=name or record.uri)
-        if left_out := left_out_of(source):
-            logger.warning("%s: left out: %s", picture, ", ".join(f"{words} {n:,}" for words, n in left_out.items()))
