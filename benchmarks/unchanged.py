@@ -25,9 +25,10 @@ from PIL import Image
 
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.locations import canonical
-from cladescope.embedding.origins import said_of, stamp
+from cladescope.embedding.origins import said_of
 from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
+from cladescope.embedding.stamps import stamp
 from cladescope.embedding.tables import images_table
 from cladescope.index.store import Store
 from cladescope.schema import ORIGIN_SCHEMA

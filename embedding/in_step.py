@@ -23,10 +23,11 @@ import pyarrow.compute as pc
 from cladescope.embedding.job import SyncSink
 from cladescope.embedding.known import Checked
 from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
-from cladescope.embedding.origins import UNKNOWN, Origins, Saying, corrections, is_there, plain, stamp
+from cladescope.embedding.origins import Origins, Saying, corrections, plain
 from cladescope.embedding.prepare import Failure, content_hash, region_hash
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import split_region
+from cladescope.embedding.stamps import UNKNOWN, is_there, stamp
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.embedding.tables import failures_table
 from cladescope.errors import PictureError

@@ -4,8 +4,6 @@ With it a run over a source tells what is as it was without opening a file. Noth
 """
 
 import json
-import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -13,13 +11,8 @@ import pyarrow as pa
 from jaxtyping import Bool, Int, UInt64
 
 from cladescope.embedding.known import hashed
-from cladescope.embedding.locations import file_of, local_path
 from cladescope.embedding.records import Record
-
-UNKNOWN = -1
-"""Size or time that is not known; such a file is looked into."""
-SETTLED_NS = 2 * 10**9
-"""A file changed less than this ago may change again within one tick of a coarse clock: its time is not trusted."""
+from cladescope.embedding.stamps import UNKNOWN
 
 
 class Origins:
@@ -86,33 +79,6 @@ class Origins:
             return np.full(len(keys), -1)
         places = np.minimum(np.searchsorted(self._ids, keys), len(self) - 1)
         return np.where(self._ids[places] == keys, places, -1)
-
-
-def stamp(uri: str) -> tuple[int, int]:
-    """Bytes and time of change (ns) of the local file in which a picture lies; `UNKNOWN` twice where there is none.
-
-    The time of a file that was changed a moment ago is `UNKNOWN`, too (`SETTLED_NS`).
-
-    >>> stamp("/nowhere/a.jpg"), stamp("https://a.org/tit.jpg")
-    ((-1, -1), (-1, -1))
-    """
-    path = local_path(uri)
-    if path is None:
-        return UNKNOWN, UNKNOWN
-    try:
-        found = os.stat(path)  # noqa: PTH116 - a path by the hundred thousand
-    except (OSError, ValueError):
-        try:
-            found = os.stat(file_of(uri) or path)  # noqa: PTH116
-        except (OSError, ValueError):
-            return UNKNOWN, UNKNOWN
-    settled = abs(time.time_ns() - found.st_mtime_ns) > SETTLED_NS
-    return found.st_size, found.st_mtime_ns if settled else UNKNOWN
-
-
-def is_there(uri: str) -> bool | None:
-    """Whether the local file in which a picture lies is there; None for a remote one."""
-    return None if file_of(uri) is None else stamp(uri)[0] != UNKNOWN
 
 
 def said_of(record: Record) -> str:

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from braceexpand import braceexpand
 from fsspec.utils import glob_translate
 
-from cladescope.embedding.origins import is_there
+from cladescope.embedding.stamps import is_there
 from cladescope.index.literals import is_one_of
 from cladescope.schema import FAILURE_SCHEMA
 

@@ -1,25 +1,18 @@
-"""Arguments of the verbs: a store as a path or open, one picture or several and their records, one clade or several."""
+"""Arguments of the verbs: a store as a path or open, one picture or several, one clade or several."""
 
-import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from PIL import Image
 
-from cladescope.embedding.given import AnyPicture, as_records
-from cladescope.embedding.records import Record, left_out_of
-from cladescope.embedding.sources import open_source
-from cladescope.embedding.sources.folder import FileSource
+from cladescope.embedding.given import AnyPicture
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.phylogeny.newick import read_tree
 from cladescope.phylogeny.tree import Tree
-
-logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
@@ -97,27 +90,3 @@ def clades_of(within: str | Sequence[str] | None) -> tuple[str, ...]:
     (('Aves',), ('Aves', 'Insecta'), ())
     """
     return () if within is None else (within,) if isinstance(within, str) else tuple(within)
-
-
-def records_of(pictures: Sequence[AnyPicture], allow: Sequence[str], failures: list[str]) -> Iterator[Record]:
-    """Every picture meant, called as the caller called it; of several places one that is not there is noted in `failures`.
-
-    `allow` as in `open_source`. Raises InputError for one place that is not there.
-    """
-    for picture in pictures:
-        if not isinstance(picture, str | Path):
-            for record in as_records([picture]):
-                yield replace(record, image_id=record.uri)
-            continue
-        try:
-            source = open_source(picture, allowed=allow)
-        except InputError as error:
-            if len(pictures) == 1:
-                raise
-            failures.append(str(error))
-            continue
-        name = str(picture) if isinstance(source, FileSource) else None
-        for record in source.records():
-            yield replace(record, image_id=name or record.uri)
-        if left_out := left_out_of(source):
-            logger.warning("%s: left out: %s", picture, ", ".join(f"{words} {n:,}" for words, n in left_out.items()))

@@ -15,7 +15,8 @@ from cladescope.analysis.classify.naming import Named, Predictions, name_picture
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
-from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of, records_of
+from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
+from cladescope.app.verbs.meant import records_of
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
