@@ -116,7 +116,7 @@ def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, a
     if suffix == ".zip" and not is_url(uri):
         return open_package(Package.open(uri), name=name, rules=rules, allowed=allowed)
     if suffix == ".json":
-        return open_annotations(uri, name, allowed)
+        return open_annotations(uri, name, allowed, rules.missing)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")

@@ -1,9 +1,10 @@
 """Annotations in JSON: which of the known kinds a file is."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Set
 from typing import Any
 
+from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import open_location
 from cladescope.embedding.records import Source
 from cladescope.embedding.sources.coco import CocoSource
@@ -11,10 +12,11 @@ from cladescope.embedding.sources.megadetector import MegaDetectorSource
 from cladescope.errors import InputError
 
 
-def open_annotations(uri: str, name: str, allowed: Collection[str] = ()) -> Source:
+def open_annotations(uri: str, name: str, allowed: Collection[str] = (), missing: Set[str] = MISSING) -> Source:
     """The source in a JSON file: COCO's annotations or MegaDetector's results. Reads the whole file.
 
-    `allowed` are schemes that its pictures' addresses may have beside the usual ones.
+    `allowed` are schemes that its pictures' addresses may have beside the usual ones, `missing` words that say that a label is
+    not known.
 
     Raises InputError where it is neither, and says what it holds.
     """
@@ -27,7 +29,7 @@ def open_annotations(uri: str, name: str, allowed: Collection[str] = ()) -> Sour
         raise InputError(f"{uri} is no JSON that can be read ({what})") from error
     if isinstance(document, dict) and isinstance(document.get("images"), list):
         if isinstance(document.get("annotations"), list):
-            return CocoSource(uri, document, name=name, allowed=allowed)
+            return CocoSource(uri, document, name=name, allowed=allowed, missing=missing)
         if "detection_categories" in document or any(
             "detections" in one for one in document["images"] if isinstance(one, dict)
         ):

@@ -3,6 +3,7 @@
 Format: https://lila.science/megadetector-output-format. Boxes are shares of width and height.
 """
 
+import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -37,7 +38,7 @@ class MegaDetectorSource:
 
     def records(self) -> Iterator[Record]:
         """Detections in the file's order; a picture that MegaDetector could not read is one record with a `problem`."""
-        n_weak = n_empty = 0
+        n_weak = n_silent = n_empty = 0
         for number, image in enumerate(self._images):
             if not isinstance(image, Mapping) or not isinstance(image.get("file"), str):
                 yield self._problem(f"{self._uri}#image={number}", "it names no file")
@@ -48,11 +49,17 @@ class MegaDetectorSource:
                 continue
             detections = [one for one in image.get("detections") or [] if isinstance(one, Mapping)]
             strong = [one for one in detections if _confidence(one) >= MIN_CONFIDENCE]
-            n_weak += len(detections) - len(strong)
+            silent = sum(math.isnan(_confidence(one)) for one in detections)
+            n_silent += silent
+            n_weak += len(detections) - len(strong) - silent
             n_empty += not strong
             for detection in strong:
                 yield replace(self._record(uri, detection), path_rule=rule, public_only=leads_elsewhere(uri, self._uri))
-        found = {f"detections below {MIN_CONFIDENCE}": n_weak, "pictures without a stronger detection": n_empty}
+        found = {
+            f"detections below {MIN_CONFIDENCE}": n_weak,
+            "detections without a confidence": n_silent,
+            "pictures without a stronger detection": n_empty,
+        }
         self.left_out = {words: n for words, n in found.items() if n}
 
     def _record(self, uri: str, detection: Mapping[str, Any]) -> Record:
@@ -72,5 +79,8 @@ class MegaDetectorSource:
 
 
 def _confidence(detection: Mapping[str, Any]) -> float:
-    value = detection.get("conf")
-    return float(value) if isinstance(value, int | float) else 0.0
+    """As it is written; not a number where there is none."""
+    try:
+        return float(detection.get("conf", "nan"))
+    except (TypeError, ValueError):
+        return math.nan

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from cladescope.embedding.records import left_out_of
+from cladescope.embedding.records import left_out_of, notes_of
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from tests.embedding.reading import put, read
@@ -84,3 +84,53 @@ def test_timelapse_writes_the_folder_beside_the_file(tmp_path: Path) -> None:
     (record,) = read(table)
     assert record.uri == f"{tmp_path}/Station1/Deploy2/IMG_1.JPG"
     assert record.labels["species"] == "Vulpes vulpes"
+
+
+def test_coco_counts_what_becomes_no_record_and_gives_categories_at_one_place_a_record_each(tmp_path: Path) -> None:
+    categories = [
+        {"id": 1, "name": "Parus major", "family": "Paridae"},
+        {"id": "2", "name": "weasel", "family": "unknown"},
+    ]
+    images = [{"id": "a", "file_name": "a.jpg"}, {"id": 5, "file_name": "b.jpg"}, {"id": 6}, "junk"]
+    annotations = [
+        {"image_id": "a", "category_id": 1},
+        {"image_id": "a", "category_id": 2},
+        {"image_id": "a", "category_id": "1"},
+        {"image_id": "5", "category_id": 99},
+        {"image_id": 9, "category_id": 1},
+        None,
+    ]
+    document = {"images": images, "annotations": annotations, "categories": categories}
+    source = open_source(write(tmp_path / "coco.json", document))
+    first, second, lost, nameless = source.records()
+    assert (first.uri, first.labels["species"]) == (second.uri, "Parus major")
+    assert (second.extra["category"], second.labels, second.missing) == ("weasel", {}, ("unknown",))
+    assert first.image_id != second.image_id
+    assert (lost.labels, lost.missing) == ({}, ("category not listed",))
+    assert nameless.problem == "it names no file"
+    assert left_out_of(source) == {
+        "annotations of pictures that are not listed": 1,
+        "images and annotations that are no objects of keys": 2,
+        "further annotations of a category that a picture or box shows already": 1,
+    }
+
+
+def test_species_by_the_name_of_a_coco_category_alone_are_told(tmp_path: Path) -> None:
+    categories = [
+        {"id": 1, "name": "Red fox"},
+        {"id": 2, "name": "teddy bear"},
+        {"id": 3, "name": "A b", "class": "Aves"},
+    ]
+    annotations = [{"image_id": 1, "category_id": n} for n in (1, 1, 2, 3)]
+    document = {"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": annotations, "categories": categories}
+    (note,) = notes_of(open_source(write(tmp_path / "coco.json", document)))
+    assert note.startswith("1 categories are taken for species by their name alone, in 2 annotations: Red fox;")
+
+
+def test_a_detection_without_a_confidence_is_counted_as_such(tmp_path: Path) -> None:
+    box = [0.1, 0.1, 0.5, 0.5]
+    detections = [{"category": "1", "conf": conf, "bbox": box} for conf in (0.1, None, "0.8")]
+    document = {"images": [{"file": "1.jpg", "detections": detections}], "detection_categories": {"1": "animal"}}
+    source = open_source(write(tmp_path / "md.json", document))
+    assert [record.extra["confidence"] for record in source.records()] == [0.8]
+    assert left_out_of(source) == {"detections below 0.2": 1, "detections without a confidence": 1}
