@@ -21,7 +21,7 @@ from cladescope.errors import InputError
 from cladescope.files import replacing, write_json
 from cladescope.index import croissant
 from cladescope.index.croissant import Rights
-from cladescope.index.darwin_core import write_archive
+from cladescope.index.darwin_core import Archive, write_archive
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
 from cladescope.outputs import check_new_folder
@@ -51,6 +51,12 @@ class Exported:
     """Rows of which the store knows no licence: whether they may be passed on must be asked elsewhere."""
     guarded_cells: int = 0
     """Cells before whose text an apostrophe was put, so that no spreadsheet runs it."""
+    split_occurrences: int = 0
+    """Occurrences of an archive that were made since pictures of one observation are labelled or described otherwise."""
+    flattened_texts: int = 0
+    """Texts of an archive in which a tab or line break became a blank."""
+    left_out_columns: tuple[str, ...] = ()
+    """Columns for which Darwin Core has no term that an archive writes."""
     not_said: tuple[str, ...] = ()
     """What Croissant asks of a data set and neither the store nor the caller says."""
 
@@ -98,11 +104,11 @@ def export_store(
     rights, missing = Rights(), tuple[str, ...]()
     with_vectors = format in ("parquet", "npy", "croissant")
     blocks = _blocks(pinned, condition, rights, with_vectors=with_vectors)
-    guarded = Counter[str]()
+    guarded, archive = Counter[str](), Archive(0, 0, ())
     with replacing(out, over=overwrite) as draft:
         draft.mkdir()
         if format == "dwca":
-            write_archive(draft, blocks)
+            archive = write_archive(draft, blocks)
         else:
             schema = _write_table(draft, blocks, format, (n_rows, pinned.card.dim), guarded if safe_csv else None)
             document, missing = croissant.describe(
@@ -117,6 +123,9 @@ def export_store(
         rows=n_rows,
         without_licence=rights.without_licence,
         guarded_cells=guarded.total(),
+        split_occurrences=archive.split,
+        flattened_texts=archive.flattened,
+        left_out_columns=archive.left_out,
         not_said=missing,
     )
 

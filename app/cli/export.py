@@ -71,5 +71,14 @@ def export(
         say(
             f"an apostrophe was put before the text of {made.guarded_cells:,} cells: take it off to have the text again"
         )
+    if made.split_occurrences:
+        say(
+            f"{made.split_occurrences:,} occurrences were added, as ID#2 and so on: pictures of their observations are labelled or "
+            "described otherwise"
+        )
+    if made.flattened_texts:
+        say(f"in {made.flattened_texts:,} texts tabs and line ends became blanks, as the format asks")
+    if made.left_out_columns:
+        say(f"columns without a term of Darwin Core are left out: {', '.join(made.left_out_columns)}")
     if made.not_said:
         say(f"croissant.json lacks {', '.join(made.not_said)}: nobody said it; give it with --about FILE.json")

@@ -2,6 +2,8 @@ import csv
 from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -99,3 +101,46 @@ def test_a_darwin_core_archive_says_what_each_column_is_and_links_pictures_to_oc
     assert tables["ids of multimedia.txt"] == ["o1", "o1", second["occurrenceID"]]
     assert [row["license"] for row in tables["multimedia.txt"]] == ["", "CC0", "CC0"]
     assert tables["multimedia.txt"][2]["identifier"] == str(tmp_path / "2.png")
+
+
+def test_a_darwin_core_archive_embedded_again_gives_the_labels_that_were_stored(run, tmp_path):
+    names = [
+        *(
+            "Carex flava L. var. alpina Kneuck.",
+            "Amanita cf. muscaria",
+            "Candidatus Phytoplasma mali",
+            "Salix × fragilis",
+        ),
+        *("Parus major", "Parus ater", ""),
+    ]
+    with (tmp_path / "m.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ("file", "observation_id", "family", "scientificName", "latitude", "title", "plot", "rights_holder")
+        )
+        for number, name in enumerate(names):
+            picture(tmp_path / f"{number}.png", number)
+            where = ("o1" if name.startswith("Parus") else "", "Paridae", name, "51.5")
+            writer.writerow((f"{number}.png", *where, f"t{number}", "007", "Jane\nRoe"))
+    cladescope.embed(tmp_path / "m.csv", tmp_path / "s.store", encoder="pixels")
+    made = run("export", tmp_path / "s.store", "--out", tmp_path / "a", "--format", "dwca", "--json").json
+    counted = (made["split_occurrences"], made["flattened_texts"], made["left_out_columns"])
+    assert counted == (1, len(names), ["plot"])
+    cladescope.embed(tmp_path / "a", tmp_path / "b.store", encoder="pixels")
+    parts = [
+        "uri",
+        "family",
+        "genus",
+        "species",
+        "infraspecific",
+        "authorship",
+        "qualifier",
+        "verbatim_name",
+        "source",
+        "title",
+    ]
+    stored, again = (Store.open(tmp_path / name).table().sort_by("uri") for name in ("s.store", "b.store"))
+    assert again.select(parts).to_pylist() == stored.select(parts).to_pylist()
+    assert again["decimalLatitude"].to_pylist() == [51.5] * len(names)
+    assert again["rights_holder"].to_pylist() == ["Jane Roe"] * len(names)
+    assert again.filter(pc.is_in(again["species"], pa.array(["Parus ater"])))["observation_id"].to_pylist() == ["o1#2"]
