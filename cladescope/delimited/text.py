@@ -62,7 +62,7 @@ class DelimitedText:
     """Columns that have neither a name nor a value, and are passed over."""
     n_bytes: int
     """Length of the file."""
-    notice: str | None
+    notices: tuple[str, ...]
     """What was assumed of the encoding, where the file does not say it."""
 
     def __init__(self, place: str, opener: Opener, *, dialect: Dialect | None = None) -> None:
@@ -74,9 +74,10 @@ class DelimitedText:
         """
         self._place, self._opener = place, unpacked(place, opener)
         self._encoding: Encoding = find_encoding(place, self._opener)
-        self.n_bytes, self.notice = self._encoding.n_bytes, self._encoding.notice
-        if self.notice:
-            logger.warning("%s", self.notice)
+        self.n_bytes = self._encoding.n_bytes
+        self.notices = () if self._encoding.notice is None else (self._encoding.notice,)
+        for notice in self.notices:
+            logger.warning("%s", notice)
         with self._open() as stream:
             head = stream.read(HEAD_BYTES)
         text = head.decode("utf-8", "ignore").removeprefix("\ufeff")

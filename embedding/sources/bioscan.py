@@ -100,6 +100,10 @@ class _Renamed:
     def columns(self) -> tuple[str, ...]:
         return tuple(self.names.get(name, name) for name in self.text.columns)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        return self.text.notices
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self.text.batches():
             yield batch.rename_columns(list(self.columns))

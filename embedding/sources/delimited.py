@@ -51,6 +51,10 @@ class TextTable(Protocol):
     def columns(self) -> tuple[str, ...]:
         """Names of the columns, in their order."""
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """How its files were read where they do not say it themselves."""
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows, in a fixed order, every value a string or null."""
 
@@ -125,8 +129,7 @@ def typed_text(uri: str, text: TextTable, rules: TableRules, *, needs_picture: b
     types = {name: kind.arrow_type(wanted[name]) for name, kind in kinds.items()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in text.columns])
     plain = frozenset(name for name, kind in kinds.items() if kind.plain)
-    read_as = (text.notice,) if isinstance(text, DelimitedText) and text.notice else ()
-    notes = (*read_as, *_notes(kinds, types, rules))
+    notes = (*text.notices, *_notes(kinds, types, rules))
     return TypedText(text, schema, n_rows, head, rules.missing, plain, notes, kept)
 
 

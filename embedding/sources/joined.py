@@ -47,6 +47,7 @@ class Joining:
         self._folder = Path(tempfile.mkdtemp(prefix="cladescope-join-"))
         self._removed = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._n_rows: dict[str, int] = {}
+        self._notices: list[str] = []
         import duckdb
 
         self._no_room = (duckdb.OutOfMemoryException, duckdb.IOException)
@@ -82,6 +83,7 @@ class Joining:
         Raises InputError where the text does, or where the disk is full.
         """
         assert all(map(_NAME.fullmatch, (table, *columns))), "such names need no more than quotes in SQL"
+        self._notices.extend(text.notices)
         wanted = list(dict.fromkeys(columns.values()))
         schema = pa.schema([("line", pa.int64()), *((name, pa.string()) for name in columns)])
         failed: list[InputError] = []
@@ -137,7 +139,7 @@ class Joining:
         )
         try:
             columns = self._database.sql(selects[0]).columns
-            return KeptText(columns, self._batches(selects))
+            return KeptText(columns, self._batches(selects), notices=self._notices)
         except self._no_room as error:
             raise InputError(no_room(error)) from error
 

@@ -24,9 +24,15 @@ class KeptText:
     (2, [[{'file': 'a.jpg'}, {'file': None}]])
     """
 
-    def __init__(self, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> None:
-        """Writes all `batches`, whose columns are in this order and can be read as text. Raises InputError where the disk is full."""
+    def __init__(
+        self, columns: Sequence[str], batches: Iterable[pa.RecordBatch], *, notices: Iterable[str] = ()
+    ) -> None:
+        """Writes all `batches`, whose columns are in this order and can be read as text. Raises InputError where the disk is full.
+
+        `notices` say how the files were read that the rows come from.
+        """
         self.columns = tuple(columns)
+        self.notices = tuple(notices)
         self.n_rows = 0
         self._folder = Path(tempfile.mkdtemp(prefix="cladescope-table-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)

@@ -288,5 +288,5 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
             "that the list of sources has; to embed pictures in it, unpack it and name the folder"
         )
     with package.text(tables[0]) as text:
-        kept = KeptText(text.columns, text.batches())
+        kept = KeptText(text.columns, text.batches(), notices=text.notices)
     return table_of(package, kept, name=name, rules=rules, allowed=allowed, file=tables[0])

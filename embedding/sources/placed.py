@@ -41,6 +41,11 @@ class PlacedText:
         own = tuple(self.text.columns)
         return own if self.column in own else (*own, self.column)
 
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """As the table's own."""
+        return self.text.notices
+
     def batches(self) -> Iterator[pa.RecordBatch]:
         """All rows in their order, every value a string or null."""
         for batch in self.text.batches():

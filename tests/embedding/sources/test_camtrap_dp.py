@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cladescope.embedding.records import Record, left_out_of
+from cladescope.embedding.records import Record, left_out_of, notes_of
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from tests.embedding.reading import put, read
@@ -251,6 +251,13 @@ def test_a_package_that_lacks_something_is_refused_in_one_line(
     with pytest.raises(InputError, match=reason) as refusal:
         open_source(folder)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_table_of_a_package_in_another_encoding_is_noted_for_the_summary(tmp_path: Path) -> None:
+    folder = package(tmp_path, [medium("m1", 0)], [seen("o1", "m1", taxon="Ardea")])
+    (folder / "deployments.csv").write_bytes(DEPLOYMENTS.replace("d1", "étang").encode("cp1252"))
+    (note,) = notes_of(open_source(folder))
+    assert note.startswith(f"{folder}/deployments.csv is not UTF-8")
 
 
 def test_an_event_over_midnight_and_one_of_years_label_all_pictures_in_them(tmp_path: Path) -> None:
