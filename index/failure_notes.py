@@ -35,11 +35,12 @@ def note(notes: Any, failures: pa.Table) -> None:
     notes.merge_insert(keys).when_not_matched_insert_all().execute(distinct)
 
 
-def clear_passed(notes: Any, source: str, address: str, failed: Collection[str]) -> int:
+def clear_passed(notes: Any, source: str, address: str, failed: Collection[str], *, alone: bool = False) -> int:
     """Strike out what a source that was now read to its end had in its way before, and has no more; return how many notes that were.
 
     Such are places that could not be listed (`source` itself, its `address`, folders and files in it, its shards), and files of it
-    that failed and are not there any more. What is among `failed`, the addresses of this run's failures, stays.
+    that failed and are not there any more: all that lie in it and, where it is `alone` in the store, those that a table named
+    elsewhere. What is among `failed`, the addresses of this run's failures, stays.
     """
     if not notes.count_rows():
         return 0
@@ -48,7 +49,7 @@ def clear_passed(notes: Any, source: str, address: str, failed: Collection[str])
         row["uri"]
         for row in found
         if row["uri"] not in failed
-        and (row["uri"] == source or _lies_in(row["uri"], address))
+        and (alone or row["uri"] == source or _lies_in(row["uri"], address))
         and (row["stage"] == "list" or is_there(row["uri"]) is False)
     }
     if gone:

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.locations import canonical
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index import failure_notes, identity, ledger, origins, tables, widening
 from cladescope.index.files import disk_errors, locked
@@ -285,7 +286,14 @@ class Store(StoreReader):
     def clear_failures(self, source: str, address: str, failed: Collection[str]) -> None:
         """Strike out notes of what was in a source's way and is no more; see `failure_notes.clear_passed`."""
         with disk_errors(self.path):
-            failure_notes.clear_passed(self._failures, source, address, failed)
+            alone = self._failures.count_rows() > 0 and self._is_only_source(address)
+            failure_notes.clear_passed(self._failures, source, address, failed, alone=alone)
+
+    def _is_only_source(self, address: str) -> bool:
+        """Whether all jobs that added pictures were of one source."""
+        adding = [row["source"] for row in self.runs.to_pylist() if row["verb"] in ("embed", "import")]
+        noted = {one for batch in self.origins(["address"]) for one in batch.column("address").unique().to_pylist()}
+        return {canonical(one) for one in adding} | noted <= {address}
 
     def record_run(
         self,
