@@ -7,6 +7,7 @@ Which column holds what is said by `cladescope.embedding.columns`; no synonym is
 
 import re
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 
 from cladescope.embedding.species import name_of_rank, species_of
 from cladescope.schema import NAME_FIELDS, OPTIONAL_FIELDS
@@ -39,6 +40,8 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
 
     >>> clean_labels({"order": "unknown", "genus": "vanessa", "species": "atalanta", "licence": "CC0"})
     {'genus': 'Vanessa', 'species': 'Vanessa atalanta', 'licence': 'CC0'}
+    >>> clean_labels({"species": "Deer"})
+    {'qualifier': 'Deer', 'verbatim_name': 'Deer'}
     >>> clean_labels({"species": "Salix x fragilis L."})
     {'species': 'Salix × fragilis', 'authorship': 'L.', 'verbatim_name': 'Salix x fragilis L.'}
     """
@@ -51,11 +54,26 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     labels["species"] = found.species if found else None
     if found and found.genus and _is_genus(labels["genus"], found):
         labels["genus"] = found.genus
+    if found is None:
+        found = _of_no_rank(names, labels)
+    elif found.species:
+        above = [replace(name, qualifier=None) for name in above]
     labels |= {part: clean_name(raw.get(part), missing) for part in NAME_PARTS} | _beside_the_name(found, above)
     for helper in HELPERS:
         labels.pop(helper)
     labels |= {stored.name: clean_text(raw.get(stored.name)) for stored in OPTIONAL_FIELDS}
     return {name: value for name, value in labels.items() if value is not None}
+
+
+def _of_no_rank(names: Mapping[str, str | None], labels: Mapping[str, str | None]) -> ParsedName | None:
+    """A word that gives no rank its name: it is no species, and would be lost in silence; None where there is none.
+
+    It stands where the species should be (`Deer`, `atalanta` without a genus), or is the scientific name of a row without ranks.
+    """
+    ranked = {fold(name) for rank in RANKS if (name := labels[rank])}
+    species = names["species"] or names["epithet"]
+    word = species if species or ranked else names["scientific_name"]
+    return ParsedName(word, qualifier=word) if word and fold(word) not in ranked else None
 
 
 def _is_genus(genus: str | None, found: ParsedName) -> bool:

@@ -25,10 +25,14 @@ _DOUBTS: Final = ("cf", "aff", "?", "nr", "near")
 def name_of_rank(written: str, rank: str) -> ParsedName:
     """The name in the column of a rank above the species: without author, `sp.` and `indet.`, and none where it is in doubt.
 
+    Of a species in the column of genera the genus is taken, and its epithet is what stands beside it.
+
     >>> name_of_rank("Paridae Vigors, 1825", "family").name, name_of_rank("Amanita sp.", "genus").name
     ('Paridae', 'Amanita')
     >>> name_of_rank("cf. Amanita", "genus").name, name_of_rank("SAR group", "phylum").name
     (None, 'SAR group')
+    >>> name_of_rank("Nomada vegana Cockerell", "genus").name, name_of_rank("Nomada vegana Cockerell", "genus").qualifier
+    ('Nomada', 'vegana')
     """
     kept = ParsedName(written, name=stored_name(written, rank))
     if not _NEEDS_PARSING.search(written):
@@ -36,6 +40,9 @@ def name_of_rank(written: str, rank: str) -> ParsedName:
     found = parse_name(stored_name(written, rank))
     if (found.qualifier or "").startswith(_DOUBTS):
         return replace(found, verbatim=written, name=None)
+    if rank == "genus" and found.species and found.genus:
+        about = found.species.removeprefix(found.genus).strip()
+        return ParsedName(written, name=found.genus, authorship=found.authorship, qualifier=about)
     cited = found.authorship is None or _CITED.search(found.authorship)
     # A taxon with sp., a cultivar and a name with its author are names of one word; other texts are left as they are.
     if found.name is None or found.species or not cited or not written.startswith((found.name, "×", "x")):

@@ -96,6 +96,8 @@ def read_about(path: Path) -> dict[str, Any]:
 
     Raises InputError where the file cannot be read or holds something else.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path} is not a file: expected one of JSON, an object of properties")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -115,9 +115,11 @@ def with_members(
 ) -> tuple[pa.Table, str | None]:
     """A list in which each taxon above a rank, with none below it in the list, stands for its members; and what was done.
 
-    The members are those of the known taxa, else the backbone's. A taxon without known members stays.
+    The members are those of the known taxa, else the backbone's. A taxon without known members stays: it takes its share of
+    the probability and is no answer at that rank.
     """
     kept = np.ones(table.num_rows, bool)
+    alone: list[str] = []
     members: list[pa.Table] = []
     there: pa.Table | None = None
     for row in np.flatnonzero(_depth(table) < RANK_INDEX[rank]).tolist():
@@ -131,14 +133,20 @@ def with_members(
         if found is not None and found.num_rows:
             kept[row] = False
             members.append(found)
+        else:
+            alone.append(taxon.name)
+    some = ", ".join(alone[:SHOWN]) + ", ..." * (len(alone) > SHOWN)
+    without = (
+        f"{len(alone):,} taxa above the {rank} have no known members and are no answers: {some}" if alone else None
+    )
     if not members:
-        return table, None
+        return table, without
     whole = taxon_lists.taxa_table(pa.concat_tables([table.filter(pa.array(kept)), *members]))
     n = int((~kept).sum())
-    return (
-        whole,
-        f"{n:,} taxa above the {rank} stand for their {sum(one.num_rows for one in members):,} members that are known",
+    note = (
+        f"{n:,} taxa above the {rank} stand for their {sum(one.num_rows for one in members):,} members that are known"
     )
+    return whole, f"{note}; {without}" if without else note
 
 
 def not_found(path: str | Path, missing: Sequence[str], n: int) -> str:

@@ -190,6 +190,7 @@ def read_prior(
         raise InputError(f"{path} lacks {', '.join(missing)}: expected the columns taxon and weight")
     taxonomy = Taxonomy.from_table(table)
     named: list[tuple[Taxon, float]] = []
+    given: dict[str, float] = {}
     unknown, rest = [], 1.0
     for name, text in zip(*(_strings(rows, column or "") for column in columns.values()), strict=True):
         try:
@@ -201,6 +202,8 @@ def read_prior(
         if name == REST:
             rest = weight
             continue
+        if given.setdefault(name, weight) != weight:
+            raise InputError(f"{path} gives {name!r} the weights {given[name]:g} and {weight:g}: keep one of them")
         try:
             named += [(taxon, weight) for taxon in _resolved(taxonomy, name, accepted)]
         except TaxonError:
@@ -291,10 +294,15 @@ def ranks_of(path: Path, table: pa.Table) -> pa.Table:
     plain = pc.fill_null(pc.match_substring_regex(species, r"^[A-Z][a-z-]+ [a-z-]{4,}$"), not helpers)
     odd = pc.invert(plain)
     rows = [clean_labels(row, frozenset()) for row in whole.filter(odd).to_pylist()]
-    lost = sum("species" not in row for row, name in zip(rows, species.filter(odd).to_pylist(), strict=True) if name)
+    written = species.filter(odd).to_pylist()
+    lost = [
+        row for row, name in zip(rows, written, strict=True) if "species" not in row and (name or "qualifier" in row)
+    ]
     if lost:
+        nothing = sum(not any(rank in row for rank in RANKS) for row in lost)
         logger.info(
-            "%s: %d of %d names say no species (cf., sp., ...) and stand for their genus", path, lost, table.num_rows
+            "%s: %d of %d names say no species (cf., sp., hybrids, several, ...) and stand for their genus%s",
+            *(path, len(lost), table.num_rows, f", {nothing} that name none for nothing" if nothing else ""),
         )
     columns = (*RANKS, "common_name")
     clean = pa.table({name: pa.array([row.get(name) for row in rows], pa.large_string()) for name in columns})

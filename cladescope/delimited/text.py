@@ -42,6 +42,8 @@ def local_opener(path: Path) -> Opener:
     @contextmanager
     def opened() -> Iterator[ByteStream]:
         try:
+            if path.exists() and not (path.is_file() or path.is_dir()):
+                raise InputError(f"{path} is a pipe or a device, not a file: name a file that is there")
             with path.open("rb") as stream:
                 yield stream
         except OSError as error:

@@ -197,3 +197,28 @@ def test_names_enter_in_one_spelling_and_a_changed_one_is_told(
 def test_a_licence_may_be_unknown_but_not_empty() -> None:
     assert clean_labels({"licence": "unknown", "rights_holder": " ", "observation_id": "NaN"}) == {"licence": "unknown"}
     assert {field.name for field in OPTIONAL_FIELDS} == {"licence", "rights_holder", "observation_id"}
+
+
+@pytest.mark.parametrize(
+    ("raw", "labels"),
+    [
+        ({"species": "Deer"}, {"qualifier": "Deer", "verbatim_name": "Deer"}),
+        ({"epithet": "atalanta"}, {"qualifier": "atalanta", "verbatim_name": "atalanta"}),
+        ({"scientific_name": "Aves"}, {"qualifier": "Aves", "verbatim_name": "Aves"}),
+        ({"class": "Aves", "scientific_name": "Aves"}, {"class": "Aves"}),
+        ({"genus": "Parus", "species": "Parus"}, {"genus": "Parus"}),
+        ({"class": "Aves", "species": "aves"}, {"class": "Aves"}),
+        (
+            {"genus": "Nomada vegana Cockerell"},
+            {
+                "genus": "Nomada",
+                "qualifier": "vegana",
+                "authorship": "Cockerell",
+                "verbatim_name": "Nomada vegana Cockerell",
+            },
+        ),
+        ({"genus": "Salix alba", "species": "Salix alba"}, {"genus": "Salix", "species": "Salix alba"}),
+    ],
+)
+def test_a_word_that_names_no_rank_is_kept_and_counted(raw: dict[str, str | None], labels: dict[str, str]) -> None:
+    assert clean_labels(raw) == labels

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -130,6 +131,12 @@ def test_what_is_said_of_a_data_set_must_be_an_object_of_properties(kept, text, 
     with pytest.raises(InputError, match=found):
         cladescope.export(kept, kept.parent / "out", about=kept.parent / "about.json")
     assert not (kept.parent / "out").exists()
+
+
+def test_a_pipe_says_nothing_of_a_data_set(kept):
+    os.mkfifo(kept.parent / "about.json")
+    with pytest.raises(InputError, match="is not a file"):
+        cladescope.export(kept, kept.parent / "out", about=kept.parent / "about.json")
 
 
 def test_a_safe_table_holds_no_formula_is_counted_and_can_be_undone(run, fails, kept):

@@ -1,5 +1,7 @@
 """Lists of taxa, labels, bins and priors as people have them."""
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cladescope.analysis.classify.name_lists import with_members
 from cladescope.analysis.classify.taxon_lists import LabelList, read_labels, read_prior, read_taxa
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
@@ -72,3 +75,35 @@ def test_a_list_of_another_length_is_refused_with_its_line(tmp_path: Path) -> No
         read_taxa(put(tmp_path / "t.csv", "class,genus\nAves,Larus\nAves\n"))
     with pytest.raises(InputError, match="expected some of kingdom"):
         read_taxa(put(tmp_path / "none.csv", "plot,colour\n1,red\n"))
+
+
+def test_names_of_a_list_that_are_no_species_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = "Scientific name\nLarus fuscus\nLarus sp.\nMilvus migrans/milvus\nAnas acuta x crecca\n"
+    with caplog.at_level("INFO"):
+        table = read_taxa(put(tmp_path / "t.csv", text))
+    assert sorted(filter(None, table["species"].to_pylist())) == ["Larus fuscus"]
+    assert "3 of 4 names say no species" in caplog.text
+
+
+def test_a_taxon_without_known_members_is_told(tmp_path: Path) -> None:
+    table = read_taxa(put(tmp_path / "t.csv", "family,genus,species\nLaridae,,\n,Milvus,\n,Apis,Apis mellifera\n"))
+    known = read_taxa(put(tmp_path / "k.csv", "family,genus,species\nLaridae,Larus,Larus fuscus\n"))
+    whole, note = with_members(table, "species", lambda: known, None)
+    assert whole.num_rows == 3
+    assert note == (
+        "1 taxa above the species stand for their 1 members that are known; "
+        "1 taxa above the species have no known members and are no answers: Milvus"
+    )
+
+
+def test_two_weights_of_one_taxon_are_refused(tmp_path: Path) -> None:
+    table = read_taxa(put(tmp_path / "t.csv", "genus\nLarus\n"))
+    with pytest.raises(InputError, match="gives 'Larus' the weights 2 and 3"):
+        read_prior(put(tmp_path / "p.csv", "taxon,weight\nLarus,2\nLarus,3\n"), table)
+
+
+@pytest.mark.parametrize("read", [read_taxa, read_labels])
+def test_a_pipe_is_no_list(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    os.mkfifo(tmp_path / "list.csv")
+    with pytest.raises(InputError, match="is a pipe or a device, not a file"):
+        read(tmp_path / "list.csv")

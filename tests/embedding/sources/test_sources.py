@@ -195,6 +195,8 @@ def test_empty_parts_of_an_inat21_folder_are_null(parts: list[str]) -> None:
     expected = {rank: part for rank, part in zip(ranks, parts, strict=True) if part not in ("", "unknown")}
     if "genus" in expected:
         expected["species"] = f"{expected['genus']} atalanta"
+    else:  # counted, not lost
+        expected |= {"qualifier": "atalanta", "verbatim_name": "atalanta"}
     assert labels == expected
 
 
