@@ -5,6 +5,7 @@ A later `embed` keeps them: it changes a column only where the source says somet
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.index.files import one_line
 from cladescope.index.store import Store
-from cladescope.schema import LABEL_FIELDS, NAME_FIELDS, OPTIONAL_FIELDS
+from cladescope.schema import LABEL_FIELDS, NAME_COLUMNS, NAME_FIELDS, OPTIONAL_FIELDS
+from cladescope.taxonomy import RANKS
+from cladescope.taxonomy.name_parser import parse_name
 
 ROWS_AT_ONCE = 4096
 HEAD_ROWS = 4096
@@ -37,6 +40,10 @@ class Relabelled:
     """Rows that name no picture of the store."""
     ambiguous: int = 0
     """Rows whose file name is that of several pictures; none of them is changed."""
+    kept_above: int = 0
+    """Pictures that have another genus now, and keep ranks above it that the table does not give."""
+    added: dict[str, str] = field(default_factory=dict)
+    """Columns that the store did not have, and for each the known one of nearly that name, else nothing."""
     unused: list[str] = field(default_factory=list)
     """The first of the unknown and the ambiguous, as the table names them."""
 
@@ -68,6 +75,8 @@ def relabel_store(store: Store, labels: Path, *, clear: bool = False) -> Relabel
             raise InputError(
                 f"none of the {len(rows):,} rows of {labels}{some} names one picture of {store.path}: give its image_id or uri"
             )
+        new = [one.name for one in fields if one.name not in store.schema.names and one.name not in NAME_COLUMNS]
+        found.added = {name: _meant(name) for name in new}
         store.add_fields(fields)
         for start in range(0, len(pairs), ROWS_AT_ONCE):
             _put(store, dict(pairs[start : start + ROWS_AT_ONCE]), columns, found, clear=clear)
@@ -150,19 +159,45 @@ def _by_name(store: Store, names: list[str]) -> dict[str, list[str]]:
 
 
 def _put(store: Store, pairs: dict[str, Row], columns: tuple[str, ...], found: Relabelled, *, clear: bool) -> None:
-    """Write what differs, in one commit."""
-    stored = store.rows_by_id(list(pairs), columns)
+    """Write what differs, in one commit; what stood beside an earlier name goes with it."""
+    beside = [name for name in store.schema.names if name in NAME_COLUMNS]
+    written = list(dict.fromkeys((*RANKS, *beside, *columns)))
+    stored = store.rows_by_id(list(pairs), written)
     changed = []
     for image_id, row in pairs.items():
+        before = stored[image_id]
         said = {name: row.labels.get(name, row.extra.get(name)) for name in columns}
         values = {name: value for name, value in said.items() if value is not None or clear}
-        if any(plain(value) != plain(stored[image_id][name]) for name, value in values.items()):
-            changed.append({**stored[image_id], **values})
+        if any(plain(value) != plain(before[name]) for name, value in values.items()):
+            after = {**before, **values}
+            if after["species"] != before["species"] and before["genus"] and not values.get("genus"):
+                after["genus"] = _genus_of(after["species"]) or before["genus"]
+            renamed = before["genus"] is not None and after["genus"] != before["genus"]
+            if renamed or after["species"] != before["species"]:
+                after |= {name: row.labels.get(name) for name in beside}
+            genera = [one["genus"] or _genus_of(one["species"]) for one in (before, after)]
+            moved = None not in genera and genera[0] != genera[1]
+            found.kept_above += moved and any(before[rank] and not values.get(rank) for rank in RANKS[3:5])
+            changed.append(after)
     found.changed += len(changed)
     found.same += len(pairs) - len(changed)
     if changed:
         schema = store.schema
-        store.update(pa.Table.from_pylist(changed, schema=pa.schema([schema.field(n) for n in ("image_id", *columns)])))
+        store.update(pa.Table.from_pylist(changed, schema=pa.schema([schema.field(n) for n in ("image_id", *written)])))
+
+
+def _genus_of(species: str | None) -> str | None:
+    return parse_name(species).genus if species else None
+
+
+def _meant(column: str) -> str:
+    """The column of labels whose name is nearly this one, else nothing.
+
+    >>> _meant("speceis"), _meant("weight")
+    ('species', '')
+    """
+    known = [*RANKS, "common_name", "scientific_name", "label"]
+    return next(iter(get_close_matches(column.lower(), known, n=1, cutoff=0.8)), "")
 
 
 def _name(row: Row) -> str:

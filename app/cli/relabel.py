@@ -34,6 +34,12 @@ def relabel(
         print_json({"store": str(store), "labels": str(labels), **found.to_dict()})
     else:
         print_line(f"{found.changed:,} pictures relabelled, {found.same:,} had these labels already")
+        for name, meant in found.added.items():
+            print_line(f"new column {name!r}" + (f": did you mean {meant}?" if meant else ""))
+        if found.kept_above:
+            print_line(
+                f"{found.kept_above:,} pictures have another genus now and keep their family and order: give these columns too"
+            )
         if found.unused:
             print_line(f"{found.unknown:,} rows name no stored picture, {found.ambiguous:,} name several: not used")
             say(f"not used: {', '.join(found.unused)}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
+from cladescope.errors import InputError
 
 
 @checked
@@ -22,7 +23,7 @@ def delete(
     whose file is not there or which their source no longer lists. The pictures themselves are not touched: `embed` of a
     source that still lists them brings them back. The delete stands among the store's runs.
 
-    Raises InputError if nothing is given or a condition cannot be used, TaxonError for an unknown clade, StoreError if the
+    Raises InputError if nothing is given, an id is not in the store or a condition cannot be used, TaxonError for an unknown clade, StoreError if the
     store cannot be written.
 
     >>> import cladescope
@@ -30,6 +31,9 @@ def delete(
     0
     """
     ids = [image_ids] if isinstance(image_ids, str) else list(image_ids)
-    return opened(store).delete(
-        within=within_of(within), where=where, image_ids=ids or None, missing=missing, dry_run=dry_run
-    )
+    held = opened(store)
+    if unknown := sorted(set(ids) - set(held.rows_by_id(ids, []) if ids else ())):
+        raise InputError(
+            f"{len(unknown):,} of {len(ids):,} ids are not in {held.path}, such as {unknown[0]!r}: leave them out"
+        )
+    return held.delete(within=within_of(within), where=where, image_ids=ids or None, missing=missing, dry_run=dry_run)

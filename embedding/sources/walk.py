@@ -28,6 +28,8 @@ PICTURE_SUFFIXES = frozenset(
 """Endings, in lower case, by which a file is taken for a picture: those of every format that `decode` reads."""
 
 _NOT_OURS = frozenset({"__MACOSX"})
+_OF_SYSTEMS = frozenset({"@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information"})
+"""Folders in which network drives and Windows keep thumbnails and deleted files."""
 
 
 class Found(NamedTuple):
@@ -66,8 +68,8 @@ class _Level(NamedTuple):
 class Walk:
     """One pass over the pictures below `root`, an absolute path or a URL.
 
-    Within a folder, files and folders come in the order of their names. Hidden files and folders and
-    `__MACOSX` are left out. Links are followed, but not into a folder that is being walked already. Memory:
+    Within a folder, files and folders come in the order of their names. Hidden files and folders,
+    `__MACOSX` and folders of thumbnails or deleted files (`@eaDir`, `#recycle`) are left out. Links are followed, but not into a folder that is being walked already. Memory:
     the names in the folders on the way from the root to the current file, however deep that lies.
 
     >>> walk = Walk("/nowhere")
@@ -201,6 +203,8 @@ class Walk:
     def _add(self, listing: _Listing, name: str, folders: set[str] | None, head: Callable[[], bytes] = bytes) -> bool:
         """Whether `name` belongs to the walk; it is then added to the names and to `folders`. `head` reads a file's first bytes."""
         if is_left_out(name):
+            if folders is not None and name in _OF_SYSTEMS:
+                self.skipped["folders of thumbnails or deleted files"] += 1
             return False
         if folders is not None:
             folders.add(name)
@@ -229,12 +233,12 @@ def _remote_head(files: fsspec.AbstractFileSystem, path: str) -> bytes:
 
 
 def is_left_out(name: str) -> bool:
-    """Whether a file or folder is passed over for its name: hidden ones, and those that macOS adds to archives.
+    """Whether a file or folder is passed over for its name: hidden ones, and those that macOS, Windows and network drives add.
 
-    >>> is_left_out(".thumbnails"), is_left_out("birds")
-    (True, False)
+    >>> is_left_out(".thumbnails"), is_left_out("@eaDir"), is_left_out("birds")
+    (True, True, False)
     """
-    return name.startswith(".") or name in _NOT_OURS
+    return name.startswith(".") or name in _NOT_OURS or name in _OF_SYSTEMS
 
 
 def is_picture(name: str) -> bool:

@@ -236,10 +236,22 @@ def _described(texts: Mapping[str, bytes]) -> tuple[dict[str, str | None], str |
     return raw, source
 
 
+def _names(value: object) -> object:
+    """A list of names as one text, in which the rules of names see several; any other value as it is."""
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return "; ".join(value)
+    return value
+
+
 def _from_json(sidecar: object) -> tuple[dict[str, str | None], str | None]:
     if not isinstance(sidecar, dict):
         raise ValueError("the .json sidecar is not an object of keys and values")
-    values = {key: value for key, value in sidecar.items() if type(value) in (str, int)}
+    values = {key: _names(value) for key, value in sidecar.items()}
+    values = {key: value for key, value in values.items() if type(value) in (str, int)}
+    nested = [key for key, value in sidecar.items() if isinstance(value, list | dict) and key not in values]
+    odd = plan_columns(pa.schema([(key, pa.string()) for key in nested]), needs_picture=False).labels
+    if odd:
+        raise ValueError(f"the .json sidecar has no name but {next(iter(odd))!r} with parts of its own")
     try:
         "".join(f"{key}{value}" for key, value in values.items()).encode()
     except UnicodeEncodeError:

@@ -108,3 +108,37 @@ def test_a_table_that_cannot_be_used_changes_nothing(fails, kept):
     assert "twice" in fails("relabel", kept, double)
     assert "names one picture" in fails("relabel", kept, table(folder / "z.csv", ("file", "genus"), ("z.png", "Parus")))
     assert Store.open(kept).version == version
+
+
+def test_what_stood_beside_an_earlier_name_goes_with_it_and_ranks_that_stay_are_told(run, kept):
+    first = table(
+        kept.parent / "f.csv",
+        ("file", "family", "genus", "species", "sex"),
+        ("a/1.png", "Turdidae", "Turdus", "Turdus merula L.", "f"),
+        ("b/5.png", "", "Parus", "Parus cf. major", "m"),
+    )
+    told = run("relabel", kept, first).out
+    assert told == "2 pictures relabelled, 0 had these labels already\nnew column 'sex'\n"
+    second = table(kept.parent / "t.csv", ("file", "species"), ("a/1.png", "Parus major"), ("b/5.png", "Parus major"))
+    told = run("relabel", kept, second).out
+    assert "1 pictures have another genus now and keep their family and order" in told
+    for name in ("a/1.png", "b/5.png"):
+        assert (column(kept, "genus")[name], column(kept, "species")[name]) == ("Parus", "Parus major")
+        for part in ("authorship", "qualifier", "verbatim_name"):
+            assert column(kept, part)[name] is None
+    assert column(kept, "family")["a/1.png"] == "Turdidae"
+    assert column(kept, "sex")["a/1.png"] == "f"
+
+
+def test_a_new_column_is_told_with_the_one_that_was_meant(run, kept):
+    labels = table(kept.parent / "l.csv", ("file", "speceis"), ("a/1.png", "Parus major"))
+    assert "new column 'speceis': did you mean species?" in run("relabel", kept, labels).out
+    assert run("relabel", kept, labels).out == "0 pictures relabelled, 1 had these labels already\n"
+
+
+def test_ids_that_the_store_lacks_are_refused(fails, kept):
+    ids = column(kept, "image_id")
+    told = fails("delete", kept, "--id", ids["a/1.png"], "--id", "nobody")
+    assert "1 of 2 ids" in told
+    assert "'nobody'" in told
+    assert Store.open(kept).count() == 6

@@ -54,6 +54,14 @@ def test_hidden_files_and_thumbnails_are_left_out(tmp_path: Path) -> None:
     assert names(read(tmp_path)) == ["d.jpg"]
 
 
+def test_thumbnails_and_deleted_files_of_drives_are_left_out_and_counted(tmp_path: Path) -> None:
+    for name in ("x/a.jpg", "x/@eaDir/a.jpg/THUMB.jpg", "#recycle/b.jpg", "$RECYCLE.BIN/c.jpg"):
+        put(tmp_path / name)
+    source = open_source(tmp_path)
+    assert names(source.records()) == ["a.jpg"]
+    assert source.left_out == {"folders of thumbnails or deleted files": 3}
+
+
 def test_other_files_are_counted_once(tmp_path: Path) -> None:
     for name in ("a.jpg", "b/1.txt", "c/2.TXT", "README"):
         put(tmp_path / name)

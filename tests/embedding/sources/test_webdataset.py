@@ -189,6 +189,24 @@ def test_members_that_are_no_sound_files_are_problems_of_their_own(
     }
 
 
+def test_lists_in_a_sidecar_are_several_names_and_what_is_nested_a_failure(tmp_path: Path) -> None:
+    members = {
+        "a.jpg": b"a",
+        "a.json": b'{"species": ["Parus major", "Parus minor"], "common_name": ["Great Tit", "Kohlmeise"], "tags": {"x": 1}}',
+        "b.jpg": b"b",
+        "b.json": b'{"genus": {"name": "Parus"}}',
+    }
+    first, second = read(write_shard(tmp_path / "s.tar", members))
+    assert first.labels == {
+        "genus": "Parus",
+        "qualifier": "Parus major; Parus minor",
+        "verbatim_name": "Parus major; Parus minor",
+        "common_name": "Great Tit; Kohlmeise",
+    }
+    assert second.problem is not None
+    assert "has no name but 'genus' with parts of its own" in second.problem
+
+
 def test_a_sidecar_gives_labels_under_any_spelling_and_its_source(tmp_path: Path) -> None:
     sidecar = {
         "kingdom": "Animalia",
