@@ -40,21 +40,25 @@ def clear_passed(notes: Any, source: str, address: str, failed: Collection[str],
 
     Such are places that could not be listed (`source` itself, its `address`, folders and files in it, its shards), and files of it
     that failed and are not there any more: all that lie in it and, where it is `alone` in the store, those that a table named
-    elsewhere. What is among `failed`, the addresses of this run's failures, stays.
+    elsewhere, and of records that were refused beside others. What is among `failed`, the addresses of this run's failures, stays.
     """
     if not notes.count_rows():
         return 0
-    found = notes.search().where("stage != 'identity'").select(["uri", "stage"]).to_arrow().to_pylist()
+    found = notes.search().select(["uri", "stage"]).to_arrow().to_pylist()
+    refused = {row["uri"] for row in found if row["stage"] == "identity"} - set(failed) if alone else set()
+    if refused:
+        notes.delete(f"({is_one_of('uri', sorted(refused))}) AND stage = 'identity'")
     gone = {
         row["uri"]
         for row in found
-        if row["uri"] not in failed
+        if row["stage"] != "identity"
+        and row["uri"] not in failed
         and (alone or row["uri"] == source or _lies_in(row["uri"], address))
         and (row["stage"] == "list" or is_there(row["uri"]) is False)
     }
     if gone:
         notes.delete(f"({is_one_of('uri', sorted(gone))}) AND stage != 'identity'")
-    return len(gone)
+    return len(gone) + len(refused)
 
 
 def _lies_in(uri: str, address: str) -> bool:

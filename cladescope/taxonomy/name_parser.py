@@ -50,7 +50,7 @@ NOT_EPITHETS: Final = frozenset(
         "nest",
         "queen",
     }
-    | {"scat", "tracks", "worker"}
+    | {"scat", "tracks", "worker", "cl", "fam", "ord", "subfam", "subord", "superfam", "trib"}
     | {"da", "de", "del", "den", "der", "des", "di", "dos", "du", "la", "le", "ter", "van", "von"}
 )
 """Small words that follow a genus and are no epithet: ranks, doubts, stages of life, particles of authors."""
@@ -117,6 +117,10 @@ _NO_AUTHORS: Final = NOT_EPITHETS.union(
 )
 """Words that mean something in a name, so that it needs the parser, wherever they stand."""
 _NO_SECOND: Final = _NO_AUTHORS | {"and", "apud", "bei", "dell", "delle", "dos", "und", "zum", "zur"}
+_NO_LOWER: Final = re.compile(
+    rf"([A-Z][{_LETTERS}-]+) ((?:super|sub|infra)?(?:cl|ord|fam|trib|gen)(?:\.|(?= )|$)(?!.*\bnov\b).*)"
+)
+"""A taxon of which no genus, or family, is known: `Poaceae gen. sp.`, `Diptera fam. indet.`"""
 _CULTIVAR: Final = re.compile(r"(?<= )cv\.? ([^'\"]+)$")
 """An earlier mark of cultivars, `cv. Old Blush` for `'Old Blush'`."""
 _INITIAL: Final = re.compile(rf"(?<=[\s(&])([A-Z][{_LETTERS}-]+,?) X(?=$|[,)]| (?:&|in|et|ex) )")
@@ -205,6 +209,8 @@ def _quick(text: str) -> ParsedName | None:
 def _parsed(text: str) -> ParsedName:
     """The parts as they are found, before they are tried against the text."""
     written = _CULTIVAR.sub(r"'\1'", hybrid_signs(_INITIAL.sub(r"\1 X.", tidy(text))))
+    if above := _NO_LOWER.fullmatch(written):
+        return ParsedName(text, name=above[1], qualifier=above[2])
     plain = _PLAIN.fullmatch(written)
     if " " in written and written.partition(" ")[0].lower() in _NO_GENUS:
         return ParsedName(text)

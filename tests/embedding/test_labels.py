@@ -222,3 +222,9 @@ def test_a_licence_may_be_unknown_but_not_empty() -> None:
 )
 def test_a_word_that_names_no_rank_is_kept_and_counted(raw: dict[str, str | None], labels: dict[str, str]) -> None:
     assert clean_labels(raw) == labels
+
+
+def test_a_family_whose_genus_is_not_known_gives_no_genus():
+    raw = {"family": "Poaceae", "scientific_name": "Poaceae gen. sp."}
+    assert clean_labels(raw) == {"family": "Poaceae", "qualifier": "gen. sp.", "verbatim_name": "Poaceae gen. sp."}
+    assert clean_labels({"scientific_name": "Aves fam. gen. sp."}).keys() == {"qualifier", "verbatim_name"}

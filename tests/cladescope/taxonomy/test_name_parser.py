@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.taxonomy import name_parser
-from cladescope.taxonomy.name_parser import NOT_EPITHETS, parse_name
+from cladescope.taxonomy.name_parser import NOT_EPITHETS, ParsedName, parse_name
 from cladescope.taxonomy.spelling import fold, hybrid_signs
 
 # text | species | infraspecific | authorship | qualifier
@@ -193,6 +193,24 @@ def test_a_doubt_before_the_epithet_or_the_genus_leaves_no_species(doubt: str, g
 def test_a_text_that_names_several_taxa_or_none_has_no_species(text, genus):
     found = parse_name(text)
     assert (found.species, found.name) == (None, genus)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "Poaceae gen. sp.",
+            "Poaceae gen sp. 3",
+            "Poaceae gen. et sp. indet.",
+            "Formicidae gen. sp. A",
+            "Diptera fam. indet.",
+        ),
+        *("Aves fam. gen. sp.", "Insecta ord. indet.", "Staphylinidae subfam. gen. sp.", "Aves fam"),
+    ],
+)
+def test_a_taxon_whose_genus_is_not_known_is_no_genus_and_has_no_authors(text):
+    found, (taxon, rest) = parse_name(text), text.split(" ", 1)
+    assert found == ParsedName(text, name=taxon, qualifier=rest)
 
 
 @pytest.mark.parametrize(
