@@ -170,7 +170,7 @@ def test_failures_are_listed_safely_too(run, photos, tmp_path, misused):
 
 
 def test_tables_of_an_audit_are_faithful_unless_asked_otherwise(run, nasty_store, tmp_path):
-    audit = ("audit", nasty_store, "--out", tmp_path / "audit")
+    audit = ("audit", nasty_store, "--out", tmp_path / "audit", "--overwrite")
     for options, first in (((), "=cmd|' /C calc'!A0 9"), (("--safe-csv",), "'=cmd|' /C calc'!A0 9")):
         assert run(*audit, *options).status == 0
         with (tmp_path / "audit" / "duplicates.csv").open(newline="") as file:
