@@ -29,6 +29,15 @@ SIDE_NAMES = (
     ("bboxX", "bboxY", "bboxWidth", "bboxHeight"),
 )
 """Columns that hold a box together; a table must have all four."""
+CORNER_NAMES = (
+    ("xmin", "ymin", "xmax", "ymax"),
+    ("x_min", "y_min", "x_max", "y_max"),
+    ("x1", "y1", "x2", "y2"),
+    ("bbox_xmin", "bbox_ymin", "bbox_xmax", "bbox_ymax"),
+    ("bbox_x1", "bbox_y1", "bbox_x2", "bbox_y2"),
+    ("left", "top", "right", "bottom"),
+)
+"""Columns that hold a box by its upper left and its lower right corner, as Pascal VOC has them."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _ADDRESS = re.compile(rf"(?P<parent>.+)#box=(?P<box>{_NUMBER}(?:,{_NUMBER}){{3}})")
@@ -54,12 +63,14 @@ def box_columns(names: Collection[str]) -> tuple[str, ...]:
 
     >>> box_columns(["species", "BBox"]), box_columns(["x", "y", "w", "h"]), box_columns(["x", "y"])
     (('BBox',), ('x', 'y', 'w', 'h'), ())
+    >>> box_columns(["xmin", "ymin", "xmax", "ymax"])
+    ('xmin', 'ymin', 'xmax', 'ymax')
     """
     called = {name.lower(): name for name in names}
     for one in BOX_NAMES:
         if one in called:
             return (called[one],)
-    for four in SIDE_NAMES:
+    for four in (*SIDE_NAMES, *CORNER_NAMES):
         if all(name.lower() in called for name in four):
             return tuple(called[name.lower()] for name in four)
     return ()
@@ -84,6 +95,8 @@ def read_box(values: Mapping[str, object], columns: Sequence[str]) -> Box | None
         return None
     try:
         box = Box(*(float(str(value)) for value in found))
+        if tuple(map(str.lower, columns)) in CORNER_NAMES:
+            box = Box(box.x, box.y, box.width - box.x, box.height - box.y)
     except (TypeError, ValueError):
         raise PictureError("its box is not four numbers: expected x, y, width and height") from None
     if not all(map(math.isfinite, box)) or box.width <= 0 or box.height <= 0:

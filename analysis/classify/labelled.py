@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 KEYS = ("image_id", "uri", *PATH_NAMES, *ID_NAMES)
 """Columns by which a table may name pictures, in any case and spelling, the first that is there."""
 LABEL = "label"
+_MISSING = ("NA", r"\N")
+"""What R and databases write for a label that is not known."""
 """The column of a folder's name, and the word that asks for it in place of a rank."""
 _IDS = frozenset(map(squash, ID_NAMES))
 
@@ -92,10 +94,11 @@ def by_column(pictures: Pictures, column: str = LABEL) -> Labelled:
     >>> table = pa.table({"label": ["tit", "crow", None, "Tit", "tit"]})
     >>> found = by_column(Pictures.of_table(np.eye(5), table))
     >>> found.labels, found.classes.tolist(), found.without_label
-    (('crow', 'tit'), [1, 0, 1, 1], 1)
+    (('Tit', 'crow'), [0, 1, 0, 0], 1)
     """
     texts = pictures.texts(column)
-    said = pc.is_valid(texts).to_numpy(zero_copy_only=False)
+    missing = pc.is_in(texts, value_set=pa.array(_MISSING, texts.type))
+    said = pc.and_(pc.is_valid(texts), pc.invert(missing)).to_numpy(zero_copy_only=False)
     rows = np.flatnonzero(said)
     if not len(rows):
         raise InputError(
@@ -201,7 +204,7 @@ def _labelled(
 
 
 def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
-    table = DelimitedText(str(path), local_opener(path)).table(missing=("NA", r"\N"), keep_quoted=True)
+    table = DelimitedText(str(path), local_opener(path)).table(missing=_MISSING, keep_quoted=True)
     columns = table.column_names
     keys = spelled(columns, KEYS, order=columns)
     others = [name for name in columns if name not in keys]

@@ -17,6 +17,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
@@ -246,8 +247,8 @@ def _names(value: object) -> object:
 def _from_json(sidecar: object) -> tuple[dict[str, str | None], str | None]:
     if not isinstance(sidecar, dict):
         raise ValueError("the .json sidecar is not an object of keys and values")
-    values = {key: _names(value) for key, value in sidecar.items()}
-    values = {key: value for key, value in values.items() if type(value) in (str, int)}
+    said = {key: _names(value) for key, value in sidecar.items()}
+    values: dict[str, Any] = {key: value for key, value in said.items() if type(value) in (str, int)}
     nested = [key for key, value in sidecar.items() if isinstance(value, list | dict) and key not in values]
     odd = plan_columns(pa.schema([(key, pa.string()) for key in nested]), needs_picture=False).labels
     if odd:

@@ -13,7 +13,7 @@ from cladescope.embedding import prepare as prepare_module
 from cladescope.embedding.decode import Picture, decode
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import EmbedSummary, embed
-from cladescope.embedding.regions import Box, box_columns, cropped, read_box, region_address, split_region
+from cladescope.embedding.regions import CORNER_NAMES, Box, box_columns, cropped, read_box, region_address, split_region
 from cladescope.embedding.sources import open_source
 from cladescope.errors import PictureError
 from cladescope.index.store import Store
@@ -42,6 +42,14 @@ def test_a_box_is_read_however_it_is_written(text: str) -> None:
 def test_what_is_no_box_is_refused(text: str) -> None:
     with pytest.raises(PictureError, match=r"^its box"):
         read_box({"bbox": text}, ["bbox"])
+
+
+@pytest.mark.parametrize("names", CORNER_NAMES)
+def test_a_box_may_be_given_by_two_corners(names: tuple[str, ...]) -> None:
+    values = dict(zip(map(str.upper, names), ("1", "2", "31", "42"), strict=True))
+    assert read_box(values, box_columns(list(values))) == Box(1, 2, 30, 40)
+    with pytest.raises(PictureError, match="no area"):
+        read_box(dict(zip(values, ("31", "2", "1", "42"), strict=True)), list(values))
 
 
 def test_columns_that_are_no_boxes_stay_what_they_are() -> None:

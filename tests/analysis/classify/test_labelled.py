@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.analysis.classify.labelled import by_csv, by_label, by_rank, ends_among
+from cladescope.analysis.classify.labelled import by_column, by_csv, by_label, by_rank, ends_among
 from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError
 
@@ -30,6 +30,11 @@ def test_the_longest_end_of_a_uri_names_the_picture(uris, names):
 def pictures_of(**columns):
     n = len(next(iter(columns.values())))
     return Pictures(np.eye(n, dtype=np.float32), pa.table(columns))
+
+
+def test_a_label_that_says_it_is_missing_is_no_class():
+    found = by_column(pictures_of(label=["tit", "NA", "crow", r"\N", None]))
+    assert (found.labels, found.without_label) == (("crow", "tit"), 3)
 
 
 def test_two_taxa_of_one_name_are_labelled_by_their_paths():
