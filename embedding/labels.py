@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
-from cladescope.embedding.species import name_of_rank, species_of
+from cladescope.embedding.species import leaves_open, name_of_rank, species_of
 from cladescope.schema import NAME_FIELDS, OPTIONAL_FIELDS
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.name_parser import ParsedName
@@ -36,7 +36,8 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     `raw` holds values by part, as in `ColumnPlan.labels` and `ColumnPlan.optional`. Names of taxa are spelt as
     `cladescope.taxonomy.spelling.stored_name` says.
 
-    `species` is the binomial. What was beside it in the row's names is under the names of `NAME_FIELDS`.
+    `species` is the binomial. What was beside it in the row's names is under the names of `NAME_FIELDS`. A doubt (`cf.`) in a column
+    of its own leaves the species open as one in the name does.
 
     >>> clean_labels({"order": "unknown", "genus": "vanessa", "species": "atalanta", "licence": "CC0"})
     {'genus': 'Vanessa', 'species': 'Vanessa atalanta', 'licence': 'CC0'}
@@ -61,6 +62,15 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     labels |= {part: clean_name(raw.get(part), missing) for part in NAME_PARTS} | _beside_the_name(found, above)
     for helper in HELPERS:
         labels.pop(helper)
+    said = clean_name(raw.get("qualifier"), missing)
+    if said and found and found.species and leaves_open(found.species, said):
+        labels |= {
+            "species": None,
+            "genus": labels["genus"] or found.genus,
+            "qualifier": said,
+            "verbatim_name": found.verbatim,
+        }
+        labels |= {"authorship": None, "infraspecific": None}
     labels |= {stored.name: clean_text(raw.get(stored.name)) for stored in OPTIONAL_FIELDS}
     return {name: value for name, value in labels.items() if value is not None}
 

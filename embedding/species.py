@@ -21,6 +21,18 @@ _CITED: Final = re.compile(r"[.,(]")
 _DOUBTS: Final = ("cf", "aff", "?", "nr", "near")
 
 
+def leaves_open(species: str, qualifier: str) -> bool:
+    """Whether a qualifier that stands apart from the name, as in Darwin Core's `identificationQualifier`, leaves open which species it is.
+
+    >>> [leaves_open("Carex flava", doubt) for doubt in ("cf.", "aff. flava", "?", "cf. var. alpina", "s.l.")]
+    [True, True, True, False, False]
+    """
+    words = re.findall(r"[\w-]+", fold(qualifier))
+    if words[:1] and words[0] in _DOUBTS:
+        return len(words) == 1 or words[1] in fold(species).split()
+    return "?" in qualifier
+
+
 @lru_cache(maxsize=1 << 16)
 def name_of_rank(written: str, rank: str) -> ParsedName:
     """The name in the column of a rank above the species: without author, `sp.` and `indet.`, and none where it is in doubt.

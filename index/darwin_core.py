@@ -124,7 +124,7 @@ def _key(
 def _names(row: Mapping[str, object]) -> list[object]:
     """Values of `_NAMES` and `_PARTS`: the name as it came where it means the taxon that is stored, else the stored one.
 
-    What stood beside a name that is a synonym of the stored one is not said of that.
+    The authors and subspecies of a name that is a synonym of the stored one are not said of that.
     """
     deepest = next((rank for rank in reversed(RANKS) if row[rank] is not None), None)
     words = str(row["species"] or "").removeprefix("× ").split(" ")
@@ -142,7 +142,7 @@ def _names(row: Mapping[str, object]) -> list[object]:
         row["common_name"],
         row.get("authorship") if stays else None,
         infraspecific,
-        row.get("qualifier") if stays else None,
+        row.get("qualifier"),
         verbatim,
     ]
 

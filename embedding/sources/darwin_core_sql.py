@@ -104,6 +104,7 @@ def picture_rows(joining: Joining, terms: Collection[str]) -> list[str]:
         "licence": _of_both("m.licence", "license", there),
         "rights_holder": _of_both("m.rights_holder", "rightsHolder", there),
         **{term: _label(term, there) for term in LABEL_TERMS if term in there or _label(term, there) != "NULL"},
+        **({"qualifier": 'o."identificationQualifier"'} if "identificationQualifier" in there else {}),
         **{term: f"o.{quoted(term)}" for term in OWN_TERMS if term in there},
         **{
             part: f"m.{part}"

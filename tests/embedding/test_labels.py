@@ -228,3 +228,20 @@ def test_a_family_whose_genus_is_not_known_gives_no_genus():
     raw = {"family": "Poaceae", "scientific_name": "Poaceae gen. sp."}
     assert clean_labels(raw) == {"family": "Poaceae", "qualifier": "gen. sp.", "verbatim_name": "Poaceae gen. sp."}
     assert clean_labels({"scientific_name": "Aves fam. gen. sp."}).keys() == {"qualifier", "verbatim_name"}
+
+
+@pytest.mark.parametrize(
+    ("qualifier", "species"),
+    [
+        ("cf.", None),
+        ("aff. muscaria", None),
+        ("?", None),
+        ("s.l.", "Amanita muscaria"),
+        ("cf. var. alba", "Amanita muscaria"),
+    ],
+)
+def test_a_doubt_in_a_column_of_its_own_leaves_the_species_open(qualifier: str, species: str | None):
+    labels = clean_labels({"scientific_name": "Amanita muscaria (L.) Lam.", "qualifier": qualifier})
+    assert (labels.get("species"), labels["qualifier"]) == (species, qualifier)
+    assert labels["verbatim_name"] == "Amanita muscaria (L.) Lam."
+    assert labels.get("genus") == ("Amanita" if species is None else None)

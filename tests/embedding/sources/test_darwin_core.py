@@ -307,3 +307,14 @@ def test_an_archive_is_found_by_its_meta_xml_and_not_on_the_web(tmp_path: Path) 
     assert len(read(tmp_path / "meta.xml")) == 3
     with pytest.raises(InputError, match="a .zip of the web, which is read on this machine only: download it first"):
         open_source("https://a.org/0001.zip")
+
+
+def test_a_doubt_in_the_qualifier_of_the_identification_leaves_the_species_open(tmp_path: Path) -> None:
+    rows = [["gbifID", "scientificName", "genus", "gbif:species", "specificEpithet", "identificationQualifier"]]
+    doubts = ("cf.", "aff. major", "?", "", "s.l.")
+    rows += [[str(n), "Parus major L.", "Parus", "Parus major", "major", doubt] for n, doubt in enumerate(doubts)]
+    media = [["gbifID", "dc:identifier"], *([str(n), f"https://a.org/{n}.jpg"] for n in range(len(doubts)))]
+    labels = [record.labels for record in read(write(tmp_path / "a", rows, media))]
+    assert [one.get("species") for one in labels] == [None, None, None, "Parus major", "Parus major"]
+    assert [one.get("qualifier") for one in labels] == ["cf.", "aff. major", "?", None, "s.l."]
+    assert {one["genus"] for one in labels} == {"Parus"}
