@@ -31,6 +31,8 @@ _NEEDED: Final = {
 }
 
 
+_KEYS: Final = {"observations": "observation_uuid", "observers": "observer_id"}
+"""What a photo is joined by; a row that has the key of one before it counts for nothing."""
 NOT_LISTED: Final = ("observation not listed", "observation without taxon", "taxon not listed")
 """What stands for the labels of a photo that has none; they are counted among the words that say that a label is missing."""
 
@@ -48,14 +50,29 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
         tables = {table: _read(package, joining, table) for table in _NEEDED}
         _read_lineages(joining, tables["taxa"], tables["observations"])
         rows = joining.rows(_select(joining, **tables))
+        again = {}
+        if rows.n_rows != joining.count("FROM photos"):  # rare, and costly to rule out before
+            again = {f"{table} listed again": _once(joining, tables[table], key) for table, key in _KEYS.items()}
+            rows = joining.rows(_select(joining, **tables))
         uuid = {table: tables[table].at("observation_uuid") for table in ("photos", "observations")}
         without = f"FROM observations ANTI JOIN photos ON {uuid['photos']} = {uuid['observations']}"
-        left_out = {"observations without a photo": joining.count(without)}
+        left_out = {"observations without a photo": joining.count(without), **again}
     folder = str(Path(package.place, "photos"))
     placed = found_layout(rows, ["image_url"], [folder], [_copy]) if package.members is None else None
     table = rows if placed is None else PlacedText(rows, "image_url", ("image_url",), *placed, os.path.isfile)
     rules = replace(rules, missing=rules.missing | set(NOT_LISTED))
     return table_of(package, table, name=name, rules=rules, allowed=allowed, left_out=left_out)
+
+
+def _once(joining: Joining, member: Member, key: str) -> int:
+    """Keep the first row of each key in a table; how many others there were."""
+    table, column = member.table, member.at(key)
+    n_rows = joining.count(f"FROM {table}")
+    ranked = f"row_number() OVER (PARTITION BY {column} ORDER BY line)"
+    joining.run(f"CREATE TABLE once AS SELECT * FROM {table} QUALIFY {column} IS NULL OR {ranked} = 1")
+    joining.run(f"DROP TABLE {table}")
+    joining.run(f"ALTER TABLE once RENAME TO {table}")
+    return n_rows - joining.count(f"FROM {table}")
 
 
 def _copy(row: Sequence[str | None]) -> str | None:
@@ -99,7 +116,7 @@ def _select(joining: Joining, *, photos: Member, observations: Member, taxa: Mem
     """The rows of the records, a statement."""
     photo, taxon = photos.at("photo_id"), observations.at("taxon_id")
     joining.run(
-        f"CREATE TABLE again AS SELECT line, row_number() OVER (PARTITION BY {photo} ORDER BY line) AS place FROM photos "
+        f"CREATE OR REPLACE TABLE again AS SELECT line, row_number() OVER (PARTITION BY {photo} ORDER BY line) AS place FROM photos "
         f"WHERE {photo} IN (SELECT {photo} FROM photos GROUP BY {photo} HAVING count(*) > 1)"
     )
     absent, untold, unknown = NOT_LISTED

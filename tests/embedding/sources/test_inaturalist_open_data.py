@@ -112,3 +112,17 @@ def test_a_lineage_with_a_cycle_or_an_unknown_ancestor_ends(tmp_path: Path) -> N
 def test_a_join_that_takes_long_prints_nothing_among_the_results() -> None:
     with Joining() as joining:
         assert joining.run("SELECT current_setting('enable_progress_bar')") == [(False,)]
+
+
+def test_rows_that_come_again_are_counted_and_make_no_further_records(tmp_path: Path) -> None:
+    folder = tables(tmp_path / "t", packed=False)
+    before = read(folder)
+    put(folder / "observations.csv", (TABLES["observations"] + "o-1\t8\t9\t9\t\t13\tcasual\t2024-06-01\t\n").encode())
+    put(folder / "observers.csv", (TABLES["observers"] + "8\teagle\tAnn\n").encode())
+    source = open_source(folder)
+    assert list(source.records()) == before
+    assert left_out_of(source) == {
+        "observations without a photo": 1,
+        "observations listed again": 1,
+        "observers listed again": 1,
+    }
