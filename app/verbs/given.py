@@ -80,6 +80,12 @@ def within_of(within: str | Sequence[str] | None) -> str | Sequence[str] | None:
     >>> within_of("Aves"), within_of([]), within_of("")
     ('Aves', None, '')
     """
+    from cladescope.analysis.classify.name_lists import is_list
+
+    if files := [one for one in clades_of(within) if is_list(one)]:
+        raise InputError(
+            f"{files[0]} is a file, expected a taxon: give each of its names on its own (predict takes a file)"
+        )
     return within if clades_of(within) else None
 
 

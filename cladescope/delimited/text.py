@@ -237,7 +237,7 @@ class DelimitedText:
             if len(values) != n_columns:
                 raise InputError(
                     f"line {line} of {self._place} has {len(values)} values, its header {n_columns}: "
-                    "put values that contain the separator in double quotes"
+                    "put values that contain the separator in double quotes, and leave out lines above the header"
                 )
             lines = _LINE_END.split(self._dialect.delimiter.join(values))
             several = several or len(lines) > 1

@@ -39,6 +39,15 @@ _ACCEPTED = (
     f"a package of tables (.zip or folder, as of GBIF), a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
 )
 
+_INSTEAD = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), "a spreadsheet: save it as CSV"),
+    **dict.fromkeys((".jsonl", ".ndjson"), "a row of JSON a line: save it as CSV or Parquet"),
+    **dict.fromkeys((".gz", ".tgz", ".bz2", ".xz", ".zst", ".7z", ".rar"), "compressed: unpack it, shards are .tar, and give what it holds"),
+    **dict.fromkeys((".mp4", ".mov", ".avi", ".mkv", ".webm"), "a video: save some of its frames as pictures"),
+    **dict.fromkeys((".part", ".crdownload", ".download"), "a download that is not complete: download it again"),
+}  # fmt: skip
+"""What a file of another ending is, and what to do with it."""
+
 
 def open_source(
     spec: str | Path,
@@ -68,6 +77,8 @@ def open_source(
     if not text or "\0" in text:
         raise InputError(f"found {text!r} for a source: expected {_ACCEPTED}")
     if path is not None and os.path.isdir(path):  # noqa: PTH112 - false, not an error, where it may not be looked at
+        if os.path.isfile(f"{path}/store.json"):  # noqa: PTH113 - as above
+            raise InputError(f"{path} is a store, expected pictures: name the folder or table that it was filled from")
         outer = Package(canonical(path))
         for package in filter(None, (outer, outer.inner())):
             if door_of(package.holds) is not None:
@@ -119,6 +130,8 @@ def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, a
         return open_annotations(uri, name, allowed, rules.missing)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
+    if suffix in _INSTEAD:
+        raise InputError(f"{uri} is {_INSTEAD[suffix]}")
     raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
 
 

@@ -331,3 +331,32 @@ def test_shards_that_are_none_are_a_failure_and_not_done(content: bytes, embedde
     ended = embedded(put(folder / "s.tar", content))
     assert ended.status == 1
     assert "unexpected" not in ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("t.xlsx", "is a spreadsheet: save it as CSV"),
+        ("t.jsonl", "save it as CSV or Parquet"),
+        ("t.tar.gz", "is compressed: unpack it"),
+        ("t.mp4", "is a video"),
+        ("t.jpg.crdownload", "download it again"),
+    ],
+)
+def test_a_file_of_a_known_other_kind_says_what_to_do(
+    fails: Callable[..., str], tmp_path: Path, name: str, found: str
+) -> None:
+    put(tmp_path / name, b"PK\3\4")
+    assert found in fails("embed", tmp_path / name, "--store", tmp_path / "s", "--encoder", "pixels")
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_store_is_no_source_and_a_file_no_clade(
+    run: Callable[..., Ended], fails: Callable[..., str], tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        Image.fromarray(np.zeros((20, 20, 3), np.uint8)).save(tmp_path / name)
+    store, orders = tmp_path / "s", put(tmp_path / "orders.csv", b"order\nAves\n")
+    run("embed", manifest(tmp_path), "--store", store, "--encoder", "pixels")
+    assert "is a store, expected pictures" in fails("embed", store, "--store", tmp_path / "t", "--encoder", "pixels")
+    assert "is a file, expected a taxon" in fails("search", store, "--image", tmp_path / "a.png", "--within", orders)
