@@ -261,6 +261,7 @@ class InStep:
     def _not_stored(self, failures: Sequence[Failure]) -> list[Failure]:
         """The failures without those of stored pictures, which are kept as rows until the end."""
         self._failed |= {failure.record.uri for failure in failures}
+        self._failed |= {failure.reason for failure in failures if failure.stage == "identity"}
         for failure in failures:
             if failure.stage == "list":
                 self._unseen.append(failure.record.uri)

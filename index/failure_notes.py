@@ -40,14 +40,15 @@ def clear_passed(notes: Any, source: str, address: str, failed: Collection[str],
 
     Such are places that could not be listed (`source` itself, its `address`, folders and files in it, its shards), and files of it
     that failed and are not there any more: all that lie in it and, where it is `alone` in the store, those that a table named
-    elsewhere, and of records that were refused beside others. What is among `failed`, the addresses of this run's failures, stays.
+    elsewhere, and records that were refused beside others. What is among `failed`, the addresses of this run's failures and the
+    reasons of its refusals, stays.
     """
     if not notes.count_rows():
         return 0
-    found = notes.search().select(["uri", "stage"]).to_arrow().to_pylist()
-    refused = {row["uri"] for row in found if row["stage"] == "identity"} - set(failed) if alone else set()
+    found = notes.search().select(["uri", "stage", "reason"]).to_arrow().to_pylist()
+    refused = {row["reason"] for row in found if row["stage"] == "identity"} - set(failed) if alone else set()
     if refused:
-        notes.delete(f"({is_one_of('uri', sorted(refused))}) AND stage = 'identity'")
+        notes.delete(f"({is_one_of('reason', sorted(refused))}) AND stage = 'identity'")
     gone = {
         row["uri"]
         for row in found

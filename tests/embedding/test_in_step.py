@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import cladescope
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import EmbedConfig, embed
 from cladescope.embedding.records import id_of_uri
@@ -375,26 +374,3 @@ def test_words_for_missing_are_counted_in_names_of_folders_and_in_shards(tmp_pat
     assert dict(run(tmp_path / "t.tar", tmp_path / "t")[0].missing) == {"N/A": 1}
     with pytest.raises(InputError, match="'N/A' is read as missing"):
         run(tmp_path / "t.tar", tmp_path / "u", strict=True)
-
-
-def test_a_failure_of_a_file_that_a_table_names_no_more_is_forgotten_unless_another_source_may_have_it(tmp_path):
-    def table(name, *files):
-        (tmp_path / name).write_text("\n".join(["file", *files]) + "\n", encoding="utf-8")
-        return tmp_path / name
-
-    def embedded(path, store):
-        encoder = Encoder.load("pixels")
-        return cladescope.embed(path, store, encoder=encoder)
-
-    picture(tmp_path / "p" / "1.png", 1)
-    (tmp_path / "p" / "2.png").write_bytes(b"no picture")
-    for name, others in (("a", ()), ("b", (table("other.csv", "p/9.png"),))):
-        store = tmp_path / f"{name}.store"
-        embedded(table("t.csv", "p/1.png", "p/1.png", "p/2.png"), store)
-        for other in others:
-            embedded(other, store)
-        (tmp_path / "p" / "2.png").unlink()
-        embedded(table("t.csv", "p/1.png"), store)
-        names = [uri.rpartition("/")[2] for uri, _ in failed(Store.open(store))]
-        assert names == (["1.png", "2.png", "9.png"] if others else [])
-        (tmp_path / "p" / "2.png").write_bytes(b"no picture")
