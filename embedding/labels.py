@@ -55,7 +55,7 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     labels["species"] = found.species if found else None
     if found and found.genus and _is_genus(labels["genus"], found):
         labels["genus"] = found.genus
-    if found is None:
+    if found is None or not (found.species or found.genus or found.qualifier):
         found = _of_no_rank(names, labels)
     elif found.species:
         above = [replace(name, qualifier=None) for name in above]

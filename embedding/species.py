@@ -18,6 +18,10 @@ _OF_NAME: Final = re.compile(r"[A-Z×]")
 _NEEDS_PARSING: Final = re.compile(r"[\s?×]|^x[A-Z]")
 _CITED: Final = re.compile(r"[.,(]")
 """What an author after the name of a higher rank holds: a year, an abbreviation, brackets."""
+_PART_OF_GENUS: Final = re.compile(
+    r"([A-Z][a-z-]+) (\((?:[a-z]+ ?)+\)|(?:sub)?(?:sect|gen|g|ser)(?:\.|tion|us|ies)? .+)"
+)
+"""A section or subgenus, or a remark in brackets, in the place of a species: `Amanita sect. Vaginatae`, `Quercus (hybrid)`."""
 _DOUBTS: Final = ("cf", "aff", "?", "nr", "near")
 
 
@@ -106,6 +110,8 @@ def _of_column(genus: str | None, value: str | None) -> ParsedName | None:
         return found if found.qualifier else None
     written = stored_name(written, "species")
     found = parse_name(written)
+    if not (found.name or found.qualifier) and (part := _PART_OF_GENUS.fullmatch(written)):
+        return ParsedName(value, name=part[1], genus=part[1], qualifier=part[2])
     if not (found.name or found.qualifier):
         return ParsedName(value, name=written, species=written)  # a virus, or a name in another script
     if found.species and genus and found.genus and fold(found.genus) == fold(genus):

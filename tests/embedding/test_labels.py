@@ -203,6 +203,16 @@ def test_a_licence_may_be_unknown_but_not_empty() -> None:
     ("raw", "labels"),
     [
         ({"species": "Deer"}, {"qualifier": "Deer", "verbatim_name": "Deer"}),
+        ({"species": "gull sp."}, {"qualifier": "gull sp.", "verbatim_name": "gull sp."}),
+        ({"species": "Parus species"}, {"qualifier": "Parus species", "verbatim_name": "Parus species"}),
+        (
+            {"species": "Amanita sect. Vaginatae"},
+            {"genus": "Amanita", "qualifier": "sect. Vaginatae", "verbatim_name": "Amanita sect. Vaginatae"},
+        ),
+        (
+            {"genus": "Quercus", "species": "Quercus (hybrid)"},
+            {"genus": "Quercus", "qualifier": "(hybrid)", "verbatim_name": "Quercus (hybrid)"},
+        ),
         ({"epithet": "atalanta"}, {"qualifier": "atalanta", "verbatim_name": "atalanta"}),
         ({"scientific_name": "Aves"}, {"qualifier": "Aves", "verbatim_name": "Aves"}),
         ({"class": "Aves", "scientific_name": "Aves"}, {"class": "Aves"}),
