@@ -71,6 +71,8 @@ def left_out_of(source: Source) -> Mapping[str, int]:
 
     >>> class Photos:
     ...     name, extra_fields, left_out = "photos", (), {"media without an occurrence": 3}
+    ...     def count(self): return 0
+    ...     def records(self): return iter(())
     >>> left_out_of(Photos())
     {'media without an occurrence': 3}
     """
@@ -89,6 +91,8 @@ def notes_of(source: Source) -> tuple[str, ...]:
 
     >>> class Photos:
     ...     name, extra_fields, notes = "photos", (), ("column 'lat' has commas: they are read as decimal points",)
+    ...     def count(self): return 0
+    ...     def records(self): return iter(())
     >>> notes_of(Photos())
     ("column 'lat' has commas: they are read as decimal points",)
     """

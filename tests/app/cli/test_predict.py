@@ -198,7 +198,7 @@ def test_a_stores_vectors_give_what_its_pictures_give(predict, run, photos, taxa
     shutil.rmtree(tmp_path / "cache")
 
 
-def test_wrong_input_is_told_in_one_line(fails, misused, photos, taxa, store, checkpoint, tmp_path):
+def test_wrong_input_is_told_in_one_line(run, fails, misused, photos, taxa, store, checkpoint, tmp_path):
     with_encoder = ["--encoder", checkpoint, "--cache", tmp_path / "cache"]
     assert "no text side" in fails("predict", store.path)
     assert "expected a rank" in fails("predict", photos, "--rank", "tribe")
@@ -206,7 +206,11 @@ def test_wrong_input_is_told_in_one_line(fails, misused, photos, taxa, store, ch
     assert "--closed-set and --calibrate-on are of --risk" in misused("predict", photos, "--closed-set", *with_encoder)
     assert "nothing says what to choose from" in fails("predict", photos, *with_encoder)
     assert "to calibrate on" in fails("predict", photos, "--taxa", taxa, "--risk", 0.1, *with_encoder)
-    assert "no such file" in fails("predict", tmp_path / "none.jpg", "--taxa", taxa, *with_encoder)
+    ended = run("predict", tmp_path / "none.jpg", "--taxa", taxa, *with_encoder)
+    *_, noted, reason = ended.err.splitlines()
+    assert (ended.status, ended.out) == (1, "")
+    assert noted.startswith("1 taxa above the species have no known members")
+    assert reason.startswith("error: no such file")
     assert "is not a file" in fails("predict", photos, "--classifier", tmp_path / "none", *with_encoder)
     assert "give one of" in misused("predict", photos, "--csv", "--json")
 
