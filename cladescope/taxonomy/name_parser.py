@@ -103,7 +103,8 @@ _LETTERS: Final = "a-zß-öø-ÿœ"
 _PLAIN: Final = re.compile(rf"([A-Z][{_LETTERS}]+(?:-[{_LETTERS}]+)?)(?: ([{_LETTERS}]{{2,}}(?:-[{_LETTERS}]+)*))?")
 _AUTHOR: Final = rf"[A-Z][{_LETTERS}]{{2,}}"
 _SHORT: Final = rf"(?:[A-Z]|[A-Z][{_LETTERS}]+)\."
-_YEARS: Final = r"(?:17[6-9]|18\d|19\d|20[0-2])\d"
+_YEARS: Final = r"(?:(?:17[6-9]|18\d|19\d|20[01])\d|202[0-5])"
+"""Years that the parser takes whenever it is asked; it takes none of the future."""
 _AUTHORED: Final = re.compile(
     rf"([A-Z][{_LETTERS}]+)(?<!virus)(?<!viroid)(?<!phage) ([{_LETTERS}]{{3,}}) "
     rf"(\(?{_AUTHOR}(?: & {_AUTHOR})?, {_YEARS}\)?|(?:\({_SHORT}\) )?{_SHORT})"
