@@ -15,7 +15,8 @@ from typing import Final
 import pyarrow as pa
 
 from cladescope.embedding.conflicts import Conflicts
-from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
+from cladescope.embedding.records import Record, Source
+from cladescope.embedding.wrapped import WrappedSource
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.backbone import Backbone
 from cladescope.taxonomy.backbone_match import Match, one_class
@@ -161,37 +162,18 @@ class BackboneLabels:
         return {**told, "taxon_match": ", ".join(notes)}
 
 
-class BackboneSource:
+class BackboneSource(WrappedSource):
     """A source whose records have the labels that a backbone gives them, in the same order."""
 
     def __init__(self, source: Source, labels: BackboneLabels) -> None:
         """Nothing is read yet."""
-        self.name, self.extra_fields = source.name, source.extra_fields
-        self._source, self._labels = source, labels
-
-    @property
-    def ignored(self) -> Mapping[str, int]:
-        """Files that the source passes over."""
-        return ignored_by(self._source)
-
-    @property
-    def left_out(self) -> Mapping[str, int]:
-        """As the source's own."""
-        return left_out_of(self._source)
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """As the source's own."""
-        return notes_of(self._source)
-
-    def count(self) -> int | None:
-        """As the source's own."""
-        return self._source.count()
+        super().__init__(source)
+        self._labels = labels
 
     def records(self) -> Iterator[Record]:
         """The source's records. What it raises is raised after the records that came before. Counts are of the last reading."""
         self._labels.start_over()
-        records = self._source.records()
+        records = super().records()
         failed: Exception | None = None
         while failed is None:
             chunk: deque[Record] = deque()

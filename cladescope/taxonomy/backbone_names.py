@@ -7,7 +7,7 @@ ranks above the species, once for all names that share them.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -101,12 +101,7 @@ class BackboneNames:
         """Rows in ascending order."""
         if not len(rows):
             return []
-        parts = []
-        cuts = np.searchsorted(rows, self._start)
-        for batch, first, start, stop in zip(self._names, self._start, cuts, cuts[1:], strict=False):
-            if stop > start:
-                parts.append(batch.take(pa.array(rows[start:stop] - first)))
-        table = pa.Table.from_batches(parts)
+        table = _rows_at(self._names, self._start, rows)
         above, at = np.unique(table["lineage"].to_numpy(), return_inverse=True)
         lineages = self._ranks_above(above)
         columns = [
@@ -121,13 +116,18 @@ class BackboneNames:
         ]
 
     def _ranks_above(self, lineages: Int[np.ndarray, " n"]) -> list[Lineage]:
-        parts = []
-        cuts = np.searchsorted(lineages, self._first_lineage)
-        for batch, first, start, stop in zip(self._lineages, self._first_lineage, cuts, cuts[1:], strict=False):
-            if stop > start:
-                parts.append(batch.take(pa.array(lineages[start:stop] - first)))
-        table = pa.Table.from_batches(parts)
+        table = _rows_at(self._lineages, self._first_lineage, lineages)
         return list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+
+
+def _rows_at(batches: Sequence[pa.RecordBatch], firsts: Int[np.ndarray, " b"], rows: Int[np.ndarray, " n"]) -> pa.Table:
+    """Rows of batches that follow each other, by ascending numbers, at least one; `firsts` has each batch's first number, and the end."""
+    parts = []
+    cuts = np.searchsorted(rows, firsts)
+    for batch, first, start, stop in zip(batches, firsts, cuts, cuts[1:], strict=False):
+        if stop > start:
+            parts.append(batch.take(pa.array(rows[start:stop] - first)))
+    return pa.Table.from_batches(parts)
 
 
 def content_hash(folder: Path) -> str:
