@@ -63,6 +63,9 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
                 )
             ),
             **{words: joining.count(what) for words, what in _LEFT_OUT.items()},
+            "places of pictures whose deployment is not listed": joining.count(
+                f"FROM shot ANTI JOIN deployments ON {tables['deployments'].at('deployment_id')} = shot.deployment"
+            ),
         }
     rules = replace(rules, missing=rules.missing | {*NO_TAXON, NOT_OBSERVED})
     file = _file(package, descriptor, "media")

@@ -65,6 +65,9 @@ def open_table(
             "identifications of sequences without a picture": joining.count(
                 "FROM sequences ANTI JOIN identified ON identified.sequence = sequences.line"
             ) if sequences else 0,
+            "places of identifications whose deployment is not listed": joining.count(
+                f"FROM images ANTI JOIN deployments ON {deployments.at('deployment_id')} = {images.at('deployment_id')}"
+            ) if deployments is not None and images.has("deployment_id") else 0,
         }  # fmt: skip
     rules = replace(rules, missing=rules.missing | {word.lower() for word in words})
     needs = ("filename", "deployment_id")

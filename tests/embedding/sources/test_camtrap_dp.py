@@ -260,6 +260,13 @@ def test_a_table_of_a_package_in_another_encoding_is_noted_for_the_summary(tmp_p
     assert note.startswith(f"{folder}/deployments.csv is not UTF-8")
 
 
+def test_a_picture_whose_deployment_is_not_listed_has_no_place_and_is_counted(tmp_path: Path) -> None:
+    folder = package(tmp_path, [medium("m1", 0), medium("m2", 0, deployment="lost")], [])
+    source = open_source(folder)
+    assert [record.extra["latitude"] is None for record in source.records()] == [False, True]
+    assert left_out_of(source) == {"places of pictures whose deployment is not listed": 1}
+
+
 def test_an_event_over_midnight_and_one_of_years_label_all_pictures_in_them(tmp_path: Path) -> None:
     times = ("2020-06-01T23:59:59Z", "2020-06-02T00:00:01+00:00", "2020-06-03T00:00:00Z", "2022-01-01T02:00:00+02:00")
     media = [f"m{n},d1,,{at},m{n}.jpg,true,,image/jpeg,,," for n, at in enumerate(times)]

@@ -160,6 +160,12 @@ def test_an_export_of_wildlife_insights_gives_ranks_place_and_holder(tmp_path: P
     assert (second.uri, second.extra["latitude"]) == ("https://app.wildlifeinsights.org/download/4/web", -8.55)
 
 
+def test_an_identification_whose_deployment_is_not_listed_has_no_place_and_is_counted(tmp_path: Path) -> None:
+    source = open_source(wildlife_insights(tmp_path, [wi_row("a", JAGUAR), wi_row("b", TAPIR, deployment="LOST")]))
+    assert [record.extra["latitude"] for record in source.records()] == [-8.57, None]
+    assert left_out_of(source) == {"places of identifications whose deployment is not listed": 1}
+
+
 @pytest.mark.parametrize(
     "names, word, blank",
     [
