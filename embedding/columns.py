@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import pyarrow as pa
 
@@ -174,6 +175,16 @@ def plan_columns(
         extra=extra,
         extra_fields=fields,
     )
+
+
+def nearly(column: str) -> str | None:
+    """The column of labels whose name is almost this one, as after a slip of the pen; None where there is none.
+
+    >>> nearly("speceis"), nearly("weight")
+    ('species', None)
+    """
+    known = [*RANKS, "common_name", "scientific_name", "label"]
+    return next(iter(get_close_matches(column.lower(), known, n=1, cutoff=0.8)), None)
 
 
 def renamed_columns(fields: Iterable[pa.Field]) -> dict[str, str]:

@@ -5,7 +5,6 @@ A later `embed` keeps them: it changes a column only where the source says somet
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cladescope.analysis.classify.labelled import ends_among
-from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.columns import nearly, plan_columns
 from cladescope.embedding.origins import plain
 from cladescope.embedding.sources.delimited import open_delimited
 from cladescope.embedding.sources.rows import Row, read_rows
@@ -76,7 +75,7 @@ def relabel_store(store: Store, labels: Path, *, clear: bool = False) -> Relabel
                 f"none of the {len(rows):,} rows of {labels}{some} names one picture of {store.path}: give its image_id or uri"
             )
         new = [one.name for one in fields if one.name not in store.schema.names and one.name not in NAME_COLUMNS]
-        found.added = {name: _meant(name) for name in new}
+        found.added = {name: nearly(name) or "" for name in new}
         store.add_fields(fields)
         for start in range(0, len(pairs), ROWS_AT_ONCE):
             _put(store, dict(pairs[start : start + ROWS_AT_ONCE]), columns, found, clear=clear)
@@ -188,16 +187,6 @@ def _put(store: Store, pairs: dict[str, Row], columns: tuple[str, ...], found: R
 
 def _genus_of(species: str | None) -> str | None:
     return parse_name(species).genus if species else None
-
-
-def _meant(column: str) -> str:
-    """The column of labels whose name is nearly this one, else nothing.
-
-    >>> _meant("speceis"), _meant("weight")
-    ('species', '')
-    """
-    known = [*RANKS, "common_name", "scientific_name", "label"]
-    return next(iter(get_close_matches(column.lower(), known, n=1, cutoff=0.8)), "")
 
 
 def _name(row: Row) -> str:

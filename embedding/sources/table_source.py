@@ -12,7 +12,8 @@ from itertools import count
 
 import pyarrow as pa
 
-from cladescope.embedding.columns import ColumnPlan, is_url
+from cladescope.delimited.headers import squash
+from cladescope.embedding.columns import ColumnPlan, is_url, nearly
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import without_query
 from cladescope.embedding.records import Record, id_of_uri
@@ -67,9 +68,13 @@ class TableSource:
         self._allowed = frozenset(allowed)
         self._folder = posixpath.dirname(without_query(table.place)) if table.folder is None else table.folder
         self._boxes = box_columns(table.plan.extra)
-        for stored, column in table.plan.extra.items():
-            if stored != column:
-                logger.info("%s: column %r is kept as %r", table.place, column, stored)
+        for column in table.plan.extra.values():
+            if (
+                (meant := nearly(column)) is not None
+                and meant not in table.plan.labels
+                and squash(column) != squash(meant)
+            ):
+                logger.warning("%s: column %r is kept as it is called: did you mean %s?", table.place, column, meant)
 
     def count(self) -> int | None:
         """Number of rows, with those that say nothing."""

@@ -1,7 +1,6 @@
 """Manifests as sources: CSV, TSV and Parquet."""
 
 import itertools
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.delimited import text
-from cladescope.embedding.columns import ColumnPlan
+from cladescope.embedding.columns import ColumnPlan, renamed_columns
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, id_of_uri, left_out_of
@@ -103,6 +102,13 @@ def test_a_picture_of_gbif_is_known_by_its_occurrence_and_its_address(tmp_path: 
     first, second, third, again = (record.image_id for record in records)
     assert len({first, second, third}) == 3
     assert third == again  # the same picture of the same occurrence
+
+
+def test_a_slip_in_the_name_of_a_rank_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    read(manifest(tmp_path, "file,speceis,Familly,weight\n1.jpg,Parus major,Paridae,7\n"))
+    assert "column 'speceis' is kept as it is called: did you mean species?" in caplog.text
+    assert "'Familly' is kept as it is called: did you mean family?" in caplog.text
+    assert "weight" not in caplog.text
 
 
 def test_a_row_without_any_value_is_left_out_counted_and_has_its_number(tmp_path: Path) -> None:
@@ -267,10 +273,9 @@ def test_a_parquet_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
             open_source(tmp_path / f"{name}.parquet")
 
 
-def test_a_renamed_column_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        open_source(manifest(tmp_path, "file,height\n1.jpg,3\n"))
-    assert "'height' is kept as 'manifest_height'" in caplog.text
+def test_a_renamed_column_is_told_for_the_summary(tmp_path: Path) -> None:
+    source = open_source(manifest(tmp_path, "file,height\n1.jpg,3\n"))
+    assert renamed_columns(source.extra_fields) == {"height": "manifest_height"}
 
 
 @pytest.mark.skipif(not REAL_MANIFEST.is_file(), reason="../shared/data is not there")
