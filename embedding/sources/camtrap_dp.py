@@ -126,14 +126,7 @@ def _read(package: Package, descriptor: Mapping[str, Any], joining: Joining, tab
         table, ("deploymentID",)
     )
     with package.text(file) as text:
-        member = Member.read(joining, table, text)
-        for column in needed:
-            if not member.has(column):
-                raise InputError(
-                    f"{package.address(file)} has no column {column} among {', '.join(text.columns[:20])}: expected the "
-                    f"{table} of a Camtrap DP"
-                )
-    return member
+        return Member.read(joining, table, text).having(needed, package.address(file), "a Camtrap DP")
 
 
 def _read_taxa(joining: Joining, descriptor: Mapping[str, Any]) -> None:

@@ -89,12 +89,7 @@ def _read(package: Package, joining: Joining, table: str) -> Member:
         )
     with package.text(file) as text:
         member = Member.read(joining, table, text)
-    if lacking := [column for column in _NEEDED[table] if not member.has(column)]:
-        raise InputError(
-            f"{package.address(file)} has no column {lacking[0]} among {', '.join(list(member.columns)[:20])}: expected the "
-            f"{table} of iNaturalist's open data"
-        )
-    return member
+    return member.having(_NEEDED[table], package.address(file), "iNaturalist's open data")
 
 
 def _read_lineages(joining: Joining, taxa: Member, observations: Member) -> None:

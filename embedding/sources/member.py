@@ -28,6 +28,17 @@ class Member:
         joining.read(table, text, {name: column for column, name in names.items()})
         return cls(table, names)
 
+    def having(self, needed: Collection[str], place: str, what: str) -> "Member":
+        """This table; `place` and `what` say in a message where it is read and what is expected there.
+
+        Raises InputError where it lacks one of the columns that are `needed`.
+        """
+        for column in needed:
+            if not self.has(column):
+                listed = ", ".join(list(self.columns)[:20])
+                raise InputError(f"{place} has no column {column} among {listed}: expected the {self.table} of {what}")
+        return self
+
     def at(self, *spellings: str) -> str:
         """What stands for a column in SQL, by the first of these names that the table has; NULL where it has none.
 

@@ -25,6 +25,7 @@ NO_TAXON: Final = frozenset(
     | {"setup_pickup", "setup/pickup", "calibration photos", "time lapse"}
 )
 """Words, in lower case, that stand in ranks and common names and are no taxa; so is what begins with "human"."""
+_EXPORT: Final = "an export of Wildlife Insights"
 _LAYOUTS: Final[tuple[Layout, ...]] = (
     lambda row: row[0],
     lambda row: f"{row[1]}/{row[0]}" if row[0] and row[1] else None,
@@ -53,7 +54,7 @@ def open_table(
 ) -> Source:
     """As `open_package`, for the table of images in `file`, whose text is open."""
     with Joining() as joining:
-        images = _read(joining, "images", text, package.address(file), ("location",))
+        images = Member.read(joining, "images", text).having(("location",), package.address(file), _EXPORT)
         deployments = _beside(package, joining, "deployments", "deployment_id")
         sequences = _beside(package, joining, "sequences", "sequence_id")
         projects = _beside(package, joining, "projects", "project_id")
@@ -81,24 +82,13 @@ def open_table(
     )
 
 
-def _read(joining: Joining, table: str, text: DelimitedText, place: str, needed: Collection[str]) -> Member:
-    member = Member.read(joining, table, text)
-    for column in needed:
-        if not member.has(column):
-            raise InputError(
-                f"{place} has no column {column} among {', '.join(list(member.columns)[:20])}: expected the "
-                f"{table} of an export of Wildlife Insights"
-            )
-    return member
-
-
 def _beside(package: Package, joining: Joining, table: str, key: str) -> Member | None:
     """A table of the export that need not be there."""
     file = package.found(f"{table}.csv|{table}_*.csv")
     if file is None:
         return None
     with package.text(file) as text:
-        return _read(joining, table, text, package.address(file), (key,))
+        return Member.read(joining, table, text).having((key,), package.address(file), _EXPORT)
 
 
 def _identify(joining: Joining, images: Member, sequences: Member | None) -> None:
