@@ -57,6 +57,16 @@ class StoreReader:
                 if name != "images" or self.pinned is None:
                     table.checkout_latest()
 
+    def at(self, version: int) -> "StoreReader":
+        """The pictures as they were at a version, whatever is written meanwhile. Raises StoreError where the version is gone."""
+        if self.pinned == version:
+            return self
+        reader = StoreReader(self.path, self.card)
+        with disk_errors(self.path):
+            tables.pin(reader._images, version, self.path)
+        reader.pinned = version
+        return reader
+
     @property
     def version(self) -> int:
         """Version of the `images` table; every commit raises it."""

@@ -1,0 +1,114 @@
+"""Exact search over vectors of 16 bits that lie in memory, or in a file mapped into it."""
+
+from typing import Any
+
+import faiss
+import numpy as np
+from jaxtyping import Float16, Float32, Int64
+
+from cladescope.arrays import blocks, merge_top_k
+from cladescope.index.resident.selection import Selection
+
+BLOCK_BYTES = 1 << 24
+"""Vectors that are float32 at a time."""
+FEW_QUERIES = 8
+"""Up to so many queries FAISS reads the 16-bit numbers as they lie; more are worth a float32 copy of each block."""
+GATHERED_SHARE = 8
+"""A selection of less than one row in so many is gathered, instead of asking of every row whether it is in."""
+
+
+class Flat:
+    """Vectors that are compared one by one; 2 n d bytes, in memory or mapped."""
+
+    def __init__(self, quantizer: Any) -> None:
+        """Over a `faiss.IndexScalarQuantizer` of float16: a graph's own storage, a re-ranker's, or one of its own."""
+        self.quantizer = quantizer
+        d = quantizer.d
+        codes = (
+            faiss.rev_swig_ptr(quantizer.codes.data(), quantizer.codes.size())
+            if quantizer.ntotal
+            else np.empty(0, "u1")
+        )
+        self.vectors: Float16[np.ndarray, "n d"] = codes.view(np.float16).reshape(-1, d)
+        """The vectors where they lie, not a copy."""
+
+    @classmethod
+    def empty(cls, n: int, d: int) -> "Flat":
+        """Room for n vectors of d numbers, to be filled through `vectors`."""
+        quantizer = faiss.IndexScalarQuantizer(d, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+        quantizer.codes.resize(n * d * 2)
+        quantizer.ntotal = n
+        return cls(quantizer)
+
+    @classmethod
+    def of(cls, vectors: Float16[np.ndarray, "n d"]) -> "Flat":
+        """A copy of some vectors."""
+        flat = cls.empty(*vectors.shape)
+        flat.vectors[:] = vectors
+        return flat
+
+    def __len__(self) -> int:
+        return int(self.quantizer.ntotal)
+
+    def search(
+        self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection | None = None
+    ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+        """Scores and positions of the k best for each query among those selected, best first; -inf and -1 where there are fewer.
+
+        Equal scores come in the order of positions. Memory: `BLOCK_BYTES` and 24 q k bytes.
+
+        >>> flat = Flat.of(np.eye(3, dtype=np.float16))
+        >>> flat.search(np.array([[0.6, 0.8, 0.0]], np.float32), 2, Selection(3, ranges=[(1, 3)]))[1]
+        array([[1, 2]])
+        """
+        queries = np.ascontiguousarray(queries, np.float32)
+        scores, found = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        n = len(self) if selection is None else selection.n
+        if n and len(queries):
+            if selection is not None and n * GATHERED_SHARE <= len(self):
+                scores, found = self._by_blocks(queries, k, selection)
+            elif len(queries) <= FEW_QUERIES:
+                scores, found = self._as_they_lie(queries, k, selection)
+            else:
+                scores, found = self._by_blocks(queries, k, selection)
+        return _filled(scores, found, k)
+
+    def _as_they_lie(
+        self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection | None
+    ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+        parameters = None if selection is None else faiss.SearchParameters(sel=selection.faiss())
+        scores, found = self.quantizer.search(queries, min(k, len(self)), params=parameters)
+        return merge_top_k(scores, found, k)
+
+    def _by_blocks(
+        self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection | None
+    ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+        n = len(self) if selection is None else selection.n
+        best = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
+        for start, stop in blocks(n, size=max(1, BLOCK_BYTES // (4 * self.quantizer.d))):
+            if selection is None:
+                base, rows = start, self.vectors[start:stop]
+                positions = None
+            elif selection.is_range:
+                assert selection.ranges is not None
+                base = selection.ranges[0][0] + start
+                rows, positions = self.vectors[base : base + stop - start], None
+            else:
+                positions = selection.positions[start:stop]
+                base, rows = 0, self.vectors[positions]
+            block = rows.astype(np.float32)
+            scores, places = faiss.knn(queries, block, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
+            found = places + base if positions is None else positions[places]
+            best = merge_top_k(np.concatenate([best[0], scores], axis=1), np.concatenate([best[1], found], axis=1), k)
+        return best
+
+
+def _filled(
+    scores: Float32[np.ndarray, "q m"], found: Int64[np.ndarray, "q m"], k: int
+) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+    short = k - scores.shape[1]
+    scores = np.where(found < 0, -np.inf, scores).astype(np.float32)
+    if short > 0:
+        scores = np.pad(scores, ((0, 0), (0, short)), constant_values=-np.inf)
+        found = np.pad(found, ((0, 0), (0, short)), constant_values=-1)
+    return scores, found
