@@ -21,6 +21,8 @@ MAXIMA_BYTES = 1 << 28
 """Group maxima held at a time, at most."""
 GATHER_BYTES = 1 << 28
 """Vectors gathered at a time: rows of a filter, groups to be looked into, rows to be scored again."""
+BLOCK_ROWS = 1 << 20
+"""Rows of a block, at most, however few the queries: sizes of matrices that libraries are used to."""
 MARGIN_BYTES = 2 << 30
 """What `fits` leaves free on a card: a search holds about half of it, other work of the card gets the rest."""
 
@@ -212,7 +214,7 @@ class TorchGallery:
     ) -> tuple[Float32[torch.Tensor, "q kept"], Integer[torch.Tensor, "q kept"]]:
         """The groups with the greatest best scores, and these, in falling order."""
         group, q = self.config.group, len(units)
-        block = max(1, self.config.block_scores // q // group)
+        block = max(1, min(BLOCK_ROWS, self.config.block_scores // q) // group)
         if rows.copied or not self._on_gpu:
             block = min(block, self._rows_of(GATHER_BYTES // 2, group))
         dtype = self._score_type
