@@ -2,6 +2,8 @@
 
 K = 10
 """Hits of a search."""
+UNLIKE_WEIGHT = 0.5
+"""What a query subtracts of the direction that is not wanted."""
 TARGET_RECALL = 0.95
 """Share of the exact 10 neighbours that an index must find."""
 AUTO_MIN_ROWS = 20_000

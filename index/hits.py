@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from cladescope.embedding.given import AnyPicture
 from cladescope.index.consensus import Consensus
+from cladescope.index.facets import Facet
 from cladescope.taxonomy import RANKS, Taxon
 
 
@@ -46,11 +47,24 @@ class Query(TypedDict, total=False):
 
     images: Sequence[AnyPicture]
     text: str | None
-    image_id: str | None
-    vector: Float[np.ndarray, " d"] | None
+    image_id: str | Sequence[str] | None
+    vector: Float[np.ndarray, "*q d"] | None
+    taxon: str | Sequence[str] | None
+    not_images: Sequence[AnyPicture]
+    not_text: str | None
+    not_image_id: str | Sequence[str] | None
+    not_taxon: str | Sequence[str] | None
+    not_weight: float
     k: int
+    at_most: int | None
+    per: str
+    min_score: float | None
+    near: tuple[float, float, float] | None
+    same_place: float | None
+    same: str | Sequence[str] | None
     within: str | Sequence[str] | None
     where: str | None
+    facets: str | None
     exact: bool
 
 
@@ -66,13 +80,19 @@ class SearchResult:
     """Hits that show the query's own picture or observation, as other boxes of it do: they are shown and do not vote."""
     kin_of_hits: int = 0
     """Other hits that show the picture or observation of a better hit: they share its vote."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of the answer, a line each: why there are fewer hits than asked for, what was left out."""
+    facets: tuple[Facet, ...] | None = None
+    """How hits and gallery are spread over the taxa of a rank, where that was asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         agreed = self.consensus
         votes = [{**asdict(vote), "taxon": str(vote.taxon), "name": vote.taxon.name} for vote in agreed.votes]
+        facets = {} if self.facets is None else {"facets": [facet.to_dict() for facet in self.facets]}
         return {
             "method": self.method,
+            "notes": list(self.notes),
             "kin": {"of_query": self.kin_of_query, "of_hits": self.kin_of_hits},
             "hits": [hit.to_dict() for hit in self.hits],
             "consensus": {
@@ -81,4 +101,5 @@ class SearchResult:
                 "share": agreed.share,
                 "votes": votes,
             },
+            **facets,
         }

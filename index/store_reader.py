@@ -119,7 +119,10 @@ class StoreReader:
 
     def count(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> int:
         """Number of pictures, or of those in a clade and under a condition."""
-        condition = self.condition(within=within, where=where)
+        return self.count_rows(self.condition(within=within, where=where))
+
+    def count_rows(self, condition: str | None) -> int:
+        """Number of pictures under a condition in the database's SQL."""
         with reading(self.path, condition):
             return int(self._images.count_rows(condition))
 

@@ -19,7 +19,7 @@ VERBS = {
     "relabel": "Put corrected labels into a store, without encoding anything.",
     "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
     "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
-    "search": "Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.",
+    "search": "Find the stored pictures most similar to a picture, a text, a stored picture, a taxon, or several of these.",
     "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
     "predict": "Name the organisms on pictures, or on the pictures of a store.",
     "evaluate": "Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores.",

@@ -5,46 +5,47 @@ from typing import Annotated, Any
 
 import typer
 
+from cladescope.app.cli import search_options as of
 from cladescope.app.cli.options import (
     ContactOption,
     CsvOption,
     JsonOption,
     OverwriteOption,
+    RankName,
     SafeCsvOption,
     StoreArgument,
     WhereOption,
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table, say
-from cladescope.index.defaults import K
-from cladescope.schema import shown_names
+from cladescope.app.cli.output import print_json, say
+from cladescope.app.cli.search_answers import show, write_csv
+from cladescope.index.defaults import UNLIKE_WEIGHT, K
 
 
 def search(
     store: StoreArgument,
-    more: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="IMAGE", help="Further pictures of the query, after --image."),
-    ] = None,
-    image: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATH...",
-            help="Picture to search with; several views of one individual make one query.",
-        ),
-    ] = None,
-    text: Annotated[str | None, typer.Option(help="Text to search with, if the encoder understands text.")] = None,
-    image_id: Annotated[
-        str | None,
-        typer.Option("--id", metavar="IMAGE_ID", help="A stored picture to search with; it is left out of the hits."),
-    ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of hits.")] = K,
+    more: of.MoreArgument = None,
+    image: of.ImageOption = None,
+    text: of.TextOption = None,
+    image_id: of.IdOption = None,
+    taxon: of.TaxonOption = None,
+    not_image: of.NotImageOption = None,
+    not_text: of.NotTextOption = None,
+    not_image_id: of.NotIdOption = None,
+    not_taxon: of.NotTaxonOption = None,
+    not_weight: of.NotWeightOption = UNLIKE_WEIGHT,
+    k: of.KOption = K,
+    at_most: of.AtMostOption = None,
+    per: of.PerOption = RankName.SPECIES,
+    min_score: of.MinScoreOption = None,
+    near: of.NearOption = None,
+    same_place: of.SamePlaceOption = None,
+    same: of.SameOption = None,
     within: WithinOption = None,
     where: WhereOption = None,
-    exact: Annotated[
-        bool, typer.Option("--exact", help="Compare with every vector, even if the store has an index.")
-    ] = False,
+    facets: of.FacetsOption = None,
+    exact: of.ExactOption = False,
     contact: ContactOption = None,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
@@ -54,18 +55,45 @@ def search(
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
-    """Find the stored pictures most similar to a picture, several pictures, a text or a stored picture.
+    """Find the stored pictures most similar to a picture, a text, a stored picture, a taxon, or several of these.
+
+    What is given together is one query: pictures and a text are averaged, what is given with --not-... is subtracted.
 
     Example: cladescope search photos.store --image query.jpg --within Aves --sheet hits.png
     """
     images = [*(image or []), *(more or [])]
     if more and not image:
         raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
-    if sum(map(bool, (images, text, image_id))) != 1:
-        raise typer.BadParameter("give one of --image, --text and --id")
+    if not (images or text or image_id or taxon):
+        raise typer.BadParameter("give a query: --image, --text, --id or --taxon, or several of them")
+    if not_weight != UNLIKE_WEIGHT and not (not_image or not_text or not_image_id or not_taxon):
+        raise typer.BadParameter("--not-weight is of --not-image, --not-text, --not-id and --not-taxon: give one")
+    if per is not RankName.SPECIES and at_most is None:
+        raise typer.BadParameter("--per is of --at-most: give the number of hits of one taxon")
     csv = csv or safe_csv
     if json and csv:
         raise typer.BadParameter("give one of --json and --csv")
+    query: dict[str, Any] = {
+        "text": text,
+        "image_id": image_id,
+        "taxon": taxon,
+        "not_images": not_image or (),
+        "not_text": not_text,
+        "not_image_id": not_image_id,
+        "not_taxon": not_taxon,
+        "not_weight": not_weight,
+        "k": k,
+        "at_most": at_most,
+        "per": per.value,
+        "min_score": min_score,
+        "near": of.place_of(near),
+        "same_place": same_place,
+        "same": same,
+        "within": clades(within),
+        "where": where,
+        "facets": None if facets is None else facets.value,
+        "exact": exact,
+    }
     from cladescope.app.verbs import search as verb
     from cladescope.app.verbs.given import opened
     from cladescope.outputs import check_out_file
@@ -73,78 +101,19 @@ def search(
     if sheet is not None and sheet.parent.exists():
         check_out_file(sheet, overwrite=overwrite)
     held = opened(store)
-    answer = verb.search(
-        held,
-        images,
-        text=text,
-        image_id=image_id,
-        k=k,
-        within=clades(within),
-        where=where,
-        exact=exact,
-        contact=contact,
-    )
+    answer = verb.search(held, images, contact=contact, **query)
     document = answer.to_dict()
     if json:
-        query = {
-            "images": images or None,
-            "text": text,
-            "id": image_id,
-            "k": k,
-            "within": clades(within),
-            "where": where,
-        }
-        print_json({"store": str(store), "query": query, **document})
+        print_json({"store": str(store), "query": {"images": images or None, **query}, **document})
     elif csv:
-        _write_csv(document["hits"], held.schema.names, safe=safe_csv)
+        for note in answer.notes:
+            say(note)
+        write_csv(document["hits"], held.schema.names, safe=safe_csv)
     else:
-        _show(document)
+        show(document)
     if sheet is not None:
         from cladescope.analysis.audit.contact_sheet import draw_answer
 
-        queries = images or ([held.uri_of(image_id)] if image_id else [])
-        draw_answer(answer, sheet, queries=queries, caption=text or image_id or "")
+        queries = [*images, *(held.uri_of(one) for one in image_id or ())]
+        draw_answer(answer, sheet, queries=queries, caption=", ".join([*([text] if text else []), *(taxon or [])]))
         say(f"contact sheet: {sheet}")
-
-
-def _show(document: dict[str, Any]) -> None:
-    rows = [
-        (
-            hit["position"],
-            hit["score"],
-            hit["species"] or _deepest(hit) or hit.get("label") or "",
-            hit["common_name"],
-            hit["family"],
-            hit["order"],
-            hit["uri"].removeprefix(f"{Path.cwd()}/"),
-        )
-        for hit in document["hits"]
-    ]
-    if not rows:
-        say("no hits: the store or the clade is empty")
-        return
-    spare = ["common name", "family", "order"]
-    print_table(["", "score", "taxon", *spare, "picture"], rows, spare=spare)
-    kin, agreed = document["kin"], document["consensus"]
-    if kin["of_query"]:
-        say(f"{kin['of_query']} hits show the query's own picture or observation: they do not vote")
-    if kin["of_hits"]:
-        say(f"{kin['of_hits']} hits show the picture or observation of a better hit: they share its vote")
-    if agreed["taxon"] is None:
-        print_line("consensus: none, no taxon holds most of the hits")
-    else:
-        print_line(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")
-
-
-def _deepest(hit: dict[str, Any]) -> str | None:
-    ranks = ("genus", "family", "order", "class", "phylum", "kingdom")
-    return next((hit[rank] for rank in ranks if hit[rank]), None)
-
-
-def _write_csv(hits: list[dict[str, Any]], stored: list[str], *, safe: bool) -> None:
-    """Hits as CSV; the header is there even where no hit is, and is the same then."""
-    from cladescope.index.hits import Hit
-
-    extra = dict.fromkeys(shown_names(stored).values())
-    none = Hit(position=0, score=0.0, image_id="", uri="", taxon=None, common_name=None, extra=extra)
-    CsvTable(list(none.to_dict()), safe=safe).add(hits)

@@ -44,7 +44,7 @@ def test_a_verb_and_its_function_use_the_same_words(name):
 
     printing = {"json", "csv", "safe_csv", "sheet", "failures", "gone", "figures", "show", "debug", "help", "more"}
     own = {
-        "image": "images", "set_": "set", "out": "out",
+        "image": "images", "not_image": "not_images", "set_": "set", "out": "out",
         "onto": None,  # a function of its own: it draws no map
         **({"overwrite": None} if name == "search" else {}),  # of the sheet, which is printing
     }  # fmt: skip

@@ -1,0 +1,61 @@
+"""What narrows the gallery of a search: clades, SQL, and where pictures were taken; and what is left out by it, in words."""
+
+from collections.abc import Sequence
+
+from cladescope.errors import InputError
+from cladescope.index import places
+from cladescope.index.places import Place
+from cladescope.index.store import Store
+
+
+def narrowed(
+    store: Store,
+    *,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    near: Sequence[float] | None = None,
+    same_place: float | None = None,
+    same: Sequence[str] = (),
+    image_ids: Sequence[str] = (),
+) -> tuple[str | None, tuple[str, ...]]:
+    """The SQL condition for the rows that may be hits, None for all; and notes on those without coordinates.
+
+    `near` is latitude, longitude and kilometres around; `same_place` kilometres around the places of the stored pictures
+    `image_ids`; `same` are columns that hold what they hold of one of these.
+
+    Raises InputError for a place that is none, for `same_place` and `same` without an id, for pictures that lack the value and
+    for columns that the store lacks; and what `Store.condition` raises.
+    """
+    if (same_place is not None or same) and not image_ids:
+        name = "same_place" if same_place is not None else "same"
+        raise InputError(f"{name} means the place of a stored picture: name one by its image_id")
+    schema, notes = store.schema, []
+    parts = [store.condition(within=within, where=where)]
+    circles = []
+    if near is not None:
+        if len(near) != 3:
+            raise InputError(f"near has {len(near)} numbers: expected latitude, longitude and kilometres")
+        circles.append([Place(*map(float, near))])
+    if same_place is not None:
+        names = [name for pair in places.coordinate_columns(schema) for name in pair]
+        rows = [store.row(one, ["image_id", *names]) for one in image_ids]
+        circles.append(places.places_of(rows, schema, float(same_place)))
+    if circles:
+        n_all = store.count_rows(_joined(parts))
+        n_placed = store.count_rows(_joined([*parts, places.is_placed(schema)]))
+        if n_placed < n_all:
+            notes.append(f"{n_all - n_placed:,} of {n_all:,} pictures have no coordinates: they are left out")
+        parts += [places.is_near(schema, circle) for circle in circles]
+    for column in same:
+        if column not in schema.names:
+            named = ", ".join(name for name in schema.names if name != "vector")
+            raise InputError(f"no column {column!r} in {store.path}: the store has {named}")
+        rows = [store.row(one, list(dict.fromkeys(["image_id", column]))) for one in image_ids]
+        parts.append(places.is_same(column, rows, schema))
+    return _joined(parts), tuple(notes)
+
+
+def _joined(parts: Sequence[str | None]) -> str | None:
+    """Conditions that must all hold, as one."""
+    given = [part for part in parts if part is not None]
+    return given[0] if len(given) == 1 else " AND ".join(f"({part})" for part in given) or None

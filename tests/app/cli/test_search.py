@@ -1,0 +1,119 @@
+"""`cladescope search`: the kinds of queries and what hits must meet, from the command line."""
+
+import pytest
+
+
+def ids(ended):
+    return [hit["image_id"] for hit in ended.json["hits"]]
+
+
+@pytest.fixture
+def asked(run, store):
+    """Search the store, with JSON."""
+
+    def call(*arguments):
+        ended = run("search", store.path, *arguments, "--json")
+        assert ended.status == 0, ended.err
+        return ended
+
+    return call
+
+
+def test_pictures_ids_and_taxa_together_are_one_query(asked, store, query):
+    first, second = (hit.image_id for hit in store.search(images=[query], k=48).hits[20:22])
+    genus = store.search(image_id=first, k=1).hits[0].taxon.path[5]
+    found = asked("--image", query, "--id", first, "--id", second, "--taxon", genus, "-k", 48)
+    assert ids(found) == [
+        hit.image_id for hit in store.search(images=[query], image_id=[first, second], taxon=genus, k=48).hits
+    ]
+    assert not {first, second} & set(ids(found))
+    assert found.json["query"]["image_id"] == [first, second]
+
+
+def test_what_is_not_wanted_moves_down(asked, store, query):
+    plain = ids(asked("--image", query, "-k", 48))
+    away = plain[1]
+    without = asked("--image", query, "--not-image", store.uri_of(away), "--not-weight", 1.5, "-k", 48)
+    assert ids(without).index(away) > 1
+    assert away not in ids(asked("--image", query, "--not-id", away, "-k", 48))
+    species = store.search(image_id=away, k=1).hits[0].taxon
+    by_taxon = asked("--image", query, "--not-taxon", str(species), "-k", 48)
+    assert ids(by_taxon) != plain
+
+
+def test_at_most_so_many_hits_of_a_taxon_are_shown_and_it_is_said_why_there_are_no_more(run, asked, store, query):
+    found = asked("--image", query, "--at-most", 2, "--per", "genus", "-k", 48).json
+    genera = [hit["genus"] for hit in found["hits"]]
+    assert max(map(genera.count, genera)) == 2
+    assert set(genera) == {taxon.name for taxon in store.taxonomy.taxa("genus")}
+    note = f"{len(genera)} of 48 hits: all 48 pictures were looked at, and at most 2 of each genus shown"
+    assert found["notes"] == [note]
+    for form in ((), ("--csv",)):
+        assert (
+            note in run("search", store.path, "--image", query, "--at-most", 2, "--per", "genus", "-k", 48, *form).err
+        )
+
+
+def test_only_hits_of_a_score_are_shown(run, asked, store, query):
+    found = asked("--image", query, "--min-score", 0.9, "-k", 48).json["hits"]
+    assert 0 < len(found) < 48
+    assert all(hit["score"] >= 0.9 for hit in found)
+    ended = run("search", store.path, "--taxon", store.taxonomy.taxa("species")[0].name, "--min-score", 1)
+    assert (ended.status, ended.out) == (0, "")
+    assert "no hits: the store is empty, or no picture meets what was asked for" in ended.err
+
+
+@pytest.fixture
+def placed(run, photos, tmp_path):
+    """A store of six pictures on a line to the north, some 11 km apart; the last has no place."""
+    rows = [f"photos/good{n}.jpg,{50 + n / 10 if n < 5 else ''},{11.5 if n < 5 else ''},site {n % 2}" for n in range(6)]
+    (tmp_path / "table.csv").write_text("\n".join(["file,latitude,longitude,locality", *rows]))
+    assert run("embed", tmp_path / "table.csv", "--store", tmp_path / "placed", "--encoder", "pixels").status == 0
+    return tmp_path / "placed"
+
+
+def test_more_from_the_same_place(run, placed):
+    def names(*arguments):
+        ended = run("search", placed, *arguments, "--json")
+        assert ended.status == 0, ended.err
+        return {hit["uri"][-5] for hit in ended.json["hits"]}, ended.json
+
+    everything = run(
+        "search", placed, "--near", "50,11.5,1000", "--image", placed.parent / "photos/good5.jpg", "--json"
+    ).json
+    by_name = {hit["uri"][-5]: hit["image_id"] for hit in everything["hits"]}
+    assert set(by_name) == set("01234")
+    assert everything["notes"] == ["1 of 6 pictures have no coordinates: they are left out"]
+    assert names("--id", by_name["1"], "--same-place", 12)[0] == {"0", "2"}
+    assert names("--id", by_name["1"], "--same", "locality")[0] == {"3", "5"}
+    found, document = names("--id", by_name["1"], "--near", "50.4,11.5,12", "--facets", "genus")
+    assert found == {"3", "4"}
+    assert document["facets"] == [
+        {"taxon": None, "name": None, "hits": 2, "best_score": document["hits"][0]["score"], "images": 2}
+    ]
+    assert document["query"]["near"] == [50.4, 11.5, 12.0]
+
+
+def test_the_taxa_of_a_rank_are_counted(run, store, query):
+    ended = run("search", store.path, "--image", query, "--facets", "species")
+    head = next(line for line in ended.out.splitlines() if line.startswith("taxon"))
+    assert head.split() == ["taxon", "hits", "best", "score", "pictures"]
+    assert len([line for line in ended.out.splitlines() if line.split()[-1:] == ["4"]]) == 12
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (["--id", "nobody"], "no image_id 'nobody'"),
+        (["--taxon", "Nowhere"], "unknown taxon 'Nowhere'"),
+        (["--image", "QUERY", "--not-image", "QUERY", "--not-weight", "1"], "cancel out and leave no direction"),
+        (["--image", "QUERY", "--not-image", "QUERY", "--not-weight", "-1"], "expected a number above 0"),
+        (["--image", "QUERY", "--not-image", "gone.jpg"], "the query picture gone.jpg cannot be used"),
+        (["--image", "QUERY", "--not-text", "a bird"], "encoder 'pixels' has no text side"),
+        (["--image", "QUERY", "--near", "50,11,5"], "the store has no columns of coordinates"),
+        (["--image", "QUERY", "--same-place", "5"], "same_place means the place of a stored picture"),
+        (["--image", "QUERY", "--same", "genus"], "same means the place of a stored picture"),
+    ],
+)
+def test_a_query_that_cannot_be_answered_says_why(fails, store, query, arguments, reason):
+    assert reason in fails("search", store.path, *[str(query) if given == "QUERY" else given for given in arguments])
