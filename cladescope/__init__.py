@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.map import map as map
     from cladescope.app.verbs.predict import predict as predict
     from cladescope.app.verbs.probe import probe as probe
+    from cladescope.app.verbs.publish import publish as publish
     from cladescope.app.verbs.relabel import relabel as relabel
     from cladescope.app.verbs.report import report as report
     from cladescope.app.verbs.search import search as search
@@ -61,6 +62,7 @@ _VERBS = (
     "map",
     "predict",
     "probe",
+    "publish",
     "relabel",
     "report",
     "search",

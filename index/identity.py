@@ -60,3 +60,8 @@ def read(folder: Path) -> EncoderCard:
             f"{folder} has store format {version}, this version of cladescope reads up to {FORMAT_VERSION}: upgrade it"
         )
     return card
+
+
+def created(folder: Path) -> str:
+    """When a store was made, to the second; copies of it say the same. `read` has found it sound."""
+    return str(json.loads((folder / NAME).read_text()).get("created"))

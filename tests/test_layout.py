@@ -127,11 +127,15 @@ def test_everything_imported_is_a_declared_dependency():
     }
     found = set()
     for path in (path for part in ORDER for path in python_files(part)):
+        imported = set()
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
+                imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
-                found.add(node.module.split(".")[0])
+                imported.add(node.module.split(".")[0])
+        # The client of a database is an extra of the name of the one file that speaks to it.
+        extra = project["optional-dependencies"].get(path.stem, []) if path.parent.name == "publishing" else []
+        found |= imported - {re.match(r"[\w-]+", line).group().replace("-", "_") for line in extra}
     others = found - sys.stdlib_module_names - {"cladescope"}
     assert {names.get(name, name) for name in others} - declared == set()
 

@@ -18,6 +18,7 @@ VERBS = {
     "delete": "Delete the rows of a store that meet every condition given.",
     "relabel": "Put corrected labels into a store, without encoding anything.",
     "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
+    "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
     "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
     "search": "Find the stored pictures most similar to a picture, a text, a stored picture, a taxon, or several of these.",
     "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
