@@ -40,6 +40,15 @@ def check(gallery, vectors, queries, k, mask=None):
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Sums this small take longer on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(params=["float32", "float16"])
 def _scored_in(request, monkeypatch):
     """The arithmetic of a processor, and that of a card, which a processor can do too."""
