@@ -192,7 +192,7 @@ def measure_configs(gallery: TorchGallery, queries: np.ndarray, device: str, lea
 
 def replace_config(gallery: TorchGallery, config: TorchSearchConfig) -> CountingGallery:
     """The same vectors searched in other pieces."""
-    return CountingGallery(gallery.keys, gallery.vectors, config)
+    return CountingGallery(gallery.keys, gallery.vectors, config, gallery.largest_norm)
 
 
 def measure_plain(gallery: TorchGallery, queries: np.ndarray, device: str, least: float) -> list[dict[str, Any]]:

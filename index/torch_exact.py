@@ -3,9 +3,7 @@
 Needs PyTorch and NumPy only, neither FAISS nor LanceDB. `exact.search` is the oracle; this is for galleries on a card.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +11,7 @@ from jaxtyping import Bool, Float, Float32, Int64, Integer
 
 from cladescope.arrays import blocks, check_directions
 from cladescope.errors import InputError
+from cladescope.index.torch_candidates import contenders, first_of_each, sums_in_full
 from cladescope.index.torch_rows import SearchedRows
 
 LOAD_BYTES = 1 << 28
@@ -59,11 +58,14 @@ class TorchGallery:
     vectors: Float[torch.Tensor, "n d"]
     """float16, on the device that searches them."""
     config: TorchSearchConfig = TorchSearchConfig()
-    largest_norm: float = field(init=False)
+    largest_norm: float | None = None
+    """Length of the longest vector; computed if it is not given."""
 
     def __post_init__(self) -> None:
         assert self.vectors.dtype == torch.float16
         assert len(self.keys) == len(self.vectors)
+        if self.largest_norm is not None:
+            return
         largest = 0.0
         for start, stop in blocks(len(self.vectors), size=self._rows_of(GATHER_BYTES // 2)):
             norms = torch.linalg.vector_norm(self.vectors[start:stop], dim=1, dtype=torch.float32)
@@ -105,6 +107,15 @@ class TorchGallery:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def part(self, start: int, stop: int) -> "TorchGallery":
+        """The rows from `start` to `stop`, such as a clade where rows lie in the order of the tree; nothing is copied.
+
+        >>> gallery = TorchGallery.load(np.array([7, 8, 9]), np.eye(3), device="cpu")
+        >>> gallery.part(1, 3).search(np.array([[1.0, 0.0, 0.5]]), 1)[1]
+        array([[9]])
+        """
+        return replace(self, keys=self.keys[start:stop], vectors=self.vectors[start:stop])
+
     def search(
         self,
         queries: Float[np.ndarray, "q d"],
@@ -145,7 +156,7 @@ class TorchGallery:
         if not m or not len(queries):
             return np.empty((len(queries), m), np.float32), np.empty((len(queries), m), np.int64)
         wanted = torch.from_numpy(np.array(queries, dtype=np.float64)).to(self.vectors.device)
-        with torch.inference_mode(), _sums_in_full(self.vectors.device):
+        with torch.inference_mode(), sums_in_full(self.vectors.device):
             scores, found = self._search(wanted, m, rows, kept=min(self._n_groups(rows), 2 * m + 48))
         return scores.cpu().numpy(), self.keys[found.cpu().numpy()]
 
@@ -174,7 +185,7 @@ class TorchGallery:
         group = self.config.group
         units, slack = self._units(queries)
         maxima, groups = self._best_groups(units, rows, kept)
-        may_matter = _contenders(maxima, m, slack)
+        may_matter = contenders(maxima, m, slack)
         settled = ~may_matter[:, -1] if kept < self._n_groups(rows) else torch.ones_like(may_matter[:, -1])
         owner, place = (may_matter & settled[:, None]).nonzero(as_tuple=True)
         inside = torch.full((len(queries), kept, group), -torch.inf, device=queries.device)
@@ -186,19 +197,20 @@ class TorchGallery:
             looked = self._product(vectors, units[whose][:, :, None])[:, :, 0].float()
             inside[whose, where] = looked.masked_fill_(~rows.is_allowed(positions), -torch.inf)
         flat = inside.view(len(queries), -1)
-        owner, place = (_contenders(flat, m, slack) & settled[:, None]).nonzero(as_tuple=True)
+        owner, place = (contenders(flat, m, slack) & settled[:, None]).nonzero(as_tuple=True)
         numbers = rows.numbers(groups[owner, place // group] * group + place % group)
         scores = torch.empty(len(owner), device=queries.device)
         for start, stop in blocks(len(owner), size=self._rows_of(GATHER_BYTES // 16)):
             vectors = self.vectors[numbers[start:stop]].double()
             scores[start:stop] = (vectors * queries[owner[start:stop]]).sum(dim=1).float()
-        best_scores, best_numbers = _first_of_each(owner, scores, numbers, settled, m)
+        best_scores, best_numbers = first_of_each(owner, scores, numbers, settled, m)
         return best_scores, best_numbers, settled
 
     def _units(
         self, queries: Float[torch.Tensor, "q d"]
     ) -> tuple[Float[torch.Tensor, "q d"], Float[torch.Tensor, "q 1"]]:
         """Queries scaled so that no score is above 1, in the type that is multiplied, and how far scores may be off."""
+        assert self.largest_norm is not None
         largest = max(1.0, self.largest_norm)
         exact = queries / queries.abs().amax(dim=1, keepdim=True)
         exact = exact / (torch.linalg.vector_norm(exact, dim=1, keepdim=True) * largest)
@@ -259,6 +271,14 @@ class TorchGallery:
         return max(1, n_bytes // max(1, 2 * self.vectors.shape[1] * group))
 
 
+def on_gpu(keys: Integer[np.ndarray, " n"], vectors: Float[np.ndarray, "n d"]) -> TorchGallery | None:
+    """The vectors on the GPU, to be searched there, or None where there is none or they do not fit.
+
+    >>> on_gpu(np.arange(3), np.eye(3)) if not torch.cuda.is_available() else None
+    """
+    return TorchGallery.load(keys, vectors, device="cuda") if fits(*vectors.shape) else None
+
+
 def fits(n: int, d: int, device: str = "cuda") -> bool:
     """Whether n x d vectors fit into a card's free memory: 2 n d bytes, and `MARGIN_BYTES` (2 GiB) for a search and others.
 
@@ -272,56 +292,3 @@ def fits(n: int, d: int, device: str = "cuda") -> bool:
         return False
     free, _ = torch.cuda.mem_get_info(place)
     return 2 * n * d + MARGIN_BYTES <= free
-
-
-def _contenders(
-    values: Float32[torch.Tensor, "q c"], m: int, slack: Float32[torch.Tensor, "q 1"]
-) -> Bool[torch.Tensor, "q c"]:
-    """Values that may be among the m best though each is up to `slack` off; never one that is minus infinity."""
-    if values.shape[1] <= m:
-        return values > -torch.inf
-    bar = values.topk(m, dim=1).values[:, -1:] - 2 * slack
-    return (values >= bar) & (values > -torch.inf)
-
-
-def _first_of_each(
-    owner: Integer[torch.Tensor, " c"],
-    scores: Float32[torch.Tensor, " c"],
-    numbers: Integer[torch.Tensor, " c"],
-    settled: Bool[torch.Tensor, " q"],
-    m: int,
-) -> tuple[Float32[torch.Tensor, "q m"], Integer[torch.Tensor, "q m"]]:
-    """The m best candidates of each settled query, equal scores by row number; nothing of meaning for the others."""
-    order = numbers.argsort(stable=True)
-    order = order[scores[order].argsort(stable=True, descending=True)]
-    order = order[owner[order].argsort(stable=True)]
-    counts = torch.bincount(owner, minlength=len(settled))
-    firsts = (counts.cumsum(0) - counts)[settled]
-    places = order[firsts[:, None] + torch.arange(m, device=owner.device)]
-    best_scores = torch.zeros((len(settled), m), device=owner.device)
-    best_numbers = torch.zeros((len(settled), m), dtype=torch.int64, device=owner.device)
-    best_scores[settled], best_numbers[settled] = scores[places], numbers[places]
-    return best_scores, best_numbers
-
-
-@contextmanager
-def _sums_in_full(device: torch.device) -> Iterator[None]:
-    """Have a card sum float16 products in float32 throughout, and a processor multiply in float32, as the bounds assume."""
-    if device.type == "cpu":
-        before = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(before)
-        return
-    settings = torch.backends.cuda.matmul
-    names = ("allow_fp16_reduced_precision_reduction", "allow_fp16_accumulation")
-    values = {name: getattr(settings, name) for name in names}
-    for name in names:
-        setattr(settings, name, False)
-    try:
-        yield
-    finally:
-        for name, value in values.items():
-            setattr(settings, name, value)
