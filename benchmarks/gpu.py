@@ -21,11 +21,14 @@ import argparse
 import gc
 import itertools
 import json
+import math
 import os
 import statistics
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +93,15 @@ def call_seconds(work: Callable[[], object], device: str, *, least: float) -> li
         if len(took) >= 3 and sum(took) >= least:
             break
     return took
+
+
+def median_seconds(work: Callable[[], object], device: str, *, least: float) -> float:
+    """Median of the wall times; NaN, and the error printed, where the card's libraries refuse the work."""
+    try:
+        return statistics.median(call_seconds(work, device, least=least))
+    except RuntimeError:
+        traceback.print_exc()
+        return math.nan
 
 
 def settle(device: str) -> None:
@@ -177,15 +189,10 @@ def measure_configs(gallery: TorchGallery, queries: np.ndarray, device: str, lea
     for config in CONFIGS:
         changed = replace_config(gallery, config)
         row: dict[str, Any] = asdict(config) | {"n": len(gallery), "d": gallery.vectors.shape[1]}
-        for size in (1, 1024, 4096):
-            for k in KS:
-                if size <= len(queries):
-                    changed.asked.clear()
-                    changed.search(queries[:size], k)
-                    took = call_seconds(
-                        lambda s=size, k=k, g=changed: g.search(queries[:s], k), device, least=least / 2
-                    )
-                    row[f"queries_per_s_{size}_{k}"] = size / statistics.median(took)
+        for size, k in itertools.product((1, 1024, 4096), KS):
+            if size <= len(queries):
+                work = partial(changed.search, queries[:size], k)
+                row[f"queries_per_s_{size}_{k}"] = size / median_seconds(work, device, least=least / 2)
         found.append(row)
     return found
 
@@ -226,11 +233,11 @@ def measure_plain(gallery: TorchGallery, queries: np.ndarray, device: str, least
     }
     found = []
     for name, (size_of_batch, work) in ways.items():
-        middle = statistics.median(call_seconds(work, device, least=least))
+        middle = median_seconds(work, device, least=least)
         row = {"n": n, "d": d, "way": name, "queries_per_s": size_of_batch / middle, "ms": 1e3 * middle}
         found.append(row | {"tflops": 2e-12 * n * d * size_of_batch / middle, "gb_per_s": 2e-9 * n * d / middle})
     half = vectors[: n // 4].clone()
-    middle = statistics.median(call_seconds(lambda: half.copy_(vectors[: len(half)]), device, least=least))
+    middle = median_seconds(lambda: half.copy_(vectors[: len(half)]), device, least=least)
     found.append({"n": n, "d": d, "way": "copy, read and written", "gb_per_s": 2e-9 * 2 * half.nelement() / middle})
     there = half[: 1 << 20].cpu().numpy()
     middle = statistics.median(
@@ -294,7 +301,11 @@ def main() -> None:
         gallery = CountingGallery(np.arange(n), vectors)
         for name, measure in (("search", measure_search), ("plain", measure_plain), ("configs", measure_configs)):
             start = time.perf_counter()
-            rows = measure(gallery, queries, device, least)
+            try:
+                rows = measure(gallery, queries, device, least)
+            except RuntimeError:
+                traceback.print_exc()
+                continue
             show(rows)
             print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
             result.setdefault(name, []).extend(rows)
