@@ -37,7 +37,7 @@ from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import CladescopeError
-from cladescope.index import ann
+from cladescope.index.ann.build import build
 from cladescope.index.store import Store
 from cladescope.index.verify import verify
 
@@ -99,7 +99,7 @@ def make(folder: Path) -> Path:
         store.record_run(verb="embed", source="s", started=datetime.now(UTC), status="done", manifest={})
     store.delete(image_ids=["i7", "i90"])
     with store.writing():
-        ann.build(store)
+        build(store)
     gallery = ClassGallery(QUERIES[:3], ("a", "b", "c"), 3.5)
     save_classifier(
         Classifier(

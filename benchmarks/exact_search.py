@@ -27,7 +27,10 @@ import numpy as np
 from side_by_side import clustered_vectors, fill_store, in_turn, machine, print_table, seconds
 
 from cladescope.arrays import blocks
-from cladescope.index import ann, exact
+from cladescope.index import exact
+from cladescope.index.ann.build import build
+from cladescope.index.ann.files import AnnIndex
+from cladescope.index.ann.recall import recalled
 from cladescope.index.gallery import Gallery
 from cladescope.index.store import Store
 from cladescope.index.store_reader import BLOCK_ROWS
@@ -82,22 +85,21 @@ def compare_index(vectors: np.ndarray, queries: np.ndarray, *, rounds: int) -> N
         path = Path(name) / "store"
         fill_store(path, vectors)
         store = Store.open(path)
-        card = ann.build(store)
-        index = ann.AnnIndex.find(path)
+        card = build(store, kind="hnsw")
+        index = AnnIndex.find(path)
         assert index is not None
-        _, truth = exact.search(store.vectors(), queries, K)
-        found = np.stack([padded(index.search(query, K)[1]) for query in queries])
-        recall = f"{ann.ann_recall_at_k(truth, found, K):.3f}"
+        found, truth = (ask(queries, K)[1] for ask in (index.search, index.exact))
+        recall = f"{recalled(index.flat.vectors, queries, truth, found, K).mean():.3f}"
         counts = {"streamed from disk": SINGLE, "HNSW, the graph alone": len(queries), "HNSW, Store.search": SINGLE}
         took = in_turn(
             {
                 "streamed from disk": partial(ask_each, partial(store.search, exact=True), queries[:SINGLE]),
-                "HNSW, the graph alone": lambda: seconds(lambda: [index.search(query, K) for query in queries]),
+                "HNSW, the graph alone": lambda: seconds(lambda: [index.search(query[None], K) for query in queries]),
                 "HNSW, Store.search": partial(ask_each, store.search, queries[:SINGLE]),
             },
             rounds=rounds,
         )
-        built = f"built in {card.build_seconds:.0f} s, {card.bytes_per_vector:.0f} bytes a vector, {card.parameters}"
+        built = f"built in {card.build_seconds:.0f} s, {card.bytes_per_vector:.0f} bytes a vector, {card.steps[0].near}"
         print(f"\nstore of {len(vectors)} x {vectors.shape[1]}, k = {K}; HNSW {built}\n")
         rows = [
             [name, f"{n / took[name]:.1f}", f"{1000 * took[name] / n:.1f}", "1" if "HNSW" not in name else recall]

@@ -7,4 +7,6 @@ UNLIKE_WEIGHT = 0.5
 TARGET_RECALL = 0.95
 """Share of the exact 10 neighbours that an index must find."""
 AUTO_MIN_ROWS = 20_000
-"""Below so many rows an exact search takes milliseconds, and `auto` builds no index."""
+"""Below so many rows an exact search takes a millisecond, and `auto` is `flat`."""
+AUTO = "auto"
+"""The kind of index that is chosen by measurement."""

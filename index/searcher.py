@@ -3,6 +3,7 @@
 A query is made of pictures, a text, a stored picture or a vector. The gallery is searched exactly, or by the store's index.
 """
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -13,8 +14,8 @@ from jaxtyping import Float
 
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.kin import kin_of, vote_weights
-from cladescope.errors import InputError
-from cladescope.index.ann_files import AnnIndex
+from cladescope.errors import InputError, StoreError
+from cladescope.index.ann.files import AnnIndex
 from cladescope.index.consensus import consensus
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
 from cladescope.index.exact import search as search_blocks
@@ -28,6 +29,8 @@ from cladescope.index.query import Composed, Parts, compose, rows_of, several
 from cladescope.index.store import Store
 from cladescope.schema import shown_names
 from cladescope.taxonomy import RANKS, Taxon
+
+logger = logging.getLogger(__name__)
 
 
 class _Found(NamedTuple):
@@ -164,14 +167,16 @@ class Searcher:
         if k < 1:
             raise InputError(f"k is {k}: ask for at least 1 hit")
         n_wanted = k + len(leave_out)
-        index = None if exact or condition is not None else AnnIndex.find(self.store.path)
+        index = None if exact or condition is not None else self._index()
         # An index that is younger than the rows that are shown lacks those that were deleted before it was built.
         if index is None or index.card.store_version > self.store.version:
             scores, row_ids = self._exactly(query, n_wanted, condition)
             return self._hits(scores, row_ids, k, leave_out), "exact"
         fresh = self._fresh(query, n_wanted, index.card.store_version)
         while True:
-            found = index.search(query, n_wanted)
+            best, positions = index.search(query[None].astype(np.float32), n_wanted)
+            there = positions[0] >= 0
+            found = best[0][there], index.rows.row_ids[positions[0][there]]
             scores, row_ids = (np.concatenate(pair) for pair in zip(found, fresh, strict=True))
             order = np.lexsort((row_ids, -scores))
             hits = self._hits(scores[order], row_ids[order], k, leave_out)
@@ -180,6 +185,13 @@ class Searcher:
             if whole or n_wanted >= index.card.n_vectors:
                 return hits, index.card.kind
             n_wanted = min(2 * n_wanted + 64, index.card.n_vectors)
+
+    def _index(self) -> AnnIndex | None:
+        try:
+            return AnnIndex.find(self.store.path)
+        except StoreError as error:
+            logger.warning("%s; until then every search is exact", error)
+            return None
 
     def _exactly(self, query: Float[np.ndarray, " d"], k: int, condition: str | None) -> tuple[np.ndarray, np.ndarray]:
         scores, row_ids = search_blocks(self.store.vectors(condition=condition), query[None], k)

@@ -8,16 +8,15 @@ import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Unpack
 from uuid import uuid4
 
 import pyarrow as pa
 
-from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.locations import canonical
-from cladescope.errors import EncoderError, InputError, StoreError
+from cladescope.errors import InputError, StoreError
 from cladescope.index import failure_notes, identity, ledger, origins, tables, widening
 from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import Query, SearchResult
@@ -82,29 +81,6 @@ class Store(StoreReader):
         store = cls.open(path)
         store.check(card)
         return store
-
-    def check(self, card: EncoderCard) -> None:
-        """Raise StoreError unless vectors of this encoder may stand beside the store's."""
-        if (difference := self.card.difference(card)) is not None:
-            renamed = card.name != self.card.name
-            use = f"use the encoder {self.card.name}, or" if renamed else "bring the earlier back, or use"
-            raise StoreError(f"{self.path} holds vectors of another encoder: {difference}: {use} another store")
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        """The encoder that made the vectors, loaded when first needed.
-
-        Raises EncoderError where it cannot be had, StoreError where its weights are others than then.
-        """
-        if self.card.name == UNKNOWN_ENCODER:
-            raise EncoderError(f"{self.path} holds vectors of an unknown encoder: search by image_id or by a vector")
-        try:
-            encoder = Encoder.of(self.card)
-        except EncoderError as error:
-            place = self.path / identity.NAME
-            raise EncoderError(f"{error}; if the encoder was moved, write its new place into {place}") from error
-        self.check(encoder.card)
-        return encoder
 
     # Writing
 
@@ -347,14 +323,19 @@ class Store(StoreReader):
     def describe(self) -> dict[str, Any]:
         """Encoder, pictures and taxa at each rank, failures, index and jobs, as plain values.
 
-        A rank counts the pictures that have it and their distinct taxa, by full path. Raises StoreError for a damaged index.
+        A rank counts the pictures that have it and their distinct taxa, by full path. `index_problem` says why an index that is
+        there is of no use.
         """
-        from cladescope.index.ann_files import AnnIndex  # loads FAISS
+        from cladescope.index.ann.files import AnnIndex  # loads FAISS
 
         lineages, taxonomy = self.lineages(), self.taxonomy
         counts = lineages.column("n_images").to_numpy()
         known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
-        index = AnnIndex.find(self.path)
+        problem, index = None, None
+        try:
+            index = AnnIndex.find(self.path)
+        except StoreError as error:
+            problem = str(error)
         return {
             "store": str(self.path),
             "format_version": FORMAT_VERSION,
@@ -368,6 +349,7 @@ class Store(StoreReader):
             },
             "columns": self.schema.names,
             "index": None if index is None else index.card.to_dict(),
+            "index_problem": problem,
             "runs": self.runs.select(["started", "verb", "source", "status"]).sort_by("started").to_pylist(),
         }
 

@@ -4,6 +4,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,11 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Float32, UInt64
 
-from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
-from cladescope.errors import InputError
-from cladescope.index import ledger, origins, tables
+from cladescope.errors import EncoderError, InputError, StoreError
+from cladescope.index import identity, ledger, origins, tables
 from cladescope.index.files import disk_errors
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
@@ -66,6 +67,29 @@ class StoreReader:
             tables.pin(reader._images, version, self.path)
         reader.pinned = version
         return reader
+
+    def check(self, card: EncoderCard) -> None:
+        """Raise StoreError unless vectors of this encoder may stand beside the store's."""
+        if (difference := self.card.difference(card)) is not None:
+            renamed = card.name != self.card.name
+            use = f"use the encoder {self.card.name}, or" if renamed else "bring the earlier back, or use"
+            raise StoreError(f"{self.path} holds vectors of another encoder: {difference}: {use} another store")
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that made the vectors, loaded when first needed.
+
+        Raises EncoderError where it cannot be had, StoreError where its weights are others than then.
+        """
+        if self.card.name == UNKNOWN_ENCODER:
+            raise EncoderError(f"{self.path} holds vectors of an unknown encoder: search by image_id or by a vector")
+        try:
+            encoder = Encoder.of(self.card)
+        except EncoderError as error:
+            place = self.path / identity.NAME
+            raise EncoderError(f"{error}; if the encoder was moved, write its new place into {place}") from error
+        self.check(encoder.card)
+        return encoder
 
     @property
     def version(self) -> int:

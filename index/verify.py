@@ -181,17 +181,20 @@ def _pictures(store: Store) -> Check:
 
 def _index(store: Store) -> Check:
     """The index against its hashes, its row ids against the rows, and its vectors against theirs."""
-    from cladescope.index.ann_files import AnnIndex  # loads FAISS
+    from cladescope.index.ann.files import AnnIndex, EarlierIndexError, check_hashes, folder  # loads FAISS
 
-    index = AnnIndex.find(store.path)
+    try:
+        index = AnnIndex.find(store.path)
+    except EarlierIndexError as error:
+        return Check(name="index", looked_at="not read", notes=(str(error),))
     if index is None:
         return Check(name="index", looked_at="none")
     card, problems = index.card, []
-    notes = [] if card.files else ["the index has no hashes: building the index again writes them"]
+    check_hashes(folder(store.path), card)
     if card.store_version > store.version:
         problems.append(f"the index is of version {card.store_version} of the store, which is at {store.version}")
-    order = np.argsort(index.row_ids, kind="stable")
-    sorted_ids = index.row_ids[order]
+    order = np.argsort(index.rows.row_ids, kind="stable")
+    sorted_ids = index.rows.row_ids[order]
     if repeated := int((np.diff(sorted_ids) == 0).sum()):
         problems.append(f"{repeated:,} row ids of the index repeat another")
     met = other = missing = 0
@@ -199,8 +202,7 @@ def _index(store: Store) -> Check:
         keys = row_ids.astype(np.int64)
         places = np.minimum(np.searchsorted(sorted_ids, keys), len(sorted_ids) - 1)
         known = sorted_ids[places] == keys
-        held = index.graph.reconstruct_batch(order[places[known]])
-        other += int((held.astype(np.float16) != vectors[known]).any(axis=1).sum())
+        other += int((index.flat.vectors[order[places[known]]] != vectors[known]).any(axis=1).sum())
         met, missing = met + int(known.sum()), missing + int((~known).sum())
     if other:
         problems.append(f"{other:,} vectors of the index are not those of their rows")
@@ -209,7 +211,7 @@ def _index(store: Store) -> Check:
     if problems:
         problems.append("build the index again")
     gone = len(sorted_ids) - met
-    notes += [f"{gone:,} of its vectors belong to pictures that were deleted"] if gone else []
+    notes = [f"{gone:,} of its vectors belong to pictures that were deleted"] if gone else []
     looked_at = f"{len(sorted_ids):,} vectors of the index"
     return Check(name="index", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes))
 

@@ -1,32 +1,26 @@
 """`cladescope index`: build an index, so that a large store is searched fast."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_line, say
-from cladescope.index.defaults import AUTO_MIN_ROWS, TARGET_RECALL
-
-
-class IndexKind(StrEnum):
-    """Structures that make search fast."""
-
-    AUTO = "auto"
-    FLAT = "flat"
-    HNSW = "hnsw"
+from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, TARGET_RECALL
 
 
 def index(
     store: StoreArgument,
     kind: Annotated[
-        IndexKind,
-        typer.Option(help=f"auto: hnsw from {AUTO_MIN_ROWS:,} pictures on; flat: no index, every search exact."),
-    ] = IndexKind.AUTO,
+        str,
+        typer.Option(
+            help=f"auto (flat below {AUTO_MIN_ROWS:,} pictures), flat, hnsw, hnsw-sq8, ivf-flat, ivf-pq, ivf-rabitq, "
+            "a FAISS factory string such as IVF1024,PQ48x4fs, or none: the index is removed."
+        ),
+    ] = AUTO,
     target_recall: Annotated[
         float,
-        typer.Option(help="Share of the exact 10 nearest that must be found; it is measured."),
+        typer.Option(help="Share of the exact 10 nearest that must be found for every kind of query; it is measured."),
     ] = TARGET_RECALL,
     json: JsonOption = False,
 ) -> None:
@@ -38,15 +32,16 @@ def index(
         raise typer.BadParameter(f"--target-recall is {target_recall}: it must lie in 0 to 1, for instance 0.95")
     from cladescope.app.verbs import build_index as verb
     from cladescope.app.verbs.given import opened
-    from cladescope.index.ann_files import folder
+    from cladescope.index.ann.files import folder
+    from cladescope.index.ann.page import page
 
     held = opened(store)
     had_index = folder(held.path).exists()
-    card = verb.build_index(held, kind=kind.value, target_recall=target_recall)
+    card = verb.build_index(held, kind=kind, target_recall=target_recall)
     if card is None:
         n = held.count()
         if json:
-            print_json({"store": str(store), "kind": "flat", "n_vectors": n})
+            print_json({"store": str(store), "kind": "none", "n_vectors": n})
         else:
             gone = "; the earlier index was removed" if had_index else ""
             print_line(f"no index: every search over the {n:,} pictures is exact{gone}")
@@ -54,7 +49,9 @@ def index(
     if json:
         print_json({"store": str(store), **card.to_dict()})
     else:
-        for line in card.to_markdown().rstrip().split("\n"):
+        for line in page(card).rstrip().split("\n"):
             print_line(line)
     if not card.target_met:
-        say(f"the target of {target_recall} was NOT met: use `search --exact`, or ask for less")
+        say(
+            f"the target of {target_recall} was NOT met for {', '.join(card.failing)}: ask for less, or use --kind flat"
+        )

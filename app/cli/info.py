@@ -6,7 +6,6 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, SafeCsvOption, StoreArgument
 from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table
-from cladescope.index.card import recall_text
 
 SHOWN_RUNS = 5
 
@@ -59,11 +58,13 @@ def _show(document: dict[str, Any]) -> None:
     print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)
-    if document["index"] is None:
+    if document["index_problem"] is not None:
+        print_line(f"no index that can be used, searches are exact: {document['index_problem']}")
+    elif document["index"] is None:
         print_line("no index: searches are exact")
     else:
         card = document["index"]
-        recall = recall_text(card["ann_recall"])
+        recall = ", ".join(f"@{k} {value:.3f}" for k, value in card["ann_recall"].items())
         print_line(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
     runs = document["runs"]
     if len(runs) > SHOWN_RUNS:

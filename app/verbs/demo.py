@@ -11,7 +11,7 @@ import pyarrow as pa
 from cladescope.analysis.audit.contact_sheet import draw_answer
 from cladescope.analysis.measures import neighbours
 from cladescope.app.verbs.arguments import checked
-from cladescope.app.verbs.build_index import Kind, build_index
+from cladescope.app.verbs.build_index import build_index
 from cladescope.app.verbs.embed import embed
 from cladescope.app.verbs.search import search
 from cladescope.app.verbs.simulate import simulate
@@ -24,7 +24,7 @@ from cladescope.paths import local_path
 from cladescope.taxonomy import RANKS
 
 SPECIES, IMAGES, SEED, K = 60, 10, 0, 10
-KIND: Kind = "hnsw"
+KIND = "hnsw"
 
 
 @dataclass(frozen=True)

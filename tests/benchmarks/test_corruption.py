@@ -26,7 +26,7 @@ def expected(whole):
 def test_no_damage_to_any_file_is_silently_wrong(whole, expected, tmp_path, damage):
     files = sorted(path.relative_to(whole) for path in whole.rglob("*") if path.is_file() and path.name != ".lock")
     of_kind = {kind_of(file): file for file in files}
-    assert len(of_kind) == 17
+    assert len(of_kind) == 21
     for number, (kind, file) in enumerate(of_kind.items()):
         copy = tmp_path / str(number)
         shutil.copytree(whole, copy)

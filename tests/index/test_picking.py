@@ -11,7 +11,7 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.records import Record
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import InputError, TaxonError
-from cladescope.index import ann
+from cladescope.index.ann.build import build
 from cladescope.index.places import EARTH_KM, Place, is_near
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
@@ -95,7 +95,7 @@ def test_the_index_is_asked_for_more_until_there_are_enough(made, tmp_path):
     ]
     store.write(images_table(records, vectors.astype(np.float16), (), {}), failures_table([]))
     with store.writing():
-        ann.build(store)
+        build(store)
     found = store.search(vector=vectors[:200].mean(axis=0), k=30, at_most=1)
     assert len({str(hit.taxon) for hit in found.hits}) == len(found.hits) == 30
 

@@ -9,7 +9,10 @@ from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import InputError, PictureError, StoreError
-from cladescope.index import ann
+from cladescope.index.ann.build import build
+from cladescope.index.ann.engine import EF_LADDER
+from cladescope.index.ann.files import AnnIndex, folder, remove
+from cladescope.index.ann.page import page
 from cladescope.index.searcher import Searcher
 from cladescope.index.store import Store
 
@@ -100,7 +103,7 @@ def test_a_text_finds_what_its_vector_finds(clades, checkpoint, tmp_path):
 def test_the_index_finds_what_the_exact_search_finds(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        card = ann.build(store, target_recall=0.95)
+        card = build(store, target_recall=0.95)
     assert card.target_met
     found = []
     for query in vectors[::30].astype(np.float32):
@@ -113,20 +116,18 @@ def test_the_index_finds_what_the_exact_search_finds(vectors_store):
 def test_the_card_measures_recall_as_a_plain_count_does(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        card = ann.build(store)
+        card = build(store)
     assert card.n_vectors == 1500
-    assert card.parameters["efSearch"] in ann.EF_SEARCH_LADDER
+    assert card.steps[0].near["efSearch"] in EF_LADDER
     assert 0.95 <= card.ann_recall["10"] <= 1
-    assert card.ann_recall_rare is None, "every species here has 30 pictures"
-    assert "ann_recall" in (store.path / "indexes" / "hnsw" / "card.md").read_text()
-    truth, found = np.array([[1, 2, 3], [4, 5, 6]]), np.array([[3, 1, 9], [4, 5, 6]])
-    assert ann.ann_recall_at_k(truth, found, 3) == pytest.approx((2 / 3 + 1) / 2)
+    assert "rare" not in card.queries, "every species here has 30 pictures"
+    assert (folder(store.path) / "card.md").read_text() == page(card)
 
 
 def test_rows_added_after_the_index_are_found_and_deleted_ones_are_not(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        ann.build(store)
+        build(store)
     new = add(store, 40, first=5000, seed=9).astype(np.float32)
     assert ids(store.search(vector=new[7], k=1)) == ["i5007"]
     gone = ids(store.search(vector=vectors[3].astype(np.float32), k=30))
@@ -141,7 +142,7 @@ def test_rows_added_after_the_index_are_found_and_deleted_ones_are_not(vectors_s
 def test_a_row_whose_picture_changed_is_known_by_its_new_vector_only(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        ann.build(store)
+        build(store)
     store.delete(image_ids=["i3"])
     record = Record(image_id="i3", uri="/3", source="s")
     store.write(images_table([record], -vectors[3:4], (), {}), failures_table([]))
@@ -152,7 +153,7 @@ def test_a_row_whose_picture_changed_is_known_by_its_new_vector_only(vectors_sto
 def test_a_narrowed_gallery_is_searched_exactly(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        ann.build(store)
+        build(store)
     answer = store.search(vector=vectors[0].astype(np.float32), where="species = 'S 3'")
     assert answer.method == "exact"
     assert {hit.taxon.name for hit in answer.hits} == {"S 3"}
@@ -161,7 +162,7 @@ def test_a_narrowed_gallery_is_searched_exactly(vectors_store):
 def test_more_hits_than_rows_gives_all_rows(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        ann.build(store)
+        build(store)
     store.delete(where="image_id != 'i1' AND image_id != 'i2'")
     assert set(ids(store.search(vector=vectors[1].astype(np.float32), k=10))) == {"i1", "i2"}
 
@@ -169,50 +170,42 @@ def test_more_hits_than_rows_gives_all_rows(vectors_store):
 def test_rebuilding_replaces_the_index_and_its_card(vectors_store):
     store, vectors = vectors_store
     with store.writing():
-        ann.build(store)
+        build(store)
     add(store, 10, first=9000, seed=4)
     with store.writing():
-        assert ann.build(store).n_vectors == 1510
-    assert ann.AnnIndex.find(store.path).card.n_vectors == 1510
-    assert ann.remove(store.path)
-    assert ann.AnnIndex.find(store.path) is None
-    assert not ann.remove(store.path)
-
-
-def test_a_target_out_of_reach_is_said_not_met(vectors_store, monkeypatch):
-    store, _ = vectors_store
-    monkeypatch.setattr(ann, "EF_SEARCH_LADDER", (1,))
-    monkeypatch.setattr(ann, "ann_recall_at_k", lambda truth, found, k: 0.5)
-    with store.writing():
-        card = ann.build(store, target_recall=0.9)
-    assert not card.target_met
-    assert "NOT met" in card.to_markdown()
+        assert build(store).n_vectors == 1510
+    assert AnnIndex.find(store.path).card.n_vectors == 1510
+    assert remove(store.path)
+    assert AnnIndex.find(store.path) is None
+    assert not remove(store.path)
 
 
 @pytest.mark.parametrize("target", [0.0, 1.2, -1.0])
 def test_a_target_that_is_no_share_is_refused(vectors_store, target):
     with pytest.raises(InputError, match="target recall"):
-        ann.build(vectors_store[0], target_recall=target)
+        build(vectors_store[0], target_recall=target)
 
 
-def test_a_damaged_index_says_so_and_exact_search_still_works(vectors_store):
+def test_a_damaged_index_says_so_and_the_search_is_exact(vectors_store, caplog):
     store, vectors = vectors_store
     with store.writing():
-        ann.build(store)
-    next((store.path / "indexes" / "hnsw").glob("index*.faiss")).write_bytes(b"nonsense")
+        build(store)
+    next(folder(store.path).glob("index*.faiss")).write_bytes(b"nonsense")
     with pytest.raises(StoreError, match="build the index again"):
-        Store.open(store.path).search(vector=vectors[0].astype(np.float32))
-    assert store.search(vector=vectors[0].astype(np.float32), exact=True).hits
+        AnnIndex.find(store.path)
+    answer = Store.open(store.path).search(vector=vectors[0].astype(np.float32))
+    assert (answer.method, len(answer.hits)) == ("exact", 10)
+    assert "is damaged" in caplog.text
 
 
 def test_a_store_too_small_for_an_index_says_so(tmp_path):
     store = Store.create(tmp_path / "s", CARD)
     with pytest.raises(InputError, match="at least 2"):
-        ann.build(store)
+        build(store)
     add(store, 4)
-    card = ann.build(store)
+    card = build(store)
     assert (card.ann_recall, card.target_k) == ({"1": 1.0}, 1), "nothing there has ten neighbours"
-    assert "at k = 1, was met" in card.to_markdown()
+    assert "at k = 1 for every kind of query, was met" in page(card)
 
 
 def test_a_searcher_answers_as_the_store_does(clades, store):

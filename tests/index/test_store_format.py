@@ -7,6 +7,7 @@ import shutil
 
 import numpy as np
 
+from cladescope.index.ann.build import build
 from cladescope.index.store import Store
 from tests.conftest import REPOSITORY
 
@@ -29,11 +30,16 @@ def test_rows_ledger_and_runs_of_version_1_can_be_read(tmp_path):
     assert about["encoder"]["transform"]["size"] == 8
 
 
-def test_a_store_of_version_1_answers_by_its_index_and_within_a_clade(tmp_path):
+def test_a_store_of_version_1_answers_exactly_until_its_index_is_built_again(tmp_path):
     store = opened(tmp_path)
     query = np.array([0.1, 1.0, 0.2, 0.0], np.float32)
     answer = store.search(vector=query, k=3)
-    assert answer.method == "hnsw"
+    assert answer.method == "exact"
+    assert "is of an earlier version: build the index again" in store.describe()["index_problem"]
+    build(store, kind="hnsw")
+    answer = store.search(vector=query, k=3)
+    assert (answer.method, store.describe()["index_problem"]) == ("hnsw", None)
+    assert [entry.name for entry in (store.path / "indexes").iterdir()] == ["ann"]
     assert [hit.image_id for hit in answer.hits] == ["i1", "i2", "i0"]
     assert [hit.image_id for hit in store.search(vector=query, within="Aves").hits] == ["i1", "i0"]
 

@@ -12,7 +12,7 @@ from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import StoreError
-from cladescope.index import ann
+from cladescope.index.ann.build import build
 from cladescope.index.store import Store
 from cladescope.index.verify import verify
 from cladescope.schema import ORIGIN_SCHEMA
@@ -41,7 +41,7 @@ def made(tmp_path_factory):
     store.created = datetime(2026, 11, 25, tzinfo=UTC)
     for first in (0, 20, 40):
         job(store, first, 20)
-    ann.build(store)
+    build(store)
     return store.path
 
 
@@ -82,7 +82,7 @@ def test_a_store_of_0_1_0_is_sound_and_says_that_it_has_no_hashes(tmp_path):
     assert report.is_sound
     notes = {check.name: check.notes for check in report.checks}
     assert "no hashes were kept" in notes["files"][0]
-    assert "the index has no hashes" in notes["index"][0]
+    assert "is of an earlier version: build the index again" in notes["index"][0]
     assert "1 runs do not say" in notes["runs"][0]
 
 
@@ -224,7 +224,7 @@ def test_an_index_of_other_rows_is_told(store, tmp_path):
     other._images.delete("true")
     with other.writing():
         add(other, 0, 30)
-    ann.build(other)
+    build(other)
     shutil.copytree(tmp_path / "other" / "indexes" / folder.name, folder)
     assert "the index is of version" in found(store.path)["index"][0]
 

@@ -14,7 +14,7 @@ from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import StoreError
-from cladescope.index import ann
+from cladescope.index.ann.build import build
 from cladescope.index.store import Store
 from cladescope.index.tables import FRESH_SECONDS
 from tests.conftest import REPOSITORY
@@ -86,7 +86,7 @@ def test_a_pinned_version_is_shown_whatever_comes_after_it(path):
     pinned = Store.open(path, version=store.version)
     store.delete(image_ids=["i0"])
     add(store, 3)
-    ann.build(store)
+    build(store)
     time.sleep(FRESH_SECONDS + 0.2)
     pinned.refresh()
     assert (pinned.count(), pinned.version) == (3, store.version - 2)
@@ -106,7 +106,7 @@ def test_a_pinned_version_is_shown_whatever_comes_after_it(path):
         lambda store: store.add_fields([]),
         lambda store: add(store, 5),
         lambda store: store.record_run(verb="embed", source="", started=datetime.now(UTC), status="done", manifest={}),
-        lambda store: ann.build(store) if store.writing().__enter__() else None,
+        lambda store: build(store) if store.writing().__enter__() else None,
     ],
 )
 def test_a_pinned_version_is_not_written_to(path, write):

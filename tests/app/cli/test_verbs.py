@@ -21,7 +21,7 @@ def test_the_five_commands_of_the_readme_work_in_turn(run, clades, query, tmp_pa
     assert counted.out.startswith("48 pictures, 0 failures")
     assert "species    12        48" in counted.out
     indexed = run("index", store)
-    assert "every search over the 48 pictures is exact" in indexed.out
+    assert "48 vectors of 512 numbers" in indexed.out
     found = run("search", store, "--image", query, "--sheet", sheet)
     assert found.status == 0
     assert "consensus:" in found.out
@@ -149,7 +149,9 @@ def test_an_index_answers_once_it_is_built_and_no_more_when_removed(run, store, 
     assert answer["method"] == "hnsw"
     assert Path(answer["hits"][0]["uri"]) == query
     assert run(*search, "--exact").json["method"] == "exact"
-    assert "the earlier index was removed" in run("index", store.path, "--kind", "flat").out
+    assert run("index", store.path, "--kind", "flat").out.startswith("# Index `flat`")
+    assert run(*search).json["method"] == "flat"
+    assert "the earlier index was removed" in run("index", store.path, "--kind", "none").out
     assert run(*search).json["method"] == "exact"
 
 

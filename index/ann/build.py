@@ -1,0 +1,166 @@
+"""Building an index: pictures left out, the structure made over the others, tuned, measured, and completed."""
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Int32
+
+from cladescope.errors import InputError
+from cladescope.index.ann import kinds
+from cladescope.index.ann.card import IndexCard, Step, recall_text
+from cladescope.index.ann.engine import Engine, threads_for
+from cladescope.index.ann.files import building, write
+from cladescope.index.ann.held_out import HeldOut, held_out
+from cladescope.index.ann.measure import Figures, failing, values_of
+from cladescope.index.ann.queries import Queries, queries_of
+from cladescope.index.ann.sweep import sweep
+from cladescope.index.ann.tune import NEVER, steps_of
+from cladescope.index.ann.tuned import TunedIndex
+from cladescope.index.defaults import AUTO, TARGET_RECALL
+from cladescope.index.resident.snapshot import Snapshot, snapshot
+from cladescope.index.store_reader import StoreReader
+
+logger = logging.getLogger(__name__)
+
+STEPS = (10, 100)
+"""Numbers of hits that search parameters are chosen for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What an index is to be, and what it is measured with."""
+
+    rows: Snapshot
+    n_kept: int
+    choosing: Queries
+    measuring: Queries
+    missing: tuple[str, ...]
+    target: float
+    seed: int
+    folder: Path
+
+
+def check_target(target_recall: float) -> None:
+    """Raise InputError for a target that is no share above 0."""
+    if not (isfinite(target_recall) and 0 < target_recall <= 1):
+        raise InputError(f"target recall is {target_recall}: it must lie in 0 to 1, for instance 0.95")
+
+
+def build(
+    store: StoreReader,
+    *,
+    kind: str = "hnsw",
+    target_recall: float = TARGET_RECALL,
+    seed: int = 0,
+) -> IndexCard:
+    """Build the store's index anew over one version of it, and return its card; the store may be read and written meanwhile.
+
+    Pictures are left out in whole groups of kin (`held_out`), and the structure is made over the others. One half of all queries
+    (`queries`) chooses the fastest search parameters whose ann_recall at k = 10 reaches the target for every kind of query; the
+    card's figures are of the other half. Then the pictures left out are added.
+
+    Memory: the vectors (2 n d bytes), the index, and for a graph 4 n d bytes more, above 1 GiB in a file beside it.
+
+    Raises InputError for a target outside 0 to 1, a kind that FAISS does not know, or a store of fewer than two rows; StoreError
+    where another builds, or the folder cannot be written; the earlier index then stays.
+    """
+    check_target(target_recall)
+    n, d = store.count(), store.card.dim
+    if n < 2:
+        raise InputError(f"{store.path} holds {n} vectors: an index needs at least 2")
+    wanted = kinds.of("hnsw" if kind == AUTO else kind, n, d)
+    with building(store.path) as path, threads_for(n):
+        plan = _plan(store, target_recall, seed, path)
+        return _finished(plan, wanted)
+
+
+def _plan(store: StoreReader, target: float, seed: int, path: Path) -> Plan:
+    drawn: list[HeldOut] = []
+
+    def last(table: pa.RecordBatch, codes: Int32[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        held = held_out(table, codes, seed=seed)
+        # The rows of a snapshot come in this order.
+        order = np.lexsort((codes, held.mask))
+        drawn.append(HeldOut(held.at_random[order], held.of_rare[order], held.kin[order]))
+        return held.mask
+
+    rows = snapshot(store, last=last)
+    (held,) = drawn
+    n_kept = len(rows) - int(held.mask.sum())
+    encoder = (lambda: store.encoder) if store.card.has_text else None
+    queries, missing = queries_of(rows, n_kept, held, encoder, seed=seed)
+    choosing, measuring = queries.halves(seed)
+    if not len(choosing):
+        missing += ("queries that chose nothing: there are too few, and those below chose the parameters",)
+        choosing = measuring
+    return Plan(rows, n_kept, choosing, measuring, missing, target, seed, path)
+
+
+def _finished(plan: Plan, kind: kinds.Kind) -> IndexCard:
+    """Build, tune, measure, complete and write an index of one kind."""
+    began = time.monotonic()
+    kept = plan.rows.vectors[: plan.n_kept]
+    engine = Engine.built(kind, kept, seed=plan.seed, folder=plan.folder)
+    built = time.monotonic()
+    logger.info("built %s over %d vectors in %.1f s", kind.factory, plan.n_kept, built - began)
+    card = _measured(plan, kind, engine)
+    tuned = time.monotonic()
+    engine.add(plan.rows.vectors[plan.n_kept :])
+    card = replace(
+        card,
+        n_vectors=len(engine),
+        build_seconds=round(built - began + time.monotonic() - tuned, 3),
+        tune_seconds=round(tuned - built, 3),
+    )
+    return write(plan.folder, engine, plan.rows.rows, card)
+
+
+def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
+    """The card of an index over the rows that are kept, sizes and times left open."""
+    steps, far_below, curve = _tuned(plan, engine)
+    rows = plan.rows.rows
+    card = IndexCard(
+        kind=kind.name,
+        factory=kind.factory,
+        n_vectors=len(engine),
+        dim=plan.rows.vectors.shape[1],
+        store_version=plan.rows.version,
+        built_version=plan.rows.version,
+        steps=steps,
+        far_below=far_below,
+        exact_below=0,
+        build_seconds=0.0,
+        tune_seconds=0.0,
+        bytes_per_vector=0.0,
+        target_recall=plan.target,
+        target_met=False,
+        not_measured=plan.missing,
+        curve=curve,
+        notes=kind.notes,
+    )
+    figures = Figures(TunedIndex(card, rows, engine), plan.measuring)
+    card = replace(
+        card,
+        queries=figures.by_kind(),
+        classes=figures.by_value(values_of(rows, plan.measuring, "class")),
+        sources=figures.by_value(values_of(rows, plan.measuring, "source")),
+    )
+    exact_below, filters = sweep(TunedIndex(card, rows, engine), plan.measuring, plan.target, seed=plan.seed)
+    short = failing(card.queries, plan.target, card.target_k)
+    logger.info("ann_recall %s", recall_text(card.ann_recall))
+    return replace(card, exact_below=exact_below, filters=filters, failing=short, target_met=not short)
+
+
+def _tuned(plan: Plan, engine: Engine) -> tuple[tuple[Step, ...], float, tuple[dict[str, Any], ...]]:
+    """Search parameters by number of hits, the score below which a query is far, and the trade-off."""
+    if engine.is_flat:
+        return (Step(k=max(STEPS), near={}, far=None),), NEVER, ()
+    ks = [k for k in STEPS if k < plan.n_kept] or [max(1, plan.n_kept - 1)]
+    steps, choice, curve = steps_of(engine, plan.choosing, ks, plan.target)
+    return tuple(steps), choice.far_below, tuple(curve)

@@ -1,0 +1,76 @@
+"""Which pictures are left out of an index while it is measured: whole groups of kin, rare species among them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Bool, Int, Int32
+
+from cladescope.embedding.kin import kin_of
+
+MOST = 1000
+"""Pictures that are left out at most."""
+SHARE = 10
+"""No more than one picture in so many, except that `FEW` are wanted."""
+FEW = 100
+SMALL_SHARE = 4
+"""Of a small store one picture in so many at most."""
+RARE_IMAGES = 5
+"""A species with at most so many pictures is rare."""
+RARE_PART = 0.3
+"""Part of those left out that is chosen among rare species."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Rows by what they are left out for; `kin` numbers the rows' groups."""
+
+    at_random: Bool[np.ndarray, " n"]
+    """Rows of groups drawn among all, so that their mean stands for the store."""
+    of_rare: Bool[np.ndarray, " n"]
+    """Rows of groups drawn among those that hold a rare lineage."""
+    kin: Int[np.ndarray, " n"]
+
+    @property
+    def mask(self) -> Bool[np.ndarray, " n"]:
+        """All that are left out."""
+        either: Bool[np.ndarray, " n"] = self.at_random | self.of_rare
+        return either
+
+
+def held_out(table: pa.RecordBatch, codes: Int32[np.ndarray, " n"], *, seed: int = 0) -> HeldOut:
+    """Draw the rows to leave out; groups are those of `embedding.kin`, joined where pictures have one content.
+
+    A tenth of the rows at most, or a quarter of a store of fewer than 1,000, and 1,000 in all. `codes` number the rows'
+    lineages. A group of more than a quarter of these stays in: it would stand for nothing but itself.
+
+    >>> table = pa.RecordBatch.from_pylist([{"uri": f"/{i}", "observation_id": None, "content_hash": None} for i in range(40)])
+    >>> int(held_out(table, np.zeros(40, np.int32)).mask.sum())
+    10
+    """
+    n = table.num_rows
+    limit = min(MOST, max(n // SHARE, min(FEW, n // SMALL_SHARE)))
+    kin = groups_of(table)
+    sizes = np.bincount(kin)
+    order = np.random.default_rng(seed).permutation(len(sizes))
+    order = order[sizes[order] <= max(1, limit // 4)]
+    rare_rows = np.bincount(codes)[codes] <= RARE_IMAGES
+    is_rare = np.zeros(len(sizes), bool)
+    is_rare[kin[rare_rows]] = True
+    n_rare = min(int(limit * RARE_PART), int(sizes[order[is_rare[order]]].sum()) // 2)
+    chosen = _first(order, sizes, limit - n_rare)
+    rest = order[is_rare[order] & ~np.isin(order, chosen)]
+    rare = _first(rest, sizes, n_rare)
+    return HeldOut(np.isin(kin, chosen), np.isin(kin, rare), kin)
+
+
+def groups_of(table: pa.RecordBatch) -> Int[np.ndarray, " n"]:
+    """A number for each row, equal for rows of one photograph, one observation or one content."""
+    kin = kin_of(table.column("uri").cast(pa.string()), table.column("observation_id").cast(pa.string()))
+    named = pa.array(kin.astype("U"), pa.string()) if len(kin) else pa.array([], pa.string())
+    return kin_of(named, table.column("content_hash").cast(pa.string()))
+
+
+def _first(order: Int[np.ndarray, " g"], sizes: Int[np.ndarray, " all"], limit: int) -> Int[np.ndarray, " m"]:
+    """The first groups of an order that hold no more than `limit` rows together."""
+    return order[np.cumsum(sizes[order]) <= limit]
