@@ -41,7 +41,7 @@ def nearest(
         index.add(np.ascontiguousarray(gallery))
         squares, rows = index.search(np.ascontiguousarray(queries), k)
         return rows, np.sqrt(np.maximum(squares, 0.0))
-    axes = _principal_axes(gallery)
+    axes = principal_axes(gallery)
     candidates = _candidates(gallery @ axes, queries @ axes, min(n, k + SPARE))
     found, distances = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
     for start, stop in blocks(len(queries), size=_BLOCK_ROWS):
@@ -82,7 +82,7 @@ def nearest_others(
     return scores[other].reshape(-1, k), rows[other].reshape(-1, k)
 
 
-def _principal_axes(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "d m"]:
+def principal_axes(vectors: Float32[np.ndarray, "n d"]) -> Float32[np.ndarray, "d m"]:
     """The directions of greatest spread; all of them where there are no more than `REDUCED_DIM`."""
     centred = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)

@@ -1,9 +1,7 @@
 """Near-duplicates: pictures whose vectors lie far nearer to each other than pictures of a set usually do."""
 
 import numpy as np
-from jaxtyping import Float, Int, Integer
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+from jaxtyping import Float, Int
 
 FENCE = 3.5
 """Robust deviations beyond which a nearest neighbour is too near (Iglewicz & Hoaglin 1993)."""
@@ -30,18 +28,6 @@ def threshold(nearest: Float[np.ndarray, " n"], *, fence: float = FENCE) -> floa
     return 1.0 - max(float(np.exp(middle - fence * spread)), ROUNDING)
 
 
-def linked(
-    scores: Float[np.ndarray, "n k"], neighbours: Integer[np.ndarray, "n k"], least: float
-) -> Int[np.ndarray, "pairs 2"]:
-    """Pairs of rows, each once and the smaller row first, whose score is `least` or more.
-
-    Only the k neighbours given are seen: a group of more than k + 1 copies still holds together by its links.
-    """
-    rows, places = np.nonzero(scores >= least)
-    pairs = np.sort(np.stack([rows, neighbours[rows, places]], axis=1).astype(np.int64), axis=1)
-    return np.unique(pairs, axis=0) if len(pairs) else pairs
-
-
 def same_value(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
     """Pairs that link the rows of one value, such as a number for each content hash, in a chain; -1 is no value.
 
@@ -52,15 +38,6 @@ def same_value(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:
     order = known[np.argsort(values[known], kind="stable")]
     again = values[order[1:]] == values[order[:-1]]
     return np.stack([order[:-1][again], order[1:][again]], axis=1).astype(np.int64)
-
-
-def groups(n: int, pairs: Int[np.ndarray, "pairs 2"]) -> list[Int[np.ndarray, " _"]]:
-    """Connected components of two rows and more, the largest first."""
-    graph = coo_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    order = np.argsort(component, kind="stable")
-    parts = np.split(order, np.flatnonzero(np.diff(component[order])) + 1)
-    return sorted((part.astype(np.int64) for part in parts if len(part) > 1), key=lambda part: (-len(part), part[0]))
 
 
 def is_mixed(group: Int[np.ndarray, " m"], values: Int[np.ndarray, " n"]) -> bool:

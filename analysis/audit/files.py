@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cladescope.analysis.audit.contact_sheet import Tile, draw, save
-from cladescope.analysis.audit.run import Audit
+from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json
 from cladescope.shown import formula_safe
@@ -14,7 +14,6 @@ from cladescope.shown import formula_safe
 SHEET = 30
 FILES = ("audit.json",)
 """By what an earlier audit in a folder is known."""
-TABLES = ("duplicates", "leaks", "outliers", "label_errors")
 
 
 def write_audit(audit: Audit, folder: Path, *, sheets: bool = True, safe_csv: bool = False) -> list[Path]:

@@ -9,6 +9,7 @@ from cladescope.analysis.audit.rows import Row, named
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.kin import numbers_of, parents_of
 from cladescope.index import exact
+from cladescope.index.clusters import groups
 
 
 def split_leaks(
@@ -28,7 +29,7 @@ def split_leaks(
     table: list[Row] = []
     ways = {"content_hash": exact_pairs, "near_duplicate": near_pairs, "observation_id": observed, "parent": parents}
     for by, pairs in ways.items():
-        for number, group in enumerate(duplicates.groups(len(pictures), pairs)):
+        for number, group in enumerate(groups(len(pictures), pairs)):
             if duplicates.is_mixed(group, sides):
                 table += [
                     {"by": by, "group": number, "side": side_names[row].as_py(), **about}

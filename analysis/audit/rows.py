@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Int
 
 from cladescope.analysis.pictures import Pictures
@@ -13,12 +14,11 @@ Row = dict[str, Any]
 def named(pictures: Pictures, rows: Int[np.ndarray, " m"]) -> list[Row]:
     """image_id, uri and the recorded names from the kingdom down, of the pictures in some rows.
 
-    >>> import pyarrow as pa
     >>> table = pa.table({"image_id": ["a"], "uri": ["/a.jpg"], "class": ["Aves"], "order": [None], "family": ["Paridae"]})
     >>> named(Pictures(np.eye(1), table), np.array([0]))
     [{'image_id': 'a', 'uri': '/a.jpg', 'lineage': 'Aves > Paridae'}]
     """
-    some = pictures.take(rows)
+    some = Pictures(np.empty((len(rows), 0), np.float32), pictures.table.take(pa.array(rows, pa.int64())))
     columns = [some.texts("image_id"), some.texts("uri"), some.paths()]
     return [
         {"image_id": image_id, "uri": uri, "lineage": lineage}

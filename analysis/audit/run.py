@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from cladescope.analysis.audit import duplicates, label_errors, outliers
 from cladescope.analysis.audit.leaks import leaks_against, split_leaks
@@ -14,11 +14,17 @@ from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import COLUMNS, Pictures
 from cladescope.errors import InputError
 from cladescope.index import neighbour_graph
+from cladescope.index.clusters import cluster, groups
+from cladescope.index.near_duplicates import NearDuplicates, near_duplicates
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANK_INDEX, RANKS
 
 K = 10
+TABLES = ("duplicates", "leaks", "outliers", "label_errors")
+"""What may be looked for."""
+ASKED_ROWS = 1_000
+"""Pictures whose nearest neighbours give the threshold where there are too many to compare all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +47,14 @@ def audit_store(
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
+    only: Sequence[str] | None = None,
+    threshold: float | None = None,
     seed: int = 0,
 ) -> Audit:
     """Audit the pictures of a store, of a clade or under a condition, or `limit` of them drawn at random; see `audit`.
 
     `split` names a column between whose values leaks are sought; `against` is a store whose pictures should not be here.
+    Vectors stay float16, half the memory, where neither outliers nor label errors are sought.
 
     Raises InputError for a column that is not there, StoreError where `against` holds vectors of another encoder.
 
@@ -57,23 +66,39 @@ def audit_store(
         against.check(store.card)
         other = Pictures.of_store(against)
     columns = COLUMNS if split is None else (*COLUMNS, split)
-    pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=columns)
-    return audit(pictures, split=split, against=other, rank=rank)
+    pictures = Pictures.of_store(
+        store, within=within, where=where, limit=limit, seed=seed, columns=columns,
+        as_stored=not {"outliers", "label_errors"} & set(_sought(only)),
+    )  # fmt: skip
+    return audit(pictures, split=split, against=other, rank=rank, only=only, threshold=threshold, seed=seed)
 
 
 def audit(
-    pictures: Pictures, *, split: str | None = None, against: Pictures | None = None, rank: str = "species", k: int = K
+    pictures: Pictures,
+    *,
+    split: str | None = None,
+    against: Pictures | None = None,
+    rank: str = "species",
+    k: int = K,
+    only: Sequence[str] | None = None,
+    threshold: float | None = None,
+    seed: int = 0,
 ) -> Audit:
     """Look for every kind of trouble that the data lets us look for; `summary["notes"]` says what could not be.
 
-    Up to 100,000 vectors each is compared with every other in blocks: 2 n^2 d operations and 4 n d + 12 n k bytes. Above,
-    neighbours are those of `neighbour_graph.nearest`, which may miss some.
+    `only` names the tables that are wanted, of `TABLES`; `threshold` is the cosine from which pictures are near-duplicates,
+    else it is taken from the data. Near-duplicates are those of `index.near_duplicates`, at any size.
 
-    Raises InputError for an unknown rank and for fewer than two pictures.
+    Up to 100,000 vectors each is compared with every other in blocks: 2 n^2 d operations and 4 n d + 12 n k bytes. Above,
+    the threshold comes from `ASKED_ROWS` of them, and the neighbours that doubt labels are those of `neighbour_graph.nearest`,
+    which may miss some. Each row of a table takes about 1 kB.
+
+    Raises InputError for an unknown rank or table, a threshold that is no cosine, and for fewer than two pictures.
     """
     if rank not in RANK_INDEX:
         raise InputError(f"no rank {rank!r}: use one of {', '.join(RANKS)}")
     check_at_least(1, k=k)
+    sought = _sought(only)
     n = len(pictures)
     if n < 2:
         raise InputError(
@@ -82,39 +107,53 @@ def audit(
     notes = []
     if pictures.n_left_out:
         notes.append(f"{pictures.n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
-    if n <= k:
-        notes.append(f"{n} pictures are fewer than {k} neighbours and oneself: {n - 1} are asked")
-    if n * n > neighbour_graph.EXACT_PAIRS:
-        notes.append(f"{n:,} pictures: neighbours are sought among the nearest cells, and a few are missed")
-    scores, near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))
-    least = duplicates.threshold(scores[:, 0])
+    is_small = n * n <= neighbour_graph.EXACT_PAIRS
     codes = label_errors.uneven_codes(pictures.name_codes)
-    deepest = RANK_INDEX[rank]
-    if (codes.max(axis=0) < 1)[: deepest + 1].all():
-        notes.append("no label errors sought: no rank has two taxa")
-    suspects = label_errors.find(pictures.vectors, near, codes, deepest=deepest)
+    nearest_scores, suspects, near = None, [], np.empty((n, 0), np.int64)
+    if "label_errors" in sought:
+        if n <= k:
+            notes.append(f"{n} pictures are fewer than {k} neighbours and oneself: {n - 1} are asked")
+        if not is_small:
+            notes.append(f"{n:,} pictures: neighbours are sought among the nearest cells, and a few are missed")
+        scores, near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))
+        nearest_scores = scores[:, 0] if is_small else None
+        deepest = RANK_INDEX[rank]
+        if (codes.max(axis=0) < 1)[: deepest + 1].all():
+            notes.append("no label errors sought: no rank has two taxa")
+        suspects = label_errors.find(pictures.vectors, near, codes, deepest=deepest)
 
-    exact_pairs = duplicates.same_value(pictures.numbered("content_hash"))
-    near_pairs = duplicates.linked(scores, near, least)
-    doubles = _duplicates(pictures, exact_pairs, near_pairs, codes)
+    doubles: list[Row] = []
     leaks: list[Row] = []
-    if split is not None:
-        n_values = int(pictures.numbered(split).max()) + 1
-        if n_values < 2:
-            notes.append(f"no leaks sought: column {split!r} has {n_values} values, expected two or more")
-        else:
-            leaks += split_leaks(pictures, split, exact_pairs, near_pairs)
-    if against is not None:
-        leaks += leaks_against(pictures, against, least)
-    strange = _outliers(pictures, codes)
+    about_near: dict[str, Any] = {}
+    if {"duplicates", "leaks"} & set(sought):
+        least = _threshold(pictures, nearest_scores, seed=seed) if threshold is None else threshold
+        found = near_duplicates(pictures.vectors, least, seed=seed)
+        exact_pairs = duplicates.same_value(pictures.numbered("content_hash"))
+        about_near = _about(found, least)
+        if found.check is not None:
+            notes.append(_how_sure(found))
+        if "duplicates" in sought:
+            doubles = _duplicates(pictures, exact_pairs, found.links, codes)
+        if "leaks" in sought and split is not None:
+            n_values = int(pictures.numbered(split).max()) + 1
+            if n_values < 2:
+                notes.append(f"no leaks sought: column {split!r} has {n_values} values, expected two or more")
+            else:
+                leaks += split_leaks(pictures, split, exact_pairs, found.links)
+        if "leaks" in sought and against is not None:
+            leaks += leaks_against(pictures, against, least)
+    strange = _outliers(pictures, codes) if "outliers" in sought else []
     summary = {
         "pictures": n,
         "left_out": pictures.n_left_out,
         "neighbours": int(near.shape[1]),
-        "near_duplicate_from": least,
-        "near_duplicate_pairs": len(near_pairs),
+        **about_near,
         "duplicate_groups": len({row["group"] for row in doubles}),
         "groups_of_mixed_labels": len({row["group"] for row in doubles if row["labels_differ"]}),
+        "groups_of_kin": len({row["group"] for row in doubles if row["are_kin"]}),
+        "groups_beyond_threshold": len(
+            {row["group"] for row in doubles if row["score"] < about_near["near_duplicate_from"]}
+        ),
         "leaks": len({(row["by"], row["group"]) for row in leaks}),
         "outliers": len(strange),
         "label_errors": len(suspects),
@@ -124,19 +163,76 @@ def audit(
     return Audit(summary, doubles, leaks, strange, _label_errors(pictures, suspects, near, codes))
 
 
+def _sought(only: Sequence[str] | None) -> tuple[str, ...]:
+    if only is None:
+        return TABLES
+    if isinstance(only, str) or not only or set(only) - set(TABLES):
+        raise InputError(f"only is {only!r}, expected a list of some of {', '.join(TABLES)}")
+    return tuple(only)
+
+
+def _threshold(pictures: Pictures, nearest_scores: Float[np.ndarray, " n"] | None, *, seed: int) -> float:
+    if nearest_scores is not None:
+        return duplicates.threshold(nearest_scores)
+    n = len(pictures)
+    rows = np.arange(n)
+    if n * n > neighbour_graph.EXACT_PAIRS:
+        rows = np.sort(np.random.default_rng([seed, 3]).choice(n, min(n, ASKED_ROWS), replace=False))
+    return duplicates.threshold(nearest_others(pictures.vectors, rows, 1)[0][:, 0])
+
+
+def _about(found: NearDuplicates, least: float) -> dict[str, Any]:
+    """What the summary says of the search for near-duplicates."""
+    check = found.check
+    return {
+        "near_duplicate_from": least,
+        "near_duplicate_pairs": found.n_pairs,
+        "copies": found.n_copies,
+        "pictures_cut": found.n_cut,
+        "pairs_checked": None if check is None else check.pairs,
+        "pairs_found": None if check is None else check.share,
+        "pairs_found_interval": None if check is None else check.interval,
+        "pairs_together": None if check is None or not check.pairs else check.together / check.pairs,
+    }
+
+
+def _how_sure(found: NearDuplicates) -> str:
+    """The note on what a search among cells has missed."""
+    check = found.check
+    assert check is not None
+    if check.share is None or check.interval is None:
+        said = f"{check.rows:,} pictures at random have no near-duplicate, so that none could be missed"
+    else:
+        low, high = check.interval
+        said = (
+            f"of {check.pairs:,} pairs that {check.rows:,} pictures at random have, {check.share:.1%} were found "
+            f"(95 %: {low:.1%} to {high:.1%})"
+        )
+    cut = f"; {found.n_cut:,} pictures had more cells to be compared with than allowed" if found.n_cut else ""
+    return f"near-duplicates are sought among the cells that can hold them: {said}{cut}"
+
+
 def _duplicates(
     pictures: Pictures,
     exact_pairs: Int[np.ndarray, "pairs 2"],
-    near_pairs: Int[np.ndarray, "others 2"],
+    links: Int[np.ndarray, "others 2"],
     codes: Int[np.ndarray, "n ranks"],
 ) -> list[Row]:
-    contents = pictures.numbered("content_hash")
+    contents, kin = pictures.numbered("content_hash"), pictures.kin
     table: list[Row] = []
-    for number, group in enumerate(duplicates.groups(len(pictures), np.concatenate([exact_pairs, near_pairs]))):
+    for number, group in enumerate(groups(len(pictures), np.concatenate([exact_pairs, links]))):
         first = contents[group[0]]
-        kind = "exact" if first >= 0 and (contents[group] == first).all() else "near"
-        differ = any(duplicates.is_mixed(group, column) for column in codes.T)
-        table += [{"group": number, "kind": kind, "labels_differ": differ, **about} for about in named(pictures, group)]
+        about = {
+            "group": number,
+            "kind": "exact" if first >= 0 and (contents[group] == first).all() else "near",
+            "labels_differ": any(duplicates.is_mixed(group, column) for column in codes.T),
+            "are_kin": not duplicates.is_mixed(group, kin),
+        }
+        found = cluster(pictures.vectors, group)
+        table += [
+            {**about, **name, "score": score, "is_representative": row == found.representative}
+            for row, score, name in zip(group.tolist(), found.scores.tolist(), named(pictures, group), strict=True)
+        ]
     return sorted(table, key=lambda row: (not row["labels_differ"], row["group"]))
 
 

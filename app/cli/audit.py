@@ -33,6 +33,18 @@ def audit(
     within: WithinOption = None,
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=2, help="At most N pictures, drawn at random.")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="TABLE", help="duplicates, leaks, outliers or label_errors; several times. [default: all]"
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            metavar="COSINE", help="Pictures are near-duplicates from this cosine on. [default: taken from the data]"
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     safe_csv: SafeTablesOption = False,
     overwrite: OverwriteOption = False,
@@ -48,8 +60,9 @@ def audit(
 
     check_out_folder(out, what="audit", names=FILES, overwrite=overwrite)
     found = verb.audit(
-        store, split=split, against=against, rank=rank, within=clades(within), where=where, limit=limit, seed=seed
-    )
+        store, split=split, against=against, rank=rank, within=clades(within), where=where, limit=limit,
+        only=only or None, threshold=threshold, seed=seed,
+    )  # fmt: skip
     files = write_audit(found, out, safe_csv=safe_csv)
     if json:
         print_json({"store": str(store), **found.summary, "files": [str(path) for path in files]})
@@ -61,9 +74,15 @@ def audit(
 def _show(summary: dict[str, Any]) -> None:
     for note in summary["notes"]:
         say(note)
-    rows = [
-        ("duplicate groups", summary["duplicate_groups"], f"cosine from {summary['near_duplicate_from']:.4f}"),
-        ("  labels differ", summary["groups_of_mixed_labels"], ""),
+    rows: list[tuple[str, int, str]] = []
+    if "near_duplicate_from" in summary:
+        rows += [
+            ("duplicate groups", summary["duplicate_groups"], f"cosine from {summary['near_duplicate_from']:.4f}"),
+            ("  labels differ", summary["groups_of_mixed_labels"], ""),
+            ("  of one picture or observation", summary["groups_of_kin"], ""),
+            ("  reach beyond the threshold", summary["groups_beyond_threshold"], "from their representative"),
+        ]
+    rows += [
         ("leaks", summary["leaks"], ""),
         ("outliers", summary["outliers"], "robust z above 3.5"),
         ("likely label errors", summary["label_errors"], ""),

@@ -21,6 +21,8 @@ def audit(
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
+    only: Sequence[str] | None = None,
+    threshold: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     safe_csv: bool = False,
@@ -30,13 +32,14 @@ def audit(
 
     `split` names a column, such as train and test, between whose values leaks are sought; `against` is a store whose pictures
     should not be here; `rank` is the narrowest rank at which labels are checked. `within` keeps a clade or the union of
-    several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `out` is a
-    folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula, with
+    several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `only` names
+    the tables that are wanted: `["duplicates"]` alone takes a store of millions. `threshold` is the cosine from which pictures
+    are near-duplicates; else it is taken from the data. `out` is a folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula, with
     `overwrite` an earlier audit there is replaced.
 
     Returns a summary and four tables, each a list of rows, the most serious first.
 
-    Raises InputError for an unknown column or rank, an invalid condition, too few pictures, or a folder that cannot be
+    Raises InputError for an unknown column, rank or table, a threshold that is no cosine, an invalid condition, too few pictures, or a folder that cannot be
     written; TaxonError for an unknown clade; StoreError if `against` holds vectors of another encoder.
 
     >>> import cladescope
@@ -49,7 +52,7 @@ def audit(
         check_out_folder(folder, what="audit", names=FILES, overwrite=overwrite)
     found = audit_store(
         opened(store), split=split, against=None if against is None else opened(against), rank=rank,
-        within=within_of(within), where=where, limit=limit, seed=seed,
+        within=within_of(within), where=where, limit=limit, only=only, threshold=threshold, seed=seed,
     )  # fmt: skip
     if folder is not None:
         write_audit(found, folder, safe_csv=safe_csv)

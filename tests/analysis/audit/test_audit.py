@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from cladescope.analysis.audit import duplicates, outliers
+from cladescope.analysis.audit import outliers
 from cladescope.analysis.audit.files import write_audit
 from cladescope.analysis.audit.run import audit
 from cladescope.analysis.pictures import Pictures
@@ -15,7 +15,7 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.records import Record
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import InputError
-from cladescope.index import neighbour_graph
+from cladescope.index import cells, neighbour_graph
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 from tests.app.cli.command_line import fails, run  # noqa: F401 - fixtures
@@ -147,6 +147,71 @@ def test_one_picture_stored_many_times_is_one_exact_group():
     assert {row["kind"] for row in table} == {"exact"}
 
 
+def test_a_group_has_one_representative_and_scores_with_it():
+    vectors, lineages = clade()
+    apart = np.eye(DIM, dtype=np.float32)[:2]
+    vectors[[7, 70, 200]] = normalise(apart[0] + np.array([[0.0], [0.25], [0.5]], np.float32) * apart[1])
+    table = audit(pictures_of(vectors, lineages), threshold=0.96).duplicates
+    (chain,) = [
+        group for group in {row["group"] for row in table} if 7 in numbers(r for r in table if r["group"] == group)
+    ]
+    members = [row for row in table if row["group"] == chain]
+    assert [row["is_representative"] for row in members] == [False, True, False]
+    np.testing.assert_allclose([row["score"] for row in members], vectors[[7, 70, 200]] @ vectors[70], atol=1e-6)
+
+
+def test_a_chain_that_leads_beyond_the_threshold_is_counted():
+    vectors, lineages = clade()
+    angles = np.arange(8)[:, None] * 0.1
+    vectors[:8] = np.cos(angles) * np.eye(DIM)[0] + np.sin(angles) * np.eye(DIM)[1]
+    found = audit(pictures_of(vectors, lineages), threshold=0.99, only=["duplicates"])
+    assert numbers(found.duplicates) == list(range(8))
+    assert found.summary["groups_beyond_threshold"] == 1
+    assert min(row["score"] for row in found.duplicates) < 0.99
+
+
+def test_groups_of_one_observation_or_picture_are_told_apart():
+    vectors, lineages = clade()
+    vectors[1], vectors[31], vectors[61] = vectors[0], vectors[30], vectors[60]
+    pictures = pictures_of(vectors, lineages, observation_id=["o", "o"] + [None] * (len(vectors) - 2))
+    uris = pictures.table["uri"].to_pylist()
+    uris[30:32] = ["/30#box=0,0,9,9", "/30#box=9,9,9,9"]
+    table = pictures.table.set_column(pictures.table.schema.get_field_index("uri"), "uri", pa.array(uris))
+    found = audit(Pictures(vectors, table))
+    assert {row["image_id"]: row["are_kin"] for row in found.duplicates} == {
+        "i0": True, "i1": True, "i30": True, "i31": True, "i60": False, "i61": False
+    }  # fmt: skip
+    assert found.summary["groups_of_kin"] == 2
+
+
+def test_only_what_is_wanted_is_sought(run, fails, photo_store, tmp_path):  # noqa: F811
+    out = ("--out", tmp_path / "out", "--overwrite")
+    ended = run("audit", photo_store.path, "--only", "duplicates", "--threshold", "0.5", *out, "--json")
+    assert (ended.json["outliers"], ended.json["label_errors"]) == (0, 0)
+    assert ended.json["near_duplicate_from"] == 0.5
+    assert ended.json["duplicate_groups"] > 0
+    with (tmp_path / "out" / "duplicates.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {"group", "score", "is_representative", "image_id", "uri"} <= rows[0].keys()
+    assert sum(row["is_representative"] == "True" for row in rows) == ended.json["duplicate_groups"]
+    ended = run("audit", photo_store.path, "--only", "label_errors", *out, "--json")
+    assert (ended.json["label_errors"], ended.json["duplicate_groups"]) == (1, 0)
+    assert "near_duplicate_from" not in ended.json
+    assert "expected a cosine" in fails("audit", photo_store.path, "--threshold", "1.5", *out)
+    assert "only" in fails("audit", photo_store.path, "--only", "copies", *out)
+
+
+def test_the_share_of_pairs_found_is_said_where_vectors_lie_in_cells(monkeypatch):
+    monkeypatch.setattr(cells, "ONE_CELL_UP_TO", 50)
+    vectors, lineages = clade()
+    vectors[200] = vectors[5] + 1e-4
+    found = audit(pictures_of(vectors, lineages))
+    assert found.summary["pairs_found"] == found.summary["pairs_together"] == 1
+    assert found.summary["pairs_checked"] == 2
+    assert 0.3 < found.summary["pairs_found_interval"][0] < 0.4
+    assert any("2 pairs that 360 pictures at random have, 100.0% were found" in note for note in found.summary["notes"])
+
+
 def test_leaks_are_groups_on_both_sides_of_a_split():
     vectors, lineages = clade()
     n = len(vectors)
@@ -192,16 +257,6 @@ def test_a_small_taxon_is_compared_within_a_wider_one():
     found = outliers.find(vectors[few], codes[few])
     assert {RANKS[rank] for rank in found.compared[:4]} == {"family"}
     assert {RANKS[rank] for rank in found.compared[4:]} == {"species"}
-
-
-def test_groups_are_those_of_a_union_of_sets():
-    rng = np.random.default_rng(4)
-    pairs = rng.integers(0, 60, (40, 2))
-    sets = [{i} for i in range(60)]
-    for a, b in pairs:
-        joined = next(s for s in sets if a in s) | next(s for s in sets if b in s)
-        sets = [s for s in sets if not s & joined] + [joined]
-    assert {frozenset(g.tolist()) for g in duplicates.groups(60, pairs)} == {frozenset(s) for s in sets if len(s) > 1}
 
 
 def test_without_labels_duplicates_and_outliers_are_still_found():
