@@ -8,16 +8,18 @@ from jaxtyping import Bool, Float32, Integer
 
 
 def contenders(
-    values: Float32[torch.Tensor, "q c"], m: int, slack: Float32[torch.Tensor, "q 1"]
+    values: Float32[torch.Tensor, "q c"], m: int, slack: Float32[torch.Tensor, "q 1"], *, falling: bool = False
 ) -> Bool[torch.Tensor, "q c"]:
     """Values that may be among the m best though each is up to `slack` off; never one that is minus infinity.
+
+    `falling` values stand in falling order already.
 
     >>> contenders(torch.tensor([[0.9, 0.5, 0.48, 0.3, -torch.inf]]), 2, torch.tensor([[0.02]]))
     tensor([[ True,  True,  True, False, False]])
     """
     if values.shape[1] <= m:
         return values > -torch.inf
-    bar = values.topk(m, dim=1).values[:, -1:] - 2 * slack
+    bar = (values if falling else values.topk(m, dim=1).values)[:, m - 1 : m] - 2 * slack
     return (values >= bar) & (values > -torch.inf)
 
 

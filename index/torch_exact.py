@@ -14,8 +14,8 @@ from cladescope.errors import InputError
 from cladescope.index.torch_candidates import contenders, first_of_each, sums_in_full
 from cladescope.index.torch_rows import SearchedRows
 
-LOAD_BYTES = 1 << 28
-"""Vectors are copied to the card in blocks of so many bytes."""
+LOAD_BYTES = 1 << 26
+"""Vectors are copied to the card in blocks of so many bytes, through memory that it can read by itself."""
 MAXIMA_BYTES = 1 << 28
 """Group maxima held at a time, at most."""
 GATHER_BYTES = 1 << 28
@@ -34,13 +34,17 @@ class TorchSearchConfig:
     """Neighbouring rows of which only the best score is kept at first."""
     round: int = 1024
     """Queries answered at a time, at most."""
-    block_scores: int = 1 << 24
+    block_scores: int = 1 << 27
     """Scores held at a time: rows of a block times queries of a round."""
+    gathered: int = 1 << 25
+    """Numbers of the rows of all groups kept up to which a round scores these rows in float64 without choosing among them:
+    for one query a step more costs a card longer than the work that it saves."""
     float32_scores: bool = False
     """Whether a card writes scores in float32, not float16: twice the bytes, and fewer groups that look alike."""
 
     def __post_init__(self) -> None:
         assert min(self.group, self.round, self.block_scores) > 0
+        assert self.gathered >= 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,10 +102,12 @@ class TorchGallery:
             raise InputError(f"exact search runs on cuda or cpu, not on {place.type}: name one of them")
         n, d = vectors.shape
         held = torch.empty((n, d), dtype=torch.float16, device=place)
-        for start, stop in blocks(n, size=max(1, LOAD_BYTES // max(1, 2 * d))):
+        size = min(n, max(1, LOAD_BYTES // max(1, 2 * d)))
+        part = torch.empty((size, d), dtype=torch.float16, pin_memory=place.type == "cuda")
+        for start, stop in blocks(n, size=max(1, size)):
             with np.errstate(over="ignore"):
-                part = np.array(vectors[start:stop], dtype=np.float16)
-            held[start:stop].copy_(torch.from_numpy(part))
+                np.copyto(part[: stop - start].numpy(), vectors[start:stop], casting="same_kind")
+            held[start:stop].copy_(part[: stop - start])
         return cls(np.asarray(keys, dtype=np.int64), held, config)
 
     def __len__(self) -> int:
@@ -116,29 +122,38 @@ class TorchGallery:
         """
         return replace(self, keys=self.keys[start:stop], vectors=self.vectors[start:stop])
 
+    def rows(self, mask: Bool[np.ndarray, " n"] | Bool[torch.Tensor, " n"] | None) -> SearchedRows:
+        """The rows that a mask allows, made ready for many searches: 8 bytes each on the device, or n bytes for a broad mask.
+
+        Raises InputError for a mask of another length.
+        """
+        if mask is not None and len(mask) != len(self):
+            raise InputError(f"the mask has {len(mask)} rows, the gallery {len(self)}: give one yes or no for each row")
+        return SearchedRows.of(self.vectors, mask)
+
     def search(
         self,
         queries: Float[np.ndarray, "q d"],
         k: int,
         *,
-        mask: Bool[np.ndarray, " n"] | Bool[torch.Tensor, " n"] | None = None,
+        mask: Bool[np.ndarray, " n"] | Bool[torch.Tensor, " n"] | SearchedRows | None = None,
     ) -> tuple[Float32[np.ndarray, "q m"], Int64[np.ndarray, "q m"]]:
         """Scores and keys of the k best for each query, best first, m = min(k, rows allowed); equal scores in row order.
 
         A score is the scalar product of the query, in its own precision, and the float16 vector, summed in float64 and
-        rounded to float32. `mask` says which rows are allowed; held on the device already, it costs no copy.
+        rounded to float32. `mask` says which rows are allowed; what `rows` made of it, or one on the device, costs no copy.
 
         Every row is scored in float16 on a GPU, summed in float32, and in float32 on a processor; of each group of rows
         only the best of these scores is kept. Such a score is at most `slack` away from the true one, by the rounding of
         the query, of the sum (Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1, on the error of
         scalar products) and of the result. So a row of the answer lies in a group whose best score is at most twice
-        `slack` below the k-th best group. These groups are scored again row by row, the rows that remain in float64. If
-        more groups than were kept may qualify (many vectors that are almost equal), that query is asked again, keeping
+        `slack` below the k-th best group. These groups are scored again row by row, the rows that remain in float64 (for a few
+        queries all rows of the groups kept, at once). If more groups than were kept may qualify (many vectors that are almost equal), that query is asked again, keeping
         eight times as many. So the answer is exact, not only likely.
 
         Memory on the device, beyond 2 n d bytes, for rounds of r queries: 2 b r bytes of scores (b r = `block_scores`; 4
-        where in float32), two copies of at most 256 MiB of group maxima, 256 MiB of gathered vectors, and 8 n bytes for a
-        narrow mask; never n q.
+        where in float32; 256 MiB), two copies of at most 256 MiB of group maxima, 320 MiB of gathered vectors, and 8 n bytes
+        for a narrow mask; never n q.
 
         Raises InputError for queries of another dimension or without direction, and for a mask of another length.
         """
@@ -148,10 +163,8 @@ class TorchGallery:
             raise InputError(
                 f"the gallery holds vectors of {d} numbers, the queries have {queries.shape[1]}: encode alike"
             )
-        if mask is not None and len(mask) != n:
-            raise InputError(f"the mask has {len(mask)} rows, the gallery {n}: give one yes or no for each row")
         check_directions(queries)
-        rows = SearchedRows.of(self.vectors, mask)
+        rows = mask if isinstance(mask, SearchedRows) else self.rows(mask)
         m = min(k, rows.n_allowed)
         if not m or not len(queries):
             return np.empty((len(queries), m), np.float32), np.empty((len(queries), m), np.int64)
@@ -185,8 +198,10 @@ class TorchGallery:
         group = self.config.group
         units, slack = self._units(queries)
         maxima, groups = self._best_groups(units, rows, kept)
-        may_matter = contenders(maxima, m, slack)
+        may_matter = contenders(maxima, m, slack, falling=True)
         settled = ~may_matter[:, -1] if kept < self._n_groups(rows) else torch.ones_like(may_matter[:, -1])
+        if groups.nelement() * group * self.vectors.shape[1] <= self.config.gathered:
+            return *self._best_of(queries, m, rows, groups), settled
         owner, place = (may_matter & settled[:, None]).nonzero(as_tuple=True)
         inside = torch.full((len(queries), kept, group), -torch.inf, device=queries.device)
         within = torch.arange(group, device=queries.device)
@@ -205,6 +220,18 @@ class TorchGallery:
             scores[start:stop] = (vectors * queries[owner[start:stop]]).sum(dim=1).float()
         best_scores, best_numbers = first_of_each(owner, scores, numbers, settled, m)
         return best_scores, best_numbers, settled
+
+    def _best_of(
+        self, queries: Float[torch.Tensor, "q d"], m: int, rows: SearchedRows, groups: Integer[torch.Tensor, "q kept"]
+    ) -> tuple[Float32[torch.Tensor, "q m"], Integer[torch.Tensor, "q m"]]:
+        """Scores and row numbers of the m best rows of each query's groups; every row is scored in float64."""
+        within = torch.arange(self.config.group, device=queries.device)
+        positions = (groups.sort(dim=1).values[:, :, None] * self.config.group + within).flatten(1)
+        numbers = rows.numbers(positions)
+        scores = self.vectors[numbers].double().mul_(queries[:, None, :]).sum(dim=2).float()
+        scores.masked_fill_(~rows.is_allowed(positions), -torch.inf)
+        best, order = scores.sort(dim=1, descending=True, stable=True)
+        return best[:, :m], numbers.gather(1, order[:, :m])
 
     def _units(
         self, queries: Float[torch.Tensor, "q d"]
@@ -231,8 +258,7 @@ class TorchGallery:
             block = min(block, self._rows_of(GATHER_BYTES // 2, group))
         dtype = self._score_type
         span = max(1, MAXIMA_BYTES // (dtype.itemsize * q) // block) * block
-        best = torch.empty((q, 0), dtype=dtype, device=units.device)
-        numbers = torch.empty((q, 0), dtype=torch.int64, device=units.device)
+        best: torch.Tensor | None = None
         for first, last in blocks(self._n_groups(rows), size=span):
             maxima = torch.empty((last - first, q), dtype=dtype, device=units.device)
             for start, stop in blocks(last - first, size=block):
@@ -244,9 +270,13 @@ class TorchGallery:
                 scores = torch.nn.functional.pad(scores, (0, 0, 0, missing), value=-torch.inf) if missing else scores
                 torch.amax(scores.view(-1, group, q), dim=1, out=maxima[start:stop])
             values, places = maxima.T.contiguous().topk(min(kept, last - first), dim=1)
+            if best is None:
+                best, numbers = values, places
+                continue
             best, numbers = torch.cat([best, values], dim=1), torch.cat([numbers, places + first], dim=1)
             best, order = best.topk(min(kept, best.shape[1]), dim=1)
             numbers = numbers.gather(1, order)
+        assert best is not None
         return best.float(), numbers
 
     def _product(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -290,5 +320,6 @@ def fits(n: int, d: int, device: str = "cuda") -> bool:
     place = torch.device(device)
     if place.type != "cuda" or not torch.cuda.is_available() or (place.index or 0) >= torch.cuda.device_count():
         return False
+    torch.cuda.empty_cache()
     free, _ = torch.cuda.mem_get_info(place)
     return 2 * n * d + MARGIN_BYTES <= free

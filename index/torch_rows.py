@@ -63,7 +63,7 @@ class SearchedRows:
         if self.allowed is not None:
             scores.masked_fill_(~self.allowed[part, None], -torch.inf)
 
-    def numbers(self, positions: Integer[torch.Tensor, " p"]) -> Integer[torch.Tensor, " p"]:
+    def numbers(self, positions: Integer[torch.Tensor, "*p"]) -> Integer[torch.Tensor, "*p"]:
         """Row numbers at positions; of one past the end the last."""
         inner = positions.clamp(max=self.count - 1)
         return inner if self.picked is None else self.picked[inner]

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 
 import faiss
 import numpy as np
@@ -14,7 +15,7 @@ from cladescope.index import exact
 from cladescope.index.torch_exact import TorchGallery, TorchSearchConfig, fits, on_gpu
 from tests.conftest import REPOSITORY
 
-SMALL = TorchSearchConfig(group=3, round=4, block_scores=40)
+SMALL = TorchSearchConfig(group=3, round=4, block_scores=40, gathered=0)
 DEVICES = ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU"))]
 
 
@@ -66,20 +67,24 @@ class TestEveryArithmetic:
         st.floats(0, 1),
         st.sampled_from([0.0, 1e-3, 1.0]),
         st.integers(0, 99),
+        st.sampled_from([0, 500, 1 << 25]),
     )
-    def test_any_shape_and_filter_gives_what_sorting_gives(self, n, d, q, k, share, spread, seed):
+    def test_any_shape_and_filter_gives_what_sorting_gives(self, n, d, q, k, share, spread, seed, gathered):
         generator = np.random.default_rng(seed)
         # Without spread all vectors are equal, with little they differ by less than float16 scores can tell.
         vectors = normalise(np.ones((1, d)) + spread * generator.standard_normal((n, d)))
         queries = generator.standard_normal((q, d)).astype(np.float32)
-        gallery = TorchGallery.load(np.arange(n) * 3 + 1, vectors, device="cpu", config=SMALL)
+        config = replace(SMALL, gathered=gathered)
+        gallery = TorchGallery.load(np.arange(n) * 3 + 1, vectors, device="cpu", config=config)
         check(gallery, vectors, queries, k)
         check(gallery, vectors, queries, k, generator.random(n) < share)
 
-    def test_more_groups_than_were_kept_are_asked_for_again(self):
+    @pytest.mark.parametrize("gathered", [0, 1 << 25])
+    def test_more_groups_than_were_kept_are_asked_for_again(self, gathered):
         vectors = normalise(np.ones((1, 16)) + 1e-4 * np.random.default_rng(0).standard_normal((4000, 16)))
         queries = np.concatenate([vectors[1700:1703], random_vectors(3, 16, 1)]).astype(np.float32)
-        check(TorchGallery.load(np.arange(4000), vectors, device="cpu", config=SMALL), vectors, queries, 2)
+        config = replace(SMALL, gathered=gathered)
+        check(TorchGallery.load(np.arange(4000), vectors, device="cpu", config=config), vectors, queries, 2)
 
     def test_scores_that_the_first_pass_puts_in_the_wrong_order_are_told_apart(self):
         for seed, cosine in enumerate(np.linspace(0.5, 0.5005, 6)):
@@ -91,9 +96,10 @@ class TestEveryArithmetic:
 
     def test_equal_scores_come_in_the_order_of_the_rows(self):
         vectors = np.tile(random_vectors(7, 5, 0), (300, 1))
-        gallery = TorchGallery.load(np.arange(len(vectors))[::-1], vectors, device="cpu", config=SMALL)
-        _, keys = gallery.search(vectors[3:4], 5)
-        assert keys.tolist() == [[2096, 2089, 2082, 2075, 2068]]
+        for config in (SMALL, replace(SMALL, gathered=1 << 25)):
+            gallery = TorchGallery.load(np.arange(len(vectors))[::-1], vectors, device="cpu", config=config)
+            _, keys = gallery.search(vectors[3:4], 5)
+            assert keys.tolist() == [[2096, 2089, 2082, 2075, 2068]]
 
     @pytest.mark.parametrize("length", [1e-6, 300.0])
     def test_vectors_and_queries_of_any_length_are_searched(self, length):
@@ -126,8 +132,11 @@ def test_a_filter_of_any_breadth_is_exact(device, share):
     mask = np.random.default_rng(2).random(20_000) < share
     gallery = TorchGallery.load(np.arange(20_000), vectors, device=device)
     check(gallery, vectors, queries, 10, mask)
-    on_device = gallery.search(queries, 10, mask=torch.from_numpy(mask).to(device))
-    np.testing.assert_array_equal(on_device[1], gallery.search(queries, 10, mask=mask)[1])
+    held = torch.from_numpy(mask).to(device)
+    for ready in (held, gallery.rows(mask), gallery.rows(held)):
+        np.testing.assert_array_equal(
+            gallery.search(queries, 10, mask=ready)[1], gallery.search(queries, 10, mask=mask)[1]
+        )
 
 
 def test_a_part_is_searched_alone_with_a_mask_over_its_own_rows():
