@@ -86,7 +86,12 @@ class MilvusTarget:
         # Nor does it index lists.
         for name in (*RANKS, *(() if self._is_local else (FIELD,))):
             indexes.add_index(name, index_type="INVERTED")
-        self._ask(lambda: self._client.create_collection(self._collection, schema=made, index_params=indexes))
+        # A later run must see what an earlier one wrote.
+        self._ask(
+            lambda: self._client.create_collection(
+                self._collection, schema=made, index_params=indexes, consistency_level="Strong"
+            )
+        )
 
     def prepare(self) -> None:
         """Load the collection; its indexes came with it."""

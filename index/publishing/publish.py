@@ -32,8 +32,6 @@ BLOCK_ROWS = 1 << 12
 """Rows of the store in memory at a time."""
 FORMAT = 1
 """Of records and points; another is published anew."""
-PAGE = 1 << 12
-"""Points taken out in one request."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +86,7 @@ def publish_store(
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}: send at least 1 point a request")
     began = time.monotonic()
+    store.refresh()
     pinned = Store.open(store.path, version=store.version)
     condition = pinned.condition(within=within, where=where)
     n_rows = pinned.count(within=within, where=where)
@@ -105,6 +104,10 @@ def publish_store(
         else:
             target.prepare()
         target.note({**record, "state": "writing"})
+        if (kept := target.held()) is None or kept.record is None:
+            raise StoreError(
+                f"{target.place} does not keep a record of what is published: use a newer version of the database"
+            )
     job = _Job(target, columns, batch_size, dry_run, progress, began, is_empty=held is None or not held.n_points)
     n_before = 0 if held is None else held.n_points
     n_there = job.send(pinned, condition, since, n_before)
@@ -220,7 +223,7 @@ def _check(held: Held, place: str, record: dict[str, Any], card: EncoderCard, *,
     if held.record["store"] != record["store"]:
         raise TakenError(f"{place} shows another store, made {held.record['store']}: {other}, or overwrite it")
     if held.record["condition"] != record["condition"]:
-        shown, wanted = (one["condition"] or "all rows" for one in (held.record, record))
+        shown, wanted = ((one["condition"] or "all rows")[:200] for one in (held.record, record))
         raise TakenError(f"{place} shows {shown}, asked is {wanted}: {other}, or overwrite it")
 
 
@@ -245,14 +248,14 @@ def _take_out(target: Target, wanted: Iterator[list[str]]) -> int:
     """Delete the points of no row that is wanted; how many they were."""
     parts = [_packed([point_id(one) for one in image_ids]) for image_ids in wanted]
     kept = np.sort(np.concatenate(parts))
-    gone: list[str] = []
+    n_gone = 0
     for ids in target.ids():
         packed = _packed(ids)
         places = np.minimum(np.searchsorted(kept, packed), len(kept) - 1)
-        gone += [ids[place] for place in np.flatnonzero(kept[places] != packed)]
-    for start in range(0, len(gone), PAGE):
-        target.delete(gone[start : start + PAGE])
-    return len(gone)
+        if gone := [ids[place] for place in np.flatnonzero(kept[places] != packed)]:
+            target.delete(gone)
+            n_gone += len(gone)
+    return n_gone
 
 
 def _packed(ids: Sequence[str]) -> Shaped[np.ndarray, " n"]:

@@ -5,6 +5,7 @@ the first point: Qdrant's graph gets the links that a filter needs only for fiel
 (https://qdrant.tech/documentation/concepts/indexing/#filterable-index).
 """
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -21,6 +22,8 @@ from cladescope.index.publishing.points import DIGEST, Points
 from cladescope.index.publishing.target import MEMBER, Held, retried
 from cladescope.index.store_reader import StoreReader
 from cladescope.taxonomy import RANKS
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -136,7 +139,11 @@ def connect(url: str, collection: str, *, api_key: str | None = None, is_local: 
         if is_local:
             client = QdrantClient(path=url)
         else:
-            client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT, check_compatibility=False)
+            if api_key is not None and url.lower().startswith("http:"):
+                logger.warning("the key goes to %s unencrypted: use https", url)
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Api key is used with an insecure connection")
+                client = QdrantClient(url=url, api_key=api_key, timeout=TIMEOUT, check_compatibility=False)
     except (RuntimeError, ValueError) as error:
         raise StoreError(f"Qdrant at {url} cannot be opened: {' '.join(str(error).split())[:200]}") from error
     return QdrantTarget(client, collection, url=url, is_local=is_local)
@@ -171,4 +178,6 @@ def _said(error: UnexpectedResponse) -> str:
 def _advice(status: int | None) -> str:
     if status in (401, 403):
         return "name the environment variable that holds its key"
+    if status == 413:
+        return "send fewer points a request (batch_size)"
     return "see what the server's log says of it"

@@ -65,7 +65,7 @@ class Target(Protocol):
         """How many points there are, all writes included."""
 
     def ids(self) -> Iterator[list[str]]:
-        """Ids of all points, in blocks."""
+        """Ids of all points, in blocks; those of a block may be deleted before the next is asked for."""
 
     def delete(self, ids: Sequence[str]) -> None:
         """Take points out."""
