@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Float32, Int64, Integer
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cladescope.arrays import blocks, normalise
-from cladescope.index.cells import ROUNDING, Cells
+from cladescope.arrays import blocks
+from cladescope.index.cells import ROUNDING, Cells, unit_rows
 
 Links = tuple[Integer[np.ndarray, " l"], Integer[np.ndarray, " l"], Float32[np.ndarray, " l"]]
 """The two rows of each link, and their cosine."""
@@ -71,7 +71,7 @@ def _measured(
     first, second = (np.concatenate(part) for part in zip(*candidates, strict=True))
     scores = np.empty(len(first), np.float32)
     for start, stop in blocks(len(first), size=1 << 13):
-        one, other = normalise(vectors[first[start:stop]]), normalise(vectors[second[start:stop]])
+        one, other = unit_rows(vectors[first[start:stop]]), unit_rows(vectors[second[start:stop]])
         scores[start:stop] = np.einsum("cd,cd->c", one, other)
     good = scores >= threshold
     return int(good.sum()), (first[good], second[good], scores[good])
@@ -87,7 +87,7 @@ def _dense(
 ) -> tuple[int, Links]:
     """All scores of a block; `near` is overwritten."""
     mine = cells.members_of(cell)
-    scores = normalise(vectors[rows]) @ normalise(vectors[mine]).T
+    scores = unit_rows(vectors[rows]) @ unit_rows(vectors[mine]).T
     near &= scores >= threshold
     others, which = np.unique(cells.cell[rows], return_inverse=True)
     again = cells.asked(*np.broadcast_arrays(mine, others[:, None])) | (others == cell)[:, None]

@@ -100,12 +100,12 @@ def cells_of(
     """
     n = len(vectors)
     generator = np.random.default_rng(seed)
-    sample = normalise(vectors[np.sort(generator.choice(n, min(n, _SAMPLE_ROWS), replace=False))])
+    sample = unit_rows(vectors[np.sort(generator.choice(n, min(n, _SAMPLE_ROWS), replace=False))])
     mean = sample.mean(axis=0)
     axes = principal_axes(sample)
     coordinates = np.empty((n, axes.shape[1] + 3), np.float32)
     for start, stop in blocks(n, size=_BLOCK_ROWS):
-        _project(normalise(vectors[start:stop]) - mean, axes, out=coordinates[start:stop])
+        _project(unit_rows(vectors[start:stop]) - mean, axes, out=coordinates[start:stop])
     cell, is_cut, asks = np.zeros(n, np.int32), np.zeros(n, bool), np.empty(0, np.int64)
     n_cells = 1
     if n > ONE_CELL_UP_TO:
@@ -119,6 +119,22 @@ def cells_of(
     members = rows[np.argsort(cell[rows], kind="stable")]
     starts = np.searchsorted(cell[members], np.arange(n_cells + 1))
     return Cells(coordinates, cell, members, starts, asks, is_joined, is_cut & is_joined)
+
+
+def unit_rows(vectors: Float[np.ndarray, "b d"]) -> Float32[np.ndarray, "b d"]:
+    """Rows of unit length, or nearly so, in float32 and of unit length: `normalise`, with fewer passes over them.
+
+    Raises InputError for a row without direction.
+
+    >>> unit_rows(np.array([[0.6, 0.8]], np.float16)).dtype
+    dtype('float32')
+    """
+    values = vectors.astype(np.float32)
+    lengths = np.sqrt(np.einsum("bd,bd->b", values, values))
+    if not ((lengths > 0.5) & (lengths < 2)).all():
+        return normalise(values)
+    values /= lengths[:, None]
+    return values
 
 
 def _project(

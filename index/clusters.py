@@ -7,7 +7,8 @@ from jaxtyping import Float, Float32, Int64
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cladescope.arrays import blocks, normalise
+from cladescope.arrays import blocks
+from cladescope.index.cells import unit_rows
 
 _BLOCK_ROWS = 1 << 13
 
@@ -60,9 +61,9 @@ def cluster(vectors: Float[np.ndarray, "n d"], rows: Int64[np.ndarray, " m"]) ->
     """
     mean = np.zeros(vectors.shape[1], np.float64)
     for start, stop in blocks(len(rows), size=_BLOCK_ROWS):
-        mean += normalise(vectors[rows[start:stop]]).sum(axis=0)
+        mean += unit_rows(vectors[rows[start:stop]]).sum(axis=0)
     representative = int(rows[np.argmax(_cosines(vectors, rows, mean))])
-    return Cluster(rows, representative, _cosines(vectors, rows, normalise(vectors[[representative]])[0]))
+    return Cluster(rows, representative, _cosines(vectors, rows, unit_rows(vectors[[representative]])[0]))
 
 
 def _cosines(
@@ -70,5 +71,5 @@ def _cosines(
 ) -> Float32[np.ndarray, " m"]:
     found = np.empty(len(rows), np.float32)
     for start, stop in blocks(len(rows), size=_BLOCK_ROWS):
-        found[start:stop] = normalise(vectors[rows[start:stop]]) @ direction
+        found[start:stop] = unit_rows(vectors[rows[start:stop]]) @ direction
     return found

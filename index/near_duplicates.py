@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Float32, Int64
 
-from cladescope.arrays import blocks, normalise
+from cladescope.arrays import blocks
 from cladescope.errors import InputError
 from cladescope.index.cell_join import join
-from cladescope.index.cells import PROBES, Cells, cells_of
+from cladescope.index.cells import PROBES, Cells, cells_of, unit_rows
 from cladescope.index.clusters import components
 from cladescope.index.link_forest import LinkForest
 
@@ -147,11 +147,11 @@ def _check(
     component: Int64[np.ndarray, " n"],
 ) -> Check:
     """Compare some rows with all others that are joined, in full."""
-    asked = normalise(vectors[rows])
+    asked = unit_rows(vectors[rows])
     pairs = found = together = 0
     has_pairs = np.zeros(len(rows), bool)
     for start, stop in blocks(len(vectors), size=_BLOCK_ROWS):
-        near = asked @ normalise(vectors[start:stop]).T >= threshold
+        near = asked @ unit_rows(vectors[start:stop]).T >= threshold
         near &= cells.is_joined[start:stop]
         place, other = np.nonzero(near)
         other += start

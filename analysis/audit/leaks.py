@@ -29,12 +29,17 @@ def split_leaks(
     table: list[Row] = []
     ways = {"content_hash": exact_pairs, "near_duplicate": near_pairs, "observation_id": observed, "parent": parents}
     for by, pairs in ways.items():
-        for number, group in enumerate(groups(len(pictures), pairs)):
-            if duplicates.is_mixed(group, sides):
-                table += [
-                    {"by": by, "group": number, "side": side_names[row].as_py(), **about}
-                    for row, about in zip(group.tolist(), named(pictures, group), strict=True)
-                ]
+        mixed = [
+            (number, group)
+            for number, group in enumerate(groups(len(pictures), pairs))
+            if duplicates.is_mixed(group, sides)
+        ]
+        rows = np.concatenate([*(group for _, group in mixed), np.empty(0, np.int64)])
+        numbers = np.repeat([number for number, _ in mixed], [len(group) for _, group in mixed])
+        table += [
+            {"by": by, "group": number, "side": side_names[row].as_py(), **about}
+            for number, row, about in zip(numbers.tolist(), rows.tolist(), named(pictures, rows), strict=True)
+        ]
     return table
 
 

@@ -219,8 +219,10 @@ def _duplicates(
     codes: Int[np.ndarray, "n ranks"],
 ) -> list[Row]:
     contents, kin = pictures.numbered("content_hash"), pictures.kin
+    found = groups(len(pictures), np.concatenate([exact_pairs, links]))
+    names = iter(named(pictures, np.concatenate([*found, np.empty(0, np.int64)])))
     table: list[Row] = []
-    for number, group in enumerate(groups(len(pictures), np.concatenate([exact_pairs, links]))):
+    for number, group in enumerate(found):
         first = contents[group[0]]
         about = {
             "group": number,
@@ -228,10 +230,10 @@ def _duplicates(
             "labels_differ": any(duplicates.is_mixed(group, column) for column in codes.T),
             "are_kin": not duplicates.is_mixed(group, kin),
         }
-        found = cluster(pictures.vectors, group)
+        one = cluster(pictures.vectors, group)
         table += [
-            {**about, **name, "score": score, "is_representative": row == found.representative}
-            for row, score, name in zip(group.tolist(), found.scores.tolist(), named(pictures, group), strict=True)
+            {**about, **next(names), "score": score, "is_representative": row == one.representative}
+            for row, score in zip(group.tolist(), one.scores.tolist(), strict=True)
         ]
     return sorted(table, key=lambda row: (not row["labels_differ"], row["group"]))
 
