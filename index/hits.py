@@ -1,14 +1,17 @@
 """What a search is asked, and what it gives back: hits, best first, and the taxon that they agree on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict
+from functools import cached_property
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.embedding.given import AnyPicture
-from cladescope.index.consensus import Consensus
+from cladescope.embedding.kin import kin_of, vote_weights
+from cladescope.index.consensus import Consensus, consensus
 from cladescope.index.facets import Facet
 from cladescope.taxonomy import RANKS, Taxon
 
@@ -27,6 +30,8 @@ class Hit:
     common_name: str | None
     extra: dict[str, Any]
     """The source's own columns; one whose name is a result's own word is called `manifest_...` (`schema.shown_names`)."""
+    observation_id: str | None = None
+    """The occurrence that it is of, by which kin are known."""
 
     def to_dict(self) -> dict[str, Any]:
         """Flat values for JSON and CSV: each rank in a column of its own."""
@@ -68,22 +73,73 @@ class Query(TypedDict, total=False):
     exact: bool
 
 
-@dataclass(frozen=True, slots=True)
-class SearchResult:
-    """Hits, best first, and what they say together."""
-
-    hits: tuple[Hit, ...]
+class _Votes(NamedTuple):
     consensus: Consensus
-    method: str
-    """`exact`, or the name of the index that answered."""
-    kin_of_query: int = 0
-    """Hits that show the query's own picture or observation, as other boxes of it do: they are shown and do not vote."""
-    kin_of_hits: int = 0
-    """Other hits that show the picture or observation of a better hit: they share its vote."""
-    notes: tuple[str, ...] = ()
-    """What a reader should know of the answer, a line each: why there are fewer hits than asked for, what was left out."""
-    facets: tuple[Facet, ...] | None = None
-    """How hits and gallery are spread over the taxa of a rank, where that was asked for."""
+    kin_of_query: int
+    kin_of_hits: int
+
+
+class SearchResult:
+    """Hits, best first, and what they say together; both are made when they are first looked at."""
+
+    def __init__(
+        self,
+        hits: Sequence[Hit] | Callable[[], Sequence[Hit]],
+        method: str,
+        *,
+        kin: Sequence[tuple[str, str | None]] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        """`kin` are address and observation of what the query shows."""
+        self._made = hits
+        self._kin = tuple(kin)
+        self.method = method
+        """`exact`, or the name of the index that answered."""
+        self.notes = tuple(notes)
+        """What a reader should know of the answer, a line each: why there are fewer hits than asked for, what was left out."""
+        self.facets: tuple[Facet, ...] | None = None
+        """How hits and gallery are spread over the taxa of a rank, where that was asked for."""
+
+    @cached_property
+    def hits(self) -> tuple[Hit, ...]:
+        """The hits, best first."""
+        return tuple(self._made() if callable(self._made) else self._made)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SearchResult) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def consensus(self) -> Consensus:
+        """The taxon that the hits agree on."""
+        return self._votes.consensus
+
+    @property
+    def kin_of_query(self) -> int:
+        """Hits that show the query's own picture or observation, as other boxes of it do: they are shown and do not vote."""
+        return self._votes.kin_of_query
+
+    @property
+    def kin_of_hits(self) -> int:
+        """Other hits that show the picture or observation of a better hit: they share its vote."""
+        return self._votes.kin_of_hits
+
+    @cached_property
+    def _votes(self) -> "_Votes":
+        """What the hits agree on; kin of the query and of each other are no witnesses of their own."""
+        hits = self.hits
+        shown = [(hit.uri, hit.observation_id) for hit in hits] + list(self._kin)
+        columns = zip(*shown, strict=True)
+        numbers = kin_of(*(pa.array(column, pa.string()) for column in columns)).tolist() if shown else []
+        own, kin = set(numbers[len(hits) :]), numbers[: len(hits)]
+        scores = [0.0 if group in own else hit.score for group, hit in zip(kin, hits, strict=True)]
+        of_query = sum(group in own for group in kin)
+        return _Votes(
+            consensus([hit.taxon for hit in hits], vote_weights(kin, scores)),
+            of_query,
+            len(hits) - of_query - len(set(kin) - own),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

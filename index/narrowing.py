@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from cladescope.errors import InputError
 from cladescope.index import places
+from cladescope.index.block import Filter
 from cladescope.index.places import Place
 from cladescope.index.store import Store
 
 
-def narrowed(
+def narrowing(
     store: Store,
     *,
     within: str | Sequence[str] | None = None,
@@ -17,8 +18,8 @@ def narrowed(
     same_place: float | None = None,
     same: Sequence[str] = (),
     image_ids: Sequence[str] = (),
-) -> tuple[str | None, tuple[str, ...]]:
-    """The SQL condition for the rows that may be hits, None for all; and notes on those without coordinates.
+) -> tuple[Filter | None, tuple[str, ...]]:
+    """The filter for the rows that may be hits, None for all; and notes on those without coordinates.
 
     `near` is latitude, longitude and kilometres around; `same_place` kilometres around the places of the stored pictures
     `image_ids`; `same` are columns that hold what they hold of one of these.
@@ -30,7 +31,8 @@ def narrowed(
         name = "same_place" if same_place is not None else "same"
         raise InputError(f"{name} means the place of a stored picture: name one by its image_id")
     schema, notes = store.schema, []
-    parts = [store.condition(within=within, where=where)]
+    taxa = None if within is None else tuple(store.taxa(within))
+    parts = [store.condition(where=where)]
     circles = []
     if near is not None:
         if len(near) != 3:
@@ -41,8 +43,9 @@ def narrowed(
         rows = [store.row(one, ["image_id", *names]) for one in image_ids]
         circles.append(places.places_of(rows, schema, float(same_place)))
     if circles:
-        n_all = store.count_rows(_joined(parts))
-        n_placed = store.count_rows(_joined([*parts, places.is_placed(schema)]))
+        others = store.condition(within=within, where=where)
+        n_all = store.count_rows(others)
+        n_placed = store.count_rows(_joined([others, places.is_placed(schema)]))
         if n_placed < n_all:
             notes.append(f"{n_all - n_placed:,} of {n_all:,} pictures have no coordinates: they are left out")
         parts += [places.is_near(schema, circle) for circle in circles]
@@ -52,7 +55,9 @@ def narrowed(
             raise InputError(f"no column {column!r} in {store.path}: the store has {named}")
         rows = [store.row(one, list(dict.fromkeys(["image_id", column]))) for one in image_ids]
         parts.append(places.is_same(column, rows, schema))
-    return _joined(parts), tuple(notes)
+    condition = _joined(parts)
+    narrows = taxa is not None or condition is not None
+    return Filter(taxa, condition) if narrows else None, tuple(notes)
 
 
 def _joined(parts: Sequence[str | None]) -> str | None:

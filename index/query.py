@@ -126,7 +126,7 @@ def _vectors(store: Store, parts: Parts, stored: Sequence[dict[str, Any]]) -> li
 
 
 def _mean(vectors: Sequence[Float[np.ndarray, " d"]], what: str) -> Float[np.ndarray, " d"]:
-    return _unit(np.mean(vectors, axis=0), what)
+    return vectors[0] if len(vectors) == 1 else _unit(np.mean(vectors, axis=0), what)
 
 
 def _unit(vector: Float[np.ndarray, " d"], what: str) -> Float[np.ndarray, " d"]:

@@ -3,41 +3,29 @@
 A query is made of pictures, a text, a stored picture or a vector. The gallery is searched exactly, or by the store's index.
 """
 
-import logging
 from collections.abc import Collection, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float
 
+from cladescope.arrays import normalise
 from cladescope.embedding.given import AnyPicture
-from cladescope.embedding.kin import kin_of, vote_weights
-from cladescope.errors import InputError, StoreError
+from cladescope.errors import InputError
 from cladescope.index.ann.files import AnnIndex
-from cladescope.index.consensus import consensus
+from cladescope.index.batch import BatchResult
+from cladescope.index.block import Filter
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
-from cladescope.index.exact import search as search_blocks
 from cladescope.index.facets import check_rank
 from cladescope.index.facets import facets as facets_of
 from cladescope.index.hits import Hit, SearchResult
-from cladescope.index.lineages import count_lineages
-from cladescope.index.narrowing import narrowed
+from cladescope.index.live_gallery import LiveGallery
+from cladescope.index.narrowing import narrowing
 from cladescope.index.picking import Picking
 from cladescope.index.query import Composed, Parts, compose, rows_of, several
 from cladescope.index.store import Store
+from cladescope.index.streamed import StreamedGallery, is_too_large
 from cladescope.schema import shown_names
-from cladescope.taxonomy import RANKS, Taxon
-
-logger = logging.getLogger(__name__)
-
-
-class _Found(NamedTuple):
-    """A hit, and the observation that it is of."""
-
-    hit: Hit
-    observation: str | None
 
 
 class Searcher:
@@ -49,6 +37,7 @@ class Searcher:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self._gallery: LiveGallery | StreamedGallery | None = None
 
     def search(
         self,
@@ -97,148 +86,122 @@ class Searcher:
         picking = Picking(k=k, at_most=at_most, per=per, min_score=min_score)
         if facets is not None:
             check_rank(facets)
-        condition, notes = narrowed(
+        narrowed, notes = narrowing(
             store, within=within, where=where, near=near, same_place=same_place, same=several(same), image_ids=ids
         )
         like = Parts(images=images, text=text, image_ids=ids, vectors=rows_of(vector), taxa=several(taxon))
         unlike = Parts(images=not_images, text=not_text, image_ids=several(not_image_id), taxa=several(not_taxon))
         query = compose(store, like, unlike, weight=not_weight)
-        result = self._picked(query, picking, condition, exact=exact)
-        spread = None
+        result = self._picked(query, picking, narrowed, exact=exact)
+        result.notes = (*notes, *result.notes)
         if facets is not None:
-            gallery = count_lineages(store.scan(list(RANKS), condition=condition))
             taxa, scores = [hit.taxon for hit in result.hits], [hit.score for hit in result.hits]
-            spread = facets_of(scores, taxa, gallery, rank=facets)
-        return replace(result, notes=(*notes, *result.notes), facets=spread)
+            result.facets = facets_of(scores, taxa, self.gallery.count_lineages(narrowed), rank=facets)
+        return result
 
-    def _picked(self, query: Composed, picking: Picking, condition: str | None, *, exact: bool) -> SearchResult:
+    def _picked(self, query: Composed, picking: Picking, narrowed: Filter | None, *, exact: bool) -> SearchResult:
         """The first k rows that may be shown; more and more are looked at until they are found."""
-        n_wanted = picking.k
-        while True:
-            found, method = self._found(
-                query.vector, n_wanted, condition=condition, exact=exact, leave_out=query.leave_out
+        if picking.takes_all:
+            return self.nearest(
+                query.vector, picking.k, narrowed=narrowed, exact=exact, leave_out=query.leave_out, kin=query.kin
             )
-            hits = [one.hit for one in found]
-            places = picking.of([hit.score for hit in hits], [hit.taxon for hit in hits])
-            is_all = len(found) < n_wanted
-            if is_all or picking.is_settled(len(places), hits[-1].score):
+        gallery, n_wanted = self.gallery, picking.k
+        while True:
+            found = gallery.search(query.vector[None], n_wanted + len(query.leave_out), narrowed=narrowed, exact=exact)
+            rows = found.rows(0, n_wanted, leave_out=query.leave_out)
+            scores = found.scores[0, rows].tolist()
+            places = picking.of(scores, found.taxa(found.positions[0, rows]))
+            if len(rows) < n_wanted or picking.is_settled(len(places), scores[-1]):
                 break
             n_wanted *= 4
-        chosen = [
-            _Found(replace(hits[place], position=number), found[place].observation)
-            for number, place in enumerate(places, start=1)
-        ]
-        note = picking.note(len(chosen), len(found))
-        return replace(_result(chosen, method, query.kin), notes=() if note is None else (note,))
+        note = picking.note(len(places), len(rows))
+        return SearchResult(
+            found.hits(0, rows[places], extra=self._extra),
+            found.method,
+            kin=query.kin,
+            notes=(*gallery.notes, *(() if note is None else (note,))),
+        )
 
     def nearest(
         self,
         query: Float[np.ndarray, " d"],
         k: int = K,
         *,
-        condition: str | None = None,
+        narrowed: Filter | None = None,
         exact: bool = False,
         leave_out: Collection[int] = (),
         kin: Sequence[tuple[str, str | None]] = (),
     ) -> SearchResult:
-        """The k rows nearest to a query of unit length, or those of them that meet a condition of `Store.condition`.
+        """The k rows nearest to a query of unit length, or those of them that pass a filter.
 
         `leave_out` are row ids of the query itself, where it has some, `kin` are address and observation of what it shows: hits
         that show the same (`embedding.kin`) do not vote in the consensus, and hits that show one picture have one vote together.
 
-        A narrowed gallery is always searched exactly, so that no filter costs recall. Rows that came after the index was
-        built are searched exactly and merged; rows deleted since do not come back.
+        Rows that came after the index was built are searched exactly and merged; rows deleted since do not come back.
 
         Raises InputError for k below 1.
         """
-        found, method = self._found(query, k, condition=condition, exact=exact, leave_out=leave_out)
-        return _result(found, method, kin)
+        _check_k(k)
+        gallery = self.gallery
+        found = gallery.search(
+            query[None].astype(np.float32, copy=False), k + len(leave_out), narrowed=narrowed, exact=exact
+        )
+        extra = self._extra
 
-    def _found(
+        def hits() -> list[Hit]:
+            return found.hits(0, found.rows(0, k, leave_out=leave_out), extra=extra)
+
+        return SearchResult(hits, found.method, kin=kin, notes=gallery.notes)
+
+    def search_batch(
         self,
-        query: Float[np.ndarray, " d"],
-        k: int,
+        vectors: Float[np.ndarray, "q d"],
         *,
-        condition: str | None,
-        exact: bool,
-        leave_out: Collection[int],
-    ) -> tuple[list[_Found], str]:
-        """The k nearest rows with their observations, and what found them."""
-        if k < 1:
-            raise InputError(f"k is {k}: ask for at least 1 hit")
-        n_wanted = k + len(leave_out)
-        index = None if exact or condition is not None else self._index()
-        # An index that is younger than the rows that are shown lacks those that were deleted before it was built.
-        if index is None or index.card.store_version > self.store.version:
-            scores, row_ids = self._exactly(query, n_wanted, condition)
-            return self._hits(scores, row_ids, k, leave_out), "exact"
-        fresh = self._fresh(query, n_wanted, index.card.store_version)
-        while True:
-            best, positions = index.search(query[None].astype(np.float32), n_wanted)
-            there = positions[0] >= 0
-            found = best[0][there], index.rows.row_ids[positions[0][there]]
-            scores, row_ids = (np.concatenate(pair) for pair in zip(found, fresh, strict=True))
-            order = np.lexsort((row_ids, -scores))
-            hits = self._hits(scores[order], row_ids[order], k, leave_out)
-            # Deleted rows leave gaps: the answer is whole once no vector that the index has yet to give could enter it.
-            whole = len(hits) == k and len(found[0]) > 0 and hits[-1].hit.score >= found[0].min()
-            if whole or n_wanted >= index.card.n_vectors:
-                return hits, index.card.kind
-            n_wanted = min(2 * n_wanted + 64, index.card.n_vectors)
+        k: int = K,
+        within: str | Sequence[str] | None = None,
+        where: str | None = None,
+        exact: bool = False,
+    ) -> BatchResult:
+        """The k nearest pictures to each of many vectors, as `search` finds them one by one.
 
-    def _index(self) -> AnnIndex | None:
-        try:
-            return AnnIndex.find(self.store.path)
-        except StoreError as error:
-            logger.warning("%s; until then every search is exact", error)
-            return None
+        Memory: 12 q k bytes, and 4 q d where the vectors are not float32 or not of unit length.
 
-    def _exactly(self, query: Float[np.ndarray, " d"], k: int, condition: str | None) -> tuple[np.ndarray, np.ndarray]:
-        scores, row_ids = search_blocks(self.store.vectors(condition=condition), query[None], k)
-        return scores[0], row_ids[0]
+        Raises InputError for a vector without direction, which it names by its row from 0, or of another length; for k below 1.
+        """
+        _check_k(k)
+        _check_dim(vectors.shape[-1] if vectors.ndim == 2 else 0, self.store)
+        narrowed, _ = narrowing(self.store, within=within, where=where)
+        gallery = self.gallery
+        return BatchResult(
+            gallery.search(normalise(vectors).astype(np.float32, copy=False), k, narrowed=narrowed, exact=exact),
+            gallery.notes,
+        )
 
-    def _fresh(self, query: Float[np.ndarray, " d"], k: int, version: int) -> tuple[np.ndarray, np.ndarray]:
-        """The best of the rows that came after a version; where nothing was written since, nothing is read."""
-        if self.store.version == version:
-            return np.empty(0, np.float32), np.empty(0, np.int64)
-        return self._exactly(query, k, f"_row_created_at_version > {version}")
+    @property
+    def gallery(self) -> LiveGallery | StreamedGallery:
+        """The store's rows, in step with what was written; read when first needed.
 
-    def _hits(self, scores: np.ndarray, row_ids: np.ndarray, k: int, leave_out: Collection[int]) -> list[_Found]:
-        """The first k of some rows that are still there, with what the store says of them."""
-        score_of = {
-            int(row): float(score) for row, score in zip(row_ids, scores, strict=True) if int(row) not in leave_out
-        }
-        extra = shown_names(self.store.schema.names)
-        columns = dict.fromkeys(["image_id", "uri", *RANKS, "common_name", "observation_id", *extra])
-        return [
-            _Found(
-                Hit(
-                    position=position,
-                    score=score_of[row["_rowid"]],
-                    image_id=row["image_id"],
-                    uri=row["uri"],
-                    taxon=Taxon.from_ranks(row),
-                    common_name=row["common_name"],
-                    extra={shown: row[name] for name, shown in extra.items()},
-                ),
-                row["observation_id"],
-            )
-            for position, row in enumerate(self.store.rows(list(score_of), list(columns))[:k], start=1)
-        ]
+        A store without an index that is larger than the free memory stays on the disk (`streamed`).
+        """
+        if self._gallery is None:
+            streams = AnnIndex.stamp_of(self.store.path) is None and is_too_large(self.store)
+            self._gallery = StreamedGallery(self.store) if streams else LiveGallery(self.store)
+        elif self._gallery.catch_up():
+            self.__dict__.pop("_extra", None)
+        return self._gallery
+
+    @cached_property
+    def _extra(self) -> dict[str, str]:
+        return shown_names(self.store.schema.names)
 
 
-def _result(hits: list[_Found], method: str, query: Sequence[tuple[str, str | None]]) -> SearchResult:
-    """Hits and what they agree on; kin of the query and of each other are no witnesses of their own."""
-    shown = [(found.hit.uri, found.observation) for found in hits] + list(query)
-    numbers = kin_of(*(pa.array(column, pa.string()) for column in zip(*shown, strict=True))).tolist() if shown else []
-    own, kin = set(numbers[len(hits) :]), numbers[: len(hits)]
-    scores = [0.0 if group in own else found.hit.score for group, found in zip(kin, hits, strict=True)]
-    weights = vote_weights(kin, scores)
-    of_query = sum(group in own for group in kin)
-    return SearchResult(
-        hits=tuple(found.hit for found in hits),
-        consensus=consensus([found.hit.taxon for found in hits], weights),
-        method=method,
-        kin_of_query=of_query,
-        kin_of_hits=len(hits) - of_query - len(set(kin) - own),
-    )
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k is {k}: ask for at least 1 hit")
+
+
+def _check_dim(found: int, store: Store) -> None:
+    if found != store.card.dim:
+        raise InputError(
+            f"the query has {found} numbers, the store's vectors {store.card.dim}: use the store's encoder"
+        )

@@ -8,8 +8,9 @@ import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 from uuid import uuid4
 
 import pyarrow as pa
@@ -25,6 +26,9 @@ from cladescope.index.store_reader import StoreReader
 from cladescope.paths import local_path
 from cladescope.schema import FORMAT_VERSION, RUN_SCHEMA, shown_names, vector_type
 from cladescope.taxonomy import RANKS
+
+if TYPE_CHECKING:
+    from cladescope.index.searcher import Searcher
 
 logger = logging.getLogger(__name__)
 
@@ -304,6 +308,7 @@ class Store(StoreReader):
             pass
 
     def _check_writable(self) -> None:
+        self.n_writes += 1
         if self.pinned is not None:
             raise StoreError(
                 f"{self.path} is open at version {self.pinned}, to read only: open it without one to write"
@@ -355,9 +360,14 @@ class Store(StoreReader):
 
     def search(self, **query: Unpack[Query]) -> SearchResult:
         """The pictures nearest to a query: `Searcher.search`, which tells what a query may be."""
+        return self.searcher.search(**query)
+
+    @cached_property
+    def searcher(self) -> "Searcher":
+        """What answers queries over this store, kept warm."""
         from cladescope.index.searcher import Searcher  # stands above the store, and loads FAISS
 
-        return Searcher(self).search(**query)
+        return Searcher(self)
 
 
 def _with_all(rows: pa.Table, schema: pa.Schema) -> pa.Table:

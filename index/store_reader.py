@@ -50,6 +50,8 @@ class StoreReader:
             self.tables[origins.NAME] = listed
         self.pinned: int | None = None
         """The version that is shown for ever; None where it is the newest."""
+        self.n_writes = 0
+        """Grows whenever something is about to be written through this object."""
 
     def refresh(self) -> None:
         """See at once what others wrote; pictures at a pinned version stay as they are."""
@@ -302,14 +304,15 @@ class StoreReader:
             return None
         from cladescope.index import filters  # loads sqlglot
 
-        taxa = None if within is None else self._taxa(within)
+        taxa = None if within is None else self.taxa(within)
         spellings = self.taxonomy.spellings if taxa else lambda name: (name,)
         condition = filters.condition(self.schema, taxa=taxa, where=where, image_ids=image_ids, spellings=spellings)
         if where is not None and condition is not None:
             filters.check_types(self._images, where, condition)
         return condition
 
-    def _taxa(self, within: str | Sequence[str]) -> list[Taxon]:
+    def taxa(self, within: str | Sequence[str]) -> list[Taxon]:
+        """The taxa that one name or several stand for. Raises TaxonError for one that the store does not know."""
         names = [within] if isinstance(within, str) else within
         if not names:
             raise InputError("within names no taxon: name one or several, or leave it out")

@@ -30,6 +30,11 @@ class TunedIndex:
         """Scores and positions of the k best, exactly; -inf and -1 where there are fewer."""
         return self.engine.flat.search(queries, k, selection)
 
+    def compares_all(self, k: int, selection: Selection | None) -> bool:
+        """Whether `search` compares every vector that is selected: where these are few, or k is a good part of them."""
+        n = len(self.engine) if selection is None else selection.n
+        return self.engine.is_flat or k * 4 >= n or (selection is not None and n <= self.card.exact_below)
+
     def search(
         self, queries: Float32[np.ndarray, "q d"], k: int, *, selection: Selection | None = None, far: bool = False
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
@@ -40,7 +45,7 @@ class TunedIndex:
         """
         card, n = self.card, len(self.engine)
         n_selected = n if selection is None else selection.n
-        if self.engine.is_flat or k * 4 >= n_selected or (selection is not None and n_selected <= card.exact_below):
+        if self.compares_all(k, selection):
             return self.exact(queries, k, selection=selection)
         step = card.step(k)
         parameters = step.near

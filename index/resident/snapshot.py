@@ -87,9 +87,23 @@ def snapshot(
 
 def read_metadata(reader: StoreReader, condition: str | None = None) -> Rows:
     """Everything but the vectors of a store's rows, in the order of insertion."""
-    names = [name for name in reader.schema.names if name != "vector"]
-    schema = pa.schema([*(_wide(reader.schema.field(name)) for name in names), pa.field("_rowid", pa.uint64())])
-    table = pa.Table.from_batches(_cast(reader.scan([*names, "_rowid"], condition=condition), schema), schema=schema)
+    schema = _schema(reader)
+    return _rows(pa.Table.from_batches(_cast(reader.scan(schema.names, condition=condition), schema), schema=schema))
+
+
+def rows_of(reader: StoreReader, row_ids: Int64[np.ndarray, " m"]) -> Rows:
+    """Everything but the vectors of some rows, in the order of `row_ids`; rows that are gone are left out."""
+    schema = _schema(reader)
+    found = reader.rows(row_ids.tolist(), [name for name in schema.names if name != "_rowid"])
+    return _rows(pa.Table.from_pylist(found, schema=schema))
+
+
+def _schema(reader: StoreReader) -> pa.Schema:
+    fields = [_wide(field) for field in reader.schema if field.name != "vector"]
+    return pa.schema([*fields, pa.field("_rowid", pa.uint64())])
+
+
+def _rows(table: pa.Table) -> Rows:
     lineages, codes = numbered(table.select(list(RANKS)))
     row_ids = table.column("_rowid").to_numpy().astype(np.int64)
     metadata = table.drop_columns([*RANKS, "_rowid"]).combine_chunks()

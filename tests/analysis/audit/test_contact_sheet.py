@@ -5,7 +5,6 @@ from PIL import Image
 from cladescope.analysis.audit import contact_sheet
 from cladescope.analysis.audit.contact_sheet import TILE, Tile, draw, draw_answer, save
 from cladescope.errors import InputError
-from cladescope.index.consensus import consensus
 from cladescope.index.hits import Hit, SearchResult
 from cladescope.taxonomy import Taxon
 
@@ -45,7 +44,7 @@ def test_a_hit_is_called_by_its_taxon_else_its_label_else_its_file(tmp_path, mon
             1,
         )
     ]
-    answer = SearchResult(tuple(hits), consensus([hit.taxon for hit in hits], [hit.score for hit in hits]), "exact")
+    answer = SearchResult(hits, "exact")
     draw_answer(answer, tmp_path / "hits.png")
     assert [tile.lines for tile in drawn] == [
         ("1. Parus major", "Great Tit", "0.500  Paridae"),
