@@ -10,9 +10,9 @@ share of the exact ten nearest found; equal scores count as found. `batched` ask
 one query a call with one thread (LanceDB's threads are its own). A row without a rate did not reach the level. `of the best` is the
 batched and the single rate over the best of the run.
 
-`Cladescope` is `Store.search` of a store on disk, with hits, lineages and consensus, one query a call; where the store has
-`search_batch`, batched is that. Its index is the one that `cladescope index` chooses for each level, by its own means: the
-recall of its row is measured here, and may lie off the level.
+`Cladescope` is a store on disk with the index that `cladescope index --target-recall LEVEL` chooses and tunes by its own means: the
+recall of its rows is measured here, and may lie off the level. Batched is `search_batch`; single is one query a call: row ids by
+`search_batch`, then `search` with its hits (lineage and all stored columns), then with their consensus too.
 
 Other libraries are optional; those not installed are named and left out. Install them beside Cladescope, in an environment of their
 own: `usearch rabitqlib ngt`.
@@ -21,12 +21,15 @@ own: `usearch rabitqlib ngt`.
 import argparse
 import shutil
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from search_contenders import Contender, Faiss, K, Lance, Ngt, Symphony, Usearch
-from search_measures import Truth, least_meeting, rate, recalls, truth_of
+from search_measures import Truth, least_meeting, rate, recalls, threads, truth_of
 from search_vectors import load, store_of
 from side_by_side import in_turn, machine, print_table
 
@@ -58,42 +61,40 @@ def contenders() -> list[Contender]:
 
 
 class Ours:
-    """A store with its index, through the public functions."""
+    """A store with its index, through the public functions; `said` is what is asked of each answer."""
 
     def __init__(self, cache: Path, n: int, level: float) -> None:
+        import cladescope
+        from cladescope.index.searcher import Searcher
         from cladescope.index.store import Store
 
-        self.name = f"Cladescope, target {level}"
-        self.path = cache / f"store-{n}-peers-{level}"
+        self.path = cache / f"store-{n}-peers"
         if not self.path.exists():
             shutil.copytree(store_of(cache, n), self.path)
-        began = time.perf_counter()
-        import cladescope
-
         self.card = cladescope.build_index(self.path, target_recall=level)
-        self.build_seconds = time.perf_counter() - began
-        self.store = Store.open(self.path)
-        self.place = {image_id: row for row, image_id in enumerate(load(cache, n).rows["image_id"].to_pylist())}
+        self.searcher = Searcher(Store.open(self.path))
+        ids = pa.Table.from_batches(Store.open(self.path).scan(["_rowid", "image_id"]))
+        place = {name: row for row, name in enumerate(load(cache, n).rows["image_id"].to_pylist())}
+        self.place = {
+            row_id: place[name] for row_id, name in zip(*(ids[c].to_pylist() for c in ids.column_names), strict=True)
+        }
 
     def search(self, queries: np.ndarray) -> np.ndarray:
-        """Rows found, one query a call."""
-        found = np.full((len(queries), K), -1, np.int64)
-        for number, query in enumerate(queries):
-            rows = [self.place[hit.image_id] for hit in self.one(query).hits]
-            found[number, : len(rows)] = rows
-        return found
+        """Rows found for queries together."""
+        ids = self.searcher.search_batch(queries, k=K).row_ids
+        return np.vectorize(lambda row_id: self.place.get(row_id, -1))(ids)
 
-    def one(self, query: np.ndarray) -> Any:
-        return self.searcher.search(vector=query, k=K)
+    def bare(self, query: np.ndarray) -> Any:
+        """Row ids for one query."""
+        return self.searcher.search_batch(query[None], k=K).row_ids
 
-    @property
-    def searcher(self) -> Any:
-        """What is kept warm between queries."""
-        if not hasattr(self, "_searcher"):
-            from cladescope.index.searcher import Searcher
+    def with_hits(self, query: np.ndarray) -> Any:
+        """Hits of one query: picture, lineage, the source's own columns."""
+        return self.searcher.search(vector=query, k=K).hits
 
-            self._searcher = Searcher(self.store)
-        return self._searcher
+    def with_consensus(self, query: np.ndarray) -> Any:
+        """Hits, and the taxon that they agree on."""
+        return self.searcher.search(vector=query, k=K).consensus
 
 
 class Built(NamedTuple):
@@ -174,7 +175,7 @@ def main() -> None:
         (number, mode): work for number, point in enumerate(at) for mode, work in timings(point, data.queries).items()
     }
     took = in_turn({str(key): work for key, work in works.items()}, rounds=options.rounds)
-    ours = [] if options.no_ours else [row_of_ours(options, level, data, truth) for level in options.levels]
+    ours = {} if options.no_ours else {one: rows_of_ours(options, one, data, truth) for one in options.levels}
     for level in options.levels:
         rows = []
         for number, point in enumerate(at):
@@ -192,23 +193,34 @@ def main() -> None:
                         point.built.n_bytes / options.n,
                     )
                 )
-        print_rows(level, rows + [row for found, row in ours if found == level])
+        print_rows(level, rows + ours.get(level, []))
 
 
-def row_of_ours(options: argparse.Namespace, level: float, data: Any, truth: Truth) -> tuple[float, tuple]:
-    """Our store at a level."""
+def rows_of_ours(options: argparse.Namespace, level: float, data: Any, truth: Truth) -> list[tuple]:
+    """Our store at a level: row ids alone, hits with all that is stored of them, and these with their consensus."""
     ours = Ours(options.cache, options.n, level)
     recall = float(recalls(data.vectors, truth, ours.search(truth.queries)).mean())
-    single = [rate(lambda: [ours.one(query) for query in data.queries[:SINGLE]], SINGLE) for _ in range(options.rounds)]
-    said = ", ".join(f"{name} {value}" for name, value in ours.card.parameters.items())
-    return level, (
-        f"{ours.name}: {ours.card.kind}",
-        said,
-        recall,
-        {"single": float(np.median(single))},
-        ours.card.build_seconds,
-        ours.card.bytes_per_vector,
-    )
+    works = {
+        "batched": lambda: 1 / rate(lambda: ours.searcher.search_batch(data.queries, k=K).row_ids, len(data.queries)),
+        **{
+            name: partial(_single, ask, data.queries[:SINGLE])
+            for name, ask in (("row ids", ours.bare), ("hits", ours.with_hits), ("consensus", ours.with_consensus))
+        },
+    }
+    took = {name: 1 / seconds for name, seconds in in_turn(works, rounds=options.rounds).items()}
+    said = "its own tuner"
+    cost = (ours.card.build_seconds, ours.card.bytes_per_vector)
+    called = f"Cladescope {ours.card.kind}, target {level}"
+    return [
+        (f"{called}: row ids", said, recall, {"batched": took["batched"], "single": took["row ids"]}, *cost),
+        (f"{called}: hits", said, recall, {"single": took["hits"]}, *cost),
+        (f"{called}: hits and consensus", said, recall, {"single": took["consensus"]}, *cost),
+    ]
+
+
+def _single(ask: Callable[[np.ndarray], object], queries: np.ndarray) -> float:
+    threads(1)
+    return 1 / rate(lambda: [ask(query) for query in queries], len(queries))
 
 
 def print_rows(level: float, rows: list[tuple]) -> None:
