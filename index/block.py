@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from functools import cached_property
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float32, Int64
 
 from cladescope.index.ann.files import AnnIndex
+from cladescope.index.on_device import OnDevice
 from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.selection import Selection, selected
@@ -30,8 +32,11 @@ class Block:
 
     def __init__(self, rows: Rows, flat: Flat, index: AnnIndex | None = None) -> None:
         self.rows, self.flat, self.index = rows, flat, index
+        self.on_device = OnDevice(flat)
         self.alive: Bool[np.ndarray, " n"] | None = None
         """Rows that were neither deleted nor changed since; None where all stand."""
+        self._all = Selection(len(rows), ranges=[(0, len(rows))])
+        self._alive_of: WeakKeyDictionary[Selection, Selection] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -53,6 +58,7 @@ class Block:
         before = self.n_alive
         if not mask.all():
             self.alive = mask if self.alive is None else self.alive & mask
+            self._alive_of.clear()
         return before - self.n_alive
 
     def position(self, row_id: int) -> int | None:
@@ -93,15 +99,27 @@ class Block:
         there = np.flatnonzero(counts)
         return self.rows.lineages.table.take(pa.array(there)).append_column("n_images", pa.array(counts[there]))
 
+    def compares_all(self, n_queries: int, selection: Selection | None) -> bool:
+        """Whether the next search is exact unasked: there is no index, or a GPU holds the vectors, or gets them now."""
+        return self.on_device.is_there(n_queries, selection) or self.index is None
+
     def search(
         self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection | None, *, exact: bool
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
         """Scores and positions of the k best of the rows that stand and are selected."""
-        if self.alive is not None:
-            selection = Selection(len(self), mask=self.alive) if selection is None else selection.of(self.alive)
+        standing = self._standing(selection)
         if self.index is None or exact:
-            return self.flat.search(queries, k, selection)
-        return self.index.search(queries, k, selection=selection)
+            return self.on_device.search(queries, k, standing)
+        return self.index.search(queries, k, selection=standing)
+
+    def _standing(self, selection: Selection | None) -> Selection | None:
+        """The selected rows that stand; made once for a selection."""
+        if self.alive is None:
+            return selection
+        key = self._all if selection is None else selection
+        if key not in self._alive_of:
+            self._alive_of[key] = key.of(self.alive)
+        return self._alive_of[key]
 
     @cached_property
     def _n_ordered(self) -> int:

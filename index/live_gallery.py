@@ -40,9 +40,13 @@ class LiveGallery:
     def __init__(self, store: StoreReader) -> None:
         """Read a store, or open its index. Raises StoreError where the store cannot be read."""
         self.store = store
-        self.notes: tuple[str, ...] = ()
-        """What a user should know of the index: that it is damaged, or of another version."""
         self._load()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know: that the index is damaged, or of another version, or that a GPU gave up."""
+        given_up = {block.on_device.note: None for block in self.blocks if block.on_device.note is not None}
+        return (*self._notes, *given_up) if given_up else self._notes
 
     def _load(self) -> None:
         notes, index = [], None
@@ -57,7 +61,7 @@ class LiveGallery:
                     "build the index again; until then every search is exact"
                 )
             index = None
-        self.notes = tuple(notes)
+        self._notes = tuple(notes)
         self.index = index
         if index is None:
             now = snapshot(self.store)
@@ -124,6 +128,7 @@ class LiveGallery:
         rows = now.taken(order[np.minimum(place, len(order) - 1)])
         there = rows.row_ids == main.rows.row_ids
         renewed = Block(Rows(main.rows.row_ids, rows.codes, rows.lineages, rows.table), main.flat, main.index)
+        renewed.on_device = main.on_device
         renewed.keep(main.rows.row_ids[there])
         self.blocks = [renewed]
 
@@ -155,15 +160,18 @@ class LiveGallery:
     def search(
         self, queries: Float32[np.ndarray, "q d"], k: int, *, narrowed: Filter | None = None, exact: bool = False
     ) -> Found:
-        """The k best rows for each query, best first: by the index where there is one, unless `exact`; newer rows always exactly."""
+        """The k best rows for each query, best first: by the index where there is one, unless `exact` or a GPU holds the vectors
+        (`on_device`); newer rows always exactly.
+        """
         chosen = [None] * len(self.blocks) if narrowed is None else self.selections(narrowed)
         scores, positions, first, by_index = [], [], 0, False
         for block, selection in zip(self.blocks, chosen, strict=True):
             if selection is None or selection.n:
-                some, places = block.search(queries, k, selection, exact=exact)
+                exactly = block.compares_all(len(queries), selection) or exact
+                some, places = block.search(queries, k, selection, exact=exactly)
                 scores.append(some)
                 positions.append(places if first == 0 else np.where(places < 0, -1, places + first))
-                by_index |= not exact and block.index is not None and not block.index.compares_all(k, selection)
+                by_index |= not exactly and block.index is not None and not block.index.compares_all(k, selection)
             first += len(block)
         method = self.index.card.kind if by_index and self.index is not None else "exact"
         if not scores:

@@ -74,7 +74,8 @@ class Searcher:
         that k are found, or that there are no more. `near` is latitude, longitude and kilometres around; `same_place`
         kilometres around the places of the pictures `image_id`; `same` names columns that hold what they hold of these. `within` is a
         taxon or several, a union; `where` a condition in SQL. `facets` is a rank whose taxa are counted, among the hits and in the gallery.
-        Searches exactly where `exact` is set, the store has no index, or the gallery is narrowed; otherwise by the index.
+        Searches exactly where `exact` is set, the store has no index, the gallery is narrowed, or a GPU holds the vectors
+        (`on_device`); otherwise by the index.
 
         Hits that are kin (`embedding.kin`) of an `image_id`, or of a region that is asked about, are shown and do not vote in the
         consensus; hits that are kin of each other share one vote.

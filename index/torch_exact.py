@@ -301,14 +301,6 @@ class TorchGallery:
         return max(1, n_bytes // max(1, 2 * self.vectors.shape[1] * group))
 
 
-def on_gpu(keys: Integer[np.ndarray, " n"], vectors: Float[np.ndarray, "n d"]) -> TorchGallery | None:
-    """The vectors on the GPU, to be searched there, or None where there is none or they do not fit.
-
-    >>> on_gpu(np.arange(3), np.eye(3)) if not torch.cuda.is_available() else None
-    """
-    return TorchGallery.load(keys, vectors, device="cuda") if fits(*vectors.shape) else None
-
-
 def fits(n: int, d: int, device: str = "cuda") -> bool:
     """Whether n x d vectors fit into a card's free memory: 2 n d bytes, and `MARGIN_BYTES` (2 GiB) for a search and others.
 

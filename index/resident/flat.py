@@ -73,7 +73,7 @@ class Flat:
                 scores, found = self._as_they_lie(queries, k, selection)
             else:
                 scores, found = self._by_blocks(queries, k, selection)
-        return _filled(scores, found, k)
+        return filled(scores, found, k)
 
     def _as_they_lie(
         self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection | None
@@ -120,7 +120,7 @@ def threads(n: int | None) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def _filled(
+def filled(
     scores: Float32[np.ndarray, "q m"], found: Int64[np.ndarray, "q m"], k: int
 ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
     short = k - scores.shape[1]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from cladescope.index import exact
-from cladescope.index.torch_exact import TorchGallery, TorchSearchConfig, fits, on_gpu
+from cladescope.index.torch_exact import TorchGallery, TorchSearchConfig, fits
 from tests.conftest import REPOSITORY
 
 SMALL = TorchSearchConfig(group=3, round=4, block_scores=40, gathered=0)
@@ -147,15 +147,6 @@ def test_a_part_is_searched_alone_with_a_mask_over_its_own_rows():
     check(part, vectors[100:400], queries, 7)
     check(part, vectors[100:400], queries, 7, np.arange(300) % 3 == 0)
     assert part.part(3, 3).search(queries, 7)[1].shape == (4, 0)
-
-
-def test_vectors_go_to_the_gpu_where_they_fit_and_nowhere_otherwise(monkeypatch):
-    loaded = []
-    monkeypatch.setattr(TorchGallery, "load", lambda keys, vectors, *, device: loaded.append(device))
-    monkeypatch.setattr("cladescope.index.torch_exact.fits", lambda n, d: n * d < 10)
-    on_gpu(np.arange(3), np.eye(3))
-    on_gpu(np.arange(4), np.eye(4))
-    assert loaded == ["cuda"]
 
 
 def test_a_mask_of_nothing_and_an_empty_gallery_have_no_hits():
