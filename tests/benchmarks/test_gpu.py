@@ -38,3 +38,20 @@ def test_it_runs_on_a_processor_and_every_answer_is_right(monkeypatch, tmp_path)
     assert len(written["configs"]) == 1
     assert {row["way"] for row in written["plain"]} >= {"products alone", "one query: torch.mv"}
     assert "queries" in (tmp_path / "gpu-profile-600x8.txt").read_text()
+
+
+@pytest.mark.usefixtures("_one_thread")
+def test_encoders_are_measured_on_a_processor_and_no_picture_is_lost(monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    encoders = importlib.import_module("gpu_encoders")
+    arguments = ["gpu_encoders.py", "--models", "tiny", "--device", "cpu", "--pictures", "3", "--batches", "2"]
+    monkeypatch.setattr("sys.argv", [*arguments, "--seconds", "0", "--out", str(tmp_path)])
+    monkeypatch.setattr(encoders, "SIZES", {"small": (64, 48)})
+    monkeypatch.setattr(encoders, "TYPES", {"fp32": torch.float32})
+    monkeypatch.setattr(encoders, "PRODUCT", 1024)
+    assert len(set(encoders.jpegs((64, 48), 40))) == 40
+    encoders.main()
+    written = json.loads((tmp_path / "gpu-encoders.json").read_text())
+    assert [row["way"] for row in written["forward"]] == ["forward", "encode_pixels"]
+    assert [row["way"].partition(",")[0] for row in written["whole"]] == ["decode", "whole"]
+    assert all(row["pictures_per_s"] > 0 for part in ("forward", "whole") for row in written[part])
