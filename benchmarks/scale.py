@@ -101,7 +101,7 @@ class Rates:
     """Bytes of a row of a store beside its vector, with a lineage and an address of 60 letters."""
     store_rows: float = 40_000
     """Rows written a second."""
-    graph_work: float = 17_800
+    graph_work: float = 21_300
     """n log2 n of HNSW32 in float16 a core-second, efConstruction 128, d = 512."""
     list_work: float = 160e6
     """Distances to centres a core-second while IVF-RaBitQ4 is built, its coding included, d = 512."""
