@@ -8,7 +8,7 @@ Every command of the command line is a function here, with the same name and opt
     for hit in cladescope.search("photos.store", "query.jpg").hits:
         print(hit.score, hit.taxon, hit.uri)
 
-`build_index` and `import_vectors` are the commands `index` and `import`. A function is loaded when it is first used: this import
+`build_index` and `import_vectors` are the commands `index` and `import`, `search_batch` is `search --queries`. A function is loaded when it is first used: this import
 loads no torch, LanceDB, FAISS or NumPy. The parts, from the bottom up: this package is the ground (taxonomy, arrays, errors,
 simulated clades), then `cladescope.embedding` (pictures to vectors), `cladescope.index` (vectors to neighbours),
 `cladescope.analysis`, `cladescope.training`, `cladescope.app`. Examples: docs/python.md.
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.relabel import relabel as relabel
     from cladescope.app.verbs.report import report as report
     from cladescope.app.verbs.search import search as search
+    from cladescope.app.verbs.search_batch import search_batch as search_batch
     from cladescope.app.verbs.simulate import simulate as simulate
     from cladescope.app.verbs.sources import sources as sources
     from cladescope.app.verbs.train import train as train
@@ -66,6 +67,7 @@ _VERBS = (
     "relabel",
     "report",
     "search",
+    "search_batch",
     "simulate",
     "sources",
     "train",

@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float16, Int
+from jaxtyping import Int
 
-from cladescope.arrays import NO_DIRECTION, has_direction, normalise
 from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.job import Rehearsal, StoredJob
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.rows import RowColumns, read_columns
+from cladescope.embedding.sources.unit_vectors import unit_vectors
 from cladescope.embedding.sources.vector_file import VectorFile, open_vectors
 from cladescope.embedding.strict import backbone_doubt, refuse, refuse_renamed
 from cladescope.embedding.summary import EmbedSummary, Progress
@@ -138,7 +138,7 @@ def _rows(
     job.summary.records += batch.num_rows
     job.summary.already_stored += int(checked.is_stored.sum())
     new = np.flatnonzero(checked.is_new)
-    units, usable, reasons = _unit_vectors(vectors.take(pa.array(new)), source.dim)
+    units, usable, reasons = unit_vectors(vectors.take(pa.array(new)), source.dim)
     stages = {row: ("identity", reason) for row, reason in checked.refused.items()}
     stages |= {int(new[row]): ("import", reason) for row, reason in reasons.items()}
     failures = []
@@ -152,7 +152,9 @@ def _rows(
     job.summary.respelt += pc.sum(columns.respelt.take(kept)).as_py() or 0
     sources = columns.source.fill_null(source.path.stem)
     own = {"image_id": image_ids, "uri": uris, "source": sources, **named, **columns.extra}
-    table = table_of_columns({name: column.take(kept) for name, column in own.items()}, units, source.plan.extra_fields)
+    table = table_of_columns(
+        {name: column.take(kept) for name, column in own.items()}, units.astype(np.float16), source.plan.extra_fields
+    )
     return table, failures, own, np.flatnonzero(checked.is_stored)
 
 
@@ -181,25 +183,3 @@ def _with_ids(image_ids: pa.Array, uris: pa.Array) -> pa.Array:
     missing = image_ids.is_null()
     made = pa.array([id_of_uri(uri) for uri in uris.filter(missing).to_pylist()], pa.string())
     return pc.replace_with_mask(image_ids, missing, made)
-
-
-def _unit_vectors(
-    vectors: pa.Array, dim: int
-) -> tuple[Float16[np.ndarray, "k d"], Bool[np.ndarray, " n"], dict[int, str]]:
-    """Vectors of unit length as they are stored, the rows that have one, and why the others have none."""
-    lengths = pc.list_value_length(vectors)
-    whole = pc.equal(lengths, dim).fill_null(False)
-    reasons = {}
-    for row in np.flatnonzero(~whole.to_numpy(zero_copy_only=False)).tolist():
-        length = lengths[row].as_py()
-        another = f"vector of another length: {length} numbers, others have {dim}"
-        reasons[row] = "no vector: the row's is null" if length is None else another
-    flat = vectors.filter(whole).flatten().to_numpy(zero_copy_only=False)  # a number that is null becomes NaN
-    matrix = flat.reshape(-1, dim)
-    good = has_direction(matrix)
-    usable = whole.to_numpy(zero_copy_only=False).copy()
-    rows = np.flatnonzero(usable)
-    for row in rows[~good].tolist():
-        reasons[row] = f"vector has no direction: {NO_DIRECTION}"
-    usable[rows[~good]] = False
-    return normalise(matrix[good]).astype(np.float16), usable, reasons

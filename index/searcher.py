@@ -107,12 +107,14 @@ class Searcher:
                 query.vector, picking.k, narrowed=narrowed, exact=exact, leave_out=query.leave_out, kin=query.kin
             )
         gallery, n_wanted = self.gallery, picking.k
+        n_rows = len(gallery)
         while True:
+            n_wanted = min(n_wanted, max(1, n_rows))
             found = gallery.search(query.vector[None], n_wanted + len(query.leave_out), narrowed=narrowed, exact=exact)
             rows = found.rows(0, n_wanted, leave_out=query.leave_out)
             scores = found.scores[0, rows].tolist()
             places = picking.of(scores, found.taxa(found.positions[0, rows]))
-            if len(rows) < n_wanted or picking.is_settled(len(places), scores[-1]):
+            if len(rows) < n_wanted or n_wanted >= n_rows or picking.is_settled(len(places), scores[-1]):
                 break
             n_wanted *= 4
         note = picking.note(len(places), len(rows))
@@ -144,9 +146,8 @@ class Searcher:
         """
         _check_k(k)
         gallery = self.gallery
-        found = gallery.search(
-            query[None].astype(np.float32, copy=False), k + len(leave_out), narrowed=narrowed, exact=exact
-        )
+        n_wanted = min(k + len(leave_out), max(1, len(gallery)))
+        found = gallery.search(query[None].astype(np.float32, copy=False), n_wanted, narrowed=narrowed, exact=exact)
         extra = self._extra
 
         def hits() -> list[Hit]:
@@ -172,11 +173,9 @@ class Searcher:
         _check_k(k)
         _check_dim(vectors.shape[-1] if vectors.ndim == 2 else 0, self.store)
         narrowed, _ = narrowing(self.store, within=within, where=where)
-        gallery = self.gallery
-        return BatchResult(
-            gallery.search(normalise(vectors).astype(np.float32, copy=False), k, narrowed=narrowed, exact=exact),
-            gallery.notes,
-        )
+        gallery, units = self.gallery, normalise(vectors).astype(np.float32, copy=False)
+        n_wanted = min(k, max(1, len(gallery)))
+        return BatchResult(gallery.search(units, n_wanted, narrowed=narrowed, exact=exact), gallery.notes)
 
     @property
     def gallery(self) -> LiveGallery | StreamedGallery:

@@ -46,6 +46,9 @@ class StreamedGallery:
         self.store = store
         self.notes = (NOTE.format(path=store.path),)
 
+    def __len__(self) -> int:
+        return self.store.count()
+
     def catch_up(self) -> bool:
         """Nothing is kept: what was written is read at the next query."""
         return True

@@ -7,6 +7,7 @@ import typer
 
 from cladescope.app.cli import search_options as of
 from cladescope.app.cli.options import (
+    AllowOption,
     ContactOption,
     CsvOption,
     JsonOption,
@@ -20,6 +21,7 @@ from cladescope.app.cli.options import (
 )
 from cladescope.app.cli.output import print_json, say
 from cladescope.app.cli.search_answers import show, write_csv
+from cladescope.app.cli.search_many import search_many
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
 
 
@@ -46,6 +48,11 @@ def search(
     where: WhereOption = None,
     facets: of.FacetsOption = None,
     exact: of.ExactOption = False,
+    queries: of.QueriesOption = None,
+    column: of.ColumnOption = None,
+    out: of.OutOption = None,
+    strict: of.StrictOption = False,
+    allow: AllowOption = None,
     contact: ContactOption = None,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
@@ -57,43 +64,39 @@ def search(
 ) -> None:
     """Find the stored pictures most similar to a picture, a text, a stored picture, a taxon, or several of these.
 
-    What is given together is one query: pictures and a text are averaged, what is given with --not-... is subtracted.
+    What is given together is one query: pictures and a text are averaged, what is given with --not-... is subtracted. With
+    --queries each is a query of its own.
 
     Example: cladescope search photos.store --image query.jpg --within Aves --sheet hits.png
+
+    Example: cladescope search photos.store --id ID --not-text "a drawing." --at-most 1
+
+    Example: cladescope search photos.store --queries new-photos/ -k 5 --csv
     """
     images = [*(image or []), *(more or [])]
     if more and not image:
         raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
-    if not (images or text or image_id or taxon):
-        raise typer.BadParameter("give a query: --image, --text, --id or --taxon, or several of them")
-    if not_weight != UNLIKE_WEIGHT and not (not_image or not_text or not_image_id or not_taxon):
-        raise typer.BadParameter("--not-weight is of --not-image, --not-text, --not-id and --not-taxon: give one")
-    if per is not RankName.SPECIES and at_most is None:
-        raise typer.BadParameter("--per is of --at-most: give the number of hits of one taxon")
     csv = csv or safe_csv
     if json and csv:
         raise typer.BadParameter("give one of --json and --csv")
-    query: dict[str, Any] = {
-        "text": text,
-        "image_id": image_id,
-        "taxon": taxon,
-        "not_images": not_image or (),
-        "not_text": not_text,
-        "not_image_id": not_image_id,
-        "not_taxon": not_taxon,
-        "not_weight": not_weight,
-        "k": k,
-        "at_most": at_most,
-        "per": per.value,
-        "min_score": min_score,
-        "near": of.place_of(near),
-        "same_place": same_place,
-        "same": same,
-        "within": clades(within),
-        "where": where,
+    asked: dict[str, Any] = {
+        "images": images, "text": text, "image_id": image_id, "taxon": taxon, "not_images": not_image or (),
+        "not_text": not_text, "not_image_id": not_image_id, "not_taxon": not_taxon, "not_weight": not_weight,
+    }  # fmt: skip
+    shown: dict[str, Any] = {
+        "at_most": at_most, "per": per.value, "near": of.place_of(near), "same_place": same_place, "same": same,
         "facets": None if facets is None else facets.value,
-        "exact": exact,
-    }
+    }  # fmt: skip
+    common: dict[str, Any] = {
+        "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "contact": contact
+    }  # fmt: skip
+    of.check({**asked, **shown, "sheet": sheet}, queries, column=column, out=out, strict=strict, allow=allow)
+    if queries is not None:
+        search_many(
+            store, queries, column=column, out=out, overwrite=overwrite, strict=strict, allow=allow or (),
+            csv=csv, safe_csv=safe_csv, json=json, **common,
+        )  # fmt: skip
+        return
     from cladescope.app.verbs import search as verb
     from cladescope.app.verbs.given import opened
     from cladescope.outputs import check_out_file
@@ -101,10 +104,11 @@ def search(
     if sheet is not None and sheet.parent.exists():
         check_out_file(sheet, overwrite=overwrite)
     held = opened(store)
-    answer = verb.search(held, images, contact=contact, **query)
+    answer = verb.search(held, **asked, **shown, **common)
     document = answer.to_dict()
     if json:
-        print_json({"store": str(store), "query": {"images": images or None, **query}, **document})
+        query = {name: value for name, value in {**asked, **common, **shown}.items() if name != "contact"}
+        print_json({"store": str(store), "query": query, **document})
     elif csv:
         for note in answer.notes:
             say(note)
@@ -114,6 +118,6 @@ def search(
     if sheet is not None:
         from cladescope.analysis.audit.contact_sheet import draw_answer
 
-        queries = [*images, *(held.uri_of(one) for one in image_id or ())]
-        draw_answer(answer, sheet, queries=queries, caption=", ".join([*([text] if text else []), *(taxon or [])]))
+        pictures = [*images, *(held.uri_of(one) for one in image_id or ())]
+        draw_answer(answer, sheet, queries=pictures, caption=", ".join([*([text] if text else []), *(taxon or [])]))
         say(f"contact sheet: {sheet}")

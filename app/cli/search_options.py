@@ -1,10 +1,13 @@
 """Options of `cladescope search`: what a query is made of, and what its hits must meet."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
 from cladescope.app.cli.options import RankName
+from cladescope.index.defaults import UNLIKE_WEIGHT
 
 MoreArgument = Annotated[
     list[str] | None,
@@ -67,6 +70,23 @@ ExactOption = Annotated[
     bool, typer.Option("--exact", help="Compare with every vector, even if the store has an index.")
 ]
 
+QueriesOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|FOLDER",
+        help="Search for each of many: a .parquet or .npy file of vectors, a table of pictures, a folder.",
+    ),
+]
+ColumnOption = Annotated[
+    str | None, typer.Option(help="With --queries: the column of the vectors, if the table has several.")
+]
+OutOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="With --queries: write the hits to an .arrow or .parquet file.")
+]
+StrictOption = Annotated[
+    bool, typer.Option("--strict", help="With --queries: stop at the first query that cannot be used.")
+]
+
 
 def place_of(near: str | None) -> tuple[float, float, float] | None:
     """What `--near` means. Raises BadParameter for anything but three numbers.
@@ -81,3 +101,36 @@ def place_of(near: str | None) -> tuple[float, float, float] | None:
     except ValueError as error:
         raise typer.BadParameter(f"found {near!r} for --near, expected LAT,LON,KM such as 50.93,11.59,20") from error
     return latitude, longitude, kilometres
+
+
+def check(asked: Mapping[str, Any], queries: str | None, **of_many: object) -> None:
+    """Raise BadParameter for options that do not go together: of one query and of many, or of what is not there.
+
+    `asked` are the options of one query, `of_many` those that stand beside `queries`.
+    """
+    usual = {"not_weight": UNLIKE_WEIGHT, "per": "species"}
+    nothing: tuple[object, ...] = (None, (), [])
+    given = [name for name, value in asked.items() if value not in nothing and value != usual.get(name)]
+    if queries is not None:
+        if given:
+            raise typer.BadParameter(f"--queries searches for each query alone: leave out {_option(given[0])}")
+        return
+    if others := [name for name, value in of_many.items() if value]:
+        raise typer.BadParameter(f"{_option(others[0])} is of --queries: give a file or folder of queries")
+    if not any(asked[name] for name in ("images", "text", "image_id", "taxon")):
+        raise typer.BadParameter("give a query: --image, --text, --id or --taxon, or several of them; or --queries")
+    if "not_weight" in given and not any(
+        asked[name] for name in asked if name.startswith("not_") and name != "not_weight"
+    ):
+        raise typer.BadParameter("--not-weight is of --not-image, --not-text, --not-id and --not-taxon: give one")
+    if "per" in given and asked["at_most"] is None:
+        raise typer.BadParameter("--per is of --at-most: give the number of hits of one taxon")
+
+
+def _option(name: str) -> str:
+    """An option as it is typed.
+
+    >>> _option("not_image_id"), _option("images")
+    ('--not-id', '--image')
+    """
+    return "--" + name.replace("images", "image").replace("image_id", "id").replace("_", "-")

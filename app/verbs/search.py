@@ -10,7 +10,6 @@ from cladescope.app.verbs.given import AnyStore, opened, pictures_of, within_of
 from cladescope.embedding.given import AnyPicture
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
 from cladescope.index.hits import SearchResult
-from cladescope.index.searcher import Searcher
 
 
 @checked
@@ -69,7 +68,7 @@ def search(
         from cladescope.embedding.web import introduce  # loads the HTTP client
 
         introduce(contact)
-    return Searcher(opened(store)).search(
+    return opened(store).searcher.search(
         images=pictures_of(images), text=text, image_id=image_id, vector=vector, taxon=taxon,
         not_images=pictures_of(not_images), not_text=not_text, not_image_id=not_image_id, not_taxon=not_taxon,
         not_weight=not_weight, k=k, at_most=at_most, per=per, min_score=min_score,

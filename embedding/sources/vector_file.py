@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from jaxtyping import Float
 
 from cladescope.arrays import blocks
 from cladescope.embedding.columns import ColumnPlan, plan_columns
@@ -59,14 +60,11 @@ def open_vectors(
 
 
 def _open_parquet(file: Path, column: str | None, rules: TableRules) -> VectorFile:
-    table = _parquet(file)
+    table = open_parquet(file)
     schema = table.schema_arrow
-    name = _vector_column(file, schema, column)
-    first = next(table.iter_batches(batch_size=BATCH_ROWS, columns=[name]), None)
-    lengths = [] if first is None else pc.list_value_length(first.column(0)).drop_null().to_pylist()
-    if not lengths:
+    name = vector_column(file, schema, column)
+    if (dim := usual_length(table, name)) is None:
         raise InputError(f"column {name!r} of {file} holds no vectors")
-    dim = max(set(lengths), key=lengths.count)
     text = [field.name for field in schema if pa.types.is_string(field.type)]
     head = next(table.iter_batches(batch_size=BATCH_ROWS, columns=text)).to_pydict() if text else {}
     plan = plan_columns(schema, head, apart=[name], needs_picture=False)
@@ -81,8 +79,13 @@ def _open_parquet(file: Path, column: str | None, rules: TableRules) -> VectorFi
     )
 
 
-def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
-    lists: list[str] = [
+def list_columns(schema: pa.Schema) -> list[str]:
+    """Columns that hold lists of floats.
+
+    >>> list_columns(pa.schema({"emb": pa.list_(pa.float32(), 4), "tags": pa.list_(pa.string())}))
+    ['emb']
+    """
+    return [
         field.name
         for field in schema
         if (
@@ -92,6 +95,11 @@ def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
         )
         and pa.types.is_floating(field.type.value_type)
     ]
+
+
+def vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
+    """The column `wanted`, else one of `VECTOR_NAMES`, else the only one of lists of floats. Raises InputError where there is none."""
+    lists = list_columns(schema)
     if wanted is not None:
         if wanted not in lists:
             raise InputError(
@@ -110,7 +118,15 @@ def _vector_column(file: Path, schema: pa.Schema, wanted: str | None) -> str:
     )
 
 
-def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFile:
+def usual_length(table: pq.ParquetFile, name: str) -> int | None:
+    """The most frequent length of the first lists of a column; None where there are none."""
+    first = next(table.iter_batches(batch_size=BATCH_ROWS, columns=[name]), None)
+    lengths = [] if first is None else pc.list_value_length(first.column(0)).drop_null().to_pylist()
+    return max(set(lengths), key=lengths.count, default=None)
+
+
+def open_array(file: Path) -> Float[np.ndarray, "n d"]:
+    """A two-dimensional .npy array of floats, mapped from the disk. Raises InputError for a file that is none, or holds no number."""
     try:
         vectors = np.load(file, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -119,6 +135,12 @@ def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFil
         raise InputError(
             f"{file} holds {vectors.dtype} of shape {vectors.shape}: expected floats of shape (pictures, numbers)"
         )
+    found: Float[np.ndarray, "n d"] = vectors
+    return found
+
+
+def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFile:
+    vectors = open_array(file)
     table = metadata or next((other for s in TABLE_SUFFIXES if (other := file.with_suffix(s)).exists()), None)
     if table is None:
         raise InputError(
@@ -146,13 +168,14 @@ def _open_npy(file: Path, metadata: Path | None, rules: TableRules) -> VectorFil
 
 def _table(path: Path, rules: TableRules) -> tuple[int, pa.Schema, Callable[[], Iterator[pa.RecordBatch]]]:
     if path.suffix.lower() == ".parquet":
-        table = _parquet(path)
+        table = open_parquet(path)
         return table.metadata.num_rows, table.schema_arrow, lambda: table.iter_batches(BATCH_ROWS)
     text = open_delimited(str(path), rules, needs_picture=False)
     return text.n_rows, text.schema, text.batches
 
 
-def _parquet(path: Path) -> pq.ParquetFile:
+def open_parquet(path: Path) -> pq.ParquetFile:
+    """A Parquet table. Raises InputError for a file that is none."""
     try:
         return pq.ParquetFile(path)
     except (pa.ArrowInvalid, OSError) as error:
