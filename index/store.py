@@ -7,6 +7,7 @@ import contextlib
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -18,14 +19,15 @@ import pyarrow as pa
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.locations import canonical
 from cladescope.errors import InputError, StoreError
-from cladescope.index import failure_notes, identity, ledger, origins, tables, widening
+from cladescope.index import compaction, failure_notes, identity, ledger, origins, tables, widening
+from cladescope.index.compaction import Compacted
+from cladescope.index.description import describe
 from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import Query, SearchResult
 from cladescope.index.literals import is_one_of
 from cladescope.index.store_reader import StoreReader
 from cladescope.paths import local_path
-from cladescope.schema import FORMAT_VERSION, RUN_SCHEMA, shown_names, vector_type
-from cladescope.taxonomy import RANKS
+from cladescope.schema import RUN_SCHEMA, shown_names, vector_type
 
 if TYPE_CHECKING:
     from cladescope.index.searcher import Searcher
@@ -92,8 +94,22 @@ class Store(StoreReader):
     def writing(self) -> Iterator[None]:
         """Hold the store as its one writer, with the newest rows before it; a process that dies lets go.
 
-        What a job killed at a bad moment left is mended first. Raises StoreError where another writes, or a version is pinned.
+        What a job killed at a bad moment left is mended first; where tables come to end in many small fragments, these are compacted.
+        Raises StoreError where another writes, or a version is pinned.
         """
+        with self.held():
+            self._compacted: dict[str, Compacted] = {}
+            self._may_compact = True
+            try:
+                yield
+                self._compact_where_due()
+                self._note_compaction(self._compacted, asked=False)
+            finally:
+                self._may_compact = False
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the store as `writing` does, and compact nothing."""
         self._check_writable()
         with locked(self.path, timeout=0.0):
             self.refresh()
@@ -103,6 +119,38 @@ class Store(StoreReader):
             yield
             with disk_errors(self.path):
                 ledger.record(self.path, self.tables)
+
+    def compact(self) -> dict[str, Compacted]:
+        """Write small fragments of the tables together now, however many there are; what was done to which.
+
+        Raises StoreError where another writes, the disk is full or cannot be written.
+        """
+        with self.held():
+            done = compaction.compact(self.path, self.tables)
+            self._note_compaction(done, asked=True)
+        return done
+
+    def _compact_where_due(self) -> None:
+        if not self._may_compact:
+            return
+        try:
+            for name, done in compaction.compact_where_due(self.path, self.tables):
+                self._compacted[name] = self._compacted[name].and_then(done) if name in self._compacted else done
+        except StoreError as error:  # no fault of the job, which goes on
+            self._may_compact = False
+            logger.warning("%s was not compacted: %s", self.path, error)
+
+    _may_compact = False
+    """Whether a job writes, and nothing was in the way of compacting yet."""
+
+    def _note_compaction(self, done: Mapping[str, Compacted], *, asked: bool) -> None:
+        """A compaction is a run of its own; one of `runs` alone would make the next one due."""
+        told = {name: one for name, one in done.items() if one.slices}
+        for name, one in told.items():
+            logger.info("compacted %s: %d fragments are %d", name, one.fragments_before, one.fragments_after)
+        if told.keys() - {"runs"}:
+            manifest = {"asked": asked, "tables": {name: asdict(one) for name, one in told.items()}}
+            self.record_run(verb="compact", source="", started=datetime.now(UTC), status="done", manifest=manifest)
 
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """Add columns that the `images` table lacks; earlier rows have null there.
@@ -181,6 +229,7 @@ class Store(StoreReader):
             elif images.num_rows:
                 self._images.add(images)
             failure_notes.note(self._failures, failures)
+        self._compact_where_due()
 
     def update(self, rows: pa.Table) -> None:
         """Put other values into some columns of stored pictures, all in one commit; `rows` has those columns and `image_id`.
@@ -304,7 +353,7 @@ class Store(StoreReader):
         with disk_errors(self.path):
             self._runs.add(pa.Table.from_pylist([row], schema=RUN_SCHEMA))
         # Where a job writes, this one or another, it notes the new row in the ledger at its end.
-        with contextlib.suppress(StoreError), self.writing():
+        with contextlib.suppress(StoreError), self.held():
             pass
 
     def _check_writable(self) -> None:
@@ -326,37 +375,8 @@ class Store(StoreReader):
     _is_mended = False
 
     def describe(self) -> dict[str, Any]:
-        """Encoder, pictures and taxa at each rank, failures, index and jobs, as plain values.
-
-        A rank counts the pictures that have it and their distinct taxa, by full path. `index_problem` says why an index that is
-        there is of no use.
-        """
-        from cladescope.index.ann.files import AnnIndex  # loads FAISS
-
-        lineages, taxonomy = self.lineages(), self.taxonomy
-        counts = lineages.column("n_images").to_numpy()
-        known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
-        problem, index = None, None
-        try:
-            index = AnnIndex.find(self.path)
-        except StoreError as error:
-            problem = str(error)
-        return {
-            "store": str(self.path),
-            "format_version": FORMAT_VERSION,
-            "version": self.version,
-            "encoder": self.card.to_dict(),
-            "images": self.count(),
-            "failures": self.failures.num_rows,
-            "gone": self.gone().num_rows,
-            "ranks": {
-                rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS
-            },
-            "columns": self.schema.names,
-            "index": None if index is None else index.card.to_dict(),
-            "index_problem": problem,
-            "runs": self.runs.select(["started", "verb", "source", "status"]).sort_by("started").to_pylist(),
-        }
+        """Encoder, pictures and taxa at each rank, failures, index, jobs and how tables are stored, as plain values."""
+        return describe(self)
 
     def search(self, **query: Unpack[Query]) -> SearchResult:
         """The pictures nearest to a query: `Searcher.search`, which tells what a query may be."""

@@ -1,0 +1,43 @@
+"""What a store holds, in plain values: what `cladescope info` prints."""
+
+from dataclasses import asdict
+from typing import Any
+
+from cladescope.errors import StoreError
+from cladescope.index.storage import storage
+from cladescope.index.store_reader import StoreReader
+from cladescope.schema import FORMAT_VERSION
+from cladescope.taxonomy import RANKS
+
+
+def describe(store: StoreReader) -> dict[str, Any]:
+    """Encoder, pictures and taxa at each rank, failures, index, jobs and how tables are stored, as plain values.
+
+    A rank counts the pictures that have it and their distinct taxa, by full path. `index_problem` says why an index that is
+    there is of no use.
+    """
+    from cladescope.index.ann.files import AnnIndex  # loads FAISS
+
+    lineages, taxonomy = store.lineages(), store.taxonomy
+    counts = lineages.column("n_images").to_numpy()
+    known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
+    problem, index = None, None
+    try:
+        index = AnnIndex.find(store.path)
+    except StoreError as error:
+        problem = str(error)
+    return {
+        "store": str(store.path),
+        "format_version": FORMAT_VERSION,
+        "version": store.version,
+        "encoder": store.card.to_dict(),
+        "images": store.count(),
+        "failures": store.failures.num_rows,
+        "gone": store.gone().num_rows,
+        "ranks": {rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS},
+        "columns": store.schema.names,
+        "storage": {name: asdict(one) for name, one in storage(store.path, store.tables).items()},
+        "index": None if index is None else index.card.to_dict(),
+        "index_problem": problem,
+        "runs": store.runs.select(["started", "verb", "source", "status"]).sort_by("started").to_pylist(),
+    }
