@@ -121,6 +121,7 @@ def test_everything_imported_is_a_declared_dependency():
         "faiss": "faiss_gpu",
         "open_clip": "open_clip_torch",
         "huggingface_hub": "open_clip_torch",
+        "lance": "pylance",
         "nameparser": "gbif_name_parser",
         "sklearn": "scikit_learn",
         "umap": "umap_learn",
