@@ -35,9 +35,7 @@ def narrowing(
     parts = [store.condition(where=where)]
     circles = []
     if near is not None:
-        if len(near) != 3:
-            raise InputError(f"near has {len(near)} numbers: expected latitude, longitude and kilometres")
-        circles.append([Place(*map(float, near))])
+        circles.append([Place.of(near)])
     if same_place is not None:
         names = [name for pair in places.coordinate_columns(schema) for name in pair]
         rows = [store.row(one, ["image_id", *names]) for one in image_ids]

@@ -34,6 +34,18 @@ class Place(NamedTuple):
     longitude: float
     kilometres: float
 
+    @classmethod
+    def of(cls, near: Sequence[float]) -> "Place":
+        """A place from its three numbers. Raises InputError for what is not three numbers.
+
+        >>> Place.of((50.93, 11.59, 20.0))
+        Place(latitude=50.93, longitude=11.59, kilometres=20.0)
+        """
+        try:
+            return cls(*map(float, near))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"near is {near!r}: expected latitude, longitude and kilometres") from error
+
     def checked(self) -> "Place":
         """Itself. Raises InputError for what is no place.
 

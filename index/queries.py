@@ -80,6 +80,10 @@ def open_queries(
             return (*notes_of(source), *told)
 
         return _of_pictures(source.records, store, name=str(given), total=source.count(), notes=notes)
+    if not isinstance(given, Iterable):
+        raise InputError(
+            f"found a value of type {type(given).__name__}, expected queries: a file, a folder, an array of vectors or a list of pictures"
+        )
     pictures = [given] if isinstance(given, np.ndarray) and given.ndim < 4 else list(given)
     if not pictures:
         raise InputError("the list of queries is empty: give pictures, or vectors as an array")

@@ -1,6 +1,6 @@
 """What a query is made of, and the one vector that it becomes: what is wanted, less what is not."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -52,13 +52,17 @@ class Composed:
     """Address and observation of each stored picture and region that is wanted: hits that show the same are no witnesses."""
 
 
-def several(given: str | Sequence[str] | None) -> tuple[str, ...]:
-    """One text or several as a tuple, each once; none for None.
+def several(given: str | Sequence[str] | None, *, name: str = "it") -> tuple[str, ...]:
+    """One text or several as a tuple, each once; none for None. Raises InputError, which names the argument, for what is no text.
 
     >>> several("a"), several(["a", "b", "a"]), several(None)
     (('a',), ('a', 'b'), ())
     """
-    return () if given is None else (given,) if isinstance(given, str) else tuple(dict.fromkeys(given))
+    found = () if given is None else (given,) if isinstance(given, str) or not isinstance(given, Iterable) else given
+    texts = tuple(dict.fromkeys(found))
+    if wrong := [one for one in texts if not isinstance(one, str)]:
+        raise InputError(f"{name} is {wrong[0]!r}: expected a text, or several in a list")
+    return texts
 
 
 def rows_of(vector: Real[np.ndarray, "..."] | None) -> Sequence[Real[np.ndarray, " d"]]:

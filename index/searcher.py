@@ -83,15 +83,28 @@ class Searcher:
         Raises InputError for an empty query or one without direction, an unknown id, column or condition, a number that is none;
         TaxonError for an unknown taxon or rank; EncoderError for a text where the encoder has no text side.
         """
-        store, ids = self.store, several(image_id)
+        store, ids = self.store, several(image_id, name="image_id")
         picking = Picking(k=k, at_most=at_most, per=per, min_score=min_score)
         if facets is not None:
             check_rank(facets)
         narrowed, notes = narrowing(
-            store, within=within, where=where, near=near, same_place=same_place, same=several(same), image_ids=ids
+            store,
+            within=within,
+            where=where,
+            near=near,
+            same_place=same_place,
+            same=several(same, name="same"),
+            image_ids=ids,
         )
-        like = Parts(images=images, text=text, image_ids=ids, vectors=rows_of(vector), taxa=several(taxon))
-        unlike = Parts(images=not_images, text=not_text, image_ids=several(not_image_id), taxa=several(not_taxon))
+        like = Parts(
+            images=images, text=text, image_ids=ids, vectors=rows_of(vector), taxa=several(taxon, name="taxon")
+        )
+        unlike = Parts(
+            images=not_images,
+            text=not_text,
+            image_ids=several(not_image_id, name="not_image_id"),
+            taxa=several(not_taxon, name="not_taxon"),
+        )
         query = compose(store, like, unlike, weight=not_weight)
         result = self._picked(query, picking, narrowed, exact=exact)
         result.notes = (*notes, *result.notes)

@@ -74,8 +74,6 @@ def search(
     Example: cladescope search photos.store --queries new-photos/ -k 5 --csv
     """
     images = [*(image or []), *(more or [])]
-    if more and not image:
-        raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
     csv = csv or safe_csv
     if json and csv:
         raise typer.BadParameter("give one of --json and --csv")
@@ -90,7 +88,9 @@ def search(
     common: dict[str, Any] = {
         "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "contact": contact
     }  # fmt: skip
-    of.check({**asked, **shown, "sheet": sheet}, queries, column=column, out=out, strict=strict, allow=allow)
+    of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=out, strict=strict, allow=allow)
+    if more and not image:
+        raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
     if queries is not None:
         search_many(
             store, queries, column=column, out=out, overwrite=overwrite, strict=strict, allow=allow or (),

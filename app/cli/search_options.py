@@ -1,6 +1,6 @@
 """Options of `cladescope search`: what a query is made of, and what its hits must meet."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,14 +103,19 @@ def place_of(near: str | None) -> tuple[float, float, float] | None:
     return latitude, longitude, kilometres
 
 
-def check(asked: Mapping[str, Any], queries: str | None, **of_many: object) -> None:
+def check(asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | None, **of_many: object) -> None:
     """Raise BadParameter for options that do not go together: of one query and of many, or of what is not there.
 
-    `asked` are the options of one query, `of_many` those that stand beside `queries`.
+    `asked` are the options of one query, `more` arguments after the store, which are pictures after --image and nothing else, `of_many` those that stand beside `queries`.
     """
     usual = {"not_weight": UNLIKE_WEIGHT, "per": "species"}
     nothing: tuple[object, ...] = (None, (), [])
     given = [name for name, value in asked.items() if value not in nothing and value != usual.get(name)]
+    if more and (queries is not None or asked["not_images"]):
+        option = "--not-image" if asked["not_images"] else "--queries"
+        raise typer.BadParameter(
+            f"unexpected argument {more[0]!r}: {option} takes one value; repeat --not-image and --image, quote a pattern"
+        )
     if queries is not None:
         if given:
             raise typer.BadParameter(f"--queries searches for each query alone: leave out {_option(given[0])}")

@@ -162,7 +162,7 @@ def test_more_from_the_same_place_by_kilometres_and_by_a_column(made):
         ({"near": (91.0, 0.0, 5.0)}, "expected a latitude"),
         ({"near": (50.0, 11.0, 0.0)}, "kilometres above 0"),
         ({"near": (float("nan"), 11.0, 5.0)}, "expected a latitude"),
-        ({"near": (50.0, 11.0)}, "near has 2 numbers: expected latitude, longitude and kilometres"),
+        ({"near": (50.0, 11.0)}, r"near is \(50.0, 11.0\): expected latitude, longitude and kilometres"),
         ({"same_place": 5.0}, "same_place means the place of a stored picture"),
         ({"same": "locality"}, "same means the place of a stored picture"),
         ({"image_id": "i0", "same_place": 5.0}, "the picture i0 has no coordinates: name a place"),

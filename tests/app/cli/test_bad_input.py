@@ -310,6 +310,11 @@ def test_an_encoder_that_does_not_exist_is_refused(fails, photos, tmp_path):
         (["search", "s"], "give a query: --image, --text, --id or --taxon"),
         (["search", "s", "--not-image", "a.jpg"], "give a query: --image, --text, --id or --taxon"),
         (["search", "s", "--id", "a", "--not-weight", "0.2"], "--not-weight is of --not-image"),
+        (["search", "s", "--image", "a.jpg", "--not-image", "b.jpg", "c.jpg"], "--not-image takes one value; repeat"),
+        (
+            ["search", "s", "--queries", "a.jpg", "b.jpg"],
+            "--queries takes one value; repeat --not-image and --image, quote",
+        ),
         (["search", "s", "--id", "a", "--per", "genus"], "--per is of --at-most"),
         (["search", "s", "--id", "a", "--at-most", "2", "--per", "tribe"], "'tribe' is not one of"),
         (["search", "s", "--id", "a", "--near", "50;11;5"], "found '50;11;5' for --near, expected LAT,LON,KM"),

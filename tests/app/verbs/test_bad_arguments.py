@@ -39,6 +39,13 @@ for given in (5, None, b"x", object()):
     if not isinstance(given, bytes):
         calls += [(lambda: cladescope.search(store, given), "expected a picture")]
         calls += [(lambda: cladescope.embed(given, "x.store"), "expected a picture")]
+    if given is not None:
+        words = ("image_id", "taxon", "not_taxon", "not_image_id", "same")
+        calls += [(lambda word=word: cladescope.search(store, b"picture", **{word: given}), f"{word} is ") for word in words]
+        calls += [(lambda: cladescope.search(store, b"picture", near=given), "near is ")]
+        calls += [(lambda: cladescope.search(store, b"picture", near=("a", "b", "c")), "near is ")]
+    if not isinstance(given, bytes):
+        calls += [(lambda: cladescope.search_batch(store, given), "expected queries")]
     for call, words in calls:
         try:
             call()
