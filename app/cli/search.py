@@ -107,7 +107,8 @@ def search(
     answer = verb.search(held, **asked, **shown, **common)
     document = answer.to_dict()
     if json:
-        query = {name: value for name, value in {**asked, **common, **shown}.items() if name != "contact"}
+        query = {**asked, **common, **shown, "images": images or None}
+        del query["contact"]
         print_json({"store": str(store), "query": query, **document})
     elif csv:
         for note in answer.notes:

@@ -50,7 +50,7 @@ def test_an_option_that_takes_one_value_refuses_a_second(misused, tmp_path, monk
     assert list(tmp_path.iterdir()) == []
 
 
-CHOICES = {"protocol": "few-shot", "action": "match"}
+CHOICES = {"protocol": "few-shot", "action": "match", "to": "qdrant"}
 """Arguments that take one of some words."""
 
 
