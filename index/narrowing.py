@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from cladescope.embedding.given import AnyPicture
 from cladescope.errors import InputError
 from cladescope.index import places
 from cladescope.index.block import Filter
@@ -18,18 +19,22 @@ def narrowing(
     same_place: float | None = None,
     same: Sequence[str] = (),
     image_ids: Sequence[str] = (),
+    images: Sequence[AnyPicture] = (),
 ) -> tuple[Filter | None, tuple[str, ...]]:
     """The filter for the rows that may be hits, None for all; and notes on those without coordinates.
 
     `near` is latitude, longitude and kilometres around; `same_place` kilometres around the places of the stored pictures
-    `image_ids`; `same` are columns that hold what they hold of one of these.
+    `image_ids`, and of the query's `images` whose files say theirs; `same` are columns that hold what they hold of one of these.
 
-    Raises InputError for a place that is none, for `same_place` and `same` without an id, for pictures that lack the value and
+    Raises InputError for a place that is none, for `same_place` and `same` without a picture, for pictures that lack the value and
     for columns that the store lacks; and what `Store.condition` raises.
     """
-    if (same_place is not None or same) and not image_ids:
-        name = "same_place" if same_place is not None else "same"
-        raise InputError(f"{name} means the place of a stored picture: name one by its image_id")
+    if same_place is not None and not image_ids and not images:
+        raise InputError(
+            "same_place means the place of a picture of the query: give one, or a stored one by its image_id"
+        )
+    if same and not image_ids:
+        raise InputError("same means what a column holds of a stored picture: name one by its image_id")
     schema, notes = store.schema, []
     taxa = None if within is None else tuple(store.taxa(within))
     parts = [store.condition(where=where)]
@@ -39,7 +44,8 @@ def narrowing(
     if same_place is not None:
         names = [name for pair in places.coordinate_columns(schema) for name in pair]
         rows = [store.row(one, ["image_id", *names]) for one in image_ids]
-        circles.append(places.places_of(rows, schema, float(same_place)))
+        taken = [places.place_of_picture(one, float(same_place)) for one in images]
+        circles.append([*places.places_of(rows, schema, float(same_place)), *taken])
     if circles:
         others = store.condition(within=within, where=where)
         n_all = store.count_rows(others)

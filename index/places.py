@@ -3,12 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from math import cos, isfinite, pi, radians, sin
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 from sqlglot import exp
 
 from cladescope.delimited.headers import squash
+from cladescope.embedding.given import AnyPicture
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.picture_tags import tags_of
+from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError
 from cladescope.index.lance_sql import render
 
@@ -108,6 +113,20 @@ def places_of(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, kilometres: 
             raise InputError(f"the picture {row['image_id']} has no coordinates: name a place, or another picture")
         found.append(Place(*first, kilometres))
     return found
+
+
+def place_of_picture(picture: AnyPicture, kilometres: float) -> Place:
+    """A circle around where a query picture was taken, as its file says (GPS in EXIF or XMP).
+
+    Raises InputError where it says none, PictureError where it cannot be read.
+    """
+    named = str(picture) if isinstance(picture, str | Path) else "in memory"
+    data = read_bytes(split_region(named)[0]) if isinstance(picture, str | Path) else picture
+    said = tags_of(data).values if isinstance(data, bytes) else {}
+    found = _numbers(said.get("latitude"), said.get("longitude"))
+    if found is None:
+        raise InputError(f"the file of the query picture {named} says no place: name a place, or a stored picture")
+    return Place(*found, kilometres)
 
 
 def is_same(column: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> str:

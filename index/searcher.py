@@ -72,7 +72,7 @@ class Searcher:
 
         At most `at_most` hits of one taxon of the rank `per` are shown, and none below `min_score`: so many rows are looked at
         that k are found, or that there are no more. `near` is latitude, longitude and kilometres around; `same_place`
-        kilometres around the places of the pictures `image_id`; `same` names columns that hold what they hold of these. `within` is a
+        kilometres around the places of the pictures `image_id`, and of `images` whose files say theirs; `same` names columns that hold what they hold of these. `within` is a
         taxon or several, a union; `where` a condition in SQL. `facets` is a rank whose taxa are counted, among the hits and in the gallery.
         Searches exactly where `exact` is set, the store has no index, the gallery is narrowed, or a GPU holds the vectors
         (`on_device`); otherwise by the index.
@@ -95,6 +95,7 @@ class Searcher:
             same_place=same_place,
             same=several(same, name="same"),
             image_ids=ids,
+            images=images,
         )
         like = Parts(
             images=images, text=text, image_ids=ids, vectors=rows_of(vector), taxa=several(taxon, name="taxon")

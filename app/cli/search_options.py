@@ -56,7 +56,11 @@ NearOption = Annotated[
     ),
 ]
 SamePlaceOption = Annotated[
-    float | None, typer.Option(metavar="KM", help="With --id: only pictures taken within KM kilometres of it.")
+    float | None,
+    typer.Option(
+        metavar="KM",
+        help="With --id, or --image with a GPS position in its file: only pictures taken within KM kilometres.",
+    ),
 ]
 SameOption = Annotated[
     list[str] | None,

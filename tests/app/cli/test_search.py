@@ -1,6 +1,7 @@
 """`cladescope search`: the kinds of queries and what hits must meet, from the command line."""
 
 import pytest
+from PIL import ExifTags, Image
 
 
 def ids(ended):
@@ -94,6 +95,18 @@ def test_more_from_the_same_place(run, placed):
     assert document["query"]["near"] == [50.4, 11.5, 12.0]
 
 
+def test_a_query_picture_whose_file_says_where_it_was_taken(run, fails, placed, tmp_path):
+    made = Image.Exif()
+    made.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (50.0, 12.0, 0.0), 3: "E", 4: (11.0, 30.0, 0.0)})
+    Image.new("RGB", (64, 64), "teal").save(tmp_path / "here.jpg", exif=made)
+    ended = run("search", placed, "--image", tmp_path / "here.jpg", "--same-place", 12, "--json")
+    assert {hit["uri"][-5] for hit in ended.json["hits"]} == {"1", "2", "3"}
+    query = placed.parent / "photos/good0.jpg"
+    said = f"the file of the query picture {query} says no place"
+    assert said in fails("search", placed, "--image", query, "--same-place", 12)
+    assert "no such file" in fails("search", placed, "--image", "gone.jpg", "--same-place", 12)
+
+
 def test_the_taxa_of_a_rank_are_counted(run, store, query):
     ended = run("search", store.path, "--image", query, "--facets", "species")
     head = next(line for line in ended.out.splitlines() if line.startswith("taxon"))
@@ -111,8 +124,9 @@ def test_the_taxa_of_a_rank_are_counted(run, store, query):
         (["--image", "QUERY", "--not-image", "gone.jpg"], "the query picture gone.jpg cannot be used"),
         (["--image", "QUERY", "--not-text", "a bird"], "encoder 'pixels' has no text side"),
         (["--image", "QUERY", "--near", "50,11,5"], "the store has no columns of coordinates"),
-        (["--image", "QUERY", "--same-place", "5"], "same_place means the place of a stored picture"),
-        (["--image", "QUERY", "--same", "genus"], "same means the place of a stored picture"),
+        (["--image", "QUERY", "--same-place", "5"], "the store has no columns of coordinates"),
+        (["--taxon", "Nowhere", "--same-place", "5"], "same_place means the place of a picture of the query"),
+        (["--image", "QUERY", "--same", "genus"], "same means what a column holds of a stored picture"),
     ],
 )
 def test_a_query_that_cannot_be_answered_says_why(fails, store, query, arguments, reason):
