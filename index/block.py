@@ -104,13 +104,19 @@ class Block:
         return self.on_device.is_there(n_queries, selection) or self.index is None
 
     def search(
-        self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection | None, *, exact: bool
+        self,
+        queries: Float32[np.ndarray, "q d"],
+        k: int,
+        selection: Selection | None,
+        *,
+        exact: bool,
+        far: bool = False,
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
         """Scores and positions of the k best of the rows that stand and are selected."""
         standing = self._standing(selection)
         if self.index is None or exact:
             return self.on_device.search(queries, k, standing)
-        return self.index.search(queries, k, selection=standing)
+        return self.index.search(queries, k, selection=standing, far=far)
 
     def _standing(self, selection: Selection | None) -> Selection | None:
         """The selected rows that stand; made once for a selection."""

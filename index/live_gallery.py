@@ -158,17 +158,23 @@ class LiveGallery:
         return self._selections[narrowed]
 
     def search(
-        self, queries: Float32[np.ndarray, "q d"], k: int, *, narrowed: Filter | None = None, exact: bool = False
+        self,
+        queries: Float32[np.ndarray, "q d"],
+        k: int,
+        *,
+        narrowed: Filter | None = None,
+        exact: bool = False,
+        far: bool = False,
     ) -> Found:
         """The k best rows for each query, best first: by the index where there is one, unless `exact` or a GPU holds the vectors
-        (`on_device`); newer rows always exactly.
+        (`on_device`); newer rows always exactly. An index looks more widely for `far` queries (`TunedIndex.search`).
         """
         chosen = [None] * len(self.blocks) if narrowed is None else self.selections(narrowed)
         scores, positions, first, by_index = [], [], 0, False
         for block, selection in zip(self.blocks, chosen, strict=True):
             if selection is None or selection.n:
                 exactly = block.compares_all(len(queries), selection) or exact
-                some, places = block.search(queries, k, selection, exact=exactly)
+                some, places = block.search(queries, k, selection, exact=exactly, far=far)
                 scores.append(some)
                 positions.append(places if first == 0 else np.where(places < 0, -1, places + first))
                 by_index |= not exactly and block.index is not None and not block.index.compares_all(k, selection)

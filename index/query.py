@@ -50,6 +50,8 @@ class Composed:
     """Row ids of the stored pictures that it is made of."""
     kin: tuple[tuple[str, str | None], ...]
     """Address and observation of each stored picture and region that is wanted: hits that show the same are no witnesses."""
+    far: bool
+    """Whether it may resemble nothing that is stored: a text, a difference, or several parts; an index looks for it more widely."""
 
 
 def several(given: str | Sequence[str] | None, *, name: str = "it") -> tuple[str, ...]:
@@ -99,7 +101,8 @@ def compose(store: Store, like: Parts, unlike: Parts | None = None, *, weight: f
     # Pictures are read before an encoder is loaded: a wrong path is told at once.
     records = _read(like.images)
     unlike_records = _read(unlike.images)
-    query = _mean([*_vectors(store, like, stored), *_encode(store, records)], "the parts of the query")
+    parts = [*_vectors(store, like, stored), *_encode(store, records)]
+    query = _mean(parts, "the parts of the query")
     if unlike:
         away = _mean([*_vectors(store, unlike, others), *_encode(store, unlike_records)], "what is not wanted")
         query = _unit(query - weight * away, "the query less what is not wanted")
@@ -109,6 +112,7 @@ def compose(store: Store, like: Parts, unlike: Parts | None = None, *, weight: f
         vector=query.astype(np.float32),
         leave_out=frozenset(int(row["_rowid"]) for row in (*stored, *others)),
         kin=tuple(kin),
+        far=len(parts) > 1 or bool(unlike) or like.text is not None,
     )
 
 

@@ -118,13 +118,21 @@ class Searcher:
         """The first k rows that may be shown; more and more are looked at until they are found."""
         if picking.takes_all:
             return self.nearest(
-                query.vector, picking.k, narrowed=narrowed, exact=exact, leave_out=query.leave_out, kin=query.kin
+                query.vector,
+                picking.k,
+                narrowed=narrowed,
+                exact=exact,
+                far=query.far,
+                leave_out=query.leave_out,
+                kin=query.kin,
             )
         gallery, n_wanted = self.gallery, picking.k
         n_rows = len(gallery)
         while True:
             n_wanted = min(n_wanted, max(1, n_rows))
-            found = gallery.search(query.vector[None], n_wanted + len(query.leave_out), narrowed=narrowed, exact=exact)
+            found = gallery.search(
+                query.vector[None], n_wanted + len(query.leave_out), narrowed=narrowed, exact=exact, far=query.far
+            )
             rows = found.rows(0, n_wanted, leave_out=query.leave_out)
             scores = found.scores[0, rows].tolist()
             places = picking.of(scores, found.taxa(found.positions[0, rows]))
@@ -146,12 +154,13 @@ class Searcher:
         *,
         narrowed: Filter | None = None,
         exact: bool = False,
+        far: bool = False,
         leave_out: Collection[int] = (),
         kin: Sequence[tuple[str, str | None]] = (),
     ) -> SearchResult:
         """The k rows nearest to a query of unit length, or those of them that pass a filter.
 
-        `leave_out` are row ids of the query itself, where it has some, `kin` are address and observation of what it shows: hits
+        `far` says that the query may resemble nothing that is stored (`query.Composed.far`). `leave_out` are row ids of the query itself, where it has some, `kin` are address and observation of what it shows: hits
         that show the same (`embedding.kin`) do not vote in the consensus, and hits that show one picture have one vote together.
 
         Rows that came after the index was built are searched exactly and merged; rows deleted since do not come back.
@@ -161,7 +170,8 @@ class Searcher:
         _check_k(k)
         gallery = self.gallery
         n_wanted = min(k + len(leave_out), max(1, len(gallery)))
-        found = gallery.search(query[None].astype(np.float32, copy=False), n_wanted, narrowed=narrowed, exact=exact)
+        asked = query[None].astype(np.float32, copy=False)
+        found = gallery.search(asked, n_wanted, narrowed=narrowed, exact=exact, far=far)
         extra = self._extra
 
         def hits() -> list[Hit]:

@@ -54,9 +54,15 @@ class StreamedGallery:
         return True
 
     def search(
-        self, queries: Float32[np.ndarray, "q d"], k: int, *, narrowed: Filter | None = None, exact: bool = False
+        self,
+        queries: Float32[np.ndarray, "q d"],
+        k: int,
+        *,
+        narrowed: Filter | None = None,
+        exact: bool = False,
+        far: bool = False,
     ) -> Found:
-        """The k best rows for each query, best first."""
+        """The k best rows for each query, best first; exactly, whatever is asked."""
         condition = self._condition(narrowed)
         scores, row_ids = blocks.search(self.store.vectors(condition=condition), queries, k)
         ids = np.unique(row_ids)

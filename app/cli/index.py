@@ -22,6 +22,14 @@ def index(
         float,
         typer.Option(help="Share of the exact 10 nearest that must be found for every kind of query; it is measured."),
     ] = TARGET_RECALL,
+    max_memory: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="The most that the index may take, vectors and all, such as 2GB."),
+    ] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="The most that building it may take.")] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Add what the store took in since the index was built, and build nothing.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Build an index for fast search, and measure how often it finds what exact search finds.
@@ -37,7 +45,9 @@ def index(
 
     held = opened(store)
     had_index = folder(held.path).exists()
-    card = verb.build_index(held, kind=kind, target_recall=target_recall)
+    card = verb.build_index(
+        held, kind=kind, target_recall=target_recall, max_memory=max_memory, max_minutes=max_minutes, refresh=refresh
+    )
     if card is None:
         n = held.count()
         if json:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Int32
 from cladescope.errors import InputError
 from cladescope.index.ann import kinds
 from cladescope.index.ann.card import IndexCard, Step, recall_text
+from cladescope.index.ann.compare import Limits, compare
 from cladescope.index.ann.engine import Engine, threads_for
 from cladescope.index.ann.files import building, write
 from cladescope.index.ann.held_out import HeldOut, held_out
@@ -22,7 +23,7 @@ from cladescope.index.ann.queries import Queries, queries_of
 from cladescope.index.ann.sweep import sweep
 from cladescope.index.ann.tune import NEVER, steps_of
 from cladescope.index.ann.tuned import TunedIndex
-from cladescope.index.defaults import AUTO, TARGET_RECALL
+from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, TARGET_RECALL
 from cladescope.index.resident.snapshot import Snapshot, snapshot
 from cladescope.index.store_reader import StoreReader
 
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 
 STEPS = (10, 100)
 """Numbers of hits that search parameters are chosen for."""
+NO_LIMITS = Limits()
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,11 +57,14 @@ def check_target(target_recall: float) -> None:
 def build(
     store: StoreReader,
     *,
-    kind: str = "hnsw",
+    kind: str = AUTO,
     target_recall: float = TARGET_RECALL,
+    limits: Limits = NO_LIMITS,
     seed: int = 0,
 ) -> IndexCard:
     """Build the store's index anew over one version of it, and return its card; the store may be read and written meanwhile.
+
+    `auto` is `flat` below 20,000 rows; above, the usual kinds are compared (`compare`) within `limits`.
 
     Pictures are left out in whole groups of kin (`held_out`), and the structure is made over the others. One half of all queries
     (`queries`) chooses the fastest search parameters whose ann_recall at k = 10 reaches the target for every kind of query; the
@@ -67,17 +72,22 @@ def build(
 
     Memory: the vectors (2 n d bytes), the index, and for a graph 4 n d bytes more, above 1 GiB in a file beside it.
 
-    Raises InputError for a target outside 0 to 1, a kind that FAISS does not know, or a store of fewer than two rows; StoreError
-    where another builds, or the folder cannot be written; the earlier index then stays.
+    Raises InputError for a target outside 0 to 1, a kind that FAISS does not know or that is beyond the limits, or a store of fewer
+    than two rows; StoreError where another builds, or the folder cannot be written; the earlier index then stays.
     """
     check_target(target_recall)
     n, d = store.count(), store.card.dim
     if n < 2:
         raise InputError(f"{store.path} holds {n} vectors: an index needs at least 2")
-    wanted = kinds.of("hnsw" if kind == AUTO else kind, n, d)
+    names = (kind,) if kind != AUTO else (kinds.FLAT,) if n < AUTO_MIN_ROWS else tuple(kinds.NAMES)
+    wanted = kinds.of(names[0], n, d)
     with building(store.path) as path, threads_for(n):
         plan = _plan(store, target_recall, seed, path)
-        return _finished(plan, wanted)
+        compared: list[dict[str, Any]] = []
+        if len(names) > 1 or limits:
+            kept = plan.rows.vectors[: plan.n_kept]
+            wanted, compared = compare(kept, plan.choosing, names, target_recall, limits, seed=seed)
+        return _finished(plan, wanted, compared if len(names) > 1 else [])
 
 
 def _plan(store: StoreReader, target: float, seed: int, path: Path) -> Plan:
@@ -102,7 +112,7 @@ def _plan(store: StoreReader, target: float, seed: int, path: Path) -> Plan:
     return Plan(rows, n_kept, choosing, measuring, missing, target, seed, path)
 
 
-def _finished(plan: Plan, kind: kinds.Kind) -> IndexCard:
+def _finished(plan: Plan, kind: kinds.Kind, compared: list[dict[str, Any]]) -> IndexCard:
     """Build, tune, measure, complete and write an index of one kind."""
     began = time.monotonic()
     kept = plan.rows.vectors[: plan.n_kept]
@@ -115,6 +125,7 @@ def _finished(plan: Plan, kind: kinds.Kind) -> IndexCard:
     card = replace(
         card,
         n_vectors=len(engine),
+        candidates=tuple(compared),
         build_seconds=round(built - began + time.monotonic() - tuned, 3),
         tune_seconds=round(tuned - built, 3),
     )

@@ -1,4 +1,4 @@
-"""A FAISS index of any kind behind one door: made, added to, searched with named parameters and among selected positions."""
+"""A FAISS index of any kind behind one door: made, added to, and searched with named parameters."""
 
 import contextlib
 import tempfile
@@ -11,22 +11,23 @@ import numpy as np
 from jaxtyping import Float16, Float32, Int64
 
 from cladescope.arrays import blocks
+from cladescope.errors import InputError
 from cladescope.files import PART
 from cladescope.index.ann.kinds import EF_CONSTRUCTION, Kind, empty
 from cladescope.index.resident.flat import Flat
-from cladescope.index.resident.selection import Selection
 
 Parameters = Mapping[str, int]
 """In FAISS's own words: `efSearch` of a graph, `nprobe` of an inverted file, `k_factor` of re-ranking."""
 BLOCK_ROWS = 1 << 14
 FEW_VECTORS = 20_000
+KEPT_PARAMETERS = 64
 DRAFT_BYTES = 1 << 30
 """Above so many bytes of float32 a graph is built from a file that is mapped into memory."""
 TRAINING_PER_CELL = 64
 TRAINING_ROWS = 1 << 16
-EF_LADDER = (10, 14, 18, 24, 32, 40, 52, 64, 80, 96, 128, 192, 256, 384, 512, 768, 1024, 2048)
+EF_LADDER = (10, 14, 18, 24, 32, 44, 64, 96, 128, 192, 256, 384, 512, 1024, 2048)
 PROBES_LADDER = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
-FACTORS = (1, 4, 16)
+FACTORS = (2, 8, 32)
 
 
 class Engine:
@@ -53,7 +54,7 @@ class Engine:
     def built(
         cls, kind: Kind, vectors: Float16[np.ndarray, "n d"], *, seed: int, folder: Path | None = None
     ) -> "Engine":
-        """A new index of a kind over some vectors.
+        """A new index of a kind over some vectors. Raises InputError where they are too few for it.
 
         Memory: the index, 4 b d bytes for a block, and for a graph 4 n d more, which lie in a file in `folder` where they are
         above `DRAFT_BYTES`.
@@ -68,7 +69,13 @@ class Engine:
             if isinstance(one, faiss.IndexIVF):
                 _on_devices(one)
         if not index.is_trained:
-            index.train(_sample(vectors, _training_rows(index), seed))
+            try:
+                index.train(_sample(vectors, _training_rows(index), seed))
+            except RuntimeError as error:
+                told = " ".join(str(error).split()).rpartition("Error: ")[2][:160]
+                raise InputError(
+                    f"{kind.factory} cannot be trained over {len(vectors):,} vectors (FAISS: {told}): choose flat or hnsw"
+                ) from error
         for one in _parts(index):
             if isinstance(one, faiss.IndexIVF):
                 one.clustering_index = None
@@ -95,18 +102,17 @@ class Engine:
         return int(self.index.ntotal)
 
     def search(
-        self, queries: Float32[np.ndarray, "q d"], k: int, parameters: Parameters, selection: Selection | None = None
+        self, queries: Float32[np.ndarray, "q d"], k: int, parameters: Parameters
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
         """Scores and positions of about the k best, best first; -inf and -1 where fewer were found."""
         if self.is_flat:
-            return self.flat.search(queries, k, selection)
-        if selection is not None:
-            given = _search_parameters(self.index, k, parameters, selection.faiss())
-        else:
-            key = (k, *sorted(parameters.items()))
-            given = self._parameters.get(key)
-            if given is None:
-                given = self._parameters[key] = _search_parameters(self.index, k, parameters, None)
+            return self.flat.search(queries, k)
+        key = (k, *parameters.items())
+        given = self._parameters.get(key)
+        if given is None:
+            if len(self._parameters) >= KEPT_PARAMETERS:
+                self._parameters.clear()
+            given = self._parameters[key] = _search_parameters(self.index, k, parameters)
         scores, found = self.index.search(queries, k, params=given)
         scores[found < 0] = -np.inf
         return scores, found
@@ -114,11 +120,12 @@ class Engine:
     def ladder(self) -> list[dict[str, int]]:
         """Parameters to try, from the fastest on."""
         graph = cells = None
-        for one in _parts(self.index):
+        parts = _parts(self.index)
+        for one in parts:
             graph = one if isinstance(one, faiss.IndexHNSW) and cells is None else graph
             cells = one if isinstance(one, faiss.IndexIVF) else cells
         factors: tuple[int | None, ...] = FACTORS if isinstance(self.index, faiss.IndexRefine) else (None,)
-        if _is_exact(_parts(self.index)[-1]):
+        if _is_exact(parts[-1]) and not any(isinstance(one, faiss.IndexPreTransform) for one in parts):
             factors = (None,)
         if graph is not None:
             steps = [{"efSearch": breadth} for breadth in EF_LADDER]
@@ -142,7 +149,7 @@ def threads_for(n: int) -> Iterator[None]:
 
 
 def wider(parameters: Parameters, by: float) -> dict[str, int]:
-    """Parameters that look at more of the index, as more hits or a narrower selection ask for; up to the 16-fold.
+    """Parameters that look at more of the index, as more hits ask for; up to the 16-fold.
 
     >>> wider({"efSearch": 64, "k_factor": 2}, 2.5)
     {'efSearch': 160, 'k_factor': 2}
@@ -151,25 +158,25 @@ def wider(parameters: Parameters, by: float) -> dict[str, int]:
     return {name: value if name == "k_factor" else int(np.ceil(value * by)) for name, value in parameters.items()}
 
 
-def _search_parameters(index: Any, k: int, parameters: Parameters, selector: Any) -> Any:
+def _search_parameters(index: Any, k: int, parameters: Parameters) -> Any:
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexRefine):
         factor = parameters.get("k_factor", 1)
-        base = _search_parameters(index.base_index, k * factor, parameters, selector)
+        base = _search_parameters(index.base_index, k * factor, parameters)
         return faiss.IndexRefineSearchParameters(k_factor=float(factor), base_index_params=base)
     if isinstance(index, faiss.IndexPreTransform):
-        inner = _search_parameters(index.index, k, parameters, selector)
+        inner = _search_parameters(index.index, k, parameters)
         return faiss.SearchParametersPreTransform(index_params=inner)
     if isinstance(index, faiss.IndexHNSW):
-        return faiss.SearchParametersHNSW(efSearch=max(parameters.get("efSearch", 16), k), sel=selector)
+        return faiss.SearchParametersHNSW(efSearch=max(parameters.get("efSearch", 16), k))
     if isinstance(index, faiss.IndexIVF):
         probes = min(parameters.get("nprobe", 1), index.nlist)
-        made = faiss.SearchParametersIVF(nprobe=probes, sel=selector)
+        made = faiss.SearchParametersIVF(nprobe=probes)
         if isinstance(faiss.downcast_index(index.quantizer), faiss.IndexHNSW):
             made.quantizer_params = coarse = faiss.SearchParametersHNSW(efSearch=max(2 * probes, 64))
             made.kept = coarse  # FAISS holds a bare pointer
         return made
-    return faiss.SearchParameters(sel=selector)
+    return faiss.SearchParameters()
 
 
 def _parts(index: Any) -> list[Any]:

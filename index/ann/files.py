@@ -18,6 +18,7 @@ import faiss
 from cladescope.errors import StoreError
 from cladescope.files import PART, hash_file, replacing, sealed, write_json
 from cladescope.index.ann.card import IndexCard
+from cladescope.index.ann.curve import draw_curve
 from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.page import page
 from cladescope.index.ann.tuned import TunedIndex
@@ -84,6 +85,11 @@ def read_card(path: Path) -> IndexCard:
         raise _damaged(path, str(error)) from error
 
 
+def index_file(path: Path, card: IndexCard) -> Path:
+    """Where FAISS's own file lies."""
+    return next(path / name for name in card.files if _role(name) == INDEX)
+
+
 @contextlib.contextmanager
 def building(store_path: Path) -> Iterator[Path]:
     """Hold the folder of a store's index for one builder; the store itself may be written meanwhile.
@@ -123,6 +129,11 @@ def write(path: Path, engine: Engine, rows: Rows, card: IndexCard) -> IndexCard:
         write_json(path / CARD, sealed(card.to_dict()))
         with replacing(path / PAGE) as draft:
             draft.write_text(page(card))
+        if card.curve:
+            title = f"{card.kind}, {card.n_vectors:,} vectors, {card.bytes_per_vector:.0f} bytes each"
+            draw_curve(path / CURVE, card.curve, card.target_recall, title)
+        else:
+            (path / CURVE).unlink(missing_ok=True)
         shutil.rmtree(path.with_name(EARLIER_FOLDER), ignore_errors=True)
     except (OSError, RuntimeError) as error:
         raise _unwritten(path, error) from error

@@ -29,9 +29,9 @@ NAMES = {
 """What the usual kinds are called, and how FAISS makes them. Graphs: Malkov & Yashunin 2018, https://arxiv.org/abs/1603.09320;
 inverted files: Jegou et al. 2011, https://doi.org/10.1109/TPAMI.2010.57; 4-bit product codes scanned in registers: Andre et al.
 2017, https://arxiv.org/abs/1704.07355; RaBitQ: Gao & Long 2024, https://arxiv.org/abs/2405.12497. `cells`, `m`: see `of`."""
-M = 32
+M = 16
 """Neighbours of a vector in a graph; twice as many on its lowest floor."""
-EF_CONSTRUCTION = 128
+EF_CONSTRUCTION = 64
 """Breadth of the search that finds a new vector's neighbours."""
 VECTORS_PER_CELL = 39
 """The least number of training vectors that FAISS wants for a cell."""

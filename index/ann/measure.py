@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from cladescope.embedding.kin import vote_weights
 from cladescope.index.ann.card import Measured
@@ -35,7 +35,7 @@ class Figures:
         self.shares: dict[str, Float64[np.ndarray, " q"]] = {}
         found_ten = truth.positions[:, :0]
         for k in self.ks:
-            scores, positions = index.search(queries.vectors, k + 1)
+            scores, positions = _asked(index, queries, k + 1)
             found = without_own(positions, scores, queries.own, k)[0]
             self.shares[str(k)] = recalled(vectors, queries.vectors, truth.positions, found, k)
             found_ten = found if k <= CONSENSUS_HITS else found_ten
@@ -48,7 +48,7 @@ class Figures:
             n=int(some.sum()),
             recall={k: share_of(shares[some], groups, parts=int(k)) for k, shares in self.shares.items()},
             consensus_changed=None if self.changed is None else share_of(self.changed[some], groups),
-            per_second=_rate(self.index, self.queries.vectors[some]) if timed else None,
+            per_second=_rate(self.index, self.queries.where(some)) if timed else None,
         )
 
     def by_kind(self) -> dict[str, Measured]:
@@ -104,9 +104,18 @@ def _agreed(index: TunedIndex, queries: Queries, place: int, positions: Int64[np
     return consensus([index.rows.taxon(int(row)) for row in positions], weights).taxon
 
 
-def _rate(index: TunedIndex, vectors: np.ndarray) -> float | None:
-    if not len(vectors):
-        return None
+def _asked(
+    index: TunedIndex, queries: Queries, k: int
+) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+    """Answers to all queries, the composed ones asked as what they are."""
+    scores, positions = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+    for far, some in ((False, ~queries.far), (True, queries.far)):
+        if some.any():
+            scores[some], positions[some] = index.search(queries.vectors[some], k, far=far)
+    return scores, positions
+
+
+def _rate(index: TunedIndex, queries: Queries) -> float:
     started = time.perf_counter()
-    index.search(vectors, min(CONSENSUS_HITS, len(index)))
-    return round(len(vectors) / max(time.perf_counter() - started, 1e-9), 1)
+    _asked(index, queries, min(CONSENSUS_HITS, len(index)))
+    return round(len(queries) / max(time.perf_counter() - started, 1e-9), 1)

@@ -6,12 +6,13 @@ from typing import Any
 from cladescope.index.ann.card import IndexCard, Measured, Step
 from cladescope.index.ann.queries import WORDS
 from cladescope.index.ann.recall import Share
+from cladescope.shown import markdown
 
 
 def page(card: IndexCard) -> str:
     """The whole card."""
     parts = [
-        f"# Index `{card.kind}`",
+        f"# Index `{markdown(card.kind)}`",
         _made(card),
         _target(card),
         _table(["queries", "n", *_at(card), "consensus changed", "q/s"], _kinds(card)),
@@ -19,7 +20,7 @@ def page(card: IndexCard) -> str:
         _slices("Left-out pictures by class, the worst first", card.classes, card),
         _slices("Left-out pictures by source, the worst first", card.sources, card),
         _filters(card),
-        _curve("Recall and speed of other parameters, over the queries that chose", card.curve),
+        _curve("Recall@10 and speed of other parameters, over the queries that chose (tradeoff.png)", card.curve),
         _curve("Kinds that were compared", card.candidates),
         _list("Notes", card.notes),
         _list("Added since", [f"{one['n_added']:,} vectors at {one['at']}" for one in card.refreshed]),
@@ -74,7 +75,7 @@ def _text(share: Share | None) -> str:
 
 
 def _slices(title: str, slices: Mapping[str, Measured], card: IndexCard) -> str:
-    rows = [[name, *_row(measured)] for name, measured in slices.items()]
+    rows = [[markdown(name), *_row(measured)] for name, measured in slices.items()]
     return "" if not rows else f"## {title}\n\n" + _table(["", "n", *_at(card), "consensus changed"], rows)
 
 
@@ -83,7 +84,7 @@ def _filters(card: IndexCard) -> str:
         return ""
     rows = [
         [
-            one["of"],
+            markdown(one["of"]),
             f"{one['rows']:,}",
             f"{100 * one['share']:.3g} %",
             f"{one['recall']:.4f}",
@@ -101,13 +102,16 @@ def _curve(title: str, rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return ""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[_cell(row.get(name)) for name in names] for row in rows]
+    cells = [
+        ["exact" if name == "parameters" and row[name] is None else _cell(row.get(name)) for name in names]
+        for row in rows
+    ]
     return f"## {title}\n\n" + _table([name.replace("_", " ") for name in names], cells)
 
 
 def _cell(value: Any) -> str:
     if value is None:
-        return "exact"
+        return ""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {one}" for name, one in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)
@@ -118,7 +122,7 @@ def _parameters(values: Mapping[str, int]) -> str:
 
 
 def _list(title: str, lines: Iterable[str]) -> str:
-    listed = "\n".join(f"- {line}" for line in lines)
+    listed = "\n".join(f"- {markdown(line)}" for line in lines)
     return f"## {title}\n\n{listed}" if listed else ""
 
 

@@ -30,11 +30,12 @@ CENTROID_ROWS = 1000
 AGAINST = 0.5
 """Weight of the picture that a subtraction takes away."""
 PICTURE, RARE, TEXT, STORED = "picture", "rare", "text", "stored"
+COMPOSED = ("mixture", "subtraction")
 WORDS = {
     PICTURE: "pictures that were left out",
     RARE: f"those of species with 1-{RARE_IMAGES} pictures",
     TEXT: f"texts: '{TEMPLATE.format('NAME')}'",
-    "mixture": "means of two pictures that were left out",
+    "mixture": "means of two pictures that were left out, of different things",
     "subtraction": f"a picture that was left out, less {AGAINST} of another",
     "centroid": "centroids of taxa",
     STORED: "pictures of the index, each left out of its own answer",
@@ -55,6 +56,8 @@ class Queries:
     """Position of the picture that a query is; -1 where it is none."""
     own: Int64[np.ndarray, " q"]
     """Position that is left out of a query's answer; -1 where none is."""
+    far: Bool[np.ndarray, " q"]
+    """Whether a query is asked as one that resembles nothing stored (`TunedIndex.search`), as those composed of several things are."""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -62,7 +65,7 @@ class Queries:
     def where(self, mask: Bool[np.ndarray, " q"]) -> "Queries":
         """Some of the queries, and the kinds that are among them."""
         kinds = {name: of_kind[mask] for name, of_kind in self.kinds.items() if of_kind[mask].any()}
-        return Queries(self.vectors[mask], kinds, self.groups[mask], self.rows[mask], self.own[mask])
+        return Queries(self.vectors[mask], kinds, self.groups[mask], self.rows[mask], self.own[mask], self.far[mask])
 
     def halves(self, seed: int) -> tuple["Queries", "Queries"]:
         """Two halves, groups kept whole; each kind that has two groups is in both, one that has a single group in the second."""
@@ -129,6 +132,7 @@ def queries_of(
         groups=np.concatenate([part[2] for part in parts]),
         rows=rows,
         own=np.where((rows >= 0) & (rows < n_kept), rows, -1),
+        far=np.concatenate([np.full(len(vectors), kinds[0] in COMPOSED) for kinds, vectors, *_ in parts]),
     )
     return made, tuple(missing)
 

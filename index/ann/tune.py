@@ -1,7 +1,8 @@
 """Choosing search parameters by measurement: the fastest with which every kind of query finds the target's share.
 
-Two sets are chosen: `near` for queries that resemble what is stored, and `far` for those whose best hit scores less than
-nearly every left-out picture's, such as texts. Both are chosen over one half of the queries; figures come from the other.
+Two sets are chosen: `near` for queries that resemble what is stored, and `far` for those that are composed of several things, or
+whose best hit scores less than most left-out pictures', as that of a text does. Both are chosen over one half of the queries;
+figures come from the other.
 """
 
 import time
@@ -17,16 +18,17 @@ from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.queries import PICTURE, STORED, Queries
 from cladescope.index.ann.recall import recalled, standard_error
 
-QUANTILES = (0.001, 0.01, 0.05)
+QUANTILES = (0.001, 0.01, 0.05, 0.1, 0.2)
 """Shares of left-out pictures that may count as far."""
 NEVER = -2.0
 """A score that every hit exceeds."""
 FEWEST_FAR = 20
 """Far queries from which parameters for them are chosen; where there are fewer, nothing is known of them and they are answered
 exactly."""
+FEWEST_TRIALS = 6
 ENOUGH = 0.9995
 """With a recall of so much for every kind, wider parameters are not tried."""
-PICTURE_WEIGHT = 0.5
+PICTURE_WEIGHT = 0.9
 """Part of the queries that are pictures, for what a choice costs."""
 
 
@@ -81,7 +83,7 @@ def without_own(
 
 
 def trials(engine: Engine, queries: Queries, truth: Truth, k: int, ladder: Sequence[dict[str, int]]) -> list[Trial]:
-    """Each set of parameters tried, until all kinds find nearly everything; the exact search last."""
+    """Each set of parameters tried, until all kinds find nearly everything or the exact search is faster; that one last."""
     found = []
     for parameters in ladder:
         engine.search(queries.vectors[:1], k + 1, parameters)  # what is made once is not timed
@@ -91,7 +93,7 @@ def trials(engine: Engine, queries: Queries, truth: Truth, k: int, ladder: Seque
         positions, scores = without_own(positions, scores, queries.own, k)
         shares = recalled(engine.flat.vectors, queries.vectors, truth.positions, positions, k)
         found.append(Trial(parameters, seconds, shares, scores[:, 0]))
-        if _worst(queries, shares) >= ENOUGH:
+        if _worst(queries, shares) >= ENOUGH or (len(found) >= FEWEST_TRIALS and seconds > truth.seconds):
             break
     return [*found, Trial(None, truth.seconds, np.ones(len(queries)), truth.scores[:, 0])]
 
@@ -106,13 +108,13 @@ def choose(tried: Sequence[Trial], queries: Queries, target: float, *, far_below
     for near in tried[:-1]:
         assert near.parameters is not None
         for threshold in _thresholds(near, pictures) if far_below is None else (far_below,):
-            is_far = near.best < threshold
+            is_far = queries.far | (near.best < threshold)
             for far in tried if is_far.sum() >= FEWEST_FAR else tried[-1:]:
                 if far.parameters is not None and far.seconds < near.seconds:
                     continue
                 shares = np.where(is_far, far.shares, near.shares)
                 worst = _worst(queries, shares)
-                seconds = near.seconds + far.seconds * _weighted(is_far, pictures)
+                seconds = near.seconds + far.seconds * _weighted(is_far, pictures, queries.far)
                 choice = Choice(near.parameters, far.parameters, threshold, worst, seconds)
                 met = _worst(queries, shares, cautious=True) >= target
                 if best is None or (met, -seconds if met else worst) > best[:2]:
@@ -167,6 +169,10 @@ def _thresholds(near: Trial, pictures: Bool[np.ndarray, " q"]) -> list[float]:
     return [float(np.quantile(near.best[pictures], part)) for part in QUANTILES]
 
 
-def _weighted(is_far: Bool[np.ndarray, " q"], pictures: Bool[np.ndarray, " q"]) -> float:
-    parts = [float(is_far[some].mean()) if some.any() else 0.0 for some in (pictures, ~pictures)]
+def _weighted(
+    is_far: Bool[np.ndarray, " q"], pictures: Bool[np.ndarray, " q"], composed: Bool[np.ndarray, " q"]
+) -> float:
+    """Share of queries that are asked a second time; those that are composed are far whatever is chosen."""
+    others = ~pictures & ~composed
+    parts = [float(is_far[some].mean()) if some.any() else 0.0 for some in (pictures, others)]
     return PICTURE_WEIGHT * parts[0] + (1 - PICTURE_WEIGHT) * parts[1]
