@@ -33,7 +33,8 @@ class Block:
     def __init__(self, rows: Rows, flat: Flat, index: AnnIndex | None = None) -> None:
         self.rows, self.flat, self.index = rows, flat, index
         self.on_device = OnDevice(flat)
-        self.alive: Bool[np.ndarray, " n"] | None = None
+        gone = index is not None and index.card.n_gone > 0
+        self.alive: Bool[np.ndarray, " n"] | None = rows.row_ids >= 0 if gone else None
         """Rows that were neither deleted nor changed since; None where all stand."""
         self._all = Selection(len(rows), ranges=[(0, len(rows))])
         self._alive_of: WeakKeyDictionary[Selection, Selection] = WeakKeyDictionary()

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from itertools import pairwise
+from math import ceil, log
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,8 @@ class IndexCard:
     candidates: tuple[dict[str, Any], ...] = ()
     """Kinds that were compared where the kind was left open."""
     notes: tuple[str, ...] = ()
+    n_gone: int = 0
+    """Vectors of rows that were deleted before `store_version`; their row ids are below 0."""
     refreshed: tuple[dict[str, Any], ...] = ()
     """Rows that were added since, each time: `version`, `n_added`, `at`."""
     make: int = MAKE
@@ -99,8 +103,17 @@ class IndexCard:
         return max((int(k) for k in self.ann_recall if int(k) <= 10), default=10)
 
     def step(self, k: int) -> Step:
-        """How k hits are looked for: the least step that gives as many, or the last."""
-        return next((step for step in self.steps if step.k >= k), self.steps[-1])
+        """How k hits are looked for: between two steps by their geometric mean, beyond the last as `wider` has it."""
+        if k <= self.steps[0].k:
+            return self.steps[0]
+        for fewer, more in pairwise(self.steps):
+            if k <= more.k:
+                part = log(k / fewer.k) / log(more.k / fewer.k)
+                far = None if fewer.far is None or more.far is None else _between(fewer.far, more.far, part)
+                return Step(k=k, near=_between(fewer.near, more.near, part), far=far)
+        last = self.steps[-1]
+        by = k / last.k
+        return Step(k=k, near=wider(last.near, by), far=None if last.far is None else wider(last.far, by))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -131,6 +144,16 @@ class IndexCard:
         return card
 
 
+def wider(parameters: Mapping[str, int], by: float) -> dict[str, int]:
+    """Search parameters that look at more of an index, as more hits ask for; up to the 16-fold.
+
+    >>> wider({"efSearch": 64, "k_factor": 2}, 2.5)
+    {'efSearch': 160, 'k_factor': 2}
+    """
+    by = min(max(by, 1.0), 16.0)
+    return {name: value if name == "k_factor" else ceil(value * by) for name, value in parameters.items()}
+
+
 def recall_text(recall: Mapping[str, float]) -> str:
     """Recalls on one line.
 
@@ -138,6 +161,10 @@ def recall_text(recall: Mapping[str, float]) -> str:
     '@1 1.000, @10 0.988'
     """
     return ", ".join(f"@{k} {value:.3f}" for k, value in recall.items())
+
+
+def _between(fewer: Mapping[str, int], more: Mapping[str, int], part: float) -> dict[str, int]:
+    return {name: ceil(value ** (1 - part) * more[name] ** part - 1e-9) for name, value in fewer.items()}
 
 
 def _measured(values: Mapping[str, Any]) -> Measured:

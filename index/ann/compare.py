@@ -92,7 +92,7 @@ def compare(
     return replace(best[2], notes=(*best[2].notes, _how(len(rows), n))), table
 
 
-def _size(n_bytes: float) -> str:
+def _size(n_bytes: float | int) -> str:
     return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e7 else f"{n_bytes / 1e6:.2f} MB"
 
 

@@ -148,16 +148,6 @@ def threads_for(n: int) -> Iterator[None]:
         faiss.omp_set_num_threads(before)
 
 
-def wider(parameters: Parameters, by: float) -> dict[str, int]:
-    """Parameters that look at more of the index, as more hits ask for; up to the 16-fold.
-
-    >>> wider({"efSearch": 64, "k_factor": 2}, 2.5)
-    {'efSearch': 160, 'k_factor': 2}
-    """
-    by = min(max(by, 1.0), 16.0)
-    return {name: value if name == "k_factor" else int(np.ceil(value * by)) for name, value in parameters.items()}
-
-
 def _search_parameters(index: Any, k: int, parameters: Parameters) -> Any:
     index = faiss.downcast_index(index)
     if isinstance(index, faiss.IndexRefine):

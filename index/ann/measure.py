@@ -104,9 +104,7 @@ def _agreed(index: TunedIndex, queries: Queries, place: int, positions: Int64[np
     return consensus([index.rows.taxon(int(row)) for row in positions], weights).taxon
 
 
-def _asked(
-    index: TunedIndex, queries: Queries, k: int
-) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+def _asked(index: TunedIndex, queries: Queries, k: int) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
     """Answers to all queries, the composed ones asked as what they are."""
     scores, positions = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
     for far, some in ((False, ~queries.far), (True, queries.far)):

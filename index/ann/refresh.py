@@ -28,7 +28,7 @@ MUCH = 0.2
 def refresh(store: StoreReader) -> IndexCard:
     """Add the rows that came since to the store's index, with the labels that all rows have now, and return its card.
 
-    Deleted rows keep their places, and no search shows them. Recall is what it was when the index was built: the card says over
+    Deleted rows keep their places, with row ids below 0, and no search shows them. Recall is what it was when the index was built: the card says over
     which version, and advises to build again where many rows came or went.
 
     Memory: the index, read whole, and 4 d bytes for each new row. Raises InputError where there is no index; StoreError where it is
@@ -59,6 +59,7 @@ def refresh(store: StoreReader) -> IndexCard:
             card,
             n_vectors=len(engine),
             store_version=newer.version,
+            n_gone=n_gone,
             refreshed=(*card.refreshed, done),
             notes=(*kept, *_advice(added, n_gone, len(engine))),
         )
@@ -90,6 +91,7 @@ def _joined(before: Rows, now: Rows, new_ids: Int64[np.ndarray, " m"]) -> tuple[
     parts = [pa.Table.from_batches([now.table]), pa.Table.from_batches([lost.table])]
     table = pa.concat_tables(parts, promote_options="permissive").select(now.table.schema.names)
     (batch,) = table.take(pa.array(place)).combine_chunks().to_batches()
+    wanted[gone] = -1 - np.arange(len(gone))
     return Rows(wanted, codes, lineages, batch), len(gone)
 
 

@@ -1,18 +1,18 @@
 """An index that answers: by its structure where that finds enough, exactly where it does not."""
 
-from math import ceil
+from math import ceil, sqrt
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from cladescope.index.ann.card import IndexCard
-from cladescope.index.ann.engine import Engine, wider
+from cladescope.index.ann.card import IndexCard, Step
+from cladescope.index.ann.engine import Engine
 from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.selection import Selection
 
-OVER = 2
-"""A filter is answered from so many times as many hits as give k by its share of the rows."""
+OVER = 3
+"""A filter is answered from as many hits as hold k selected ones, give or take so many standard deviations of a random filter."""
 WHOLE = 4
 """An answer that wants more than one row in so many is looked for by comparing them all."""
 
@@ -22,6 +22,7 @@ class TunedIndex:
 
     def __init__(self, card: IndexCard, rows: Rows, engine: Engine) -> None:
         self.card, self.rows, self.engine = card, rows, engine
+        self._steps: dict[int, Step] = {}
 
     def __len__(self) -> int:
         return len(self.engine)
@@ -44,8 +45,17 @@ class TunedIndex:
         return self._wanted(k, selection) * WHOLE >= len(self.engine)
 
     def _wanted(self, k: int, selection: Selection | None) -> int:
-        """Hits among all rows of which k are selected, if these are as many among the nearest as among all."""
-        return k if selection is None else ceil(OVER * k * len(self.engine) / max(selection.n, 1))
+        """Hits among all rows of which k are selected nearly always, if these are as many among the nearest as among all."""
+        if selection is None:
+            return k
+        share = max(selection.n, 1) / len(self.engine)
+        return ceil((k + OVER * sqrt(k * (1 - share))) / share)
+
+    def _step(self, k: int) -> Step:
+        step = self._steps.get(k)
+        if step is None:
+            step = self._steps[k] = self.card.step(k)
+        return step
 
     def search(
         self, queries: Float32[np.ndarray, "q d"], k: int, *, selection: Selection | None = None, far: bool = False
@@ -63,10 +73,8 @@ class TunedIndex:
             return self._selected(queries, k, selection, far=far)
         if far:
             return self._far(queries, k)
-        card = self.card
-        step = card.step(k)
-        scores, found = self.engine.search(queries, k, step.near if k <= step.k else wider(step.near, k / step.k))
-        again = (scores[:, 0] < card.far_below) | (found[:, -1] < 0)
+        scores, found = self.engine.search(queries, k, self._step(k).near)
+        again = (scores[:, 0] < self.card.far_below) | (found[:, -1] < 0)
         if again.any():
             scores[again], found[again] = self._far(queries[again], k)
         return scores, found
@@ -74,10 +82,10 @@ class TunedIndex:
     def _far(
         self, queries: Float32[np.ndarray, "q d"], k: int
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
-        step = self.card.step(k)
-        if step.far is None:
+        parameters = self._step(k).far
+        if parameters is None:
             return self.exact(queries, k)
-        scores, found = self.engine.search(queries, k, wider(step.far, k / step.k))
+        scores, found = self.engine.search(queries, k, parameters)
         short = found[:, -1] < 0
         if short.any():
             scores[short], found[short] = self.exact(queries[short], k)

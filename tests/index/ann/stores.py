@@ -39,8 +39,7 @@ def add(store, vectors, species, *, first=0, observations=None, sources=("s",)):
             image_id=f"i{first + row}",
             uri=f"/{first + row}.jpg",
             source=sources[row % len(sources)],
-            labels=labels(int(one)) if one >= 0 else {},
-            observation_id=None if observations is None else observations[row],
+            labels=labels(int(one)) | ({} if observations is None else {"observation_id": observations[row]}),
         )
         for row, one in enumerate(species)
     ]
