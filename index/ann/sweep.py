@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from math import isqrt
 from statistics import median
 from typing import Any
 
@@ -41,17 +42,17 @@ def sweep(
         return len(index), ()
     generator = np.random.default_rng(seed)
     unbound = TunedIndex(replace(index.card, exact_below=0), index.rows, index.engine)
+    sizes = [size for size in (round(part * len(index)) for part in PARTS) if size >= FEWEST_ROWS]
     rows, exact_below = [], 0
-    for part in PARTS:
-        size = round(part * len(index))
-        if size < FEWEST_ROWS:
-            continue
+    for place, size in enumerate(sizes):
         mask = np.zeros(len(index), bool)
         mask[generator.choice(len(index), size, replace=False)] = True
         for name, selection in ((RANDOM, selected(mask)), *_clade(index, size)):
             row = _measured(unbound, asked, selection)
-            slow = row["index_ms"] >= row["exact_ms"] and name == RANDOM
-            if slow or row["recall"] < target:
+            if name == RANDOM and row["index_ms"] >= row["exact_ms"]:
+                # The index overtakes somewhere between this size and the next.
+                exact_below = max(exact_below, isqrt(size * sizes[place + 1]) if place + 1 < len(sizes) else len(index))
+            if row["recall"] < target:
                 exact_below = max(exact_below, selection.n)
             rows.append({"of": name, "rows": selection.n, "share": round(selection.n / len(index), 6), **row})
     for row in rows:

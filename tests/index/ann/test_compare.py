@@ -36,7 +36,8 @@ def test_the_fastest_kind_that_meets_the_target_is_built_and_the_others_are_told
     card = build(store)
     assert [row["kind"] for row in card.candidates] == list(NAMES)
     met = [row for row in card.candidates if row["worst_recall"] >= card.target_recall]
-    assert card.kind == max(met, key=lambda row: row["per_second"])["kind"]
+    # An index of twice the size must be 1.4 times as fast.
+    assert card.kind == max(met, key=lambda row: row["per_second"] / row["bytes_per_vector"] ** 0.5)["kind"]
     assert "a sample of 400 rows" in card.notes[-1]
     assert "Kinds that were compared" in page(card)
 
