@@ -36,16 +36,13 @@ class Block:
         gone = index is not None and index.card.n_gone > 0
         self.alive: Bool[np.ndarray, " n"] | None = rows.row_ids >= 0 if gone else None
         """Rows that were neither deleted nor changed since; None where all stand."""
+        self.n_alive = len(rows) if self.alive is None else int(np.count_nonzero(self.alive))
+        """How many rows stand."""
         self._all = Selection(len(rows), ranges=[(0, len(rows))])
         self._alive_of: WeakKeyDictionary[Selection, Selection] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self.rows)
-
-    @property
-    def n_alive(self) -> int:
-        """How many rows stand."""
-        return len(self) if self.alive is None else int(np.count_nonzero(self.alive))
 
     def drop(self, row_ids: Int64[np.ndarray, " m"]) -> int:
         """Strike out the rows of some ids that stand here, and return how many they were."""
@@ -59,6 +56,7 @@ class Block:
         before = self.n_alive
         if not mask.all():
             self.alive = mask if self.alive is None else self.alive & mask
+            self.n_alive = int(np.count_nonzero(self.alive))
             self._alive_of.clear()
         return before - self.n_alive
 

@@ -35,6 +35,8 @@ def narrowing(
         )
     if same and not image_ids:
         raise InputError("same means what a column holds of a stored picture: name one by its image_id")
+    if within is None and where is None and near is None and same_place is None and not same:
+        return None, ()
     schema, notes = store.schema, []
     taxa = None if within is None else tuple(store.taxa(within))
     parts = [store.condition(where=where)]

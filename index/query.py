@@ -23,6 +23,9 @@ ROUNDING = 0.002
 """Length below which the mean of unit vectors, or a difference of two, has no direction: what the rounding of stored vectors
 to 16 bits can leave of nothing, twice."""
 
+UNIT = 1e-6
+"""How far the square of a length may be from 1 for a vector to count as one of unit length."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
@@ -124,13 +127,23 @@ def _vectors(store: Store, parts: Parts, stored: Sequence[dict[str, Any]]) -> li
             raise InputError(
                 f"the query has {len(vector)} numbers, the store's vectors {store.card.dim}: use the store's encoder"
             )
-        found.append(normalise(np.asarray(vector)[None])[0])
+        found.append(of_unit_length(np.asarray(vector)))
     found += [centroid(store, taxon) for taxon in parts.taxa]
     if parts.text is not None:
         if not parts.text.strip():
             raise InputError("the text of the query is empty: give some words, or leave it out")
         found.append(store.encoder.encode_texts([parts.text])[0])
     return found
+
+
+def of_unit_length(vector: Real[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
+    """A vector's direction; the vector itself where it has unit length, which costs a tenth of the time."""
+    if vector.dtype == np.float32:
+        with np.errstate(over="ignore", invalid="ignore"):
+            if abs(float(vector @ vector) - 1) < UNIT:
+                return vector
+    unit: Float[np.ndarray, " d"] = normalise(vector[None])[0]
+    return unit
 
 
 def _mean(vectors: Sequence[Float[np.ndarray, " d"]], what: str) -> Float[np.ndarray, " d"]:

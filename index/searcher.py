@@ -22,10 +22,12 @@ from cladescope.index.hits import Hit, SearchResult
 from cladescope.index.live_gallery import LiveGallery
 from cladescope.index.narrowing import narrowing
 from cladescope.index.picking import Picking
-from cladescope.index.query import Composed, Parts, compose, rows_of, several
+from cladescope.index.query import Composed, Parts, compose, of_unit_length, rows_of, several
 from cladescope.index.store import Store
 from cladescope.index.streamed import StreamedGallery, is_too_large
 from cladescope.schema import shown_names
+
+_NOTHING = (None,) * 14
 
 
 class Searcher:
@@ -83,6 +85,12 @@ class Searcher:
         Raises InputError for an empty query or one without direction, an unknown id, column or condition, a number that is none;
         TaxonError for an unknown taxon or rank; EncoderError for a text where the encoder has no text side.
         """
+        others = (text, image_id, taxon, not_text, not_image_id, not_taxon, at_most, min_score, near, same_place, same)
+        is_plain = not images and not not_images and (*others, within, where, facets) == _NOTHING
+        if is_plain and isinstance(vector, np.ndarray) and vector.ndim == 1:
+            # The most frequent query: to compose it of its one part would take as long as to answer it.
+            _check_dim(len(vector), self.store)
+            return self.nearest(of_unit_length(vector), k, exact=exact)
         store, ids = self.store, several(image_id, name="image_id")
         picking = Picking(k=k, at_most=at_most, per=per, min_score=min_score)
         if facets is not None:

@@ -6,6 +6,7 @@ are there, and files that it no longer names are deleted after that: a reader fi
 
 import contextlib
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -46,7 +47,7 @@ class AnnIndex(TunedIndex):
     @staticmethod
     def stamp_of(store_path: Path) -> tuple[int, int] | None:
         """The stamp of the index that is there now; None where there is none."""
-        return _stamp(folder(store_path))
+        return _stamp_at(_card_path(store_path))
 
     @classmethod
     def find(cls, store_path: Path) -> "AnnIndex | None":
@@ -165,11 +166,20 @@ def check_hashes(path: Path, card: IndexCard) -> None:
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     """What tells one card from the next; None where there is none."""
+    return _stamp_at(str(path / CARD))
+
+
+def _stamp_at(card_path: str) -> tuple[int, int] | None:
     try:
-        found = (path / CARD).stat()
+        found = os.stat(card_path)  # noqa: PTH116  asked at every query, and a Path costs more than the question
     except OSError:
         return None
     return found.st_mtime_ns, found.st_ino
+
+
+@lru_cache(maxsize=64)
+def _card_path(store_path: Path) -> str:
+    return str(folder(store_path) / CARD)
 
 
 @lru_cache(maxsize=4)
