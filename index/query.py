@@ -54,7 +54,8 @@ class Composed:
     kin: tuple[tuple[str, str | None], ...]
     """Address and observation of each stored picture and region that is wanted: hits that show the same are no witnesses."""
     far: bool
-    """Whether it may resemble nothing that is stored: a text, a difference, or several parts; an index looks for it more widely."""
+    """Whether it may resemble nothing that is stored: a text, a taxon, a difference, or several parts; an index looks for it more
+    widely."""
 
 
 def several(given: str | Sequence[str] | None, *, name: str = "it") -> tuple[str, ...]:
@@ -115,7 +116,7 @@ def compose(store: Store, like: Parts, unlike: Parts | None = None, *, weight: f
         vector=query.astype(np.float32),
         leave_out=frozenset(int(row["_rowid"]) for row in (*stored, *others)),
         kin=tuple(kin),
-        far=len(parts) > 1 or bool(unlike) or like.text is not None,
+        far=len(parts) > 1 or bool(unlike) or like.text is not None or bool(like.taxa),
     )
 
 

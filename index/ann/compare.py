@@ -71,7 +71,7 @@ def compare(
             row["left_out"] = f"takes {_size(size * n)}, more than {_size(limits.memory)}"
             continue
         began = time.monotonic()
-        engine = Engine.built(kinds.of(name, len(rows), d), sample, seed=seed)
+        engine = Engine.built(kind if kind.is_graph else kinds.of(name, len(rows), d), sample, seed=seed)
         seconds = (time.monotonic() - began) * grown * (log(n) / log(max(len(rows), 2)) if kind.is_graph else 1)
         row["build_minutes"] = round(seconds / 60, 2)
         if limits.seconds is not None and seconds > BUILD_PART * limits.seconds:

@@ -30,7 +30,7 @@ CENTROID_ROWS = 1000
 AGAINST = 0.5
 """Weight of the picture that a subtraction takes away."""
 PICTURE, RARE, TEXT, STORED = "picture", "rare", "text", "stored"
-COMPOSED = ("mixture", "subtraction")
+COMPOSED = ("mixture", "subtraction", "centroid")
 WORDS = {
     PICTURE: "pictures that were left out",
     RARE: f"those of species with 1-{RARE_IMAGES} pictures",

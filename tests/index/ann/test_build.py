@@ -240,3 +240,28 @@ def test_a_damaged_card_or_one_of_a_newer_make_is_told_in_a_line(tmp_path):
     assert "\n" not in str(error.value)
     assert store.search(vector=store.matrix()[0]).method == "exact"
     assert build(store, kind="flat").n_vectors == 50
+
+
+def test_a_searcher_asks_for_texts_taxa_and_several_parts_as_far_queries(tmp_path, monkeypatch):
+    store = with_texts(tmp_path, 400)
+    build(store, kind="hnsw")
+    asked = []
+    original = AnnIndex.search
+
+    def noted(self, queries, k, *, selection=None, far=False):
+        asked.append(far)
+        return original(self, queries, k, selection=selection, far=far)
+
+    monkeypatch.setattr(AnnIndex, "search", noted)
+    vector = store.matrix()[0]
+    for query, far in (
+        ({"vector": vector}, False),
+        ({"image_id": "i3"}, False),
+        ({"text": "a bird"}, True),
+        ({"vector": vector, "image_id": "i3"}, True),
+        ({"vector": vector, "not_image_id": "i3"}, True),
+        ({"taxon": "G3 s3"}, True),
+    ):
+        asked.clear()
+        assert store.search(**query, k=3).hits
+        assert asked == [far], query
