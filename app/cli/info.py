@@ -65,7 +65,8 @@ def _show(document: dict[str, Any]) -> None:
     else:
         card = document["index"]
         recall = ", ".join(f"@{k} {value:.3f}" for k, value in card["ann_recall"].items())
-        print_line(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}")
+        short = "" if card["target_met"] else f", target NOT met for {', '.join(card['failing'])}"
+        print_line(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}{short}")
     runs = document["runs"]
     if len(runs) > SHOWN_RUNS:
         print_line(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")

@@ -86,7 +86,9 @@ def build(
         compared: list[dict[str, Any]] = []
         if len(names) > 1 or limits:
             kept = plan.rows.vectors[: plan.n_kept]
-            wanted, compared = compare(kept, plan.choosing, names, target_recall, limits, seed=seed)
+            wanted, compared = compare(
+                kept, plan.choosing, names, target_recall, limits, n_all=len(plan.rows), seed=seed
+            )
         return _finished(plan, wanted, compared if len(names) > 1 else [])
 
 

@@ -43,6 +43,7 @@ def compare(
     target: float,
     limits: Limits,
     *,
+    n_all: int,
     seed: int = 0,
 ) -> tuple[kinds.Kind, list[dict[str, Any]]]:
     """The fastest kind that meets a target for every kind of query within the limits, or the one that comes nearest; and the table.
@@ -52,7 +53,8 @@ def compare(
     graph, and as n for others; a query as log n for a graph, as the square root of n for cells, whose number grows so too, and as n
     where all rows are compared.
 
-    Raises InputError where no kind is within the limits.
+    Sizes are those over `n_all` rows, with those that are left out of `vectors` for now. Raises InputError where no kind is within the
+    limits.
     """
     n, d = vectors.shape
     rows = np.sort(np.random.default_rng(seed).choice(n, min(n, SAMPLE_ROWS), replace=False))
@@ -67,8 +69,8 @@ def compare(
         row: dict[str, Any] = {"kind": name, "factory": kind.factory}
         row["bytes_per_vector"] = None if size is None else round(size)
         table.append(row)
-        if limits.memory is not None and size is not None and size * n > limits.memory:
-            row["left_out"] = f"takes {_size(size * n)}, more than {_size(limits.memory)}"
+        if limits.memory is not None and size is not None and size * n_all > limits.memory:
+            row["left_out"] = f"takes {_size(size * n_all)}, more than {_size(limits.memory)}"
             continue
         began = time.monotonic()
         engine = Engine.built(kind if kind.is_graph else kinds.of(name, len(rows), d), sample, seed=seed)
@@ -95,8 +97,11 @@ def compare(
     return replace(best[2], notes=(*best[2].notes, _how(len(rows), n))), table
 
 
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "KB"), (1, "bytes"))
+
+
 def _size(n_bytes: float | int) -> str:
-    return f"{n_bytes / 1e9:.2f} GB" if n_bytes >= 1e7 else f"{n_bytes / 1e6:.2f} MB"
+    return next(f"{n_bytes / unit:.3g} {name}" for unit, name in _UNITS if n_bytes >= unit or unit == 1)
 
 
 def _how(n_sample: int, n: int) -> str:

@@ -16,6 +16,9 @@ OVER = 3
 WHOLE = 4
 """An answer that wants more than one row in so many is looked for by comparing them all."""
 
+MOST = 4096
+"""A filter that would ask for more hits than so many leaves few rows: comparing them takes less time."""
+
 
 class TunedIndex:
     """A structure, its card, and what the store says of its rows; positions are places of rows in the index."""
@@ -42,7 +45,8 @@ class TunedIndex:
         """Whether `search` compares every vector that is selected: where these are few, or k is a good part of them."""
         if self.engine.is_flat or (selection is not None and selection.n <= self.card.exact_below):
             return True
-        return self._wanted(k, selection) * WHOLE >= len(self.engine)
+        wanted = self._wanted(k, selection)
+        return wanted * WHOLE >= len(self.engine) or (selection is not None and wanted > MOST)
 
     def _wanted(self, k: int, selection: Selection | None) -> int:
         """Hits among all rows of which k are selected nearly always, if these are as many among the nearest as among all."""

@@ -135,7 +135,7 @@ def test_far_queries_reach_the_target_although_pictures_need_less(tmp_path):
 def test_the_card_says_what_a_changed_consensus_costs(tmp_path, monkeypatch):
     assert build(made(tmp_path, 600), kind="flat").queries["picture"].consensus_changed.mean == 0
     monkeypatch.setattr(
-        "cladescope.index.ann.measure.without_own", lambda found, scores, own, k: (found[:, ::-1] * 0, scores)
+        "cladescope.index.ann.measure.without_own", lambda found, scores, own, k: (found[:, :k] * 0, scores[:, :k])
     )
     (tmp_path / "wrong").mkdir()
     assert build(made(tmp_path / "wrong", 600), kind="flat").queries["picture"].consensus_changed.mean > 0.5
