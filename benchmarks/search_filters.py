@@ -129,9 +129,7 @@ def main() -> None:
         cladescope.build_index(path, target_recall=options.target)
         store = Store.open(path)
     card = store.describe()["index"]
-    print(
-        f"{machine()}; {options.n:,} x {data.vectors.shape[1]}, k = {K}; index {card['kind']}, {card['parameters']}\n"
-    )
+    print(f"{machine()}; {options.n:,} x {data.vectors.shape[1]}, k = {K}; index {card['kind']} ({card['factory']})\n")
     search = Searcher(store).search
     rows = [measured(search, Filter("none", {}, None), data, seconds=options.seconds)]
     rows.append(measured(search, Filter("none, exact", {}, None), data, seconds=options.seconds, exact=True))
