@@ -11,9 +11,14 @@ other taxa. ann_recall@10 is against the exact answer over the rows that pass; e
 
 `p50` and `p99` are milliseconds of a call, over as many queries as fit into --seconds, after one call that is not counted and stands under
 `first`. Searches use the store's index, built here with --target where the store has none.
+
+The last lines give the memory of another process that opens the store and answers 1,000 queries: its peak, and what of it is its own
+(the rest is mapped files, which the system may take back). Python and its libraries alone take some 300 MB.
 """
 
 import argparse
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -58,7 +63,7 @@ def clade_filters(data: Data) -> list[Filter]:
             column = data.rows[name]
             same = pc.is_null(column) if taxon is None else pc.equal(column, taxon).fill_null(False)
             mask &= same.to_numpy()
-        within = " > ".join(taxon for taxon in path if taxon is not None)
+        within = f"{rank}:{path[-1]}"
         found[within] = Filter(f"{rank} {path[-1]}, {mask.mean():.3%}", {"within": within}, mask)
     return list(found.values())
 
@@ -111,17 +116,34 @@ def measured(search: Any, one: Filter, data: Data, *, seconds: float, **options:
     ]
 
 
+def memory_of(path: Path, cache: Path) -> str:
+    """Memory of this process after it asked a store for 1,000 queries, from /proc."""
+    from cladescope.index.searcher import Searcher
+    from cladescope.index.store import Store
+
+    searcher = Searcher(Store.open(path))
+    for query in np.load(cache / "organisms" / "queries.npy")[:1000]:
+        _ = searcher.search(vector=query, k=K).hits
+    lines = (line.split() for line in Path("/proc/self/status").read_text().splitlines())
+    found = {words[0].rstrip(":"): int(words[1]) / 1024 for words in lines if words[0] in ("VmHWM:", "RssAnon:")}
+    return f"memory: at most {found['VmHWM']:,.0f} MB, {found['RssAnon']:,.0f} MB of it its own"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, required=True, help="folder that search_vectors.py filled")
     parser.add_argument("--n", type=int, default=60_970, help="rows of the store (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=2, help="time for each filter (default: %(default)s)")
+    parser.add_argument("--memory-of", type=Path, metavar="STORE", help=argparse.SUPPRESS)
     parser.add_argument("--target", type=float, default=0.95, help="target recall of the index (default: %(default)s)")
     options = parser.parse_args()
     import cladescope
     from cladescope.index.searcher import Searcher
     from cladescope.index.store import Store
 
+    if options.memory_of:
+        print(memory_of(options.memory_of, options.cache))
+        return
     data = load(options.cache, options.n)
     path = store_of(options.cache, options.n)
     store = Store.open(path)
@@ -136,6 +158,8 @@ def main() -> None:
     rows += [measured(search, one, data, seconds=options.seconds) for one in sql_filters(data) + clade_filters(data)]
     header = ["filter", "rows", f"ann_recall@{K}", "queries/s", "first, ms", "p50, ms", "p99, ms", "answered by"]
     print_table(header, rows)
+    command = [sys.executable, __file__, "--cache", str(options.cache), "--memory-of", str(path)]
+    print(f"\n{subprocess.run(command, check=True, capture_output=True, text=True).stdout}")
 
 
 if __name__ == "__main__":

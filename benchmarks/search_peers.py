@@ -43,6 +43,7 @@ def contenders() -> list[Contender]:
     """All peers, in the order of the table; hand-tuned settings come from the findings in docs/benchmarks.md."""
     return [
         Faiss("HNSW32_SQfp16"),
+        Faiss("HNSW32_SQfp16", ef_construction=64),
         Faiss("HNSW16_SQfp16", ef_construction=64),
         Faiss("HNSW32_SQ8", refine=2),
         Faiss("IVF256,SQfp16"),
@@ -157,9 +158,13 @@ def main() -> None:
     parser.add_argument("--levels", type=float, nargs="+", default=[0.95, 0.99], help="default: %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--only", nargs="+", metavar="WORD", help="contenders whose name has one of these words in it")
+    parser.add_argument(
+        "--texts", action="store_true", help="ask names of taxa, not pictures: they lie far from all vectors"
+    )
     parser.add_argument("--no-ours", action="store_true", help="leave the store's own search out")
     options = parser.parse_args()
     data = load(options.cache, options.n)
+    data = data._replace(queries=data.texts) if options.texts else data
     print(
         f"{machine()}; {len(data.vectors):,} x {data.vectors.shape[1]}, k = {K}, {len(data.queries):,} queries from outside"
     )

@@ -206,7 +206,7 @@ def make_million(folder: Path, taxonomy: Path) -> None:
     columns = {
         "image_id": numbers,
         "uri": pc.binary_join_element_wise("/perturbed", numbers, "/"),
-        "observation_id": numbers,
+        "observation_id": pictures["file"].take(pa.array(chosen)),
         **{name: pc.if_else(pc.equal(labels[name], ""), None, labels[name]).cast(pa.string()) for name in LABELS},
         "draw": pa.array(np.random.default_rng(1).random(MILLION)),
     }
