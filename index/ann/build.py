@@ -155,7 +155,6 @@ def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
         target_met=False,
         not_measured=plan.missing,
         curve=curve,
-        notes=kind.notes,
     )
     figures = Figures(TunedIndex(card, rows, engine), plan.measuring)
     card = replace(
@@ -167,7 +166,18 @@ def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
     exact_below, filters = sweep(TunedIndex(card, rows, engine), plan.measuring, plan.target, seed=plan.seed)
     short = failing(card.queries, plan.target, card.target_k)
     logger.info("ann_recall %s", recall_text(card.ann_recall))
-    return replace(card, exact_below=exact_below, filters=filters, failing=short, target_met=not short)
+    notes = (*kind.notes, *_wider(card))
+    return replace(card, exact_below=exact_below, filters=filters, failing=short, target_met=not short, notes=notes)
+
+
+def _wider(card: IndexCard) -> list[str]:
+    """Numbers of hits beyond `target_k` at which kinds of query fall short of the target."""
+    notes = []
+    for k in (int(k) for k in card.ann_recall if int(k) > card.target_k):
+        if short := failing(card.queries, card.target_recall, k):
+            reached = ", ".join(f"{name} {card.queries[name].recall[str(k)].mean:.4f}" for name in short)
+            notes.append(f"at k = {k} these fall short of {card.target_recall}: {reached}")
+    return notes
 
 
 def _tuned(plan: Plan, engine: Engine) -> tuple[tuple[Step, ...], float, tuple[dict[str, Any], ...]]:

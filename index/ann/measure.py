@@ -4,23 +4,23 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Bool, Float32, Float64, Int64
+from jaxtyping import Bool, Float64, Int64
 
 from cladescope.embedding.kin import vote_weights
 from cladescope.index.ann.card import Measured
 from cladescope.index.ann.queries import PICTURE, RARE, Queries
 from cladescope.index.ann.recall import recalled, share_of
-from cladescope.index.ann.tune import exact_answers, without_own
+from cladescope.index.ann.tune import answers, exact_answers
 from cladescope.index.ann.tuned import TunedIndex
 from cladescope.index.consensus import consensus
 from cladescope.index.resident.rows import Rows
 
 RECALL_AT = (1, 10, 100)
 CONSENSUS_HITS = 10
-TIMED = 500
-"""Queries of a kind that are timed, at most."""
 FEWEST = 5
 """Queries that a class or a source must have to be named."""
+TIMED = 500
+"""Queries of a kind that are timed, at most."""
 SHOWN = 20
 """Classes and sources that are named, the worst first."""
 
@@ -36,12 +36,8 @@ class Figures:
         vectors = index.flat.vectors
         self.shares: dict[str, Float64[np.ndarray, " q"]] = {}
         found_ten = truth.positions[:, :0]
-        scores = positions = None
         for k in self.ks:
-            # The first hit of ten is that of a search for one: both use the parameters of the first step.
-            if scores is None or positions is None or k > index.card.steps[0].k:
-                scores, positions = _asked(index, queries, max(k, min(index.card.steps[0].k, max(self.ks))) + 1)
-            found = without_own(positions, scores, queries.own, k)[0]
+            found = _asked(index, queries, k)
             self.shares[str(k)] = recalled(vectors, queries.vectors, truth.positions, found, k)
             found_ten = found if k <= CONSENSUS_HITS else found_ten
         self.changed = _changed(index, queries, truth.positions[:, : found_ten.shape[1]], found_ten)
@@ -109,13 +105,17 @@ def _agreed(index: TunedIndex, queries: Queries, place: int, positions: Int64[np
     return consensus([index.rows.taxon(int(row)) for row in positions], weights).taxon
 
 
-def _asked(index: TunedIndex, queries: Queries, k: int) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
-    """Answers to all queries, the composed ones asked as what they are."""
-    scores, positions = np.empty((len(queries), k), np.float32), np.empty((len(queries), k), np.int64)
+def _asked(index: TunedIndex, queries: Queries, k: int) -> Int64[np.ndarray, "q k"]:
+    """Answers to all queries, each asked as a search asks it: for k hits, and those that are composed as what they are."""
+    found = np.empty((len(queries), k), np.int64)
     for far, some in ((False, ~queries.far), (True, queries.far)):
         if some.any():
-            scores[some], positions[some] = index.search(queries.vectors[some], k, far=far)
-    return scores, positions
+
+            def ask(vectors: np.ndarray, k: int, far: bool = far) -> tuple[np.ndarray, np.ndarray]:
+                return index.search(vectors, k, far=far)
+
+            (found[some], _), _ = answers(ask, queries.where(some), k)
+    return found
 
 
 def _rate(index: TunedIndex, queries: Queries) -> float:

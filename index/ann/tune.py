@@ -5,9 +5,10 @@ whose best hit scores less than most left-out pictures', as that of a text does.
 figures come from the other.
 """
 
-import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import faiss
 import numpy as np
@@ -17,6 +18,7 @@ from cladescope.index.ann.card import Step
 from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.queries import PICTURE, STORED, Queries
 from cladescope.index.ann.recall import recalled, standard_error
+from cladescope.index.ann.stopwatch import processor_time
 
 QUANTILES = (0.001, 0.01, 0.05, 0.1, 0.2)
 """Shares of left-out pictures that may count as far."""
@@ -28,6 +30,8 @@ exactly."""
 FEWEST_TRIALS = 6
 ENOUGH = 0.9995
 """With a recall of so much for every kind, wider parameters are not tried."""
+CAUTION = 1.645
+"""Standard errors by which a kind must exceed the target over the queries that choose, so that others reach it too: 95 % of one side."""
 PICTURE_WEIGHT = 0.9
 """Part of the queries that are pictures, for what a choice costs."""
 
@@ -38,7 +42,7 @@ class Trial:
 
     parameters: dict[str, int] | None
     seconds: float
-    """A query, all asked at once."""
+    """Processor time of a query, many asked at once."""
     shares: Float64[np.ndarray, " q"]
     best: Float32[np.ndarray, " q"]
     """Score of each query's first hit."""
@@ -53,7 +57,9 @@ class Choice:
     far_below: float
     worst: float
     seconds: float
-    """A query, expected."""
+    """Processor time of a query, expected."""
+    met: bool
+    """Whether every kind reached the target with `CAUTION` to spare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +74,26 @@ class Truth:
 
 def exact_answers(engine: Engine, queries: Queries, k: int) -> Truth:
     """The exact k nearest of each query, itself left out."""
-    started = time.perf_counter()
-    scores, found = engine.flat.search(queries.vectors, k + 1)
-    seconds = (time.perf_counter() - started) / max(1, len(queries))
-    return Truth(*without_own(found, scores, queries.own, k), seconds)
+    found, seconds = answers(engine.flat.search, queries, k)
+    return Truth(*found, seconds)
+
+
+def answers(
+    ask: Callable[..., tuple[np.ndarray, np.ndarray]], queries: Queries, k: int
+) -> tuple[tuple[Int64[np.ndarray, "q k"], Float32[np.ndarray, "q k"]], float]:
+    """Positions and scores of k hits of each query, and the processor time of a query; `ask` takes vectors and `k`.
+
+    One hit more is asked for where a query is a row of the index and leaves itself out, as a search by id does; never elsewhere,
+    since more hits are looked for more widely.
+    """
+    positions, scores = np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+    seconds = 0.0
+    for some, more in ((queries.own < 0, 0), (queries.own >= 0, 1)):
+        if some.any():
+            (found_scores, found), spent = processor_time(partial(ask, k=k + more), queries.vectors[some])
+            positions[some], scores[some] = without_own(found, found_scores, queries.own[some], k)
+            seconds += spent
+    return (positions, scores), seconds / max(1, len(queries))
 
 
 def without_own(
@@ -82,26 +104,61 @@ def without_own(
     return np.take_along_axis(found, order, axis=1), np.take_along_axis(scores, order, axis=1)
 
 
-def trials(engine: Engine, queries: Queries, truth: Truth, k: int, ladder: Sequence[dict[str, int]]) -> list[Trial]:
-    """Each set of parameters tried, until all kinds find nearly everything or the exact search is faster; that one last."""
-    found = []
-    for parameters in ladder:
-        engine.search(queries.vectors[:1], k + 1, parameters)  # what is made once is not timed
-        started = time.perf_counter()
-        scores, positions = engine.search(queries.vectors, k + 1, parameters)
-        seconds = (time.perf_counter() - started) / max(1, len(queries))
-        positions, scores = without_own(positions, scores, queries.own, k)
+def trials(
+    engine: Engine,
+    queries: Queries,
+    truth: Truth,
+    k: int,
+    target: float,
+    *,
+    far_below: float | None = None,
+) -> list[Trial]:
+    """Each set of parameters of the engine's ladder tried, and the exact search last.
+
+    Wider ones are left out where all kinds find nearly everything, and where the exact search is faster; those are tried in the
+    end if nothing met the target before, for else a slow machine would choose parameters that miss it. Each `k_factor` is a
+    ladder of its own.
+    """
+    exact = Trial(None, truth.seconds, np.ones(len(queries)), truth.scores[:, 0])
+    found: list[Trial] = []
+    done: set[int | None] = set()
+    slow: set[int | None] = set()
+    slowest: dict[int | None, float] = {}
+    met = False
+    waiting, put_off = deque(engine.ladder()), deque[dict[str, int]]()
+    while waiting or (put_off and not met):
+        if not waiting:
+            waiting, put_off = put_off, waiting
+            slow.clear()
+        parameters = waiting.popleft()
+        factor = parameters.get("k_factor")
+        if factor in done or (met and factor in slow):
+            continue
+        if factor in slow:
+            put_off.append(parameters)
+            continue
+
+        def ask(some: np.ndarray, k: int, by: dict[str, int] = parameters) -> tuple[np.ndarray, np.ndarray]:
+            return engine.search(some, k, by)
+
+        ask(queries.vectors[:1], k)  # what is made once is not timed
+        (positions, scores), seconds = answers(ask, queries, k)
+        # More work never takes less time: what seems so is noise.
+        seconds = slowest[factor] = max(seconds, slowest.get(factor, 0.0))
         shares = recalled(engine.flat.vectors, queries.vectors, truth.positions, positions, k)
         found.append(Trial(parameters, seconds, shares, scores[:, 0]))
-        if _worst(queries, shares) >= ENOUGH or (len(found) >= FEWEST_TRIALS and seconds > truth.seconds):
-            break
-    return [*found, Trial(None, truth.seconds, np.ones(len(queries)), truth.scores[:, 0])]
+        met = met or choose([found[-1], exact], queries, target, far_below=far_below).met
+        if _worst(queries, shares) >= ENOUGH:
+            done.add(factor)
+        if len(found) >= FEWEST_TRIALS and seconds > truth.seconds:
+            slow.add(factor)
+    return [*found, exact]
 
 
 def choose(tried: Sequence[Trial], queries: Queries, target: float, *, far_below: float | None = None) -> Choice:
     """The fastest pair of parameters that meets a target for every kind, or the one whose worst kind is best.
 
-    A kind meets the target where its mean, less one standard error, reaches it. `far_below` leaves that score as it is.
+    A kind meets the target where its mean, less `CAUTION` standard errors, reaches it. `far_below` leaves that score as it is.
     """
     pictures = queries.kinds.get(PICTURE, queries.kinds.get(STORED, np.zeros(len(queries), bool)))
     best: tuple[bool, float, Choice] | None = None
@@ -115,8 +172,8 @@ def choose(tried: Sequence[Trial], queries: Queries, target: float, *, far_below
                 shares = np.where(is_far, far.shares, near.shares)
                 worst = _worst(queries, shares)
                 seconds = near.seconds + far.seconds * _weighted(is_far, pictures, queries.far)
-                choice = Choice(near.parameters, far.parameters, threshold, worst, seconds)
                 met = _worst(queries, shares, cautious=True) >= target
+                choice = Choice(near.parameters, far.parameters, threshold, worst, seconds, met)
                 if best is None or (met, -seconds if met else worst) > best[:2]:
                     best = (met, -seconds if met else worst, choice)
     assert best is not None
@@ -146,8 +203,9 @@ def steps_of(
     first: Choice | None = None
     curve: list[dict[str, object]] = []
     for k in ks:
-        tried = trials(engine, queries, truth, k, engine.ladder())
-        choice = choose(tried, queries, target, far_below=None if first is None else first.far_below)
+        far_below = None if first is None else first.far_below
+        tried = trials(engine, queries, truth, k, target, far_below=far_below)
+        choice = choose(tried, queries, target, far_below=far_below)
         if first is None:
             first, curve = choice, pareto(tried, queries)
         steps.append(Step(k=k, near=choice.near, far=choice.far))
@@ -157,7 +215,8 @@ def steps_of(
 
 def _worst(queries: Queries, shares: Float64[np.ndarray, " q"], *, cautious: bool = False) -> float:
     means = (
-        float(shares[of_kind].mean()) - (standard_error(shares[of_kind], queries.groups[of_kind]) if cautious else 0.0)
+        float(shares[of_kind].mean())
+        - (CAUTION * standard_error(shares[of_kind], queries.groups[of_kind]) if cautious else 0.0)
         for of_kind in queries.kinds.values()
     )
     return min(means, default=1.0)

@@ -135,7 +135,7 @@ def test_far_queries_reach_the_target_although_pictures_need_less(tmp_path):
 def test_the_card_says_what_a_changed_consensus_costs(tmp_path, monkeypatch):
     assert build(made(tmp_path, 600), kind="flat").queries["picture"].consensus_changed.mean == 0
     monkeypatch.setattr(
-        "cladescope.index.ann.measure.without_own", lambda found, scores, own, k: (found[:, :k] * 0, scores[:, :k])
+        "cladescope.index.ann.measure._asked", lambda index, queries, k: np.zeros((len(queries), k), np.int64)
     )
     (tmp_path / "wrong").mkdir()
     assert build(made(tmp_path / "wrong", 600), kind="flat").queries["picture"].consensus_changed.mean > 0.5
@@ -240,28 +240,3 @@ def test_a_damaged_card_or_one_of_a_newer_make_is_told_in_a_line(tmp_path):
     assert "\n" not in str(error.value)
     assert store.search(vector=store.matrix()[0]).method == "exact"
     assert build(store, kind="flat").n_vectors == 50
-
-
-def test_a_searcher_asks_for_texts_taxa_and_several_parts_as_far_queries(tmp_path, monkeypatch):
-    store = with_texts(tmp_path, 400)
-    build(store, kind="hnsw")
-    asked = []
-    original = AnnIndex.search
-
-    def noted(self, queries, k, *, selection=None, far=False):
-        asked.append(far)
-        return original(self, queries, k, selection=selection, far=far)
-
-    monkeypatch.setattr(AnnIndex, "search", noted)
-    vector = store.matrix()[0]
-    for query, far in (
-        ({"vector": vector}, False),
-        ({"image_id": "i3"}, False),
-        ({"text": "a bird"}, True),
-        ({"vector": vector, "image_id": "i3"}, True),
-        ({"vector": vector, "not_image_id": "i3"}, True),
-        ({"taxon": "G3 s3"}, True),
-    ):
-        asked.clear()
-        assert store.search(**query, k=3).hits
-        assert asked == [far], query
