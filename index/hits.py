@@ -6,11 +6,10 @@ from functools import cached_property
 from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
-import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.embedding.given import AnyPicture
-from cladescope.embedding.kin import kin_of, vote_weights
+from cladescope.embedding.kin import kin_of_few, vote_weights
 from cladescope.index.consensus import Consensus, consensus
 from cladescope.index.facets import Facet
 from cladescope.taxonomy import RANKS, Taxon
@@ -130,8 +129,7 @@ class SearchResult:
         """What the hits agree on; kin of the query and of each other are no witnesses of their own."""
         hits = self.hits
         shown = [(hit.uri, hit.observation_id) for hit in hits] + list(self._kin)
-        columns = zip(*shown, strict=True)
-        numbers = kin_of(*(pa.array(column, pa.string()) for column in columns)).tolist() if shown else []
+        numbers = kin_of_few(shown)
         own, kin = set(numbers[len(hits) :]), numbers[: len(hits)]
         scores = [0.0 if group in own else hit.score for group, hit in zip(kin, hits, strict=True)]
         of_query = sum(group in own for group in kin)

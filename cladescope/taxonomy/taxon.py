@@ -6,7 +6,7 @@ set's are in `cladescope.taxonomy`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import total_ordering
 from itertools import takewhile
 from typing import Final
@@ -39,6 +39,7 @@ class Taxon:
 
     path: tuple[str | None, ...]
     """Name at each rank from the kingdom to the taxon's own; None where a rank in between is not recorded."""
+    _key: tuple[str, ...] | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.path) <= len(RANKS):
@@ -78,7 +79,10 @@ class Taxon:
     @property
     def key(self) -> tuple[str, ...]:
         """The path as it is compared: each name folded, empty where none is recorded."""
-        return tuple("" if name is None else fold(name) for name in self.path)
+        if self._key is None:
+            object.__setattr__(self, "_key", tuple("" if name is None else fold(name) for name in self.path))
+        assert self._key is not None
+        return self._key
 
     @property
     def parent(self) -> "Taxon | None":

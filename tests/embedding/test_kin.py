@@ -5,7 +5,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding.kin import kin_of, vote_weights
+from cladescope.embedding.kin import kin_of, kin_of_few, vote_weights
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.booleans(), st.none() | st.integers(0, 4)), min_size=1, max_size=20)
 
@@ -31,3 +31,12 @@ def test_kin_have_the_vote_of_the_best_of_them_and_strangers_their_own(voters):
         total = sum(weight for one, weight in zip(kin, weights, strict=True) if one == group)
         np.testing.assert_allclose(total, max(own), atol=1e-12)
     assert vote_weights(range(len(scores)), scores) == [max(score, 0.0) for score in scores]
+
+
+_NAMES = st.sampled_from(["/a.jpg", "/a.jpg#box=0,0,9,9", "/b.jpg#box=1,1,2,2", "/c.jpg", "/d#box=x#y"])
+
+
+@given(st.lists(st.tuples(_NAMES, st.sampled_from([None, "o1", "o2", "o3"])), max_size=12))
+def test_few_rows_have_the_kin_that_many_have(shown):
+    columns = [pa.array([row[place] for row in shown], pa.string()) for place in range(2)]
+    assert kin_of_few(shown) == (kin_of(*columns).tolist() if shown else [])
