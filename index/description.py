@@ -17,6 +17,7 @@ def describe(store: StoreReader) -> dict[str, Any]:
     there is of no use.
     """
     from cladescope.index.ann.files import AnnIndex  # loads FAISS
+    from cladescope.index.ann.misfit import misfit
 
     lineages, taxonomy = store.lineages(), store.taxonomy
     counts = lineages.column("n_images").to_numpy()
@@ -26,6 +27,8 @@ def describe(store: StoreReader) -> dict[str, Any]:
         index = AnnIndex.find(store.path)
     except StoreError as error:
         problem = str(error)
+    if index is not None and (problem := misfit(store, index.card)) is not None:
+        index = None
     return {
         "store": str(store.path),
         "format_version": FORMAT_VERSION,

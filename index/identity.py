@@ -1,5 +1,6 @@
 """The identity of a store, `store.json`: format version and encoder; docs/store-format.md describes it."""
 
+import contextlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import cladescope
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
-from cladescope.files import write_json
+from cladescope.files import hash_file, write_json
 from cladescope.index.files import check_empty, disk_errors, locked
 from cladescope.schema import FORMAT_VERSION
 
@@ -65,3 +66,14 @@ def read(folder: Path) -> EncoderCard:
 def created(folder: Path) -> str:
     """When a store was made, to the second; copies of it say the same. `read` has found it sound."""
     return str(json.loads((folder / NAME).read_text()).get("created"))
+
+
+def version_hash(folder: Path, version: int) -> str | None:
+    """The hash of what a version of the pictures is made of, which tells it from the same number of another store, or of one that was
+    brought back from a copy and written anew; None where the version is there no more.
+    """
+    versions = folder / "lance" / "images.lance" / "_versions"
+    for name in (f"{2**64 - 1 - version:020d}", str(version)):  # as Lance counts today, and as it did
+        with contextlib.suppress(OSError):
+            return hash_file(versions / f"{name}.manifest")
+    return None

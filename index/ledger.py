@@ -148,6 +148,8 @@ def settle(store_path: Path, tables: Mapping[str, Any]) -> None:
     if int(tables["images"].version) < ledger.tables["images"].version:
         for card in (store_path / "indexes").glob("*/card.json"):
             card.unlink()
+            for file in card.parent.glob("index-*.faiss"):
+                file.unlink(missing_ok=True)
             logger.warning("%s: the index was dropped, for it knows rows that were lost: build it again", store_path)
     there = {path.relative_to(store_path).as_posix() for path in database_files(store_path)}
     files = {name: hash_ for name, hash_ in ledger.files.items() if name in there or not name.endswith(".manifest")}

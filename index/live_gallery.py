@@ -14,6 +14,7 @@ from jaxtyping import Float32, Int64
 from cladescope.arrays import merge_top_k
 from cladescope.errors import StoreError
 from cladescope.index.ann.files import AnnIndex
+from cladescope.index.ann.misfit import misfit
 from cladescope.index.block import Block, Filter
 from cladescope.index.found import Found
 from cladescope.index.resident.rows import Rows
@@ -54,12 +55,9 @@ class LiveGallery:
             index = AnnIndex.find(self.store.path)
         except StoreError as error:
             notes.append(f"{error}; until then every search is exact")
-        if index is not None and index.card.store_version > self.store.version:
-            if self.store.pinned is None:
-                notes.append(
-                    f"the index is of version {index.card.store_version} of the store, which is at {self.store.version}: "
-                    "build the index again; until then every search is exact"
-                )
+        if index is not None and (reason := misfit(self.store, index.card)) is not None:
+            if self.store.pinned is None or index.card.store_version <= self.store.version:
+                notes.append(f"{reason}; until then every search is exact")
             index = None
         self._notes = tuple(notes)
         self.index = index

@@ -182,6 +182,7 @@ def _pictures(store: Store) -> Check:
 def _index(store: Store) -> Check:
     """The index against its hashes, its row ids against the rows, and its vectors against theirs."""
     from cladescope.index.ann.files import AnnIndex, EarlierIndexError, check_hashes, folder  # loads FAISS
+    from cladescope.index.ann.misfit import misfit
 
     try:
         index = AnnIndex.find(store.path)
@@ -191,8 +192,8 @@ def _index(store: Store) -> Check:
         return Check(name="index", looked_at="none")
     card, problems = index.card, []
     check_hashes(folder(store.path), card)
-    if card.store_version > store.version:
-        problems.append(f"the index is of version {card.store_version} of the store, which is at {store.version}")
+    if (reason := misfit(store, card)) is not None:
+        return Check(name="index", looked_at=f"{card.n_vectors:,} vectors of the index", problems=(reason,))
     order = np.argsort(index.rows.row_ids, kind="stable")
     sorted_ids = index.rows.row_ids[order]
     if repeated := int((np.diff(sorted_ids) == 0).sum()):

@@ -1,6 +1,7 @@
 """Building an index, so that a large store is searched fast."""
 
 import re
+from math import log10
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
@@ -60,13 +61,14 @@ def build_index(
 def bytes_of(text: str) -> int:
     """A number of bytes as people write it. Raises InputError for anything else.
 
-    >>> bytes_of("2GB"), bytes_of("500 MB"), bytes_of("1.5g")
-    (2000000000, 500000000, 1500000000)
+    >>> bytes_of("2GB"), bytes_of("500 MB"), bytes_of("1.5g"), bytes_of("2GiB")
+    (2000000000, 500000000, 1500000000, 2147483648)
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?\s*", text, re.IGNORECASE)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)\s*", text, re.IGNORECASE)
     if found is None or not float(found[1]):
         raise InputError(f"found the size {text!r}, expected a number of bytes such as 500MB or 2GB")
-    return int(float(found[1]) * _UNITS[found[2].lower()])
+    unit = _UNITS[found[2].lower()]
+    return int(float(found[1]) * (unit if not found[3] else 2 ** (10 * round(log10(unit) / 3))))
 
 
 def _seconds(minutes: float | None) -> float | None:

@@ -87,6 +87,10 @@ class IndexCard:
     """Vectors of rows that were deleted before `store_version`; their row ids are below 0."""
     refreshed: tuple[dict[str, Any], ...] = ()
     """Rows that were added since, each time: `version`, `n_added`, `at`."""
+    store_created: str | None = None
+    """When the store was made, as it says itself."""
+    version_hash: str | None = None
+    """`identity.version_hash` of `store_version`. Both tell the store from any other; cards without them are trusted."""
     make: int = MAKE
     files: dict[str, str] = field(default_factory=dict)
     """The files of the index by name, and the hash of each (BLAKE2b, 16 bytes)."""

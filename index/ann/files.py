@@ -18,6 +18,7 @@ import faiss
 
 from cladescope.errors import StoreError
 from cladescope.files import PART, hash_file, replacing, sealed, write_json
+from cladescope.index import identity
 from cladescope.index.ann.card import IndexCard
 from cladescope.index.ann.curve import draw_curve
 from cladescope.index.ann.engine import Engine
@@ -63,6 +64,8 @@ class AnnIndex(TunedIndex):
             if stamp is None:
                 if (earlier := path.with_name(EARLIER_FOLDER)).is_dir():
                     raise EarlierIndexError(f"the index in {earlier} is of an earlier version: build the index again")
+                if any(path.glob("index-*.faiss")):
+                    raise _damaged(path, f"it has no {CARD}")
                 return None
             try:
                 return _read(path, stamp)
@@ -125,6 +128,8 @@ def write(path: Path, engine: Engine, rows: Rows, card: IndexCard) -> IndexCard:
             card,
             bytes_per_vector=round(placed[INDEX].stat().st_size / len(engine), 1),
             files={one.name: one.stem.rpartition("-")[2] for one in placed.values()},
+            store_created=identity.created(path.parent.parent),
+            version_hash=identity.version_hash(path.parent.parent, card.store_version),
         )
         _note_checked(path, card)
         write_json(path / CARD, sealed(card.to_dict()))

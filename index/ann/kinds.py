@@ -38,6 +38,8 @@ EF_CONSTRUCTION = 64
 VECTORS_PER_CELL = 39
 """The least number of training vectors that FAISS wants for a cell."""
 
+_NUMBERS = {"HNSW": (2, 1024), "IVF": (1, 1 << 26)}
+"""The least and the most neighbours of a graph, and cells."""
 _REFINED = re.compile(r",(RFlat|Refine\([^()]*\))$")
 
 
@@ -115,9 +117,14 @@ def of(name: str, n: int, d: int) -> Kind:
 def empty(kind: Kind, d: int) -> Any:
     """A FAISS index of a kind, without vectors. Raises InputError as `of` does."""
     said = f"found kind {kind.name!r}, expected one of {AUTO}, {', '.join(NAMES)}, {NONE}, or a FAISS factory string"
+    for part, number in re.findall(r"(HNSW|IVF)(\d+)", kind.factory):
+        # FAISS ends the whole process, or asks for all memory, instead of refusing these.
+        least, most = _NUMBERS[part]
+        if not least <= int(number) <= most:
+            raise InputError(f"{said} with {part}{least} to {part}{most}")
     try:
         index = faiss.index_factory(d, kind.factory, faiss.METRIC_INNER_PRODUCT)
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
         told = " ".join(str(error).split()).rpartition("Error: ")[2].rpartition("could not parse ")[2][:120]
         raise InputError(f"{said} for {d} numbers, such as IVF1024,PQ48x4fs (FAISS: {told})") from error
     if "NSG" in kind.factory or "IDMap" in kind.factory:

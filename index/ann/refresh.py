@@ -13,6 +13,7 @@ from cladescope.errors import InputError, StoreError
 from cladescope.index.ann.card import IndexCard
 from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.files import AnnIndex, building, index_file, write
+from cladescope.index.ann.misfit import misfit
 from cladescope.index.resident.lineages import numbered
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.snapshot import read_metadata, snapshot
@@ -32,17 +33,15 @@ def refresh(store: StoreReader) -> IndexCard:
     which version, and advises to build again where many rows came or went.
 
     Memory: the index, read whole, and 4 d bytes for each new row. Raises InputError where there is no index; StoreError where it is
-    damaged, of a version that the store does not have, or cannot be written.
+    damaged, of another store or of a version that this one does not have, or cannot be written.
     """
     with building(store.path) as path:
         index = AnnIndex.find(store.path)
         if index is None:
             raise InputError(f"{store.path} has no index to refresh: build one")
         card = index.card
-        if card.store_version > store.version:
-            raise StoreError(
-                f"the index is of version {card.store_version} of the store, which is at {store.version}: build it again"
-            )
+        if (reason := misfit(store, card)) is not None:
+            raise StoreError(reason)
         if card.store_version == store.version:
             return card
         newer = snapshot(store, condition=f"_row_created_at_version > {card.store_version}")

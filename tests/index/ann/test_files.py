@@ -75,6 +75,12 @@ def test_a_card_that_was_changed_is_refused(indexed):
         AnnIndex.find(indexed.path)
 
 
+def test_an_index_without_its_card_is_damaged_and_not_passed_over(indexed):
+    (folder(indexed.path) / "card.json").unlink()
+    with pytest.raises(StoreError, match=r"is damaged \(it has no card.json\): build the index again"):
+        AnnIndex.find(indexed.path)
+
+
 def test_an_index_of_an_earlier_version_is_told_in_a_line(tmp_path):
     shutil.copytree(REPOSITORY / "tests" / "data" / "store-v1", tmp_path / "s")
     with pytest.raises(StoreError, match="is of an earlier version: build the index again") as error:

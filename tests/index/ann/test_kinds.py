@@ -44,6 +44,16 @@ def test_a_kind_that_faiss_cannot_make_is_refused_in_one_line(factory):
     assert "/project/" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "factory", ["HNSW0", "HNSW1,SQfp16", "HNSW99999999", "IVF0,Flat", "IVF0_HNSW8,PQ8x4fs", "IVF4_HNSW1,Flat"]
+)
+def test_numbers_at_which_faiss_would_end_the_process_are_refused(factory):
+    with pytest.raises(
+        InputError, match=r"expected .* or a FAISS factory string with (HNSW2 to HNSW1024|IVF1 to IVF\d+)$"
+    ):
+        of(factory, N, DIM)
+
+
 def test_a_re_ranker_of_another_kind_gives_way_to_the_stores_vectors_and_is_named():
     kind = of("IVF16,PQ8,RFlat", N, DIM)
     assert (kind.factory, len(kind.notes)) == ("IVF16,PQ8,Refine(SQfp16)", 1)

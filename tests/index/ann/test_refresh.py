@@ -78,5 +78,7 @@ def test_an_index_that_is_not_there_or_newer_than_the_store_is_not_refreshed(tmp
         refresh(store)
     build(store, kind="flat")
     early = Store.open(store.path, version=1)
-    with pytest.raises(StoreError, match="the index is of version .* of the store, which is at 1: build it again"):
+    with pytest.raises(
+        StoreError, match="the index is of version .* of the store, which is at 1: build the index again"
+    ):
         refresh(early)
