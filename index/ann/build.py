@@ -166,7 +166,7 @@ def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
     exact_below, filters = sweep(TunedIndex(card, rows, engine), plan.measuring, plan.target, seed=plan.seed)
     short = failing(card.queries, plan.target, card.target_k)
     logger.info("ann_recall %s", recall_text(card.ann_recall))
-    notes = (*kind.notes, *_wider(card))
+    notes = (*kind.notes, *_wider(card), *_as_vectors(figures, card))
     return replace(card, exact_below=exact_below, filters=filters, failing=short, target_met=not short, notes=notes)
 
 
@@ -178,6 +178,16 @@ def _wider(card: IndexCard) -> list[str]:
             reached = ", ".join(f"{name} {card.queries[name].recall[str(k)].mean:.4f}" for name in short)
             notes.append(f"at k = {k} these fall short of {card.target_recall}: {reached}")
     return notes
+
+
+def _as_vectors(figures: Figures, card: IndexCard) -> list[str]:
+    """Kinds of query that fall short of the target where they are given as one vector, not by their parts."""
+    k = card.target_k
+    return [
+        f"{name} given as one vector, not by its parts: ann_recall@{k} {measured.recall[str(k)]}, below the target: search exactly"
+        for name, measured in figures.as_vectors(k).items()
+        if measured.recall[str(k)].mean < card.target_recall
+    ]
 
 
 def _tuned(plan: Plan, engine: Engine) -> tuple[tuple[Step, ...], float, tuple[dict[str, Any], ...]]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
@@ -55,6 +56,21 @@ class Figures:
     def by_kind(self) -> dict[str, Measured]:
         """Figures of each kind of query."""
         return {name: self.of(some, timed=name != RARE) for name, some in self.queries.kinds.items()}
+
+    def as_vectors(self, k: int) -> dict[str, Measured]:
+        """Recall at k of the kinds that are composed, each asked as one vector, without word of what it is made of: `search` learns
+        that from its parts, never from a vector.
+        """
+        index, asked = self.index, self.queries.where(self.queries.far)
+        if not len(asked):
+            return {}
+        plain = replace(asked, far=np.zeros(len(asked), bool))
+        truth = exact_answers(index.engine, plain, k)
+        shares = recalled(index.flat.vectors, plain.vectors, truth.positions, _asked(index, plain, k), k)
+        return {
+            name: Measured(n=int(some.sum()), recall={str(k): share_of(shares[some], plain.groups[some], parts=k)})
+            for name, some in plain.kinds.items()
+        }
 
     def by_value(self, values: Sequence[str | None]) -> dict[str, Measured]:
         """Figures of left-out pictures by a value of each query, where at least two values have enough of them; worst first."""
