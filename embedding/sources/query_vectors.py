@@ -42,11 +42,12 @@ def open_query_vectors(path: Path, *, dim: int, column: str | None = None) -> Qu
 
     Raises InputError for a file without rows, and where the vectors have another length than `dim`.
     """
+    is_table = path.suffix.lower() == ".parquet" and path.is_file()
+    if column is not None and not is_table:
+        raise InputError(f"{path} has no column {column!r} of vectors: a column is named of a .parquet table")
     if path.suffix.lower() == ".npy":
         return of_array(open_array(path), dim=dim, name=str(path))
-    if path.suffix.lower() != ".parquet" or not path.is_file():
-        if column is not None:
-            raise InputError(f"{path} has no column {column!r} of vectors: a column is named of a .parquet table")
+    if not is_table:
         return None
     table = open_parquet(path)
     schema = table.schema_arrow

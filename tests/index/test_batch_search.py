@@ -233,6 +233,9 @@ def test_a_damaged_file_is_refused(made, tmp_path):
         cladescope.search_batch(made, tmp_path / "q.npy")
     with pytest.raises(InputError, match="has no column 'emb' of vectors"):
         cladescope.search_batch(made, tmp_path, column="emb")
+    np.save(tmp_path / "good.npy", random(2))
+    with pytest.raises(InputError, match="has no column 'emb' of vectors"):
+        cladescope.search_batch(made, tmp_path / "good.npy", column="emb")
     with pytest.raises(StoreError, match="does not exist"):
         cladescope.search_batch(tmp_path / "no.store", random(1))
 
