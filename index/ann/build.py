@@ -99,7 +99,7 @@ def _plan(store: StoreReader, target: float, seed: int, path: Path) -> Plan:
         held = held_out(table, codes, seed=seed)
         # The rows of a snapshot come in this order.
         order = np.lexsort((codes, held.mask))
-        drawn.append(HeldOut(held.at_random[order], held.of_rare[order], held.kin[order]))
+        drawn.append(held.taken(order))
         return held.mask
 
     rows = snapshot(store, last=last)

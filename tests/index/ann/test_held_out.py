@@ -56,3 +56,14 @@ def test_a_group_that_would_fill_all_places_stays_in():
     held = held_out(table(1000, ["o"] * 500 + [None] * 500), np.zeros(1000, np.int32))
     assert not held.mask[:500].any()
     assert held.mask[500:].sum() == 100
+
+
+def test_of_large_groups_many_are_left_out_and_some_of_each_asked():
+    n, size = 40_000, 200
+    held = held_out(table(n, [f"o{row // size}" for row in range(n)]), np.zeros(n, np.int32))
+    groups = np.arange(n) // size
+    assert len(np.unique(groups[held.mask])) == 20, "a tenth of the store, for a thousand rows would be of five groups"
+    assert 700 <= held.at_random.sum() <= MOST
+    assert len(np.unique(groups[held.at_random])) == 20
+    assert np.bincount(groups[held.at_random]).max() <= 50
+    assert (held.mask | ~held.at_random).all()
