@@ -71,6 +71,7 @@ def _target(to: Database, url: str | None, collection: str, api_key_env: str | N
         raise InputError(f"found collection {collection!r}, expected letters, digits and _: name another collection")
     try:
         module = importlib.import_module(f"cladescope.index.publishing.{to}")
+        importlib.import_module(PACKAGES[to])  # which a module may load no sooner than it connects
     except ModuleNotFoundError as error:
         if error.name != PACKAGES[to]:
             raise

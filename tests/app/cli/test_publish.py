@@ -49,11 +49,12 @@ def test_what_cannot_be_used_is_one_line(fails, store, monkeypatch, arguments, r
     assert "secret" not in said
 
 
-def test_a_client_that_is_not_installed_is_named_with_what_installs_it(fails, store, monkeypatch):
-    monkeypatch.delitem(sys.modules, "cladescope.index.publishing.qdrant", raising=False)
-    monkeypatch.setitem(sys.modules, "qdrant_client", None)
-    said = fails("publish", store.path, "--to", "qdrant")
-    assert "qdrant_client, the client of qdrant, is not installed: pip install 'cladescope[qdrant]'" in said
+@pytest.mark.parametrize(("database", "client"), [("qdrant", "qdrant_client"), ("milvus", "pymilvus")])
+def test_a_client_that_is_not_installed_is_named_with_what_installs_it(fails, store, monkeypatch, database, client):
+    monkeypatch.delitem(sys.modules, f"cladescope.index.publishing.{database}", raising=False)
+    monkeypatch.setitem(sys.modules, client, None)
+    said = fails("publish", store.path, "--to", database)
+    assert f"{client}, the client of {database}, is not installed: pip install 'cladescope[{database}]'" in said
 
 
 def test_the_key_is_taken_from_the_environment_and_shown_nowhere(run, store, monkeypatch):
