@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from cladescope.index.ann.card import IndexCard, Step
-from cladescope.index.ann.engine import Engine
+from cladescope.index.ann.engine import Engine, Parameters
 from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.selection import Selection
@@ -77,11 +77,21 @@ class TunedIndex:
             return self._selected(queries, k, selection, far=far)
         if far:
             return self._far(queries, k)
-        scores, found = self.engine.search(queries, k, self._step(k).near)
+        scores, found = self._asked(queries, k, self._step(k).near)
         again = (scores[:, 0] < self.card.far_below) | (found[:, -1] < 0)
         if again.any():
             scores[again], found[again] = self._far(queries[again], k)
         return scores, found
+
+    def _asked(
+        self, queries: Float32[np.ndarray, "q d"], k: int, parameters: Parameters
+    ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+        """The first k of as many hits as the parameters were chosen for: of fewer, fewer would be ranked again."""
+        least = min(self.card.steps[0].k, len(self.engine))
+        if k >= least:
+            return self.engine.search(queries, k, parameters)
+        scores, found = self.engine.search(queries, least, parameters)
+        return scores[:, :k].copy(), found[:, :k].copy()
 
     def _far(
         self, queries: Float32[np.ndarray, "q d"], k: int
@@ -89,7 +99,7 @@ class TunedIndex:
         parameters = self._step(k).far
         if parameters is None:
             return self.exact(queries, k)
-        scores, found = self.engine.search(queries, k, parameters)
+        scores, found = self._asked(queries, k, parameters)
         short = found[:, -1] < 0
         if short.any():
             scores[short], found[short] = self.exact(queries[short], k)
