@@ -25,7 +25,7 @@ DRAFT_BYTES = 1 << 30
 """Above so many bytes of float32 a graph is built from a file that is mapped into memory."""
 TRAINING_PER_CELL = 64
 TRAINING_ROWS = 1 << 16
-EF_LADDER = (10, 14, 18, 24, 32, 44, 64, 96, 128, 192, 256, 384, 512, 1024, 2048)
+EF_LADDER = (10, 14, 18, 24, 32, 44, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192)
 PROBES_LADDER = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 FACTORS = (2, 8, 32)
 
