@@ -19,10 +19,12 @@ SLICE_BYTES = 256 << 20
 SLICE_ROWS = 1 << 20
 """And at most so many rows."""
 MANY_FRAGMENTS = 64
-"""A job compacts when the table ends in so many small fragments. At 100 a search for one row takes twice as long as at 30, at 600 ten
-times; a scan of the vectors twice and thirteen times (benchmarks/compaction.py)."""
+"""A job compacts when the table ends in so many fragments of few rows."""
+FEW_ROWS = 1024
+"""A fragment of fewer costs more for being a fragment, 0.06 ms a query and 0.25 ms a scan, than for its rows. Those of whole commits (4,096)
+are left to `compact`: to write them together doubles what they take on the disk, and reads gain little (benchmarks/compaction.py)."""
 JOB_BYTES = 1 << 30
-"""It takes of these at most so many bytes, so that it is not held up for long; what lies before is left to `compact`."""
+"""A job takes at most so many bytes at a time, so that it is not held up for long; what lies before is left to `compact`."""
 DELETED_SHARE = 0.1
 """A fragment is written anew where more than this share of its rows is deleted."""
 
@@ -59,6 +61,10 @@ class Compacted:
     """How many that were written."""
     n_bytes: int
     """Of the fragments that were written anew."""
+
+    def __str__(self) -> str:
+        """As a line of the log tells it."""
+        return f"{self.fragments_before:,} fragments to {self.fragments_after:,}"
 
     def and_then(self, later: "Compacted") -> "Compacted":
         """This and a later compaction of the same table."""
@@ -97,11 +103,14 @@ def slices(fragments: Iterable[Fragment]) -> list[tuple[Fragment, ...]]:
 
 
 def newest(fragments: Sequence[Fragment]) -> Sequence[Fragment]:
-    """The small fragments in which a table ends, `JOB_BYTES` of them at most: to write them together leaves the order of all rows."""
+    """The fragments of few rows in which a table ends, `JOB_BYTES` at most: to write them together leaves the order of all rows."""
     n_bytes, first = 0, len(fragments)
-    while first and fragments[first - 1].is_small and n_bytes + fragments[first - 1].n_bytes <= JOB_BYTES:
+    while first:
+        one = fragments[first - 1]
+        n_bytes += one.n_bytes
+        if one.rows >= FEW_ROWS or not one.is_small or n_bytes > JOB_BYTES:
+            break
         first -= 1
-        n_bytes += fragments[first].n_bytes
     return fragments[first:]
 
 
@@ -109,8 +118,8 @@ def compact(store_path: Path, tables: Mapping[str, Any]) -> dict[str, Compacted]
     """Compact the tables of a store, each in one commit; what was done to which. Call it with the store's lock held.
 
     Killed anywhere it leaves every row where it was. Rows of small fragments that lie before a large one come last then, else the order
-    stays. Memory: some 64 MiB where files of one layout are copied; where rows were deleted or columns added, rows are read
-    and written, and it takes 3 `SLICE_BYTES` (or 3 times the largest worn fragment).
+    stays. Memory: at most 3 `SLICE_BYTES` (or 3 times the largest worn fragment), however many fragments there are; 33 MB were
+    measured where files of one layout are copied, up to 2 slices where rows were deleted and are read and written.
 
     Raises StoreError where the disk is full or cannot be written; what was written is removed then.
     """
@@ -126,7 +135,7 @@ def planned(store_path: Path, tables: Iterable[str]) -> dict[str, Compacted]:
 
 
 def compact_where_due(store_path: Path, tables: Mapping[str, Any]) -> Iterator[tuple[str, Compacted]]:
-    """While a job writes, compact what it and jobs before it wrote, in the tables that end in `MANY_FRAGMENTS`.
+    """While a job writes, compact what it and jobs before it wrote, in the tables that end in `MANY_FRAGMENTS` of few rows.
 
     The order of rows stays. Call it with the store's lock held. Raises as `compact`.
     """

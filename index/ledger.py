@@ -38,6 +38,8 @@ class Ledger:
     tables: Mapping[str, TableState] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """Hash (BLAKE2b, 16 bytes) of each file by its path in the store."""
+    pruning: bool = False
+    """Whether a job began to remove earlier versions, and has not ended: files of these may be gone."""
 
     @classmethod
     def read(cls, store_path: Path) -> "Ledger | None":
@@ -53,7 +55,7 @@ class Ledger:
             if document["format_version"] > FORMAT_VERSION:
                 raise StoreError(f"{path} has format {document['format_version']}: upgrade cladescope")
             tables = {name: TableState(**state) for name, state in document["tables"].items()}
-            return cls(tables=tables, files=document["files"])
+            return cls(tables=tables, files=document["files"], pruning=document.get("pruning", False))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -63,6 +65,8 @@ class Ledger:
         """Put the ledger in place of the one before. Raises OSError where it cannot be written."""
         tables = {name: asdict(state) for name, state in self.tables.items()}
         document = {"format_version": FORMAT_VERSION, "tables": tables, "files": dict(self.files)}
+        if self.pruning:
+            document["pruning"] = True
         write_json(store_path / NAME, sealed(document))
 
     def losses(self, tables: Mapping[str, Any]) -> list[str]:
@@ -162,6 +166,13 @@ def expect(store_path: Path, name: str, *, rows: int) -> None:
     if ledger is not None and name in ledger.tables:
         state = replace(ledger.tables[name], rows=min(rows, ledger.tables[name].rows))
         replace(ledger, tables={**ledger.tables, name: state}).write(store_path)
+
+
+def expect_pruning(store_path: Path) -> None:
+    """Before a job removes earlier versions: note that their files go, so that a kill in the midst is no loss."""
+    ledger = _read_or_warn(store_path, warn=False)
+    if ledger is not None:
+        replace(ledger, pruning=True).write(store_path)
 
 
 def record(store_path: Path, tables: Mapping[str, Any]) -> None:

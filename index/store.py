@@ -25,6 +25,7 @@ from cladescope.index.description import describe
 from cladescope.index.files import disk_errors, locked
 from cladescope.index.hits import Query, SearchResult
 from cladescope.index.literals import is_one_of
+from cladescope.index.old_versions import Pruned, prune
 from cladescope.index.store_reader import StoreReader
 from cladescope.paths import local_path
 from cladescope.schema import RUN_SCHEMA, shown_names, vector_type
@@ -120,21 +121,20 @@ class Store(StoreReader):
             with disk_errors(self.path):
                 ledger.record(self.path, self.tables)
 
-    def compact(self) -> dict[str, Compacted]:
-        """Write small fragments of the tables together now, however many there are; what was done to which.
+    def compact(self, *, prune_older_than: int | float | None = None) -> tuple[dict[str, Compacted], dict[str, Pruned]]:
+        """Write small fragments of the tables together now, however many there are, and remove versions of so many days ago.
 
         Raises StoreError where another writes, the disk is full or cannot be written.
         """
         with self.held():
             done = compaction.compact(self.path, self.tables)
             self._note_compaction(done, asked=True)
-        return done
+            return done, {} if prune_older_than is None else prune(self.path, self.tables, prune_older_than)
 
     def _compact_where_due(self) -> None:
-        if not self._may_compact:
-            return
+        due = compaction.compact_where_due(self.path, self.tables) if self._may_compact else ()
         try:
-            for name, done in compaction.compact_where_due(self.path, self.tables):
+            for name, done in due:
                 self._compacted[name] = self._compacted[name].and_then(done) if name in self._compacted else done
         except StoreError as error:  # no fault of the job, which goes on
             self._may_compact = False
@@ -146,8 +146,8 @@ class Store(StoreReader):
     def _note_compaction(self, done: Mapping[str, Compacted], *, asked: bool) -> None:
         """A compaction is a run of its own; one of `runs` alone would make the next one due."""
         told = {name: one for name, one in done.items() if one.slices}
-        for name, one in told.items():
-            logger.info("compacted %s: %d fragments are %d", name, one.fragments_before, one.fragments_after)
+        if told and not asked:
+            logger.info("compacted: %s", ", ".join(f"{name} {one}" for name, one in told.items()))
         if told.keys() - {"runs"}:
             manifest = {"asked": asked, "tables": {name: asdict(one) for name, one in told.items()}}
             self.record_run(verb="compact", source="", started=datetime.now(UTC), status="done", manifest=manifest)

@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 
 from cladescope.errors import StoreError
 from cladescope.index import identity
+from cladescope.index.compaction import MANY_FRAGMENTS
 from cladescope.index.ledger import Ledger, changed_files, database_files
+from cladescope.index.storage import storage
 from cladescope.index.store import Store
 from cladescope.schema import images_schema
 
@@ -99,8 +101,10 @@ def _files(folder: Path) -> tuple[Check, set[str]]:
         return Check(name="files", looked_at=f"{len(there):,} files", notes=(note,)), set()
     changed = list(changed_files(folder, ledger))
     gone, new = sorted(ledger.files.keys() - there), there - ledger.files.keys()
-    problems = [*_told(changed, "not as they were written"), *_told(gone, "gone")]
+    problems = [*_told(changed, "not as they were written"), *(() if ledger.pruning else _told(gone, "gone"))]
     notes = [f"{len(new):,} files have no hash yet: a job writes, or was killed"] if new else []
+    if gone and ledger.pruning:
+        notes.append(f"{len(gone):,} files are gone: a job removes earlier versions, or was killed at it")
     looked_at = f"{len(there & ledger.files.keys()):,} files against their hashes"
     damaged = {Path(name).parts[1].removesuffix(".lance") for name in changed if Path(name).parts[2] == "data"}
     return Check(name="files", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes)), damaged
@@ -115,7 +119,15 @@ def _description(store: Store) -> Check:
             problems.append(f"images has no column {field.name}")
         elif store.schema.field(place).type != field.type:
             problems.append(f"column {field.name} holds {store.schema.field(place).type}, expected {field.type}")
-    return Check(name="description", looked_at=f"{len(store.schema)} columns", problems=tuple(problems))
+    held = storage(store.path, store.tables)
+    notes = [
+        f"{name} lies in {one.fragments:,} fragments, which are read slowly if they are small: compact the store"
+        for name, one in held.items()
+        if one.fragments > 2 * MANY_FRAGMENTS
+    ]
+    images = held["images"]
+    looked_at = f"{len(store.schema)} columns, {images.fragments:,} fragments, {images.versions:,} versions"
+    return Check(name="description", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes))
 
 
 def _runs(store: Store) -> Check:

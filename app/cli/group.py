@@ -15,6 +15,7 @@ VERBS = {
     "import": "Fill a store with vectors computed by other software, scaled to unit length.",
     "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
     "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
+    "compact": "Write the small fragments of a store's tables together, so that it is read faster.",
     "delete": "Delete the rows of a store that meet every condition given.",
     "relabel": "Put corrected labels into a store, without encoding anything.",
     "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",

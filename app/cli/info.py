@@ -56,6 +56,11 @@ def _show(document: dict[str, Any]) -> None:
     if document["gone"]:
         print_line(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
     print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
+    images = document["storage"]["images"]
+    earlier = f"; earlier versions hold {images['earlier_bytes'] / 1e6:,.1f} MB more" if images["earlier_bytes"] else ""
+    print_line(
+        f"{images['n_bytes'] / 1e6:,.1f} MB of rows in {images['fragments']:,} fragments, {images['versions']:,} versions{earlier}"
+    )
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)
     if document["index_problem"] is not None:

@@ -21,8 +21,9 @@ from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import StoreError
 from cladescope.index import compaction
 from cladescope.index.ann.build import build
-from cladescope.index.compaction import SLICE_BYTES, SLICE_ROWS, Fragment, slices
+from cladescope.index.compaction import SLICE_BYTES, SLICE_ROWS, Fragment, newest, slices
 from cladescope.index.files import locked
+from cladescope.index.storage import storage
 from cladescope.index.store import Store
 from cladescope.index.verify import verify
 from tests.conftest import REPOSITORY
@@ -100,6 +101,12 @@ def test_slices_are_neighbours_within_the_limits_and_once_written_stay_as_they_a
     assert sum(one.rows for one in left) == sum(one.rows for one in found)
 
 
+def test_a_job_takes_fragments_of_few_rows_from_the_end_alone():
+    found = [Fragment(number=n, rows=rows, deleted=0, n_bytes=9) for n, rows in enumerate([5, 4096, 5, 1023])]
+    assert [one.number for one in newest(found)] == [2, 3]
+    assert [one.number for one in newest(found[:2])] == []
+
+
 def test_a_fragment_of_which_a_tenth_is_deleted_is_written_anew_alone():
     large = [
         Fragment(number=0, rows=90, deleted=10, n_bytes=SLICE_BYTES),
@@ -115,7 +122,7 @@ def test_rows_their_ids_versions_and_order_and_answers_of_the_index_stay(path):
         add(store, 40)
     before, earlier = everything(store), store.version
     answers = [store.search(vector=vector(n), k=5).hits for n in range(36)]
-    done = store.compact()["images"]
+    done = store.compact()[0]["images"]
     assert (done.fragments_before, done.fragments_after, done.slices) == (14, 1, 1)
     assert n_fragments(store) == 1
     assert everything(store).equals(before)
@@ -142,7 +149,7 @@ def test_a_second_compaction_finds_nothing_to_do_and_notes_nothing(path):
     store = Store.open(path)
     store.compact()
     version, runs = store.version, store.runs.num_rows
-    assert store.compact()["images"].slices == 0
+    assert store.compact()[0]["images"].slices == 0
     assert (store.version, store.runs.num_rows) == (version, runs)
 
 
@@ -151,6 +158,7 @@ import os, signal, sys
 import lance.optimize
 from lance.optimize import Compaction
 from cladescope.index import compaction, ledger
+from cladescope.index.storage import storage
 from cladescope.index.store import Store
 
 where, path = sys.argv[1:]
@@ -196,6 +204,7 @@ def test_where_the_disk_is_full_a_compaction_leaves_no_files(path, monkeypatch):
 WRITING = """
 import sys
 from cladescope.index import compaction
+from cladescope.index.storage import storage
 from cladescope.index.store import Store
 from tests.index.test_compaction import add
 compaction.MANY_FRAGMENTS = 5
@@ -239,7 +248,7 @@ def test_a_job_compacts_while_it_writes_and_says_so_once(path, monkeypatch, capl
         for number in range(61, 75):
             add(store, number)
         assert n_fragments(store) == 2
-    assert [line for line in caplog.messages if "compacted" in line] == ["compacted images: 27 fragments are 1"]
+    assert [line for line in caplog.messages if "compacted" in line] == ["compacted: images 27 fragments to 1"]
     run = store.runs.sort_by("ended").to_pylist()[-1]
     manifest = json.loads(run["manifest"])
     assert (run["verb"], run["status"], manifest["asked"]) == ("compact", "done", False)
@@ -280,3 +289,45 @@ def test_a_store_that_another_writes_to_or_that_is_pinned_is_not_compacted(path)
     with pytest.raises(StoreError, match="to read only"):
         Store.open(path, version=3).compact()
     assert n_fragments(store) == 13
+
+
+def test_earlier_versions_are_removed_where_that_is_asked_for_and_only_then(path):
+    store = Store.open(path)
+    before = everything(store)
+    _, pruned = store.compact()
+    assert pruned == {}
+    held = storage(path, store.tables)["images"]
+    assert (held.fragments, held.versions) == (1, store.version)
+    assert held.earlier_bytes > 0
+    assert store.compact(prune_older_than=1)[1] == {}
+    assert Store.open(path, version=3).count() == 6
+    removed = store.compact(prune_older_than=0)[1]["images"]
+    assert removed.versions == held.versions - 1
+    assert removed.n_bytes >= held.earlier_bytes
+    left = storage(path, store.tables)["images"]
+    assert (left.fragments, left.versions, left.n_bytes, left.earlier_bytes) == (1, 1, held.n_bytes, 0)
+    assert everything(Store.open(path)).equals(before)
+    assert verify(path).problems == ()
+    with pytest.raises(StoreError, match="has no version 3"):
+        Store.open(path, version=3)
+
+
+def test_a_kill_while_versions_are_removed_is_no_damage(path):
+    killed = f"""
+import os, signal
+from cladescope.index import ledger
+from cladescope.index.storage import storage
+from cladescope.index.store import Store
+ledger.record = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+Store.open({str(path)!r}).compact(prune_older_than=0)
+"""
+    before = everything(Store.open(path))
+    assert subprocess.run([sys.executable, "-c", killed], check=False, cwd=REPOSITORY).returncode == -signal.SIGKILL
+    found = verify(path)
+    assert found.problems == ()
+    assert "a job removes earlier versions, or was killed at it" in " ".join(found.checks[0].notes)
+    store = Store.open(path)
+    assert everything(store).equals(before)
+    with store.writing():
+        add(store, 70)
+    assert verify(path).checks[0].notes == ()
