@@ -117,7 +117,10 @@ def answers(folder: Path) -> list[Any]:
     found: list[Any] = [store.count(), store.failures.sort_by("uri").to_pylist(), len(store.runs)]
     for exact in (False, True):
         for query in QUERIES:
-            hits = store.search(vector=query, k=10, exact=exact).hits
+            result = store.search(vector=query, k=10, exact=exact)
+            for note in result.notes:
+                logging.getLogger("cladescope").warning(note)
+            hits = result.hits
             found.append([(hit.image_id, round(hit.score, 5), str(hit.taxon), hit.uri) for hit in hits])
     found.append(store.lineages().sort_by("species").to_pylist())
     classifier = load_classifier(folder / CLASSIFIER)

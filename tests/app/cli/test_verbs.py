@@ -150,7 +150,7 @@ def test_an_index_answers_once_it_is_built_and_no_more_when_removed(run, store, 
     assert Path(answer["hits"][0]["uri"]) == query
     assert run(*search, "--exact").json["method"] == "exact"
     assert run("index", store.path, "--kind", "flat").out.startswith("# Index `flat`")
-    assert run(*search).json["method"] == "flat"
+    assert run(*search).json["method"] == "exact", "a flat index compares all"
     assert "the earlier index was removed" in run("index", store.path, "--kind", "none").out
     assert run(*search).json["method"] == "exact"
 
@@ -223,7 +223,7 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
     }
     own = {
         *("audit", "delete", "demo", "evaluate", "export", "fit", "map", "predict", "probe", "relabel", "report"),
-        *("publish", "taxonomy", "train"),
+        *("compact", "publish", "taxonomy", "train"),
     }
     assert set(cladescope.app.cli.VERBS) == {*commands, *own}  # these have tests of their own
     for verb, arguments in commands.items():

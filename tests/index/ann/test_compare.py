@@ -38,7 +38,7 @@ def test_the_fastest_kind_that_meets_the_target_is_built_and_the_others_are_told
     met = [row for row in card.candidates if row["worst_recall"] >= card.target_recall]
     # An index of twice the size must be 1.4 times as fast.
     assert card.kind == max(met, key=lambda row: row["per_second"] / row["bytes_per_vector"] ** 0.5)["kind"]
-    assert "a sample of 400 rows" in card.notes[-1]
+    assert any("a sample of 400 rows" in note for note in card.notes)
     assert "Kinds that were compared" in page(card)
 
 
