@@ -13,6 +13,7 @@ from cladescope.errors import InputError
 from cladescope.index.cell_join import join
 from cladescope.index.cells import PROBES, Cells, cells_of, unit_rows
 from cladescope.index.clusters import components
+from cladescope.index.intervals import wilson
 from cladescope.index.link_forest import LinkForest
 
 CHECKED_ROWS = 1_000
@@ -40,18 +41,14 @@ class Check:
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """Bounds of `share` at 95 % (Wilson 1927), as if all pairs of a row were found or missed together.
+        """Bounds of `share` at 95 % (`intervals.wilson`), as if all pairs of a row were found or missed together.
 
         >>> Check(rows=1000, rows_with_pairs=100, pairs=150, found=150, together=150).interval
         (0.963..., 1.0)
         """
         if self.share is None:
             return None
-        n, p, z = self.rows_with_pairs, self.share, 1.959964
-        middle = p + z * z / (2 * n)
-        half = z * float(p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-        low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-        return max(low, 0.0), min(high, 1.0)
+        return wilson(self.share, float(self.rows_with_pairs))
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,11 +6,10 @@ import numpy as np
 from jaxtyping import Float, Float16, Float32, Float64, Int64
 
 from cladescope.arrays import blocks
+from cladescope.index.intervals import wilson
 
 TIE = 1e-6
 """Scores that differ by no more are equal: float32 cannot tell them apart."""
-Z = 1.959964
-"""Standard errors on each side of an interval of 95 %."""
 _BLOCK_ROWS = 1 << 14
 
 
@@ -80,7 +79,7 @@ def share_of(values: Float[np.ndarray, " q"], groups: Int64[np.ndarray, " q"], *
     spread = mean * (1 - mean)
     most = float(n_groups * parts)
     trials = float(n_groups) if spread < 1e-12 else min(most, spread / variance) if variance > 0 else most
-    return Share(mean, *_wilson(mean, trials))
+    return Share(mean, *wilson(mean, trials))
 
 
 def standard_error(values: Float[np.ndarray, " q"], groups: Int64[np.ndarray, " q"]) -> float:
@@ -100,13 +99,6 @@ def _variance_of_mean(residuals: Float[np.ndarray, " q"], place: Int64[np.ndarra
         return 0.0
     sums = np.bincount(place, residuals, n_groups)
     return float(n_groups / (n_groups - 1) * np.sum(sums**2) / len(residuals) ** 2)
-
-
-def _wilson(mean: float, trials: float) -> tuple[float, float]:
-    below = 1 + Z**2 / trials
-    middle = (mean + Z**2 / (2 * trials)) / below
-    half = Z / below * np.sqrt(mean * (1 - mean) / trials + Z**2 / (4 * trials**2))
-    return float(max(0.0, min(mean, middle - half))), float(min(1.0, max(mean, middle + half)))
 
 
 def _scores(
