@@ -111,7 +111,9 @@ def has_milvus():
 DATABASES = [
     "memory",
     "folder",
-    pytest.param("milvus", marks=pytest.mark.skipif(not has_milvus(), reason="no Milvus Lite: .ci/milvus runs this")),
+    pytest.param(
+        "milvus", marks=pytest.mark.skipif(not has_milvus(), reason="no Milvus Lite: .ci/publishing runs this")
+    ),
 ]
 
 
