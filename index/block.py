@@ -44,26 +44,19 @@ class Block:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def drop(self, row_ids: Int64[np.ndarray, " m"]) -> int:
-        """Strike out the rows of some ids that stand here, and return how many they were."""
-        return self._keep(~_is_in(self.rows.row_ids, row_ids))
+    def drop(self, row_ids: Int64[np.ndarray, " m"]) -> None:
+        """Strike out the rows of some ids."""
+        self._keep(~_is_in(self.rows.row_ids, row_ids))
 
-    def keep(self, row_ids: Int64[np.ndarray, " m"]) -> int:
-        """Strike out every other row, and return how many they were."""
-        return self._keep(_is_in(self.rows.row_ids, row_ids))
+    def keep(self, row_ids: Int64[np.ndarray, " m"]) -> None:
+        """Strike out every other row."""
+        self._keep(_is_in(self.rows.row_ids, row_ids))
 
-    def _keep(self, mask: Bool[np.ndarray, " n"]) -> int:
-        before = self.n_alive
+    def _keep(self, mask: Bool[np.ndarray, " n"]) -> None:
         if not mask.all():
             self.alive = mask if self.alive is None else self.alive & mask
             self.n_alive = int(np.count_nonzero(self.alive))
             self._alive_of.clear()
-        return before - self.n_alive
-
-    def position(self, row_id: int) -> int | None:
-        """Where a row stands here; None where it does not."""
-        found = np.flatnonzero(self.rows.row_ids == row_id)
-        return int(found[0]) if len(found) and (self.alive is None or self.alive[found[0]]) else None
 
     def within(self, taxa: Sequence[Taxon]) -> Selection:
         """The rows of one of some clades, also those that no longer stand.

@@ -193,15 +193,6 @@ class LiveGallery:
             block.count_lineages(selection) for block, selection in zip(self.blocks, chosen, strict=True)
         )
 
-    def position(self, row_id: int) -> int | None:
-        """Position of a row; None where it does not stand."""
-        first = 0
-        for block in self.blocks:
-            if (found := block.position(row_id)) is not None:
-                return first + found
-            first += len(block)
-        return None
-
 
 def _selection(block: Block, taxa: Sequence[Taxon] | None, ids: Int64[np.ndarray, " m"] | None) -> Selection:
     if taxa is None:

@@ -74,10 +74,10 @@ class Searcher:
 
         At most `at_most` hits of one taxon of the rank `per` are shown, and none below `min_score`: so many rows are looked at
         that k are found, or that there are no more. `near` is latitude, longitude and kilometres around; `same_place`
-        kilometres around the places of the pictures `image_id`, and of `images` whose files say theirs; `same` names columns that hold what they hold of these. `within` is a
-        taxon or several, a union; `where` a condition in SQL. `facets` is a rank whose taxa are counted, among the hits and in the gallery.
-        Searches exactly where `exact` is set, the store has no index, the gallery is narrowed, or a GPU holds the vectors
-        (`on_device`); otherwise by the index.
+        kilometres around the places of the pictures `image_id`, and of `images` whose files say theirs; `same` names columns that hold
+        what they hold of these. `within` is a taxon or several, a union; `where` a condition in SQL. `facets` is a rank whose taxa are
+        counted, among the hits and in the gallery. Searches exactly where `exact` is set, the store has no index, a filter leaves few
+        rows (`ann.tuned`), or a GPU holds the vectors (`on_device`); otherwise by the index.
 
         Hits that are kin (`embedding.kin`) of an `image_id`, or of a region that is asked about, are shown and do not vote in the
         consensus; hits that are kin of each other share one vote.
@@ -168,8 +168,9 @@ class Searcher:
     ) -> SearchResult:
         """The k rows nearest to a query of unit length, or those of them that pass a filter.
 
-        `far` says that the query may resemble nothing that is stored (`query.Composed.far`). `leave_out` are row ids of the query itself, where it has some, `kin` are address and observation of what it shows: hits
-        that show the same (`embedding.kin`) do not vote in the consensus, and hits that show one picture have one vote together.
+        `far` says that the query may resemble nothing that is stored (`query.Composed.far`). `leave_out` are row ids of the query
+        itself, where it has some, `kin` are address and observation of what it shows: hits that show the same (`embedding.kin`) do not
+        vote in the consensus, and hits that show one picture have one vote together.
 
         Rows that came after the index was built are searched exactly and merged; rows deleted since do not come back.
 

@@ -48,9 +48,10 @@ def search(
 
     `at_most` hits of one taxon of the rank `per` are shown, and only hits of at least `min_score`. `near`, latitude, longitude
     and kilometres, keeps what was taken around a place; `same_place`, kilometres, what was taken around the pictures
-    `image_id`, or `images` with a GPS position in their files; `same` what has their value in a column or several, such as locality. `within` keeps a clade or the union of several, `where` the
-    rows that meet an SQL condition. When any of these is given, or `exact`, every vector that is left is compared even if the store
-    has an index. `facets`, a rank, counts its taxa among the hits and the pictures searched. `contact`, an e-mail or web
+    `image_id`, or `images` with a GPS position in their files; `same` what has their value in a column or several, such as
+    locality. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. If few rows are left, or
+    with `exact`, every one of them is compared even if the store has an index; of many, an index is asked for more hits. `facets`,
+    a rank, counts its taxa among the hits and the pictures searched. `contact`, an e-mail or web
     address, is named in requests to servers. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
 
     Raises InputError for an empty query, one whose parts cancel out, an unknown id or column, or an invalid condition;

@@ -163,7 +163,9 @@ def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
         classes=figures.by_value(values_of(rows, plan.measuring, "class")),
         sources=figures.by_value(values_of(rows, plan.measuring, "source")),
     )
-    exact_below, filters = sweep(TunedIndex(card, rows, engine), plan.measuring, plan.target, seed=plan.seed)
+    exact_below, filters = sweep(
+        TunedIndex(card, rows, engine), plan.choosing, plan.measuring, plan.target, seed=plan.seed
+    )
     short = failing(card.queries, plan.target, card.target_k)
     logger.info("ann_recall %s", recall_text(card.ann_recall))
     notes = (*kind.notes, *_wider(card), *_as_vectors(figures, card))

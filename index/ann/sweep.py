@@ -26,9 +26,11 @@ RANDOM = "random rows"
 
 
 def sweep(
-    index: TunedIndex, queries: Queries, target: float, *, seed: int = 0
+    index: TunedIndex, choosing: Queries, measuring: Queries, target: float, *, seed: int = 0
 ) -> tuple[int, tuple[dict[str, Any], ...]]:
     """The number of rows up to which a filter is best answered exactly, and the table that says so.
+
+    That number is chosen with the recall and the times of one half of the queries; the table gives those of the other.
 
     Rows are drawn at random and, where clades of a like size are there, taken as a clade: a filter by rows leaves the query's
     neighbours here and there, one by a clade all or none. Queries are left-out pictures, or stored ones, most of them from outside
@@ -36,9 +38,8 @@ def sweep(
     """
     if index.engine.is_flat:
         return len(index), ()
-    kinds = queries.kinds
-    asked = queries.where(kinds.get(PICTURE, kinds.get(STORED, np.zeros(len(queries), bool)))).vectors[:N_QUERIES]
-    if not len(asked):
+    chosen_by, asked = _asked(choosing), _asked(measuring)
+    if not len(chosen_by) or not len(asked):
         return len(index), ()
     generator = np.random.default_rng(seed)
     unbound = TunedIndex(replace(index.card, exact_below=0), index.rows, index.engine)
@@ -48,16 +49,22 @@ def sweep(
         mask = np.zeros(len(index), bool)
         mask[generator.choice(len(index), size, replace=False)] = True
         for name, selection in ((RANDOM, selected(mask)), *_clade(index, size)):
-            row = _measured(unbound, asked, selection)
-            if name == RANDOM and row["index_ms"] >= row["exact_ms"]:
+            tried, row = _measured(unbound, chosen_by, selection), _measured(unbound, asked, selection)
+            if name == RANDOM and tried["index_ms"] >= tried["exact_ms"]:
                 # The index overtakes somewhere between this size and the next.
                 exact_below = max(exact_below, isqrt(size * sizes[place + 1]) if place + 1 < len(sizes) else len(index))
-            if row["recall"] < target:
+            if tried["recall"] < target:
                 exact_below = max(exact_below, selection.n)
             rows.append({"of": name, "rows": selection.n, "share": round(selection.n / len(index), 6), **row})
     for row in rows:
         row["answered"] = "exactly" if row["rows"] <= exact_below else "by the index"
     return exact_below, tuple(rows)
+
+
+def _asked(queries: Queries) -> np.ndarray:
+    """The left-out pictures, or else the stored ones, that are asked."""
+    kinds = queries.kinds
+    return queries.where(kinds.get(PICTURE, kinds.get(STORED, np.zeros(len(queries), bool)))).vectors[:N_QUERIES]
 
 
 def _measured(index: TunedIndex, queries: np.ndarray, selection: Selection) -> dict[str, Any]:

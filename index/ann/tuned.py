@@ -67,8 +67,8 @@ class TunedIndex:
         """Scores and positions of the k best of unit vectors, best first; -inf and -1 where there are fewer.
 
         A query whose best hit scores less than `card.far_below` is asked again with the parameters for far ones; `far` takes all for
-        such, and a query composed of several things, of a taxon or of a text, is one. Of a selection of more than `card.exact_below` rows the answer is the first k selected among more hits from all rows;
-        where too few of these are selected, as for a query from outside a clade, all selected rows are compared. So a filter costs
+        such, and a query composed of several things, of a taxon or of a text, is one. Of a selection of more than `card.exact_below`
+        rows the answer is the first k selected among more hits from all rows; where too few of these are selected, as for a query from outside a clade, all selected rows are compared. So a filter costs
         no more recall than a search for as many hits does.
         """
         if self.compares_all(k, selection):

@@ -206,6 +206,24 @@ def test_the_sweep_of_filters_stands_on_the_card_and_what_it_says_is_done(tmp_pa
     assert "Up to" in page(found)
 
 
+def test_filters_are_measured_with_queries_that_did_not_choose_their_path(tmp_path, monkeypatch):
+    asked = []
+
+    def measured(index, queries, selection):
+        asked.append(queries)
+        first = len(asked) % 2 == 1
+        return {"recall": 1.0 if first else 0.5, "index_ms": 1.0, "exact_ms": 2.0}
+
+    monkeypatch.setattr("cladescope.index.ann.sweep._measured", measured)
+    found = build(made(tmp_path, 2500), kind="hnsw")
+    assert found.exact_below == 0, "those that choose found everything"
+    assert {row["recall"] for row in found.filters} == {0.5}, "and the table tells what the others found"
+    choosing, others = ({query.tobytes() for query in half} for half in asked[:2])
+    assert choosing
+    assert others
+    assert not choosing & others
+
+
 def test_a_filter_costs_no_recall_whatever_it_leaves(tmp_path):
     store = made(tmp_path, 2500)
     build(store, kind="hnsw")
