@@ -102,13 +102,13 @@ class Block:
         selection: Selection | None,
         *,
         exact: bool,
-        far: bool = False,
+        composed: bool = False,
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
         """Scores and positions of the k best of the rows that stand and are selected."""
         standing = self._standing(selection)
         if self.index is None or exact:
             return self.on_device.search(queries, k, standing)
-        return self.index.search(queries, k, selection=standing, far=far)
+        return self.index.search(queries, k, selection=standing, composed=composed)
 
     def _standing(self, selection: Selection | None) -> Selection | None:
         """The selected rows that stand; made once for a selection."""

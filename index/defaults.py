@@ -9,4 +9,6 @@ TARGET_RECALL = 0.95
 AUTO_MIN_ROWS = 20_000
 """Below so many rows an exact search takes a millisecond, and `auto` is `flat`."""
 AUTO = "auto"
-"""The kind of index that is chosen by measurement."""
+"""The kind that was fastest wherever all were compared, if it meets the target; else as `COMPARE`."""
+COMPARE = "compare"
+"""The kind of index that is chosen by building and measuring all."""

@@ -138,7 +138,7 @@ class LiveGallery:
         return np.concatenate([np.empty(0, np.int64), *parts])
 
     def __len__(self) -> int:
-        return sum(block.n_alive for block in self.blocks)
+        return sum([block.n_alive for block in self.blocks])
 
     def selections(self, narrowed: Filter) -> list[Selection]:
         """The rows of each block that a filter leaves.
@@ -162,17 +162,19 @@ class LiveGallery:
         *,
         narrowed: Filter | None = None,
         exact: bool = False,
-        far: bool = False,
+        composed: bool = False,
     ) -> Found:
         """The k best rows for each query, best first: by the index where there is one, unless `exact` or a GPU holds the vectors
-        (`on_device`); newer rows always exactly. An index looks more widely for `far` queries (`TunedIndex.search`).
+        (`on_device`); newer rows always exactly. An index looks more widely for queries that are `composed`
+        of several things (`TunedIndex.search`).
         """
-        chosen = [None] * len(self.blocks) if narrowed is None else self.selections(narrowed)
+        blocks = tuple(self.blocks)
+        chosen = [None] * len(blocks) if narrowed is None else self.selections(narrowed)
         scores, positions, first, by_index = [], [], 0, False
-        for block, selection in zip(self.blocks, chosen, strict=True):
+        for block, selection in zip(blocks, chosen, strict=True):
             if selection is None or selection.n:
                 exactly = block.compares_all(len(queries), selection) or exact
-                some, places = block.search(queries, k, selection, exact=exactly, far=far)
+                some, places = block.search(queries, k, selection, exact=exactly, composed=composed)
                 scores.append(some)
                 positions.append(places if first == 0 else np.where(places < 0, -1, places + first))
                 by_index |= not exactly and block.index is not None and not block.index.compares_all(k, selection)
@@ -180,11 +182,11 @@ class LiveGallery:
         method = self.index.card.kind if by_index and self.index is not None else "exact"
         if not scores:
             nothing = np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1)
-            return Found(*nothing, method, tuple(self.blocks))
+            return Found(*nothing, method, blocks)
         if len(scores) > 1:
             best = merge_top_k(np.concatenate(scores, axis=1), np.concatenate(positions, axis=1), k)
-            return Found(*best, method, tuple(self.blocks))
-        return Found(scores[0], positions[0], method, tuple(self.blocks))
+            return Found(*best, method, blocks)
+        return Found(scores[0], positions[0], method, blocks)
 
     def count_lineages(self, narrowed: Filter | None = None) -> pa.Table:
         """Each lineage of the rows, or of those that a filter leaves, and their number, `n_images`."""

@@ -53,9 +53,9 @@ class Composed:
     """Row ids of the stored pictures that it is made of."""
     kin: tuple[tuple[str, str | None], ...]
     """Address and observation of each stored picture and region that is wanted: hits that show the same are no witnesses."""
-    far: bool
-    """Whether it may resemble nothing that is stored: a text, a taxon, a difference, or several parts; an index looks for it more
-    widely."""
+    is_composed: bool
+    """Whether it is made of several things: several parts, a difference, or a taxon's pictures. An index looks for it more widely; a
+    text it knows by its score."""
 
 
 def several(given: str | Sequence[str] | None, *, name: str = "it") -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def compose(store: Store, like: Parts, unlike: Parts | None = None, *, weight: f
         vector=query.astype(np.float32),
         leave_out=frozenset(int(row["_rowid"]) for row in (*stored, *others)),
         kin=tuple(kin),
-        far=len(parts) > 1 or bool(unlike) or like.text is not None or bool(like.taxa),
+        is_composed=len(parts) > 1 or bool(unlike) or bool(like.taxa),
     )
 
 
@@ -139,10 +139,9 @@ def _vectors(store: Store, parts: Parts, stored: Sequence[dict[str, Any]]) -> li
 
 def of_unit_length(vector: Real[np.ndarray, " d"]) -> Float[np.ndarray, " d"]:
     """A vector's direction; the vector itself where it has unit length, which costs a tenth of the time."""
-    if vector.dtype == np.float32:
-        with np.errstate(over="ignore", invalid="ignore"):
-            if abs(float(vector @ vector) - 1) < UNIT:
-                return vector
+    # Unlike `@`, vdot gives no warning of numbers beyond float32.
+    if vector.dtype == np.float32 and abs(float(np.vdot(vector, vector)) - 1) < UNIT:
+        return vector
     unit: Float[np.ndarray, " d"] = normalise(vector[None])[0]
     return unit
 

@@ -130,7 +130,7 @@ class Searcher:
                 picking.k,
                 narrowed=narrowed,
                 exact=exact,
-                far=query.far,
+                composed=query.is_composed,
                 leave_out=query.leave_out,
                 kin=query.kin,
             )
@@ -139,7 +139,11 @@ class Searcher:
         while True:
             n_wanted = min(n_wanted, max(1, n_rows))
             found = gallery.search(
-                query.vector[None], n_wanted + len(query.leave_out), narrowed=narrowed, exact=exact, far=query.far
+                query.vector[None],
+                n_wanted + len(query.leave_out),
+                narrowed=narrowed,
+                exact=exact,
+                composed=query.is_composed,
             )
             rows = found.rows(0, n_wanted, leave_out=query.leave_out)
             scores = found.scores[0, rows].tolist()
@@ -162,13 +166,13 @@ class Searcher:
         *,
         narrowed: Filter | None = None,
         exact: bool = False,
-        far: bool = False,
+        composed: bool = False,
         leave_out: Collection[int] = (),
         kin: Sequence[tuple[str, str | None]] = (),
     ) -> SearchResult:
         """The k rows nearest to a query of unit length, or those of them that pass a filter.
 
-        `far` says that the query may resemble nothing that is stored (`query.Composed.far`). `leave_out` are row ids of the query
+        `composed` says that the query is made of several things (`query.Composed.is_composed`). `leave_out` are row ids of the query
         itself, where it has some, `kin` are address and observation of what it shows: hits that show the same (`embedding.kin`) do not
         vote in the consensus, and hits that show one picture have one vote together.
 
@@ -180,7 +184,7 @@ class Searcher:
         gallery = self.gallery
         n_wanted = min(k + len(leave_out), max(1, len(gallery)))
         asked = query[None].astype(np.float32, copy=False)
-        found = gallery.search(asked, n_wanted, narrowed=narrowed, exact=exact, far=far)
+        found = gallery.search(asked, n_wanted, narrowed=narrowed, exact=exact, composed=composed)
         extra = self._extra
 
         def hits() -> list[Hit]:

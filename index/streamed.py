@@ -60,7 +60,7 @@ class StreamedGallery:
         *,
         narrowed: Filter | None = None,
         exact: bool = False,
-        far: bool = False,
+        composed: bool = False,
     ) -> Found:
         """The k best rows for each query, best first; exactly, whatever is asked."""
         condition = self._condition(narrowed)

@@ -6,7 +6,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_line, say
-from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, TARGET_RECALL
+from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, COMPARE, TARGET_RECALL
 
 
 def index(
@@ -14,7 +14,7 @@ def index(
     kind: Annotated[
         str,
         typer.Option(
-            help=f"auto (flat below {AUTO_MIN_ROWS:,} pictures), flat, hnsw, hnsw-sq8, ivf-flat, ivf-pq, ivf-rabitq, "
+            help=f"auto (flat below {AUTO_MIN_ROWS:,} pictures, else hnsw if it meets the target), {COMPARE} (all are measured), flat, hnsw, hnsw-sq8, ivf-flat, ivf-pq, ivf-rabitq, "
             "a FAISS factory string such as IVF1024,PQ48x4fs, or none: the index is removed."
         ),
     ] = AUTO,

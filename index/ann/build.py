@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
@@ -23,7 +24,7 @@ from cladescope.index.ann.queries import Queries, queries_of
 from cladescope.index.ann.sweep import sweep
 from cladescope.index.ann.tune import NEVER, steps_of
 from cladescope.index.ann.tuned import TunedIndex
-from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, TARGET_RECALL
+from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, COMPARE, TARGET_RECALL
 from cladescope.index.resident.snapshot import Snapshot, snapshot
 from cladescope.index.store_reader import StoreReader
 
@@ -64,7 +65,8 @@ def build(
 ) -> IndexCard:
     """Build the store's index anew over one version of it, and return its card; the store may be read and written meanwhile.
 
-    `auto` is `flat` below 20,000 rows; above, the usual kinds are compared (`compare`) within `limits`.
+    `auto` is `flat` below 20,000 rows; above, it is `hnsw`, which was the fastest wherever all were compared. Where that misses the
+    target, and for the kind `compare` or within `limits`, all usual kinds are measured (`compare.compare`).
 
     Pictures are left out in whole groups of kin (`held_out`), and the structure is made over the others. One half of all queries
     (`queries`) chooses the fastest search parameters whose ann_recall at k = 10 reaches the target for every kind of query; the
@@ -79,17 +81,19 @@ def build(
     n, d = store.count(), store.card.dim
     if n < 2:
         raise InputError(f"{store.path} holds {n} vectors: an index needs at least 2")
-    names = (kind,) if kind != AUTO else (kinds.FLAT,) if n < AUTO_MIN_ROWS else tuple(kinds.NAMES)
-    wanted = kinds.of(names[0], n, d)
+    is_open = kind == COMPARE or (kind == AUTO and n >= AUTO_MIN_ROWS)
+    first = kinds.of({AUTO: kinds.GRAPH if is_open else kinds.FLAT, COMPARE: kinds.GRAPH}.get(kind, kind), n, d)
     with building(store.path) as path, threads_for(n):
         plan = _plan(store, target_recall, seed, path)
-        compared: list[dict[str, Any]] = []
-        if len(names) > 1 or limits:
-            kept = plan.rows.vectors[: plan.n_kept]
-            wanted, compared = compare(
-                kept, plan.choosing, names, target_recall, limits, n_all=len(plan.rows), seed=seed
-            )
-        return _finished(plan, wanted, compared if len(names) > 1 else [])
+        if not limits and kind != COMPARE:
+            draft = _drafted(plan, first)
+            if draft.card.target_met or not is_open:
+                return _finished(plan, draft)
+            logger.info("%s misses the target: all kinds are compared", first.name)
+        names = tuple(kinds.NAMES) if is_open else (first.name,)
+        kept = plan.rows.vectors[: plan.n_kept]
+        wanted, compared = compare(kept, plan.choosing, names, target_recall, limits, n_all=len(plan.rows), seed=seed)
+        return _finished(plan, _drafted(plan, wanted), compared if is_open else ())
 
 
 def _plan(store: StoreReader, target: float, seed: int, path: Path) -> Plan:
@@ -114,24 +118,36 @@ def _plan(store: StoreReader, target: float, seed: int, path: Path) -> Plan:
     return Plan(rows, n_kept, choosing, measuring, missing, target, seed, path)
 
 
-def _finished(plan: Plan, kind: kinds.Kind, compared: list[dict[str, Any]]) -> IndexCard:
-    """Build, tune, measure, complete and write an index of one kind."""
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """An index over the rows that are kept, and its card."""
+
+    engine: Engine
+    card: IndexCard
+
+
+def _drafted(plan: Plan, kind: kinds.Kind) -> Draft:
+    """Build, tune and measure an index of one kind."""
     began = time.monotonic()
     kept = plan.rows.vectors[: plan.n_kept]
     engine = Engine.built(kind, kept, seed=plan.seed, folder=plan.folder)
     built = time.monotonic()
     logger.info("built %s over %d vectors in %.1f s", kind.factory, plan.n_kept, built - began)
     card = _measured(plan, kind, engine)
-    tuned = time.monotonic()
-    engine.add(plan.rows.vectors[plan.n_kept :])
+    return Draft(engine, replace(card, build_seconds=built - began, tune_seconds=round(time.monotonic() - built, 3)))
+
+
+def _finished(plan: Plan, draft: Draft, compared: Sequence[dict[str, Any]] = ()) -> IndexCard:
+    """Add the pictures that were left out, and write the index."""
+    began = time.monotonic()
+    draft.engine.add(plan.rows.vectors[plan.n_kept :])
     card = replace(
-        card,
-        n_vectors=len(engine),
+        draft.card,
+        n_vectors=len(draft.engine),
         candidates=tuple(compared),
-        build_seconds=round(built - began + time.monotonic() - tuned, 3),
-        tune_seconds=round(tuned - built, 3),
+        build_seconds=round(draft.card.build_seconds + time.monotonic() - began, 3),
     )
-    return write(plan.folder, engine, plan.rows.rows, card)
+    return write(plan.folder, draft.engine, plan.rows.rows, card)
 
 
 def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:

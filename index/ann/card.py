@@ -37,6 +37,8 @@ class Step:
     """FAISS's search parameters for a query that resembles what is stored."""
     far: dict[str, int] | None
     """For one that does not (`IndexCard.far_below`); None is an exact search."""
+    composed: dict[str, int] | None = None
+    """For one that is made of several things; None is an exact search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,11 +115,16 @@ class IndexCard:
         for fewer, more in pairwise(self.steps):
             if k <= more.k:
                 part = log(k / fewer.k) / log(more.k / fewer.k)
-                far = None if fewer.far is None or more.far is None else _between(fewer.far, more.far, part)
-                return Step(k=k, near=_between(fewer.near, more.near, part), far=far)
+                near = _between(fewer.near, more.near, part)
+                far, composed = (
+                    None if one is None or other is None else _between(one, other, part)
+                    for one, other in ((fewer.far, more.far), (fewer.composed, more.composed))
+                )
+                return Step(k=k, near=near, far=far, composed=composed)
         last = self.steps[-1]
         by = k / last.k
-        return Step(k=k, near=wider(last.near, by), far=None if last.far is None else wider(last.far, by))
+        far, composed = (None if one is None else wider(one, by) for one in (last.far, last.composed))
+        return Step(k=k, near=wider(last.near, by), far=far, composed=composed)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""

@@ -25,7 +25,7 @@ DRAFT_BYTES = 1 << 30
 """Above so many bytes of float32 a graph is built from a file that is mapped into memory."""
 TRAINING_PER_CELL = 64
 TRAINING_ROWS = 1 << 16
-EF_LADDER = (10, 14, 18, 24, 32, 44, 64, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192)
+EF_LADDER = (*range(10, 24, 2), *range(24, 64, 8), 64, 80, 96, 128, 192, 256, 384, 512, 1024, 2048, 4096, 8192)
 PROBES_LADDER = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512, 1024)
 FACTORS = (2, 8, 32)
 
@@ -114,11 +114,12 @@ class Engine:
                 self._parameters.clear()
             given = self._parameters[key] = _search_parameters(self.index, k, parameters)
         scores, found = self.index.search(queries, k, params=given)
-        scores[found < 0] = -np.inf
+        if len(found) > 1 or found[0, -1] < 0:
+            scores[found < 0] = -np.inf
         return scores, found
 
-    def ladder(self) -> list[dict[str, int]]:
-        """Parameters to try, from the fastest on."""
+    def ladder(self, k: int) -> list[dict[str, int]]:
+        """Parameters to try for k hits, from the fastest on."""
         graph = cells = None
         parts = _parts(self.index)
         for one in parts:
@@ -128,7 +129,8 @@ class Engine:
         if _is_exact(parts[-1]) and not any(isinstance(one, faiss.IndexPreTransform) for one in parts):
             factors = (None,)
         if graph is not None:
-            steps = [{"efSearch": breadth} for breadth in EF_LADDER]
+            # A graph is never searched more narrowly than for the hits that are wanted, re-ranked ones among them.
+            steps = [{"efSearch": breadth} for breadth in sorted({max(breadth, k) for breadth in EF_LADDER})]
         elif cells is not None:
             steps = [{"nprobe": probes} for probes in PROBES_LADDER if probes < cells.nlist] + [{"nprobe": cells.nlist}]
         else:

@@ -12,15 +12,15 @@ from typing import Any
 import faiss
 
 from cladescope.errors import InputError
-from cladescope.index.defaults import AUTO
+from cladescope.index.defaults import AUTO, COMPARE
 
-NONE, FLAT = "none", "flat"
+NONE, FLAT, GRAPH = "none", "flat", "hnsw"
 VECTORS = "SQfp16"
 """FAISS's word for vectors of 16-bit numbers."""
 REFINE = f"Refine({VECTORS})"
 NAMES = {
     FLAT: VECTORS,
-    "hnsw": "HNSW{m},SQfp16",
+    GRAPH: "HNSW{m},SQfp16",
     "hnsw-sq8": "HNSW{m},SQ8,Refine(SQfp16)",
     "ivf-flat": "IVF{cells},SQfp16,Refine(SQfp16)",
     "ivf-pq": "IVF{cells},PQ{parts}x4fs,Refine(SQfp16)",
@@ -116,7 +116,7 @@ def of(name: str, n: int, d: int) -> Kind:
 
 def empty(kind: Kind, d: int) -> Any:
     """A FAISS index of a kind, without vectors. Raises InputError as `of` does."""
-    said = f"found kind {kind.name!r}, expected one of {AUTO}, {', '.join(NAMES)}, {NONE}, or a FAISS factory string"
+    said = f"found kind {kind.name!r}, expected one of {AUTO}, {COMPARE}, {', '.join(NAMES)}, {NONE}, or a FAISS factory string"
     for part, number in re.findall(r"(HNSW|IVF)(\d+)", kind.factory):
         # FAISS ends the whole process, or asks for all memory, instead of refusing these.
         least, most = _NUMBERS[part]

@@ -61,10 +61,10 @@ class Figures:
         """Recall at k of the kinds that are composed, each asked as one vector, without word of what it is made of: `search` learns
         that from its parts, never from a vector.
         """
-        index, asked = self.index, self.queries.where(self.queries.far)
+        index, asked = self.index, self.queries.where(self.queries.composed)
         if not len(asked):
             return {}
-        plain = replace(asked, far=np.zeros(len(asked), bool))
+        plain = replace(asked, composed=np.zeros(len(asked), bool))
         truth = exact_answers(index.engine, plain, k)
         shares = recalled(index.flat.vectors, plain.vectors, truth.positions, _asked(index, plain, k), k)
         return {
@@ -124,11 +124,11 @@ def _agreed(index: TunedIndex, queries: Queries, place: int, positions: Int64[np
 def _asked(index: TunedIndex, queries: Queries, k: int) -> Int64[np.ndarray, "q k"]:
     """Answers to all queries, each asked as a search asks it: for k hits, and those that are composed as what they are."""
     found = np.empty((len(queries), k), np.int64)
-    for far, some in ((False, ~queries.far), (True, queries.far)):
+    for composed, some in ((False, ~queries.composed), (True, queries.composed)):
         if some.any():
 
-            def ask(vectors: np.ndarray, k: int, far: bool = far) -> tuple[np.ndarray, np.ndarray]:
-                return index.search(vectors, k, far=far)
+            def ask(vectors: np.ndarray, k: int, composed: bool = composed) -> tuple[np.ndarray, np.ndarray]:
+                return index.search(vectors, k, composed=composed)
 
             (found[some], _), _ = answers(ask, queries.where(some), k)
     return found

@@ -40,9 +40,10 @@ def _made(card: IndexCard) -> str:
 
 
 def _step(step: Step) -> str:
-    near = _parameters(step.near) or "every vector is compared"
-    far = "exact" if step.far is None else _parameters(step.far)
-    return f"Up to {step.k} hits: {near}" + (f"; far queries: {far}" if step.near else "")
+    if not step.near:
+        return f"Up to {step.k} hits: every vector is compared"
+    far, composed = ("exact" if one is None else _parameters(one) for one in (step.far, step.composed))
+    return f"Up to {step.k} hits: {_parameters(step.near)}; far queries: {far}; composed ones: {composed}"
 
 
 def _target(card: IndexCard) -> str:

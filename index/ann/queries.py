@@ -56,8 +56,8 @@ class Queries:
     """Position of the picture that a query is; -1 where it is none."""
     own: Int64[np.ndarray, " q"]
     """Position that is left out of a query's answer; -1 where none is."""
-    far: Bool[np.ndarray, " q"]
-    """Whether a query is asked as one that resembles nothing stored (`TunedIndex.search`), as those composed of several things are."""
+    composed: Bool[np.ndarray, " q"]
+    """Whether a query is asked as one that is made of several things (`TunedIndex.search`)."""
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -65,7 +65,9 @@ class Queries:
     def where(self, mask: Bool[np.ndarray, " q"]) -> "Queries":
         """Some of the queries, and the kinds that are among them."""
         kinds = {name: of_kind[mask] for name, of_kind in self.kinds.items() if of_kind[mask].any()}
-        return Queries(self.vectors[mask], kinds, self.groups[mask], self.rows[mask], self.own[mask], self.far[mask])
+        return Queries(
+            self.vectors[mask], kinds, self.groups[mask], self.rows[mask], self.own[mask], self.composed[mask]
+        )
 
     def halves(self, seed: int) -> tuple["Queries", "Queries"]:
         """Two halves, groups kept whole; each kind that has two groups is in both, one that has a single group in the second."""
@@ -132,7 +134,7 @@ def queries_of(
         groups=np.concatenate([part[2] for part in parts]),
         rows=rows,
         own=np.where((rows >= 0) & (rows < n_kept), rows, -1),
-        far=np.concatenate([np.full(len(vectors), kinds[0] in COMPOSED) for kinds, vectors, *_ in parts]),
+        composed=np.concatenate([np.full(len(vectors), kinds[0] in COMPOSED) for kinds, vectors, *_ in parts]),
     )
     return made, tuple(missing)
 

@@ -1,13 +1,13 @@
 """Choosing search parameters by measurement: the fastest with which every kind of query finds the target's share.
 
-Two sets are chosen: `near` for queries that resemble what is stored, and `far` for those that are composed of several things, or
-whose best hit scores less than most left-out pictures', as that of a text does. Both are chosen over one half of the queries;
-figures come from the other.
+Three sets are chosen: `near` for queries that resemble what is stored, `far` for those whose best hit scores less than most left-out
+pictures', as that of a text does, and `composed` for those that are made of several things. All are chosen over one half of the
+queries; figures come from the other.
 """
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import faiss
@@ -20,7 +20,7 @@ from cladescope.index.ann.queries import PICTURE, STORED, Queries
 from cladescope.index.ann.recall import recalled, standard_error
 from cladescope.index.ann.stopwatch import processor_time
 
-QUANTILES = (0.001, 0.01, 0.05, 0.1, 0.2)
+QUANTILES = (0.001, 0.01, 0.02, 0.05, 0.1, 0.2)
 """Shares of left-out pictures that may count as far."""
 NEVER = -2.0
 """A score that every hit exceeds."""
@@ -34,6 +34,8 @@ CAUTION = 1.645
 """Standard errors by which a kind must exceed the target over the queries that choose, so that others reach it too: 95 % of one side."""
 PICTURE_WEIGHT = 0.9
 """Part of the queries that are pictures, for what a choice costs."""
+N_ALONE = 16
+"""Queries that are compared with all rows one by one, for a time; FAISS takes less for each of many."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +56,11 @@ class Choice:
 
     near: dict[str, int]
     far: dict[str, int] | None
+    composed: dict[str, int] | None
     far_below: float
     worst: float
     seconds: float
-    """Processor time of a query, expected."""
+    """Processor time of a query that is not composed, expected."""
     met: bool
     """Whether every kind reached the target with `CAUTION` to spare."""
 
@@ -70,12 +73,19 @@ class Truth:
     """The query itself is not among them."""
     scores: Float32[np.ndarray, "q k"]
     seconds: float
+    """Processor time of a query that is asked alone."""
 
 
 def exact_answers(engine: Engine, queries: Queries, k: int) -> Truth:
     """The exact k nearest of each query, itself left out."""
-    found, seconds = answers(engine.flat.search, queries, k)
-    return Truth(*found, seconds)
+    found, _ = answers(engine.flat.search, queries, k)
+
+    def alone(some: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        scores, positions = zip(*(engine.flat.search(query[None], k) for query in some), strict=True)
+        return np.concatenate(scores), np.concatenate(positions)
+
+    few = queries.where(np.arange(len(queries)) < N_ALONE)
+    return Truth(*found, answers(alone, few, k)[1] if len(few) else 0.0)
 
 
 def answers(
@@ -116,16 +126,17 @@ def trials(
     """Each set of parameters of the engine's ladder tried, and the exact search last.
 
     Wider ones are left out where all kinds find nearly everything, and where the exact search is faster; those are tried in the
-    end if nothing met the target before, for else a slow machine would choose parameters that miss it. Each `k_factor` is a
-    ladder of its own.
+    end if nothing met the target before, for else a slow machine would choose parameters that miss it. Queries whose kinds all find
+    nearly everything are not asked again: wider parameters find no less. Each `k_factor` is a ladder of its own.
     """
     exact = Trial(None, truth.seconds, np.ones(len(queries)), truth.scores[:, 0])
+    nothing = Trial(None, 0.0, np.zeros(len(queries)), truth.scores[:, 0])
     found: list[Trial] = []
     done: set[int | None] = set()
     slow: set[int | None] = set()
-    slowest: dict[int | None, float] = {}
+    narrower: dict[int | None, Trial] = {}
     met = False
-    waiting, put_off = deque(engine.ladder()), deque[dict[str, int]]()
+    waiting, put_off = deque(engine.ladder(k)), deque[dict[str, int]]()
     while waiting or (put_off and not met):
         if not waiting:
             waiting, put_off = put_off, waiting
@@ -138,46 +149,77 @@ def trials(
             put_off.append(parameters)
             continue
 
-        def ask(some: np.ndarray, k: int, by: dict[str, int] = parameters) -> tuple[np.ndarray, np.ndarray]:
-            return engine.search(some, k, by)
-
-        ask(queries.vectors[:1], k)  # what is made once is not timed
-        (positions, scores), seconds = answers(ask, queries, k)
-        # More work never takes less time: what seems so is noise.
-        seconds = slowest[factor] = max(seconds, slowest.get(factor, 0.0))
-        shares = recalled(engine.flat.vectors, queries.vectors, truth.positions, positions, k)
-        found.append(Trial(parameters, seconds, shares, scores[:, 0]))
-        met = met or choose([found[-1], exact], queries, target, far_below=far_below).met
-        if _worst(queries, shares) >= ENOUGH:
+        narrower[factor] = trial = _trial(engine, queries, truth, k, parameters, narrower.get(factor, nothing))
+        found.append(trial)
+        met = met or choose([trial, exact], queries, target, far_below=far_below).met
+        if _worst(queries, trial.shares) >= ENOUGH:
             done.add(factor)
-        if len(found) >= FEWEST_TRIALS and seconds > truth.seconds:
+        if len(found) >= FEWEST_TRIALS and trial.seconds > truth.seconds:
             slow.add(factor)
     return [*found, exact]
 
 
+def _trial(
+    engine: Engine, queries: Queries, truth: Truth, k: int, parameters: dict[str, int], narrower: Trial
+) -> Trial:
+    """What some parameters do; what `narrower` ones did stands for queries whose kinds found nearly everything by them."""
+
+    def ask(some: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        return engine.search(some, k, parameters)
+
+    asked = np.zeros(len(queries), bool)
+    for of_kind in queries.kinds.values():
+        if narrower.shares[of_kind].mean() < ENOUGH:
+            asked |= of_kind
+    ask(queries.vectors[:1], k)  # what is made once is not timed
+    some = queries.where(asked)
+    (positions, scores), seconds = answers(ask, some, k)
+    shares, best = narrower.shares.copy(), narrower.best.copy()
+    shares[asked] = recalled(engine.flat.vectors, some.vectors, truth.positions[asked], positions, k)
+    best[asked] = scores[:, 0]
+    # More work never takes less time: what seems so is noise.
+    return Trial(parameters, max(seconds, narrower.seconds), shares, best)
+
+
 def choose(tried: Sequence[Trial], queries: Queries, target: float, *, far_below: float | None = None) -> Choice:
-    """The fastest pair of parameters that meets a target for every kind, or the one whose worst kind is best.
+    """The fastest parameters that meet a target for every kind, or those whose worst kind is best.
 
     A kind meets the target where its mean, less `CAUTION` standard errors, reaches it. `far_below` leaves that score as it is.
     """
-    pictures = queries.kinds.get(PICTURE, queries.kinds.get(STORED, np.zeros(len(queries), bool)))
+    composed = _for_composed(tried, queries, target)
+    worst_composed = _worst(queries.where(queries.composed), composed.shares[queries.composed])
+    others = queries.where(~queries.composed)
+    tried = [replace(one, shares=one.shares[~queries.composed], best=one.best[~queries.composed]) for one in tried]
+    pictures = others.kinds.get(PICTURE, others.kinds.get(STORED, np.zeros(len(others), bool)))
     best: tuple[bool, float, Choice] | None = None
     for near in tried[:-1]:
         assert near.parameters is not None
         for threshold in _thresholds(near, pictures) if far_below is None else (far_below,):
-            is_far = queries.far | (near.best < threshold)
+            is_far = near.best < threshold
+            again = _weighted(is_far, pictures)
             for far in tried if is_far.sum() >= FEWEST_FAR else tried[-1:]:
+                seconds = near.seconds + far.seconds * again
                 if far.parameters is not None and far.seconds < near.seconds:
                     continue
+                if best is not None and best[0] and seconds >= -best[1]:
+                    continue
                 shares = np.where(is_far, far.shares, near.shares)
-                worst = _worst(queries, shares)
-                seconds = near.seconds + far.seconds * _weighted(is_far, pictures, queries.far)
-                met = _worst(queries, shares, cautious=True) >= target
-                choice = Choice(near.parameters, far.parameters, threshold, worst, seconds, met)
+                worst = min(_worst(others, shares), worst_composed)
+                met = _worst(others, shares, cautious=True) >= target
+                choice = Choice(near.parameters, far.parameters, composed.parameters, threshold, worst, seconds, met)
                 if best is None or (met, -seconds if met else worst) > best[:2]:
                     best = (met, -seconds if met else worst, choice)
     assert best is not None
     return best[2]
+
+
+def _for_composed(tried: Sequence[Trial], queries: Queries, target: float) -> Trial:
+    """The fastest that meets a target for queries made of several things; the exact search, which is the last, where few tell."""
+    asked = queries.where(queries.composed)
+    for one in sorted(tried, key=lambda one: one.seconds) if len(asked) >= FEWEST_FAR else ():
+        if _worst(asked, one.shares[queries.composed], cautious=True) >= target:
+            return one
+    return tried[-1]
 
 
 def pareto(tried: Sequence[Trial], queries: Queries) -> list[dict[str, object]]:
@@ -208,7 +250,7 @@ def steps_of(
         choice = choose(tried, queries, target, far_below=far_below)
         if first is None:
             first, curve = choice, pareto(tried, queries)
-        steps.append(Step(k=k, near=choice.near, far=choice.far))
+        steps.append(Step(k=k, near=choice.near, far=choice.far, composed=choice.composed))
     assert first is not None
     return steps, first, curve
 
@@ -228,10 +270,7 @@ def _thresholds(near: Trial, pictures: Bool[np.ndarray, " q"]) -> list[float]:
     return [float(np.quantile(near.best[pictures], part)) for part in QUANTILES]
 
 
-def _weighted(
-    is_far: Bool[np.ndarray, " q"], pictures: Bool[np.ndarray, " q"], composed: Bool[np.ndarray, " q"]
-) -> float:
-    """Share of queries that are asked a second time; those that are composed are far whatever is chosen."""
-    others = ~pictures & ~composed
-    parts = [float(is_far[some].mean()) if some.any() else 0.0 for some in (pictures, others)]
+def _weighted(is_far: Bool[np.ndarray, " q"], pictures: Bool[np.ndarray, " q"]) -> float:
+    """Share of queries that are asked a second time."""
+    parts = [float(is_far[some].mean()) if some.any() else 0.0 for some in (pictures, ~pictures)]
     return PICTURE_WEIGHT * parts[0] + (1 - PICTURE_WEIGHT) * parts[1]

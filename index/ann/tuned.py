@@ -62,25 +62,30 @@ class TunedIndex:
         return step
 
     def search(
-        self, queries: Float32[np.ndarray, "q d"], k: int, *, selection: Selection | None = None, far: bool = False
+        self, queries: Float32[np.ndarray, "q d"], k: int, *, selection: Selection | None = None, composed: bool = False
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
         """Scores and positions of the k best of unit vectors, best first; -inf and -1 where there are fewer.
 
-        A query whose best hit scores less than `card.far_below` is asked again with the parameters for far ones; `far` takes all for
-        such, and a query composed of several things, of a taxon or of a text, is one. Of a selection of more than `card.exact_below`
-        rows the answer is the first k selected among more hits from all rows; where too few of these are selected, as for a query from outside a clade, all selected rows are compared. So a filter costs
-        no more recall than a search for as many hits does.
+        A query whose best hit scores less than `card.far_below`, as a text's does, is asked again with the parameters for far ones;
+        `composed` says that all are made of several things, which have parameters of their own. Of a selection of more than
+        `card.exact_below` rows the answer is the first k selected among more hits from all rows; where too few of these are selected,
+        as for a query from outside a clade, all selected rows are compared. So a filter costs no more recall than a search for as
+        many hits does.
         """
         if self.compares_all(k, selection):
             return self.exact(queries, k, selection=selection)
         if selection is not None:
-            return self._selected(queries, k, selection, far=far)
-        if far:
-            return self._far(queries, k)
-        scores, found = self._asked(queries, k, self._step(k).near)
+            return self._selected(queries, k, selection, composed=composed)
+        step = self._step(k)
+        if composed:
+            return self._widely(queries, k, step.composed)
+        scores, found = self._asked(queries, k, step.near)
+        if len(queries) == 1:  # as most searches are: for one query arrays of booleans cost a tenth of the answer
+            is_far = scores[0, 0] < self.card.far_below or found[0, -1] < 0
+            return self._widely(queries, k, step.far) if is_far else (scores, found)
         again = (scores[:, 0] < self.card.far_below) | (found[:, -1] < 0)
         if again.any():
-            scores[again], found[again] = self._far(queries[again], k)
+            scores[again], found[again] = self._widely(queries[again], k, step.far)
         return scores, found
 
     def _asked(
@@ -93,10 +98,9 @@ class TunedIndex:
         scores, found = self.engine.search(queries, least, parameters)
         return scores[:, :k].copy(), found[:, :k].copy()
 
-    def _far(
-        self, queries: Float32[np.ndarray, "q d"], k: int
+    def _widely(
+        self, queries: Float32[np.ndarray, "q d"], k: int, parameters: Parameters | None
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
-        parameters = self._step(k).far
         if parameters is None:
             return self.exact(queries, k)
         scores, found = self._asked(queries, k, parameters)
@@ -106,9 +110,9 @@ class TunedIndex:
         return scores, found
 
     def _selected(
-        self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection, *, far: bool
+        self, queries: Float32[np.ndarray, "q d"], k: int, selection: Selection, *, composed: bool
     ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
-        scores, found = self.search(queries, self._wanted(k, selection), far=far)
+        scores, found = self.search(queries, self._wanted(k, selection), composed=composed)
         inside = selection.mask[found] & (found >= 0)
         first = np.argsort(~inside, axis=1, kind="stable")[:, :k]
         scores, found = np.take_along_axis(scores, first, axis=1), np.take_along_axis(found, first, axis=1)

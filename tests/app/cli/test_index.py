@@ -10,7 +10,7 @@ from cladescope.index.store import Store
 @pytest.mark.parametrize(
     "arguments, reason",
     [
-        (["--kind", "magic"], "found kind 'magic', expected one of auto, flat, hnsw"),
+        (["--kind", "magic"], "found kind 'magic', expected one of auto, compare, flat, hnsw"),
         (["--kind", "IVF16,PQ7"], "or a FAISS factory string for 960 numbers"),
         (["--kind", "IVF1024,Flat"], "cannot be trained over .* vectors"),
         (["--max-memory", "lots"], "found the size 'lots', expected a number of bytes such as 500MB or 2GB"),

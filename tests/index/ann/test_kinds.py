@@ -20,7 +20,7 @@ def test_every_kind_keeps_the_vectors_and_finds_them_after_it_was_written(name, 
     mapped = Engine(faiss.read_index(str(tmp_path / "index"), faiss.IO_FLAG_MMAP_IFC))
     np.testing.assert_array_equal(mapped.flat.vectors, VECTORS)
     queries = VECTORS[::50].astype(np.float32)
-    scores, found = mapped.search(queries, 5, mapped.ladder()[-1])
+    scores, found = mapped.search(queries, 5, mapped.ladder(5)[-1])
     exact_scores, exact = mapped.flat.search(queries, 5)
     assert (found == exact).mean() > 0.95
     np.testing.assert_allclose(scores[found == exact], exact_scores[found == exact], atol=1e-6)
@@ -38,7 +38,7 @@ def test_the_formula_of_the_size_holds(name, tmp_path):
 
 @pytest.mark.parametrize("factory", ["magic", "", "IVF16,PQ7", "LSH", "NSG32,Flat", "IDMap,Flat", "IVF16"])
 def test_a_kind_that_faiss_cannot_make_is_refused_in_one_line(factory):
-    with pytest.raises(InputError, match="expected one of auto, flat, hnsw.*or a FAISS factory string") as error:
+    with pytest.raises(InputError, match="expected one of auto, compare, flat, hnsw.*or a FAISS factory string") as error:
         of(factory, N, DIM)
     assert "\n" not in str(error.value)
     assert "/project/" not in str(error.value)

@@ -46,7 +46,7 @@ def test_the_card_asks_for_as_many_hits_as_it_speaks_of(tmp_path, monkeypatch):
 
 
 def test_a_shortfall_at_a_hundred_hits_stands_on_the_card(tmp_path, monkeypatch):
-    monkeypatch.setattr(engines.Engine, "ladder", lambda _: [{"nprobe": 2}])
+    monkeypatch.setattr(engines.Engine, "ladder", lambda *_: [{"nprobe": 2}])
     card = build(made(tmp_path, 3000), kind="IVF64,SQ8", target_recall=0.99)
     short = [kind for kind, measured in card.queries.items() if measured.recall["100"].mean < 0.99]
     assert "picture" in short
@@ -75,7 +75,7 @@ def test_the_first_hit_is_that_of_a_search_for_ten(tmp_path):
 
 def test_a_mixture_that_comes_as_one_vector_is_measured_as_such(tmp_path, monkeypatch):
     """Nothing says that it is one: it is searched as a picture is, between two clusters where a narrow search finds one."""
-    monkeypatch.setattr(engines.Engine, "ladder", lambda _: [{"nprobe": 2}])
+    monkeypatch.setattr(engines.Engine, "ladder", lambda *_: [{"nprobe": 2}])
     store = made(tmp_path, 3000)
     card = build(store, kind="IVF64,SQ8")
     (note,) = [note for note in card.notes if note.startswith("mixture given as one vector")]
