@@ -15,6 +15,7 @@ from jaxtyping import Bool, Int32
 from cladescope.errors import InputError
 from cladescope.index.ann import kinds
 from cladescope.index.ann.card import IndexCard, Step, recall_text
+from cladescope.index.ann.choice import NEVER, Choice
 from cladescope.index.ann.compare import Limits, compare
 from cladescope.index.ann.engine import Engine, threads_for
 from cladescope.index.ann.files import building, write
@@ -22,7 +23,7 @@ from cladescope.index.ann.held_out import HeldOut, held_out
 from cladescope.index.ann.measure import Figures, failing, values_of
 from cladescope.index.ann.queries import Queries, queries_of
 from cladescope.index.ann.sweep import sweep
-from cladescope.index.ann.tune import NEVER, steps_of
+from cladescope.index.ann.tune import steps_of
 from cladescope.index.ann.tuned import TunedIndex
 from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, COMPARE, TARGET_RECALL
 from cladescope.index.resident.snapshot import Snapshot, snapshot
@@ -87,9 +88,9 @@ def build(
         plan = _plan(store, target_recall, seed, path)
         if not limits and kind != COMPARE:
             draft = _drafted(plan, first)
-            if draft.card.target_met or not is_open:
+            if draft.in_reach or not is_open:
                 return _finished(plan, draft)
-            logger.info("%s misses the target: all kinds are compared", first.name)
+            logger.info("no parameters of %s meet the target: all kinds are compared", first.name)
         names = tuple(kinds.NAMES) if is_open else (first.name,)
         kept = plan.rows.vectors[: plan.n_kept]
         wanted, compared = compare(kept, plan.choosing, names, target_recall, limits, n_all=len(plan.rows), seed=seed)
@@ -124,6 +125,8 @@ class Draft:
 
     engine: Engine
     card: IndexCard
+    in_reach: bool
+    """Whether some parameters met the target over the queries that chose them; the card says whether others met it too."""
 
 
 def _drafted(plan: Plan, kind: kinds.Kind) -> Draft:
@@ -133,8 +136,9 @@ def _drafted(plan: Plan, kind: kinds.Kind) -> Draft:
     engine = Engine.built(kind, kept, seed=plan.seed, folder=plan.folder)
     built = time.monotonic()
     logger.info("built %s over %d vectors in %.1f s", kind.factory, plan.n_kept, built - began)
-    card = _measured(plan, kind, engine)
-    return Draft(engine, replace(card, build_seconds=built - began, tune_seconds=round(time.monotonic() - built, 3)))
+    card, in_reach = _measured(plan, kind, engine)
+    card = replace(card, build_seconds=built - began, tune_seconds=round(time.monotonic() - built, 3))
+    return Draft(engine, card, in_reach)
 
 
 def _finished(plan: Plan, draft: Draft, compared: Sequence[dict[str, Any]] = ()) -> IndexCard:
@@ -150,9 +154,9 @@ def _finished(plan: Plan, draft: Draft, compared: Sequence[dict[str, Any]] = ())
     return write(plan.folder, draft.engine, plan.rows.rows, card)
 
 
-def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
-    """The card of an index over the rows that are kept, sizes and times left open."""
-    steps, far_below, curve = _tuned(plan, engine)
+def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> tuple[IndexCard, bool]:
+    """The card of an index over the rows that are kept, sizes and times left open, and whether its target is in reach."""
+    steps, choice, curve = _tuned(plan, engine)
     rows = plan.rows.rows
     card = IndexCard(
         kind=kind.name,
@@ -162,7 +166,8 @@ def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
         store_version=plan.rows.version,
         built_version=plan.rows.version,
         steps=steps,
-        far_below=far_below,
+        far_below=choice.far_below,
+        farther_below=choice.farther_below,
         exact_below=0,
         build_seconds=0.0,
         tune_seconds=0.0,
@@ -185,7 +190,8 @@ def _measured(plan: Plan, kind: kinds.Kind, engine: Engine) -> IndexCard:
     short = failing(card.queries, plan.target, card.target_k)
     logger.info("ann_recall %s", recall_text(card.ann_recall))
     notes = (*kind.notes, *_wider(card), *_as_vectors(figures, card))
-    return replace(card, exact_below=exact_below, filters=filters, failing=short, target_met=not short, notes=notes)
+    card = replace(card, exact_below=exact_below, filters=filters, failing=short, target_met=not short, notes=notes)
+    return card, choice.met
 
 
 def _wider(card: IndexCard) -> list[str]:
@@ -208,10 +214,11 @@ def _as_vectors(figures: Figures, card: IndexCard) -> list[str]:
     ]
 
 
-def _tuned(plan: Plan, engine: Engine) -> tuple[tuple[Step, ...], float, tuple[dict[str, Any], ...]]:
-    """Search parameters by number of hits, the score below which a query is far, and the trade-off."""
+def _tuned(plan: Plan, engine: Engine) -> tuple[tuple[Step, ...], Choice, tuple[dict[str, Any], ...]]:
+    """Search parameters by number of hits, what was chosen for the first, and the trade-off."""
     if engine.is_flat:
-        return (Step(k=max(STEPS), near={}, far=None),), NEVER, ()
+        step = Step(k=max(STEPS), near={}, far=None)
+        return (step,), Choice({}, None, None, NEVER, worst=1.0, seconds=0.0, met=True), ()
     ks = [k for k in STEPS if k < plan.n_kept] or [max(1, plan.n_kept - 1)]
     steps, choice, curve = steps_of(engine, plan.choosing, ks, plan.target)
-    return tuple(steps), choice.far_below, tuple(curve)
+    return tuple(steps), choice, tuple(curve)

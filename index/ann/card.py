@@ -37,6 +37,8 @@ class Step:
     """FAISS's search parameters for a query that resembles what is stored."""
     far: dict[str, int] | None
     """For one that does not (`IndexCard.far_below`); None is an exact search."""
+    midway: dict[str, int] | None = None
+    """For one that is far; only if its best hit then still scores less than `IndexCard.farther_below`, `far` is next. None: `far` at once."""
     composed: dict[str, int] | None = None
     """For one that is made of several things; None is an exact search."""
 
@@ -59,6 +61,8 @@ class IndexCard:
     """By number of hits, in order."""
     far_below: float
     """A query whose best hit scores less is far from all that is stored, as texts are, and looked for again more widely; -2 is no query."""
+    farther_below: float = -2.0
+    """What scores less after it was looked for midway is looked for by `Step.far`."""
     exact_below: int
     """A filter that leaves no more rows is answered by comparing them all."""
     build_seconds: float
@@ -116,15 +120,15 @@ class IndexCard:
             if k <= more.k:
                 part = log(k / fewer.k) / log(more.k / fewer.k)
                 near = _between(fewer.near, more.near, part)
-                far, composed = (
+                far, midway, composed = (
                     None if one is None or other is None else _between(one, other, part)
-                    for one, other in ((fewer.far, more.far), (fewer.composed, more.composed))
+                    for one, other in zip(_wider_of(fewer), _wider_of(more), strict=True)
                 )
-                return Step(k=k, near=near, far=far, composed=composed)
+                return Step(k=k, near=near, far=far, midway=midway, composed=composed)
         last = self.steps[-1]
         by = k / last.k
-        far, composed = (None if one is None else wider(one, by) for one in (last.far, last.composed))
-        return Step(k=k, near=wider(last.near, by), far=far, composed=composed)
+        far, midway, composed = (None if one is None else wider(one, by) for one in _wider_of(last))
+        return Step(k=k, near=wider(last.near, by), far=far, midway=midway, composed=composed)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -172,6 +176,10 @@ def recall_text(recall: Mapping[str, float]) -> str:
     '@1 1.000, @10 0.988'
     """
     return ", ".join(f"@{k} {value:.3f}" for k, value in recall.items())
+
+
+def _wider_of(step: Step) -> tuple[dict[str, int] | None, ...]:
+    return step.far, step.midway, step.composed
 
 
 def _between(fewer: Mapping[str, int], more: Mapping[str, int], part: float) -> dict[str, int]:

@@ -43,7 +43,8 @@ def _step(step: Step) -> str:
     if not step.near:
         return f"Up to {step.k} hits: every vector is compared"
     far, composed = ("exact" if one is None else _parameters(one) for one in (step.far, step.composed))
-    return f"Up to {step.k} hits: {_parameters(step.near)}; far queries: {far}; composed ones: {composed}"
+    midway = "" if step.midway is None else f"{_parameters(step.midway)}, farther ones: "
+    return f"Up to {step.k} hits: {_parameters(step.near)}; far queries: {midway}{far}; composed ones: {composed}"
 
 
 def _target(card: IndexCard) -> str:

@@ -82,10 +82,21 @@ class TunedIndex:
         scores, found = self._asked(queries, k, step.near)
         if len(queries) == 1:  # as most searches are: for one query arrays of booleans cost a tenth of the answer
             is_far = scores[0, 0] < self.card.far_below or found[0, -1] < 0
-            return self._widely(queries, k, step.far) if is_far else (scores, found)
+            return self._far(queries, k, step) if is_far else (scores, found)
         again = (scores[:, 0] < self.card.far_below) | (found[:, -1] < 0)
         if again.any():
-            scores[again], found[again] = self._widely(queries[again], k, step.far)
+            scores[again], found[again] = self._far(queries[again], k, step)
+        return scores, found
+
+    def _far(
+        self, queries: Float32[np.ndarray, "q d"], k: int, step: Step
+    ) -> tuple[Float32[np.ndarray, "q k"], Int64[np.ndarray, "q k"]]:
+        if step.midway is None:
+            return self._widely(queries, k, step.far)
+        scores, found = self._asked(queries, k, step.midway)
+        farther = (scores[:, 0] < self.card.farther_below) | (found[:, -1] < 0)
+        if farther.any():
+            scores[farther], found[farther] = self._widely(queries[farther], k, step.far)
         return scores, found
 
     def _asked(

@@ -38,7 +38,9 @@ def test_the_formula_of_the_size_holds(name, tmp_path):
 
 @pytest.mark.parametrize("factory", ["magic", "", "IVF16,PQ7", "LSH", "NSG32,Flat", "IDMap,Flat", "IVF16"])
 def test_a_kind_that_faiss_cannot_make_is_refused_in_one_line(factory):
-    with pytest.raises(InputError, match="expected one of auto, compare, flat, hnsw.*or a FAISS factory string") as error:
+    with pytest.raises(
+        InputError, match="expected one of auto, compare, flat, hnsw.*or a FAISS factory string"
+    ) as error:
         of(factory, N, DIM)
     assert "\n" not in str(error.value)
     assert "/project/" not in str(error.value)
