@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.embedding.job import SyncSink
-from cladescope.embedding.known import Checked
+from cladescope.embedding.known import Checked, KnownPictures
 from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
 from cladescope.embedding.origins import Origins, Saying, corrections, plain
 from cladescope.embedding.prepare import Failure, content_hash, region_hash
@@ -64,15 +64,17 @@ class InStep:
         sink: SyncSink,
         address: str,
         summary: EmbedSummary,
+        pictures: KnownPictures,
         *,
         prune: bool,
         workers: int,
         web: "Web | None" = None,
     ) -> None:
-        """`address` names the source. With `prune`, what is gone is deleted at the end; with `web` remote pictures are compared, too."""
+        """`address` names the source; `pictures` are those that the job knows. With `prune`, what is gone is deleted at the end; with `web` remote pictures are compared, too."""
         self._sink, self._address, self._summary, self._prune = sink, address, summary, prune
         self._workers, self._web, self._began = workers, web, datetime.now(UTC)
-        self._origins = Origins(sink.origins(["image_id", "size", "modified", "said", "gone"], address=address))
+        listed = sink.origins(["image_id", "size", "modified", "said", "gone"], address=address)
+        self._origins = Origins(pictures, listed)
         self._columns = self._own_columns()
         self._lost = _lost_addresses(sink, address)
         self._notes: dict[str, dict[str, object]] = {}

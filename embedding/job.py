@@ -42,11 +42,13 @@ class Sink(Protocol):
     def keys(self) -> Iterator[pa.RecordBatch]:
         """`image_id` and `uri` of every stored picture."""
 
-    def scan(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """Some columns of every stored picture."""
+    def scan(self, columns: Sequence[str], *, condition: str | None = None) -> Iterator[pa.RecordBatch]:
+        """Some columns of every stored picture, or of those under a condition."""
 
-    def vectors_by_content(self, hashes: Iterable[str]) -> dict[str, Float[np.ndarray, " d"]]:
-        """Stored vectors of pictures of the same content."""
+    def vectors_by_content(
+        self, hashes: Iterable[str], *, row_ids: Sequence[int] | None = None
+    ) -> dict[str, Float[np.ndarray, " d"]]:
+        """Stored vectors of pictures of the same content, among some rows or all."""
 
     def write(self, images: pa.Table, failures: pa.Table) -> None:
         """Append pictures, and note failures in place of earlier notes about the same records."""
@@ -115,12 +117,12 @@ class StoredJob:
         sink: Sink,
         *,
         extra_fields: Sequence[pa.Field],
-        total: int | None,
+        total: Callable[[], int | None],
         commit_rows: int,
         commit_seconds: float,
         progress: Callable[[Progress], None] | None,
     ) -> None:
-        """Makes room for a source's own columns, and reads which pictures are stored. A commit comes after so many rows, or when the oldest has waited so long."""
+        """Makes room for a source's own columns, and reads which pictures are stored. `total` tells the number of records, once it is known. A commit comes after so many rows, or when the oldest has waited so long."""
         self.write: Callable[[pa.Table, Sequence[Failure]], None] = self._write
         """What writes rows and failures at a commit; `embedding.in_step` puts its own in place."""
         sink.add_fields(extra_fields)
@@ -129,7 +131,7 @@ class StoredJob:
         self._commit_rows, self._commit_seconds = commit_rows, commit_seconds
         self._started = time.monotonic()
         self._room: set[str] = set()
-        self._known = KnownPictures(sink.keys())
+        self.pictures = KnownPictures(sink.keys())
         self._begin_chunk()
 
     def _begin_chunk(self) -> None:
@@ -141,7 +143,7 @@ class StoredJob:
 
     def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
         """What is known of records, whose `numbers` are their places in the source from 1; see `KnownPictures.check`."""
-        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64))
+        return self.pictures.check(image_ids, uris, np.asarray(numbers, np.int64))
 
     def add(self, images: pa.Table, failures: Sequence[Failure]) -> bool:
         """Take new rows and failures, and commit when enough waits; whether that was done."""
@@ -188,4 +190,4 @@ class StoredJob:
         summary.seconds = time.monotonic() - self._started
         if self._progress is not None:
             done = summary.embedded + summary.already_stored + summary.failed
-            self._progress(Progress(done, self._total, summary.embedded, summary.failed, summary.seconds))
+            self._progress(Progress(done, self._total(), summary.embedded, summary.failed, summary.seconds))

@@ -14,15 +14,16 @@ import numpy as np
 import pyarrow as pa
 
 from cladescope.embedding.columns import renamed_columns
+from cladescope.embedding.counting import Counting
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.in_step import InStep
 from cladescope.embedding.job import Rehearsal, Sink, StoredJob, SyncSink
-from cladescope.embedding.known import KnownContents
+from cladescope.embedding.known_contents import KnownContents
 from cladescope.embedding.picture_tags import fields_beside
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
-from cladescope.embedding.sound import count_of, sound_records, sound_rows
+from cladescope.embedding.sound import sound_records, sound_rows
 from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_notes, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import introduce
@@ -89,7 +90,7 @@ def embed(
     """Embed every record of `source` that `sink` does not hold yet, and keep what it holds in step (`embedding.in_step`).
 
     Memory: that of `encode.encoded`, of one chunk of records (`CHUNK_RECORDS`, `CHUNK_BYTES`) and of `commit_rows` labels
-    and vectors (6 d bytes each); and 16 bytes a stored row or record for ids, 8 a stored row for contents. When `stop` is
+    and vectors (6 d bytes each); and 21 bytes a stored row or record for ids, 8 for contents. When `stop` is
     set, what is encoded is committed and the job ends early.
 
     Whatever a source raises is a failure, of one record or of its remaining ones: see `embedding.sound`.
@@ -100,13 +101,12 @@ def embed(
     with sink.writing():
         if config.strict:
             _rehearse(source, sink, config)
-        n_records = count_of(source)
         tag_fields = fields_beside(source.extra_fields) if config.exif else ()
         fields = (*source.extra_fields, *tag_fields)
         job = StoredJob(
             sink,
             extra_fields=fields,
-            total=n_records if config.limit is None or n_records is None else min(n_records, config.limit),
+            total=Counting(source, config.limit),
             commit_rows=config.commit_rows,
             commit_seconds=config.commit_seconds,
             progress=progress,
@@ -116,7 +116,7 @@ def embed(
         step = None
         if config.address is not None and isinstance(sink, SyncSink):
             step = InStep(
-                sink, config.address, job.summary, prune=config.prune, workers=config.workers,
+                sink, config.address, job.summary, job.pictures, prune=config.prune, workers=config.workers,
                 web=web if config.check_remote else None,
             )  # fmt: skip
             job.write = step.write

@@ -100,6 +100,12 @@ def notes_of(source: Source) -> tuple[str, ...]:
     return found
 
 
+def counts_beside(source: Source) -> bool:
+    """Whether a source may be counted in another thread while its records are read: its `counts_beside`, if it says so."""
+    found: bool = getattr(source, "counts_beside", False)
+    return found
+
+
 def id_of_uri(uri: str) -> str:
     """Key of a picture whose source gives it none: 32 hexadecimal digits from its canonical address.
 

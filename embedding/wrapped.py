@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 import pyarrow as pa
 
-from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
+from cladescope.embedding.records import Record, Source, counts_beside, ignored_by, left_out_of, notes_of
 
 
 class WrappedSource:
@@ -30,6 +30,11 @@ class WrappedSource:
     def notes(self) -> tuple[str, ...]:
         """How it was read otherwise than as it stands."""
         return notes_of(self._source)
+
+    @property
+    def counts_beside(self) -> bool:
+        """Whether it may be counted while it is read."""
+        return counts_beside(self._source)
 
     def count(self) -> int | None:
         """Number of records, where it is known."""

@@ -60,7 +60,7 @@ def import_vectors(
         job = StoredJob(
             store,
             extra_fields=source.plan.extra_fields,
-            total=source.n_rows,
+            total=lambda: source.n_rows,
             commit_rows=COMMIT_ROWS,
             commit_seconds=math.inf,
             progress=progress,

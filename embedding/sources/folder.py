@@ -32,6 +32,7 @@ class FolderSource:
     """
 
     extra_fields: tuple[pa.Field, ...] = (pa.field("label", pa.string()),)
+    counts_beside = True
 
     def __init__(
         self,

@@ -1,12 +1,11 @@
 import numpy as np
-import polars as pl
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding import known
-from cladescope.embedding.known import KnownContents, KnownPictures
+from cladescope.embedding import sorted_rows
+from cladescope.embedding.known import KnownPictures
 
 IDS, URIS = st.sampled_from("abcde"), st.sampled_from(["/1", "/2", "/3"])
 ROWS = st.lists(st.tuples(IDS, URIS), max_size=12)
@@ -39,9 +38,9 @@ def expected(stored, chunks):
             yield name in uri_of_stored, None
 
 
-@given(ROWS, st.lists(ROWS, max_size=6), st.integers(1, 3))
-def test_known_pictures_answer_as_a_dict_does(stored, chunks, most_pieces):
-    before, known.MOST_PIECES = known.MOST_PIECES, most_pieces
+@given(ROWS, st.lists(ROWS, max_size=6), st.sampled_from([1, 4, 99]))
+def test_known_pictures_answer_as_a_dict_does(stored, chunks, run_rows):
+    before, sorted_rows.RUN_ROWS = sorted_rows.RUN_ROWS, run_rows
     try:
         pictures = KnownPictures([batch(stored[:3]), batch(stored[3:])])
         found, number = [], 1
@@ -52,7 +51,7 @@ def test_known_pictures_answer_as_a_dict_does(stored, chunks, most_pieces):
             assert checked.is_new.tolist() == new
             number += len(chunk)
     finally:
-        known.MOST_PIECES = before
+        sorted_rows.RUN_ROWS = before
     assert found == list(expected(stored, chunks))
 
 
@@ -72,38 +71,12 @@ def test_ids_are_the_same_whatever_arrow_calls_their_type(type_):
     assert found.is_stored.tolist() == [True]
 
 
-def test_many_ids_take_sixteen_bytes_each():
+def test_many_ids_take_twenty_one_bytes_each():
     n = 50_000
     ids = pa.array([f"picture number {number}" for number in range(n)])
     pictures = KnownPictures([pa.record_batch({"image_id": ids, "uri": ids})])
     assert pictures.check(ids, ids, np.arange(n)).is_stored.all()
-    for table in (pictures._stored, pictures._met):
-        assert isinstance(table, pl.DataFrame)
-        assert table.estimated_size() == 16 * n
-
-
-class Listed:
-    """A store of contents that notes what is asked of it."""
-
-    def __init__(self, hashes):
-        self.hashes, self.asked = hashes, []
-
-    def scan(self, columns):
-        yield pa.record_batch({"content_hash": pa.array(self.hashes, pa.string())})
-
-    def vectors_by_content(self, hashes):
-        self.asked.append(sorted(hashes))
-        return {content: np.array([1.0]) for content in hashes}
-
-
-def test_contents_come_from_the_store_or_from_what_waits_for_a_commit():
-    store = Listed(["a", None, "b"])
-    contents = KnownContents(store)
-    assert contents.vectors({"c", "d"}) == {}
-    assert store.asked == []
-    contents.encoded(["c"], [np.array([7.0])])
-    assert contents.vectors({"a", "c", "d"}) == {"a": np.array([1.0]), "c": np.array([7.0])}
-    contents.committed()
-    assert contents.vectors({"c", "b"}).keys() == {"b", "c"}
-    assert store.asked == [["a"], ["b", "c"]]
-    assert contents.vectors(set()) == {}
+    assert pictures.rows.n_bytes == 21 * n
+    new = pa.array([f"another {number}" for number in range(n)])
+    assert pictures.check(new, new, np.arange(n)).is_new.all()
+    assert pictures.rows.n_bytes == 2 * 21 * n

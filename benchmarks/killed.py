@@ -1,0 +1,178 @@
+"""Jobs killed by SIGKILL at random moments, each run again to its end: the store must equal that of a job nobody killed.
+
+    python benchmarks/killed.py --runs 200
+    python benchmarks/killed.py --runs 30 --encoder tiny --pictures 120
+
+The folder is made here: pictures of several formats, some of them copies of others, files that are no pictures, cut short or
+empty, in nested folders. Jobs commit every few pictures, compact and let versions expire all the time, so that a kill meets each of these. Every
+run starts a job in a process of its own, kills it at a random moment of its work, up to three times, and lets the last one end. Then rows with all their columns and
+vectors, failures and what the source listed must be those of the uninterrupted job, the store must be sound (`verify`), and no run may be missing in `runs`. The
+exit status is 1 where anything differs.
+"""
+
+import argparse
+import multiprocessing
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import cladescope
+from cladescope.embedding.pipeline import EmbedConfig
+from cladescope.index.store import Store
+
+PRELOADED = ["numpy", "PIL.Image", "pyarrow.compute", "torch", "cladescope.app.verbs.embed"]
+MOST_KILLS = 3
+
+
+def write_folder(folder: Path, n: int, seed: int) -> Counter[str]:
+    """`n` files: seven of ten are pictures, two copies of earlier ones, and one is bad; how many of each kind."""
+    rng = np.random.default_rng(seed)
+    kinds: Counter[str] = Counter()
+    good: list[Path] = []
+    for number in range(n):
+        place = folder / f"kind{number % 5}" / f"deep{number % 3}"
+        place.mkdir(parents=True, exist_ok=True)
+        kind = ("good", "copy", "bad")[int(rng.choice(3, p=[0.7, 0.2, 0.1]))] if good else "good"
+        path = place / f"{number:05}.{('jpg', 'png', 'webp')[number % 3]}"
+        if kind == "copy":
+            source = good[int(rng.integers(len(good)))]
+            path = path.with_suffix(source.suffix)
+            shutil.copyfile(source, path)
+        else:
+            small = rng.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(small).resize((96, 72)).save(path)
+            good += [path] if kind == "good" else []
+        if kind == "bad":
+            data = path.read_bytes()
+            path.write_bytes((b"", b"<html>no picture</html>", data[: len(data) // 3])[number % 3])
+        kinds[kind] += 1
+    return kinds
+
+
+def work(folder: str, path: str, encoder: str, small: dict[str, Any], started: Any) -> None:
+    """A job, in a process of its own, that commits, compacts and lets versions expire all the time."""
+    from cladescope.app.verbs import embed as verb
+    from cladescope.index import compaction
+
+    for name, value in small["compaction"].items():
+        setattr(compaction, name, value)
+    setattr(verb, "EmbedConfig", partial(EmbedConfig, commit_rows=small["commit_rows"]))  # noqa: B010
+    started.set()
+    verb.embed(folder, path, encoder=encoder, batch_size=small["batch_size"], workers=2)
+
+
+SMALL = {"commit_rows": 12, "batch_size": 4, "compaction": {"MANY_FRAGMENTS": 6}}
+
+
+class Jobs:
+    """Jobs in processes that are forked from one that has loaded all modules, so that each begins at once."""
+
+    def __init__(self, folder: Path, encoder: str) -> None:
+        """Jobs of this encoder over a folder."""
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(PRELOADED)
+        self._arguments = (str(folder), encoder)
+
+    def run(self, path: Path, *, kill_after: float | None = None) -> float | None:
+        """Run a job to its end, or kill it so many seconds after it began; the seconds that it took, None where it was killed."""
+        folder, encoder = self._arguments
+        started = self._context.Event()
+        process = self._context.Process(target=work, args=(folder, str(path), encoder, SMALL, started))
+        process.start()
+        while not started.wait(0.01):
+            assert process.is_alive(), "the job did not begin"
+        began = time.perf_counter()
+        process.join(kill_after)
+        if process.is_alive():
+            process.kill()
+            process.join()
+            return None
+        assert process.exitcode == 0, f"the job ended with {process.exitcode}"
+        return time.perf_counter() - began
+
+
+def state(path: Path) -> dict[str, Any]:
+    """All that a store holds which a kill must not change."""
+    store = Store.open(path)
+    rows = [row for batch in store.scan(store.schema.names) for row in batch.to_pylist()]
+    listed = [
+        row for batch in store.origins(["address", "image_id", "size", "said", "gone"]) for row in batch.to_pylist()
+    ]
+    return {
+        "rows": sorted(rows, key=lambda row: str(row["image_id"])),
+        "failures": sorted(tuple(row.items()) for row in store.failures.to_pylist()),
+        "listed": sorted(listed, key=lambda row: str(row["image_id"])),
+    }
+
+
+def differences(path: Path, wanted: dict[str, Any], n_killed: int) -> list[str]:
+    """What is other in a store than in that of the uninterrupted job."""
+    found = state(path)
+    told = [
+        f"{name}: {len(found[name])}, expected {len(wanted[name])}" for name in wanted if found[name] != wanted[name]
+    ]
+    return [*told, *cladescope.verify(path).problems]
+
+
+def killed_run(
+    jobs: Jobs, path: Path, wanted: dict[str, Any], seconds: float, rng: random.Random
+) -> tuple[int, int, list[str]]:
+    """One run: kills, then a job to its end; how often it was killed, with how many rows left to do, and what differs then."""
+    n_killed = 0
+    for _ in range(rng.randint(1, MOST_KILLS)):
+        n_killed += jobs.run(path, kill_after=rng.uniform(0, seconds)) is None
+    try:
+        n_left = len(wanted["rows"]) - (Store.open(path).count() if (path / "store.json").exists() else 0)
+        jobs.run(path)
+        told = differences(path, wanted, n_killed)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong is told, and the others go on
+        return n_killed, 0, [f"{type(error).__name__}: {error}"]
+    return n_killed, n_left, told
+
+
+def main() -> int:
+    """Run all, print a table; 1 where anything differs."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=200)
+    parser.add_argument("--encoder", default="pixels")
+    parser.add_argument("--pictures", type=int, default=160)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = random.Random(options.seed)
+    n_equal = n_kills = n_midway = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "photos"
+        kinds = write_folder(folder, options.pictures, options.seed)
+        jobs = Jobs(folder, options.encoder)
+        seconds = jobs.run(Path(temporary) / "whole")
+        assert seconds is not None
+        wanted = state(Path(temporary) / "whole")
+        print(
+            f"{dict(kinds)}: {len(wanted['rows'])} rows, {len(wanted['failures'])} failures, {seconds:.1f} s",
+            flush=True,
+        )
+        for number in range(options.runs):
+            path = Path(temporary) / f"killed{number}"
+            n_killed, n_left, told = killed_run(jobs, path, wanted, seconds, rng)
+            n_kills, n_midway, n_equal = n_kills + n_killed, n_midway + (n_left > 0), n_equal + (not told)
+            if told:
+                print(f"run {number}: {'; '.join(told)}", flush=True)
+            shutil.rmtree(path)
+    print("| encoder | pictures | runs | kills | runs with work left | equal |\n| --- " + "| ---: " * 5 + "|")
+    print(
+        f"| {options.encoder} | {options.pictures} | {options.runs} | {n_kills} | {n_midway} | {n_equal} of {options.runs} |"
+    )
+    return int(n_equal != options.runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
