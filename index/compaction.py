@@ -1,7 +1,7 @@
 """Compaction: the many small fragments of a table written together as few, a bounded slice at a time.
 
 Every commit of a job makes a fragment, a set of files with its rows, and reading slows with their number. Row ids and the versions
-at which rows came and changed stay. Earlier versions keep their files (`old_versions` removes them).
+at which rows came and changed stay. Earlier versions keep their files until they expire (`old_versions`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,10 +20,11 @@ SLICE_ROWS = 1 << 20
 """And at most so many rows."""
 MANY_FRAGMENTS = 64
 """A job compacts when the table ends in so many fragments of few rows."""
-FEW_ROWS = 1024
-"""A fragment of fewer costs more for being a fragment, 0.06 ms a query and 0.25 ms a scan, than for its rows. Those of whole commits (4,096)
-are left to `compact`: to write them together doubles what they take on the disk, and reads gain little (benchmarks/compaction.py)."""
-JOB_BYTES = 1 << 30
+FEW_ROWS = 1 << 16
+"""What a job writes together has at least about so many rows: 64 commits of 4,096 make a fragment of 262,144, or of `SLICE_BYTES`. Each fragment costs
+0.06 ms a query and 0.25 ms a scan (benchmarks/compaction.py), and a line in the description of every later version: 20 million rows are
+80 to 200 fragments, and would be 5,000."""
+JOB_BYTES = 1 << 32
 """A job takes at most so many bytes at a time, so that it is not held up for long; what lies before is left to `compact`."""
 DELETED_SHARE = 0.1
 """A fragment is written anew where more than this share of its rows is deleted."""
@@ -103,15 +104,19 @@ def slices(fragments: Iterable[Fragment]) -> list[tuple[Fragment, ...]]:
 
 
 def newest(fragments: Sequence[Fragment]) -> Sequence[Fragment]:
-    """The fragments of few rows in which a table ends, `JOB_BYTES` at most: to write them together leaves the order of all rows."""
-    n_bytes, first = 0, len(fragments)
-    while first:
+    """The fragments of few rows in which a table ends, `JOB_BYTES` at most: to write them together leaves the order of all rows.
+
+    None where they are fewer than `MANY_FRAGMENTS`.
+    """
+    n_bytes, first, is_full = 0, len(fragments), False
+    while first and not is_full:
         one = fragments[first - 1]
-        n_bytes += one.n_bytes
-        if one.rows >= FEW_ROWS or not one.is_small or n_bytes > JOB_BYTES:
+        if one.rows >= FEW_ROWS or not one.is_small:
             break
-        first -= 1
-    return fragments[first:]
+        n_bytes += one.n_bytes
+        is_full = n_bytes > JOB_BYTES
+        first -= not is_full
+    return fragments[first:] if is_full or len(fragments) - first >= MANY_FRAGMENTS else ()
 
 
 def compact(store_path: Path, tables: Mapping[str, Any]) -> dict[str, Compacted]:
@@ -143,7 +148,7 @@ def compact_where_due(store_path: Path, tables: Mapping[str, Any]) -> Iterator[t
         for name, table in tables.items():
             if table.stats()["fragment_stats"]["num_small_fragments"] >= MANY_FRAGMENTS:
                 folder = _folder(store_path, name)
-                if len(newest(fragments_of(_dataset(folder)))) >= MANY_FRAGMENTS:
+                if newest(fragments_of(_dataset(folder))):
                     yield name, _compact_table(folder, table, newest)
 
 

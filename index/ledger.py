@@ -205,6 +205,12 @@ def _version_of(manifest: Path) -> int:
     return _LARGEST_VERSION - number if len(manifest.stem) == len(str(_LARGEST_VERSION)) else number
 
 
+def version_times(store_path: Path, name: str) -> dict[int, float]:
+    """When each version of a table was written, in seconds since 1970, by its file."""
+    found = (store_path / "lance" / f"{name}.lance" / "_versions").glob("*.manifest")
+    return {_version_of(path): path.stat().st_mtime for path in sorted(found)}
+
+
 def _ends_well(manifest: Path) -> bool:
     """Whether a file ends as a description of a table of LanceDB's does."""
     with manifest.open("rb") as file:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +26,7 @@ from cladescope.index.hits import Query, SearchResult
 from cladescope.index.literals import is_one_of
 from cladescope.index.old_versions import Pruned, prune
 from cladescope.index.store_reader import StoreReader
+from cladescope.index.upkeep import Upkeep
 from cladescope.paths import local_path
 from cladescope.schema import RUN_SCHEMA, shown_names, vector_type
 
@@ -95,18 +95,28 @@ class Store(StoreReader):
     def writing(self) -> Iterator[None]:
         """Hold the store as its one writer, with the newest rows before it; a process that dies lets go.
 
-        What a job killed at a bad moment left is mended first; where tables come to end in many small fragments, these are compacted.
+        What a job killed at a bad moment left is mended first; where tables come to end in many small fragments, these are compacted,
+        and old versions expire at the end (`old_versions.expire`).
         Raises StoreError where another writes, or a version is pinned.
         """
         with self.held():
-            self._compacted: dict[str, Compacted] = {}
-            self._may_compact = True
+            self._upkeep = Upkeep(self.path, self.tables)
             try:
                 yield
-                self._compact_where_due()
-                self._note_compaction(self._compacted, asked=False)
+                self._upkeep.compact()
+                self._upkeep.expire(self._ends)
+                self._note_upkeep(self._upkeep.told(), asked=False)
             finally:
-                self._may_compact = False
+                self._upkeep = None
+
+    _upkeep: Upkeep | None = None
+    """What is done for the store beside the job that writes."""
+
+    @property
+    def _ends(self) -> set[int]:
+        """Versions of the pictures at which jobs ended."""
+        told = (json.loads(one) for one in self.runs.column("manifest").to_pylist())
+        return {one["store"]["version"] for one in told if "version" in one.get("store", {})}
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -127,29 +137,14 @@ class Store(StoreReader):
         Raises StoreError where another writes, the disk is full or cannot be written.
         """
         with self.held():
-            done = compaction.compact(self.path, self.tables)
-            self._note_compaction(done, asked=True)
-            return done, {} if prune_older_than is None else prune(self.path, self.tables, prune_older_than)
+            upkeep = Upkeep(self.path, self.tables)
+            upkeep.compacted = compaction.compact(self.path, self.tables)
+            self._note_upkeep(upkeep.told(), asked=True)
+            return upkeep.compacted, {} if prune_older_than is None else prune(self.path, self.tables, prune_older_than)
 
-    def _compact_where_due(self) -> None:
-        due = compaction.compact_where_due(self.path, self.tables) if self._may_compact else ()
-        try:
-            for name, done in due:
-                self._compacted[name] = self._compacted[name].and_then(done) if name in self._compacted else done
-        except StoreError as error:  # no fault of the job, which goes on
-            self._may_compact = False
-            logger.warning("%s was not compacted: %s", self.path, error)
-
-    _may_compact = False
-    """Whether a job writes, and nothing was in the way of compacting yet."""
-
-    def _note_compaction(self, done: Mapping[str, Compacted], *, asked: bool) -> None:
-        """A compaction is a run of its own; one of `runs` alone would make the next one due."""
-        told = {name: one for name, one in done.items() if one.slices}
-        if told and not asked:
-            logger.info("compacted: %s", ", ".join(f"{name} {one}" for name, one in told.items()))
-        if told.keys() - {"runs"}:
-            manifest = {"asked": asked, "tables": {name: asdict(one) for name, one in told.items()}}
+    def _note_upkeep(self, told: Mapping[str, object] | None, *, asked: bool) -> None:
+        if told is not None:
+            manifest = {"asked": asked, **told}
             self.record_run(verb="compact", source="", started=datetime.now(UTC), status="done", manifest=manifest)
 
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
@@ -229,7 +224,8 @@ class Store(StoreReader):
             elif images.num_rows:
                 self._images.add(images)
             failure_notes.note(self._failures, failures)
-        self._compact_where_due()
+        if self._upkeep is not None:
+            self._upkeep.compact()
 
     def update(self, rows: pa.Table) -> None:
         """Put other values into some columns of stored pictures, all in one commit; `rows` has those columns and `image_id`.

@@ -21,7 +21,7 @@ from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import StoreError
 from cladescope.index import compaction
 from cladescope.index.ann.build import build
-from cladescope.index.compaction import SLICE_BYTES, SLICE_ROWS, Fragment, newest, slices
+from cladescope.index.compaction import FEW_ROWS, SLICE_BYTES, SLICE_ROWS, Fragment, newest, slices
 from cladescope.index.files import locked
 from cladescope.index.storage import storage
 from cladescope.index.store import Store
@@ -101,10 +101,33 @@ def test_slices_are_neighbours_within_the_limits_and_once_written_stay_as_they_a
     assert sum(one.rows for one in left) == sum(one.rows for one in found)
 
 
-def test_a_job_takes_fragments_of_few_rows_from_the_end_alone():
-    found = [Fragment(number=n, rows=rows, deleted=0, n_bytes=9) for n, rows in enumerate([5, 4096, 5, 1023])]
-    assert [one.number for one in newest(found)] == [2, 3]
-    assert [one.number for one in newest(found[:2])] == []
+def test_a_job_takes_many_fragments_of_few_rows_from_the_end_alone(monkeypatch):
+    def numbers(found):
+        return [one.number for one in newest(found)]
+
+    monkeypatch.setattr(compaction, "MANY_FRAGMENTS", 2)
+    rows = [5, FEW_ROWS, 4096, FEW_ROWS - 1]
+    found = [Fragment(number=n, rows=n_rows, deleted=0, n_bytes=9) for n, n_rows in enumerate(rows)]
+    assert numbers(found) == [2, 3]
+    assert numbers(found[:3]) == [], "one alone"
+    assert numbers(found[:2]) == []
+    monkeypatch.setattr(compaction, "JOB_BYTES", 17)
+    assert numbers(found) == [3], "where that is much, fewer are taken"
+
+
+def test_a_long_job_leaves_few_fragments_and_writes_a_row_little_more_than_twice():
+    fragments, n_written = [], 0
+    for number in range(5000):
+        fragments.append(Fragment(number=number, rows=4096, deleted=0, n_bytes=4096 * 1200))
+        if due := newest(fragments):
+            kept = fragments[: len(fragments) - len(due)]
+            for some in slices(due):
+                n_written += sum(one.rows for one in some)
+                rows, n_bytes = sum(one.rows for one in some), sum(one.n_bytes for one in some)
+                kept.append(Fragment(number=some[0].number, rows=rows, deleted=0, n_bytes=n_bytes))
+            fragments = kept
+    assert len(fragments) < 250
+    assert n_written <= 1.1 * 5000 * 4096
 
 
 def test_a_fragment_of_which_a_tenth_is_deleted_is_written_anew_alone():
