@@ -32,11 +32,23 @@ def centroid(store: Store, taxon: str) -> Float[np.ndarray, " d"]:
         parts = np.add.reduceat(vector_block(batch)[order].astype(np.float64), starts, axis=0)
         for lineage, part in zip(lineages, parts, strict=True):
             sums[lineage] = sums.get(lineage, 0.0) + part
-    means = np.stack(list(sums.values()))
-    middle = normalise(means[has_direction(means)]).mean(axis=0, keepdims=True)
-    if not has_direction(middle).all():
+    unit = middle_of(np.stack(list(sums.values())))
+    if unit is None:
         raise InputError(f"the pictures of {taxon} have no middle, for their vectors cancel out: name a taxon in it")
-    unit: Float[np.ndarray, " d"] = normalise(middle)[0]
+    return unit
+
+
+def middle_of(sums: Float64[np.ndarray, "l d"]) -> Float64[np.ndarray, " d"] | None:
+    """The normalised mean of the directions of some sums, one a lineage; None where nothing but rounding is left.
+
+    >>> middle_of(np.array([[9.0, 0.0], [0.0, 1.0]]))
+    array([0.70710678, 0.70710678])
+    """
+    means = normalise(sums[has_direction(sums)])
+    middle = means.mean(axis=0, keepdims=True) if len(means) else np.zeros((1, sums.shape[1]))
+    if not has_direction(middle).all():
+        return None
+    unit: Float64[np.ndarray, " d"] = normalise(middle)[0]
     return unit
 
 

@@ -14,6 +14,7 @@ from cladescope.arrays import normalise
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import CladescopeError
 from cladescope.index.ann.held_out import RARE_IMAGES, HeldOut
+from cladescope.index.centroids import middle_of
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.snapshot import Snapshot
 from cladescope.taxonomy import RANKS, Taxon
@@ -26,7 +27,7 @@ N_OTHERS = 200
 """Queries of each kind that is made from pictures."""
 TEMPLATE = "a photo of {}."
 CENTROID_ROWS = 1000
-"""Pictures of a taxon that its centroid is the mean of, at most."""
+"""Pictures of a taxon that its centroid is made of, at most; a search by taxon takes all."""
 AGAINST = 0.5
 """Weight of the picture that a subtraction takes away."""
 PICTURE, RARE, TEXT, STORED = "picture", "rare", "text", "stored"
@@ -177,10 +178,13 @@ def _centroids(
         rows = np.flatnonzero(snapshot.lineages.within([taxon])[codes])
         if len(rows) > CENTROID_ROWS:
             rows = np.sort(generator.choice(rows, CENTROID_ROWS, replace=False))
-        mean = snapshot.vectors[rows].astype(np.float32).sum(axis=0, keepdims=True)
-        # Of one picture it is that picture, which is no query from outside.
-        if len(rows) > 1 and np.linalg.norm(mean) > 1e-3:
-            means.append(normalise(mean))
+        if len(rows) < 2:  # of one picture it is that picture, which is no query from outside
+            continue
+        rows = rows[np.argsort(codes[rows], kind="stable")]
+        starts = np.flatnonzero(np.diff(codes[rows], prepend=-1))
+        middle = middle_of(np.add.reduceat(snapshot.vectors[rows].astype(np.float64), starts, axis=0))
+        if middle is not None:
+            means.append(middle[None].astype(np.float32))
     return np.concatenate(means)
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from cladescope.arrays import normalise
@@ -11,8 +12,13 @@ from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index.ann import engine as engines
 from cladescope.index.ann.build import build
 from cladescope.index.ann.files import AnnIndex, folder
+from cladescope.index.ann.held_out import held_out
 from cladescope.index.ann.page import page
+from cladescope.index.ann.queries import queries_of
+from cladescope.index.centroids import centroid
+from cladescope.index.resident.snapshot import snapshot
 from cladescope.index.store import Store
+from cladescope.taxonomy import RANKS
 from tests.index.ann.stores import DIM, add, card, clustered, made
 
 
@@ -258,3 +264,22 @@ def test_a_damaged_card_or_one_of_a_newer_make_is_told_in_a_line(tmp_path):
     assert "\n" not in str(error.value)
     assert store.search(vector=store.matrix()[0]).method == "exact"
     assert build(store, kind="flat").n_vectors == 50
+
+
+def test_centroids_are_asked_as_a_search_by_taxon_makes_them(tmp_path):
+    """Each lineage of a taxon counts alike, however many pictures it has."""
+    store = Store.create(tmp_path / "s", card())
+    vectors, species = clustered(600)
+    add(store, vectors, np.where(species < 38, species // 8, species))
+    rows = snapshot(store)
+    codes = rows.codes
+    kept = held_out(
+        pa.RecordBatch.from_pylist([{"uri": str(n), "observation_id": None, "content_hash": None} for n in range(600)]),
+        codes,
+    )
+    asked, _ = queries_of(rows, len(rows), kept, None)
+    found = asked.vectors[asked.kinds["centroid"]]
+    names = {taxon.name for rank in RANKS for taxon in store.taxonomy.taxa(rank)}
+    right = np.stack([centroid(store, name) for name in sorted(names)])
+    assert len(found) > 10
+    np.testing.assert_allclose((found @ right.T).max(axis=1), 1, atol=1e-6)
