@@ -1,7 +1,7 @@
 """What an encoder is, and how a name becomes one.
 
 An encoder turns pictures (and, where it has a text side, texts) into vectors of unit length. This module holds what all
-encoders share; each kind stands in one file of `encoders/`: `pixels`, `open_clip_model`, `timm_model`.
+encoders share; each kind stands in one file of `encoders/`: `pixels`, `onnx_model`, `open_clip_model`, `timm_model`.
 """
 
 import importlib
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, Protocol, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -25,11 +25,14 @@ logger = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 PrecisionClass = Literal["fp32", "bf16"]
 Precision = PrecisionClass | Literal["auto"]
+Runtime = Literal["auto", "torch", "onnx", "openvino"]
 
 DEFAULT_ENCODER = "tiny"
 """Used by every verb that is given no encoder: it ships with the package."""
 KINDS = {"pixels": "pixels", "timm": "timm_model"}
 """File of `encoders/` by the name of an encoder, or by what stands before its colon."""
+ON_CPU = "onnx_model"
+"""File for those whose graphs a runtime other than torch computes."""
 OTHERS = "open_clip_model"
 """File for all other names: open_clip's own, `hf-hub:...`, checkpoint folders, and `tiny`."""
 UNKNOWN_ENCODER = "unknown"
@@ -60,6 +63,10 @@ class EncoderCard:
     """How a text becomes a vector: layers, the token that is taken, and a hash that stands for the tokenizer."""
     precision: PrecisionClass | None = None
     """`fp32` or `bf16`: the class of numbers that weights and features are computed in."""
+    runtime: str | None = None
+    """What computes the vectors, where they are not those of torch to a cosine of 0.99999; None where they are."""
+    cosine: float | None = None
+    """Lowest cosine of that runtime to full precision, as measured when it was loaded; None as above."""
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -80,6 +87,8 @@ class EncoderCard:
             layers=cast(str | None, values.get("layers")),
             text=cast(str | None, values.get("text")),
             precision=cast(PrecisionClass | None, values.get("precision")),
+            runtime=cast(str | None, values.get("runtime")),
+            cosine=cast(float | None, values.get("cosine")),
         )
 
     def difference(self, other: "EncoderCard") -> str | None:
@@ -100,6 +109,8 @@ class EncoderCard:
             own, others = getattr(self, field), getattr(other, field)
             if None not in (own, others) and own != others:
                 return f"{what} ({own}) is not the same ({others})"
+        if None not in (self.weight_hash, other.weight_hash) and self.runtime != other.runtime:
+            return f"the vectors of runtime {_runtime(self)} are not those of runtime {_runtime(other)}"
         return None
 
     @property
@@ -110,7 +121,7 @@ class EncoderCard:
         >>> card.identity
         '0af3, bf16'
         """
-        parts = (self.weight_hash, *(getattr(self, field) for field in _FORWARD))
+        parts = (self.weight_hash, *(getattr(self, field) for field in _FORWARD), self.runtime)
         return ", ".join(part for part in parts if part is not None)
 
 
@@ -133,6 +144,10 @@ def _other_transform(one: ImageTransform, other: ImageTransform) -> str:
     return f"the image transform ({told[0]}) is not the same ({told[1]})"
 
 
+def _runtime(card: EncoderCard) -> str:
+    return "torch" if card.runtime is None else f"{card.runtime} (cosine {card.cosine} to full precision)"
+
+
 def _short(card: EncoderCard) -> str:
     return (card.weight_hash or "unknown")[:12]
 
@@ -141,6 +156,8 @@ class Encoder(ABC):
     """Pictures, and sometimes texts, to vectors of unit length."""
 
     card: EncoderCard
+    notes: tuple[str, ...] = ()
+    """What its user should know of it: why it is encoded more slowly than it could."""
     taxa_file: Path | None = None
     """The taxa that it was trained on, a CSV with columns named as the ranks and `common_name`; None where it has none."""
 
@@ -201,35 +218,68 @@ class Encoder(ABC):
         return np.concatenate(vectors)
 
     @staticmethod
-    def load(name: str = DEFAULT_ENCODER, *, device: Device = "auto", precision: Precision = "auto") -> "Encoder":
+    def load(
+        name: str = DEFAULT_ENCODER,
+        *,
+        device: Device = "auto",
+        precision: Precision = "auto",
+        runtime: Runtime = "auto",
+    ) -> "Encoder":
         """The encoder called `name`.
 
         `tiny`, which ships with the package; `pixels`; a folder that holds `open_clip_config.json` and weights; `timm:NAME[@FILE.safetensors][?key=value&...]`;
         `hf-hub:ORG/REPO`; or an open_clip `MODEL/PRETRAINED` such as `ViT-B-16/openai`. `auto` takes the GPU where there
-        is one, and bf16 weights there, fp32 on a CPU.
+        is one, and bf16 weights there, fp32 on a CPU. There the runtime `auto` is ONNX Runtime for encoders that have graphs beside
+        their weights (`tiny`, and what `train` exports), else torch; `onnx` and `openvino` make the graphs once and keep them.
 
-        Raises EncoderError where there is no such encoder or its weights cannot be had.
+        Raises EncoderError where there is no such encoder or its weights or its runtime cannot be had.
 
         >>> Encoder.load("pixels").card.dim
         960
         """
-        scheme = name.partition(":")[0]
-        plugin = cast(_Plugin, importlib.import_module(f"cladescope.embedding.encoders.{KINDS.get(scheme, OTHERS)}"))
-        encoder = plugin.load(name, device=device, precision=precision)
+        encoder = _by_runtime(name, device=device, precision=precision, runtime=runtime)
+        if encoder is None:
+            scheme = name.partition(":")[0]
+            encoder = _plugin(KINDS.get(scheme, OTHERS)).load(name, device=device, precision=precision)
         logger.info("encoder %s: %d numbers a vector, %s", encoder.card.name, encoder.card.dim, encoder.transform)
         return encoder
 
     @staticmethod
-    def of(card: EncoderCard, *, device: Device = "auto") -> "Encoder":
-        """The encoder that a card names, in the card's precision, so that its vectors may stand beside those of the card.
+    def of(
+        card: EncoderCard,
+        name: str | None = None,
+        *,
+        device: Device = "auto",
+        precision: Precision = "auto",
+        runtime: Runtime = "auto",
+    ) -> "Encoder":
+        """The encoder that a card names, or another, such that its vectors may stand beside those of the card.
 
-        The caller compares the cards. Raises EncoderError as `load` does.
+        So the precision `auto` is the card's; and the runtime `auto`, where its vectors are not those of torch. The caller
+        compares the cards. Raises EncoderError as `load` does.
 
         >>> Encoder.of(Encoder.load("pixels").card).card.name
         'pixels'
         """
-        return Encoder.load(card.name, device=device, precision=card.precision or "auto")
+        if precision == "auto":
+            precision = card.precision or "auto"
+        if runtime == "auto" and card.runtime in get_args(Runtime):
+            runtime = cast(Runtime, card.runtime)
+        return Encoder.load(name or card.name, device=device, precision=precision, runtime=runtime)
 
 
-class _Plugin(Protocol):
-    def load(self, name: str, *, device: Device, precision: Precision) -> Encoder: ...
+def _by_runtime(name: str, *, device: Device, precision: Precision, runtime: Runtime) -> Encoder | None:
+    """The encoder by a runtime other than torch; None where it is for its own kind to load."""
+    if runtime not in get_args(Runtime):
+        raise EncoderError(f"runtime {runtime!r} is not known: use one of {', '.join(get_args(Runtime))}")
+    if name == "pixels" and runtime != "auto":
+        raise EncoderError("pixels has no weights and is computed by NumPy: leave out the runtime")
+    if name == "pixels" or runtime == "torch":
+        return None
+    found = _plugin(ON_CPU).load(name, device=device, precision=precision, runtime=runtime)
+    return cast(Encoder | None, found)
+
+
+def _plugin(file: str) -> Any:
+    """A file of `encoders/`; each has `load(name, *, device, precision) -> Encoder`."""
+    return importlib.import_module(f"cladescope.embedding.encoders.{file}")

@@ -111,7 +111,7 @@ def embed(
             commit_seconds=config.commit_seconds,
             progress=progress,
         )
-        job.summary.notes += notes_of(source)
+        job.summary.notes += (*encoder.notes, *notes_of(source))
         contents, web = KnownContents(sink), introduce(config.contact)
         step = None
         if config.address is not None and isinstance(sink, SyncSink):

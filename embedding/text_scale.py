@@ -4,7 +4,6 @@ Who has vectors of pictures and of texts needs this one number and no model: tor
 """
 
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError, safe_open
 
 from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.shipped import SHIPPED, shipped_folder
 from cladescope.weight_hash import weight_hash
 
 WEIGHTS_FILE = "open_clip_model.safetensors"
@@ -46,8 +46,8 @@ def stored_text_scale(card: EncoderCard) -> float | None:
 
 
 def _weights(name: str) -> Path | None:
-    if name == "tiny":
-        found = Path(str(resources.files("cladescope.embedding") / "checkpoints" / name / WEIGHTS_FILE))
+    if name in SHIPPED:
+        found = shipped_folder(name) / WEIGHTS_FILE
     elif name.startswith("hf-hub:"):
         cached = try_to_load_from_cache(name.removeprefix("hf-hub:"), WEIGHTS_FILE)
         if not isinstance(cached, str):

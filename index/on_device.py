@@ -3,14 +3,13 @@
 Nothing here imports torch before that, and nothing at all on a machine without an NVIDIA card.
 """
 
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from cladescope.embedding.driver import has_driver
 from cladescope.errors import InputError
 from cladescope.index.resident.flat import COPY, PRODUCT, SCAN, Flat, filled
 from cladescope.index.resident.selection import Selection
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from cladescope.index.torch_exact import TorchGallery
     from cladescope.index.torch_rows import SearchedRows
 
-DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg")
-"""One of these stands where a driver of NVIDIA runs; the last is that of Windows' own Linux."""
 START_SECONDS = 3.0
 """What it takes to import torch and to wake the card."""
 LOAD_RATE = 3e9
@@ -110,9 +107,3 @@ class OnDevice:
         n = len(self.flat) if selection is None else selection.n
         numbers: int = n * self.flat.vectors.shape[1]
         return 1e-9 * numbers * min(n_queries * SCAN, COPY + n_queries * PRODUCT)
-
-
-@cache
-def has_driver() -> bool:
-    """Whether a driver of NVIDIA runs here; a card may still be hidden (CUDA_VISIBLE_DEVICES) or torch made without CUDA."""
-    return any(Path(file).exists() for file in DRIVER_FILES)

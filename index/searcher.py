@@ -116,7 +116,7 @@ class Searcher:
         )
         query = compose(store, like, unlike, weight=not_weight)
         result = self._picked(query, picking, narrowed, exact=exact)
-        result.notes = (*notes, *result.notes)
+        result.notes = (*notes, *store.encoder_notes, *result.notes)
         if facets is not None:
             taxa, scores = [hit.taxon for hit in result.hits], [hit.score for hit in result.hits]
             result.facets = facets_of(scores, taxa, self.gallery.count_lineages(narrowed), rank=facets)

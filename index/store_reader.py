@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Float32, UInt64
 
-from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
 from cladescope.errors import EncoderError, InputError, StoreError
@@ -53,6 +53,7 @@ class StoreReader:
         """The version that is shown for ever; None where it is the newest."""
         self.n_writes = 0
         """Grows whenever something is about to be written through this object."""
+        self._runtime: Runtime = "auto"
 
     def refresh(self) -> None:
         """See at once what others wrote; pictures at a pinned version stay as they are."""
@@ -87,12 +88,24 @@ class StoreReader:
         if self.card.name == UNKNOWN_ENCODER:
             raise EncoderError(f"{self.path} holds vectors of an unknown encoder: search by image_id or by a vector")
         try:
-            encoder = Encoder.of(self.card)
+            encoder = Encoder.of(self.card, runtime=self._runtime)
         except EncoderError as error:
             place = self.path / identity.NAME
             raise EncoderError(f"{error}; if the encoder was moved, write its new place into {place}") from error
         self.check(encoder.card)
         return encoder
+
+    @property
+    def encoder_notes(self) -> tuple[str, ...]:
+        """What a user should know of the encoder, once it is loaded."""
+        loaded: Encoder | None = self.__dict__.get("encoder")
+        return () if loaded is None else loaded.notes
+
+    def encode_by(self, runtime: Runtime) -> None:
+        """Have queries encoded by a runtime from now on."""
+        if runtime != self._runtime:
+            self._runtime = runtime
+            self.__dict__.pop("encoder", None)
 
     @property
     def version(self) -> int:

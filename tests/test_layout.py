@@ -23,6 +23,8 @@ MODULES = HOUSE.modules()
 IMPORTS = HOUSE.imports(MODULES)
 DOORS = {("index.store", "index.searcher")}
 """Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`."""
+EXTRAS = {"onnx_export": "onnx", "onnx_towers": "openvino"}
+"""The extra that a file of encoders needs."""
 FLOORS = {
     "cladescope": [{"phylogeny"}, {"delimited"}, {"taxonomy"}, {"simulation"}],
     "embedding": [{"embedding"}, {"embedding.sources", "embedding.encoders"}],
@@ -134,8 +136,9 @@ def test_everything_imported_is_a_declared_dependency():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module:
                 imported.add(node.module.split(".")[0])
-        # The client of a database is an extra of the name of the one file that speaks to it.
-        extra = project["optional-dependencies"].get(path.stem, []) if path.parent.name == "publishing" else []
+        # The client of a database is an extra of the name of the one file that speaks to it; see `EXTRAS` for others.
+        name = path.stem if path.parent.name == "publishing" else EXTRAS.get(path.stem, "")
+        extra = project["optional-dependencies"].get(name, [])
         found |= imported - {re.match(r"[\w-]+", line).group().replace("-", "_") for line in extra}
     others = found - sys.stdlib_module_names - {"cladescope"}
     assert {names.get(name, name) for name in others} - declared == set()

@@ -16,6 +16,8 @@ from cladescope.app.cli.options import (
     JsonOption,
     MissingOption,
     PrecisionName,
+    RuntimeName,
+    RuntimeOption,
     StoreOption,
     StrictOption,
     TypesOption,
@@ -70,6 +72,7 @@ def embed(
     ] = DEFAULTS.workers,
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
+    runtime: RuntimeOption = RuntimeName.AUTO,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
     prune: Annotated[
         bool,
@@ -115,7 +118,7 @@ def embed(
     with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
         summary = verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
-            precision=precision.value, limit=limit, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            precision=precision.value, runtime=runtime.value, limit=limit, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         )  # fmt: skip

@@ -105,6 +105,21 @@ class PrecisionName(StrEnum):
     BF16 = "bf16"
 
 
+class RuntimeName(StrEnum):
+    """What computes the encoder."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    ONNX = "onnx"
+    OPENVINO = "openvino"
+
+
+RuntimeOption = Annotated[
+    RuntimeName,
+    typer.Option(help="What computes the encoder: on a CPU, auto is ONNX Runtime where it has graphs, else torch."),
+]
+
+
 def clades(within: list[str] | None) -> str | list[str] | None:
     """What `--within` means: nothing, one clade, or a union of several."""
     return within[0] if within is not None and len(within) == 1 else within or None

@@ -13,6 +13,8 @@ from cladescope.app.cli.options import (
     ContactOption,
     CsvOption,
     JsonOption,
+    RuntimeName,
+    RuntimeOption,
     SafeCsvOption,
     WhereOption,
     clades,
@@ -86,6 +88,7 @@ def predict(
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the pictures.", show_default=ENCODER)] = None,
+    runtime: RuntimeOption = RuntimeName.AUTO,
     contact: ContactOption = None,
     allow: AllowOption = None,
     cache: Annotated[
@@ -117,7 +120,7 @@ def predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
         calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
         text_type=text_type, templates=templates, where=where,
-        limit=limit, encoder=encoder, contact=contact, allow=allow or (), cache=cache, progress=_tell,
+        limit=limit, encoder=encoder, runtime=runtime.value, contact=contact, allow=allow or (), cache=cache, progress=_tell,
     )  # fmt: skip
     for note in found.notes:
         say(note)

@@ -13,6 +13,8 @@ from cladescope.app.cli.options import (
     JsonOption,
     OverwriteOption,
     RankName,
+    RuntimeName,
+    RuntimeOption,
     SafeCsvOption,
     StoreArgument,
     WhereOption,
@@ -54,6 +56,7 @@ def search(
     strict: of.StrictOption = False,
     allow: AllowOption = None,
     contact: ContactOption = None,
+    runtime: RuntimeOption = RuntimeName.AUTO,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
     sheet: Annotated[
@@ -86,7 +89,8 @@ def search(
         "facets": None if facets is None else facets.value,
     }  # fmt: skip
     common: dict[str, Any] = {
-        "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "contact": contact
+        "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "contact": contact,
+        "runtime": runtime.value,
     }  # fmt: skip
     of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=out, strict=strict, allow=allow)
     if more and not image:
@@ -108,7 +112,7 @@ def search(
     document = answer.to_dict()
     if json:
         query = {**asked, **common, **shown, "images": images or None}
-        del query["contact"]
+        del query["contact"], query["runtime"]
         print_json({"store": str(store), "query": query, **document})
     elif csv:
         for note in answer.notes:

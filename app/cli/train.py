@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import print_json, print_line, print_table
+from cladescope.app.cli.output import print_json, print_line, print_table, say
 from cladescope.errors import InputError
 
 
@@ -50,8 +50,10 @@ def train(
     if not is_first_process():
         return
     if json:
-        print_json({"encoder": str(made.encoder), "run": str(out), "scores": made.scores})
+        print_json({"encoder": str(made.encoder), "run": str(out), "scores": made.scores, "notes": list(made.notes)})
         return
+    for note in made.notes:
+        say(note)
     if made.scores:
         print_table(["held out", "score"], list(made.scores.items()))
     print_line(f"encoder: {made.encoder} (use it with --encoder {made.encoder})")

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.arguments import checked
@@ -11,7 +12,7 @@ from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding import pipeline
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision, Runtime
 from cladescope.embedding.given import AnyPicture, GivenSource
 from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
@@ -35,6 +36,7 @@ def embed(
     workers: int = WORKERS,
     device: Device = "auto",
     precision: Precision = "auto",
+    runtime: Runtime = "auto",
     limit: int | None = None,
     prune: bool = False,
     check_remote: bool = False,
@@ -66,7 +68,7 @@ def embed(
     refused unless `change_backbone`. `types` gives columns of a table a type (text, int, float), `missing` the words that
     say that a label is not known; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
-    error. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
+    error. `runtime` is what computes the encoder (`Encoder.load`). `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
@@ -82,7 +84,8 @@ def embed(
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
     introduce(contact)
     pictures, address = _source(source, allow, jobs.table_rules(store, types, missing), by_content=by_content)
-    known_by = _address(source)
+    # What a source is known by from run to run, wherever the job is started.
+    known_by = canonical(str(source)) if isinstance(source, str | Path) else None
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune,
         check_remote=check_remote,
@@ -90,7 +93,7 @@ def embed(
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
-    sink, loaded = _sink(store, encoder, device, precision)
+    sink, loaded = _sink(store, encoder, device, precision, runtime)
     naming.check(sink)
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
@@ -98,7 +101,7 @@ def embed(
     summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
     naming.finish(summary)
     settings = {
-        "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "limit": limit,
+        "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "runtime": runtime, "limit": limit,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
@@ -122,13 +125,8 @@ def _source(
     return GivenSource(pictures), f"{len(pictures)} pictures at hand"
 
 
-def _address(source: str | Path | Source | AnyPicture | Sequence[AnyPicture]) -> str | None:
-    """What a source is known by from run to run, wherever the job is started; None for what has no place."""
-    return canonical(str(source)) if isinstance(source, str | Path) else None
-
-
 def _sink(
-    store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision
+    store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision, runtime: Runtime
 ) -> tuple[Store, Encoder]:
     """The store, made where there is none, and the encoder of its vectors."""
     path = store.path if isinstance(store, Store) else local_path(store)
@@ -142,8 +140,8 @@ def _sink(
     if encoder == UNKNOWN_ENCODER:
         raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
     if not isinstance(encoder, Encoder):
-        kept = there.card.precision if there is not None and precision == "auto" else None
-        encoder = Encoder.load(encoder, device=device, precision=kept or precision)
+        by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime}
+        encoder = Encoder.load(encoder, **by) if there is None else Encoder.of(there.card, encoder, **by)
     if there is None:
         return Store.open_or_create(path, encoder.card), encoder
     there.check(encoder.card)

@@ -47,7 +47,7 @@ def opened_or_encoded(
 
 def _notes(summary: EmbedSummary, encoder: Encoder) -> list[str]:
     """What was encoded, and what could not be."""
-    notes = [f"{summary.embedded:,} pictures encoded by {encoder.card.name}; nothing of them is stored"]
+    notes = [*encoder.notes, f"{summary.embedded:,} pictures encoded by {encoder.card.name}; nothing of them is stored"]
     if summary.failed:
         reasons = "; ".join(f"{reason} {n:,}" for reason, n in summary.failures_by_reason.most_common(SHOWN))
         notes.append(f"{summary.failed:,} pictures could not be used: {reasons}")

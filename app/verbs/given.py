@@ -15,6 +15,7 @@ from cladescope.phylogeny.newick import read_tree
 from cladescope.phylogeny.tree import Tree
 
 if TYPE_CHECKING:
+    from cladescope.embedding.encoder import Runtime
     from cladescope.index.store import Store
 
     AnyStore: TypeAlias = str | os.PathLike[str] | Store
@@ -24,20 +25,21 @@ else:
 """A store: its folder, or a `Store` that is open."""
 
 
-def opened(store: AnyStore) -> "Store":
-    """The store in a folder; one that is open stays as it is.
+def opened(store: AnyStore, runtime: "Runtime | None" = None) -> "Store":
+    """The store in a folder; one that is open stays as it is, but for the runtime of its encoder, where one is given.
 
     Raises StoreError where there is none, InputError for a URL and for what is neither a path nor a store.
     """
     from cladescope.index.store import Store as _Store
 
-    if isinstance(store, _Store):
-        return store
-    if not isinstance(store, str | os.PathLike):
+    if not isinstance(store, str | os.PathLike | _Store):
         raise InputError(
             f"found a value of type {type(store).__name__}, expected a store: its folder, or an open Store"
         )
-    return _Store.open(local_path(store))
+    held = store if isinstance(store, _Store) else _Store.open(local_path(store))
+    if runtime is not None:
+        held.encode_by(runtime)
+    return held
 
 
 def is_store(place: object) -> bool:

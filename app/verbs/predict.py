@@ -17,7 +17,7 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
 from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
 from cladescope.app.verbs.meant import records_of
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
@@ -49,6 +49,7 @@ def predict(
     where: str | None = None,
     limit: int | None = None,
     encoder: str | Encoder | None = None,
+    runtime: Runtime = "auto",
     contact: str | None = None,
     allow: Sequence[str] = (),
     cache: str | Path | None = None,
@@ -65,7 +66,7 @@ def predict(
     that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
     `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
     `conflicts`. `where` and `limit` select pictures, `text_type`
-    and `templates` set how a taxon is described, `contact`, an
+    and `templates` set how a taxon is described, `runtime` (`torch`, `onnx`, `openvino`) computes the encoder, `contact`, an
     e-mail or web address, is named in requests to servers, `allow` are schemes that a table may name beside the usual ones,
     `cache` is the folder of class vectors, and `progress` is called with how
     many of these are done.
@@ -92,15 +93,15 @@ def predict(
     introduce(contact)
     columns(rank)
     given: list[Any] = [pictures] if is_store(pictures) else pictures_of(cast(Sequence[AnyPicture], pictures))
-    store = opened(given[0]) if len(given) == 1 and is_store(given[0]) else None
+    store = opened(given[0], runtime) if len(given) == 1 and is_store(given[0]) else None
     if store is None and where is not None:
         raise InputError("where is for a store")
     fitted = None if classifier is None else choosing.fitted(classifier)
     # Vectors are compared in the precision of those that are there.
     card = store.card if store is not None else None if fitted is None else fitted.card
-    asked = store if store is not None else _encoder(encoder, card)
+    asked = store if store is not None else _encoder(encoder, card, runtime)
     if store is not None and encoder is not None:
-        store.check(_encoder(encoder, card).card)
+        store.check(_encoder(encoder, card, runtime).card)
     named = labels_by(backbone, conflicts)
     if fitted is not None:
         choice = choosing.fitted_choice(fitted, asked, named)
@@ -121,15 +122,17 @@ def predict(
     own = store is not None and taxa is None and labels is None
     by, notes = naming_of(named, fitted, store, own_taxa=own)
     made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)
+    notes += asked.notes if isinstance(asked, Encoder) else asked.encoder_notes
     return Predictions(answers.columns, make, (*choice.notes, *notes), made_by=made)
 
 
-def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None) -> Encoder:
+def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None, runtime: Runtime) -> Encoder:
     if isinstance(encoder, Encoder):
         return encoder
-    precision = "auto" if beside is None else beside.precision or "auto"
-    own = DEFAULT_ENCODER if beside is None or beside.name == UNKNOWN_ENCODER else beside.name
-    return Encoder.load(encoder or own, precision=precision)
+    if beside is None:
+        return Encoder.load(encoder or DEFAULT_ENCODER, runtime=runtime)
+    own = DEFAULT_ENCODER if beside.name == UNKNOWN_ENCODER else None
+    return Encoder.of(beside, encoder or own, runtime=runtime)
 
 
 def _back_off(

@@ -7,6 +7,7 @@ from jaxtyping import Float
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, pictures_of, within_of
+from cladescope.embedding.encoder import Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
 from cladescope.index.hits import SearchResult
@@ -38,6 +39,7 @@ def search(
     facets: str | None = None,
     exact: bool = False,
     contact: str | None = None,
+    runtime: Runtime = "auto",
 ) -> SearchResult:
     """Find the k stored pictures nearest to one query, best first, and the taxon that they agree on.
 
@@ -52,7 +54,7 @@ def search(
     locality. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. If few rows are left, or
     with `exact`, every one of them is compared even if the store has an index; of many, an index is asked for more hits. `facets`,
     a rank, counts its taxa among the hits and the pictures searched. `contact`, an e-mail or web
-    address, is named in requests to servers. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
+    address, is named in requests to servers. `runtime` (`torch`, `onnx`, `openvino`) computes the encoder. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
 
     Raises InputError for an empty query, one whose parts cancel out, an unknown id or column, or an invalid condition;
     TaxonError for an unknown taxon or rank; PictureError for a picture that cannot be used; EncoderError for a text if the
@@ -69,7 +71,7 @@ def search(
         from cladescope.embedding.web import introduce  # loads the HTTP client
 
         introduce(contact)
-    return opened(store).searcher.search(
+    return opened(store, runtime).searcher.search(
         images=pictures_of(images), text=text, image_id=image_id, vector=vector, taxon=taxon,
         not_images=pictures_of(not_images), not_text=not_text, not_image_id=not_image_id, not_taxon=not_taxon,
         not_weight=not_weight, k=k, at_most=at_most, per=per, min_score=min_score,

@@ -7,6 +7,7 @@ import numpy as np
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
+from cladescope.embedding.encoder import Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.summary import Progress
 from cladescope.index.batch_search import BatchSearch, check_suffix
@@ -33,6 +34,7 @@ def search_batch(
     strict: bool = False,
     contact: str | None = None,
     allow: Sequence[str] = (),
+    runtime: Runtime = "auto",
     progress: Callable[[Progress], None] | None = None,
 ) -> BatchSearch:
     """Find the k stored pictures nearest to each of many queries; tables of hits come as you iterate, or go to the file `out`.
@@ -44,7 +46,7 @@ def search_batch(
 
     Queries that cannot be used are left out and stand in `failures`; with `strict` the first is an error. `out` is an .arrow or .parquet
     file, written block by block. `contact`, an e-mail or web address, is named in requests to servers; `allow` are schemes that a table may
-    name beside the usual ones; `progress` is called with how far it is. Memory: a block of queries and hits.
+    name beside the usual ones; `runtime` (`torch`, `onnx`, `openvino`) computes the encoder; `progress` is called with how far it is. Memory: a block of queries and hits.
 
     Raises InputError for queries that are none, of which none can be used, or whose vectors have another length; TaxonError for
     an unknown clade; EncoderError where pictures cannot be encoded.
@@ -62,7 +64,7 @@ def search_batch(
 
         introduce(contact)
     Picking(k=k, min_score=min_score)
-    held = opened(store)
+    held = opened(store, runtime)
     if within is not None or where is not None:
         held.condition(within=within_of(within), where=where)
     found = BatchSearch(

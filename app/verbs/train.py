@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cladescope.app.verbs.arguments import checked
-from cladescope.errors import InputError
+from cladescope.errors import EncoderError, InputError
 from cladescope.paths import local_path
 from cladescope.training.config import TrainConfig, load_config
 
@@ -20,6 +20,8 @@ class Trained:
     run: Path
     scores: dict[str, float]
     """On the held-out pictures, by name."""
+    notes: tuple[str, ...] = ()
+    """Why the checkpoint has no graphs for ONNX Runtime, where it has none."""
 
 
 @checked
@@ -31,7 +33,7 @@ def train(
     set: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> Trained:
-    """Train an encoder and export it as a checkpoint folder, which `embed(..., encoder=...)` takes.
+    """Train an encoder and export it as a checkpoint folder, with graphs for ONNX Runtime, which `embed(..., encoder=...)` takes.
 
     `config` is a TOML file, the name of a recipe (`tiny`, `bioclip`, ...; see training/recipes) or a configuration. `data`
     is the manifest, folder, shards or store to learn from (the setting `data.source`); `set` replaces other settings, such as
@@ -49,8 +51,22 @@ def train(
     from cladescope.training.loop.export import read_card
 
     folder = loop.train(resolved, local_path(out), recipe=recipe, resume=resume)
-    scores = dict(read_card(folder)["scores"]) if is_first_process() else {}
-    return Trained(folder, local_path(out), scores)
+    if not is_first_process():
+        return Trained(folder, local_path(out), {})
+    return Trained(folder, local_path(out), dict(read_card(folder)["scores"]), _with_graphs(folder))
+
+
+def _with_graphs(folder: Path) -> tuple[str, ...]:
+    """Write the graphs by which a checkpoint computes without torch; say why where that cannot be, which is no failure."""
+    from cladescope.embedding.encoders.onnx_export import export_beside
+    from cladescope.embedding.encoders.onnx_towers import FILE
+
+    try:
+        export_beside(folder)
+    except EncoderError as error:
+        (folder / FILE).unlink(missing_ok=True)
+        return (f"no graphs for ONNX Runtime, so that torch computes this encoder: {error}",)
+    return ()
 
 
 def resolve(

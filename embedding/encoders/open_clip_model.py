@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -36,12 +35,11 @@ from cladescope.embedding.encoders.weights import (
     to_unit_vectors,
 )
 from cladescope.embedding.prompts import TAXA_FILE
+from cladescope.embedding.shipped import SHIPPED, shipped_folder
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 
 CONFIG_FILE = "open_clip_config.json"
-SHIPPED = ("tiny",)
-"""Encoders whose checkpoint folder lies in the package."""
 HUB_NAMES = ("hf-hub:imageomics/bioclip", "hf-hub:imageomics/bioclip-2")
 """The encoders that most users of this package look for."""
 TEXT_BATCH = 256
@@ -137,7 +135,7 @@ def _create(address: _Address) -> tuple[Any, Any]:
 
 def _address(name: str) -> _Address:
     if name in SHIPPED:
-        return _Address(name, f"local-dir:{resources.files('cladescope.embedding') / 'checkpoints' / name}", None)
+        return _Address(name, f"local-dir:{shipped_folder(name)}", None)
     if name.startswith("hf-hub:"):
         return _Address(name, name, None)
     folder = Path(name.removeprefix("local-dir:")).expanduser()

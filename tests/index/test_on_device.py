@@ -14,7 +14,7 @@ from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from cladescope.index import on_device, torch_exact
 from cladescope.index.ann.build import build
-from cladescope.index.on_device import OnDevice, has_driver
+from cladescope.index.on_device import OnDevice
 from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.selection import Selection, selected
 from cladescope.index.searcher import Searcher
@@ -152,21 +152,14 @@ def test_where_the_vectors_cannot_be_copied_the_processor_answers_and_says_so(mo
 def test_without_a_driver_nothing_moves_and_torch_is_not_imported(tmp_path):
     code = (
         "import sys, numpy as np\n"
+        "from cladescope.embedding import driver\n"
+        "driver.DRIVER_FILES = ()\n"
         "from cladescope.index import on_device\n"
-        "on_device.DRIVER_FILES = ()\n"
         "flat = on_device.Flat.of(np.eye(4, dtype=np.float16))\n"
         "print(on_device.OnDevice(flat).is_there(10**15), 'torch' in sys.modules)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     assert run.stdout.split() == ["False", "False"]
-
-
-def test_a_driver_is_known_by_its_files(monkeypatch, tmp_path):
-    for names, expected in (([], False), ([tmp_path / "no", tmp_path], True)):
-        has_driver.cache_clear()
-        monkeypatch.setattr(on_device, "DRIVER_FILES", [str(name) for name in names])
-        assert has_driver() == expected
-    has_driver.cache_clear()
 
 
 class TestStore:

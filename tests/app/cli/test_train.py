@@ -1,10 +1,13 @@
 """`cladescope train` from the command line to a search with what it made."""
 
 import json
+import shutil
+import sys
 
 import numpy as np
 import pytest
 
+from cladescope.app.verbs import train as verb
 from cladescope.embedding.decode import decode
 from cladescope.embedding.encoder import Encoder
 from cladescope.training.config import load_config
@@ -25,10 +28,12 @@ def test_an_encoder_is_trained_and_searched_with(run, clades, tmp_path):
     again = run(*command, "--resume", "--json")
     assert again.json["encoder"] == str(out / "export")
     assert again.json["scores"].keys() == {"zero_shot_images", "zero_shot_species"}
+    assert again.json["notes"] == []
+    assert min(json.loads((out / "export" / "onnx.json").read_text())["cosines"].values()) >= 0.99999
     store = tmp_path / "clades.store"
     assert run("embed", manifest_of(clades), "--store", store, "--encoder", out / "export").status == 0
     pictures = sorted(clades.glob("images/*/*.jpg"))
-    encoder = Encoder.load(str(out / "export"), device="cpu", precision="fp32")
+    encoder = Encoder.load(str(out / "export"), device="cpu", precision="fp32", runtime="torch")
     pixels = [encoder.card.transform.apply(decode(path.read_bytes()).image) for path in pictures]
     vectors = encoder.encode_pixels(np.stack(pixels))
     for query, vector in (
@@ -101,3 +106,12 @@ def test_wrong_input_is_told_in_one_line(run, clades, tmp_path, monkeypatch, arg
     assert reason.startswith("error: ")
     assert message in reason
     assert not (tmp_path / "run").exists()
+
+
+def test_a_checkpoint_without_graphs_says_why_and_keeps_no_old_ones(finished, tmp_path, monkeypatch):
+    folder = shutil.copytree(finished / "export", tmp_path / "export")
+    (folder / "onnx.json").write_text("{}")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    (note,) = verb._with_graphs(folder)
+    assert "torch computes this encoder: no package onnx" in note
+    assert not (folder / "onnx.json").exists()
