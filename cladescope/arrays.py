@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import numpy as np
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Float, Float64, Int, Real
 
 from cladescope.errors import InputError
 
@@ -90,3 +90,17 @@ def merge_top_k(
     empty = keys < 0
     order = np.lexsort((keys, np.where(empty, np.inf, -scores)), axis=1)[:, :k]
     return np.take_along_axis(scores, order, axis=1), np.take_along_axis(keys, order, axis=1)
+
+
+def middle_of(sums: Float64[np.ndarray, "l d"]) -> Float64[np.ndarray, " d"] | None:
+    """The normalised mean of the directions of some sums, one a lineage; None where nothing but rounding is left.
+
+    >>> middle_of(np.array([[9.0, 0.0], [0.0, 1.0]]))
+    array([0.70710678, 0.70710678])
+    """
+    means = normalise(sums[has_direction(sums)])
+    middle = means.mean(axis=0, keepdims=True) if len(means) else np.zeros((1, sums.shape[1]))
+    if not has_direction(middle).all():
+        return None
+    unit: Float64[np.ndarray, " d"] = normalise(middle)[0]
+    return unit

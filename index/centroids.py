@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float, Float64
 
-from cladescope.arrays import has_direction, normalise
+from cladescope.arrays import middle_of
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
@@ -35,20 +35,6 @@ def centroid(store: Store, taxon: str) -> Float[np.ndarray, " d"]:
     unit = middle_of(np.stack(list(sums.values())))
     if unit is None:
         raise InputError(f"the pictures of {taxon} have no middle, for their vectors cancel out: name a taxon in it")
-    return unit
-
-
-def middle_of(sums: Float64[np.ndarray, "l d"]) -> Float64[np.ndarray, " d"] | None:
-    """The normalised mean of the directions of some sums, one a lineage; None where nothing but rounding is left.
-
-    >>> middle_of(np.array([[9.0, 0.0], [0.0, 1.0]]))
-    array([0.70710678, 0.70710678])
-    """
-    means = normalise(sums[has_direction(sums)])
-    middle = means.mean(axis=0, keepdims=True) if len(means) else np.zeros((1, sums.shape[1]))
-    if not has_direction(middle).all():
-        return None
-    unit: Float64[np.ndarray, " d"] = normalise(middle)[0]
     return unit
 
 

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float32, Int, Int64
 
-from cladescope.arrays import normalise
+from cladescope.arrays import middle_of, normalise
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import CladescopeError
 from cladescope.index.ann.held_out import RARE_IMAGES, HeldOut
-from cladescope.index.centroids import middle_of
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.snapshot import Snapshot
 from cladescope.taxonomy import RANKS, Taxon
