@@ -9,6 +9,7 @@ Everything a caller may want to catch derives from one class::
     │   └── TaxonError    a taxon that is unknown or has several meanings
     ├── EncoderError      an encoder cannot be loaded or cannot do what was asked
     ├── StoreError        a store is missing, damaged, full, in use or of another encoder
+    │   └── InUseError    another job writes to it: the same can be done once that has ended
     └── TrainingError     a training run cannot go on
 
 A message is one line that says what was found, what was expected and what to do. Bugs of our own stay `assert`s.
@@ -41,6 +42,10 @@ class EncoderError(CladescopeError):
 
 class StoreError(CladescopeError):
     """A store cannot be created, opened, written or matched with an encoder."""
+
+
+class InUseError(StoreError):
+    """Another job writes to a store, and only one may."""
 
 
 class TrainingError(CladescopeError):

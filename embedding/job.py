@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.known import Checked, KnownPictures
+from cladescope.embedding.pace import Pace
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.summary import EmbedSummary, Progress, gist, names_parsed
 from cladescope.embedding.tables import failures_table
@@ -129,7 +130,7 @@ class StoredJob:
         self.summary = EmbedSummary(renamed=renamed_columns(extra_fields))
         self._sink, self._total, self._progress = sink, total, progress
         self._commit_rows, self._commit_seconds = commit_rows, commit_seconds
-        self._started = time.monotonic()
+        self._started, self._pace = time.monotonic(), Pace()
         self._room: set[str] = set()
         self.pictures = KnownPictures(sink.keys())
         self._begin_chunk()
@@ -190,4 +191,6 @@ class StoredJob:
         summary.seconds = time.monotonic() - self._started
         if self._progress is not None:
             done = summary.embedded + summary.already_stored + summary.failed
-            self._progress(Progress(done, self._total(), summary.embedded, summary.failed, summary.seconds))
+            self._pace.note(summary.seconds, done, summary.embedded)
+            lately = self._pace.records, self._pace.pictures
+            self._progress(Progress(done, self._total(), summary.embedded, summary.failed, summary.seconds, *lately))

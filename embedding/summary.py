@@ -24,18 +24,26 @@ class Progress:
     embedded: int
     failed: int
     seconds: float
+    """Since the job began."""
+    pace: float | None = None
+    """Records a second lately (`embedding.pace`); None stands for the mean since the beginning."""
+    lately: float | None = None
+    """Pictures embedded a second lately; None likewise."""
 
     @property
     def rate(self) -> float:
         """Pictures embedded a second."""
+        if self.lately is not None:
+            return self.lately
         return self.embedded / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def eta(self) -> float | None:
-        """Seconds still to go at the rate so far; None where the total is unknown or nothing came yet."""
+        """Seconds still to go at the pace of late; None where the total is unknown or nothing moves."""
         if self.total is None or not self.done or not self.seconds:
             return None
-        return (self.total - self.done) * self.seconds / self.done
+        pace = self.done / self.seconds if self.pace is None else self.pace
+        return max(0, self.total - self.done) / pace if pace > 0 else None
 
 
 @dataclass(kw_only=True)

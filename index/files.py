@@ -7,7 +7,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cladescope.errors import CladescopeError, StoreError
+from cladescope.errors import CladescopeError, InUseError, StoreError
 from cladescope.files import PART
 
 
@@ -57,13 +57,13 @@ def disk_errors(path: Path) -> Iterator[None]:
 def locked(folder: Path, *, timeout: float) -> Iterator[None]:
     """Hold a folder for one writer, waiting for it so many seconds; a process that dies lets go.
 
-    Raises StoreError where another writes, or the folder cannot be written.
+    Raises InUseError where another writes, StoreError where the folder cannot be written.
     """
     lock = FileLock(folder / ".lock", timeout=timeout)
     try:
         lock.acquire()
     except Timeout:
-        raise StoreError(f"another job is writing to {folder}: wait for it to end") from None
+        raise InUseError(f"another job is writing to {folder}: wait for it to end") from None
     except OSError as error:
         raise StoreError(
             f"cannot write to {folder}: {error.strerror or error}: choose another folder or change its rights"

@@ -1,4 +1,5 @@
-"""The command line, one file per command. Results go to stdout, messages to stderr; exit status 0 success, 1 failure, 2 usage."""
+"""The command line, one file per command. Results go to stdout, messages to stderr; exit status 0 success, 1 failure, 2 usage,
+75 where the same command goes on later (`statuses`)."""
 
 import logging
 import os
@@ -11,6 +12,7 @@ import typer
 
 import cladescope
 from cladescope.app.cli.group import VERBS, Verbs
+from cladescope.app.cli.statuses import AGAIN, FAILED, status_of
 from cladescope.errors import CladescopeError, TakenError
 from cladescope.shown import shown
 
@@ -66,11 +68,11 @@ def _run(arguments: list[str], *, debug: bool) -> None:
     except SystemExit as done:
         if done.code != INTERRUPTED:
             raise
-        _fail("error: interrupted: what was committed is kept, run the same command again", debug=False)
+        _fail("error: interrupted: what was committed is kept, run the same command again", debug=False, status=AGAIN)
     except TakenError as error:
         _fail(f"error: {error} (--overwrite)", debug=debug)
     except CladescopeError as error:
-        _fail(f"error: {error}", debug=debug)
+        _fail(f"error: {error}", debug=debug, status=status_of(error))
     except BrokenPipeError:
         _drop_output()
         sys.exit(1)
@@ -98,11 +100,11 @@ def _drop_output() -> None:
         os.close(nowhere)
 
 
-def _fail(message: str, *, debug: bool) -> None:
+def _fail(message: str, *, debug: bool, status: int = FAILED) -> None:
     if debug:
         raise
     sys.stderr.write(shown(message) + "\n")
-    sys.exit(1)
+    sys.exit(status)
 
 
 class _OneLine(logging.Formatter):

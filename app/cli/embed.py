@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.command import Verb
-from cladescope.app.cli.jobs import conclude
+from cladescope.app.cli.jobs import run_job
 from cladescope.app.cli.options import (
     AllowOption,
     BackboneOption,
@@ -14,8 +14,10 @@ from cladescope.app.cli.options import (
     ContactOption,
     DeviceName,
     JsonOption,
+    MetricsOption,
     MissingOption,
     PrecisionName,
+    ProgressOption,
     RuntimeName,
     RuntimeOption,
     StoreOption,
@@ -24,7 +26,7 @@ from cladescope.app.cli.options import (
     pairs,
     words,
 )
-from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
+from cladescope.app.cli.watch import AUTO, Watch
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.embedding.pipeline import EmbedConfig
 
@@ -105,6 +107,8 @@ def embed(
         ),
     ] = False,
     strict: StrictOption = False,
+    progress: ProgressOption = AUTO,
+    metrics: MetricsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Embed pictures into a store. Run it again to continue where it stopped, or when the source has changed.
@@ -115,11 +119,13 @@ def embed(
     """
     from cladescope.app.verbs import embed as verb
 
-    with job_progress("embedded") as progress, stop_on_ctrl_c() as stop:
-        summary = verb.embed(
+    run_job(
+        lambda progress, stop: verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
             precision=precision.value, runtime=runtime.value, limit=limit, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
-        )  # fmt: skip
-    conclude(summary, store, source=source, done="embedded", json=json)
+        ),
+        Watch(verb="embed", source=source, store=str(store), how=progress, metrics=metrics),
+        store, done="embedded", json=json,
+    )  # fmt: skip

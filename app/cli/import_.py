@@ -5,20 +5,22 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.jobs import conclude
+from cladescope.app.cli.jobs import run_job
 from cladescope.app.cli.options import (
     BackboneOption,
     ChangeBackboneOption,
     ConflictsOption,
     JsonOption,
+    MetricsOption,
     MissingOption,
+    ProgressOption,
     StoreOption,
     StrictOption,
     TypesOption,
     pairs,
     words,
 )
-from cladescope.app.cli.output import job_progress, stop_on_ctrl_c
+from cladescope.app.cli.watch import AUTO, Watch
 
 
 def import_(
@@ -45,6 +47,8 @@ def import_(
     types: TypesOption = None,
     missing: MissingOption = None,
     strict: StrictOption = False,
+    progress: ProgressOption = AUTO,
+    metrics: MetricsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fill a store with vectors computed by other software, scaled to unit length.
@@ -57,20 +61,12 @@ def import_(
         )
     from cladescope.app.verbs import import_vectors as verb
 
-    with job_progress("imported") as progress, stop_on_ctrl_c() as stop:
-        summary = verb.import_vectors(
-            vectors,
-            store,
-            encoder=encoder,
-            metadata=metadata,
-            column=column,
-            backbone=backbone,
-            change_backbone=change_backbone,
-            conflicts=conflicts,
-            types=pairs(types),
-            missing=words(missing),
-            strict=strict,
-            progress=progress,
-            stop=stop,
-        )
-    conclude(summary, store, source=str(vectors), done="imported", json=json)
+    run_job(
+        lambda progress, stop: verb.import_vectors(
+            vectors, store, encoder=encoder, metadata=metadata, column=column, backbone=backbone,
+            change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), strict=strict,
+            progress=progress, stop=stop,
+        ),
+        Watch(verb="import", source=str(vectors), store=str(store), how=progress, metrics=metrics),
+        store, done="imported", json=json,
+    )  # fmt: skip

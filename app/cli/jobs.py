@@ -1,17 +1,33 @@
-"""How a job that fills a store ends on the command line: its summary is printed, and nothing gained is a failure."""
+"""How a job that fills a store runs and ends on the command line: watched, its summary printed, and nothing gained a failure."""
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
-from cladescope.app.cli.output import print_json, print_line, print_table, say
-from cladescope.embedding.pipeline import EmbedSummary
+from cladescope.app.cli.output import print_json, print_line, print_table, say, stop_on_ctrl_c
+from cladescope.app.cli.statuses import AGAIN, FAILED
+from cladescope.app.cli.watch import Watch, watched
+from cladescope.embedding.pipeline import EmbedSummary, Progress
 
 SHOWN_REASONS = 10
 
 
+Job = Callable[[Callable[[Progress], None], threading.Event], EmbedSummary]
+"""A job that tells its progress and ends when it is asked to."""
+
+
+def run_job(job: Job, watch: Watch, store: Path, *, done: str, json: bool) -> None:
+    """Run a job under the eyes of `watch` and print what it did; `done` says what became of a picture."""
+    with watched(watch):
+        with watch.told(done) as progress, stop_on_ctrl_c() as stop:
+            watch.summary = job(progress, stop)
+        conclude(watch.summary, store, source=watch.source, done=done, json=json)
+
+
 def conclude(summary: EmbedSummary, store: Path, *, source: str, done: str, json: bool) -> None:
-    """Print what a job did, and exit with 1 if it was stopped or nothing came of it; `done` says what became of a picture."""
+    """Print what a job did, and exit with `AGAIN` if it was stopped, with `FAILED` if nothing came of it."""
     if json:
         from cladescope.index.store import Store
 
@@ -21,10 +37,10 @@ def conclude(summary: EmbedSummary, store: Path, *, source: str, done: str, json
         show(summary, str(store), done=done)
     if summary.stopped:
         say(f"stopped after {summary.records:,} records, nothing is lost: run the same command to go on")
-        raise typer.Exit(1)
+        raise typer.Exit(AGAIN)
     if summary.failed and not summary.embedded and not summary.already_stored:
         say(f"error: none of {summary.records:,} records could be used: see `cladescope info {store} --failures`")
-        raise typer.Exit(1)
+        raise typer.Exit(FAILED)
 
 
 def show(summary: EmbedSummary, store: str, *, done: str) -> None:

@@ -79,6 +79,18 @@ AllowOption = Annotated[
     list[str] | None,
     typer.Option(metavar="SCHEME", help="Open addresses of this scheme (ftp, file) in a manifest too; several times."),
 ]
+ProgressOption = Annotated[
+    str,
+    typer.Option(
+        "--progress",
+        metavar="auto|json|none|FILE.jsonl",
+        help="How to tell how far it is: for people, in lines of JSON on stderr, not at all, or in lines of JSON added to a file.",
+    ),
+]
+MetricsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE.prom", help="Keep metrics for Prometheus' node_exporter (textfile collector) here."),
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 

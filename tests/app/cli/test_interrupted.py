@@ -41,7 +41,7 @@ def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_pa
     assert process.stderr.readline().startswith("embedded 4 of 300")
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 1
+    assert process.returncode == 75
     assert "nothing is lost: run the same command to go on" in err.splitlines()[-1]
     stored = run("info", tmp_path / "s", "--json").json
     assert 4 <= stored["images"] < 300

@@ -1,0 +1,105 @@
+"""A job's progress as metrics in Prometheus' text format, for the textfile collector of its node_exporter.
+
+The format: https://prometheus.io/docs/instrumenting/exposition_formats/; names and units by
+https://prometheus.io/docs/practices/naming/. A collector reads whatever `*.prom` lies in its folder, at any moment, so a file
+appears whole, under its own name, and may be read by all that the process's mask lets read.
+"""
+
+import contextlib
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cladescope
+
+if TYPE_CHECKING:
+    from cladescope.embedding.pipeline import Progress
+
+PREFIX = "cladescope_job"
+METRICS = {
+    "info": ("gauge", "Always 1; its labels say which version runs the job."),
+    "start_time_seconds": ("gauge", "When the job began, in seconds since 1970."),
+    "last_progress_time_seconds": ("gauge", "When the job was last known to move, in seconds since 1970."),
+    "end_time_seconds": ("gauge", "When the job ended, in seconds since 1970; absent while it runs."),
+    "running": ("gauge", "1 while the job runs, 0 once it has ended."),
+    "exit_status": ("gauge", "Exit status of the job: 0 done, 1 failed, 75 stopped; absent while it runs."),
+    "source_records": ("gauge", "Records of the source; absent where that is not known."),
+    "records_total": ("counter", "Records that came to an end: embedded, stored before, or failed."),
+    "pictures_embedded_total": ("counter", "Pictures that were given a vector by this job."),
+    "pictures_failed_total": ("counter", "Records that could not be embedded by this job."),
+    "pictures_per_second": ("gauge", "Pictures embedded a second, lately."),
+    "remaining_seconds": ("gauge", "Time still to go at the pace of late; absent where that is not known."),
+}
+"""Every metric, after `cladescope_job_`: its type and its line of help. Files of several jobs must agree in these."""
+
+
+def write_metrics(
+    path: Path,
+    labels: Mapping[str, str],
+    state: "Progress | None",
+    *,
+    started: float,
+    moved: float,
+    exit_status: int | None,
+) -> None:
+    """Put a job's metrics in place of those before; `state` is None before the first progress, `exit_status` while it runs.
+
+    Raises OSError where they cannot be written.
+    """
+    # No name of a draft may end in .prom, and a draft is no private file, as those of `tempfile` are.
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        draft.write_text(
+            "".join(lines(labels, state, started=started, moved=moved, exit_status=exit_status)), encoding="utf-8"
+        )
+        draft.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+        raise
+
+
+def lines(
+    labels: Mapping[str, str], state: "Progress | None", *, started: float, moved: float, exit_status: int | None
+) -> Iterator[str]:
+    """The lines of a file of metrics, of a job that began and moved last at these times; what is not known has no line.
+
+    >>> list(lines({"store": "a b"}, None, started=1.0, moved=1.0, exit_status=0))[3:6]
+    ['# HELP cladescope_job_start_time_seconds When the job began, in seconds since 1970.\\n', '# TYPE cladescope_job_start_time_seconds gauge\\n', 'cladescope_job_start_time_seconds{store="a b"} 1.0\\n']
+    """
+    values: dict[str, float | None] = {
+        "info": 1,
+        "start_time_seconds": started,
+        "last_progress_time_seconds": moved,
+        "end_time_seconds": None if exit_status is None else time.time(),
+        "running": int(exit_status is None),
+        "exit_status": exit_status,
+        "source_records": None if state is None else state.total,
+        "records_total": 0 if state is None else state.done,
+        "pictures_embedded_total": 0 if state is None else state.embedded,
+        "pictures_failed_total": 0 if state is None else state.failed,
+        "pictures_per_second": 0 if state is None else state.rate,
+        "remaining_seconds": None if state is None else state.eta,
+    }
+    for name, (kind, told) in METRICS.items():
+        value = values[name]
+        if value is None or not math.isfinite(value):
+            continue
+        own = {**labels, "version": cladescope.__version__} if name == "info" else labels
+        yield f"# HELP {PREFIX}_{name} {told}\n"
+        yield f"# TYPE {PREFIX}_{name} {kind}\n"
+        written = ",".join(f'{label}="{_escaped(text)}"' for label, text in own.items())
+        yield f"{PREFIX}_{name}{{{written}}} {value}\n"
+
+
+def _escaped(text: str) -> str:
+    """A label's value as the format writes it; half of a surrogate pair, which no UTF-8 has, as an escape.
+
+    >>> _escaped('a "b"') == 'a \\\\"b\\\\"'
+    True
+    """
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

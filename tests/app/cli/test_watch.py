@@ -1,0 +1,147 @@
+"""What programs see of a job: lines of JSON, metrics, and the exit status."""
+
+import json
+import re
+import threading
+
+import pytest
+
+from cladescope.app.cli import metrics
+from cladescope.app.cli.watch import Watch, watched
+from cladescope.embedding.pipeline import Progress
+from cladescope.index.store import Store
+
+STATE = Progress(done=30, total=100, embedded=20, failed=1, seconds=4.0, pace=10.0, lately=8.0)
+SAMPLE = re.compile(r'([a-z_]+)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (\S+)\n')
+
+
+def samples(text):
+    """The samples of a file of metrics, by name; every line of it must be one that Prometheus reads."""
+    found, described = {}, set()
+    for line in text.splitlines(keepends=True):
+        if line.startswith("# "):
+            described.add(line.split()[2])
+            continue
+        name, labels, value = SAMPLE.fullmatch(line).groups()
+        assert name not in found
+        assert name in described
+        found[name] = (labels, float(value))
+    return found
+
+
+@pytest.fixture
+def lines(photos, run, tmp_path):
+    """The events of one small job, whose last line of `photos` is no picture."""
+    (photos / "bad.jpg").write_text("no picture")
+    path = tmp_path / "events.jsonl"
+    ended = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", path, "--json")
+    assert (ended.status, ended.json["embedded"]) == (0, 6)
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_file_of_lines_tells_the_whole_story(lines, photos, tmp_path):
+    first, *others, last = lines
+    assert (first["event"], first["verb"], first["source"]) == ("start", "embed", str(photos))
+    assert [one["event"] for one in others] == ["progress"] * len(others)
+    assert {one["job"] for one in lines} == {first["job"]}
+    assert [one["time"] for one in lines] == sorted(one["time"] for one in lines)
+    counts = {"done": 7, "total": 7, "embedded": 6, "already_stored": 0, "failed": 1, "eta_seconds": 0.0}
+    assert {name: last[name] for name in counts} == counts
+    assert (last["status"], last["exit_status"], last["error"]) == ("done", 0, None)
+    assert last["summary"]["failed"] == 1
+
+
+def test_lines_are_added_to_those_of_earlier_jobs(lines, photos, run, tmp_path):
+    path = tmp_path / "events.jsonl"
+    run("embed", photos, "--store", tmp_path / "s", "--progress", path)
+    both = [json.loads(line) for line in path.read_text().splitlines()]
+    assert both[: len(lines)] == lines
+    assert both[len(lines)]["job"] != lines[0]["job"]
+    assert (both[-1]["already_stored"], both[-1]["embedded"]) == (6, 0)
+
+
+def test_lines_on_stderr_stand_alone_and_stdout_is_the_result(photos, run, tmp_path):
+    ended = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", "json", "--json")
+    told = [json.loads(line) for line in ended.err.splitlines() if line.startswith("{")]
+    assert [told[0]["event"], told[-1]["event"]] == ["start", "end"]
+    assert told[-1]["summary"]["embedded"] == ended.json["embedded"] == 6
+
+
+def test_a_job_that_fails_says_so_in_its_last_line(photos, run, tmp_path):
+    run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels")
+    arguments = ("--store", tmp_path / "s", "--encoder", "tiny", "--metrics", tmp_path / "m.prom")
+    ended = run("embed", photos, *arguments, "--progress", "json")
+    last = json.loads([line for line in ended.err.splitlines() if line.startswith("{")][-1])
+    assert (ended.status, last["status"], last["exit_status"], last["summary"]) == (1, "failed", 1, None)
+    assert "holds vectors of another encoder" in last["error"]
+    found = samples((tmp_path / "m.prom").read_text())
+    assert found["cladescope_job_exit_status"][1] == 1
+    assert found["cladescope_job_running"][1] == 0
+
+
+def test_a_store_in_use_is_told_apart_from_a_failure(photos, run, tmp_path):
+    run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels")
+    with Store.open(tmp_path / "s").writing():
+        ended = run("embed", photos, "--store", tmp_path / "s")
+    assert ended.status == 75
+    assert "another job is writing" in ended.err
+
+
+def test_a_stopped_job_is_told_apart_from_a_failure(photos, run, tmp_path, monkeypatch):
+    stop = threading.Event()
+    stop.set()
+    monkeypatch.setattr(threading, "Event", lambda: stop)
+    events = tmp_path / "e.jsonl"
+    ended = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", events)
+    last = json.loads(events.read_text().splitlines()[-1])
+    assert (ended.status, last["status"], last["exit_status"]) == (75, "stopped", 75)
+
+
+def test_metrics_are_what_prometheus_reads(photos, run, tmp_path):
+    path = tmp_path / "job.prom"
+    (photos / "bad.jpg").write_text("no picture")
+    run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", path)
+    found = {name.removeprefix("cladescope_job_"): value for name, (_, value) in samples(path.read_text()).items()}
+    assert found.keys() == metrics.METRICS.keys()
+    counts = {"source_records": 7, "records_total": 7, "pictures_embedded_total": 6, "pictures_failed_total": 1}
+    assert {name: found[name] for name in counts} == counts
+    assert (found["running"], found["exit_status"], found["remaining_seconds"]) == (0, 0, 0)
+    assert found["start_time_seconds"] <= found["last_progress_time_seconds"] <= found["end_time_seconds"]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
+    assert path.stat().st_mode & 0o777 == (photos / "bad.jpg").stat().st_mode & 0o777
+
+
+def test_metrics_of_a_running_job_have_no_end():
+    found = samples("".join(metrics.lines({"store": "s"}, STATE, started=1.0, moved=2.0, exit_status=None)))
+    assert found["cladescope_job_running"] == ('store="s"', 1.0)
+    assert "cladescope_job_end_time_seconds" not in found
+    assert "cladescope_job_exit_status" not in found
+    assert found["cladescope_job_remaining_seconds"][1] == 7.0
+
+
+@pytest.mark.parametrize("name", ['a "b"', "a\\b", "two\nlines", "é", "half \ud83d"])
+def test_any_name_is_a_label(name):
+    text = "".join(metrics.lines({"source": name}, None, started=0.0, moved=0.0, exit_status=None))
+    text.encode()
+    assert samples(text)["cladescope_job_running"][1] == 1
+
+
+def test_watching_never_stops_a_job(tmp_path, capsys):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    watch = Watch(verb="embed", source="a", store="s", how=str(folder / "e.jsonl"), metrics=folder / "m.prom")
+    folder.rmdir()
+    with watched(watch), watch.told("embedded") as note:
+        note(STATE)
+    assert [line.partition(" in ")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "no more progress",
+        "no more metrics",
+    ]
+
+
+def test_a_way_of_telling_that_there_is_not_is_refused_before_anything_is_done(photos, fails, tmp_path):
+    reason = fails("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", "xml")
+    assert reason == "error: found 'xml' for the progress, expected auto, json, none or a file *.jsonl"
+    reason = fails("embed", photos, "--store", tmp_path / "s", "--metrics", tmp_path / "none" / "m.prom")
+    assert f"there is no folder {tmp_path / 'none'}" in reason
+    assert not (tmp_path / "s").exists()
