@@ -67,7 +67,7 @@ def leftovers(path: Path) -> list[Path]:
     if not path.parent.is_dir():
         return []
     found = [(entry, named.fullmatch(entry.name)) for entry in path.parent.iterdir()]
-    return sorted(entry for entry, match in found if match and not (match[1] and _runs(int(match[1]))))
+    return sorted(entry for entry, match in found if match and not (match[1] and _is_another(int(match[1]))))
 
 
 def is_new_folder(path: Path) -> bool:
@@ -121,10 +121,8 @@ def _blake2b(data: bytes = b"") -> hashlib.blake2b:
     return hashlib.blake2b(data, digest_size=16)
 
 
-def _runs(process: int) -> bool:
-    """Whether another process of this number runs."""
-    if process == os.getpid():
-        return False
+def process_runs(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -132,6 +130,11 @@ def _runs(process: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _is_another(process: int) -> bool:
+    """Whether another process of this number runs."""
+    return process != os.getpid() and process_runs(process)
 
 
 def _delete(path: Path) -> None:

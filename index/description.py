@@ -1,9 +1,11 @@
 """What a store holds, in plain values: what `cladescope info` prints."""
 
+import json
 from dataclasses import asdict
 from typing import Any
 
 from cladescope.errors import StoreError
+from cladescope.index.running import running
 from cladescope.index.storage import storage
 from cladescope.index.store_reader import StoreReader
 from cladescope.schema import FORMAT_VERSION
@@ -42,5 +44,6 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "storage": {name: asdict(one) for name, one in storage(store.path, store.tables).items()},
         "index": None if index is None else index.card.to_dict(),
         "index_problem": problem,
-        "runs": store.runs.select(["started", "verb", "source", "status"]).sort_by("started").to_pylist(),
+        "runs": [{**run, "manifest": json.loads(run["manifest"])} for run in store.runs.sort_by("started").to_pylist()],
+        "running": [asdict(job) for job in running(store.path)],
     }

@@ -321,16 +321,13 @@ class Store(StoreReader):
         return {canonical(one) for one in adding} | noted <= {address}
 
     def record_run(
-        self,
-        *,
-        verb: str,
-        source: str,
-        started: datetime,
-        status: str,
-        manifest: Mapping[str, object],
-        images: int | None = None,
-    ) -> None:
-        """Append a job's manifest to `runs`, with what the store holds after it: `images` where that is not what it holds now."""
+        self, *, verb: str, source: str, started: datetime, status: str, manifest: Mapping[str, object],
+        images: int | None = None, run_id: str | None = None, ended: datetime | None = None,
+    ) -> None:  # fmt: skip
+        """Append a job's manifest to `runs`, with what the store holds after it: `images` where that is not what it holds now.
+
+        It has ended now and gets an id, where neither is given.
+        """
         self._check_writable()
         after = {
             "version": self.version,
@@ -338,14 +335,10 @@ class Store(StoreReader):
             "failures": int(self._failures.count_rows()),
         }
         row = {
-            "run_id": uuid4().hex,
-            "verb": verb,
-            "source": source,
-            "started": started,
-            "ended": datetime.now(UTC),
-            "status": status,
+            "run_id": run_id or uuid4().hex, "verb": verb, "source": source, "started": started,
+            "ended": ended or datetime.now(UTC), "status": status,
             "manifest": json.dumps({**manifest, "store": after}, sort_keys=True, default=str),
-        }
+        }  # fmt: skip
         with disk_errors(self.path):
             self._runs.add(pa.Table.from_pylist([row], schema=RUN_SCHEMA))
         # Where a job writes, this one or another, it notes the new row in the ledger at its end.

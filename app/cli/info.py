@@ -76,4 +76,18 @@ def _show(document: dict[str, Any]) -> None:
     if len(runs) > SHOWN_RUNS:
         print_line(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
     for run in runs[-SHOWN_RUNS:]:
-        print_line(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {run['status']}")
+        print_line(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {_ended(run)}")
+    for job in document["running"]:
+        done = job["told"].get("records", 0)
+        print_line(
+            f"{job['verb']} {job['source']} is under way: {done:,} records, process {job['process']} of {job['host']}"
+        )
+
+
+def _ended(run: dict[str, Any]) -> str:
+    """How a job ended, and how fast it was."""
+    told = run["manifest"]
+    if run["status"] == "failed":
+        return f"failed: {told.get('error')}"
+    fast = f", {told['embedded']:,} at {told['pictures_per_second']:,.0f} a second" if told.get("embedded") else ""
+    return f"{run['status']}{fast}"

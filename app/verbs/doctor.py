@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from cladescope.app.verbs.jobs import versions
+from cladescope.app.verbs.machine import versions
 
 
 def doctor() -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,15 +96,16 @@ def embed(
     naming.check(sink)
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
-    started = datetime.now(UTC)
-    summary = pipeline.embed(pictures, loaded, sink, config, progress=progress, stop=stop)
-    naming.finish(summary)
     settings = {
         "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "runtime": runtime, "limit": limit,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
-    jobs.record(sink, summary, verb="embed", source=address, started=started, settings=settings)
+    with jobs.Run(sink, verb="embed", source=address, settings=settings).recorded() as run:
+        summary = pipeline.embed(pictures, loaded, sink, config, progress=run.watching(progress), stop=stop)
+        run.summary = summary
+        naming.finish(summary)
+        run.settings["backbone"] = naming.settings
     return summary
 
 

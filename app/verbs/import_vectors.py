@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from cladescope.app.verbs import jobs
@@ -67,9 +66,6 @@ def import_vectors(
     sink = store if isinstance(store, Store) else Store.open_or_create(local_path(store), card)
     sink.check(card)
     naming.check(sink)
-    started = datetime.now(UTC)
-    summary = importing.import_vectors(source, sink, labels=naming.labels, strict=strict, progress=progress, stop=stop)
-    naming.finish(summary)
     settings = {
         "metadata": metadata,
         "column": column,
@@ -78,5 +74,11 @@ def import_vectors(
         "missing": missing,
         "strict": strict,
     }
-    jobs.record(sink, summary, verb="import", source=str(vectors), started=started, settings=settings)
+    with jobs.Run(sink, verb="import", source=str(vectors), settings=settings).recorded() as run:
+        summary = importing.import_vectors(
+            source, sink, labels=naming.labels, strict=strict, progress=run.watching(progress), stop=stop
+        )
+        run.summary = summary
+        naming.finish(summary)
+        run.settings["backbone"] = naming.settings
     return summary

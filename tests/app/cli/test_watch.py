@@ -3,10 +3,11 @@
 import json
 import re
 import threading
+from contextlib import nullcontext
 
 import pytest
 
-from cladescope.app.cli import metrics
+from cladescope.app.cli import jobs, metrics
 from cladescope.app.cli.watch import Watch, watched
 from cladescope.embedding.pipeline import Progress
 from cladescope.index.store import Store
@@ -90,7 +91,7 @@ def test_a_store_in_use_is_told_apart_from_a_failure(photos, run, tmp_path):
 def test_a_stopped_job_is_told_apart_from_a_failure(photos, run, tmp_path, monkeypatch):
     stop = threading.Event()
     stop.set()
-    monkeypatch.setattr(threading, "Event", lambda: stop)
+    monkeypatch.setattr(jobs, "stop_on_ctrl_c", lambda: nullcontext(stop))
     events = tmp_path / "e.jsonl"
     ended = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", events)
     last = json.loads(events.read_text().splitlines()[-1])

@@ -42,7 +42,20 @@ def test_a_verb_and_its_function_use_the_same_words(name):
 
     from cladescope.app.cli import app
 
-    printing = {"json", "csv", "safe_csv", "sheet", "failures", "gone", "figures", "show", "debug", "help", "more"}
+    printing = {
+        "json",
+        "csv",
+        "safe_csv",
+        "sheet",
+        "failures",
+        "gone",
+        "figures",
+        "show",
+        "debug",
+        "help",
+        "more",
+        "metrics",
+    }
     own = {
         "image": "images", "not_image": "not_images", "set_": "set", "out": "out",
         "onto": None,  # a function of its own: it draws no map
