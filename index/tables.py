@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from cladescope.errors import InputError, StoreError
 from cladescope.index.files import disk_errors, one_line
+from cladescope.index.late_client import put_off
 
 _NOT_COMPUTED = re.compile(r"Error applying filter expression to batch: (?:\w+ error: )*(.*)")
 
@@ -22,6 +23,7 @@ versions; to look once a second costs too little to measure."""
 
 def connect(folder: Path) -> Any:
     """The database in a folder; its tables are looked at anew every `FRESH_SECONDS`."""
+    put_off()
     import lancedb  # takes longer to load than all else that a store needs
 
     return lancedb.connect(folder, read_consistency_interval=timedelta(seconds=FRESH_SECONDS))
