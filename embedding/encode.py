@@ -1,35 +1,43 @@
 """The one encode loop: records in, batches of unit vectors out, in the records' order.
 
-Pictures are read and decoded in threads while the encoder computes. What becomes of the vectors is the caller's affair:
-`embedding.pipeline` stores them, a query is searched with them, a classifier answers from them.
+Records are listed in a thread of their own, pictures read and decoded in others, while the encoder computes in the caller's.
+What becomes of the vectors is the caller's affair: `embedding.pipeline` stores them, a query is searched with them, a
+classifier answers from them.
 """
 
 import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
-from cladescope.embedding.prepare import Failure, Prepared, prepare
+from cladescope.embedding.prepare import Entering, Failure, Prepared, Whole, prepare
 from cladescope.embedding.records import Record
-from cladescope.embedding.regions import Parents
+from cladescope.embedding.regions import Parents, split_region
+from cladescope.embedding.stages import Meter, Stages
 from cladescope.embedding.transform import ImageTransform
-from cladescope.errors import InputError
+from cladescope.embedding.workers import Limits, Outcome, Preparing, listed, prepared_ahead
+from cladescope.errors import InputError, PictureError
 
 if TYPE_CHECKING:
     from cladescope.embedding.web import Web
 
 BATCH_SIZE = 64
 WORKERS = max(2, os.cpu_count() or 1)
+READERS = 8
 WAITING_BYTES = 128 * 2**20
 """Bytes of carried pictures that may wait to be decoded; one picture may always."""
+AHEAD_BYTES = 64 * 2**20
+"""Bytes of decoded pictures that may wait for the encoder; two batches and a picture for each thread may always."""
+PICTURE_SECONDS = 120.0
+"""How long a decoder may take for a picture, or a disk to read it, before it is a failure."""
 UNIT_TOLERANCE = 1e-5
 
 KnownVectors = Callable[[Set[str]], Mapping[str, Float[np.ndarray, " d"]]]
@@ -79,22 +87,32 @@ def encoded(
     *,
     batch_size: int = BATCH_SIZE,
     workers: int = WORKERS,
+    readers: int = READERS,
     waiting_bytes: int = WAITING_BYTES,
+    picture_seconds: float = PICTURE_SECONDS,
     known: KnownVectors | None = None,
     web: "Web | None" = None,
     tag_columns: Collection[str] = (),
+    stages: Stages | None = None,
+    stop: threading.Event | None = None,
 ) -> Iterator[EncodedBatch]:
     """Encode every picture; nothing that is wrong with one of them stops the rest.
 
     A record's `problem` becomes a failure of the stage `list`, and a `Failure` among the records stays one, in its place.
     The other stages are `read`, `decode`, and `encode` for a vector without direction (`cladescope.arrays`). Equal content
-    in a batch is encoded once; content for which `known` has a vector is not encoded and gets that vector as it is. `records` is
-    read in the caller's thread, some hundred ahead of what is yielded. Pictures of the web are fetched by `web`. Records get the
-    columns `tag_columns` of what is written into their files (`picture_tags.TAG_FIELDS`).
+    in a batch is encoded once; content for which `known` has a vector is not encoded and gets that vector as it is. Pictures of
+    the web are fetched by `web`. Records get the columns `tag_columns` of what is written into their files
+    (`picture_tags.TAG_FIELDS`).
 
-    Memory: 3 size^2 (4 batch_size + 4 workers) bytes for pixels; `waiting_bytes` for pictures that records carry, or one
-    picture if that is larger; and for each worker one encoded file with 4 bytes a decoded pixel (a JPEG is decoded at a
-    reduced scale). What `records` itself holds comes on top.
+    `records` is read in another thread, ahead of what is yielded, `readers` and `workers` more threads read and decode, and the
+    encoder computes in the caller's; a single record is done in the caller's alone. A picture that hangs for `picture_seconds`
+    is a failure (`embedding.workers`). `stages` counts what each stage does. Once `stop` is set, the batch that the encoder
+    computes is the last one, and the records listed meanwhile are let go.
+
+    Memory: for pixels `AHEAD_BYTES`, or 3 size^2 (2 batch_size + workers + readers) bytes if that is more, and 6 size^2 batch_size
+    beside these; `waiting_bytes` for pictures that records carry, or one picture if that is larger; for each reader and worker
+    one encoded file, and for each worker 4 bytes a decoded pixel (a JPEG is decoded at a reduced scale). What `records` itself
+    holds comes on top.
 
     Raises InputError for sizes below 1, and whatever the encoder raises (EncoderError).
 
@@ -106,76 +124,89 @@ def encoded(
     >>> batch.vectors.shape, [failure.stage for failure in batch.failures]
     ((1, 960), ['decode'])
     """
-    for name, value in {"batch_size": batch_size, "workers": workers}.items():
+    for name, value in {"batch_size": batch_size, "workers": workers, "readers": readers}.items():
         if value < 1:
             raise InputError(f"{name} is {value}: it must be at least 1")
     if web is None:
         from cladescope.embedding.web import current  # loads the HTTP client, which a search by id does without
 
         web = current()
+    stages, stop = stages or Stages(), stop or threading.Event()
+    parents: Parents[Whole] = Parents()
+
+    def prepared(record: Record, entering: Entering) -> Prepared | Failure:
+        return prepare(record, encoder.transform, web=web, parents=parents, tag_columns=tag_columns, entering=entering)
+
+    pixel_bytes = 3 * encoder.transform.size**2
+    limits = Limits(
+        workers=workers,
+        readers=readers,
+        carried_bytes=waiting_bytes,
+        pixel_bytes=pixel_bytes,
+        ahead_bytes=max(AHEAD_BYTES, pixel_bytes * (2 * batch_size + workers + readers)),
+        picture_seconds=picture_seconds,
+    )
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
-    for item in _prepared(
-        records,
-        partial(prepare, transform=encoder.transform, web=web, parents=Parents(), tag_columns=tag_columns),
-        2 * batch_size,
-        workers,
-        waiting_bytes,
-    ):
+    for item in stages.encode.timed(_outcomes(records, prepared, limits, stages, stop, parents), "starved"):
+        if stop.is_set():
+            return
         waiting.append(item)
         n_pictures += isinstance(item, Prepared)
         if n_pictures >= batch_size or len(waiting) >= 2 * batch_size:
-            yield _encode(waiting, encoder, known)
+            yield _encode(waiting, encoder, known, stages.encode)
             waiting, n_pictures = [], 0
-    if waiting:
-        yield _encode(waiting, encoder, known)
+    if waiting and not stop.is_set():
+        yield _encode(waiting, encoder, known, stages.encode)
 
 
-def _prepared(
+def _outcomes(
     records: Iterable[Record | Failure],
-    made: Callable[[Record], Prepared | Failure],
-    n_ahead: int,
-    workers: int,
-    waiting_bytes: int,
-) -> Iterator[Prepared | Failure]:
-    """Records read and decoded in threads, in order; at most `n_ahead` and four a worker are under way."""
-    window: deque[tuple[int, Future[Prepared | Failure]]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    try:
-        for record in records:
-            size = 0 if isinstance(record, Failure) else record.carried_bytes
-            while window and size and _carried(window) + size > waiting_bytes:
-                yield window.popleft()[1].result()
-            if isinstance(record, Failure):
-                window.append((0, _finished(record)))
-            elif record.problem is not None:
-                window.append((0, _finished(Failure(record, "list", record.problem))))
-            else:
-                window.append((size, pool.submit(made, record)))
-            del record  # only the window may hold what it carries
-            while len(window) >= n_ahead + 4 * workers:
-                yield window.popleft()[1].result()
-        while window:
-            yield window.popleft()[1].result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    prepared: Preparing,
+    limits: Limits,
+    stages: Stages,
+    stop: threading.Event,
+    parents: Parents[Whole],
+) -> Iterator[Outcome]:
+    """What becomes of each record, in order; a single one, as of a query, is not worth a thread."""
+    given = iter(records)
+    with stages.list.at_work():
+        first = deque(islice(given, 2))
+    if len(first) > 1:
+        yield from prepared_ahead(
+            _rest(first, given),
+            prepared,
+            limits,
+            stages,
+            stop=stop,
+            given_up=lambda record, reason: parents.give_up(split_region(record.uri)[0], PictureError(reason)),
+        )
+    elif first:
+        record = listed(first.pop())
+        stages.list.done()
+        yield record if isinstance(record, Failure) else prepared(record, stages.counting)
 
 
-def _carried(window: Iterable[tuple[int, Future[Prepared | Failure]]]) -> int:
-    """Bytes of carried pictures that are not decoded yet."""
-    return sum(size for size, future in window if size and not future.done())
+def _rest(first: deque[Record | Failure], given: Iterator[Record | Failure]) -> Iterator[Record | Failure]:
+    """All records, of which some were taken already; only the consumer holds what they carry."""
+    while first:
+        yield first.popleft()
+    yield from given
 
 
-def _encode(waiting: Sequence[Prepared | Failure], encoder: PixelEncoder, known: KnownVectors | None) -> EncodedBatch:
+def _encode(
+    waiting: Sequence[Outcome], encoder: PixelEncoder, known: KnownVectors | None, meter: Meter
+) -> EncodedBatch:
     """Give every picture its vector: that of known content, else the encoder's."""
+    began = time.perf_counter()
     pictures = [item for item in waiting if isinstance(item, Prepared)]
     vectors = dict(known({item.content_hash for item in pictures})) if known is not None and pictures else {}
     fresh = {item.content_hash: item for item in pictures if item.content_hash not in vectors}
     seconds = 0.0
     if fresh:
-        began = time.monotonic()
+        encoding = time.perf_counter()
         made = encoder.encode_pixels(np.stack([item.pixels for item in fresh.values()]))
-        seconds = time.monotonic() - began
+        seconds = time.perf_counter() - encoding
         good = has_direction(made)
         contents = [content for content, usable in zip(fresh, good, strict=True) if usable]
         vectors |= dict(zip(contents, _unit(made[good]), strict=True))
@@ -191,6 +222,8 @@ def _encode(waiting: Sequence[Prepared | Failure], encoder: PixelEncoder, known:
     rows = np.empty((len(done), encoder.dim), np.float32)
     for row, item in zip(rows, done, strict=True):
         row[:] = vectors[item.content_hash]
+    meter.done(len(pictures))
+    meter.add("at work", time.perf_counter() - began)
     return EncodedBatch(
         records=tuple(item.record for item in done),
         vectors=rows,
@@ -218,9 +251,3 @@ def _unit(vectors: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
     if off.any():
         rows[off] = normalise(vectors[off])
     return rows
-
-
-def _finished(failure: Failure) -> Future[Prepared | Failure]:
-    future: Future[Prepared | Failure] = Future()
-    future.set_result(failure)
-    return future

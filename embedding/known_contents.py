@@ -3,6 +3,7 @@
 Nothing is read of a store but its content hashes, once; a known content then costs the reading of one row.
 """
 
+import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Protocol, runtime_checkable
 
@@ -33,7 +34,7 @@ class ContentStore(Protocol):
 
 
 class KnownContents:
-    """Vectors of contents that were encoded before, so that none is encoded twice.
+    """Vectors of contents that were encoded before, so that none is encoded twice. One thread may encode while another commits.
 
     Contents are sought by bisection, a batch at a time: microseconds, however many are stored, and the reading of one row for each that
     is known. Memory: 8 bytes a stored picture (32 bits of a fingerprint and 32 of a row id), and the vectors that wait for a commit.
@@ -44,11 +45,13 @@ class KnownContents:
         self._store, self._next = store, 0
         self._runs: list[UInt64[np.ndarray, " n"]] = []
         self._waiting: dict[str, Float[np.ndarray, " d"]] = {}
+        self._lock = threading.Lock()
         self._take_in(store.scan(["content_hash", "_rowid"]))
 
     def vectors(self, contents: Set[str]) -> Mapping[str, Float[np.ndarray, " d"]]:
         """The vectors of those contents that have one: at hand where they wait for a commit, else from the store."""
-        found = {content: self._waiting[content] for content in contents & self._waiting.keys()}
+        with self._lock:
+            found = {content: self._waiting[content] for content in contents & self._waiting.keys()}
         rows = self._rows(sorted(contents - found.keys()))
         # One row of each first: others of the same fingerprint are copies of it, nearly always.
         found |= self._read({content: alike[:1] for content, alike in rows.items()})
@@ -57,12 +60,15 @@ class KnownContents:
 
     def encoded(self, contents: Iterable[str], vectors: Iterable[Float[np.ndarray, " d"]]) -> None:
         """Note what was encoded and is not stored yet."""
-        self._waiting |= dict(zip(contents, vectors, strict=True))
+        with self._lock:
+            self._waiting |= dict(zip(contents, vectors, strict=True))
 
-    def committed(self) -> None:
-        """All that was noted is stored now."""
+    def committed(self, contents: Iterable[str]) -> None:
+        """Of what was noted, these are stored now."""
         self._take_in(self._store.scan(["content_hash", "_rowid"], condition=f"_rowid >= {self._next}"))
-        self._waiting = {}
+        with self._lock:
+            for content in contents:
+                self._waiting.pop(content, None)
 
     def _take_in(self, batches: Iterable[pa.RecordBatch]) -> None:
         """Note the rows of some contents."""
@@ -82,9 +88,10 @@ class KnownContents:
         run = np.concatenate([np.empty(0, np.uint64), *large, *blocks])
         del large, blocks
         run.sort()
-        self._runs.append(run)
-        while len(self._runs) > 2 and are_merged(len(self._runs[-2]), len(self._runs[-1])):
-            self._runs[-2:] = [np.sort(np.concatenate(self._runs[-2:]))]
+        runs = [*self._runs, run]
+        while len(runs) > 2 and are_merged(len(runs[-2]), len(runs[-1])):
+            runs[-2:] = [np.sort(np.concatenate(runs[-2:]))]
+        self._runs = runs  # a thread may look into those that were
 
     def _rows(self, contents: Sequence[str]) -> dict[str, list[int]]:
         """The rows that may have each content, by its fingerprint; contents without any are left out."""

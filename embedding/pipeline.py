@@ -1,29 +1,31 @@
 """Pictures into a store: the stored job (`embedding.job`) on top of the encode loop (`embedding.encode`).
 
-Each record ends as one row of `images` or of `failures`.
+The source is listed (`embedding.listing`), pictures are read and decoded, encoded and written in stages that run side by side,
+each ahead of the next by a number of bytes. Each record ends as one row of `images` or of `failures`.
 """
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import count, islice
-from typing import TypeGuard
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
 
+from cladescope.embedding.ahead import ahead
 from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.counting import Counting
-from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
+from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS, EncodedBatch, encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.in_step import InStep
 from cladescope.embedding.job import Rehearsal, Sink, StoredJob, SyncSink
 from cladescope.embedding.known_contents import KnownContents
+from cladescope.embedding.listing import Turns, chunks, has_picture, wanted
 from cladescope.embedding.picture_tags import fields_beside
-from cladescope.embedding.prepare import Failure
-from cladescope.embedding.records import Record, Source, ignored_by, left_out_of, notes_of
+from cladescope.embedding.records import Source, ignored_by, left_out_of, notes_of
 from cladescope.embedding.sound import sound_records, sound_rows
+from cladescope.embedding.stages import Stages
 from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_notes, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import introduce
@@ -31,9 +33,10 @@ from cladescope.errors import InputError, StoreError
 
 __all__ = ["EmbedConfig", "EmbedSummary", "Progress", "Sink", "embed"]
 
-CHUNK_RECORDS = 8192
-CHUNK_BYTES = 4 * 2**20
-"""Records whose ids are looked up together: so many, or fewer where they carry so many bytes of pictures."""
+WRITING_BYTES = 16 * 2**20
+"""Bytes of encoded pictures, their labels included, that may wait to be written."""
+LABEL_BYTES = 2048
+"""What a record takes without its picture, at a guess from above."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,11 @@ class EmbedConfig:
     batch_size: int = BATCH_SIZE
     """Pictures a forward pass."""
     workers: int = WORKERS
-    """Threads that read and decode."""
+    """Pictures decoded at the same time."""
+    readers: int = READERS
+    """Pictures read at the same time, beside these."""
+    picture_seconds: float = PICTURE_SECONDS
+    """How long a decoder may take for a picture, or a disk to read it."""
     limit: int | None = None
     """Only the first so many records of the source."""
     contact: str | None = None
@@ -67,9 +74,11 @@ class EmbedConfig:
     """Whether it is an error when a rule touches a record: a word read as missing, a name respelt, a row refused."""
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "workers", "commit_rows"):
+        for name in ("batch_size", "workers", "readers", "commit_rows"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is {getattr(self, name)}: it must be at least 1")
+        if not self.picture_seconds > 0:
+            raise InputError(f"picture_seconds is {self.picture_seconds}: it must be more than 0")
         if self.limit is not None and self.limit < 0:
             raise InputError(f"limit is {self.limit}: it must not be negative")
         if self.prune and self.address is None:
@@ -89,9 +98,10 @@ def embed(
 ) -> EmbedSummary:
     """Embed every record of `source` that `sink` does not hold yet, and keep what it holds in step (`embedding.in_step`).
 
-    Memory: that of `encode.encoded`, of one chunk of records (`CHUNK_RECORDS`, `CHUNK_BYTES`) and of `commit_rows` labels
-    and vectors (6 d bytes each); and 21 bytes a stored row or record for ids, 8 for contents. When `stop` is
-    set, what is encoded is committed and the job ends early.
+    Memory: that of `encode.encoded`; `WRITING_BYTES` of what is encoded and not yet taken by the job; one chunk of records
+    (`listing.CHUNK_RECORDS`, `CHUNK_BYTES`) and `commit_rows` labels and vectors (6 d bytes each); and 21 bytes a stored row
+    or record for ids, 8 for contents. It does not grow with what is embedded but for these. When `stop` is set,
+    what is encoded is committed and the job ends early.
 
     Whatever a source raises is a failure, of one record or of its remaining ones: see `embedding.sound`.
 
@@ -120,42 +130,45 @@ def embed(
                 web=web if config.check_remote else None,
             )  # fmt: skip
             job.write = step.write
-        batches = encoded(
-            _wanted(
-                watched(islice(sound_records(source), config.limit), job.summary, strict=config.strict),
-                job,
-                step,
-                stop or threading.Event(),
+        stop, stages, turns = stop or threading.Event(), Stages(), Turns()
+        records = watched(islice(sound_records(source), config.limit), job.summary, strict=config.strict)
+        batches = ahead(
+            _noted(
+                encoded(
+                    wanted(records, job, step, turns, stop),
+                    encoder,
+                    batch_size=config.batch_size,
+                    workers=config.workers,
+                    readers=config.readers,
+                    picture_seconds=config.picture_seconds,
+                    known=contents.vectors,
+                    web=web,
+                    tag_columns=[field.name for field in tag_fields],
+                    stages=stages,
+                    stop=stop,
+                ),
+                contents,
             ),
-            encoder,
-            batch_size=config.batch_size,
-            workers=config.workers,
-            known=contents.vectors,
-            web=web,
-            tag_columns=[field.name for field in tag_fields],
+            size=lambda batch: batch.vectors.nbytes + LABEL_BYTES * (len(batch.records) + len(batch.failures)),
+            most_bytes=WRITING_BYTES,
+            name="encode",
+            meter=stages.encode,
         )
+        writing = _Writing(job, config, contents, fields, tag_fields)
         try:
-            for batch in batches:
-                contents.encoded(batch.content_hashes, batch.vectors)
-                job.summary.reused += batch.n_reused
-                job.summary.cut += batch.n_cut
-                if config.strict and batch.n_cut:
-                    refuse(f"{batch.n_cut} boxes reach over the edge of their pictures")
-                job.summary.respelt += sum(record.respelt for record in batch.records)
-                job.summary.encode_seconds += batch.seconds
-                if config.strict and (taken := next((one for one in batch.failures if one.stage == "identity"), None)):
-                    refuse(f"{taken.record.uri}: refused: {taken.reason}")
-                images, unsound = sound_rows(batch, fields)
-                if config.exif:
-                    count_tags(batch.records, tag_fields, job.summary, strict=config.strict)
-                if job.add(images, (*batch.failures, *unsound)):
-                    contents.committed()
+            with turns, closing(batches):
+                for batch in stages.write.timed(batches, "starved"):
+                    with turns.turn(), stages.write.at_work():
+                        writing.take(batch)
+                    stages.write.done(len(batch.records))
         except StoreError:
             raise
         except Exception:
             job.commit()  # what was encoded before the encoder failed is kept
             raise
         job.commit()
+        if stop.is_set():
+            _count_stopped(job.summary, listed_all=turns.listed_all)
         if config.exif and job.summary.already_stored:
             job.summary.notes += (
                 f"what is written into the files of {job.summary.already_stored} pictures that are stored already was not read: "
@@ -170,6 +183,55 @@ def embed(
     return job.summary
 
 
+def _noted(batches: Iterable[EncodedBatch], contents: KnownContents) -> Iterator[EncodedBatch]:
+    """The batches, with their contents known before the next one is encoded."""
+    for batch in batches:
+        contents.encoded(batch.content_hashes, batch.vectors)
+        yield batch
+
+
+def _count_stopped(summary: EmbedSummary, *, listed_all: bool) -> None:
+    """Of a job that was asked to stop, the records that came to an end; those that were only listed are left to the next run."""
+    done = summary.embedded + summary.already_stored + summary.failed
+    summary.stopped = not listed_all or done < summary.records
+    summary.records = done
+
+
+class _Writing:
+    """What is done with encoded pictures: counted, made rows, and given to the job."""
+
+    def __init__(
+        self,
+        job: StoredJob,
+        config: EmbedConfig,
+        contents: KnownContents,
+        fields: Sequence[pa.Field],
+        tag_fields: Sequence[pa.Field],
+    ) -> None:
+        self._job, self._config, self._contents = job, config, contents
+        self._fields, self._tag_fields = fields, tag_fields
+        self._uncommitted: list[str] = []
+
+    def take(self, batch: EncodedBatch) -> None:
+        """Raises InputError where `strict` refuses what a rule did."""
+        summary, strict = self._job.summary, self._config.strict
+        summary.reused += batch.n_reused
+        summary.cut += batch.n_cut
+        if strict and batch.n_cut:
+            refuse(f"{batch.n_cut} boxes reach over the edge of their pictures")
+        summary.respelt += sum(record.respelt for record in batch.records)
+        summary.encode_seconds += batch.seconds
+        if strict and (taken := next((one for one in batch.failures if one.stage == "identity"), None)):
+            refuse(f"{taken.record.uri}: refused: {taken.reason}")
+        images, unsound = sound_rows(batch, self._fields)
+        if self._config.exif:
+            count_tags(batch.records, self._tag_fields, summary, strict=strict)
+        self._uncommitted += batch.content_hashes
+        if self._job.add(images, (*batch.failures, *unsound)):
+            self._contents.committed(self._uncommitted)
+            self._uncommitted = []
+
+
 def _rehearse(source: Source, sink: Sink, config: EmbedConfig) -> None:
     """Read a source through, so that one which is refused adds nothing to the store: no column, no row.
 
@@ -179,8 +241,8 @@ def _rehearse(source: Source, sink: Sink, config: EmbedConfig) -> None:
     refuse_notes(notes_of(source))
     rehearsal, start = Rehearsal(sink), 1
     records = watched(islice(sound_records(source), config.limit), rehearsal.summary, strict=True)
-    for chunk in _chunks(records):
-        asked = [record for record in chunk if _has_picture(record)]
+    for chunk in chunks(records):
+        asked = [record for record in chunk if has_picture(record)]
         ids, uris = (pa.array([getattr(one, name) for one in asked], pa.string()) for name in ("image_id", "uri"))
         checked = rehearsal.check(ids, uris, np.arange(start, start + len(asked)))
         start += len(chunk)
@@ -189,60 +251,3 @@ def _rehearse(source: Source, sink: Sink, config: EmbedConfig) -> None:
             if place not in checked.elsewhere:
                 refuse(f"{asked[place].uri}: refused: {reason}")
     refuse_left_out(left_out_of(source))
-
-
-def _wanted(
-    records: Iterable[Record | Failure], job: StoredJob, step: InStep | None, stop: threading.Event
-) -> Iterator[Record | Failure]:
-    """The records without those that are stored as they are; one whose id is taken is a failure."""
-    numbers = count(1)
-    for chunk in _chunks(records):
-        asked = [(record, number) for record, number in zip(chunk, numbers, strict=False) if _has_picture(record)]
-        checked = job.check(
-            pa.array([record.image_id for record, _ in asked], pa.string()),
-            pa.array([record.uri for record, _ in asked], pa.string()),
-            np.array([number for _, number in asked], np.int64),
-        )
-        new, held = (None, set()) if step is None else step.choose([record for record, _ in asked], checked)
-        del asked  # a picture that is carried must be let go when it is decoded
-        places = count()
-        n_stored = job.summary.already_stored
-        while chunk:
-            if stop.is_set():
-                job.summary.stopped = True
-                return
-            record = chunk.popleft()
-            job.summary.records += 1
-            if isinstance(record, Failure) or record.problem is not None:
-                if step is not None and isinstance(record, Failure):
-                    step.is_whole = False
-                yield record
-                continue
-            place = next(places)
-            if place in held or (new is None and checked.is_stored[place]):
-                job.summary.already_stored += 1
-            elif place in checked.refused and (new is None or place not in new):
-                yield Failure(replace(record, data=None), "identity", checked.refused[place])
-            else:
-                yield record
-            del record
-        if job.summary.already_stored > n_stored:
-            job.report()
-
-
-def _has_picture(record: Record | Failure) -> TypeGuard[Record]:
-    return isinstance(record, Record) and record.problem is None
-
-
-def _chunks(records: Iterable[Record | Failure]) -> Iterator[deque[Record | Failure]]:
-    chunk: deque[Record | Failure] = deque()
-    carried = 0
-    for record in records:
-        chunk.append(record)
-        carried += record.carried_bytes if isinstance(record, Record) else 0
-        if len(chunk) >= CHUNK_RECORDS or carried >= CHUNK_BYTES:
-            yield chunk
-            chunk, carried = deque(), 0
-        del record
-    if chunk:
-        yield chunk

@@ -1,9 +1,10 @@
 """One record to an encoder's input: read, decode, transform. Runs in worker threads; a bad picture becomes a `Failure`."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from jaxtyping import UInt8
@@ -20,6 +21,10 @@ from cladescope.errors import PictureError
 if TYPE_CHECKING:
     from cladescope.embedding.web import Web
 
+Step = Literal["fetch", "read", "decode"]
+"""What is being done to a picture; `fetch` reads it from the web."""
+Entering = Callable[[Step], AbstractContextManager[None]]
+"""What is told of each step of a picture, for as long as that takes."""
 Whole = tuple[str, Picture, PictureTags]
 """A picture of which regions are wanted: its content hash, its pixels and its tags."""
 
@@ -49,16 +54,22 @@ class Failure:
     reason: str
 
 
+def no_steps(_step: Step) -> AbstractContextManager[None]:
+    """For pictures whose steps nobody counts."""
+    return nullcontext()
+
+
 def prepare(
     record: Record,
     transform: ImageTransform,
     web: "Web | None" = None,
     parents: Parents[Whole] | None = None,
     tag_columns: Collection[str] = (),
+    entering: Entering = no_steps,
 ) -> Prepared | Failure:
     """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`.
 
-    The record gets those columns of `picture_tags.TAG_FIELDS` that are in `tag_columns`, and then its licence. Whatever is wrong with it comes back as a `Failure`, never as an exception.
+    Each step is done within what `entering` gives. The record gets those columns of `picture_tags.TAG_FIELDS` that are in `tag_columns`, and then its licence. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
     >>> from cladescope.embedding.transform import ImageTransform
     >>> squash = ImageTransform(size=8, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
@@ -67,20 +78,21 @@ def prepare(
     """
     parent, box = (record.uri, None) if record.data is not None else split_region(record.uri)
     if box is not None:
-        return _prepare_region(record, parent, box, transform, web, parents or Parents(), tag_columns)
+        return _prepare_region(record, parent, box, transform, web, parents or Parents(), tag_columns, entering)
     try:
-        data = _read(record, web) if record.data is None else record.data
+        data = _read(record, web, entering) if record.data is None else record.data
     except PictureError as error:
         return Failure(record, "read", str(error))
     except Exception as error:  # noqa: BLE001 - whatever a client or file system raises, it is one picture's affair
         return Failure(record, "read", unexpected(error))
     record = replace(record, data=None)  # rows wait for a commit by the thousand, the pictures must not
     try:
-        picture = _decoded(data, transform)
-        hashed = content_hash(data)
-        pixels = transform.apply(picture.image)
-        if tag_columns:
-            record = _tagged(record, tags_of(data) if isinstance(data, bytes) else PictureTags(), tag_columns)
+        with entering("decode"):
+            picture = _decoded(data, transform)
+            hashed = content_hash(data)
+            pixels = transform.apply(picture.image)
+            if tag_columns:
+                record = _tagged(record, tags_of(data) if isinstance(data, bytes) else PictureTags(), tag_columns)
     except PictureError as error:
         return Failure(record, "decode", str(error))
     except Exception as error:  # noqa: BLE001 - so is what a decoder raises
@@ -96,19 +108,22 @@ def _prepare_region(
     web: "Web | None",
     parents: Parents[Whole],
     tag_columns: Collection[str],
+    entering: Entering,
 ) -> Prepared | Failure:
     """A box of a picture, which is read and decoded once for all its boxes."""
     stage = "read"
 
     def whole() -> Whole:
-        data = _read(replace(record, uri=parent), web)
-        return content_hash(data), decode(data), tags_of(data) if tag_columns else PictureTags()
+        data = _read(replace(record, uri=parent), web, entering)
+        with entering("decode"):
+            return content_hash(data), decode(data), tags_of(data) if tag_columns else PictureTags()
 
     try:
         hashed, picture, tags = parents.get(parent, whole)
         stage = "decode"
-        region = cropped(picture, box)
-        pixels = transform.apply(region.picture.image)
+        with entering("decode"):
+            region = cropped(picture, box)
+            pixels = transform.apply(region.picture.image)
         if tag_columns:
             record = _tagged(record, tags, tag_columns)
     except PictureError as error:
@@ -158,12 +173,14 @@ def content_hash(data: bytes | Image.Image) -> str:
     return digest.hexdigest()
 
 
-def _read(record: Record, web: "Web | None") -> bytes:
-    if is_web_file(record.uri):
-        from cladescope.embedding.web import current  # loads the HTTP client
+def _read(record: Record, web: "Web | None", entering: Entering) -> bytes:
+    if not is_web_file(record.uri):
+        with entering("read"):
+            return read_bytes(record.uri)
+    from cladescope.embedding.web import current  # loads the HTTP client
 
+    with entering("fetch"):
         return (web or current()).fetch(record.uri, public_only=record.public_only)
-    return read_bytes(record.uri)
 
 
 def _decoded(data: bytes | Image.Image, transform: ImageTransform) -> Picture:

@@ -200,8 +200,26 @@ class Parents(Generic[Kept]):
                     self._kept.popitem(last=False)
         if is_mine:
             try:
-                future.set_result(make())
+                made = make()
             except BaseException as error:
-                future.set_exception(error)
+                self._settle(future, error)
                 raise
+            self._settle(future, made)
         return future.result()
+
+    def give_up(self, address: str, error: PictureError) -> None:
+        """Tell those who wait for the picture at `address` that nothing comes of it; what was made of it before stays."""
+        with self._lock:
+            future = self._kept.get(address)
+        if future is not None:
+            self._settle(future, error)
+
+    def _settle(self, future: Future[Kept], outcome: Kept | BaseException) -> None:
+        """Say once what became of a picture."""
+        with self._lock:
+            if future.done():
+                return
+            if isinstance(outcome, BaseException):
+                future.set_exception(outcome)
+            else:
+                future.set_result(outcome)

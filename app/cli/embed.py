@@ -70,8 +70,14 @@ def embed(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures encoded at a time.")] = DEFAULTS.batch_size,
     workers: Annotated[
-        int, typer.Option(min=1, help="Threads that read and decode pictures.", show_default="one per core")
+        int, typer.Option(min=1, help="Pictures decoded at the same time.", show_default="one per core")
     ] = DEFAULTS.workers,
+    readers: Annotated[
+        int, typer.Option(min=1, help="Pictures read at the same time from disks and servers, beside these.")
+    ] = DEFAULTS.readers,
+    picture_seconds: Annotated[
+        float, typer.Option(min=0.1, help="A picture that takes longer to read or to decode is a failure.")
+    ] = DEFAULTS.picture_seconds,
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
@@ -121,7 +127,7 @@ def embed(
 
     run_job(
         lambda progress, stop: verb.embed(
-            source, store, encoder=encoder, batch_size=batch_size, workers=workers, device=device.value,
+            source, store, encoder=encoder, batch_size=batch_size, workers=workers, readers=readers, picture_seconds=picture_seconds, device=device.value,
             precision=precision.value, runtime=runtime.value, limit=limit, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,

@@ -10,7 +10,7 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding import pipeline
-from cladescope.embedding.encode import BATCH_SIZE, WORKERS
+from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision, Runtime
 from cladescope.embedding.given import AnyPicture, GivenSource
 from cladescope.embedding.locations import canonical
@@ -33,6 +33,8 @@ def embed(
     encoder: str | Encoder | None = None,
     batch_size: int = BATCH_SIZE,
     workers: int = WORKERS,
+    readers: int = READERS,
+    picture_seconds: float | int = PICTURE_SECONDS,
     device: Device = "auto",
     precision: Precision = "auto",
     runtime: Runtime = "auto",
@@ -57,6 +59,7 @@ def embed(
 
     `source` is a folder of pictures, a CSV or Parquet manifest, WebDataset shards, a pattern or a URL of these; or pictures
     in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
+    `readers` pictures are read and `workers` decoded at the same time; one that takes longer than `picture_seconds` is a failure.
     `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
     A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
     `prune` deletes these, `check_remote` fetches stored pictures of URLs to compare them. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
@@ -86,9 +89,8 @@ def embed(
     # What a source is known by from run to run, wherever the job is started.
     known_by = canonical(str(source)) if isinstance(source, str | Path) else None
     config = EmbedConfig(
-        batch_size=batch_size, workers=workers, limit=limit, address=known_by, prune=prune,
-        check_remote=check_remote,
-        whole=retry_failed is None, exif=exif, strict=strict,
+        batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit,
+        address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None, exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
@@ -97,7 +99,7 @@ def embed(
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
     settings = {
-        "batch_size": batch_size, "workers": workers, "device": device, "precision": precision, "runtime": runtime, "limit": limit,
+        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip

@@ -142,7 +142,7 @@ def test_pictures_are_decoded_while_the_encoder_computes(monkeypatch):
             return super().encode_pixels(batch)
 
     monkeypatch.setattr(encode, "prepare", watched)
-    list(encoded(as_records([png(seed) for seed in range(12)]), Waiting(), batch_size=4, workers=2))
+    list(encoded(as_records([png(seed) for seed in range(12)]), Waiting(), batch_size=4, workers=2, readers=1))
 
 
 def test_an_encoders_error_comes_through_and_leaves_no_thread_behind():

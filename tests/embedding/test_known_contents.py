@@ -32,8 +32,10 @@ def test_contents_come_from_the_row_that_has_them_or_from_what_waits_for_a_commi
     assert store.asked == []
     contents.encoded(["c"], [np.array([7.0])])
     assert contents.vectors({"a", "c", "d"}) == {"a": np.array([1.0]), "c": np.array([7.0])}
+    contents.encoded(["e"], [np.array([8.0])])
     store.hashes.append("c")
-    contents.committed()
+    contents.committed(["c", "a"])
+    assert contents.vectors({"e"}) == {"e": np.array([8.0])}, "what is encoded meanwhile waits for the next commit"
     assert contents.vectors({"c", "b"}).keys() == {"b", "c"}
     assert store.asked == [[0], [2, 4]], "one row of each content is read, and no other"
     assert store.scanned == [None, "_rowid >= 4"]
@@ -59,8 +61,9 @@ def test_what_many_commits_wrote_takes_eight_bytes_each_and_few_runs(n_commits):
     store = Listed([])
     contents = KnownContents(store)
     for commit in range(n_commits):
-        store.hashes += [f"{commit}-{n}" for n in range(16)]
-        contents.committed()
+        new = [f"{commit}-{n}" for n in range(16)]
+        store.hashes += new
+        contents.committed(new)
     assert sum(run.nbytes for run in contents._runs) == 8 * 16 * n_commits
     assert len(contents._runs) < 8
     assert len(contents.vectors({"0-0", f"{n_commits - 1}-15"})) == 2

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cladescope.embedding import pipeline
+from cladescope.embedding import listing, pipeline
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.encoders.pixels import Pixels
@@ -95,8 +95,8 @@ def test_looking_ids_up_in_smaller_chunks_does_not_change_the_rows(tmp_path, mon
     results = []
     for name in ("whole", "chunks"):
         if name == "chunks":
-            monkeypatch.setattr(pipeline, "CHUNK_RECORDS", records)
-            monkeypatch.setattr(pipeline, "CHUNK_BYTES", n_bytes)
+            monkeypatch.setattr(listing, "CHUNK_RECORDS", records)
+            monkeypatch.setattr(listing, "CHUNK_BYTES", n_bytes)
         store, encoder = new_store(tmp_path / name)
         first, second = (embed(Listed(listed), encoder, store) for _ in range(2))
         assert (first.records, first.embedded, first.failed) == (11, 9, 2)
@@ -124,7 +124,7 @@ def test_pictures_that_records_carry_are_let_go_chunk_by_chunk(tmp_path, monkeyp
                 yield Record(image_id=f"{number}", uri=f"/{number}", source="s", data=data)
                 del data
 
-    monkeypatch.setattr(pipeline, "CHUNK_BYTES", 4 * size)
+    monkeypatch.setattr(listing, "CHUNK_BYTES", 4 * size)
     monkeypatch.setattr(pipeline, "encoded", functools.partial(encoded, waiting_bytes=4 * (size + len(picture))))
     store, encoder = new_store(tmp_path / "s")
     assert embed(Carrying([None] * 60), encoder, store, EmbedConfig(workers=2)).embedded == 60

@@ -1,0 +1,151 @@
+"""How busy each stage of a job is: how much it does, how long it is at work, and how long it waits for the others."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeVar
+
+Spent = Literal["at work", "starved", "blocked"]
+Item = TypeVar("Item")
+
+BUSY = 0.5
+"""Share of the time from which a stage can be what the others wait for."""
+_ADVICE: Final = {
+    "list": "listing the records of the source is what the others wait for: a table is listed faster than a remote folder",
+    "read": "reading the files is what the others wait for: more readers help, and so do nearer files or shards",
+    "decode": "decoding is what the others wait for: more workers help where cores are idle, and smaller files do",
+    "encode": "the encoder is what the others wait for, as it should be: only a faster encoder, runtime or device helps",
+    "write": "writing into the store is what the others wait for: a faster disk helps",
+}
+
+
+class Meter:
+    """Counts what one stage did, and the seconds of its threads, which share it."""
+
+    def __init__(self, places: int = 1) -> None:
+        """`places` is how many of its threads can be at work at the same time."""
+        self.places = places
+        self.n = 0
+        self.seconds: dict[Spent, float] = {"at work": 0.0, "starved": 0.0, "blocked": 0.0}
+        self._lock = threading.Lock()
+
+    def done(self, n: int = 1) -> None:
+        """So many more are done."""
+        with self._lock:
+            self.n += n
+
+    def add(self, spent: Spent, seconds: float) -> None:
+        """A thread spent so many seconds more."""
+        with self._lock:
+            self.seconds[spent] += seconds
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """Counts the seconds within as work."""
+        return self._within("at work")
+
+    def starved(self) -> AbstractContextManager[None]:
+        """Counts the seconds within as waiting for the stage before."""
+        return self._within("starved")
+
+    def blocked(self) -> AbstractContextManager[None]:
+        """Counts the seconds within as waiting for the stage behind."""
+        return self._within("blocked")
+
+    @contextmanager
+    def _within(self, spent: Spent) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.add(spent, time.perf_counter() - began)
+
+    def timed(self, items: Iterable[Item], spent: Spent) -> Iterator[Item]:
+        """The items; the time until each comes is counted."""
+        began = time.perf_counter()
+        for item in items:
+            self.add(spent, time.perf_counter() - began)
+            yield item
+            del item  # only the consumer may hold it
+            began = time.perf_counter()
+        self.add(spent, time.perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageProfile:
+    """One stage of a job that has ended."""
+
+    stage: str
+    n: int
+    """Records or pictures that came through."""
+    places: int
+    """How many could be at work at the same time."""
+    rate: float | None
+    """So many a second it did while at work, all its places together; None where it did nothing."""
+    share: float
+    """Part of the job's time that its places were at work, 0 to 1."""
+    starved_seconds: float
+    """Waiting for the stage before; of all its threads together."""
+    blocked_seconds: float
+    """Waiting for the stage behind."""
+
+
+@dataclass(slots=True)
+class Stages:
+    """The stages of a job, in the order in which a picture comes through them.
+
+    >>> stages = Stages()
+    >>> stages.encode.done(90), stages.encode.add("at work", 9.0)
+    (None, None)
+    >>> profile = stages.profile(10.0)[3]
+    >>> profile.stage, profile.rate, profile.share
+    ('encode', 10.0, 0.9)
+    >>> stages.bottleneck(10.0)
+    'the encoder is what the others wait for, as it should be: only a faster encoder, runtime or device helps (90 % of the time at work)'
+    """
+
+    list: Meter = field(default_factory=Meter)
+    read: Meter = field(default_factory=Meter)
+    decode: Meter = field(default_factory=Meter)
+    encode: Meter = field(default_factory=Meter)
+    write: Meter = field(default_factory=Meter)
+
+    def of(self, step: str) -> Meter:
+        """What counts a step of preparing a picture: `decode`, or else reading it."""
+        return self.decode if step == "decode" else self.read
+
+    @contextmanager
+    def counting(self, step: str) -> Iterator[None]:
+        """Counts a step of preparing a picture, and the picture that comes through it."""
+        meter = self.of(step)
+        with meter.at_work():
+            yield
+        meter.done()
+
+    def profile(self, seconds: float) -> tuple[StageProfile, ...]:
+        """Each stage of a job that took so many seconds."""
+        return tuple(_profile(name, getattr(self, name), seconds) for name in _ADVICE)
+
+    def bottleneck(self, seconds: float) -> str:
+        """The stage that the others wait for, and what helps, in a sentence."""
+        busiest = max(self.profile(seconds), key=lambda one: one.share)
+        if busiest.share < BUSY:
+            return (
+                f"no stage was at work for half of the time (most: {busiest.stage}, {100 * busiest.share:.0f} %): "
+                "the job's beginning and end took longer than its pictures"
+            )
+        return f"{_ADVICE[busiest.stage]} ({100 * busiest.share:.0f} % of the time at work)"
+
+
+def _profile(name: str, meter: Meter, seconds: float) -> StageProfile:
+    work = meter.seconds["at work"]
+    return StageProfile(
+        stage=name,
+        n=meter.n,
+        places=meter.places,
+        rate=meter.n * meter.places / work if work and meter.n else None,
+        share=work / (meter.places * seconds) if seconds else 0.0,
+        starved_seconds=meter.seconds["starved"],
+        blocked_seconds=meter.seconds["blocked"],
+    )
