@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.backbone import backbone as backbone
     from cladescope.app.verbs.build_index import build_index as build_index
+    from cladescope.app.verbs.commit import commit as commit
     from cladescope.app.verbs.compact import compact as compact
     from cladescope.app.verbs.delete import delete as delete
     from cladescope.app.verbs.demo import demo as demo
@@ -52,6 +53,7 @@ _VERBS = (
     "audit",
     "backbone",
     "build_index",
+    "commit",
     "compact",
     "delete",
     "demo",

@@ -13,7 +13,7 @@ from cladescope.files import PART
 
 def check_empty(folder: Path) -> None:
     """Raise StoreError if a folder holds anything but what the making of a store, cut short, leaves."""
-    ours = (".lock", "ledger.json", "store.json.new")
+    ours = (".lock", "ledger.json", "parts", "store.json.new")
     names = sorted(e.name for e in folder.iterdir() if e.name not in ours and not e.name.startswith(PART))
     if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
         raise StoreError(

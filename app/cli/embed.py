@@ -82,6 +82,12 @@ def embed(
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            metavar="I/N", help="Only the I-th of N parts of the source, for as many jobs; `commit` puts them together."
+        ),
+    ] = None,
     prune: Annotated[
         bool,
         typer.Option(
@@ -124,14 +130,15 @@ def embed(
     Example: cladescope embed photos/ --store photos.store
     """
     from cladescope.app.verbs import embed as verb
+    from cladescope.app.verbs.filling import part_place
 
     run_job(
         lambda progress, stop: verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, readers=readers, picture_seconds=picture_seconds, device=device.value,
-            precision=precision.value, runtime=runtime.value, limit=limit, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            precision=precision.value, runtime=runtime.value, limit=limit, shard=shard, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         ),
         Watch(verb="embed", source=source, store=str(store), how=progress, metrics=metrics),
-        store, done="embedded", json=json,
+        store if shard is None else part_place(store, source, shard), done="embedded", json=json,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from cladescope.app.cli.command import Verb, one_line_errors
 
 VERBS = {
     "embed": "Embed pictures into a store.",
+    "commit": "Put together what jobs embedded with --shard: the store then has the rows of one uninterrupted job.",
     "import": "Fill a store with vectors computed by other software, scaled to unit length.",
     "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
     "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",

@@ -3,26 +3,22 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
-from cladescope.app.verbs.given import AnyStore, pictures_of
+from cladescope.app.verbs.filling import address_of, part_of, sink_of, source_of
+from cladescope.app.verbs.given import AnyStore
 from cladescope.embedding import pipeline
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision, Runtime
-from cladescope.embedding.given import AnyPicture, GivenSource
-from cladescope.embedding.locations import canonical
+from cladescope.embedding.encoder import Device, Encoder, Precision, Runtime
+from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.records import Source
 from cladescope.embedding.retried import RetriedSource
-from cladescope.embedding.sources import open_source
-from cladescope.embedding.table_rules import TableRules
+from cladescope.embedding.shards import Shard, ShardedSource
 from cladescope.embedding.web import introduce
-from cladescope.errors import EncoderError, InputError
-from cladescope.index.store import Store
-from cladescope.paths import local_path
+from cladescope.errors import InputError
 
 
 @checked
@@ -39,6 +35,7 @@ def embed(
     precision: Precision = "auto",
     runtime: Runtime = "auto",
     limit: int | None = None,
+    shard: str | None = None,
     prune: bool = False,
     check_remote: bool = False,
     retry_failed: str | None = None,
@@ -85,21 +82,27 @@ def embed(
     if prune and retry_failed is not None:
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
     introduce(contact)
-    pictures, address = _source(source, allow, jobs.table_rules(store, types, missing), by_content=by_content)
-    # What a source is known by from run to run, wherever the job is started.
-    known_by = canonical(str(source)) if isinstance(source, str | Path) else None
+    if shard is not None and retry_failed is not None:
+        raise InputError("shard and retry_failed each choose records: leave one of them out")
+    piece = None if shard is None else Shard.parse(shard)
+    pictures, address = source_of(source, allow, jobs.table_rules(store, types, missing), by_content=by_content)
+    known_by = address_of(source)
     config = EmbedConfig(
-        batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit,
-        address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None, exif=exif, strict=strict,
+        batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit if piece is None else None,
+        address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None and (piece is None or limit is None), exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
-    sink, loaded = _sink(store, encoder, device, precision, runtime)
+    if piece is None:
+        sink, loaded = sink_of(store, encoder, device, precision, runtime)
+    else:
+        sink, loaded = part_of(store, known_by, piece, encoder, device, precision, runtime)
+        pictures = ShardedSource(pictures, piece, limit=limit)
     naming.check(sink)
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
     settings = {
-        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit,
+        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": loaded.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
@@ -109,42 +112,3 @@ def embed(
         naming.finish(summary)
         run.settings["backbone"] = naming.settings
     return summary
-
-
-def _source(
-    source: str | Path | Source | AnyPicture | Sequence[AnyPicture],
-    allow: Sequence[str],
-    rules: TableRules,
-    *,
-    by_content: bool,
-) -> tuple[Source, str]:
-    """The source that is meant, and its address for the store's ledger."""
-    if isinstance(source, str | Path):
-        return open_source(source, allowed=allow, rules=rules, by_content=by_content), str(source)
-    if isinstance(source, Source):
-        return source, source.name
-    pictures = pictures_of(source)
-    return GivenSource(pictures), f"{len(pictures)} pictures at hand"
-
-
-def _sink(
-    store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision, runtime: Runtime
-) -> tuple[Store, Encoder]:
-    """The store, made where there is none, and the encoder of its vectors."""
-    path = store.path if isinstance(store, Store) else local_path(store)
-    there: Store | None = None
-    if isinstance(store, Store):
-        there = store
-    elif (path / "store.json").exists():
-        there = Store.open(path)
-    if encoder is None:
-        encoder = DEFAULT_ENCODER if there is None else there.card.name
-    if encoder == UNKNOWN_ENCODER:
-        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
-    if not isinstance(encoder, Encoder):
-        by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime}
-        encoder = Encoder.load(encoder, **by) if there is None else Encoder.of(there.card, encoder, **by)
-    if there is None:
-        return Store.open_or_create(path, encoder.card), encoder
-    there.check(encoder.card)
-    return there, encoder

@@ -1,0 +1,92 @@
+"""What `embed` opens before it starts: the source, its address, the store, or a part of it for one shard, and the encoder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cladescope.app.verbs.given import AnyStore, pictures_of
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision, Runtime
+from cladescope.embedding.given import AnyPicture, GivenSource
+from cladescope.embedding.locations import canonical
+from cladescope.embedding.records import Source
+from cladescope.embedding.shards import Shard
+from cladescope.embedding.sources import open_source
+from cladescope.embedding.table_rules import TableRules
+from cladescope.errors import EncoderError, InputError
+from cladescope.index.parts import place_of
+from cladescope.index.store import Store
+from cladescope.paths import local_path
+
+AnySource = str | Path | Source | AnyPicture | Sequence[AnyPicture]
+
+
+def source_of(source: AnySource, allow: Sequence[str], rules: TableRules, *, by_content: bool) -> tuple[Source, str]:
+    """The source that is meant, and its address for the store's ledger."""
+    if isinstance(source, str | Path):
+        return open_source(source, allowed=allow, rules=rules, by_content=by_content), str(source)
+    if isinstance(source, Source):
+        return source, source.name
+    pictures = pictures_of(source)
+    return GivenSource(pictures), f"{len(pictures)} pictures at hand"
+
+
+def address_of(source: AnySource) -> str | None:
+    """What a source is known by from run to run, wherever the job is started; None for what has no place."""
+    return canonical(str(source)) if isinstance(source, str | Path) else None
+
+
+def sink_of(
+    store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision, runtime: Runtime
+) -> tuple[Store, Encoder]:
+    """The store, made where there is none, and the encoder of its vectors."""
+    path = store.path if isinstance(store, Store) else local_path(store)
+    there = _there(store)
+    if encoder is None:
+        encoder = DEFAULT_ENCODER if there is None else there.card.name
+    if encoder == UNKNOWN_ENCODER:
+        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
+    if not isinstance(encoder, Encoder):
+        by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime}
+        encoder = Encoder.load(encoder, **by) if there is None else Encoder.of(there.card, encoder, **by)
+    if there is None:
+        return Store.open_or_create(path, encoder.card), encoder
+    there.check(encoder.card)
+    return there, encoder
+
+
+def part_of(
+    store: AnyStore,
+    address: str | None,
+    shard: Shard,
+    encoder: str | Encoder | None,
+    device: Device,
+    precision: Precision,
+    runtime: Runtime,
+) -> tuple[Store, Encoder]:
+    """The part of a store for one shard of a source, made where there is none, and the encoder of the whole store's vectors.
+
+    Raises InputError for a source without an address, StoreError where the store is another encoder's.
+    """
+    if address is None:
+        raise InputError("a shard is one of a source with an address, as a folder or a table has: these have none")
+    path = store.path if isinstance(store, Store) else local_path(store)
+    whole = _there(store)
+    if encoder is None and whole is not None:
+        encoder = whole.card.name
+    sink, loaded = sink_of(place_of(path, address, shard), encoder, device, precision, runtime)
+    if whole is not None:
+        whole.check(loaded.card)
+    return sink, loaded
+
+
+def part_place(store: Path, source: str, shard: str) -> Path:
+    """Where the part of a store for a shard of a source lies."""
+    return place_of(local_path(store), canonical(source), Shard.parse(shard))
+
+
+def _there(store: AnyStore) -> Store | None:
+    """The store, if it is there."""
+    if isinstance(store, Store):
+        return store
+    path = local_path(store)
+    return Store.open(path) if (path / "store.json").exists() else None
