@@ -75,19 +75,26 @@ class _Belt(Generic[Item]):
             self._has_ended, self._error = True, error
             self._changed.notify()
 
-    def items(self, stop: threading.Event | None) -> Iterator[Item]:
-        """Every item, then the error if there was one; nothing more once `stop` is set."""
+    def items(self, stop: threading.Event | None, meanwhile: Callable[[], None] | None) -> Iterator[Item]:
+        """Every item, then the error if there was one; nothing more once `stop` is set. `meanwhile` is called while none is ready."""
+        patience = None if stop is None and meanwhile is None else STOP_SECONDS
         while True:
             with self._changed:
-                while not (self._ready or self._has_ended or (stop is not None and stop.is_set())):
-                    self._changed.wait(None if stop is None else STOP_SECONDS)
+                if not (self._ready or self._has_ended or (stop is not None and stop.is_set())):
+                    self._changed.wait(patience)
                 if stop is not None and stop.is_set():
                     return
-                if not self._ready:
+                if self._has_ended and not self._ready:
                     if self._error is not None:
                         raise self._error
                     return
-                item, n_bytes = self._ready.popleft()
+                found = self._ready.popleft() if self._ready else None
+            if found is None:
+                if meanwhile is not None:
+                    meanwhile()
+                continue
+            item, n_bytes = found
+            del found
             self.room.leave(n_bytes)
             yield item
             del item  # only the consumer may hold it
@@ -101,11 +108,13 @@ def ahead(
     name: str,
     meter: Meter | None = None,
     stop: threading.Event | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Generator[Item, None, None]:
     """The items, made in a thread called `name`, in the same order; an error comes after what was made before it.
 
     At most `most_bytes` of them wait, by their `size`, or a single one, and another is in the thread's hands. `meter` counts
-    how long the thread waits for room. Once `stop` is set nothing more comes. At the end, and
+    how long the thread waits for room. Once `stop` is set nothing more comes. `meanwhile` is called again and
+    again by the caller's thread while it waits. At the end, and
     when the caller leaves early, the thread is waited for `LEAVE_SECONDS`; it ends when it has made what it is making.
 
     >>> list(ahead(range(3), size=lambda number: 8, most_bytes=16, name="numbers"))
@@ -115,7 +124,7 @@ def ahead(
     thread = threading.Thread(target=_fill, args=(items, size, belt, meter or Meter()), name=name, daemon=True)
     thread.start()
     try:
-        yield from belt.items(stop)
+        yield from belt.items(stop, meanwhile)
     finally:
         belt.room.close()
         thread.join(LEAVE_SECONDS)

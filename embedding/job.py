@@ -160,11 +160,15 @@ class StoredJob:
             f"{failure.stage}: {gist(failure.reason, failure.record.uri)}" for failure in failures
         )
         self.report()
-        old = self._n_waiting and time.monotonic() - self._chunk_started >= self._commit_seconds
-        if old or self._n_waiting >= self._commit_rows:
-            self.commit()
-            return True
-        return False
+        return self.commit_where_due(now=self._n_waiting >= self._commit_rows)
+
+    def commit_where_due(self, *, now: bool = False) -> bool:
+        """Commit what waits, if anything does, where its time has come, or `now`; whether that was done."""
+        is_due = now or time.monotonic() - self._chunk_started >= self._commit_seconds
+        if not (self._n_waiting and is_due):
+            return False
+        self.commit()
+        return True
 
     def _make_room(self, images: pa.Table) -> None:
         """Columns of the store for the parts of names that a batch is the first to have."""

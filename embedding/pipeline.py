@@ -132,6 +132,7 @@ def embed(
             job.write = step.write
         stop, stages, turns = stop or threading.Event(), Stages(), Turns()
         records = watched(islice(sound_records(source), config.limit), job.summary, strict=config.strict)
+        writing = _Writing(job, config, contents, fields, tag_fields)
         batches = ahead(
             _noted(
                 encoded(
@@ -153,8 +154,8 @@ def embed(
             most_bytes=WRITING_BYTES,
             name="encode",
             meter=stages.encode,
+            meanwhile=lambda: writing.rest(turns, stop),
         )
-        writing = _Writing(job, config, contents, fields, tag_fields)
         try:
             with turns, closing(batches):
                 for batch in stages.write.timed(batches, "starved"):
@@ -166,7 +167,10 @@ def embed(
         except Exception:
             job.commit()  # what was encoded before the encoder failed is kept
             raise
-        job.commit()
+        with stages.write.at_work():
+            job.commit()
+        job.summary.stages = stages.profile(job.summary.seconds)
+        job.summary.bottleneck = stages.bottleneck(job.summary.seconds)
         if stop.is_set():
             _count_stopped(job.summary, listed_all=turns.listed_all)
         if config.exif and job.summary.already_stored:
@@ -227,7 +231,15 @@ class _Writing:
         if self._config.exif:
             count_tags(batch.records, self._tag_fields, summary, strict=strict)
         self._uncommitted += batch.content_hashes
-        if self._job.add(images, (*batch.failures, *unsound)):
+        self._note(is_committed=self._job.add(images, (*batch.failures, *unsound)))
+
+    def rest(self, turns: Turns, stop: threading.Event) -> None:
+        """While no batch is ready: commit what has waited for long, or what there is where the job is to stop."""
+        with turns.turn():
+            self._note(is_committed=self._job.commit_where_due(now=stop.is_set()))
+
+    def _note(self, *, is_committed: bool) -> None:
+        if is_committed:
             self._contents.committed(self._uncommitted)
             self._uncommitted = []
 

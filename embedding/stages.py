@@ -16,7 +16,7 @@ _ADVICE: Final = {
     "list": "listing the records of the source is what the others wait for: a table is listed faster than a remote folder",
     "read": "reading the files is what the others wait for: more readers help, and so do nearer files or shards",
     "decode": "decoding is what the others wait for: more workers help where cores are idle, and smaller files do",
-    "encode": "the encoder is what the others wait for, as it should be: only a faster encoder, runtime or device helps",
+    "encode": "the encoder is what the others wait for: only a faster encoder, runtime or device helps",
     "write": "writing into the store is what the others wait for: a faster disk helps",
 }
 
@@ -90,6 +90,17 @@ class StageProfile:
     blocked_seconds: float
     """Waiting for the stage behind."""
 
+    def to_dict(self) -> dict[str, int | float | None]:
+        """Plain values, for JSON, without the name."""
+        return {
+            "n": self.n,
+            "places": self.places,
+            "per_second_at_work": None if self.rate is None else round(self.rate, 1),
+            "share": round(self.share, 4),
+            "starved_seconds": round(self.starved_seconds, 3),
+            "blocked_seconds": round(self.blocked_seconds, 3),
+        }
+
 
 @dataclass(slots=True)
 class Stages:
@@ -102,7 +113,7 @@ class Stages:
     >>> profile.stage, profile.rate, profile.share
     ('encode', 10.0, 0.9)
     >>> stages.bottleneck(10.0)
-    'the encoder is what the others wait for, as it should be: only a faster encoder, runtime or device helps (90 % of the time at work)'
+    'the encoder is what the others wait for: only a faster encoder, runtime or device helps (90 % of the time at work)'
     """
 
     list: Meter = field(default_factory=Meter)

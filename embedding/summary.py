@@ -8,6 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cladescope.embedding.stages import StageProfile
+
 SHOWN_CONTRADICTIONS = 100
 PARSED = {"authorship removed": "authorship", "infraspecific": "infraspecific", "qualifier": "qualifier"}
 """What a summary calls the columns that hold what was parsed out of a name."""
@@ -102,6 +104,10 @@ class EmbedSummary:
     seconds: float = 0.0
     encode_seconds: float = 0.0
     """Time spent inside the encoder."""
+    stages: tuple[StageProfile, ...] = ()
+    """How busy listing, reading, decoding, encoding and writing were; empty for jobs that have no such stages."""
+    bottleneck: str | None = None
+    """Which of these the others waited for, in a sentence."""
     stopped: bool = False
     """Whether the job was asked to stop before the source's end."""
 
@@ -140,6 +146,8 @@ class EmbedSummary:
             "seconds": round(self.seconds, 3),
             "encode_seconds": round(self.encode_seconds, 3),
             "pictures_per_second": round(rate, 1),
+            "stages": {one.stage: one.to_dict() for one in self.stages},
+            "bottleneck": self.bottleneck,
         }
 
 

@@ -1,12 +1,13 @@
 """The command line, one file per command. Results go to stdout, messages to stderr; exit status 0 success, 1 failure, 2 usage,
 75 where the same command goes on later (`statuses`)."""
 
+import contextlib
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -68,7 +69,8 @@ def _run(arguments: list[str], *, debug: bool) -> None:
     except SystemExit as done:
         if done.code != INTERRUPTED:
             raise
-        _fail("error: interrupted: what was committed is kept, run the same command again", debug=False, status=AGAIN)
+        # Threads may be in the midst of an encoder or a decoder; they would hold up an orderly end, or spoil it.
+        _leave("error: interrupted: what was committed is kept, run the same command again", status=AGAIN)
     except TakenError as error:
         _fail(f"error: {error} (--overwrite)", debug=debug)
     except CladescopeError as error:
@@ -88,6 +90,14 @@ def _run(arguments: list[str], *, debug: bool) -> None:
             f"error: {type(error).__name__}: {first} (unexpected: run again with --debug and report what it shows)",
             debug=debug,
         )
+
+
+def _leave(message: str, *, status: int) -> NoReturn:
+    """Say a last line and end the process at once, whatever its threads do."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stderr.write(shown(message) + "\n")
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def _drop_output() -> None:

@@ -119,6 +119,9 @@ def embed(
         ),
     ] = False,
     strict: StrictOption = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Say how busy each stage was, and which one the others waited for.")
+    ] = False,
     progress: ProgressOption = AUTO,
     metrics: MetricsOption = None,
     json: JsonOption = False,
@@ -140,5 +143,5 @@ def embed(
             progress=progress, stop=stop,
         ),
         Watch(verb="embed", source=source, store=str(store), how=progress, metrics=metrics),
-        store if shard is None else part_place(store, source, shard), done="embedded", json=json,
+        store if shard is None else part_place(store, source, shard), done="embedded", json=json, profile=profile,
     )  # fmt: skip

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladescope.app.cli.options import DeviceName, JsonOption, RankName
-from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say, stop_on_ctrl_c
+from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
+from cladescope.app.cli.signals import stop_on_signals
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 @contextmanager
 def _watch(name: str) -> "Iterator[tuple[Callable[[Progress], None], threading.Event]]":
-    with job_progress(f"{name}: embedded") as progress, stop_on_ctrl_c() as stop:
+    with job_progress(f"{name}: embedded") as progress, stop_on_signals() as stop:
         yield progress, stop
 
 

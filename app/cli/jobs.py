@@ -6,7 +6,9 @@ from pathlib import Path
 
 import typer
 
-from cladescope.app.cli.output import print_json, print_line, print_table, say, stop_on_ctrl_c
+from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.profile import show_profile
+from cladescope.app.cli.signals import stop_on_signals
 from cladescope.app.cli.statuses import AGAIN, FAILED
 from cladescope.app.cli.watch import Watch, watched
 from cladescope.embedding.pipeline import EmbedSummary, Progress
@@ -18,11 +20,16 @@ Job = Callable[[Callable[[Progress], None], threading.Event], EmbedSummary]
 """A job that tells its progress and ends when it is asked to."""
 
 
-def run_job(job: Job, watch: Watch, store: Path, *, done: str, json: bool) -> None:
-    """Run a job under the eyes of `watch` and print what it did; `done` says what became of a picture."""
+def run_job(job: Job, watch: Watch, store: Path, *, done: str, json: bool, profile: bool = False) -> None:
+    """Run a job under the eyes of `watch` and print what it did; `done` says what became of a picture.
+
+    With `profile` also how busy its stages were.
+    """
     with watched(watch):
-        with watch.told(done) as progress, stop_on_ctrl_c() as stop:
+        with watch.told(done) as progress, stop_on_signals() as stop:
             watch.summary = job(progress, stop)
+        if profile:
+            show_profile(watch.summary)
         conclude(watch.summary, store, source=watch.source, done=done, json=json)
 
 

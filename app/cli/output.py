@@ -7,13 +7,10 @@ sequence or one that begins with `=` is shown as it is spelt and interpreted by 
 import csv
 import json
 import math
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -175,21 +172,3 @@ class _Lines:
         eta = f", {state.eta:.0f} s to go" if state.eta is not None else ""
         failed = f", {state.failed:,} failed" if state.failed else ""
         say(f"{self.noun} {state.done:,}{total}, {state.rate:.0f} per second{eta}{failed}")
-
-
-@contextmanager
-def stop_on_ctrl_c() -> Iterator[threading.Event]:
-    """The first Ctrl-C asks the job to commit and end; the second ends it at once."""
-    asked = threading.Event()
-
-    def ask(signum: int, frame: FrameType | None) -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-        asked.set()
-        say("stopping: committing what is encoded (Ctrl-C again ends at once)")
-
-    before = signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)

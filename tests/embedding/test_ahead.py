@@ -99,3 +99,21 @@ def test_one_thing_may_always_enter_a_room_and_a_closed_one_lets_go():
     assert (entered, room.n_bytes) == ([True], 1)
     room.close()
     assert not room.enter(1000)
+
+
+def test_the_caller_may_do_something_while_it_waits():
+    goes_on, n_meanwhile = threading.Event(), 0
+
+    def made():
+        yield 1
+        goes_on.wait(60)
+        yield 2
+
+    def meanwhile():
+        nonlocal n_meanwhile
+        n_meanwhile += 1
+        if n_meanwhile == 2:
+            goes_on.set()
+
+    assert list(ahead(made(), size=lambda _: 1, most_bytes=9, name="test-meanwhile", meanwhile=meanwhile)) == [1, 2]
+    assert n_meanwhile >= 2

@@ -83,3 +83,43 @@ def test_a_source_that_hangs_can_be_stopped_and_what_was_encoded_is_kept(tmp_pat
     summary = embed(Hanging(listed), encoder, store, EmbedConfig(batch_size=2), progress=after_all, stop=stop)
     goes_on.set()
     assert (summary.embedded, summary.stopped, Store.open(tmp_path / "s").count()) == (6, True, 6)
+
+
+def test_rows_that_wait_are_committed_in_time_though_no_more_are_encoded(tmp_path, monkeypatch):
+    folder = write_pictures(tmp_path / "pictures", 4)
+    goes_on = threading.Event()
+    store, encoder = new_store(tmp_path / "s")
+
+    class Slow(Listed):
+        def records(self):
+            yield from self.listed[:2]
+            waited = 0
+            while Store.open(tmp_path / "s").count() < 2 and waited < 100:
+                waited += 1
+                goes_on.wait(0.1)
+            goes_on.set()
+            yield from self.listed[2:]
+
+    listed = [Record(image_id=f"{n}", uri=str(folder / f"{n:03}.jpg"), source="s") for n in range(4)]
+    monkeypatch.setattr(listing, "CHUNK_RECORDS", 1)
+    seen = []
+    config = EmbedConfig(batch_size=1, commit_seconds=0.3)
+    summary = embed(Slow(listed), encoder, store, config, progress=lambda state: seen.append(store.count()))
+    assert (summary.embedded, goes_on.is_set(), Store.open(tmp_path / "s").count()) == (4, True, 4)
+    assert 2 in seen, "two rows were committed before the others were listed"
+
+
+def test_a_summary_says_how_busy_each_stage_was_and_what_the_others_waited_for(clades, tmp_path):
+    class Slow(Pixels):
+        def encode_pixels(self, batch):
+            threading.Event().wait(0.1)
+            return super().encode_pixels(batch)
+
+    store, _ = new_store(tmp_path / "s")
+    summary = embed(open_source(clades / "metadata.csv"), Slow(), store, EmbedConfig(batch_size=4))
+    told = summary.to_dict()
+    assert [(name, stage["n"]) for name, stage in told["stages"].items()] == [
+        (name, 48) for name in ("list", "read", "decode", "encode", "write")
+    ]
+    assert told["bottleneck"].startswith("the encoder is what the others wait for")
+    assert 0 < told["stages"]["encode"]["per_second_at_work"] < 40

@@ -1,6 +1,7 @@
 """A command that is interrupted, or whose output goes nowhere, ends in one line and loses nothing."""
 
 import contextlib
+import io
 import os
 import signal
 import subprocess
@@ -11,11 +12,13 @@ import pytest
 
 import cladescope.app.cli
 import cladescope.app.cli.output
+from cladescope.app.cli.signals import stop_on_signals
 from cladescope.simulation import SimulationConfig, simulate
 from tests.conftest import REPOSITORY
 
 
-def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path, number):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
     code = "from cladescope.app.cli import main, output; output.LOG_SECONDS = 0.0; main()"
     arguments = [
@@ -39,7 +42,7 @@ def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_pa
     )
     assert process.stderr.readline().startswith("encoder pixels")
     assert process.stderr.readline().startswith("embedded 4 of 300")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 75
     assert "nothing is lost: run the same command to go on" in err.splitlines()[-1]
@@ -48,6 +51,72 @@ def test_ctrl_c_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_pa
     assert stored["runs"][0]["status"] == "stopped"
     rest = run("embed", manifest, "--store", tmp_path / "s", "--json").json
     assert (rest["already_stored"], rest["embedded"]) == (stored["images"], 300 - stored["images"])
+
+
+HANGING = """
+import threading
+from cladescope.app.cli import main
+from cladescope.embedding.encoders.pixels import Pixels
+first = Pixels.encode_pixels
+
+def encode(self, batch):
+    print("encoding", flush=True)
+    threading.Event().wait(60)
+    return first(self, batch)
+
+Pixels.encode_pixels = encode
+main()
+"""
+
+
+def test_a_second_signal_ends_a_job_at_once_whatever_the_encoder_does(tmp_path):
+    manifest = simulate(tmp_path / "clades", SimulationConfig(species=2, images=4, seed=3, size=64))
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING, "embed", str(manifest), "--store", str(tmp_path / "s"), "--encoder", "pixels"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+    )
+    assert process.stdout.readline() == "encoding\n"
+    process.send_signal(signal.SIGTERM)
+    assert process.stderr.readline().startswith("encoder pixels")
+    assert process.stderr.readline().startswith(
+        "SIGTERM: stopping: committing what is encoded (once more ends at once)"
+    )
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 75
+    assert err.splitlines()[-1] == "error: interrupted: what was committed is kept, run the same command again"
+
+
+def test_a_signal_that_is_ignored_stays_so_and_handlers_are_given_back(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN), signal.getsignal(signal.SIGTERM)
+    try:
+        with stop_on_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not stop.is_set()
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stop.is_set()
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+            assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL, "a third one is the system's affair"
+        assert (signal.getsignal(signal.SIGHUP), signal.getsignal(signal.SIGTERM)) == (signal.SIG_IGN, before[1])
+    finally:
+        signal.signal(signal.SIGHUP, before[0])
+
+
+def test_a_job_whose_terminal_goes_away_writes_nowhere_and_goes_on(tmp_path):
+    leader, follower = os.openpty()
+    with os.fdopen(follower, "w") as terminal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        with stop_on_signals() as stop:
+            os.close(leader)
+            signal.raise_signal(signal.SIGHUP)
+            assert stop.is_set()
+            sys.stderr.write("nobody reads this\n")
+            sys.stderr.flush()
 
 
 def test_ctrl_c_while_the_program_loads_ends_in_a_line():

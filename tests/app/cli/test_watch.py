@@ -91,7 +91,7 @@ def test_a_store_in_use_is_told_apart_from_a_failure(photos, run, tmp_path):
 def test_a_stopped_job_is_told_apart_from_a_failure(photos, run, tmp_path, monkeypatch):
     stop = threading.Event()
     stop.set()
-    monkeypatch.setattr(jobs, "stop_on_ctrl_c", lambda: nullcontext(stop))
+    monkeypatch.setattr(jobs, "stop_on_signals", lambda: nullcontext(stop))
     events = tmp_path / "e.jsonl"
     ended = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", events)
     last = json.loads(events.read_text().splitlines()[-1])
