@@ -6,12 +6,13 @@
 The folder is made here: pictures of several formats, some of them copies of others, files that are no pictures, cut short or
 empty, in nested folders. Jobs commit every few pictures, compact and let versions expire all the time, so that a kill meets each of these. Every
 run starts a job in a process of its own, kills it at a random moment of its work, up to three times, and lets the last one end. Then rows with all their columns and
-vectors, failures and what the source listed must be those of the uninterrupted job, the store must be sound (`verify`), and no run may be missing in `runs`. The
+vectors, failures and what the source listed must be those of the uninterrupted job, the store must be sound (`verify`). The
 exit status is 1 where anything differs.
 """
 
 import argparse
 import multiprocessing
+import os
 import random
 import shutil
 import sys
@@ -29,7 +30,7 @@ import cladescope
 from cladescope.embedding.pipeline import EmbedConfig
 from cladescope.index.store import Store
 
-PRELOADED = ["numpy", "PIL.Image", "pyarrow.compute", "torch", "cladescope.app.verbs.embed"]
+PRELOADED = ["numpy", "PIL.Image", "pyarrow.compute", "torch", "lancedb", "lance", "cladescope.app.verbs.embed"]
 MOST_KILLS = 3
 
 
@@ -61,16 +62,16 @@ def write_folder(folder: Path, n: int, seed: int) -> Counter[str]:
 def work(folder: str, path: str, encoder: str, small: dict[str, Any], started: Any) -> None:
     """A job, in a process of its own, that commits, compacts and lets versions expire all the time."""
     from cladescope.app.verbs import embed as verb
-    from cladescope.index import compaction
+    from cladescope.index import compaction, old_versions
 
-    for name, value in small["compaction"].items():
-        setattr(compaction, name, value)
+    compaction.MANY_FRAGMENTS = small["many_fragments"]
+    old_versions.STEP_DAYS = old_versions.END_DAYS = 0.0
     setattr(verb, "EmbedConfig", partial(EmbedConfig, commit_rows=small["commit_rows"]))  # noqa: B010
     started.set()
     verb.embed(folder, path, encoder=encoder, batch_size=small["batch_size"], workers=2)
 
 
-SMALL = {"commit_rows": 12, "batch_size": 4, "compaction": {"MANY_FRAGMENTS": 6}}
+SMALL = {"commit_rows": 12, "batch_size": 4, "many_fragments": 6}
 
 
 class Jobs:
@@ -78,6 +79,9 @@ class Jobs:
 
     def __init__(self, folder: Path, encoder: str) -> None:
         """Jobs of this encoder over a folder."""
+        os.environ["PYTHONWARNINGS"] = (
+            "ignore"  # LanceDB warns of every fork; its modules are loaded before, and nothing is opened
+        )
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(PRELOADED)
         self._arguments = (str(folder), encoder)
@@ -114,7 +118,7 @@ def state(path: Path) -> dict[str, Any]:
     }
 
 
-def differences(path: Path, wanted: dict[str, Any], n_killed: int) -> list[str]:
+def differences(path: Path, wanted: dict[str, Any]) -> list[str]:
     """What is other in a store than in that of the uninterrupted job."""
     found = state(path)
     told = [
@@ -126,17 +130,27 @@ def differences(path: Path, wanted: dict[str, Any], n_killed: int) -> list[str]:
 def killed_run(
     jobs: Jobs, path: Path, wanted: dict[str, Any], seconds: float, rng: random.Random
 ) -> tuple[int, int, list[str]]:
-    """One run: kills, then a job to its end; how often it was killed, with how many rows left to do, and what differs then."""
-    n_killed = 0
+    """One run: kills, then a job to its end; how often it was killed, how many rows were left to do, and what differs then."""
+    n_killed, n_rows = 0, len(wanted["rows"])
+    n_left = n_rows
     for _ in range(rng.randint(1, MOST_KILLS)):
-        n_killed += jobs.run(path, kill_after=rng.uniform(0, seconds)) is None
+        while jobs.run(path, kill_after=rng.uniform(0, seconds * (0.1 + 0.9 * n_left / n_rows))) is not None:
+            if n_killed or n_left < n_rows:  # the last job had little to do, and ended before
+                break
+            shutil.rmtree(path)
+        else:
+            n_killed += 1
+        n_left = n_rows - stored(path)
     try:
-        n_left = len(wanted["rows"]) - (Store.open(path).count() if (path / "store.json").exists() else 0)
         jobs.run(path)
-        told = differences(path, wanted, n_killed)
+        return n_killed, n_left, differences(path, wanted)
     except Exception as error:  # noqa: BLE001 - whatever is wrong is told, and the others go on
-        return n_killed, 0, [f"{type(error).__name__}: {error}"]
-    return n_killed, n_left, told
+        return n_killed, n_left, [f"{type(error).__name__}: {error}"]
+
+
+def stored(path: Path) -> int:
+    """Rows of a store that may not be there yet."""
+    return Store.open(path).count() if (path / "store.json").exists() else 0
 
 
 def main() -> int:

@@ -73,7 +73,7 @@ class InStep:
         """`address` names the source; `pictures` are those that the job knows. With `prune`, what is gone is deleted at the end; with `web` remote pictures are compared, too."""
         self._sink, self._address, self._summary, self._prune = sink, address, summary, prune
         self._workers, self._web, self._began = workers, web, datetime.now(UTC)
-        listed = sink.origins(["image_id", "size", "modified", "said", "gone"], address=address)
+        listed = sink.listed(["image_id", "size", "modified", "said", "gone"], address)
         self._origins = Origins(pictures, listed)
         self._columns = self._own_columns()
         self._lost = _lost_addresses(sink, address)
@@ -306,7 +306,7 @@ class InStep:
         """Stored pictures that the source listed once and does not list now, with their addresses, and those marked before."""
         gone: dict[str, str] = {}
         marked: set[str] = set()
-        for batch in self._sink.origins(["image_id", "said", "gone"], address=self._address):
+        for batch in self._sink.listed(["image_id", "said", "gone"], self._address):
             ids = batch.column("image_id").to_pylist()
             unmet = self._origins.is_known(ids) & ~self._origins.is_met(ids)
             away = [row for row in batch.filter(pa.array(unmet)).to_pylist() if row["image_id"] not in self._claimed]

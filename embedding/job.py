@@ -43,6 +43,9 @@ class Sink(Protocol):
     def keys(self) -> Iterator[pa.RecordBatch]:
         """`image_id` and `uri` of every stored picture."""
 
+    def contents(self) -> Iterator[pa.RecordBatch]:
+        """`content_hash` and `_rowid` of every stored picture."""
+
     def scan(self, columns: Sequence[str], *, condition: str | None = None) -> Iterator[pa.RecordBatch]:
         """Some columns of every stored picture, or of those under a condition."""
 
@@ -65,6 +68,9 @@ class SyncSink(Sink, Protocol):
         self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
     ) -> Iterator[pa.RecordBatch]:
         """What sources listed."""
+
+    def listed(self, columns: Sequence[str], address: str) -> Iterator[pa.RecordBatch]:
+        """All that one source listed."""
 
     def note_origins(self, rows: pa.Table, *, new: bool) -> None:
         """Note what a source listed."""

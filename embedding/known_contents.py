@@ -24,8 +24,11 @@ MOST_ALIKE = 1024
 class ContentStore(Protocol):
     """What `KnownContents` asks of a store."""
 
+    def contents(self) -> Iterator[pa.RecordBatch]:
+        """`content_hash` and `_rowid` of every stored picture."""
+
     def scan(self, columns: Sequence[str], *, condition: str | None = None) -> Iterator[pa.RecordBatch]:
-        """Some columns of every stored picture, or of those under a condition."""
+        """Some columns of the stored pictures under a condition."""
 
     def vectors_by_content(
         self, hashes: Iterable[str], *, row_ids: Sequence[int] | None = None
@@ -46,7 +49,7 @@ class KnownContents:
         self._runs: list[UInt64[np.ndarray, " n"]] = []
         self._waiting: dict[str, Float[np.ndarray, " d"]] = {}
         self._lock = threading.Lock()
-        self._take_in(store.scan(["content_hash", "_rowid"]))
+        self._take_in(store.contents())
 
     def vectors(self, contents: Set[str]) -> Mapping[str, Float[np.ndarray, " d"]]:
         """The vectors of those contents that have one: at hand where they wait for a commit, else from the store."""

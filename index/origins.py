@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cladescope.index import tables
 from cladescope.index.literals import is_one_of, quote
@@ -37,6 +38,14 @@ def scan(table: Any, columns: Sequence[str], condition: str | None = None) -> It
     if condition is not None:
         query = query.where(condition)
     yield from query.to_batches(BLOCK_ROWS)
+
+
+def listed(table: Any, columns: Sequence[str], address: str) -> Iterator[pa.RecordBatch]:
+    """Some columns of all that one source listed, in little memory; nobody may write to the table meanwhile."""
+    for batch in tables.in_slices(table, [*dict.fromkeys(["address", *columns])]):
+        own = batch.filter(pc.equal(batch.column("address"), address))
+        if own.num_rows:
+            yield own.select(list(columns))
 
 
 def of_address(address: str, image_ids: Sequence[str] | None = None) -> str:

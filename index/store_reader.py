@@ -177,8 +177,14 @@ class StoreReader:
             yield from query.to_batches(block_rows)
 
     def keys(self) -> Iterator[pa.RecordBatch]:
-        """`image_id` and `uri` of every row."""
-        yield from self.scan(["image_id", "uri"])
+        """`image_id` and `uri` of every row, while the store is held."""
+        with disk_errors(self.path):
+            yield from tables.in_slices(self._images, ["image_id", "uri"])
+
+    def contents(self) -> Iterator[pa.RecordBatch]:
+        """`content_hash` and `_rowid` of every row, while the store is held."""
+        with disk_errors(self.path):
+            yield from tables.in_slices(self._images, ["content_hash", "_rowid"])
 
     def vectors(
         self, *, condition: str | None = None, block_rows: int = BLOCK_ROWS
@@ -282,6 +288,13 @@ class StoreReader:
         parts += [] if condition is None else [condition]
         with disk_errors(self.path):
             yield from origins.scan(table, columns, " AND ".join(parts) or None)
+
+    def listed(self, columns: Sequence[str], address: str) -> Iterator[pa.RecordBatch]:
+        """What one source listed when it was embedded last, while the store is held: all of it, in little memory."""
+        if (table := self.tables.get(origins.NAME)) is None:
+            return
+        with disk_errors(self.path):
+            yield from origins.listed(table, columns, address)
 
     def gone(self) -> pa.Table:
         """Stored pictures that no source lists any more, or that are none any more: `image_id, uri, address, gone` (the reason)."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from cladescope.index.late_client import put_off
 _NOT_COMPUTED = re.compile(r"Error applying filter expression to batch: (?:\w+ error: )*(.*)")
 
 
+SLICE_ROWS = 1 << 19
+BLOCK_ROWS = 1 << 13
 FRESH_SECONDS = 1.0
 """How far a reader may lag behind a writer elsewhere. To look at every read would cost 0.1 ms each, and 0.3 ms in a table of 600
 versions; to look once a second costs too little to measure."""
@@ -48,6 +50,15 @@ def open_or_make(database: Any, name: str, schema: pa.Schema) -> Any:
     # Stable row ids outlive compaction: an index and a search refer to rows by them.
     options = {"new_table_enable_stable_row_ids": "true"}
     return database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
+
+
+def in_slices(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """Some columns of all rows of a table that nobody writes to meanwhile, in their order, in little memory.
+
+    A slice at a time is asked for, since LanceDB reads far ahead: over 20 million rows of two texts 0.5 GB, where slices take 0.12, and less time.
+    """
+    for start in range(0, int(table.count_rows()), SLICE_ROWS):
+        yield from table.search().select(list(columns)).offset(start).limit(SLICE_ROWS).to_batches(BLOCK_ROWS)
 
 
 @contextlib.contextmanager

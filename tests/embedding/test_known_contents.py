@@ -12,9 +12,12 @@ class Listed:
     def __init__(self, hashes, first=0):
         self.hashes, self.first, self.asked, self.scanned = list(hashes), first, [], []
 
-    def scan(self, columns, *, condition=None):
+    def contents(self):
+        return self.scan([], condition=f"_rowid >= {self.first}")
+
+    def scan(self, columns, *, condition):
         self.scanned.append(condition)
-        start = 0 if condition is None else int(condition.rpartition(" ")[2]) - self.first
+        start = int(condition.rpartition(" ")[2]) - self.first
         rows = np.arange(start, len(self.hashes), dtype=np.uint64) + np.uint64(self.first)
         yield pa.record_batch({"content_hash": pa.array(self.hashes[start:], pa.string()), "_rowid": rows})
 
@@ -38,7 +41,7 @@ def test_contents_come_from_the_row_that_has_them_or_from_what_waits_for_a_commi
     assert contents.vectors({"e"}) == {"e": np.array([8.0])}, "what is encoded meanwhile waits for the next commit"
     assert contents.vectors({"c", "b"}).keys() == {"b", "c"}
     assert store.asked == [[0], [2, 4]], "one row of each content is read, and no other"
-    assert store.scanned == [None, "_rowid >= 4"]
+    assert store.scanned == ["_rowid >= 0", "_rowid >= 4"]
     assert contents.vectors(set()) == {}
 
 
