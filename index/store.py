@@ -105,7 +105,7 @@ class Store(StoreReader):
                 yield
                 self._upkeep.compact()
                 self._upkeep.expire(self._ends)
-                self._note_upkeep(self._upkeep.told(), asked=False)
+                self._note_upkeep(self._upkeep.told(asked=False))
             finally:
                 self._upkeep = None
 
@@ -139,13 +139,12 @@ class Store(StoreReader):
         with self.held():
             upkeep = Upkeep(self.path, self.tables)
             upkeep.compacted = compaction.compact(self.path, self.tables)
-            self._note_upkeep(upkeep.told(), asked=True)
+            self._note_upkeep(upkeep.told(asked=True))
             return upkeep.compacted, {} if prune_older_than is None else prune(self.path, self.tables, prune_older_than)
 
-    def _note_upkeep(self, told: Mapping[str, object] | None, *, asked: bool) -> None:
+    def _note_upkeep(self, told: Mapping[str, object] | None) -> None:
         if told is not None:
-            manifest = {"asked": asked, **told}
-            self.record_run(verb="compact", source="", started=datetime.now(UTC), status="done", manifest=manifest)
+            self.record_run(verb="compact", source="", started=datetime.now(UTC), status="done", manifest=told)
 
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """Add columns that the `images` table lacks; earlier rows have null there.

@@ -42,18 +42,21 @@ class Upkeep:
         except StoreError as error:
             logger.warning("old versions of %s were not removed: %s", self._path, error)
 
-    def told(self) -> dict[str, Any] | None:
-        """What was done, for a run of its own; None where that was nothing, or `runs` alone, which would make the next one due."""
+    def told(self, *, asked: bool) -> dict[str, Any] | None:
+        """What was done, for a run of its own; None where that was nothing, or `runs` alone, which would make the next one due.
+
+        What nobody `asked` for is logged, too.
+        """
         compacted = {name: one for name, one in self.compacted.items() if one.slices}
-        if compacted:
+        if compacted and not asked:
             logger.info("compacted: %s", ", ".join(f"{name} {one}" for name, one in compacted.items()))
-        if self.expired:
-            logger.info(
-                "expired: %s", ", ".join(f"{name} {one.versions:,} versions" for name, one in self.expired.items())
-            )
+        if self.expired and not asked:
+            told = (f"{name} {one.versions:,} versions" for name, one in self.expired.items())
+            logger.info("expired: %s", ", ".join(told))
         if not (compacted.keys() | self.expired.keys()) - {"runs"}:
             return None
         return {
+            "asked": asked,
             "tables": {name: asdict(one) for name, one in compacted.items()},
             "expired": {name: asdict(one) for name, one in self.expired.items()},
         }
