@@ -123,13 +123,15 @@ def state(path: Path) -> dict[str, Any]:
     }
 
 
-def differences(path: Path, wanted: dict[str, Any]) -> list[str]:
+def differences(path: Path, wanted: dict[str, Any], n_killed: int) -> list[str]:
     """What is other in a store than in that of the uninterrupted job."""
     found = state(path)
     told = [
         f"{name}: {len(found[name])}, expected {len(wanted[name])}" for name in wanted if found[name] != wanted[name]
     ]
-    return [*told, *cladescope.verify(path).problems]
+    ended = Counter(run["status"] for run in Store.open(path).runs.to_pylist() if run["verb"] == "embed")
+    told += [f"runs: {dict(ended)} for {n_killed} kills"] if ended["killed"] > n_killed or not ended["done"] else []
+    return [*told, *(f"left: {left.name}" for left in path.glob("running/*")), *cladescope.verify(path).problems]
 
 
 def killed_run(jobs: Jobs, path: Path, wanted: dict[str, Any], rng: random.Random) -> tuple[int, int, list[str]]:
@@ -147,7 +149,7 @@ def killed_run(jobs: Jobs, path: Path, wanted: dict[str, Any], rng: random.Rando
         n_left = n_rows - stored(path)
     try:
         jobs.run(path)
-        return n_killed, n_left, differences(path, wanted)
+        return n_killed, n_left, differences(path, wanted, n_killed)
     except Exception as error:  # noqa: BLE001 - whatever is wrong is told, and the others go on
         return n_killed, n_left, [f"{type(error).__name__}: {error}"]
 
