@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from cladescope.files import process_runs, write_json
+from cladescope.files import PART, process_runs, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,11 @@ def running(store_path: Path) -> list[RunningJob]:
 
 
 def killed(store_path: Path) -> list[tuple[RunningJob, datetime]]:
-    """Jobs that ended without a word, and when each told something last."""
+    """Jobs that ended without a word, and when each told something last; the drafts that they left are deleted."""
+    for draft in (store_path / FOLDER).glob(f"{PART}*"):
+        process = draft.name.removeprefix(PART).partition("-")[0]
+        if not (process.isdecimal() and process_runs(int(process))):
+            draft.unlink(missing_ok=True)
     return [(job, last) for job, is_dead, last in _all(store_path) if is_dead]
 
 
@@ -70,6 +74,8 @@ def _all(store_path: Path) -> Iterator[tuple[RunningJob, bool, datetime]]:
     """Every job with a file, from the oldest on: whether it is dead, and when it told something last."""
     found = []
     for path in (store_path / FOLDER).glob("*.json"):
+        if path.name.startswith(PART):
+            continue
         try:
             job = RunningJob(**json.loads(path.read_text(encoding="utf-8")))
             last = datetime.fromtimestamp(path.stat().st_mtime, UTC)

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,9 @@ _NOT_COMPUTED = re.compile(r"Error applying filter expression to batch: (?:\w+ e
 
 SLICE_ROWS = 1 << 19
 BLOCK_ROWS = 1 << 13
+_BEING_MADE = re.compile("not found|already exists|conflict", re.IGNORECASE)
+MAKING_SECONDS = (0.05, 0.1, 0.2, 0.4)
+"""How long to wait, again and again, for a table that another process makes."""
 FRESH_SECONDS = 1.0
 """How far a reader may lag behind a writer elsewhere. To look at every read would cost 0.1 ms each, and 0.3 ms in a table of 600
 versions; to look once a second costs too little to measure."""
@@ -44,12 +48,20 @@ def pin(table: Any, version: int, path: Path) -> None:
 
 
 def open_or_make(database: Any, name: str, schema: pa.Schema) -> Any:
-    """A table of a database; made empty where it is not there yet."""
-    if name in database.list_tables().tables:
-        return database.open_table(name)
+    """A table of a database; made empty where it is not there yet, by this process or by another that begins at the same time."""
     # Stable row ids outlive compaction: an index and a search refer to rows by them.
     options = {"new_table_enable_stable_row_ids": "true"}
-    return database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
+    for seconds in MAKING_SECONDS:
+        try:
+            if name in database.list_tables().tables:
+                return database.open_table(name)
+            return database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
+        except (RuntimeError, ValueError, OSError) as error:
+            # Another process has made its folder, and is about to put its first version there.
+            if _BEING_MADE.search(str(error)) is None:
+                raise
+            time.sleep(seconds)
+    return database.open_table(name)
 
 
 def in_slices(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -4,7 +4,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -79,12 +79,15 @@ class Run:
     def recorded(self) -> Iterator["Run"]:
         """Note in the store what the job did, also where it fails, and what became of jobs that were killed before."""
         store = self._store
-        for dead, last in killed(store.path):
-            store.record_run(
-                verb=dead.verb, source=dead.source, started=datetime.fromisoformat(dead.started), status="killed",
-                manifest=dead.told, run_id=dead.run_id, ended=last,
-            )  # fmt: skip
-            dead.forget(store.path)
+        if killed(store.path):
+            # Two jobs may begin at once: the one that holds the store notes it, once.
+            with suppress(InUseError), store.held():
+                for dead, last in killed(store.path):
+                    store.record_run(
+                        verb=dead.verb, source=dead.source, started=datetime.fromisoformat(dead.started), status="killed",
+                        manifest=dead.told, run_id=dead.run_id, ended=last,
+                    )  # fmt: skip
+                    dead.forget(store.path)
         self._tell()
         try:
             yield self
