@@ -80,13 +80,15 @@ class Run:
         """Note in the store what the job did, also where it fails, and what became of jobs that were killed before."""
         store = self._store
         if killed(store.path):
-            # Two jobs may begin at once: the one that holds the store notes it, once.
+            # Two jobs may begin at once, and one may be killed right here: who holds the store notes what is not noted.
             with suppress(InUseError), store.held():
+                noted = set(store.runs.column("run_id").to_pylist())
                 for dead, last in killed(store.path):
-                    store.record_run(
-                        verb=dead.verb, source=dead.source, started=datetime.fromisoformat(dead.started), status="killed",
-                        manifest=dead.told, run_id=dead.run_id, ended=last,
-                    )  # fmt: skip
+                    if dead.run_id not in noted:
+                        store.record_run(
+                            verb=dead.verb, source=dead.source, started=datetime.fromisoformat(dead.started), status="killed",
+                            manifest=dead.told, run_id=dead.run_id, ended=last,
+                        )  # fmt: skip
                     dead.forget(store.path)
         self._tell()
         try:

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 import threading
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -119,6 +121,21 @@ def test_a_job_that_was_killed_is_noted_by_the_next(clades, tmp_path, dead):
     assert sorted(run["status"] for run in rows.values()) == ["done", "done", "killed"]
     assert not (tmp_path / "s" / "running").exists()
     assert cladescope.verify(tmp_path / "s").is_sound
+
+
+def test_a_job_that_was_killed_after_its_row_was_noted_has_one_row(clades, tmp_path, dead):
+    cladescope.embed(clades, tmp_path / "s", encoder="pixels", limit=1)
+    (run,) = Store.open(tmp_path / "s").runs.to_pylist()
+    left = RunningJob(verb="embed", source="photos", started="2026-11-26T09:00:00+00:00", process=dead)
+    draft = tmp_path / "s" / "running" / f".part-{dead}-b.json"
+    for run_id in (run["run_id"], left.run_id):
+        replace(left, run_id=run_id).write(tmp_path / "s")
+        draft.write_text("")
+        for _ in range(2):
+            cladescope.embed(clades, tmp_path / "s", limit=1)
+    status = Counter(one["status"] for one in Store.open(tmp_path / "s").runs.to_pylist())
+    assert status == {"done": 5, "killed": 1}
+    assert not (tmp_path / "s" / "running").exists()
 
 
 def test_a_job_under_way_is_shown_with_how_far_it_is(clades, tmp_path):
