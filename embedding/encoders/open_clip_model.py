@@ -25,6 +25,7 @@ from cladescope.embedding.encoders.identity import (
     projection_of,
     text_side_of,
 )
+from cladescope.embedding.encoders.parts import in_parts
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
@@ -34,6 +35,7 @@ from cladescope.embedding.encoders.weights import (
     resolve_precision,
     to_unit_vectors,
 )
+from cladescope.embedding.kept_memory import keep_memory
 from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.shipped import SHIPPED, shipped_folder
 from cladescope.embedding.transform import ImageTransform
@@ -57,11 +59,14 @@ class OpenClipEncoder(Encoder):
         self.card = card
         self._model, self._tokenizer, self._normaliser = model, tokenizer, normaliser
 
-    @torch.inference_mode()
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of the picture side; unit length."""
         with memory_errors(len(batch)):
-            return to_unit_vectors(self._model.encode_image(self._normaliser(batch)))
+            return in_parts(self._encode, batch) if self._normaliser.device.type == "cpu" else self._encode(batch)
+
+    @torch.inference_mode()
+    def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
+        return to_unit_vectors(self._model.encode_image(self._normaliser(batch)))
 
     @property
     def text_scale(self) -> float:
@@ -91,6 +96,8 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     """The open_clip model called `name`. Raises EncoderError where there is none or its weights cannot be had."""
     address = _address(name)
     place = resolve_device(device)
+    if place.type == "cpu":
+        keep_memory()
     dtype = resolve_precision(precision, place)
     try:
         if address.model.startswith("local-dir:"):

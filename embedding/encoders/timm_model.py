@@ -23,6 +23,7 @@ from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of
+from cladescope.embedding.encoders.parts import in_parts
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
@@ -32,6 +33,7 @@ from cladescope.embedding.encoders.weights import (
     resolve_precision,
     to_unit_vectors,
 )
+from cladescope.embedding.kept_memory import keep_memory
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError, InputError
 
@@ -45,11 +47,14 @@ class TimmEncoder(Encoder):
         self.card = card
         self._model, self._normaliser = model, normaliser
 
-    @torch.inference_mode()
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Pooled features; unit length."""
         with memory_errors(len(batch)):
-            return to_unit_vectors(self._model(self._normaliser(batch)))
+            return in_parts(self._encode, batch) if self._normaliser.device.type == "cpu" else self._encode(batch)
+
+    @torch.inference_mode()
+    def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
+        return to_unit_vectors(self._model(self._normaliser(batch)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,8 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
         known = f"near names are {', '.join(near)}" if near else "timm.list_models() names those that it has"
         raise EncoderError(f"timm has no backbone {address.backbone!r}: {known}")
     place = resolve_device(device)
+    if place.type == "cpu":
+        keep_memory()
     dtype = resolve_precision(precision, place)
     transform_options, model_options = _split(address.options)
     if address.weights is None:
