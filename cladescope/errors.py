@@ -8,6 +8,7 @@ Everything a caller may want to catch derives from one class::
     │   ├── TakenError    a file or folder to write to is there already, and was not to be overwritten
     │   └── TaxonError    a taxon that is unknown or has several meanings
     ├── EncoderError      an encoder cannot be loaded or cannot do what was asked
+    │   └── DeviceFullError  its device has not the memory for a batch: a smaller one may fit
     ├── StoreError        a store is missing, damaged, full, in use or of another encoder
     │   └── InUseError    another job writes to it: the same can be done once that has ended
     └── TrainingError     a training run cannot go on
@@ -38,6 +39,10 @@ class TaxonError(InputError):
 
 class EncoderError(CladescopeError):
     """An encoder cannot be loaded, or cannot do what was asked of it."""
+
+
+class DeviceFullError(EncoderError):
+    """An encoder's device has not the memory for a batch of so many pictures."""
 
 
 class StoreError(CladescopeError):

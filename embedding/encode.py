@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Float32, UInt8
 
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
+from cladescope.embedding.portions import Portions
 from cladescope.embedding.prepare import Entering, Failure, Prepared, Whole, prepare
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import Parents, split_region
@@ -79,6 +80,8 @@ class EncodedBatch:
     """How many of `records` are boxes that were cut at the edge of their picture."""
     seconds: float = 0.0
     """Time inside the encoder."""
+    portion: int | None = None
+    """Pictures that its device had memory for at a time, where that were fewer than a batch."""
 
 
 def encoded(
@@ -114,6 +117,8 @@ def encoded(
     one encoded file, and for each worker 4 bytes a decoded pixel (a JPEG is decoded at a reduced scale). What `records` itself
     holds comes on top.
 
+    A batch that the encoder's device has no memory for is halved until it fits, and so are those behind it.
+
     Raises InputError for sizes below 1, and whatever the encoder raises (EncoderError).
 
     >>> from PIL import Image
@@ -146,6 +151,7 @@ def encoded(
         ahead_bytes=max(AHEAD_BYTES, pixel_bytes * (2 * batch_size + workers + readers)),
         picture_seconds=picture_seconds,
     )
+    portions = Portions(encoder)
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in stages.encode.timed(_outcomes(records, prepared, limits, stages, stop, parents), "starved"):
@@ -154,10 +160,10 @@ def encoded(
         waiting.append(item)
         n_pictures += isinstance(item, Prepared)
         if n_pictures >= batch_size or len(waiting) >= 2 * batch_size:
-            yield _encode(waiting, encoder, known, stages.encode)
+            yield _encode(waiting, portions, encoder.dim, known, stages.encode)
             waiting, n_pictures = [], 0
     if waiting and not stop.is_set():
-        yield _encode(waiting, encoder, known, stages.encode)
+        yield _encode(waiting, portions, encoder.dim, known, stages.encode)
 
 
 def _outcomes(
@@ -195,7 +201,7 @@ def _rest(first: deque[Record | Failure], given: Iterator[Record | Failure]) -> 
 
 
 def _encode(
-    waiting: Sequence[Outcome], encoder: PixelEncoder, known: KnownVectors | None, meter: Meter
+    waiting: Sequence[Outcome], portions: Portions, dim: int, known: KnownVectors | None, meter: Meter
 ) -> EncodedBatch:
     """Give every picture its vector: that of known content, else the encoder's."""
     began = time.perf_counter()
@@ -205,7 +211,7 @@ def _encode(
     seconds = 0.0
     if fresh:
         encoding = time.perf_counter()
-        made = encoder.encode_pixels(np.stack([item.pixels for item in fresh.values()]))
+        made = portions.encode(np.stack([item.pixels for item in fresh.values()]))
         seconds = time.perf_counter() - encoding
         good = has_direction(made)
         contents = [content for content, usable in zip(fresh, good, strict=True) if usable]
@@ -219,7 +225,7 @@ def _encode(
             done.append(item)
         else:
             failures.append(Failure(item.record, "encode", f"the encoder gave no direction: {NO_DIRECTION}"))
-    rows = np.empty((len(done), encoder.dim), np.float32)
+    rows = np.empty((len(done), dim), np.float32)
     for row, item in zip(rows, done, strict=True):
         row[:] = vectors[item.content_hash]
     meter.done(len(pictures))
@@ -233,6 +239,7 @@ def _encode(
         n_reused=len(pictures) - len(fresh),
         n_cut=sum(item.is_cut for item in done),
         seconds=seconds,
+        portion=portions.most,
     )
 
 

@@ -169,6 +169,7 @@ def embed(
             raise
         with stages.write.at_work():
             job.commit()
+        job.summary.notes += writing.notes()
         job.summary.stages = stages.profile(job.summary.seconds)
         job.summary.bottleneck = stages.bottleneck(job.summary.seconds)
         if stop.is_set():
@@ -215,6 +216,15 @@ class _Writing:
         self._job, self._config, self._contents = job, config, contents
         self._fields, self._tag_fields = fields, tag_fields
         self._uncommitted: list[str] = []
+        self._portion: int | None = None
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the encoding."""
+        if self._portion is None:
+            return ()
+        return (
+            f"the device had memory for {self._portion} pictures at a time, not for a batch of {self._config.batch_size}",
+        )
 
     def take(self, batch: EncodedBatch) -> None:
         """Raises InputError where `strict` refuses what a rule did."""
@@ -225,6 +235,7 @@ class _Writing:
             refuse(f"{batch.n_cut} boxes reach over the edge of their pictures")
         summary.respelt += sum(record.respelt for record in batch.records)
         summary.encode_seconds += batch.seconds
+        self._portion = batch.portion
         if strict and (taken := next((one for one in batch.failures if one.stage == "identity"), None)):
             refuse(f"{taken.record.uri}: refused: {taken.reason}")
         images, unsound = sound_rows(batch, self._fields)

@@ -13,7 +13,7 @@ from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import Device, Precision
 from cladescope.embedding.transform import ImageTransform
-from cladescope.errors import EncoderError
+from cladescope.errors import DeviceFullError, EncoderError
 from cladescope.weight_hash import weight_hash
 
 ANSWER_SECONDS = 5.0
@@ -66,7 +66,7 @@ def memory_errors(n: int) -> Iterator[None]:
     try:
         yield
     except torch.OutOfMemoryError as error:
-        raise EncoderError(
+        raise DeviceFullError(
             f"the device is out of memory with {n} pictures a batch: use a smaller batch size; what is stored stays"
         ) from error
 

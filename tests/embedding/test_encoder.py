@@ -346,7 +346,10 @@ def test_a_batch_that_does_not_fit_the_device_names_the_remedy(checkpoint, monke
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(encoder._model, "encode_image", too_much)
+    blank = np.zeros((3, encoder.transform.size, encoder.transform.size, 3), np.uint8)
     with pytest.raises(EncoderError, match="with 3 pictures a batch: use a smaller batch size"):
+        encoder.encode_pixels(blank)
+    with pytest.raises(EncoderError, match="out of memory with a single picture: free its memory"):
         encoder.encode_images(pictures())
 
 
