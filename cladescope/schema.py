@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from cladescope.taxonomy import RANKS
 
-FORMAT_VERSION = 1
-"""Version of the store format (docs/store-format.md); raised when an older reader could no longer read a store."""
+FORMAT_VERSION = 2
+"""Newest version of the store format (docs/store-format.md); raised when an older reader could no longer read a store."""
+NAMED_VECTORS_VERSION = 2
+"""Version of stores with vectors of several encoders; those with one are of version 1."""
 
 IDENTITY_FIELDS = (
     pa.field("image_id", pa.string(), nullable=False),

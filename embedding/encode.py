@@ -61,6 +61,11 @@ class PixelEncoder(Protocol):
         """Vectors of pictures that `transform.apply` made."""
 
 
+@runtime_checkable
+class _HasParts(Protocol):
+    dims: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedBatch:
     """What became of some consecutive records; a record stands in `records` or in `failures`, each in their order."""
@@ -215,7 +220,7 @@ def _encode(
         seconds = time.perf_counter() - encoding
         good = has_direction(made)
         contents = [content for content, usable in zip(fresh, good, strict=True) if usable]
-        vectors |= dict(zip(contents, _unit(made[good]), strict=True))
+        vectors |= dict(zip(contents, _unit_parts(made[good], encoder), strict=True))
     done: list[Prepared] = []
     failures: list[Failure] = []
     for item in waiting:
@@ -241,6 +246,13 @@ def _encode(
         seconds=seconds,
         portion=portions.most,
     )
+
+
+def _unit_parts(vectors: Float[np.ndarray, "n d"], encoder: PixelEncoder) -> Float32[np.ndarray, "n d"]:
+    """Rows of unit length; those of several encoders (`embedding.several`), each of whose vectors has that."""
+    dims = encoder.dims if isinstance(encoder, _HasParts) else (encoder.dim,)
+    parts = np.split(vectors, np.cumsum(dims)[:-1], axis=1)
+    return np.concatenate([_unit(part) for part in parts], axis=1)
 
 
 def _unit(vectors: Float[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:

@@ -89,6 +89,10 @@ class EmbedSummary:
     """Lineages that contradict each other (`embedding.contradictions`), and the number of records."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Files of a folder that are not named as pictures, by ending."""
+    filled: int = 0
+    """Pictures that were stored before and got vectors of further encoders."""
+    unfilled: Counter[str] = field(default_factory=Counter)
+    """Why others could not get them, and how many."""
     renamed: dict[str, str] = field(default_factory=dict)
     """Columns of the source whose name is taken, or cannot stand, and the name under which the store keeps each."""
     notes: tuple[str, ...] = ()
@@ -135,6 +139,8 @@ class EmbedSummary:
             "contradictions": dict(self.contradictions.most_common(SHOWN_CONTRADICTIONS)),
             "contradicting_records": self.contradictions.total(),
             "ignored": self.ignored,
+            "filled": self.filled,
+            "unfilled": dict(self.unfilled.most_common()),
             "renamed": self.renamed,
             "notes": list(self.notes),
             "already_stored": self.already_stored,

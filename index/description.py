@@ -4,11 +4,12 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import StoreError
+from cladescope.index.identity import format_version
 from cladescope.index.running import running
 from cladescope.index.storage import storage
 from cladescope.index.store_reader import StoreReader
-from cladescope.schema import FORMAT_VERSION
 from cladescope.taxonomy import RANKS
 
 
@@ -26,16 +27,17 @@ def describe(store: StoreReader) -> dict[str, Any]:
     known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
     problem, index = None, None
     try:
-        index = AnnIndex.find(store.path)
+        index = AnnIndex.find(store.path, store.vectors_name)
     except StoreError as error:
         problem = str(error)
     if index is not None and (problem := misfit(store, index.card)) is not None:
         index = None
     return {
         "store": str(store.path),
-        "format_version": FORMAT_VERSION,
+        "format_version": format_version(store.path),
         "version": store.version,
         "encoder": store.card.to_dict(),
+        "vectors": {name: _of_named(store, name, card) for name, card in store.named.items()},
         "images": store.count(),
         "failures": store.failures.num_rows,
         "gone": store.gone().num_rows,
@@ -47,3 +49,8 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "runs": [{**run, "manifest": json.loads(run["manifest"])} for run in store.runs.sort_by("started").to_pylist()],
         "running": [asdict(job) for job in running(store.path)],
     }
+
+
+def _of_named(store: StoreReader, name: str, card: EncoderCard) -> dict[str, Any]:
+    """The encoder of further vectors, and how many pictures have one."""
+    return {"encoder": card.to_dict(), "images": StoreReader(store.path, card, name).count()}

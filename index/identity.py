@@ -9,8 +9,9 @@ import cladescope
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.files import hash_file, write_json
+from cladescope.index import named_vectors
 from cladescope.index.files import check_empty, disk_errors, locked
-from cladescope.schema import FORMAT_VERSION
+from cladescope.schema import FORMAT_VERSION, NAMED_VECTORS_VERSION
 
 NAME = "store.json"
 MAKING_SECONDS = 10.0
@@ -31,7 +32,7 @@ def make(folder: Path, card: EncoderCard) -> None:
         with locked(folder, timeout=MAKING_SECONDS):
             check_empty(folder)
             about = {
-                "format_version": FORMAT_VERSION,
+                "format_version": 1,
                 "encoder": card.to_dict(),
                 "dtype": "float16",
                 "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -61,6 +62,43 @@ def read(folder: Path) -> EncoderCard:
             f"{folder} has store format {version}, this version of cladescope reads up to {FORMAT_VERSION}: upgrade it"
         )
     return card
+
+
+def named(folder: Path) -> dict[str, EncoderCard]:
+    """Further encoders whose vectors a store holds beside its own, by the names of the vectors; `read` has found it sound.
+
+    Raises StoreError where one of them cannot be read.
+    """
+    try:
+        held = json.loads((folder / NAME).read_text()).get("vectors", {})
+        return {name: EncoderCard.from_dict(card) for name, card in held.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        raise StoreError(f"{folder / NAME} cannot be read ({error}): restore it from a copy, or embed anew") from error
+
+
+def read_named(folder: Path, asked: str | None) -> tuple[EncoderCard, str | None]:
+    """The encoder of the vectors that are asked for, and their name, which is None for the store's own.
+
+    Raises StoreError as `read` does, InputError for a name that no vectors have.
+    """
+    own = read(folder)
+    others = {} if asked is None else named(folder)
+    name = None if asked is None else named_vectors.chosen(asked, own, others)
+    return (own, None) if name is None else (others[name], name)
+
+
+def add(folder: Path, name: str, card: EncoderCard) -> None:
+    """Note that a store holds vectors of a further encoder. Call it with the store's lock held, when their column is there."""
+    with disk_errors(folder):
+        about = json.loads((folder / NAME).read_text())
+        about["vectors"] = {**about.get("vectors", {}), name: card.to_dict()}
+        about["format_version"] = max(NAMED_VECTORS_VERSION, about["format_version"])
+        write_json(folder / NAME, about)
+
+
+def format_version(folder: Path) -> int:
+    """The version of a store's format; `read` has found it sound."""
+    return int(json.loads((folder / NAME).read_text())["format_version"])
 
 
 def created(folder: Path) -> str:

@@ -52,7 +52,7 @@ class LiveGallery:
     def _load(self) -> None:
         notes, index = [], None
         try:
-            index = AnnIndex.find(self.store.path)
+            index = AnnIndex.find(self.store.path, self.store.vectors_name)
         except StoreError as error:
             notes.append(f"{error}; until then every search is exact")
         if index is not None and (reason := misfit(self.store, index.card)) is not None:
@@ -69,14 +69,14 @@ class LiveGallery:
         self.blocks = [main]
         self._main_version = self._rows_version = self.version
         """Versions of the index's vectors, and of what is said of them."""
-        self._stamp = AnnIndex.stamp_of(self.store.path) if index is None else index.stamp
+        self._stamp = AnnIndex.stamp_of(self.store.path, self.store.vectors_name) if index is None else index.stamp
         self._selections: OrderedDict[Filter, list[Selection]] = OrderedDict()
         self._looked, self._seen = -LOOK_SECONDS, -1
         self.catch_up()
 
     def catch_up(self) -> bool:
         """See what was written since, and an index that was built; whether there was anything."""
-        if AnnIndex.stamp_of(self.store.path) != self._stamp:
+        if AnnIndex.stamp_of(self.store.path, self.store.vectors_name) != self._stamp:
             self._load()
             return True
         if self.store.n_writes == self._seen and time.monotonic() - self._looked < LOOK_SECONDS:
@@ -116,6 +116,8 @@ class LiveGallery:
 
     def _is_renewed(self, ids: Int64[np.ndarray, " m"]) -> bool:
         main = self.blocks[0]
+        if self.store.vectors_name is not None:  # what was updated may have a vector only now
+            return False
         return len(ids) * MANY_CHANGED > len(main) and main.of_ids(ids).n * MANY_CHANGED > len(main)
 
     def _renew(self, reader: StoreReader) -> None:

@@ -221,7 +221,7 @@ class Searcher:
         A store without an index that is larger than the free memory stays on the disk (`streamed`).
         """
         if self._gallery is None:
-            streams = AnnIndex.stamp_of(self.store.path) is None and is_too_large(self.store)
+            streams = AnnIndex.stamp_of(self.store.path, self.store.vectors_name) is None and is_too_large(self.store)
             self._gallery = StreamedGallery(self.store) if streams else LiveGallery(self.store)
         elif self._gallery.catch_up():
             self.__dict__.pop("_extra", None)

@@ -50,16 +50,17 @@ class Store(StoreReader):
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | Path, *, version: int | None = None) -> "Store":
+    def open(cls, path: str | Path, *, version: int | None = None, vectors: str | None = None) -> "Store":
         """Open a store, or its pictures as they were at a version, to be read only; ledger and runs are the newest then too.
 
-        Raises StoreError where there is none, or one of a newer format, or where the version is gone, InputError for a URL.
+        `vectors` names those of a further encoder: only pictures that have one are seen, to be read only. Raises
+        StoreError where there is none, or one of a newer format, or where the version is gone, InputError for a URL or an unknown name.
         """
         folder = local_path(path)
-        card = identity.read(folder)
+        card, name = identity.read_named(folder, vectors)
         with disk_errors(folder):
             ledger.check_manifests(folder)
-            store = cls(folder, card)
+            store = cls(folder, card, name)
             held = dict(zip(store.schema.names, store.schema.types, strict=True)).get("vector")
             if held != vector_type(card.dim):
                 raise StoreError(
@@ -349,6 +350,10 @@ class Store(StoreReader):
         if self.pinned is not None:
             raise StoreError(
                 f"{self.path} is open at version {self.pinned}, to read only: open it without one to write"
+            )
+        if self.vectors_name is not None:
+            raise StoreError(
+                f"{self.path} is open for its vectors {self.vectors_name}, to read only: open it without a name"
             )
 
     def _mend(self) -> None:

@@ -16,7 +16,7 @@ from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard, 
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
 from cladescope.errors import EncoderError, InputError, StoreError
-from cladescope.index import identity, ledger, origins, tables
+from cladescope.index import identity, ledger, named_vectors, origins, tables
 from cladescope.index.files import disk_errors
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
@@ -39,8 +39,11 @@ class StoreReader:
     version shows that one for ever.
     """
 
-    def __init__(self, path: Path, card: EncoderCard) -> None:
+    def __init__(self, path: Path, card: EncoderCard, vectors: str | None = None) -> None:
         self.path, self.card = path, card
+        self.vectors_name = vectors
+        """Name of the vectors that are shown, whose encoder `card` is; None for the store's own."""
+        self._column = named_vectors.column_of(vectors)
         database = tables.connect(path / "lance")
         self._images = tables.open_or_make(database, "images", images_schema(card.dim))
         self._failures = tables.open_or_make(database, "failures", FAILURE_SCHEMA)
@@ -66,11 +69,21 @@ class StoreReader:
         """The pictures as they were at a version, whatever is written meanwhile. Raises StoreError where the version is gone."""
         if self.pinned == version:
             return self
-        reader = StoreReader(self.path, self.card)
+        reader = StoreReader(self.path, self.card, self.vectors_name)
         with disk_errors(self.path):
             tables.pin(reader._images, version, self.path)
         reader.pinned = version
         return reader
+
+    @property
+    def named(self) -> dict[str, EncoderCard]:
+        """Further encoders whose vectors are kept beside the store's own, by the names of the vectors."""
+        return identity.named(self.path)
+
+    @property
+    def label(self) -> str:
+        """What tells this from other stores, and its vectors from others of the store."""
+        return str(self.path) if self.vectors_name is None else f"{self.path} ({self.vectors_name})"
 
     def check(self, card: EncoderCard) -> None:
         """Raise StoreError unless vectors of this encoder may stand beside the store's."""
@@ -115,9 +128,9 @@ class StoreReader:
 
     @property
     def schema(self) -> pa.Schema:
-        """Columns of the `images` table."""
+        """Columns of the `images` table, one of vectors among them."""
         with disk_errors(self.path):
-            return self._images.schema
+            return named_vectors.shown_schema(self._images.schema, self._column)
 
     @property
     def failures(self) -> pa.Table:
@@ -150,6 +163,11 @@ class StoreReader:
             raise InputError(f"no failure of {self.path} is of the stage or reason {kind!r}: it has {there}")
         return found
 
+    def since(self, version: int) -> str:
+        """The condition of rows whose vector may have come after a version; beside the store's own, vectors come to rows that are there."""
+        came = f"`_row_created_at_version` > {version}"
+        return came if self.vectors_name is None else f"{came} OR `_row_last_updated_at_version` > {version}"
+
     def condition(self, *, within: str | Sequence[str] | None = None, where: str | None = None) -> str | None:
         """The SQL condition for a clade, or several (a union), and a user's own condition; None where neither is given.
 
@@ -164,17 +182,18 @@ class StoreReader:
     def count_rows(self, condition: str | None) -> int:
         """Number of pictures under a condition in the database's SQL."""
         with reading(self.path, condition):
-            return int(self._images.count_rows(condition))
+            return int(self._images.count_rows(named_vectors.having(self._column, condition)))
 
     def scan(
         self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = BLOCK_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """Some columns of the rows under an SQL condition, in blocks, in the order of insertion; `_rowid` is a column too."""
         with reading(self.path, condition):
-            query = self._images.search().select(list(columns))
-            if condition is not None:
-                query = query.where(condition)
-            yield from query.to_batches(block_rows)
+            query = self._images.search().select(named_vectors.stored_names(columns, self._column))
+            if (narrowed := named_vectors.having(self._column, condition)) is not None:
+                query = query.where(narrowed)
+            for batch in query.to_batches(block_rows):
+                yield named_vectors.shown_rows(batch, self._column)
 
     def keys(self) -> Iterator[pa.RecordBatch]:
         """`image_id` and `uri` of every row, while the store is held."""
@@ -230,8 +249,9 @@ class StoreReader:
         if not row_ids:
             return []
         with disk_errors(self.path):
-            wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(list(columns)).with_row_id()
-            found = wanted.to_arrow()
+            names = named_vectors.stored_names(columns, self._column)
+            wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(names).with_row_id()
+            found = named_vectors.shown_rows(wanted.to_arrow(), self._column)
         by_id = {row["_rowid"]: row for row in found.to_pylist()}
         return [by_id[int(row)] for row in row_ids if int(row) in by_id]
 
@@ -253,7 +273,9 @@ class StoreReader:
             batches = self.scan(columns, condition=is_one_of("content_hash", wanted))
         else:
             with disk_errors(self.path):
-                batches = self._images.take_row_ids(list(row_ids)).select(columns).to_arrow().to_batches()
+                names = named_vectors.stored_names(columns, self._column)
+                taken = self._images.take_row_ids(list(row_ids)).select(names).to_arrow()
+                batches = named_vectors.shown_rows(taken, self._column).to_batches()
         found: dict[str, Float[np.ndarray, " d"]] = {}
         for batch in batches:
             found |= dict(zip(batch.column("content_hash").to_pylist(), vector_block(batch), strict=True))

@@ -18,9 +18,10 @@ from cladescope.errors import StoreError
 from cladescope.index import identity
 from cladescope.index.compaction import MANY_FRAGMENTS
 from cladescope.index.ledger import Ledger, changed_files, database_files
+from cladescope.index.named_vectors import column_of
 from cladescope.index.storage import storage
 from cladescope.index.store import Store
-from cladescope.schema import images_schema
+from cladescope.schema import images_schema, vector_type
 
 UNIT_TOLERANCE = 1e-3
 """How far the length of a stored vector may be from 1: rounding to 16 bits moves each number by up to 1 in 2048."""
@@ -119,6 +120,11 @@ def _description(store: Store) -> Check:
             problems.append(f"images has no column {field.name}")
         elif store.schema.field(place).type != field.type:
             problems.append(f"column {field.name} holds {store.schema.field(place).type}, expected {field.type}")
+    there = store.tables["images"].schema
+    for name, card in store.named.items():
+        place = there.get_field_index(column_of(name))
+        if place < 0 or there.field(place).type != vector_type(card.dim):
+            problems.append(f"images has no column of {card.dim} numbers for the vectors {name}")
     held = storage(store.path, store.tables)
     notes = [
         f"{name} lies in {one.fragments:,} fragments, which are read slowly if they are small: compact the store"
@@ -150,23 +156,33 @@ def _runs(store: Store) -> Check:
     return Check(name="runs", looked_at=looked_at, problems=tuple(problems), notes=tuple(notes))
 
 
+def _views(store: Store) -> Iterator[tuple[Store, str]]:
+    """The store, and as it is for the vectors of each further encoder, with words for these."""
+    yield store, ""
+    for name in store.named:
+        yield Store.open(store.path, vectors=name), f" of {name}"
+
+
 def _vectors(store: Store) -> Check:
-    """Every vector finite and of unit length."""
-    n, bad, example = 0, 0, 0
-    for row_ids, vectors in store.vectors():
-        with np.errstate(over="ignore", invalid="ignore"):
-            lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
-            wrong = ~(np.abs(lengths - 1) <= UNIT_TOLERANCE)
-        if wrong.any() and not bad:
-            example = int(row_ids[np.flatnonzero(wrong)[0]])
-        n, bad = n + len(vectors), bad + int(wrong.sum())
-    problems = []
-    if bad:
-        (row,) = store.rows([example], ["image_id"])
-        problems.append(f"{bad:,} vectors are not finite or not of length 1, for instance that of {row['image_id']!r}")
-    if n != store.count():
-        problems.append(f"{n:,} vectors are there for {store.count():,} pictures")
-    return Check(name="vectors", looked_at=f"{n:,} vectors", problems=tuple(problems))
+    """Every vector finite and of unit length, those of further encoders too."""
+    problems, counted = [], []
+    for view, whose in _views(store):
+        n, bad, example = 0, 0, 0
+        for row_ids, vectors in view.vectors():
+            with np.errstate(over="ignore", invalid="ignore"):
+                lengths = np.linalg.norm(vectors.astype(np.float32), axis=1)
+                wrong = ~(np.abs(lengths - 1) <= UNIT_TOLERANCE)
+            if wrong.any() and not bad:
+                example = int(row_ids[np.flatnonzero(wrong)[0]])
+            n, bad = n + len(vectors), bad + int(wrong.sum())
+        if bad:
+            (row,) = view.rows([example], ["image_id"])
+            what = f"{bad:,} vectors{whose} are not finite or not of length 1"
+            problems.append(f"{what}, for instance that of {row['image_id']!r}")
+        if n != view.count():
+            problems.append(f"{n:,} vectors{whose} are there for {view.count():,} pictures")
+        counted.append(f"{n:,} vectors{whose}")
+    return Check(name="vectors", looked_at=", ".join(counted), problems=tuple(problems))
 
 
 def _pictures(store: Store) -> Check:
@@ -192,18 +208,29 @@ def _pictures(store: Store) -> Check:
 
 
 def _index(store: Store) -> Check:
-    """The index against its hashes, its row ids against the rows, and its vectors against theirs."""
+    """Each index against its hashes, its row ids against the rows, and its vectors against theirs."""
+    own, *others = [(_one_index(view), whose) for view, whose in _views(store)]
+    checks = [own, *((check, whose) for check, whose in others if check.looked_at != "none")]
+    return Check(
+        name="index",
+        looked_at=", ".join(f"{check.looked_at}{whose}" for check, whose in checks),
+        problems=tuple(f"{problem}{whose}" for check, whose in checks for problem in check.problems),
+        notes=tuple(f"{note}{whose}" for check, whose in checks for note in check.notes),
+    )
+
+
+def _one_index(store: Store) -> Check:
     from cladescope.index.ann.files import AnnIndex, EarlierIndexError, check_hashes, folder  # loads FAISS
     from cladescope.index.ann.misfit import misfit
 
     try:
-        index = AnnIndex.find(store.path)
+        index = AnnIndex.find(store.path, store.vectors_name)
     except EarlierIndexError as error:
         return Check(name="index", looked_at="not read", notes=(str(error),))
     if index is None:
         return Check(name="index", looked_at="none")
     card, problems = index.card, []
-    check_hashes(folder(store.path), card)
+    check_hashes(folder(store.path, store.vectors_name), card)
     if (reason := misfit(store, card)) is not None:
         return Check(name="index", looked_at=f"{card.n_vectors:,} vectors of the index", problems=(reason,))
     order = np.argsort(index.rows.row_ids, kind="stable")
@@ -211,7 +238,7 @@ def _index(store: Store) -> Check:
     if repeated := int((np.diff(sorted_ids) == 0).sum()):
         problems.append(f"{repeated:,} row ids of the index repeat another")
     met = other = missing = 0
-    for row_ids, vectors in store.vectors(condition=f"_row_created_at_version <= {card.store_version}"):
+    for row_ids, vectors in store.vectors(condition=f"NOT ({store.since(card.store_version)})"):
         keys = row_ids.astype(np.int64)
         places = np.minimum(np.searchsorted(sorted_ids, keys), len(sorted_ids) - 1)
         known = sorted_ids[places] == keys

@@ -69,13 +69,13 @@ def probe_stores(
     ]
     totals = tuple(len(one) for one in chosen)
     sets = matched(chosen) if len(chosen) > 1 else chosen
-    called = [str(one.path) for one in stores] if names is None else names
+    called = [one.label for one in stores] if names is None else names
     probed = []
     for name, one, pictures in zip(called, stores, sets, strict=True):
         logger.info("%s: probing %s pictures", name, f"{len(pictures):,}")
         probed.append(
             probe(
-                pictures, store=str(one.path), store_version=one.version, encoder=one.card.to_dict(), tree=tree,
+                pictures, store=one.label, store_version=one.version, encoder=one.card.to_dict(), tree=tree,
                 variant=variant, sample=sample, n_permutations=n_permutations, seed=seed,
             )
         )  # fmt: skip

@@ -62,9 +62,9 @@ def embed(
     ],
     store: StoreOption,
     encoder: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
-            help="tiny, pixels, MODEL/PRETRAINED of open_clip, hf-hub:ORG/REPO, a checkpoint folder, or timm:NAME[@FILE].",
+            help="tiny, pixels, MODEL/PRETRAINED of open_clip, hf-hub:ORG/REPO, a checkpoint folder, or timm:NAME[@FILE]. Repeat for vectors of several.",
             show_default=f"the store's, else {DEFAULT_ENCODER}",
         ),
     ] = None,

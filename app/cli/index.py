@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
+from cladescope.app.cli.options import JsonOption, StoreArgument, VectorsOption
 from cladescope.app.cli.output import print_json, print_line, say
 from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, COMPARE, TARGET_RECALL
 
@@ -30,6 +30,7 @@ def index(
     refresh: Annotated[
         bool, typer.Option("--refresh", help="Add what the store took in since the index was built, and build nothing.")
     ] = False,
+    vectors: VectorsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Build an index for fast search, and measure how often it finds what exact search finds.
@@ -43,8 +44,8 @@ def index(
     from cladescope.index.ann.files import folder
     from cladescope.index.ann.page import page
 
-    held = opened(store)
-    had_index = folder(held.path).exists()
+    held = opened(store, vectors=vectors)
+    had_index = folder(held.path, held.vectors_name).exists()
     card = verb.build_index(
         held, kind=kind, target_recall=target_recall, max_memory=max_memory, max_minutes=max_minutes, refresh=refresh
     )

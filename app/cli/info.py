@@ -56,6 +56,10 @@ def _show(document: dict[str, Any]) -> None:
     if document["gone"]:
         print_line(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
     print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
+    for name, held in document["vectors"].items():
+        print_line(
+            f"vectors {name} of {held['images']:,} pictures: encoder {held['encoder']['name']}, {held['encoder']['dim']} numbers"
+        )
     images = document["storage"]["images"]
     earlier = f"; earlier versions hold {images['earlier_bytes'] / 1e6:,.1f} MB more" if images["earlier_bytes"] else ""
     print_line(

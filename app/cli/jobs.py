@@ -38,8 +38,9 @@ def conclude(summary: EmbedSummary, store: Path, *, source: str, done: str, json
     if json:
         from cladescope.index.store import Store
 
-        encoder = Store.open(store).card.name
-        print_json({"store": str(store), "encoder": encoder, "source": source, **summary.to_dict()})
+        held = Store.open(store)
+        about = {"store": str(store), "encoder": held.card.name, "vectors": list(held.named)}
+        print_json({**about, "source": source, **summary.to_dict()})
     else:
         show(summary, str(store), done=done)
     if summary.stopped:
@@ -68,6 +69,8 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
         *([("  of these, labels changed", counts["relabelled"])] if counts["relabelled"] else []),
         *([("  of these, at URLs and not compared", counts["unchecked"])] if counts["unchecked"] else []),
         *([("  of these, not to be had now", counts["unreachable"])] if counts["unreachable"] else []),
+        *([("of these and others, given further vectors", counts["filled"])] if counts["filled"] else []),
+        *((f"  not to be given them: {reason}", n) for reason, n in counts["unfilled"].items()),
         *([("gone from the source", counts["gone"])] if counts["gone"] else []),
         *([("  of these, deleted", counts["pruned"])] if counts["pruned"] else []),
         ("failed", counts["failed"]),

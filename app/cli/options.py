@@ -91,6 +91,9 @@ MetricsOption = Annotated[
     Path | None,
     typer.Option(metavar="FILE.prom", help="Keep metrics for Prometheus' node_exporter (textfile collector) here."),
 ]
+VectorsOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Vectors of a further encoder of the store, by their name in `info`.")
+]
 StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
 StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
 

@@ -5,16 +5,28 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    StoreArgument,
+    VectorsOption,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
 def probe(
     store: StoreArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for probes.json.")],
+    vectors: VectorsOption = None,
     compare: Annotated[
         list[Path] | None,
-        typer.Option(metavar="STORE", help="Store of the same pictures from another encoder; repeat for several."),
+        typer.Option(
+            metavar="STORE|NAME",
+            help="Store of the same pictures from another encoder, or further vectors of this one; repeat for several.",
+        ),
     ] = None,
     curve: Annotated[
         bool,
@@ -41,7 +53,7 @@ def probe(
     from cladescope.app.verbs import probe as verb
 
     probed = verb.probe(
-        store, compare=compare or (), curve=curve, tree=tree, variant=variant, within=clades(within), where=where,
+        store, vectors=vectors, compare=compare or (), curve=curve, tree=tree, variant=variant, within=clades(within), where=where,
         sample=sample, permutations=permutations, seed=seed, out=out, overwrite=overwrite,
     )  # fmt: skip
     reports, found = probed.reports, probed.differences

@@ -17,6 +17,7 @@ from cladescope.app.cli.options import (
     RuntimeOption,
     SafeCsvOption,
     StoreArgument,
+    VectorsOption,
     WhereOption,
     WithinOption,
     clades,
@@ -50,6 +51,7 @@ def search(
     where: WhereOption = None,
     facets: of.FacetsOption = None,
     exact: of.ExactOption = False,
+    vectors: VectorsOption = None,
     queries: of.QueriesOption = None,
     column: of.ColumnOption = None,
     out: of.OutOption = None,
@@ -89,8 +91,8 @@ def search(
         "facets": None if facets is None else facets.value,
     }  # fmt: skip
     common: dict[str, Any] = {
-        "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "contact": contact,
-        "runtime": runtime.value,
+        "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "vectors": vectors,
+        "contact": contact, "runtime": runtime.value,
     }  # fmt: skip
     of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=out, strict=strict, allow=allow)
     if more and not image:
@@ -107,7 +109,7 @@ def search(
 
     if sheet is not None and sheet.parent.exists():
         check_out_file(sheet, overwrite=overwrite)
-    held = opened(store)
+    held = opened(store, vectors=vectors)
     answer = verb.search(held, **asked, **shown, **common)
     document = answer.to_dict()
     if json:

@@ -26,6 +26,7 @@ def build_index(
     max_memory: str | None = None,
     max_minutes: float | None = None,
     refresh: bool = False,
+    vectors: str | None = None,
 ) -> IndexCard | None:
     """Build a store's index, measure how often it finds what exact search finds, and return its card.
 
@@ -34,7 +35,7 @@ def build_index(
     fastest of these that meets the target above; `max_memory` (`2GB`; vectors and all) and `max_minutes` limit it. `none`
     removes the index, and None is returned. `target_recall` is the share of the exact 10 nearest to be found, for every kind of
     query; if it cannot be reached, the card's `target_met` is False and `failing` names the kinds. `refresh` adds to the index
-    that is there what the store took in since, and builds nothing.
+    that is there what the store took in since, and builds nothing. `vectors` names those of a further encoder, which have an index of their own.
 
     The store may be read and written meanwhile.
 
@@ -49,11 +50,11 @@ def build_index(
     limits = Limits(memory=None if max_memory is None else bytes_of(max_memory), seconds=_seconds(max_minutes))
     if refresh and (kind != AUTO or limits or target_recall != TARGET_RECALL):
         raise InputError("refresh keeps the index as it was built: leave out kind, target recall and limits")
-    held = opened(store)
+    held = opened(store, vectors=vectors)
     if refresh:
         return refreshed(held)
     if kind == kinds.NONE or (kind == AUTO and held.count() < 2):
-        remove(held.path)
+        remove(held.path, held.vectors_name)
         return None
     return build(held, kind=kind, target_recall=target_recall, limits=limits)
 

@@ -3,15 +3,17 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
-from cladescope.app.verbs.filling import address_of, part_of, sink_of, source_of
+from cladescope.app.verbs.encoders import AnyEncoder, target_of
+from cladescope.app.verbs.filling import address_of, part_of, source_of
 from cladescope.app.verbs.given import AnyStore
 from cladescope.embedding import pipeline
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS
-from cladescope.embedding.encoder import Device, Encoder, Precision, Runtime
+from cladescope.embedding.encoder import Device, Precision, Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.records import Source
@@ -26,7 +28,7 @@ def embed(
     source: str | Path | Source | AnyPicture | Sequence[AnyPicture],
     store: AnyStore,
     *,
-    encoder: str | Encoder | None = None,
+    encoder: AnyEncoder | None = None,
     batch_size: int = BATCH_SIZE,
     workers: int = WORKERS,
     readers: int = READERS,
@@ -57,7 +59,8 @@ def embed(
     `source` is a folder of pictures, a CSV or Parquet manifest, WebDataset shards, a pattern or a URL of these; or pictures
     in memory: bytes, Pillow images, arrays of uint8, or a list of these and of paths. `store` is a folder or an open `Store`.
     `readers` pictures are read and `workers` decoded at the same time; one that takes longer than `picture_seconds` is a failure.
-    `encoder` is by default the store's, or `tiny` for a new store; `device` and `precision` apply if it is loaded here.
+    `encoder` is by default the store's, or `tiny` for a new store. Of several, each picture is read once, the first is a new store's own, and the
+    vectors of the others are kept beside them by name; pictures that the store holds already get them, too. `device` and `precision` apply if it is loaded here.
     A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
     `prune` deletes these, `check_remote` fetches stored pictures of URLs to compare them. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
     those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
@@ -93,22 +96,27 @@ def embed(
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
+    by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime}
     if piece is None:
-        sink, loaded = sink_of(store, encoder, device, precision, runtime)
+        target = target_of(store, encoder, by)
     else:
-        sink, loaded = part_of(store, known_by, piece, encoder, device, precision, runtime)
+        target = part_of(store, known_by, piece, encoder, by)
         pictures = ShardedSource(pictures, piece, limit=limit)
+    sink = target.store
     naming.check(sink)
     if retry_failed is not None:
         pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
     settings = {
-        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": loaded.card.name,
+        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
     with jobs.Run(sink, verb="embed", source=address, settings=settings).recorded() as run:
-        summary = pipeline.embed(pictures, loaded, sink, config, progress=run.watching(progress), stop=stop)
+        summary = pipeline.embed(
+            pictures, target.encoder, target.sink, config, progress=run.watching(progress), stop=stop
+        )
         run.summary = summary
+        target.complete(summary, config, progress=run.watching(progress), stop=stop)
         naming.finish(summary)
         run.settings["backbone"] = naming.settings
     return summary

@@ -1,18 +1,19 @@
 """What `embed` opens before it starts: the source, its address, the store, or a part of it for one shard, and the encoder."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cladescope.app.verbs.encoders import AnyEncoder, Target, target_of
 from cladescope.app.verbs.given import AnyStore, pictures_of
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Device, Encoder, Precision, Runtime
+from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.given import AnyPicture, GivenSource
 from cladescope.embedding.locations import canonical
 from cladescope.embedding.records import Source
 from cladescope.embedding.shards import Shard
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.table_rules import TableRules
-from cladescope.errors import EncoderError, InputError
+from cladescope.errors import InputError
 from cladescope.index.parts import place_of
 from cladescope.index.store import Store
 from cladescope.paths import local_path
@@ -35,48 +36,28 @@ def address_of(source: AnySource) -> str | None:
     return canonical(str(source)) if isinstance(source, str | Path) else None
 
 
-def sink_of(
-    store: AnyStore, encoder: str | Encoder | None, device: Device, precision: Precision, runtime: Runtime
-) -> tuple[Store, Encoder]:
-    """The store, made where there is none, and the encoder of its vectors."""
-    path = store.path if isinstance(store, Store) else local_path(store)
-    there = _there(store)
-    if encoder is None:
-        encoder = DEFAULT_ENCODER if there is None else there.card.name
-    if encoder == UNKNOWN_ENCODER:
-        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
-    if not isinstance(encoder, Encoder):
-        by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime}
-        encoder = Encoder.load(encoder, **by) if there is None else Encoder.of(there.card, encoder, **by)
-    if there is None:
-        return Store.open_or_create(path, encoder.card), encoder
-    there.check(encoder.card)
-    return there, encoder
-
-
 def part_of(
-    store: AnyStore,
-    address: str | None,
-    shard: Shard,
-    encoder: str | Encoder | None,
-    device: Device,
-    precision: Precision,
-    runtime: Runtime,
-) -> tuple[Store, Encoder]:
+    store: AnyStore, address: str | None, shard: Shard, encoder: AnyEncoder | None, by: Mapping[str, Any]
+) -> Target:
     """The part of a store for one shard of a source, made where there is none, and the encoder of the whole store's vectors.
 
-    Raises InputError for a source without an address, StoreError where the store is another encoder's.
+    Raises InputError for a source without an address and for several encoders, StoreError where the store is another encoder's.
     """
     if address is None:
         raise InputError("a shard is one of a source with an address, as a folder or a table has: these have none")
+    if not isinstance(encoder, str | Encoder | None) and len(encoder) > 1:
+        raise InputError(
+            f"{len(encoder)} encoders are given for a shard, expected one: commit the parts, then embed with all encoders, "
+            "which gives the stored pictures the other vectors"
+        )
     path = store.path if isinstance(store, Store) else local_path(store)
     whole = _there(store)
     if encoder is None and whole is not None:
         encoder = whole.card.name
-    sink, loaded = sink_of(place_of(path, address, shard), encoder, device, precision, runtime)
+    target = target_of(place_of(path, address, shard), encoder, by)
     if whole is not None:
-        whole.check(loaded.card)
-    return sink, loaded
+        whole.check(target.own.card)
+    return target
 
 
 def part_place(store: Path, source: str, shard: str) -> Path:

@@ -25,10 +25,11 @@ else:
 """A store: its folder, or a `Store` that is open."""
 
 
-def opened(store: AnyStore, runtime: "Runtime | None" = None) -> "Store":
-    """The store in a folder; one that is open stays as it is, but for the runtime of its encoder, where one is given.
+def opened(store: AnyStore, runtime: "Runtime | None" = None, *, vectors: str | None = None) -> "Store":
+    """The store in a folder; one that is open stays as it is, but for the runtime of its encoder, where one is given, and for the
+    `vectors` of a further encoder, which it is opened for anew (`Store.open`).
 
-    Raises StoreError where there is none, InputError for a URL and for what is neither a path nor a store.
+    Raises StoreError where there is none, InputError for a URL, for what is neither a path nor a store, and for an unknown name.
     """
     from cladescope.index.store import Store as _Store
 
@@ -36,7 +37,11 @@ def opened(store: AnyStore, runtime: "Runtime | None" = None) -> "Store":
         raise InputError(
             f"found a value of type {type(store).__name__}, expected a store: its folder, or an open Store"
         )
-    held = store if isinstance(store, _Store) else _Store.open(local_path(store))
+    if isinstance(store, _Store):
+        other = vectors not in (None, store.vectors_name)
+        held = _Store.open(store.path, version=store.pinned, vectors=vectors) if other else store
+    else:
+        held = _Store.open(local_path(store), vectors=vectors)
     if runtime is not None:
         held.encode_by(runtime)
     return held
@@ -54,6 +59,21 @@ def stores_of(stores: AnyStore | Sequence[AnyStore]) -> "list[Store]":
     """One store or several, opened. Raises as `opened`."""
     several = [stores] if isinstance(stores, str | os.PathLike) or not isinstance(stores, Sequence) else stores
     return [opened(store) for store in several]
+
+
+def compared_of(store: AnyStore, compare: AnyStore | Sequence[AnyStore]) -> "list[Store]":
+    """Stores to compare with, opened: what is no store of its own but a name of vectors of `store` means these. Raises as `opened`."""
+    several = [compare] if isinstance(compare, str | os.PathLike) or not isinstance(compare, Sequence) else compare
+    from cladescope.index.named_vectors import name_of
+
+    held = opened(store)
+    names = {name_of(held.card), *held.named}
+    return [
+        opened(store, vectors=str(one))
+        if isinstance(one, str | os.PathLike) and str(one) in names and not is_store(one)
+        else opened(one)
+        for one in several
+    ]
 
 
 def tree_of(tree: str | Path | Tree | None) -> Tree | None:

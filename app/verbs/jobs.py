@@ -37,7 +37,8 @@ class Run:
         self.summary: EmbedSummary | None = None
         """What it did; set it when that is known."""
         self._store, self._began = store, datetime.now(UTC)
-        about = {"encoder": store.card.to_dict(), "versions": versions(), "machine": machine()}
+        vectors = {name: card.to_dict() for name, card in store.named.items()}
+        about = {"encoder": store.card.to_dict(), "vectors": vectors, "versions": versions(), "machine": machine()}
         self._about = {**about, "source_file": source_file(source)}
         self._job = RunningJob(verb=verb, source=source, started=self._began.isoformat())
         self._counts: dict[str, object] = {}

@@ -6,7 +6,7 @@ from pathlib import Path
 from cladescope.analysis.probes.files import FILES, write_probes
 from cladescope.analysis.probes.stores import ProbedStores, probe_stores
 from cladescope.app.verbs.arguments import checked
-from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
+from cladescope.app.verbs.given import AnyStore, compared_of, opened, tree_of, within_of
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_folder
 from cladescope.paths import local_path
@@ -17,6 +17,7 @@ from cladescope.phylogeny.tree import Tree
 def probe(
     store: AnyStore,
     *,
+    vectors: str | None = None,
     compare: AnyStore | Sequence[AnyStore] = (),
     curve: bool = False,
     tree: str | Path | Tree | None = None,
@@ -31,7 +32,7 @@ def probe(
 ) -> ProbedStores:
     """Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.
 
-    `compare` is one or several stores of the same pictures from other encoders: all are measured on the pictures that they
+    `vectors` names those of a further encoder of the store. `compare` is one or several stores of the same pictures from other encoders, or names of vectors of the same store: all are measured on the pictures that they
     share, with paired differences from the first. `tree` is a phylogeny (Newick or Nexus) to compare the vectors with,
     `variant` a column of two values such as sex. `within` keeps a clade or the union of several, `where` the rows that meet
     an SQL condition. At most `sample` pictures are queries for their neighbours; labels are permuted `permutations` times.
@@ -48,13 +49,13 @@ def probe(
     >>> [(one.probe, one.rank, round(one.value, 2)) for one in probed.reports[0].results][:2]
     [('1-NN purity', 'class', 0.92), ('10-NN purity', 'class', 0.62)]
     """
-    if curve and not stores_of(compare):
+    if curve and not compare:
         raise InputError("curve is of several stores: give compare")
     folder = None if out is None else local_path(out)
     if folder is not None:
         check_out_folder(folder, what="set of probes", names=FILES, overwrite=overwrite)
     probed = probe_stores(
-        [opened(store), *stores_of(compare)], tree=tree_of(tree), variant=variant, within=within_of(within),
+        [opened(store, vectors=vectors), *compared_of(store, compare)], tree=tree_of(tree), variant=variant, within=within_of(within),
         where=where, sample=sample, n_permutations=permutations, seed=seed,
     )  # fmt: skip
     if folder is not None:

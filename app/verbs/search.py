@@ -38,6 +38,7 @@ def search(
     where: str | None = None,
     facets: str | None = None,
     exact: bool = False,
+    vectors: str | None = None,
     contact: str | None = None,
     runtime: Runtime = "auto",
 ) -> SearchResult:
@@ -53,8 +54,8 @@ def search(
     `image_id`, or `images` with a GPS position in their files; `same` what has their value in a column or several, such as
     locality. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. If few rows are left, or
     with `exact`, every one of them is compared even if the store has an index; of many, an index is asked for more hits. `facets`,
-    a rank, counts its taxa among the hits and the pictures searched. `contact`, an e-mail or web
-    address, is named in requests to servers. `runtime` (`torch`, `onnx`, `openvino`) computes the encoder. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
+    a rank, counts its taxa among the hits and the pictures searched. `vectors` names those of a further encoder of the store. `contact`, an e-mail or
+    web address, is named in requests to servers. `runtime` (`torch`, `onnx`, `openvino`) computes the encoder. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
 
     Raises InputError for an empty query, one whose parts cancel out, an unknown id or column, or an invalid condition;
     TaxonError for an unknown taxon or rank; PictureError for a picture that cannot be used; EncoderError for a text if the
@@ -71,7 +72,7 @@ def search(
         from cladescope.embedding.web import introduce  # loads the HTTP client
 
         introduce(contact)
-    return opened(store, runtime).searcher.search(
+    return opened(store, runtime, vectors=vectors).searcher.search(
         images=pictures_of(images), text=text, image_id=image_id, vector=vector, taxon=taxon,
         not_images=pictures_of(not_images), not_text=not_text, not_image_id=not_image_id, not_taxon=not_taxon,
         not_weight=not_weight, k=k, at_most=at_most, per=per, min_score=min_score,

@@ -84,7 +84,7 @@ def build(
         raise InputError(f"{store.path} holds {n} vectors: an index needs at least 2")
     is_open = kind == COMPARE or (kind == AUTO and n >= AUTO_MIN_ROWS)
     first = kinds.of({AUTO: kinds.GRAPH if is_open else kinds.FLAT, COMPARE: kinds.GRAPH}.get(kind, kind), n, d)
-    with building(store.path) as path, threads_for(n):
+    with building(store.path, store.vectors_name) as path, threads_for(n):
         plan = _plan(store, target_recall, seed, path)
         if not limits and kind != COMPARE:
             draft = _drafted(plan, first)

@@ -46,23 +46,23 @@ class AnnIndex(TunedIndex):
     """What tells it from the index that was there before, and from the next."""
 
     @staticmethod
-    def stamp_of(store_path: Path) -> tuple[int, int] | None:
-        """The stamp of the index that is there now; None where there is none."""
-        return _stamp_at(_card_path(store_path))
+    def stamp_of(store_path: Path, vectors: str | None = None) -> tuple[int, int] | None:
+        """The stamp of the index that is there now, of the vectors of a name or the store's own; None where there is none."""
+        return _stamp_at(_card_path(store_path, vectors))
 
     @classmethod
-    def find(cls, store_path: Path) -> "AnnIndex | None":
-        """The index of a store, or None where it has none; opened once, until it is built anew.
+    def find(cls, store_path: Path, vectors: str | None = None) -> "AnnIndex | None":
+        """The index of a store's vectors, or None where it has none; opened once, until it is built anew.
 
         Its files are mapped into memory, not read, save for their hashes where they are not the files that were hashed last.
 
         Raises StoreError where it is damaged, or of an earlier make.
         """
-        path = folder(store_path)
+        path = folder(store_path, vectors)
         for attempt in range(_TRIES):
             stamp = _stamp(path)
             if stamp is None:
-                if (earlier := path.with_name(EARLIER_FOLDER)).is_dir():
+                if vectors is None and (earlier := path.with_name(EARLIER_FOLDER)).is_dir():
                     raise EarlierIndexError(f"the index in {earlier} is of an earlier version: build the index again")
                 if any(path.glob("index-*.faiss")):
                     raise _damaged(path, f"it has no {CARD}")
@@ -76,9 +76,13 @@ class AnnIndex(TunedIndex):
         return None
 
 
-def folder(store_path: Path) -> Path:
-    """Where the index of a store lies."""
-    return store_path / "indexes" / FOLDER
+def folder(store_path: Path, vectors: str | None = None) -> Path:
+    """Where the index of a store's own vectors lies, or that of the vectors of a name.
+
+    >>> folder(Path("photos.store")).name, folder(Path("photos.store"), "tiny").name
+    ('ann', 'ann-tiny')
+    """
+    return store_path / "indexes" / (FOLDER if vectors is None else f"{FOLDER}-{vectors}")
 
 
 def read_card(path: Path) -> IndexCard:
@@ -95,12 +99,12 @@ def index_file(path: Path, card: IndexCard) -> Path:
 
 
 @contextlib.contextmanager
-def building(store_path: Path) -> Iterator[Path]:
+def building(store_path: Path, vectors: str | None = None) -> Iterator[Path]:
     """Hold the folder of a store's index for one builder; the store itself may be written meanwhile.
 
     Raises StoreError where another builds, or the folder cannot be written.
     """
-    path = folder(store_path)
+    path = folder(store_path, vectors)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -140,17 +144,19 @@ def write(path: Path, engine: Engine, rows: Rows, card: IndexCard) -> IndexCard:
             draw_curve(path / CURVE, card.curve, card.target_recall, title)
         else:
             (path / CURVE).unlink(missing_ok=True)
-        shutil.rmtree(path.with_name(EARLIER_FOLDER), ignore_errors=True)
+        if path.name == FOLDER:
+            shutil.rmtree(path.with_name(EARLIER_FOLDER), ignore_errors=True)
     except (OSError, RuntimeError) as error:
         raise _unwritten(path, error) from error
     return card
 
 
-def remove(store_path: Path) -> bool:
+def remove(store_path: Path, vectors: str | None = None) -> bool:
     """Delete the index of a store, so that every search is exact; whether there was one."""
-    path = folder(store_path)
-    there = [one for one in (path, path.with_name(EARLIER_FOLDER)) if one.is_dir()]
-    with building(store_path) if path.is_dir() else contextlib.nullcontext():
+    path = folder(store_path, vectors)
+    places = [path] if vectors is not None else [path, path.with_name(EARLIER_FOLDER)]
+    there = [one for one in places if one.is_dir()]
+    with building(store_path, vectors) if path.is_dir() else contextlib.nullcontext():
         found = any((one / CARD).exists() for one in there)
         for one in there:
             (one / CARD).unlink(missing_ok=True)
@@ -183,8 +189,8 @@ def _stamp_at(card_path: str) -> tuple[int, int] | None:
 
 
 @lru_cache(maxsize=64)
-def _card_path(store_path: Path) -> str:
-    return str(folder(store_path) / CARD)
+def _card_path(store_path: Path, vectors: str | None) -> str:
+    return str(folder(store_path, vectors) / CARD)
 
 
 @lru_cache(maxsize=4)

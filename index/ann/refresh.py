@@ -35,8 +35,8 @@ def refresh(store: StoreReader) -> IndexCard:
     Memory: the index, read whole, and 4 d bytes for each new row. Raises InputError where there is no index; StoreError where it is
     damaged, of another store or of a version that this one does not have, or cannot be written.
     """
-    with building(store.path) as path:
-        index = AnnIndex.find(store.path)
+    with building(store.path, store.vectors_name) as path:
+        index = AnnIndex.find(store.path, store.vectors_name)
         if index is None:
             raise InputError(f"{store.path} has no index to refresh: build one")
         card = index.card
@@ -44,7 +44,8 @@ def refresh(store: StoreReader) -> IndexCard:
             raise StoreError(reason)
         if card.store_version == store.version:
             return card
-        newer = snapshot(store, condition=f"_row_created_at_version > {card.store_version}")
+        newer = snapshot(store, condition=store.since(card.store_version))
+        newer = newer.taken(np.flatnonzero(~np.isin(newer.row_ids, index.rows.row_ids)))
         now = read_metadata(store.at(newer.version))
         rows, n_gone = _joined(index.rows, now, newer.row_ids)
         engine = Engine(faiss.read_index(str(index_file(path, card))))

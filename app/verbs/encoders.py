@@ -1,0 +1,134 @@
+"""The encoders of a job, the store that takes their vectors, and what of it lacks some of them."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from cladescope.app.verbs.given import AnyStore
+from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard
+from cladescope.embedding.job import Sink
+from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
+from cladescope.embedding.several import SeveralEncoders
+from cladescope.errors import EncoderError, InputError, StoreError
+from cladescope.index.backfill import backfill
+from cladescope.index.named_vectors import lacking, name_of
+from cladescope.index.several_sink import SeveralSink
+from cladescope.index.store import Store
+from cladescope.paths import local_path
+
+AnyEncoder = str | Encoder | Sequence[str | Encoder]
+"""One encoder or several, each by its name or loaded."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A store, and the encoders whose vectors it is to take: its own, and others by the names of their vectors."""
+
+    store: Store
+    own: Encoder
+    others: dict[str, Encoder]
+
+    @property
+    def encoder(self) -> Encoder:
+        """What the pictures are encoded by."""
+        return SeveralEncoders([self.own, *self.others.values()]) if self.others else self.own
+
+    @property
+    def sink(self) -> Sink:
+        """What takes the vectors."""
+        cards: dict[str | None, EncoderCard] = {None: self.own.card}
+        cards |= {name: encoder.card for name, encoder in self.others.items()}
+        return cast(Sink, SeveralSink(self.store, cards)) if self.others else self.store
+
+    def complete(
+        self,
+        summary: EmbedSummary,
+        config: EmbedConfig,
+        *,
+        progress: Callable[[Progress], None] | None,
+        stop: threading.Event | None,
+    ) -> None:
+        """Give what the store held before the vectors that it lacks, and note what lacks some in the end.
+
+        A job over a part of its source gives none.
+        """
+        if self.others and config.whole and config.limit is None and not summary.stopped:
+            done = backfill(
+                self.store, self.others, batch_size=config.batch_size, workers=config.workers, stop=stop,
+                progress=None if progress is None else _going_on(summary, progress),
+            )  # fmt: skip
+            summary.filled, summary.stopped = done.filled, done.stopped
+            summary.seconds += done.seconds
+            summary.unfilled.update(done.left)
+        for name in self.store.named:
+            if n := self.store.count_rows(lacking([name])):
+                summary.notes += (f"{n:,} pictures have no vector of {name}: embed with all encoders of the store",)
+
+
+def _going_on(summary: EmbedSummary, progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Progress of a job's second part, told as that of the whole."""
+    before, n_seconds = summary.embedded + summary.already_stored + summary.failed, summary.seconds
+
+    def tell(state: Progress) -> None:
+        whole = replace(
+            state, done=before + state.done, total=None if state.total is None else before + state.total,
+            embedded=summary.embedded + state.embedded, failed=summary.failed + state.failed,
+            seconds=n_seconds + state.seconds,
+        )  # fmt: skip
+        progress(whole)
+
+    return tell
+
+
+def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]) -> Target:
+    """The store, made where there is none, and its encoders, loaded `by` device, precision and runtime: those asked for, by default all that it has, or `tiny` for a new one.
+
+    Of several the first is a new store's own; that of a store that is there must be among them.
+
+    Raises EncoderError where one cannot be loaded, InputError where one is given twice, StoreError where the store's own is not
+    among them.
+    """
+    path = store.path if isinstance(store, Store) else local_path(store)
+    there: Store | None = None
+    if isinstance(store, Store):
+        there = store
+    elif (path / "store.json").exists():
+        there = Store.open(path)
+    held = [] if there is None else [there.card, *there.named.values()]
+    asked: list[str | Encoder] = [encoder] if isinstance(encoder, str | Encoder) else list(encoder or ())
+    asked = asked or [card.name for card in held] or [DEFAULT_ENCODER]
+    if UNKNOWN_ENCODER in asked:
+        raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
+    loaded = [_loaded(one, held, len(asked), by) for one in asked]
+    for place, one in enumerate(loaded):
+        if any(one.card.difference(other.card) is None for other in loaded[:place]):
+            raise InputError(f"the encoder {one.card.name!r} is given twice: name each once")
+    if there is None:
+        there = Store.open_or_create(path, loaded[0].card)
+    own = next((one for one in loaded if there.card.difference(one.card) is None), None)
+    if own is None:
+        if len(loaded) == 1:
+            there.check(loaded[0].card)
+        raise StoreError(f"{path} has the encoder {there.card.name}, which is not among those given: give it, too")
+    return Target(there, own, _named(there, [one for one in loaded if one is not own]))
+
+
+def _loaded(asked: str | Encoder, held: Sequence[EncoderCard], n_asked: int, by: Mapping[str, Any]) -> Encoder:
+    """An encoder, as the store's vectors of that name were made; one that is asked for alone as the store's own were."""
+    if isinstance(asked, Encoder):
+        return asked
+    card = next((card for card in held if card.name == asked), held[0] if held and n_asked == 1 else None)
+    return Encoder.load(asked, **by) if card is None else Encoder.of(card, asked, **by)
+
+
+def _named(store: Store, encoders: Sequence[Encoder]) -> dict[str, Encoder]:
+    """Encoders by the names of their vectors: those that the store has, or will have."""
+    named, found = store.named, {}
+    for encoder in encoders:
+        name = next((name for name, card in named.items() if card.difference(encoder.card) is None), None)
+        if name is None:
+            name = name_of(encoder.card, {name_of(store.card), *named})
+            named[name] = encoder.card
+        found[name] = encoder
+    return found
