@@ -55,6 +55,7 @@ def test_a_verb_and_its_function_use_the_same_words(name):
         "help",
         "more",
         "metrics",
+        "profile",
     }
     own = {
         "image": "images", "not_image": "not_images", "set_": "set", "out": "out",
