@@ -27,7 +27,7 @@ from cladescope.analysis.benchmark.stores import fill_store, short_name
 from cladescope.analysis.benchmark.tables import label_of
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.measures.folds import SHOTS
-from cladescope.embedding.encoder import DEFAULT_ENCODER, Device, Encoder
+from cladescope.embedding.encoder import DEFAULT_ENCODER, Device, Encoder, Runtime
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_text
@@ -94,6 +94,7 @@ def evaluate(
     images: str | Path | None = None,
     out: str | Path = OUT,
     device: Device = "auto",
+    runtime: Runtime = "auto",
     watch: Watch | None = None,
     embedded: Callable[[str, EmbedSummary, Store], None] | None = None,
 ) -> EvaluationReport:
@@ -144,7 +145,8 @@ def evaluate(
     loaded: list[Encoder] = []
     if any(store is None for _, store in opened):
         loaded = [
-            one if isinstance(one, Encoder) else Encoder.load(one, device=device) for one in chosen or [DEFAULT_ENCODER]
+            one if isinstance(one, Encoder) else Encoder.load(one, device=device, runtime=runtime)
+            for one in chosen or [DEFAULT_ENCODER]
         ]
         check_encoders([one.card for one in loaded], config)
     evaluations = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import DeviceName, JsonOption, RankName
+from cladescope.app.cli.options import DeviceName, JsonOption, RankName, RuntimeName, RuntimeOption
 from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
 from cladescope.app.cli.signals import stop_on_signals
 from cladescope.embedding.encoder import DEFAULT_ENCODER
@@ -77,6 +77,7 @@ def evaluate(
         Path, typer.Option(metavar="DIR", help="Folder of results.json, results.md and the stores of vectors.")
     ] = Path("evaluation"),
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
+    runtime: RuntimeOption = RuntimeName.AUTO,
     json: JsonOption = False,
 ) -> None:
     """Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores. Vectors are kept in --out.
@@ -92,20 +93,11 @@ def evaluate(
         raise typer.BadParameter(reason)
     try:
         report = run(
-            protocol.value,
-            tasks,
-            encoders=encoder,
-            shots=None if shots is None else _numbers(shots),
-            v1_folds=v1_folds,
+            protocol.value, tasks, encoders=encoder, shots=None if shots is None else _numbers(shots), v1_folds=v1_folds,
             texts=None if text is None else [kind.strip() for kind in text.split(",")],
-            pool_parts=parts is PartsName.ALL,
-            rank=None if rank is None else rank.value,
-            images=images,
-            out=out,
-            device=device.value,
-            watch=_watch,
-            embedded=_say_embedded,
-        )
+            pool_parts=parts is PartsName.ALL, rank=None if rank is None else rank.value, images=images, out=out,
+            device=device.value, runtime=runtime.value, watch=_watch, embedded=_say_embedded,
+        )  # fmt: skip
     except StoppedError as stopped:
         say(str(stopped))
         raise typer.Exit(1) from None
@@ -134,6 +126,8 @@ def _watch(name: str) -> "Iterator[tuple[Callable[[Progress], None], threading.E
 def _say_embedded(name: str, summary: "EmbedSummary", store: "Store") -> None:
     failed = f", failed {summary.failed:,} (cladescope info {store.path} --failures)" if summary.failed else ""
     say(f"{name}: embedded {summary.embedded:,}, already stored {summary.already_stored:,}{failed}")
+    for note in summary.notes:
+        say(f"{name}: {note}")
 
 
 def _show(document: dict[str, Any]) -> None:

@@ -12,6 +12,8 @@ from cladescope.app.cli.options import (
     ConflictsOption,
     JsonOption,
     OverwriteOption,
+    RuntimeName,
+    RuntimeOption,
     WithinOption,
     clades,
 )
@@ -82,6 +84,7 @@ def fit(
     encoder: Annotated[
         str | None, typer.Option(help="Encoder of PICTURES, as for embed.", show_default=DEFAULT_ENCODER)
     ] = None,
+    runtime: RuntimeOption = RuntimeName.AUTO,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
@@ -102,7 +105,7 @@ def fit(
         check_out_folder(figures, what="figure", names=list(FIGURES), overwrite=overwrite)
     with job_progress("encoded") as progress:
         fitted = verb.fit(
-            store, encoder=encoder, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots,
+            store, encoder=encoder, runtime=runtime.value, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots,
             shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts,
             progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
         )  # fmt: skip

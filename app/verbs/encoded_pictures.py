@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cladescope.app.verbs.given import AnyStore, is_store, opened
 from cladescope.embedding import pipeline
-from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
+from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, Runtime
 from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.embedding.sources import open_source
@@ -22,7 +22,10 @@ SHOWN = 3
 
 @contextmanager
 def opened_or_encoded(
-    store: AnyStore, encoder: str | Encoder | None, progress: Callable[[Progress], None] | None
+    store: AnyStore,
+    encoder: str | Encoder | None,
+    progress: Callable[[Progress], None] | None,
+    runtime: Runtime = "auto",
 ) -> "Iterator[tuple[Store, str | None, list[str]]]":
     """A store as `opened` opens it; or pictures (a folder, a table, ...) in a store of the moment, with their place and what was left out.
 
@@ -33,12 +36,12 @@ def opened_or_encoded(
     if is_store(store) or not isinstance(store, str | Path) or not Path(store).exists():
         if encoder is not None:
             raise InputError("a store has an encoder: leave the other out, or give the pictures themselves")
-        yield opened(store), None, []
+        yield opened(store, runtime), None, []
         return
     from cladescope.index.store import Store as _Store
 
     source = open_source(store)
-    loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder or DEFAULT_ENCODER)
+    loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder or DEFAULT_ENCODER, runtime=runtime)
     with tempfile.TemporaryDirectory(prefix="cladescope-") as folder:
         held = _Store.create(Path(folder) / "pictures.store", loaded.card)
         summary = pipeline.embed(source, loaded, held, progress=progress)

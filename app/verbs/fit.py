@@ -12,7 +12,7 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, write_conflicts
 from cladescope.app.verbs.encoded_pictures import opened_or_encoded
 from cladescope.app.verbs.given import AnyStore, within_of
-from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.encoder import Encoder, Runtime
 from cladescope.embedding.pipeline import Progress
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
@@ -27,6 +27,7 @@ def fit(
     store: AnyStore,
     *,
     encoder: str | Encoder | None = None,
+    runtime: Runtime = "auto",
     rank: str | None = None,
     labels: str | Path | Mapping[str, str] | None = None,
     within: str | Sequence[str] | None = None,
@@ -45,8 +46,8 @@ def fit(
 ) -> Fitted:
     """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
 
-    `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), and
-    nothing is stored.
+    `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), which
+    `runtime` (`torch`, `onnx`, `openvino`) computes, and nothing is stored.
 
     It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and what a plain folder of pictures
     has) or `labels`: a CSV of pictures and labels, or a label for each
@@ -72,7 +73,7 @@ def fit(
     if file is not None:
         check_out_file(file, overwrite=overwrite)
     named = labels_by(backbone, conflicts)
-    with opened_or_encoded(store, encoder, progress) as (held, place, notes):
+    with opened_or_encoded(store, encoder, progress, runtime) as (held, place, notes):
         if rank is None and place is not None and labels is None:
             rank = "species" if held.count(where="species IS NOT NULL") else LABEL
         fitted = fit_store(
