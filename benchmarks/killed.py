@@ -1,7 +1,7 @@
 """Jobs killed by SIGKILL at random moments, each run again to its end: the store must equal that of a job nobody killed.
 
     python benchmarks/killed.py --runs 200
-    python benchmarks/killed.py --runs 30 --encoder tiny --pictures 120
+    python benchmarks/killed.py --runs 30 --encoder tiny
 
 The folder is made here: pictures of several formats, some of them copies of others, files that are no pictures, cut short or
 empty, in nested folders. Jobs commit every few pictures, compact and let versions expire all the time, so that a kill meets each of these. Every
@@ -72,7 +72,7 @@ def work(folder: str, path: str, encoder: str, small: dict[str, Any], started: A
     verb.embed(folder, path, encoder=encoder, batch_size=small["batch_size"], workers=2)
 
 
-SMALL = {"commit_rows": 12, "batch_size": 4, "many_fragments": 6}
+SMALL = {"commit_rows": 6, "batch_size": 4, "many_fragments": 6}
 
 
 class Jobs:
@@ -164,7 +164,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--encoder", default="pixels")
-    parser.add_argument("--pictures", type=int, default=160)
+    parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     rng = random.Random(options.seed)
@@ -184,6 +184,8 @@ def main() -> int:
             path = Path(temporary) / f"killed{number}"
             n_killed, n_left, told = killed_run(jobs, path, wanted, rng)
             n_kills, n_midway, n_equal = n_kills + n_killed, n_midway + (n_left > 0), n_equal + (not told)
+            if number % 20 == 19:
+                print(f"{number + 1} runs, {n_kills} kills, {n_equal} equal", flush=True)
             if told:
                 print(f"run {number}: {'; '.join(told)}", flush=True)
             shutil.rmtree(path)

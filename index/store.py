@@ -113,7 +113,6 @@ class Store(StoreReader):
     _upkeep: Upkeep | None = None
     """What is done for the store beside the job that writes."""
 
-    @property
     def _ends(self) -> set[int]:
         """Versions of the pictures at which jobs ended."""
         told = (json.loads(one) for one in self.runs.column("manifest").to_pylist())

@@ -1,7 +1,7 @@
 """What a job that writes does for the store beside its work: it compacts what has become many small fragments, and lets old versions expire."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,11 @@ class Upkeep:
             self._goes_on = False
             logger.warning("%s was not compacted: %s", self._path, error)
 
-    def expire(self, ends: Collection[int]) -> None:
-        """Remove versions that are old (`old_versions.expire`); `ends` are those of the pictures at which jobs ended."""
+    def expire(self, ends: Callable[[], Collection[int]]) -> None:
+        """Remove versions that are old (`old_versions.expire`); `ends` tells those of the pictures at which jobs ended."""
         try:
-            self.expired = old_versions.expire(self._path, self._tables, ends)
-        except StoreError as error:
+            self.expired = old_versions.expire(self._path, self._tables, ends())
+        except (StoreError, ValueError) as error:
             logger.warning("old versions of %s were not removed: %s", self._path, error)
 
     def told(self, *, asked: bool) -> dict[str, Any] | None:

@@ -93,3 +93,18 @@ def test_the_newest_version_and_ends_of_a_month_never_expire(days, ends):
             assert one not in gone
         elif age_days > limit:
             assert one in gone
+
+
+def test_a_job_whose_runs_cannot_be_read_has_done_its_work(path, monkeypatch, caplog):
+    def damaged(_):
+        raise StoreError("the runs are damaged")
+
+    age(path, STEP_DAYS + 0.1)
+    store = Store.open(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "runs", property(damaged))
+        with store.writing():
+            add(store, 6)
+    assert store.count() == 7
+    assert caplog.messages == [f"old versions of {path} were not removed: the runs are damaged"]
+    assert versions(path) == [1, 2, 3, 4, 5, 6, 7, 8]
