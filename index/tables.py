@@ -48,12 +48,15 @@ def pin(table: Any, version: int, path: Path) -> None:
 
 
 def open_or_make(database: Any, name: str, schema: pa.Schema) -> Any:
-    """A table of a database; made empty where it is not there yet, by this process or by another that begins at the same time."""
+    """A table of a database; made empty where it is not there yet, by this process or by another that begins at the same time.
+
+    Where a process was killed as it made the table, there is a folder without a version and without rows: the table is made then.
+    """
     # Stable row ids outlive compaction: an index and a search refer to rows by them.
     options = {"new_table_enable_stable_row_ids": "true"}
     for seconds in MAKING_SECONDS:
         try:
-            if name in database.list_tables().tables:
+            if name in database.list_tables().tables and not _is_begun(database, name):
                 return database.open_table(name)
             return database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
         except (RuntimeError, ValueError, OSError) as error:
@@ -71,6 +74,12 @@ def in_slices(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """
     for start in range(0, int(table.count_rows()), SLICE_ROWS):
         yield from table.search().select(list(columns)).offset(start).limit(SLICE_ROWS).to_batches(BLOCK_ROWS)
+
+
+def _is_begun(database: Any, name: str) -> bool:
+    """Whether a table's folder holds nothing that was ever committed."""
+    folder = Path(str(database.uri)) / f"{name}.lance"
+    return folder.is_dir() and not any(any(folder.glob(what)) for what in ("_versions/*.manifest", "data/*"))
 
 
 @contextlib.contextmanager

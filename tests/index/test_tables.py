@@ -1,10 +1,14 @@
 """All rows of a held store, a slice at a time."""
 
+import shutil
+
 import pyarrow as pa
 import pytest
 
-from cladescope.index import tables
+from cladescope.errors import StoreError
+from cladescope.index import identity, tables
 from cladescope.index.store import Store
+from cladescope.index.verify import verify
 from cladescope.schema import ORIGIN_SCHEMA
 from tests.index.test_compaction import CARD, add
 
@@ -35,3 +39,29 @@ def test_what_one_source_listed_is_told_without_what_others_did(tmp_path, monkey
     for address in ("/a", "/b", "/c"):
         wanted = [{"image_id": row["image_id"], "gone": None} for row in noted if row["address"] == address]
         assert rows_of(store.listed(["image_id", "gone"], address), ["image_id", "gone"]) == wanted
+
+
+@pytest.mark.parametrize("table", ["images", "failures", "runs", "origins"])
+@pytest.mark.parametrize("files", [[], ["_transactions/0-a.txn"], ["_versions/18446744073709551614.manifest#1"]])
+def test_a_table_whose_making_was_killed_is_made(tmp_path, table, files):
+    path = tmp_path / "s"
+    identity.make(path, CARD)
+    folder = path / "lance" / f"{table}.lance"
+    folder.mkdir(parents=True)
+    for file in files:
+        (folder / file).parent.mkdir()
+        (folder / file).write_bytes(b"begun")
+    store = Store.open(path)
+    with store.writing():
+        add(store, 1, 2)
+    assert Store.open(path).count() == 2
+    assert Store.open(path).tables.keys() >= {table}
+    assert verify(path).problems == ()
+
+
+def test_a_table_that_lost_its_versions_is_not_made_anew(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    add(store, 1, 2)
+    shutil.rmtree(tmp_path / "s" / "lance" / "images.lance" / "_versions")
+    with pytest.raises(StoreError, match="images' was not found"):
+        Store.open(tmp_path / "s")
