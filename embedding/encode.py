@@ -157,6 +157,7 @@ def encoded(
         picture_seconds=picture_seconds,
     )
     portions = Portions(encoder)
+    dims = encoder.dims if isinstance(encoder, _HasParts) else (encoder.dim,)
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in stages.encode.timed(_outcomes(records, prepared, limits, stages, stop, parents), "starved"):
@@ -165,10 +166,10 @@ def encoded(
         waiting.append(item)
         n_pictures += isinstance(item, Prepared)
         if n_pictures >= batch_size or len(waiting) >= 2 * batch_size:
-            yield _encode(waiting, portions, encoder.dim, known, stages.encode)
+            yield _encode(waiting, portions, dims, known, stages.encode)
             waiting, n_pictures = [], 0
     if waiting and not stop.is_set():
-        yield _encode(waiting, portions, encoder.dim, known, stages.encode)
+        yield _encode(waiting, portions, dims, known, stages.encode)
 
 
 def _outcomes(
@@ -206,7 +207,7 @@ def _rest(first: deque[Record | Failure], given: Iterator[Record | Failure]) -> 
 
 
 def _encode(
-    waiting: Sequence[Outcome], portions: Portions, dim: int, known: KnownVectors | None, meter: Meter
+    waiting: Sequence[Outcome], portions: Portions, dims: Sequence[int], known: KnownVectors | None, meter: Meter
 ) -> EncodedBatch:
     """Give every picture its vector: that of known content, else the encoder's."""
     began = time.perf_counter()
@@ -220,7 +221,7 @@ def _encode(
         seconds = time.perf_counter() - encoding
         good = has_direction(made)
         contents = [content for content, usable in zip(fresh, good, strict=True) if usable]
-        vectors |= dict(zip(contents, _unit_parts(made[good], encoder), strict=True))
+        vectors |= dict(zip(contents, _unit_parts(made[good], dims), strict=True))
     done: list[Prepared] = []
     failures: list[Failure] = []
     for item in waiting:
@@ -230,7 +231,7 @@ def _encode(
             done.append(item)
         else:
             failures.append(Failure(item.record, "encode", f"the encoder gave no direction: {NO_DIRECTION}"))
-    rows = np.empty((len(done), dim), np.float32)
+    rows = np.empty((len(done), sum(dims)), np.float32)
     for row, item in zip(rows, done, strict=True):
         row[:] = vectors[item.content_hash]
     meter.done(len(pictures))
@@ -248,9 +249,8 @@ def _encode(
     )
 
 
-def _unit_parts(vectors: Float[np.ndarray, "n d"], encoder: PixelEncoder) -> Float32[np.ndarray, "n d"]:
-    """Rows of unit length; those of several encoders (`embedding.several`), each of whose vectors has that."""
-    dims = encoder.dims if isinstance(encoder, _HasParts) else (encoder.dim,)
+def _unit_parts(vectors: Float[np.ndarray, "n d"], dims: Sequence[int]) -> Float32[np.ndarray, "n d"]:
+    """Rows whose parts of so many numbers have unit length: a part for each of several encoders (`embedding.several`)."""
     parts = np.split(vectors, np.cumsum(dims)[:-1], axis=1)
     return np.concatenate([_unit(part) for part in parts], axis=1)
 
