@@ -12,14 +12,14 @@ from typing import TypeVar
 import pyarrow as pa
 from PIL import ExifTags, Image, IptcImagePlugin
 from PIL.ImageFile import ImageFile
-from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from cladescope.delimited.headers import squash
 from cladescope.embedding.damage import DAMAGE
-from cladescope.embedding.decode import opened_picture
+from cladescope.embedding.decode import kind_of_bytes, opened_picture
 from cladescope.embedding.exif_block import is_whole
-from cladescope.embedding.png_texts import without_large_texts
+from cladescope.embedding.jpeg import frame_of
+from cladescope.embedding.png_texts import texts_first, without_large_texts
 from cladescope.embedding.tag_values import (
     decoded,
     degrees_of,
@@ -88,14 +88,18 @@ def tags_of(data: bytes) -> PictureTags:
     >>> tags_of(buffer.getvalue()).values
     {'camera_model': 'X100'}
     """
+    kind = kind_of_bytes(data)
+    frame = frame_of(data) if kind == "JPEG" else None
+    if frame is not None and not frame.has_notes:
+        return PictureTags()  # there is nothing to read
     reader = _TagReader()
-    image = reader.tried("picture", lambda: opened_picture(data))
+    is_png = kind == "PNG"
+    read = texts_first(without_large_texts(data)) if is_png else data
+    image = reader.tried("picture", lambda: opened_picture(read))
     if image is None:
         return PictureTags(problems=tuple(reader.problems))
-    if isinstance(image, PngImageFile):  # whose texts may stand behind the pixels
-        reader.tried("PNG", image.load)
-        if len(without_large_texts(data)) < len(data):
-            reader.problems.append("a text of more than 1 MiB passed over")
+    if is_png and len(read) < len(data):
+        reader.problems.append("a text of more than 1 MiB passed over")
     block = image.info.get("exif")
     if isinstance(block, bytes) and block and not is_whole(block):
         reader.problems.append("EXIF is damaged")
@@ -199,7 +203,7 @@ class _TagReader:
 
 def _exif(image: Image.Image) -> dict[str, object]:
     """Values of the blocks of EXIF by the name of their tag."""
-    exif = image.getexif()
+    exif = Image.Image.getexif(image)  # that of a PNG would decode its pixels, to look for texts behind them
     found: dict[str, object] = {}
     for block, names in (
         (exif, ExifTags.TAGS),

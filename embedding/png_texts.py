@@ -17,6 +17,7 @@ MAX_CHUNKS = 500_000
 """Most pieces of a file: writers make them of 4 KiB or more."""
 
 _TEXTS = frozenset({b"tEXt", b"zTXt", b"iTXt", b"iCCP"})
+_MOVED = frozenset({b"tEXt", b"zTXt", b"iTXt", b"eXIf"})
 
 
 def without_large_texts(data: bytes) -> bytes:
@@ -53,6 +54,42 @@ def without_large_texts(data: bytes) -> bytes:
         return data
     view = memoryview(data)
     return b"".join([*(view[first:last] for first, last in kept), view[start:]])
+
+
+def texts_first(data: bytes) -> bytes:
+    r"""The same PNG with the texts and the EXIF that stand behind its pixels put before them, where they are read without the pixels.
+
+    Data without such chunks is returned as it is. Of an animation the texts before the second frame count, as they do for Pillow.
+    Memory: the file once more where something is moved.
+
+    >>> pixels, text = (struct.pack(">I", 0) + name + bytes(4) for name in (b"IDAT", b"tEXt"))
+    >>> moved = texts_first(bytes(8) + pixels + text)
+    >>> moved.index(b"tEXt") < moved.index(b"IDAT")
+    True
+    """
+    moved: list[tuple[int, int]] = []
+    at, first_pixels = 8, None
+    while at + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, at)
+        kind, end = data[at + 4 : at + 8], at + 12 + length
+        if end > len(data) or (kind == b"fcTL" and first_pixels is not None):
+            break
+        if kind == b"IDAT" and first_pixels is None:
+            first_pixels = at
+        elif first_pixels is not None and kind in _MOVED:
+            moved.append((at, end))
+        at = end
+    if first_pixels is None or not moved:
+        return data
+    view = memoryview(data)
+    parts = [view[:first_pixels]]
+    for start, end in moved:  # Pillow checks the sums of those that come before the pixels only
+        parts += [view[start : end - 4], memoryview(struct.pack(">I", zlib.crc32(view[start + 4 : end - 4])))]
+    place = first_pixels
+    for start, end in moved:
+        parts.append(view[place:start])
+        place = end
+    return b"".join([*parts, view[place:]])
 
 
 def _unpacked_bytes(kind: bytes, body: bytes) -> int:

@@ -12,6 +12,7 @@ from PIL import ExifTags, Image, PngImagePlugin, TiffImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
 import cladescope
+from cladescope.embedding import picture_tags
 from cladescope.embedding.picture_tags import MAX_TEXT, tags_of
 from cladescope.embedding.xmp import read_xmp
 from cladescope.errors import InputError
@@ -77,6 +78,50 @@ def test_the_same_columns_come_from_every_kind_of_file(kind: str) -> None:
     assert found.problems == ()
     assert found.values == ALL
     assert found.licence == "https://creativecommons.org/licenses/by/4.0/"
+
+
+def behind_the_pixels(data: bytes, *, sums: bool) -> bytes:
+    """The same PNG, its texts and EXIF behind its pixels; with check sums that are right or not."""
+    chunks, at = [], 8
+    while at < len(data):
+        end = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        chunks.append(data[at:end])
+        at = end
+    texts = [one for one in chunks if one[4:8] in (b"tEXt", b"iTXt", b"zTXt", b"eXIf")]
+    assert texts
+    others = [one for one in chunks if one not in texts]
+    behind = texts if sums else [one[:-4] + b"\0\0\0\0" for one in texts]
+    return data[:8] + b"".join([*others[:-1], *behind, others[-1]])
+
+
+@pytest.mark.parametrize("sums", [True, False])
+def test_what_stands_behind_the_pixels_of_a_png_is_read_without_them(
+    sums: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = written("PNG", exif())
+    moved = behind_the_pixels(data, sums=sums)
+    assert moved != data
+    monkeypatch.setattr(PngImagePlugin.PngImageFile, "load", None)
+    assert tags_of(moved) == tags_of(data)
+    assert tags_of(moved).values == ALL
+
+
+def test_texts_behind_the_second_frame_of_a_png_are_passed_over_as_pillow_does() -> None:
+    image, buffer = Image.new("RGB", (40, 30), "teal"), io.BytesIO()
+    image.save(buffer, "PNG", save_all=True, append_images=[Image.new("RGB", (40, 30), "red")], exif=exif())
+    moved = behind_the_pixels(buffer.getvalue(), sums=True)
+    opened = PngImagePlugin.PngImageFile(io.BytesIO(moved))
+    opened.load()
+    assert "exif" not in opened.info
+    assert tags_of(moved).values == {}
+
+
+def test_a_jpeg_without_any_block_has_no_tags_and_is_not_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), "teal").save(buffer, "JPEG", comment=b"by hand")
+    before = tags_of(buffer.getvalue()[:2] + b"\xff\xff" + buffer.getvalue()[3:])  # padded, so that Pillow opens it
+    monkeypatch.setattr(picture_tags, "opened_picture", None)
+    assert tags_of(buffer.getvalue()) == before == picture_tags.PictureTags()
 
 
 def test_a_tiff_has_them_in_its_own_directory() -> None:
