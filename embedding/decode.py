@@ -25,6 +25,7 @@ from pillow_heif import HeifImageFile
 from cladescope.embedding.bounds import check_jpeg, check_jpeg_head, check_tiff_head, max_pixels
 from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned
 from cladescope.embedding.damage import damage_refused
+from cladescope.embedding.jpeg import frame_of
 from cladescope.embedding.png_texts import without_large_texts
 from cladescope.errors import InputError, PictureError
 
@@ -37,6 +38,10 @@ MIN_SIDE = 8
 """Pixels of the shortest side that still shows something; the smallest plankton crops have some twenty."""
 MAX_ASPECT = 50
 """How many times the shorter side the longer may measure: panoramas and chains of diatoms stay below 30."""
+
+MARGIN = 3
+"""How many times the side that an encoder needs a reduced JPEG keeps: at 2 some vectors differ by a cosine of 0.998 from those of the
+whole picture, at 3 by more than 0.999."""
 
 _OPENERS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "JPEG": JpegImageFile,
@@ -88,8 +93,8 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
 
     Reads JPEG, PNG, GIF, WebP, TIFF, BMP, HEIF/HEIC, AVIF and JPEG 2000, known by their first bytes and not
     by a name. Of an animation or a file of several pages the first is taken. With `min_side` (pixels) a JPEG
-    is decoded at 1/2, 1/4 or 1/8 of its scale, as long as its shorter side keeps at least twice `min_side`:
-    several times faster, and a later resize still has pixels to choose from. Threads may call this at once.
+    is decoded at 1/2, 1/4 or 1/8 of its scale, as long as its shorter side keeps at least `MARGIN` times `min_side`:
+    faster, and a later resize still has pixels to choose from. Threads may call this at once.
 
     * Transparency is laid on white. Dropping it would show the colours that lie under transparent pixels,
       which nobody meant to be seen and which are often black.
@@ -132,14 +137,14 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         image = opened_picture(data)
     limit = min(limit, max_pixels(kind, image))
     _check_size(image.size, limit)
-    if kind == "JPEG":
+    if kind == "JPEG" and ((frame := frame_of(data)) is None or not frame.is_one_scan):
         check_jpeg(data, image.size)
     if isinstance(image, TiffImageFile):
         _check_tiff(image)
     size = image.size
     with damage_refused(kind, data):
         if min_side is not None and kind == "JPEG":
-            image.draft(None, (2 * min_side, 2 * min_side))
+            image.draft(None, (MARGIN * min_side, MARGIN * min_side))
         image.load()
         if kind != "JPEG":  # some headers give another size than the pixels have
             size = image.size

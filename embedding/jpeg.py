@@ -22,7 +22,8 @@ class Frame:
     height: int
     n_colours: int
     """1 or 3."""
-    is_progressive: bool
+    is_one_scan: bool
+    """Whether the first scan holds all of it, so that its decoder reads no other."""
     has_notes: bool
     """Whether there are pieces that may turn or describe the picture."""
 
@@ -30,15 +31,24 @@ class Frame:
 def frame_of(data: bytes) -> Frame | None:
     r"""The frame of a JPEG whose pieces all have their place, up to its pixels; None for any other data.
 
-    >>> frame_of(b"\xff\xd8\xff\xc0\0\x0b\x08\0\x10\0\x20\1\1\x11\0\xff\xda")
-    Frame(width=32, height=16, n_colours=1, is_progressive=False, has_notes=False)
+    >>> frame_of(b"\xff\xd8\xff\xc0\0\x0b\x08\0\x10\0\x20\1\1\x11\0\xff\xda\0\x08\1")
+    Frame(width=32, height=16, n_colours=1, is_one_scan=True, has_notes=False)
     >>> frame_of(b"\xff\xd8\xff\xda") is None
     True
     """
     frame, has_notes = None, False
     for marker, start, stop in _pieces(data):
         if marker == _START_OF_SCAN:
-            return None if frame is None else Frame(*frame, has_notes)
+            if frame is None:
+                return None
+            width, height, n_colours, is_progressive = frame
+            return Frame(
+                width,
+                height,
+                n_colours,
+                not is_progressive and data[start + 4 : start + 5] == bytes([n_colours]),
+                has_notes,
+            )
         has_notes |= marker in _NOTES
         if marker in _FRAMES:
             n_colours = data[start + 5] if stop - start > 5 else 0

@@ -15,10 +15,10 @@ from jaxtyping import Float32, UInt8
 from PIL import Image
 
 from cladescope.embedding.declared import check_keys, colour, number, one_of, square_side, three_numbers, whole
+from cladescope.embedding.resampling import Interpolation, resampled
 from cladescope.errors import InputError
 
 Resize = Literal["crop", "squash", "pad"]
-Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos", "box", "hamming"]
 Triple = tuple[float, float, float]
 
 _OPEN_CLIP_RESIZE: Mapping[str, Resize] = {"shortest": "crop", "squash": "squash", "longest": "pad"}
@@ -99,12 +99,16 @@ class ImageTransform:
         if image.mode != "RGB":
             raise InputError(f"picture of mode {image.mode}, expected RGB: decode it with embedding.decode")
         width, height = _resized(image.size, self.min_side, self.resize)
-        resized = image.resize((width, height), Image.Resampling[self.interpolation.upper()])
-        if (width, height) != (self.size, self.size):
-            square = Image.new("RGB", (self.size, self.size), self.fill)
-            square.paste(resized, (_offset(width, self.size), _offset(height, self.size)))
-            resized = square
-        return np.array(resized)
+        left, top = _offset(width, self.size), _offset(height, self.size)
+        window = (max(0, -left), max(0, -top), min(width, self.size - left), min(height, self.size - top))
+        pixels = resampled(image, (width, height), window, self.interpolation)
+        if pixels.shape[:2] == (self.size, self.size):
+            return pixels
+        square = np.empty((self.size, self.size, 3), np.uint8)
+        square[:] = self.fill
+        down, across = max(0, top), max(0, left)
+        square[down : down + pixels.shape[0], across : across + pixels.shape[1]] = pixels
+        return square
 
     def normalise(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b 3 h w"]:
         """Pixels as float32 on a scale of 0 to 1, less the mean, over the std, colours first.

@@ -13,7 +13,7 @@ from tests.embedding.encoding import ORIENTATION, encode, patches
 @pytest.mark.parametrize("is_progressive", [False, True])
 def test_a_plain_jpeg_says_its_size_colours_and_passes(mode: str, n_colours: int, is_progressive: bool) -> None:
     data = encode(patches().convert(mode), "JPEG", progressive=is_progressive, comment=b"by hand")
-    assert frame_of(data) == Frame(48, 32, n_colours, is_progressive, False)
+    assert frame_of(data) == Frame(48, 32, n_colours, not is_progressive, False)
 
 
 def test_exif_and_a_profile_are_seen() -> None:

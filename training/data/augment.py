@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
-from cladescope.embedding.transform import Interpolation
+from cladescope.embedding.resampling import Interpolation
 from cladescope.errors import InputError
 from cladescope.training.sections import AugmentConfig
 

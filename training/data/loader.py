@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Int, Int64, UInt8
 
 from cladescope.embedding.decode import decode
-from cladescope.embedding.transform import Interpolation
+from cladescope.embedding.resampling import Interpolation
 from cladescope.errors import InputError, PictureError
 from cladescope.training.data.augment import augment
 from cladescope.training.sections import AugmentConfig
