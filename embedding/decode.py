@@ -135,7 +135,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         check_tiff_head(data)
     with damage_refused(kind, data):
         image = opened_picture(data)
-    limit = min(limit, max_pixels(kind, image))
+        limit = min(limit, max_pixels(kind, image))
     _check_size(image.size, limit)
     if kind == "JPEG" and ((frame := frame_of(data)) is None or not frame.is_one_scan):
         check_jpeg(data, image.size)

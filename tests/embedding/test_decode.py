@@ -329,7 +329,7 @@ def test_a_format_that_cannot_be_reduced_is_decoded_whole() -> None:
 def test_a_reduced_cmyk_jpeg_has_the_same_colours() -> None:
     amounts = inks().repeat(8, axis=0).repeat(8, axis=1)
     data = encode(Image.fromarray(amounts, "CMYK"), "JPEG", quality=100, subsampling=0)
-    result = pixels(data, min_side=16)
+    result = pixels(data, min_side=10)
     assert result.shape == (32, 32, 3)
     np.testing.assert_allclose(result.astype(float), plainly(inks()), atol=4)
 

@@ -164,6 +164,10 @@ def test_small_crops_and_panoramas_pass(size: tuple[int, int]) -> None:
     assert decode(encode(Image.new("L", size, 9), "PNG")).image.size == size
 
 
+def test_a_palette_picture_without_its_palette_is_refused() -> None:
+    assert_refused(png(16, 16, depth=8, colour=3, rows=bytes(256)), "cannot be decoded: PNG data damaged")
+
+
 def test_a_raw_file_that_starts_with_a_preview_is_refused() -> None:
     data = tiff(16, 16, bytes(768), bits=(8, 8, 8), photometric=2, subfile=1)
     assert_refused(data, "TIFF that starts with a reduced preview (a raw file?)")
