@@ -15,25 +15,24 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from side_by_side import machine, print_table, seconds
 
 from cladescope.embedding.encoder import Encoder, Precision, Runtime
-from cladescope.embedding.encoders import onnx_model, open_clip_model, parts
+from cladescope.embedding.encoders import open_clip_model
 from cladescope.embedding.encoders.onnx_towers import lowest_cosine, probe_pictures
 
-WAYS: dict[str, tuple[Runtime, Precision, bool, int]] = {
-    "torch, as it comes": ("torch", "fp32", False, 32),
-    "torch, memory kept": ("torch", "fp32", True, 32),
-    "torch, memory kept, in parts of 8": ("torch", "fp32", True, 8),
-    "torch, bf16 weights": ("torch", "bf16", True, 8),
-    "ONNX Runtime, fp32": ("onnx", "fp32", True, 8),
-    "OpenVINO, fp32": ("openvino", "fp32", True, 8),
-    "OpenVINO, bf16": ("openvino", "bf16", True, 8),
+WAYS: dict[str, tuple[Runtime, Precision, bool, bool]] = {
+    "torch, as it comes": ("torch", "fp32", False, False),
+    "torch, memory kept": ("torch", "fp32", True, False),
+    "torch, memory kept, in parts": ("torch", "fp32", True, True),
+    "torch, bf16 weights": ("torch", "bf16", True, True),
+    "ONNX Runtime, fp32": ("onnx", "fp32", True, True),
+    "OpenVINO, fp32": ("openvino", "fp32", True, True),
+    "OpenVINO, bf16": ("openvino", "bf16", True, True),
 }
-"""Runtime, precision, whether memory is kept, and pictures computed at a time."""
+"""Runtime, precision, whether memory is kept, and whether a batch is computed in parts, as the encoders do by themselves."""
 BATCH = 32
 TEXTS = [f"a photo of Animalia Chordata Aves Passeriformes Paridae Parus number {n}." for n in range(64)]
 
@@ -98,12 +97,12 @@ def _apart(encoder: str, way: str, place: Path, rounds: int) -> list[str]:
 
 def _one(name: str, way: str, place: str, *, rounds: int) -> None:
     """Measure one way and print its figures; the first way of an encoder leaves its vectors for the others to be compared with."""
-    runtime, precision, is_kept, size = WAYS[way]
-    for module in (open_clip_model, onnx_model):
-        _set(module, "in_parts", lambda compute, batch: parts.in_parts(compute, batch, size))
+    runtime, precision, is_kept, is_parted = WAYS[way]
     if not is_kept:
-        _set(open_clip_model, "keep_memory", lambda: False)
+        open_clip_model.keep_memory = lambda: False
     encoder = Encoder.load(name, device="cpu", precision=precision, runtime=runtime)
+    if isinstance(encoder, open_clip_model.OpenClipEncoder) and not is_parted:
+        encoder.part = BATCH
     batch = np.concatenate([probe_pictures(encoder.transform.size)] * (BATCH // 8))
     reference = Path(place) / f"{Path(name).name}.npy"
     vectors = encoder.encode_pixels(batch[:8])
@@ -128,10 +127,6 @@ def _one(name: str, way: str, place: str, *, rounds: int) -> None:
         f"{texts:.0f}",
     ]
     print(json.dumps([*figures, f"{peak:.0f}"]))
-
-
-def _set(module: Any, name: str, value: Callable[..., Any]) -> None:
-    setattr(module, name, value)
 
 
 def _median(task: Callable[[], object], rounds: int) -> float:

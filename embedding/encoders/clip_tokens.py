@@ -33,7 +33,7 @@ class ClipTokens:
     """Texts to rows of tokens, cut or filled with zeros to `length` tokens.
 
     >>> ClipTokens(77)(["a photo of Parus major."])[0, :7].tolist()
-    [49406, 320, 1125, 539, 643, 355, 2022]
+    [49406, 320, 1125, 539, 699, 718, 3350]
     """
 
     def __init__(self, length: int) -> None:

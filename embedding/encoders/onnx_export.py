@@ -108,6 +108,7 @@ def export_towers(encoder: OpenClipEncoder | TimmEncoder, folder: Path, *, weigh
         token_length=length,
         hashes=parts,
         weights=None if weights is None else (weights.name, file_hash(weights)),
+        part=encoder.part,
         cosines={},
     )
     towers = Towers(folder, card)

@@ -17,7 +17,6 @@ from platformdirs import user_cache_path
 from cladescope.embedding.driver import has_driver
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision, PrecisionClass, Runtime
 from cladescope.embedding.encoders.onnx_towers import AGREE, FILE, Towers, lowest_cosine, probe_pictures, read_towers
-from cladescope.embedding.encoders.parts import in_parts
 from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.shipped import SHIPPED, shipped_folder
 from cladescope.errors import EncoderError
@@ -36,7 +35,7 @@ class OnnxEncoder(Encoder):
 
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of the picture tower; unit length."""
-        return in_parts(self._towers.pictures, batch)
+        return self._towers.pictures(batch)
 
     def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
         """Vectors of the text tower; unit length. Raises EncoderError where the encoder has none."""

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import EncoderCard, PrecisionClass
+from cladescope.embedding.encoders.parts import in_parts
 from cladescope.errors import EncoderError
 
 FILE = "onnx.json"
@@ -46,6 +47,8 @@ class TowersCard:
     """SHA-256 of the file of each tower."""
     weights: tuple[str, str] | None
     """Name and SHA-256 of the file that holds the weights of all towers; None where each has one of its own."""
+    part: int
+    """Pictures to compute at a time."""
     cosines: Mapping[str, float]
     """Lowest cosine of each tower to torch on the pictures of `probe_pictures` or some texts, when the graphs were made."""
 
@@ -58,6 +61,7 @@ class TowersCard:
             "token_length": self.token_length,
             "hashes": dict(self.hashes),
             "weights": self.weights,
+            "part": self.part,
             "cosines": dict(self.cosines),
         }
 
@@ -73,6 +77,7 @@ class TowersCard:
             token_length=values["token_length"],
             hashes=dict(values["hashes"]),
             weights=None if weights is None else (str(weights[0]), str(weights[1])),
+            part=int(values["part"]),
             cosines=dict(values["cosines"]),
         )
 
@@ -88,7 +93,7 @@ class Towers:
 
     def pictures(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of pictures as the image transform gives them; unit length. Raises EncoderError where the engine fails."""
-        return _unit(self._picture(np.ascontiguousarray(batch)))
+        return in_parts(lambda part: _unit(self._picture(np.ascontiguousarray(part))), batch, self.card.part)
 
     def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
         """Vectors of texts; unit length."""

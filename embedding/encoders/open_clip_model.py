@@ -25,12 +25,13 @@ from cladescope.embedding.encoders.identity import (
     projection_of,
     text_side_of,
 )
-from cladescope.embedding.encoders.parts import in_parts
+from cladescope.embedding.encoders.parts import LARGEST_PART, in_parts, part_size
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
     hash_weights,
     memory_errors,
+    outputs_watched,
     resolve_device,
     resolve_precision,
     to_unit_vectors,
@@ -55,14 +56,21 @@ _UNUSABLE = (
 class OpenClipEncoder(Encoder):
     """A contrastive model with a picture side and a text side, computed in inference mode."""
 
-    def __init__(self, model: Any, tokenizer: Any, card: EncoderCard, normaliser: Normaliser) -> None:
-        self.card = card
+    def __init__(
+        self, model: Any, tokenizer: Any, card: EncoderCard, normaliser: Normaliser, *, part: int = LARGEST_PART
+    ) -> None:
+        """`part` pictures are computed at a time on a CPU."""
+        self.card, self.part = card, part
         self._model, self._tokenizer, self._normaliser = model, tokenizer, normaliser
 
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of the picture side; unit length."""
         with memory_errors(len(batch)):
-            return in_parts(self._encode, batch) if self._normaliser.device.type == "cpu" else self._encode(batch)
+            return (
+                in_parts(self._encode, batch, self.part)
+                if self._normaliser.device.type == "cpu"
+                else self._encode(batch)
+            )
 
     @torch.inference_mode()
     def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
@@ -113,7 +121,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     weight_hash = hash_weights(model)
     model = model.eval().to(device=place, dtype=dtype)
     normaliser = Normaliser(transform, device=place, dtype=dtype)
-    with torch.inference_mode():
+    with torch.inference_mode(), outputs_watched(model.visual) as sizes:
         blank = np.zeros((1, transform.size, transform.size, 3), np.uint8)
         dim = int(model.encode_image(normaliser(blank)).shape[-1])
     card = EncoderCard(
@@ -128,7 +136,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
         text=text_side_of(model, tokenizer([PROBE_TEXT])),
         precision=precision_of(dtype),
     )
-    encoder = OpenClipEncoder(model, tokenizer, card, normaliser)
+    encoder = OpenClipEncoder(model, tokenizer, card, normaliser, part=part_size(max(sizes, default=0)))
     if address.model.startswith("local-dir:"):
         taxa = Path(address.model.removeprefix("local-dir:")) / TAXA_FILE
         encoder.taxa_file = taxa if taxa.is_file() else None

@@ -1,19 +1,31 @@
-"""A batch computed in parts: as much at a time as the caches of a processor hold."""
+"""A batch computed in parts, of a size that spares memory and caches of a processor."""
 
 from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-PART = 8
-"""Pictures that a CPU computes at a time. Of batches of 64, `tiny` does 216 a second in ONNX Runtime, in parts of 8 288; and no part
-asks for a block of more than 64 MB, which glibc would give back to the system at once (`kept_memory`)."""
+LARGEST_PART = 32
+"""Pictures that a CPU computes at a time, at most: more gain nothing."""
+LARGEST_BLOCK = 64 * 2**20
+"""Bytes of the largest block of memory that is asked for. What is larger leaves the caches, and the heap of a thread gives it back to the
+system at once (`kept_memory`)."""
+
+
+def part_size(largest: int) -> int:
+    """Pictures to compute at a time, a power of two, where the largest result of a layer has so many numbers of four bytes a picture.
+
+    >>> part_size(96 * 112 * 112), part_size(50 * 3072), part_size(10**9)  # tiny, ViT-B-32, something huge
+    (8, 32, 1)
+    """
+    fitting = max(1, LARGEST_BLOCK // (4 * max(1, largest)))
+    return int(min(LARGEST_PART, 1 << (fitting.bit_length() - 1)))
 
 
 def in_parts(
     compute: Callable[[UInt8[np.ndarray, "p h w 3"]], Float32[np.ndarray, "p d"]],
     batch: UInt8[np.ndarray, "b h w 3"],
-    size: int = PART,
+    size: int,
 ) -> Float32[np.ndarray, "b d"]:
     """What `compute` gives for at most `size` pictures at a time, as one array.
 

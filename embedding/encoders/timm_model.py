@@ -23,12 +23,13 @@ from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of
-from cladescope.embedding.encoders.parts import in_parts
+from cladescope.embedding.encoders.parts import LARGEST_PART, in_parts, part_size
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
     hash_weights,
     memory_errors,
+    outputs_watched,
     resolve_device,
     resolve_precision,
     to_unit_vectors,
@@ -43,14 +44,21 @@ CLASSIFIER_PREFIXES = ("classifier.", "fc.", "head.fc.", "head.", "head_drop.")
 class TimmEncoder(Encoder):
     """A backbone without its classifier, computed in inference mode."""
 
-    def __init__(self, model: torch.nn.Module, card: EncoderCard, normaliser: Normaliser) -> None:
-        self.card = card
+    def __init__(
+        self, model: torch.nn.Module, card: EncoderCard, normaliser: Normaliser, *, part: int = LARGEST_PART
+    ) -> None:
+        """`part` pictures are computed at a time on a CPU."""
+        self.card, self.part = card, part
         self._model, self._normaliser = model, normaliser
 
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Pooled features; unit length."""
         with memory_errors(len(batch)):
-            return in_parts(self._encode, batch) if self._normaliser.device.type == "cpu" else self._encode(batch)
+            return (
+                in_parts(self._encode, batch, self.part)
+                if self._normaliser.device.type == "cpu"
+                else self._encode(batch)
+            )
 
     @torch.inference_mode()
     def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
@@ -113,7 +121,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
     weight_hash = hash_weights(model)
     model = model.eval().to(device=place, dtype=dtype)
     normaliser = Normaliser(transform, device=place, dtype=dtype)
-    with torch.inference_mode():
+    with torch.inference_mode(), outputs_watched(model) as sizes:
         shape = model(normaliser(np.zeros((1, transform.size, transform.size, 3), np.uint8))).shape
     if len(shape) != 2:
         raise EncoderError(
@@ -130,7 +138,7 @@ def load(name: str, *, device: Device, precision: Precision) -> Encoder:
         layers=_layers(model, model_options),
         precision=precision_of(dtype),
     )
-    return TimmEncoder(model, card, normaliser)
+    return TimmEncoder(model, card, normaliser, part=part_size(max(sizes, default=0)))
 
 
 def _create(address: _Address, options: dict[str, Any]) -> torch.nn.Module:

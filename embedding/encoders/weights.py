@@ -61,6 +61,30 @@ class Normaliser:
 
 
 @contextmanager
+def outputs_watched(model: torch.nn.Module) -> Iterator[list[int]]:
+    """Numbers in the result of each layer of a model while the block runs, for one picture.
+
+    >>> layer = torch.nn.Linear(2, 3)
+    >>> with outputs_watched(layer) as sizes:
+    ...     _ = layer(torch.zeros(1, 2))
+    >>> sizes
+    [3]
+    """
+    sizes: list[int] = []
+
+    def note(module: torch.nn.Module, given: object, made: object) -> None:
+        if isinstance(made, torch.Tensor):
+            sizes.append(made.numel())
+
+    handles = [module.register_forward_hook(note) for module in model.modules()]
+    try:
+        yield sizes
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
 def memory_errors(n: int) -> Iterator[None]:
     """Say what to do when a batch of `n` pictures does not fit the device."""
     try:

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding.encoders import open_clip_model
-from cladescope.embedding.encoders.parts import in_parts
+from cladescope.embedding.encoders.parts import LARGEST_BLOCK, LARGEST_PART, in_parts, part_size
+from cladescope.embedding.encoders.weights import outputs_watched
 
 
 @given(st.integers(0, 20), st.integers(1, 9))
@@ -29,8 +30,26 @@ def test_torch_on_a_cpu_computes_in_parts_with_memory_that_is_kept(checkpoint, m
     assert calls == ["kept"]
     pictures = np.random.default_rng(0).integers(0, 255, (19, 32, 32, 3), np.uint8)
     whole = encoder._encode(pictures)
+    encoder.part = 8
     made = encoder._model.encode_image
     sizes = []
     monkeypatch.setattr(encoder._model, "encode_image", lambda batch: sizes.append(len(batch)) or made(batch))
     np.testing.assert_allclose(encoder.encode_pixels(pictures), whole, atol=1e-6)
     assert sizes == [8, 8, 3]
+
+
+@given(st.integers(0, 10**9))
+def test_no_part_asks_for_a_larger_block_unless_one_picture_does(largest):
+    size = part_size(largest)
+    assert 1 <= size <= LARGEST_PART
+    assert size == 1 or 4 * largest * size <= LARGEST_BLOCK
+    assert size == LARGEST_PART or 4 * largest * 2 * size > LARGEST_BLOCK
+
+
+def test_the_largest_result_of_a_layer_is_known_from_the_first_picture(checkpoint):
+    encoder = open_clip_model.load(str(checkpoint), device="cpu", precision="fp32")
+    assert encoder.part == LARGEST_PART
+    with outputs_watched(encoder._model.visual) as sizes:
+        encoder._encode(np.zeros((1, 32, 32, 3), np.uint8))
+    assert max(sizes) == 5 * 256  # tokens of a picture, width of the layer between
+    assert not [module for module in encoder._model.modules() if module._forward_hooks]
