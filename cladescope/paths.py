@@ -20,7 +20,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
     'photos.store'
     >>> local_path("s3://bucket/photos.store")
     Traceback (most recent call last):
-    cladescope.errors.InputError: found s3://bucket/photos.store, expected a local path: object stores are not supported yet
+    cladescope.errors.InputError: found s3://bucket/photos.store, expected a local path: only stores and sources may lie elsewhere
     """
     if not isinstance(path, str | os.PathLike) or not isinstance(text := os.fspath(path), str):
         raise InputError(f"found a value of type {type(path).__name__}, expected a path")
@@ -30,7 +30,7 @@ def local_path(path: str | os.PathLike[str]) -> Path:
         address = f"{found[1]}://{text[found.end() :]}"
         if found[1].lower() == "file":
             raise InputError(f"found {address}, expected a local path: leave out `file://`")
-        raise InputError(f"found {address}, expected a local path: object stores are not supported yet")
+        raise InputError(f"found {address}, expected a local path: only stores and sources may lie elsewhere")
     if "\0" in text:
         raise InputError(f"found {text!r}, expected a local path: it holds a NUL")
     return Path(text)

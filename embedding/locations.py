@@ -8,7 +8,6 @@ Decoding is elsewhere.
 import errno
 import os
 import re
-import stat
 import sys
 import tarfile
 import tempfile
@@ -24,20 +23,16 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cladescope import object_storage
 from cladescope.embedding.bounds import MAX_FILE_BYTES, too_large
 from cladescope.embedding.columns import is_url, plan_columns
+from cladescope.embedding.objects import read_object
+from cladescope.embedding.place_kinds import kind_of
 from cladescope.embedding.regions import split_region
 from cladescope.embedding.zips import member_size, open_member, unreadable
 from cladescope.errors import InputError, PictureError
+from cladescope.object_storage import has_client, object_url
 
-_KINDS = {
-    stat.S_IFDIR: "a folder",
-    stat.S_IFREG: "a file",
-    stat.S_IFIFO: "a pipe (FIFO), not a file",
-    stat.S_IFSOCK: "a socket, not a file",
-    stat.S_IFCHR: "a device, not a file",
-    stat.S_IFBLK: "a device, not a file",
-}
 _INSIDE = re.compile(r"(?P<file>.+?\.(?:(?:tar|zip)#(?P<member>.+)|parquet#row=(?P<row>\d+)))", re.IGNORECASE)
 
 MAX_COPY_BYTES = 2**34
@@ -59,6 +54,8 @@ def read_bytes(uri: str) -> bytes:
 
         return current().fetch(uri)
     inside = _INSIDE.fullmatch(uri)
+    if inside is None and object_url(uri) is not None and has_client():
+        return read_object(uri)
     if inside is None or (not is_url(uri) and os.path.lexists(uri)):
         with open_location(uri, failure=PictureError) as stream:
             return _whole(stream)
@@ -120,7 +117,7 @@ def open_location(uri: str, *, failure: type[InputError] = InputError, in_order:
             with _open_web(uri, in_order=in_order) as stream:
                 yield stream
         else:
-            with fsspec.open(uri, "rb") as stream:
+            with _open_remote(uri, failure) as stream:
                 yield stream
     except PictureError as error:
         raise failure(str(error)) from error
@@ -132,8 +129,20 @@ def open_location(uri: str, *, failure: type[InputError] = InputError, in_order:
         if path is not None:
             raise
         raise failure(_no_client(uri, error)) from error
-    except _client_errors() as error:
+    except client_errors() as error:
         raise failure(reason(error, uri)) from error
+
+
+@contextmanager
+def _open_remote(url: str, failure: type[InputError]) -> Iterator[BinaryIO]:
+    try:
+        files, place = filesystem(url)
+    except InputError as error:
+        raise failure(str(error)) from error
+    if object_url(url) is not None:
+        files.info(place)  # a file that is not there is told before a reader of it is made
+    with files.open(place, "rb") as stream:
+        yield stream
 
 
 @contextmanager
@@ -188,15 +197,6 @@ def _open_file(path: str, flags: int) -> int:
     raise OSError(errno.EINVAL, f"is {kind}")
 
 
-def kind_of(status: os.stat_result) -> str:
-    """What a place on disk is, in words.
-
-    >>> kind_of(os.stat("/")), kind_of(os.stat("/dev/null"))
-    ('a folder', 'a device, not a file')
-    """
-    return _KINDS.get(stat.S_IFMT(status.st_mode), "no ordinary file")
-
-
 def file_of(uri: str) -> str | None:
     """The local file in which a picture lies: itself, or the shard or table around it; None for a remote one.
 
@@ -222,6 +222,9 @@ def filesystem(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
             from cladescope.embedding.web import current  # loads the HTTP client
 
             files, place = fsspec.core.url_to_fs(url, client_kwargs={"headers": {"User-Agent": current().agent}})
+        elif object_url(url) is not None and has_client():
+            files = object_storage.filesystem(url)
+            place = url.partition("://")[2]
         else:
             files, place = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
@@ -371,10 +374,10 @@ def _read_row(table: str, row: int) -> bytes:
     raise PictureError(f"no picture in row {row} of {table}: column {column!r} is empty there")
 
 
-def _client_errors() -> tuple[type[Exception], ...]:
-    """Base errors of the clients that fsspec has loaded; they share no class that could be named here."""
-    known = (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"))
-    return tuple(getattr(sys.modules[module], name) for module, name in known if module in sys.modules)
+def client_errors() -> tuple[type[Exception], ...]:
+    """OSError, and the base errors of the clients that are loaded; they share no class that could be named here."""
+    known = (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"), ("obstore.exceptions", "BaseError"))
+    return (OSError, *(getattr(sys.modules[module], name) for module, name in known if module in sys.modules))
 
 
 def _no_client(url: str, error: Exception) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cladescope.index import remote
 from cladescope.index.files import disk_errors
 
 if TYPE_CHECKING:
@@ -211,6 +212,4 @@ def _folder(store_path: Path, name: str) -> Path:
 
 
 def _dataset(path: Path) -> "lance.LanceDataset":
-    import lance  # 200 MB of code that nothing else needs
-
-    return lance.dataset(path)
+    return remote.dataset(path.parent.parent, path.stem)

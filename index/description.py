@@ -6,6 +6,7 @@ from typing import Any
 
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import StoreError
+from cladescope.index import remote
 from cladescope.index.identity import format_version
 from cladescope.index.running import running
 from cladescope.index.storage import storage
@@ -33,7 +34,7 @@ def describe(store: StoreReader) -> dict[str, Any]:
     if index is not None and (problem := misfit(store, index.card)) is not None:
         index = None
     return {
-        "store": str(store.path),
+        "store": remote.shown(store.path),
         "format_version": format_version(store.path),
         "version": store.version,
         "encoder": store.card.to_dict(),

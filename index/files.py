@@ -9,11 +9,12 @@ from filelock import FileLock, Timeout
 
 from cladescope.errors import CladescopeError, InUseError, StoreError
 from cladescope.files import PART
+from cladescope.index import remote
 
 
 def check_empty(folder: Path) -> None:
     """Raise StoreError if a folder holds anything but what the making of a store, cut short, leaves."""
-    ours = (".lock", "ledger.json", "parts", "store.json.new")
+    ours = (".lock", "indexes", "ledger.json", "parts", "remote.json", "running", "store.json.new")
     names = sorted(e.name for e in folder.iterdir() if e.name not in ours and not e.name.startswith(PART))
     if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
         raise StoreError(
@@ -42,15 +43,17 @@ def disk_errors(path: Path) -> Iterator[None]:
         panicked = type(error).__name__ in ("PanicException", "RustPanic")
         if not panicked and not isinstance(error, OSError | RuntimeError | ValueError | EOFError):
             raise
-        text = one_line(error)
+        text, place = one_line(error), remote.shown(path)
         if "No space left" in text or "os error 28" in text:
             raise StoreError(
-                f"the disk that holds {path} is full: what was committed is kept; free some space and run the same again"
+                f"the disk that holds {place} is full: what was committed is kept; free some space and run the same again"
             ) from error
         if "Permission denied" in text or "os error 13" in text or "Read-only" in text:
-            raise StoreError(f"no permission to write to {path}: choose another folder or change its rights") from error
+            raise StoreError(
+                f"no permission to write to {place}: choose another folder or change its rights"
+            ) from error
         hint = ": verify it to see what is damaged" if (path / "store.json").exists() else ""
-        raise StoreError(f"the store {path} could not be read or written: {text[:300]}{hint}") from error
+        raise StoreError(f"the store {place} could not be read or written: {text[:300]}{hint}") from error
 
 
 @contextlib.contextmanager

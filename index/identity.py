@@ -8,8 +8,8 @@ from pathlib import Path
 import cladescope
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
-from cladescope.files import hash_file, write_json
-from cladescope.index import named_vectors
+from cladescope.files import write_json
+from cladescope.index import named_vectors, remote
 from cladescope.index.files import check_empty, disk_errors, locked
 from cladescope.schema import FORMAT_VERSION, NAMED_VECTORS_VERSION
 
@@ -39,6 +39,7 @@ def make(folder: Path, card: EncoderCard) -> None:
                 "cladescope": cladescope.__version__,
             }
             write_json(folder / NAME, about)
+            remote.describe_new(folder, folder / NAME)
 
 
 def read(folder: Path) -> EncoderCard:
@@ -47,8 +48,9 @@ def read(folder: Path) -> EncoderCard:
     if not about_path.is_file():
         if folder.is_file():
             raise StoreError(f"{folder} is a file: a store is a folder, so name another path")
-        found = "is no store (it has no store.json)" if folder.is_dir() else "does not exist"
-        raise StoreError(f"{folder} {found}: embed pictures into it first, or name a store")
+        is_there = folder.is_dir() and remote.url_of(folder) is None
+        found = "is no store (it has no store.json)" if is_there else "does not exist"
+        raise StoreError(f"{remote.shown(folder)} {found}: embed pictures into it first, or name a store")
     try:
         about = json.loads(about_path.read_text())
         version = about["format_version"]
@@ -94,6 +96,7 @@ def add(folder: Path, name: str, card: EncoderCard) -> None:
         about["vectors"] = {**about.get("vectors", {}), name: card.to_dict()}
         about["format_version"] = max(NAMED_VECTORS_VERSION, about["format_version"])
         write_json(folder / NAME, about)
+        remote.describe_again(folder, folder / NAME)
 
 
 def format_version(folder: Path) -> int:
@@ -110,8 +113,8 @@ def version_hash(folder: Path, version: int) -> str | None:
     """The hash of what a version of the pictures is made of, which tells it from the same number of another store, or of one that was
     brought back from a copy and written anew; None where the version is there no more.
     """
-    versions = folder / "lance" / "images.lance" / "_versions"
+    versions = "lance/images.lance/_versions"
     for name in (f"{2**64 - 1 - version:020d}", str(version)):  # as Lance counts today, and as it did
         with contextlib.suppress(OSError):
-            return hash_file(versions / f"{name}.manifest")
+            return remote.hash_of(folder, f"{versions}/{name}.manifest")
     return None

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cladescope.errors import InputError
-from cladescope.index import ledger
+from cladescope.index import ledger, remote
 from cladescope.index.files import disk_errors
 
 STEP_DAYS = 1.0
@@ -40,12 +40,10 @@ def prune(store_path: Path, tables: Mapping[str, Any], days: int | float) -> dic
 
     Raises StoreError where the disk cannot be written.
     """
-    import lance
-
     limit, old = datetime.now() - timedelta(days=days), {}  # noqa: DTZ005  Lance gives local times
     with disk_errors(store_path):
         for name in tables:
-            dataset = lance.dataset(store_path / "lance" / f"{name}.lance")
+            dataset = remote.dataset(store_path, name)
             dated: list[dict[str, Any]] = [dict(one) for one in dataset.versions()]
             old[name] = [
                 one["version"] for one in dated if one["timestamp"] <= limit and one["version"] != dataset.version
@@ -85,13 +83,11 @@ def expired(written: Mapping[int, float], ends: Collection[int], now: float) -> 
 def _remove(store_path: Path, tables: Mapping[str, Any], old: Mapping[str, Sequence[int]]) -> dict[str, Pruned]:
     if not any(old.values()):
         return {}
-    import lance
-
     ledger.expect_pruning(store_path)
     done = {}
     for name, versions in old.items():
         if versions:
-            dataset = lance.dataset(store_path / "lance" / f"{name}.lance")
+            dataset = remote.dataset(store_path, name)
             removed = dataset.cleanup_old_versions(versions=list(versions), error_if_tagged_old_versions=False)
             done[name] = Pruned(versions=int(removed.old_versions), n_bytes=int(removed.bytes_removed))
             tables[name].checkout_latest()

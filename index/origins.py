@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cladescope.index import tables
+from cladescope.index import remote, tables
 from cladescope.index.literals import is_one_of, quote
 from cladescope.schema import ORIGIN_SCHEMA
 
@@ -22,14 +22,17 @@ LISTED_AT_ONCE = 1000
 
 def find(store_path: Path) -> Any | None:
     """The table of a store, None where it has none."""
+    if remote.url_of(store_path) is not None:
+        database = tables.connect(store_path)
+        return database.open_table(NAME) if NAME in database.list_tables().tables else None
     if not (store_path / "lance" / f"{NAME}.lance").is_dir():
         return None
-    return tables.open_or_make(tables.connect(store_path / "lance"), NAME, ORIGIN_SCHEMA)
+    return tables.open_or_make(tables.connect(store_path), NAME, ORIGIN_SCHEMA)
 
 
 def make(store_path: Path) -> Any:
     """The table of a store, made where there is none."""
-    return tables.open_or_make(tables.connect(store_path / "lance"), NAME, ORIGIN_SCHEMA)
+    return tables.open_or_make(tables.connect(store_path), NAME, ORIGIN_SCHEMA)
 
 
 def scan(table: Any, columns: Sequence[str], condition: str | None = None) -> Iterator[pa.RecordBatch]:

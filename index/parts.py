@@ -14,6 +14,7 @@ from typing import Any
 
 from cladescope.embedding.shards import Shard
 from cladescope.errors import StoreError
+from cladescope.index import remote
 from cladescope.index.store import Store
 
 FOLDER = "parts"
@@ -37,14 +38,14 @@ class Part:
     """The manifest of the job that ended."""
 
 
-def place_of(store_path: Path, address: str, shard: Shard) -> Path:
-    """Where the part of a store for one shard of a source lies.
+def place_of(store_path: Path, address: str, shard: Shard) -> str:
+    """Path or address where the part of a store for one shard of a source lies.
 
-    >>> place_of(Path("photos.store"), "/photos", Shard(3, 64)).as_posix()
+    >>> place_of(Path("photos.store"), "/photos", Shard(3, 64))
     'photos.store/parts/b419ab5c/00003-of-00064'
     """
     digest = hashlib.blake2b(address.encode(), digest_size=4).hexdigest()
-    return store_path / FOLDER / digest / f"{shard.number:05d}-of-{shard.of:05d}"
+    return remote.joined(store_path, FOLDER, digest, f"{shard.number:05d}-of-{shard.of:05d}")
 
 
 def whole_parts(store_path: Path) -> list[Part]:
@@ -54,25 +55,26 @@ def whole_parts(store_path: Path) -> list[Part]:
     """
     sources = _folders(store_path)
     if not sources:
-        raise StoreError(f"{store_path} has no parts: embed the shards of a source into it first")
+        raise StoreError(f"{remote.shown(store_path)} has no parts: embed the shards of a source into it first")
     return [part for places in sources for part in _of_source(places)]
 
 
-def _folders(store_path: Path) -> list[dict[Shard, Path]]:
-    """The folders of parts, by source."""
-    found: dict[str, dict[Shard, Path]] = {}
-    for path in sorted((store_path / FOLDER).glob("*/*")):
-        if (named := _NAMED.fullmatch(path.name)) is not None:
-            found.setdefault(path.parent.name, {})[Shard(int(named[1]), int(named[2]))] = path
+def _folders(store_path: Path) -> list[dict[Shard, str]]:
+    """The parts that are stores, by source."""
+    found: dict[str, dict[Shard, str]] = {}
+    for path in remote.stores_in(store_path, FOLDER):
+        source, _, name = path.removeprefix(f"{FOLDER}/").partition("/")
+        if (named := _NAMED.fullmatch(name)) is not None:
+            found.setdefault(source, {})[Shard(int(named[1]), int(named[2]))] = remote.joined(store_path, path)
     return list(found.values())
 
 
-def _of_source(places: Mapping[Shard, Path]) -> list[Part]:
+def _of_source(places: Mapping[Shard, str]) -> list[Part]:
     totals = sorted({shard.of for shard in places})
     one = next(iter(places.values()))
     if len(totals) > 1:
         raise StoreError(
-            f"{one.parent} holds parts of {totals[0]} and of {totals[1]} shards of one source: delete the folders of the one or the other"
+            f"{one.rpartition('/')[0]} holds parts of {totals[0]} and of {totals[1]} shards of one source: delete the folders of the one or the other"
         )
     parts: list[Part] = []
     wrong: list[str] = []
@@ -94,10 +96,8 @@ def _of_source(places: Mapping[Shard, Path]) -> list[Part]:
     return parts
 
 
-def _part(place: Path, shard: Shard) -> "Part | str":
+def _part(place: str, shard: Shard) -> "Part | str":
     """A part, or what it lacks."""
-    if not (place / "store.json").exists():
-        return "is missing"
     store = Store.open(place)
     runs = [run for run in store.runs.to_pylist() if run["verb"] == "embed"]
     if not runs:

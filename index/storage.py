@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cladescope.index import remote
 from cladescope.index.files import disk_errors
 
 
@@ -23,18 +24,19 @@ class TableStorage:
 
 def storage(store_path: Path, tables: Mapping[str, Any]) -> dict[str, TableStorage]:
     """How each table lies on the disk; no file is opened for it."""
-    return {name: _of_table(store_path / "lance" / f"{name}.lance", table) for name, table in tables.items()}
+    return {name: _of_table(store_path, name, table) for name, table in tables.items()}
 
 
-def _of_table(folder: Path, table: Any) -> TableStorage:
-    with disk_errors(folder.parent.parent):
+def _of_table(store_path: Path, name: str, table: Any) -> TableStorage:
+    with disk_errors(store_path):
         known = table.stats()
-        there = sum(path.stat().st_size for path in folder.glob("data/*") if path.is_file())
+        sizes = remote.sizes_in(store_path, f"lance/{name}.lance")
+        there = sum(size for path, size in sizes.items() if path.startswith("data/"))
     n_bytes = int(known["total_bytes"])
     return TableStorage(
         rows=int(known["num_rows"]),
         fragments=int(known["fragment_stats"]["num_fragments"]),
-        versions=sum(1 for _ in folder.glob("_versions/*.manifest")),
+        versions=sum(path.startswith("_versions/") and path.endswith(".manifest") for path in sizes),
         n_bytes=n_bytes,
         earlier_bytes=max(0, there - n_bytes),
     )

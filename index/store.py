@@ -6,10 +6,10 @@ Rows in, rows out, versions. The format is documented in docs/store-format.md; f
 import contextlib
 import json
 import logging
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 from uuid import uuid4
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.locations import canonical
 from cladescope.errors import InputError, StoreError
-from cladescope.index import compaction, failure_notes, identity, ledger, origins, tables, widening
+from cladescope.index import compaction, failure_notes, identity, ledger, origins, remote, tables, widening
 from cladescope.index.compaction import Compacted
 from cladescope.index.description import describe
 from cladescope.index.files import disk_errors, locked
@@ -27,7 +27,6 @@ from cladescope.index.literals import is_one_of
 from cladescope.index.old_versions import Pruned, prune
 from cladescope.index.store_reader import StoreReader
 from cladescope.index.upkeep import Upkeep
-from cladescope.paths import local_path
 from cladescope.schema import RUN_SCHEMA, shown_names, vector_type
 
 if TYPE_CHECKING:
@@ -40,23 +39,23 @@ class Store(StoreReader):
     """A folder of embedded pictures; made by `create`, opened by `open`."""
 
     @classmethod
-    def create(cls, path: str | Path, card: EncoderCard) -> "Store":
+    def create(cls, path: str | os.PathLike[str], card: EncoderCard) -> "Store":
         """Make an empty store for one encoder's vectors in a new or empty folder.
 
         Raises StoreError where something stands there already or the folder cannot be written, InputError for a URL.
         """
-        folder = local_path(path)
+        folder = remote.folder_of(path)
         identity.make(folder, card)
         return cls.open(folder)
 
     @classmethod
-    def open(cls, path: str | Path, *, version: int | None = None, vectors: str | None = None) -> "Store":
+    def open(cls, path: str | os.PathLike[str], *, version: int | None = None, vectors: str | None = None) -> "Store":
         """Open a store, or its pictures as they were at a version, to be read only; ledger and runs are the newest then too.
 
         `vectors` names those of a further encoder: only pictures that have one are seen, to be read only. Raises
         StoreError where there is none, or one of a newer format, or where the version is gone, InputError for a URL or an unknown name.
         """
-        folder = local_path(path)
+        folder = remote.folder_of(path)
         card, name = identity.read_named(folder, vectors)
         with disk_errors(folder):
             ledger.check_manifests(folder)
@@ -74,12 +73,12 @@ class Store(StoreReader):
         return store
 
     @classmethod
-    def open_or_create(cls, path: str | Path, card: EncoderCard) -> "Store":
+    def open_or_create(cls, path: str | os.PathLike[str], card: EncoderCard) -> "Store":
         """Open a store for vectors of this encoder, or make it where there is none.
 
         Raises StoreError where the store holds another encoder's vectors.
         """
-        about_path = local_path(path) / identity.NAME
+        about_path = remote.folder_of(path) / identity.NAME
         if not about_path.exists():
             try:
                 return cls.create(path, card)
@@ -122,14 +121,15 @@ class Store(StoreReader):
     def held(self) -> Iterator[None]:
         """Hold the store as `writing` does, and compact nothing."""
         self._check_writable()
-        with locked(self.path, timeout=0.0):
+        with locked(self.path, timeout=0.0), remote.held(self.path):
             self.refresh()
             with disk_errors(self.path):
                 ledger.settle(self.path, self.tables)
                 self._mend()
             yield
-            with disk_errors(self.path):
-                ledger.record(self.path, self.tables)
+            if remote.url_of(self.path) is None:  # object storage keeps hashes of its own
+                with disk_errors(self.path):
+                    ledger.record(self.path, self.tables)
 
     def compact(self, *, prune_older_than: int | float | None = None) -> tuple[dict[str, Compacted], dict[str, Pruned]]:
         """Write small fragments of the tables together now, however many there are, and remove versions of so many days ago.
@@ -341,11 +341,13 @@ class Store(StoreReader):
         with disk_errors(self.path):
             self._runs.add(pa.Table.from_pylist([row], schema=RUN_SCHEMA))
         # Where a job writes, this one or another, it notes the new row in the ledger at its end.
-        with contextlib.suppress(StoreError), self.held():
-            pass
+        if remote.url_of(self.path) is None:
+            with contextlib.suppress(StoreError), self.held():
+                pass
 
     def _check_writable(self) -> None:
         self.n_writes += 1
+        remote.check(self.path)
         if self.pinned is not None:
             raise StoreError(
                 f"{self.path} is open at version {self.pinned}, to read only: open it without one to write"

@@ -44,7 +44,7 @@ class StoreReader:
         self.vectors_name = vectors
         """Name of the vectors that are shown, whose encoder `card` is; None for the store's own."""
         self._column = named_vectors.column_of(vectors)
-        database = tables.connect(path / "lance")
+        database = tables.connect(path)
         self._images = tables.open_or_make(database, "images", images_schema(card.dim))
         self._failures = tables.open_or_make(database, "failures", FAILURE_SCHEMA)
         self._runs = tables.open_or_make(database, "runs", RUN_SCHEMA)

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from cladescope.errors import InputError, StoreError
+from cladescope.index import remote
 from cladescope.index.files import disk_errors, one_line
 from cladescope.index.late_client import put_off
 
@@ -27,12 +28,13 @@ FRESH_SECONDS = 1.0
 versions; to look once a second costs too little to measure."""
 
 
-def connect(folder: Path) -> Any:
-    """The database in a folder; its tables are looked at anew every `FRESH_SECONDS`."""
+def connect(store_path: Path) -> Any:
+    """The database of a store; its tables are looked at anew every `FRESH_SECONDS`."""
     put_off()
     import lancedb  # takes longer to load than all else that a store needs
 
-    return lancedb.connect(folder, read_consistency_interval=timedelta(seconds=FRESH_SECONDS))
+    place, options = remote.database(store_path)
+    return lancedb.connect(place, read_consistency_interval=timedelta(seconds=FRESH_SECONDS), **options)
 
 
 def pin(table: Any, version: int, path: Path) -> None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.errors import StoreError
-from cladescope.index import identity
+from cladescope.index import identity, remote
 from cladescope.index.compaction import MANY_FRAGMENTS
 from cladescope.index.ledger import Ledger, changed_files, database_files
 from cladescope.index.named_vectors import column_of
@@ -77,7 +77,7 @@ def verify(path: str | Path) -> Verification:
         store = Store.open(folder)
     except StoreError as error:
         checks.append(Check(name="tables", looked_at="images, failures, runs", problems=(str(error),)))
-        return Verification(store=str(folder), checks=tuple(checks))
+        return Verification(store=remote.shown(folder), checks=tuple(checks))
     for name, (check, tables) in CHECKS.items():
         if unread := sorted(damaged & set(tables)):
             note = f"files of {', '.join(unread)} are damaged, and of some damage the engine dies"
@@ -87,7 +87,7 @@ def verify(path: str | Path) -> Verification:
             checks.append(check(store))
         except StoreError as error:
             checks.append(Check(name=name, looked_at="cut short", problems=(str(error),)))
-    return Verification(store=str(folder), checks=tuple(checks))
+    return Verification(store=remote.shown(folder), checks=tuple(checks))
 
 
 def _files(folder: Path) -> tuple[Check, set[str]]:
@@ -97,6 +97,9 @@ def _files(folder: Path) -> tuple[Check, set[str]]:
         ledger = Ledger.read(folder)
     except StoreError as error:
         return Check(name="files", looked_at=f"{len(there):,} files", problems=(str(error),)), set()
+    if (url := remote.url_of(folder)) is not None:
+        note = f"no hashes are kept of what lies at {url}: its storage keeps its own"
+        return Check(name="files", looked_at="none", notes=(note,)), set()
     if ledger is None:
         note = "no hashes were kept: no job has ended since cladescope keeps them; the next one writes them"
         return Check(name="files", looked_at=f"{len(there):,} files", notes=(note,)), set()

@@ -20,7 +20,7 @@ Job = Callable[[Callable[[Progress], None], threading.Event], EmbedSummary]
 """A job that tells its progress and ends when it is asked to."""
 
 
-def run_job(job: Job, watch: Watch, store: Path, *, done: str, json: bool, profile: bool = False) -> None:
+def run_job(job: Job, watch: Watch, store: Path | str, *, done: str, json: bool, profile: bool = False) -> None:
     """Run a job under the eyes of `watch` and print what it did; `done` says what became of a picture.
 
     With `profile` also how busy its stages were.
@@ -33,7 +33,7 @@ def run_job(job: Job, watch: Watch, store: Path, *, done: str, json: bool, profi
         conclude(watch.summary, store, source=watch.source, done=done, json=json)
 
 
-def conclude(summary: EmbedSummary, store: Path, *, source: str, done: str, json: bool) -> None:
+def conclude(summary: EmbedSummary, store: Path | str, *, source: str, done: str, json: bool) -> None:
     """Print what a job did, and exit with `AGAIN` if it was stopped, with `FAILED` if nothing came of it."""
     if json:
         from cladescope.index.store import Store

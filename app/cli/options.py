@@ -2,10 +2,11 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from cladescope.object_storage import object_url
 from cladescope.taxonomy.taxon import RANKS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -94,8 +95,22 @@ MetricsOption = Annotated[
 VectorsOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Vectors of a further encoder of the store, by their name in `info`.")
 ]
-StoreArgument = Annotated[Path, typer.Argument(metavar="STORE", help="Folder of the store.")]
-StoreOption = Annotated[Path, typer.Option("--store", metavar="DIR", help="Folder of the store; created if needed.")]
+
+
+def _store(text: str) -> Path | str:
+    """A store as it is typed: a path, or an address on object storage, which no path may become."""
+    return text if object_url(text) is not None else Path(text)
+
+
+StoreArgument = Annotated[
+    Any, typer.Argument(metavar="STORE", help="Folder of the store, or s3:// address.", parser=_store)
+]
+StoreOption = Annotated[
+    Any,
+    typer.Option(
+        "--store", metavar="DIR", help="Folder of the store, or s3:// address; created if needed.", parser=_store
+    ),
+]
 
 
 class DeviceName(StrEnum):

@@ -1,15 +1,14 @@
 """Putting the parts of a store together."""
 
-import shutil
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import Any
 
 from cladescope.app.verbs.arguments import checked
+from cladescope.index import remote
 from cladescope.index.commit import Committed, commit_source
 from cladescope.index.parts import FOLDER, shards_of, whole_parts
 from cladescope.index.store import Store
-from cladescope.paths import local_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +38,10 @@ def commit(store: str | PathLike[str], *, remove_parts: bool = False) -> CommitR
     >>> [done.added for done in cladescope.commit("many.store").sources.values()]
     [24]
     """
-    path = local_path(store)
+    path = remote.folder_of(store)
     parts = whole_parts(path)
-    held = Store.open_or_create(path, parts[0].store.card)
+    held = Store.open_or_create(store, parts[0].store.card)
     result = CommitResult(sources={address: commit_source(held, address, some) for address, some in shards_of(parts)})
     if remove_parts:
-        shutil.rmtree(path / FOLDER)
+        remote.remove(path, FOLDER)
     return result

@@ -13,9 +13,9 @@ from cladescope.embedding.several import SeveralEncoders
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index.backfill import backfill
 from cladescope.index.named_vectors import lacking, name_of
+from cladescope.index.remote import folder_of
 from cladescope.index.several_sink import SeveralSink
 from cladescope.index.store import Store
-from cladescope.paths import local_path
 
 AnyEncoder = str | Encoder | Sequence[str | Encoder]
 """One encoder or several, each by its name or loaded."""
@@ -89,12 +89,12 @@ def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]
     Raises EncoderError where one cannot be loaded, InputError where one is given twice, StoreError where the store's own is not
     among them.
     """
-    path = store.path if isinstance(store, Store) else local_path(store)
+    path = store.path if isinstance(store, Store) else folder_of(store)
     there: Store | None = None
     if isinstance(store, Store):
         there = store
     elif (path / "store.json").exists():
-        there = Store.open(path)
+        there = Store.open(store)
     held = [] if there is None else [there.card, *there.named.values()]
     asked: list[str | Encoder] = [encoder] if isinstance(encoder, str | Encoder) else list(encoder or ())
     asked = asked or [card.name for card in held] or [DEFAULT_ENCODER]
@@ -105,7 +105,8 @@ def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]
         if any(one.card.difference(other.card) is None for other in loaded[:place]):
             raise InputError(f"the encoder {one.card.name!r} is given twice: name each once")
     if there is None:
-        there = Store.open_or_create(path, loaded[0].card)
+        assert not isinstance(store, Store), "an open store is there"
+        there = Store.open_or_create(store, loaded[0].card)
     own = next((one for one in loaded if there.card.difference(one.card) is None), None)
     if own is None:
         if len(loaded) == 1:

@@ -1,6 +1,7 @@
 """What `embed` opens before it starts: the source, its address, the store, or a part of it for one shard, and the encoder."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from cladescope.embedding.sources import open_source
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.index.parts import place_of
+from cladescope.index.remote import folder_of
 from cladescope.index.store import Store
-from cladescope.paths import local_path
 
 AnySource = str | Path | Source | AnyPicture | Sequence[AnyPicture]
 
@@ -50,7 +51,7 @@ def part_of(
             f"{len(encoder)} encoders are given for a shard, expected one: commit the parts, then embed with all encoders, "
             "which gives the stored pictures the other vectors"
         )
-    path = store.path if isinstance(store, Store) else local_path(store)
+    path = store.path if isinstance(store, Store) else folder_of(store)
     whole = _there(store)
     if encoder is None and whole is not None:
         encoder = whole.card.name
@@ -60,14 +61,13 @@ def part_of(
     return target
 
 
-def part_place(store: Path, source: str, shard: str) -> Path:
+def part_place(store: str | PathLike[str], source: str, shard: str) -> str:
     """Where the part of a store for a shard of a source lies."""
-    return place_of(local_path(store), canonical(source), Shard.parse(shard))
+    return place_of(folder_of(store), canonical(source), Shard.parse(shard))
 
 
 def _there(store: AnyStore) -> Store | None:
     """The store, if it is there."""
     if isinstance(store, Store):
         return store
-    path = local_path(store)
-    return Store.open(path) if (path / "store.json").exists() else None
+    return Store.open(store) if (folder_of(store) / "store.json").exists() else None

@@ -10,6 +10,7 @@ from PIL import Image
 
 from cladescope.embedding.given import AnyPicture
 from cladescope.errors import InputError
+from cladescope.object_storage import object_url
 from cladescope.paths import local_path
 from cladescope.phylogeny.newick import read_tree
 from cladescope.phylogeny.tree import Tree
@@ -41,16 +42,25 @@ def opened(store: AnyStore, runtime: "Runtime | None" = None, *, vectors: str | 
         other = vectors not in (None, store.vectors_name)
         held = _Store.open(store.path, version=store.pinned, vectors=vectors) if other else store
     else:
-        held = _Store.open(local_path(store), vectors=vectors)
+        held = _Store.open(store, vectors=vectors)
     if runtime is not None:
         held.encode_by(runtime)
     return held
+
+
+def is_there(store: str | os.PathLike[str]) -> bool:
+    """Whether a store lies at a path or address."""
+    from cladescope.index.remote import folder_of
+
+    return (folder_of(store) / "store.json").exists()
 
 
 def is_store(place: object) -> bool:
     """Whether something means a store: one that is open, a folder with a store in it, or a path that ends in `.store`."""
     if isinstance(place, str | os.PathLike):
         text = os.fspath(place)
+        if object_url(text) is not None:
+            return is_there(text)
         return os.path.isfile(os.path.join(text, "store.json")) or text.rstrip("/").endswith(".store")  # noqa: PTH113, PTH118
     return not isinstance(place, bytes | Image.Image | np.ndarray | Sequence)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from cladescope.app.verbs import jobs
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
-from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.app.verbs.given import AnyStore, is_there, opened
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, EncoderCard
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.errors import InputError
@@ -49,7 +49,7 @@ def import_vectors(
     >>> cladescope.import_vectors("emb.parquet", "found.store", encoder="hf-hub:imageomics/bioclip-2").embedded
     4
     """
-    there = isinstance(store, Store) or (local_path(store) / "store.json").exists()
+    there = isinstance(store, Store) or is_there(store)
     if encoder is None and not there:
         raise InputError(
             f"name the encoder that made the vectors, such as 'hf-hub:imageomics/bioclip-2', or {UNKNOWN_ENCODER!r}"
@@ -63,7 +63,7 @@ def import_vectors(
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     name = encoder or opened(store).card.name
     card = EncoderCard(name=name, dim=source.dim, weight_hash=None, transform=None, has_text=False)
-    sink = store if isinstance(store, Store) else Store.open_or_create(local_path(store), card)
+    sink = store if isinstance(store, Store) else Store.open_or_create(store, card)
     sink.check(card)
     naming.check(sink)
     settings = {

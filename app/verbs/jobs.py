@@ -9,14 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from cladescope.app.verbs.given import AnyStore, opened
+from cladescope.app.verbs.given import AnyStore, is_there, opened
 from cladescope.app.verbs.machine import machine, source_file, versions
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.embedding.table_rules import TableRules, declared_types
 from cladescope.errors import CladescopeError, InUseError
 from cladescope.index.running import RunningJob, killed
-from cladescope.paths import local_path
 from cladescope.schema import STORED_COLUMNS, own_name
 
 if TYPE_CHECKING:
@@ -114,7 +113,7 @@ def table_rules(store: AnyStore, types: Mapping[str, str] | None, missing: Seque
     Raises InputError for a type that there is not.
     """
     declared = declared_types(",".join(f"{column}={name}" for column, name in (types or {}).items()))
-    there = not isinstance(store, str | os.PathLike) or (local_path(store) / "store.json").exists()
+    there = not isinstance(store, str | os.PathLike) or is_there(store)
     fields = [field for field in opened(store).schema if field.name not in STORED_COLUMNS] if there else []
     stored = {own_name(field.name): field.type for field in fields}
     words = MISSING if missing is None else frozenset(word.strip().lower() for word in missing)

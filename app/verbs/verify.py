@@ -3,9 +3,9 @@
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore
 from cladescope.index import verify as checks
+from cladescope.index.remote import folder_of
 from cladescope.index.store import Store
 from cladescope.index.verify import Verification
-from cladescope.paths import local_path
 
 
 @checked
@@ -20,4 +20,4 @@ def verify(store: AnyStore) -> Verification:
     >>> cladescope.verify("photos.store").problems
     ()
     """
-    return checks.verify(store.path if isinstance(store, Store) else local_path(store))
+    return checks.verify(store.path if isinstance(store, Store) else folder_of(store))

@@ -13,7 +13,8 @@ import fsspec
 
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.decode import HEAD_BYTES, kind_of_bytes
-from cladescope.embedding.locations import filesystem, kind_of, open_location, reason
+from cladescope.embedding.locations import client_errors, filesystem, open_location, reason
+from cladescope.embedding.place_kinds import kind_of
 from cladescope.errors import InputError
 
 PICTURE_SUFFIXES = frozenset(
@@ -159,7 +160,7 @@ class Walk:
                 continue
             try:
                 listing = self._list_remote(files, path)
-            except OSError as error:
+            except client_errors() as error:
                 yield self._unreadable(files.unstrip_protocol(path), own, error)
                 continue
             inner = [(f"{path}/{name}", (*own, name), name in listing.folders) for name in reversed(listing.names)]
@@ -168,7 +169,7 @@ class Walk:
     def _enters(self, parts: tuple[str, ...]) -> bool:
         return self.max_depth is None or len(parts) <= self.max_depth
 
-    def _unreadable(self, folder: str, parts: tuple[str, ...], error: OSError) -> Found:
+    def _unreadable(self, folder: str, parts: tuple[str, ...], error: Exception) -> Found:
         text = reason(error, folder).replace("no such file", "no such folder")
         if not parts:
             raise InputError(text) from error

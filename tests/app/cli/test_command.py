@@ -69,7 +69,7 @@ def in_place(command, option, value):
 def test_a_url_is_refused_wherever_a_local_path_is_expected(fails, tmp_path, monkeypatch, verb, option):
     monkeypatch.chdir(tmp_path)
     said = fails(verb, *in_place(COMMANDS[verb], option, "s3://bucket/x"))
-    assert said == "error: found s3://bucket/x, expected a local path: object stores are not supported yet"
+    assert said == "error: found s3://bucket/x, expected a local path: only stores and sources may lie elsewhere"
     assert list(tmp_path.iterdir()) == []
 
 

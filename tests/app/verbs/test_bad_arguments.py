@@ -70,7 +70,7 @@ def test_what_is_no_store_path_or_picture_is_refused(store, tmp_path):
     assert not list(tmp_path.glob("[xi].store"))
 
 
-@pytest.mark.parametrize("path", ["", " ", "s3://bucket/x"])
+@pytest.mark.parametrize("path", ["", " ", "abfs://bucket/x"])
 def test_what_is_no_local_path_is_refused(path, store, tmp_path):
     assert refusal(lambda: cladescope.simulate(path))
     assert refusal(lambda: cladescope.embed(b"picture", path))

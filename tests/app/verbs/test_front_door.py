@@ -147,16 +147,16 @@ def test_options_that_contradict_each_other_are_refused(store):
 @pytest.mark.parametrize("address", ["s3://bucket/x", "gs://bucket/x"])
 def test_a_url_for_a_store_or_a_result_is_refused(store, clades, address):
     for call in (
-        lambda: cladescope.embed(clades, address, encoder="pixels"),
-        lambda: cladescope.search(address, "x.jpg"),
-        lambda: cladescope.info(address),
+        lambda: cladescope.embed(clades, "abfs://bucket/x", encoder="pixels"),
+        lambda: cladescope.search("https://example.org/x.store", "x.jpg"),
+        lambda: cladescope.info("abfs://bucket/x"),
         lambda: cladescope.fit(store, out=address),
         lambda: cladescope.map(store, out=address),
         lambda: cladescope.report(store, out=address),
         lambda: cladescope.simulate(address),
         lambda: cladescope.import_vectors(address, store),
     ):
-        with pytest.raises(InputError, match="object stores are not supported yet"):
+        with pytest.raises(InputError, match="only stores and sources may lie elsewhere"):
             call()
 
 
