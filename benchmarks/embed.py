@@ -70,14 +70,14 @@ class Work:
     """One of each run of the job."""
 
 
-def write_random_model(folder: Path, *, seed: int) -> Path:
-    """A checkpoint folder of RANDOM_MODEL with random weights."""
+def write_random_model(folder: Path, *, seed: int, name: str = RANDOM_MODEL) -> Path:
+    """A checkpoint folder of a model of open_clip with random weights."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = open_clip.create_model(RANDOM_MODEL, pretrained=None)
+        model = open_clip.create_model(name, pretrained=None)
     folder.mkdir()
     config = {
-        "model_cfg": open_clip.get_model_config(RANDOM_MODEL),
+        "model_cfg": open_clip.get_model_config(name),
         "preprocess_cfg": {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD},
     }
     (folder / "open_clip_config.json").write_text(json.dumps(config))
