@@ -50,7 +50,7 @@ PRODUCT = 8192
 def encoder_of(name: str, device: str, precision: str) -> OpenClipEncoder:
     """`tiny`, or a model of open_clip with random weights."""
     if name == "tiny":
-        loaded = Encoder.load(name, device="cpu" if device == "cpu" else "cuda", precision=precision)  # type: ignore[arg-type]
+        loaded = Encoder.load(name, device="cpu" if device == "cpu" else "cuda", precision=precision, runtime="torch")  # type: ignore[arg-type]
         assert isinstance(loaded, OpenClipEncoder)
         return loaded
     place, dtype = torch.device(device), TYPES[precision]

@@ -5,8 +5,8 @@ python benchmarks/pipeline.py organisms/metadata.csv --encoder tiny --pictures s
 
 `best` is the highest of the forward rates in batches of --batches, over pixels in memory; `job` the whole of `embed` into a fresh
 store; `decode` reading to resizing in the job's threads, without an encoder. Of each, the median over the rounds, in
-which all run in turn. `at most` is what two stages that share all cores can reach: 1 / (1 + best/decode); on a GPU, or with cores to
-spare, it does not bound. `bottleneck` is what the job itself says (`embed --profile`), with the share of its time.
+which all run in turn. `at most` is about what two stages that fill the same cores can reach together, 1 / (1 + best/decode); an encoder that leaves
+a core idle now and then lets the job come further, and on a GPU it does not bound. `bottleneck` is what the job itself says (`embed --profile`), with the share of its time.
 
 Small pictures are those of SOURCE. Camera-sized ones are made of them: enlarged to 4000 x 3000, with the noise of a
 sensor, as JPEG of quality 92; every one a file of its own, though after --distinct of them the pixels repeat.
@@ -99,7 +99,7 @@ def works_of(options: argparse.Namespace, folder: Path) -> Iterator[tuple[str, W
         sources["camera"] = str(
             write_camera_pictures(options.source, folder / "camera", options.limit, options.distinct)
         )
-    config = EmbedConfig(limit=options.limit, **({} if options.workers is None else {"workers": options.workers}))
+    config = EmbedConfig(limit=options.limit, batch_size=options.batch_size, workers=options.workers)
     for name in options.encoder:
         is_random = name not in ("tiny", "pixels")
         known = str(write_random_model(folder / name, seed=0, name=name)) if is_random else name
@@ -121,7 +121,10 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=6, help="of a forward pass (default: %(default)s)")
     parser.add_argument("--batches", type=int, nargs="+", default=[8, 64], help="default: %(default)s")
-    parser.add_argument("--workers", type=int, help="default: one per core")
+    parser.add_argument(
+        "--batch-size", type=int, default=EmbedConfig.batch_size, help="of the job (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=EmbedConfig.workers, help="default: one per core")
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     options = parser.parse_args()
     start = machine()
@@ -129,7 +132,7 @@ def main() -> None:
     try:
         works = dict(works_of(options, folder))
         took = in_turn(contenders(works, options.batches), rounds=options.rounds)
-        print(f"{start}; batches of {EmbedConfig.batch_size} in the job, medians of {options.rounds} rounds\n")
+        print(f"{start}; batches of {options.batch_size} in the job, medians of {options.rounds} rounds\n")
         header = ["encoder, pictures", "n", "best (batch)", "decode", "job", "job/best", "at most", "bottleneck"]
         print_table(header, [row(name, work, took, options.batches) for name, work in works.items()])
     finally:

@@ -156,20 +156,21 @@ def encoded(
         ahead_bytes=max(AHEAD_BYTES, pixel_bytes * (2 * batch_size + workers + readers)),
         picture_seconds=picture_seconds,
     )
-    portions = Portions(encoder)
-    dims = encoder.dims if isinstance(encoder, _HasParts) else (encoder.dim,)
+    encoding = _Encoding(encoder, known, stages.encode)
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in stages.encode.timed(_outcomes(records, prepared, limits, stages, stop, parents), "starved"):
         if stop.is_set():
-            return
+            waiting = []
+            break
         waiting.append(item)
         n_pictures += isinstance(item, Prepared)
         if n_pictures >= batch_size or len(waiting) >= 2 * batch_size:
-            yield _encode(waiting, portions, dims, known, stages.encode)
+            yield from encoding.add(waiting)
             waiting, n_pictures = [], 0
     if waiting and not stop.is_set():
-        yield _encode(waiting, portions, dims, known, stages.encode)
+        yield from encoding.add(waiting)
+    yield from encoding.rest()
 
 
 def _outcomes(
@@ -206,47 +207,92 @@ def _rest(first: deque[Record | Failure], given: Iterator[Record | Failure]) -> 
     yield from given
 
 
-def _encode(
-    waiting: Sequence[Outcome], portions: Portions, dims: Sequence[int], known: KnownVectors | None, meter: Meter
-) -> EncodedBatch:
-    """Give every picture its vector: that of known content, else the encoder's."""
-    began = time.perf_counter()
-    pictures = [item for item in waiting if isinstance(item, Prepared)]
-    vectors = dict(known({item.content_hash for item in pictures})) if known is not None and pictures else {}
-    fresh = {item.content_hash: item for item in pictures if item.content_hash not in vectors}
-    seconds = 0.0
-    if fresh:
-        encoding = time.perf_counter()
-        made = portions.encode(np.stack([item.pixels for item in fresh.values()]))
-        seconds = time.perf_counter() - encoding
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A batch that the encoder has begun with."""
+
+    waiting: Sequence[Outcome]
+    n_pictures: int
+    known: Mapping[str, Float[np.ndarray, " d"]]
+    fresh: Sequence[str]
+    """Contents that are encoded, in the order of their pixels."""
+    vectors: Callable[[], Float32[np.ndarray, "n d"]]
+    seconds: float
+
+
+class _Encoding:
+    """Gives every picture its vector: that of known content, else the encoder's.
+
+    Where the encoder computes on a device of its own, one batch is made ready and sent there while another is computed.
+    """
+
+    def __init__(self, encoder: PixelEncoder, known: KnownVectors | None, meter: Meter) -> None:
+        self._dims = encoder.dims if isinstance(encoder, _HasParts) else (encoder.dim,)
+        self._dim, self._known, self._meter, self._portions = sum(self._dims), known, meter, Portions(encoder)
+        self._begun: deque[_Begun] = deque()
+        self._made: dict[str, Float[np.ndarray, " d"]] = {}
+        """Vectors of the batch that was finished last, for the one that was begun meanwhile."""
+
+    def add(self, waiting: Sequence[Outcome]) -> Iterator[EncodedBatch]:
+        """Begin with a batch; those that are finished come back."""
+        with self._meter.at_work():
+            self._begun.append(self._begin(waiting))
+        if len(self._begun) > self._portions.computes_apart:
+            yield self._finish()
+
+    def rest(self) -> Iterator[EncodedBatch]:
+        """The batch that is still computed, if there is one."""
+        while self._begun:
+            yield self._finish()
+
+    def _begin(self, waiting: Sequence[Outcome]) -> _Begun:
+        began = time.perf_counter()
+        pictures = [item for item in waiting if isinstance(item, Prepared)]
+        known: Mapping[str, Float[np.ndarray, " d"]] = {}
+        if self._known is not None and pictures:
+            known = self._known({item.content_hash for item in pictures})
+        computed = {content for batch in self._begun for content in batch.fresh}
+        fresh = {one.content_hash: one for one in pictures if one.content_hash not in known.keys() | computed}
+        vectors = self._portions.begin(np.stack([one.pixels for one in fresh.values()])) if fresh else self._none
+        return _Begun(waiting, len(pictures), known, tuple(fresh), vectors, time.perf_counter() - began)
+
+    def _none(self) -> Float32[np.ndarray, "n d"]:
+        return np.empty((0, self._dim), np.float32)
+
+    def _finish(self) -> EncodedBatch:
+        began = time.perf_counter()
+        batch = self._begun.popleft()
+        made = batch.vectors()
+        seconds = batch.seconds + time.perf_counter() - began
         good = has_direction(made)
-        contents = [content for content, usable in zip(fresh, good, strict=True) if usable]
-        vectors |= dict(zip(contents, _unit_parts(made[good], dims), strict=True))
-    done: list[Prepared] = []
-    failures: list[Failure] = []
-    for item in waiting:
-        if isinstance(item, Failure):
-            failures.append(item)
-        elif item.content_hash in vectors:
-            done.append(item)
-        else:
-            failures.append(Failure(item.record, "encode", f"the encoder gave no direction: {NO_DIRECTION}"))
-    rows = np.empty((len(done), sum(dims)), np.float32)
-    for row, item in zip(rows, done, strict=True):
-        row[:] = vectors[item.content_hash]
-    meter.done(len(pictures))
-    meter.add("at work", time.perf_counter() - began)
-    return EncodedBatch(
-        records=tuple(item.record for item in done),
-        vectors=rows,
-        content_hashes=tuple(item.content_hash for item in done),
-        sizes=tuple((item.width, item.height) for item in done),
-        failures=tuple(failures),
-        n_reused=len(pictures) - len(fresh),
-        n_cut=sum(item.is_cut for item in done),
-        seconds=seconds,
-        portion=portions.most,
-    )
+        contents = [content for content, usable in zip(batch.fresh, good, strict=True) if usable]
+        before, self._made = self._made, dict(zip(contents, _unit_parts(made[good], self._dims), strict=True))
+        vectors = before | dict(batch.known) | self._made
+        done: list[Prepared] = []
+        failures: list[Failure] = []
+        for item in batch.waiting:
+            if isinstance(item, Failure):
+                failures.append(item)
+            elif item.content_hash in vectors:
+                done.append(item)
+            else:
+                failures.append(Failure(item.record, "encode", f"the encoder gave no direction: {NO_DIRECTION}"))
+        rows = np.empty((len(done), self._dim), np.float32)
+        for row, item in zip(rows, done, strict=True):
+            row[:] = vectors[item.content_hash]
+        self._meter.done(batch.n_pictures)
+        self._meter.add("at work", time.perf_counter() - began)
+        return EncodedBatch(
+            records=tuple(item.record for item in done),
+            vectors=rows,
+            content_hashes=tuple(item.content_hash for item in done),
+            sizes=tuple((item.width, item.height) for item in done),
+            failures=tuple(failures),
+            n_reused=batch.n_pictures - len(batch.fresh),
+            n_cut=sum(item.is_cut for item in done),
+            seconds=seconds,
+            portion=self._portions.most,
+        )
 
 
 def _unit_parts(vectors: Float[np.ndarray, "n d"], dims: Sequence[int]) -> Float32[np.ndarray, "n d"]:

@@ -1,6 +1,8 @@
 """Batches in portions that an encoder's device has memory for: halved where it has not, and nothing is lost."""
 
 import logging
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
@@ -19,6 +21,18 @@ class _Encoding(Protocol):
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]: ...
 
 
+@runtime_checkable
+class ComputesApart(Protocol):
+    """An encoder that may compute on a device of its own, while the processor does something else."""
+
+    @property
+    def computes_apart(self) -> bool:
+        """Whether it does."""
+
+    def begin_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Callable[[], Float32[np.ndarray, "b d"]]:
+        """Begin with a batch; what comes back waits for its vectors."""
+
+
 class Portions:
     """Passes batches to an encoder, and remembers how many pictures at a time its device has memory for.
 
@@ -33,6 +47,32 @@ class Portions:
         self.most: int | None = None
         """Pictures at a time, once a batch was too large."""
         self._encoder = encoder
+        self.computes_apart = isinstance(encoder, ComputesApart) and encoder.computes_apart
+        """Whether another batch can be made ready while one is computed."""
+
+    def begin(self, pixels: UInt8[np.ndarray, "b h w 3"]) -> Callable[[], Float32[np.ndarray, "b d"]]:
+        """Begin with a batch; what comes back waits for its vectors. On the processor itself they are computed now."""
+        if self.most is None and self.computes_apart and isinstance(self._encoder, ComputesApart):
+            try:
+                waiting = self._encoder.begin_pixels(pixels)
+            except Exception as error:
+                if not is_memory_error(error):
+                    raise
+            else:
+                return partial(self._end, waiting, pixels)
+        vectors = self.encode(pixels)
+        return lambda: vectors
+
+    def _end(
+        self, waiting: Callable[[], Float32[np.ndarray, "b d"]], pixels: UInt8[np.ndarray, "b h w 3"]
+    ) -> Float32[np.ndarray, "b d"]:
+        """The vectors of a batch that was begun; where memory was short in the midst of it, it is done anew."""
+        try:
+            return waiting()
+        except Exception as error:
+            if not is_memory_error(error):
+                raise
+        return self.encode(pixels)
 
     def encode(self, pixels: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """The vectors of a batch. Raises EncoderError where not even one picture fits."""

@@ -3,7 +3,7 @@
 import difflib
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ from cladescope.embedding.encoders.weights import (
     resolve_device,
     resolve_precision,
     to_unit_vectors,
+    unit_vectors_of,
 )
 from cladescope.embedding.kept_memory import keep_memory
 from cladescope.embedding.prompts import TAXA_FILE
@@ -75,6 +76,17 @@ class OpenClipEncoder(Encoder):
     @torch.inference_mode()
     def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         return to_unit_vectors(self._model.encode_image(self._normaliser(batch)))
+
+    @property
+    def computes_apart(self) -> bool:
+        """Whether it computes on a GPU."""
+        return self._normaliser.device.type != "cpu"
+
+    @torch.inference_mode()
+    def begin_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Callable[[], Float32[np.ndarray, "b d"]]:
+        """Send a batch to the device; what comes back waits for its vectors."""
+        with memory_errors(len(batch)):
+            return unit_vectors_of(self._model.encode_image(self._normaliser(batch)))
 
     @property
     def text_scale(self) -> float:

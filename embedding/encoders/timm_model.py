@@ -7,6 +7,7 @@ The vector is the pooled feature before the classifier. Keys after `?` declare t
 
 import ast
 import difflib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,7 @@ from cladescope.embedding.encoders.weights import (
     resolve_device,
     resolve_precision,
     to_unit_vectors,
+    unit_vectors_of,
 )
 from cladescope.embedding.kept_memory import keep_memory
 from cladescope.embedding.transform import ImageTransform
@@ -63,6 +65,17 @@ class TimmEncoder(Encoder):
     @torch.inference_mode()
     def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         return to_unit_vectors(self._model(self._normaliser(batch)))
+
+    @property
+    def computes_apart(self) -> bool:
+        """Whether it computes on a GPU."""
+        return self._normaliser.device.type != "cpu"
+
+    @torch.inference_mode()
+    def begin_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Callable[[], Float32[np.ndarray, "b d"]]:
+        """Send a batch to the device; what comes back waits for its vectors."""
+        with memory_errors(len(batch)):
+            return unit_vectors_of(self._model(self._normaliser(batch)))
 
 
 @dataclass(frozen=True, slots=True)

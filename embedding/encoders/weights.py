@@ -46,16 +46,31 @@ def hash_weights(model: torch.nn.Module) -> str:
 
 
 class Normaliser:
-    """uint8 pictures to a model's input, on its device and in its type; 3 b h w numbers."""
+    """uint8 pictures to a model's input, on its device and in its type; 3 b h w numbers.
+
+    A GPU gets them from pinned memory by a stream of their own, so that they come while it computes another batch.
+    """
 
     def __init__(self, transform: ImageTransform, *, device: torch.device, dtype: torch.dtype) -> None:
         shape = (1, 3, 1, 1)
         self.device, self.dtype = device, dtype
         self.mean = torch.tensor(transform.mean, device=device).view(shape)
         self.std = torch.tensor(transform.std, device=device).view(shape)
+        self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
+
+    def _on_device(self, batch: UInt8[np.ndarray, "b h w 3"]) -> torch.Tensor:
+        pixels = torch.from_numpy(np.ascontiguousarray(batch))
+        if self._copying is None:
+            return pixels.to(self.device)
+        computing = torch.cuda.current_stream(self.device)
+        with torch.cuda.stream(self._copying):
+            copied = pixels.pin_memory().to(self.device, non_blocking=True)
+        computing.wait_stream(self._copying)
+        copied.record_stream(computing)  # so that its memory is not given to the next copy too early
+        return copied
 
     def __call__(self, batch: UInt8[np.ndarray, "b h w 3"]) -> torch.Tensor:
-        pixels = torch.from_numpy(np.ascontiguousarray(batch)).to(self.device, non_blocking=True)
+        pixels = self._on_device(batch)
         scaled = pixels.permute(0, 3, 1, 2).float().div_(255)
         return scaled.sub_(self.mean).div_(self.std).to(self.dtype)
 
@@ -95,10 +110,20 @@ def memory_errors(n: int) -> Iterator[None]:
         ) from error
 
 
+def unit_vectors_of(features: torch.Tensor) -> Callable[[], Float32[np.ndarray, "b d"]]:
+    """A model's output as float32 rows of unit length on the CPU, once the device that computes them is asked for them."""
+    unit = torch.nn.functional.normalize(features.float(), dim=-1)
+
+    def found() -> Float32[np.ndarray, "b d"]:
+        with memory_errors(len(unit)):
+            return unit.cpu().numpy()
+
+    return found
+
+
 def to_unit_vectors(features: torch.Tensor) -> Float32[np.ndarray, "b d"]:
     """A model's output as float32 rows of unit length on the CPU."""
-    unit = torch.nn.functional.normalize(features.float(), dim=-1)
-    return unit.cpu().numpy()
+    return unit_vectors_of(features)()
 
 
 def cached_or_fetched(name: str, make: Callable[[], Made]) -> Made:
