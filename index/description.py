@@ -20,19 +20,10 @@ def describe(store: StoreReader) -> dict[str, Any]:
     A rank counts the pictures that have it and their distinct taxa, by full path. `index_problem` says why an index that is
     there is of no use.
     """
-    from cladescope.index.ann.files import AnnIndex  # loads FAISS
-    from cladescope.index.ann.misfit import misfit
-
     lineages, taxonomy = store.lineages(), store.taxonomy
     counts = lineages.column("n_images").to_numpy()
     known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
-    problem, index = None, None
-    try:
-        index = AnnIndex.find(store.path, store.vectors_name)
-    except StoreError as error:
-        problem = str(error)
-    if index is not None and (problem := misfit(store, index.card)) is not None:
-        index = None
+    index, problem = _index(store)
     return {
         "store": remote.shown(store.path),
         "format_version": format_version(store.path),
@@ -45,7 +36,7 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "ranks": {rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS},
         "columns": store.schema.names,
         "storage": {name: asdict(one) for name, one in storage(store.path, store.tables).items()},
-        "index": None if index is None else index.card.to_dict(),
+        "index": index,
         "index_problem": problem,
         "runs": [{**run, "manifest": json.loads(run["manifest"])} for run in store.runs.sort_by("started").to_pylist()],
         "running": [asdict(job) for job in running(store.path)],
@@ -53,5 +44,20 @@ def describe(store: StoreReader) -> dict[str, Any]:
 
 
 def _of_named(store: StoreReader, name: str, card: EncoderCard) -> dict[str, Any]:
-    """The encoder of further vectors, and how many pictures have one."""
-    return {"encoder": card.to_dict(), "images": StoreReader(store.path, card, name).count()}
+    """The encoder of further vectors, how many pictures have one, and their index."""
+    reader = StoreReader(store.path, card, name)
+    index, problem = _index(reader)
+    return {"encoder": card.to_dict(), "images": reader.count(), "index": index, "index_problem": problem}
+
+
+def _index(store: StoreReader) -> tuple[dict[str, Any] | None, str | None]:
+    """The card of an index, or what is wrong with it; neither where there is none."""
+    from cladescope.index.ann.files import AnnIndex  # loads FAISS
+    from cladescope.index.ann.misfit import misfit
+
+    try:
+        index = AnnIndex.find(store.path, store.vectors_name)
+    except StoreError as error:
+        return None, str(error)
+    problem = None if index is None else misfit(store, index.card)
+    return (None if index is None or problem is not None else index.card.to_dict()), problem

@@ -47,7 +47,7 @@ class LiveGallery:
     def notes(self) -> tuple[str, ...]:
         """What a user should know: that the index is damaged, or of another version, or that a GPU gave up."""
         given_up = {block.on_device.note: None for block in self.blocks if block.on_device.note is not None}
-        return (*self._notes, *given_up) if given_up else self._notes
+        return (*self._notes, *self._lacking, *given_up)
 
     def _load(self) -> None:
         notes, index = [], None
@@ -71,7 +71,7 @@ class LiveGallery:
         """Versions of the index's vectors, and of what is said of them."""
         self._stamp = AnnIndex.stamp_of(self.store.path, self.store.vectors_name) if index is None else index.stamp
         self._selections: OrderedDict[Filter, list[Selection]] = OrderedDict()
-        self._looked, self._seen = -LOOK_SECONDS, -1
+        self._looked, self._seen, self._lacking = -LOOK_SECONDS, -1, self.store.notes()
         self.catch_up()
 
     def catch_up(self) -> bool:
@@ -112,7 +112,7 @@ class LiveGallery:
             there = self._ids(reader, None)
             for block in self.blocks:
                 block.keep(there)
-        self.version = version
+        self.version, self._lacking = version, reader.notes()
 
     def _is_renewed(self, ids: Int64[np.ndarray, " m"]) -> bool:
         main = self.blocks[0]

@@ -184,6 +184,14 @@ class StoreReader:
         with reading(self.path, condition):
             return int(self._images.count_rows(named_vectors.having(self._column, condition)))
 
+    def notes(self) -> tuple[str, ...]:
+        """That pictures lack the vectors that are read, and so are not among the rows; nothing of the store's own, which all have."""
+        if self.vectors_name is None:
+            return ()
+        with disk_errors(self.path):
+            n = int(self._images.count_rows(named_vectors.lacking([self.vectors_name])))
+        return (f"{n:,} pictures of {self.path} have no vector of {self.vectors_name} and are left out",) if n else ()
+
     def scan(
         self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = BLOCK_ROWS
     ) -> Iterator[pa.RecordBatch]:

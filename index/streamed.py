@@ -44,7 +44,7 @@ class StreamedGallery:
 
     def __init__(self, store: StoreReader) -> None:
         self.store = store
-        self.notes = (NOTE.format(path=store.path),)
+        self.notes = (NOTE.format(path=store.path), *store.notes())
 
     def __len__(self) -> int:
         return self.store.count()

@@ -57,9 +57,9 @@ def _show(document: dict[str, Any]) -> None:
         print_line(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
     print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     for name, held in document["vectors"].items():
-        print_line(
-            f"vectors {name} of {held['images']:,} pictures: encoder {held['encoder']['name']}, {held['encoder']['dim']} numbers"
-        )
+        by = f"encoder {held['encoder']['name']}, {held['encoder']['dim']} numbers"
+        index = "no index" if held["index"] is None else f"index {held['index']['kind']}"
+        print_line(f"vectors {name} of {held['images']:,} pictures: {by}, {held['index_problem'] or index}")
     images = document["storage"]["images"]
     earlier = f"; earlier versions hold {images['earlier_bytes'] / 1e6:,.1f} MB more" if images["earlier_bytes"] else ""
     print_line(

@@ -207,7 +207,10 @@ def test_a_store_read_for_other_vectors_shows_their_rows_and_no_others(both, fol
     assert (toy.card.name, toy.card.dim, toy.count()) == ("toy", 48, 12)
     assert sorted(toy.schema.names) == sorted(Store.open(both).schema.names)
     assert toy.count_rows("width > 0") == 12
-    assert len(toy.search(vector=np.ones(48), k=20).hits) == 12
+    found = toy.search(vector=np.ones(48), k=20)
+    assert len(found.hits) == 12
+    assert found.notes == (f"1 pictures of {both} have no vector of toy and are left out",)
+    assert Store.open(both).search(vector=np.ones(960)).notes == ()
     ids, vectors = next(toy.vectors())
     assert np.array_equal(np.array(toy.rows(ids.tolist(), ["vector"])[3]["vector"]), vectors[3])
 
@@ -230,6 +233,7 @@ def test_each_has_an_index_of_its_own_that_answers_as_exact_search(kind, both):
         assert {hit.image_id for hit in found.hits} == {hit.image_id for hit in exact.hits}
         assert found.hits[0].score == pytest.approx(1.0, abs=1e-3)
     assert cladescope.verify(both).is_sound
+    assert cladescope.info(both)["vectors"]["toy"]["index"]["kind"] == kind
     cladescope.build_index(both, kind="none", vectors="toy")
     assert [path.name for path in (both / "indexes").iterdir()] == ["ann"]
 
