@@ -145,10 +145,11 @@ def test_a_worker_that_dies_takes_no_picture_with_it(photos, whole, tmp_path, mo
     decode, calls = prepare.decode, []
 
     def dying(*arguments, **named):
-        calls.append(1)
+        picture = decode(*arguments, **named)
+        calls.append(picture)
         if len(calls) == 9:
             raise death
-        return decode(*arguments, **named)
+        return picture
 
     with monkeypatch.context() as patch:
         patch.setattr(prepare, "decode", dying)
