@@ -1,6 +1,7 @@
 """The records of a source that a job has to do, asked for a chunk at a time, in the thread that lists while others encode."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -19,8 +20,8 @@ from cladescope.embedding.records import Record
 CHUNK_RECORDS = 8192
 CHUNK_BYTES = 4 * 2**20
 """Records whose ids are looked up together: so many, or fewer where they carry so many bytes of pictures."""
-FIRST_CHUNK = 256
-"""Records of the first chunk, so that the first picture does not wait for many; each further chunk has twice as many."""
+CHUNK_SECONDS = 0.2
+"""And no longer than that, so that pictures of a slow source do not wait for many others."""
 
 
 class Turns:
@@ -96,20 +97,19 @@ def has_picture(record: Record | Failure) -> TypeGuard[Record]:
 
 
 def chunks(records: Iterable[Record | Failure]) -> Iterator[deque[Record | Failure]]:
-    """The records in chunks of growing size, up to `CHUNK_RECORDS` or `CHUNK_BYTES`; only a chunk holds what they carry.
+    """The records in chunks, each of what comes in `CHUNK_SECONDS` or what makes it full; only a chunk holds what they carry.
 
-    >>> [len(chunk) for chunk in chunks(Record(image_id=f"{n}", uri=f"/{n}", source="s") for n in range(1000))]
-    [256, 512, 232]
+    >>> [len(chunk) for chunk in chunks(Record(image_id=f"{n}", uri=f"/{n}", source="s") for n in range(3))]
+    [3]
     """
     chunk: deque[Record | Failure] = deque()
-    carried, most = 0, min(FIRST_CHUNK, CHUNK_RECORDS)
+    carried, began = 0, time.monotonic()
     for record in records:
         chunk.append(record)
         carried += record.carried_bytes if isinstance(record, Record) else 0
-        if len(chunk) >= most or carried >= CHUNK_BYTES:
+        if len(chunk) >= CHUNK_RECORDS or carried >= CHUNK_BYTES or time.monotonic() - began >= CHUNK_SECONDS:
             yield chunk
-            chunk, carried = deque(), 0
-            most = min(2 * most, CHUNK_RECORDS)
+            chunk, carried, began = deque(), 0, time.monotonic()
         del record
     if chunk:
         yield chunk

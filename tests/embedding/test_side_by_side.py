@@ -123,3 +123,16 @@ def test_a_summary_says_how_busy_each_stage_was_and_what_the_others_waited_for(c
     ]
     assert told["bottleneck"].startswith("the encoder is what the others wait for")
     assert 0 < told["stages"]["encode"]["per_second_at_work"] < 40
+
+
+def test_a_slow_source_is_handed_on_in_small_chunks_and_a_fast_one_in_large_ones(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(listing.time, "monotonic", lambda: now[0])
+
+    def records(seconds):
+        for number in range(10):
+            now[0] += seconds
+            yield Record(image_id=f"{number}", uri=f"/{number}", source="s")
+
+    assert [len(chunk) for chunk in listing.chunks(records(0.11))] == [2, 2, 2, 2, 2]
+    assert [len(chunk) for chunk in listing.chunks(records(0.001))] == [10]
