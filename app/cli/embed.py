@@ -6,6 +6,7 @@ import typer
 
 from cladescope.app.cli.command import Verb
 from cladescope.app.cli.jobs import run_job
+from cladescope.app.cli.many_options import DevicesOption, ExecutorName, ExecutorOption, ShardOption, ShardsOption
 from cladescope.app.cli.options import (
     AllowOption,
     BackboneOption,
@@ -82,12 +83,10 @@ def embed(
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            metavar="I/N", help="Only the I-th of N parts of the source, for as many jobs; `commit` puts them together."
-        ),
-    ] = None,
+    shard: ShardOption = None,
+    devices: DevicesOption = None,
+    executor: ExecutorOption = ExecutorName.LOCAL,
+    shards: ShardsOption = None,
     prune: Annotated[
         bool,
         typer.Option(
@@ -138,7 +137,7 @@ def embed(
     run_job(
         lambda progress, stop: verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, readers=readers, picture_seconds=picture_seconds, device=device.value,
-            precision=precision.value, runtime=runtime.value, limit=limit, shard=shard, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            precision=precision.value, runtime=runtime.value, limit=limit, shard=shard, devices=words(devices) or (), executor=executor.value, shards=shards, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         ),

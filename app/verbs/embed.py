@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from cladescope.app.verbs import jobs
+from cladescope.app.verbs import jobs, shard_jobs
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.encoders import AnyEncoder, target_of
@@ -38,6 +38,9 @@ def embed(
     runtime: Runtime = "auto",
     limit: int | None = None,
     shard: str | None = None,
+    devices: Sequence[str] = (),
+    executor: Literal["local", "ray"] = "local",
+    shards: int | None = None,
     prune: bool = False,
     check_remote: bool = False,
     retry_failed: str | None = None,
@@ -63,7 +66,9 @@ def embed(
     vectors of the others are kept beside them by name; pictures that the store holds already get them, too. `device` and `precision` apply if it is loaded here.
     A second run embeds what is new or changed, corrects labels, and marks rows whose picture the source no longer lists;
     `prune` deletes these, `check_remote` fetches stored pictures of URLs to compare them. Only rows of the same source are compared. `limit` embeds only the first pictures, `retry_failed` only
-    those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `contact`, an
+    those that failed before at a stage (`read`, `decode`, ...), for a reason with these words, or `all` of them. `shard`, such as `3/64`, is one of so many parts of the source,
+    each embedded by a job into a part of the store; `cladescope.commit` puts them together. `devices`, numbers of GPUs or `cpu`, do both here with a process each,
+    the `executor` `ray` does on a cluster, in so many `shards`. `contact`, an
     e-mail or web address, is named in requests to servers; `allow` are schemes (`ftp`, `file`) that a manifest may name beside
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
     above; labels that it is not sure of stay, and are written to the CSV file `conflicts`. A store that another backbone named is
@@ -82,6 +87,10 @@ def embed(
     >>> cladescope.embed("photos/metadata.csv", "new.store", encoder="pixels").embedded
     24
     """
+    if devices or executor != "local":
+        return shard_jobs.apart(locals())
+    if shards is not None:
+        raise InputError("shards are for the executor ray: name it, or leave them out")
     if prune and retry_failed is not None:
         raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
     introduce(contact)
