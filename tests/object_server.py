@@ -3,12 +3,6 @@
 import sys
 from threading import Lock
 
-from moto.server import (  # type: ignore[import-not-found, unused-ignore]
-    DomainDispatcherApplication,
-    create_backend_app,
-)
-from werkzeug.serving import make_server
-
 SLOW_DOWN = (
     b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
 )
@@ -16,6 +10,13 @@ SLOW_DOWN = (
 
 def main(port: int, every: int) -> None:
     """Serve until it is killed."""
+    # Not above: doctests of a machine without moto import this file.
+    from moto.server import (  # type: ignore[import-not-found, unused-ignore]
+        DomainDispatcherApplication,
+        create_backend_app,
+    )
+    from werkzeug.serving import make_server
+
     served = DomainDispatcherApplication(create_backend_app)
     lock, n_requests = Lock(), 0
 

@@ -75,7 +75,7 @@ def test_a_url_is_refused_wherever_a_local_path_is_expected(fails, tmp_path, mon
 
 def test_the_sweep_knows_every_place_that_is_written_to():
     swept = {(one.values[0], one.values[1].opts[0]) for one in options(takes_path)}
-    assert {("embed", "--store"), ("search", "--sheet"), ("fit", "--out"), ("probe", "--compare")} <= swept
+    assert {("map", "--out"), ("search", "--sheet"), ("fit", "--out"), ("probe", "--compare")} <= swept
     assert len(swept) > 30
 
 
