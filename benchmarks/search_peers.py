@@ -11,8 +11,8 @@ one query a call with one thread (LanceDB's threads are its own). A row without 
 batched and the single rate over the best of the run.
 
 `Cladescope` is a store on disk with the index that `cladescope index --target-recall LEVEL` chooses and tunes by its own means: the
-recall of its rows is measured here, and may lie off the level. Batched is `search_batch`; single is one query a call: row ids by
-`search_batch`, then `search` with its hits (lineage and all stored columns), then with their consensus too.
+recall of its rows is measured here, and may lie off the level. Batched is `search_batch`; single is one query a call: `search` alone,
+then with its hits (lineage and all stored columns), then with their consensus too.
 
 Other libraries are optional; those not installed are named and left out. Install them beside Cladescope, in an environment of their
 own: `usearch rabitqlib ngt`.
@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from search_contenders import Contender, Faiss, K, Lance, Ngt, Symphony, Usearch
+from search_contenders import THREADS, Contender, Faiss, K, Lance, Ngt, Symphony, Usearch
 from search_measures import Truth, least_meeting, rate, recalls, threads, truth_of
 from search_vectors import load, store_of
 from side_by_side import in_turn, machine, print_table
@@ -72,6 +72,7 @@ class Ours:
         self.path = cache / f"store-{n}-peers"
         if not self.path.exists():
             shutil.copytree(store_of(cache, n), self.path)
+        threads(THREADS)
         self.card = cladescope.build_index(self.path, target_recall=level)
         self.searcher = Searcher(Store.open(self.path))
         ids = pa.Table.from_batches(Store.open(self.path).scan(["_rowid", "image_id"]))
@@ -86,8 +87,8 @@ class Ours:
         return np.vectorize(lambda row_id: self.place.get(row_id, -1))(ids)
 
     def bare(self, query: np.ndarray) -> Any:
-        """Row ids for one query."""
-        return self.searcher.search_batch(query[None], k=K).row_ids
+        """The answer to one query, whose hits nobody has looked at."""
+        return self.searcher.search(vector=query, k=K)
 
     def with_hits(self, query: np.ndarray) -> Any:
         """Hits of one query: picture, lineage, the source's own columns."""
@@ -202,14 +203,14 @@ def main() -> None:
 
 
 def rows_of_ours(options: argparse.Namespace, level: float, data: Any, truth: Truth) -> list[tuple]:
-    """Our store at a level: row ids alone, hits with all that is stored of them, and these with their consensus."""
+    """Our store at a level: rows alone, hits with all that is stored of them, and these with their consensus."""
     ours = Ours(options.cache, options.n, level)
     recall = float(recalls(data.vectors, truth, ours.search(truth.queries)).mean())
     works = {
-        "batched": lambda: 1 / rate(lambda: ours.searcher.search_batch(data.queries, k=K).row_ids, len(data.queries)),
+        "batched": lambda: 1 / _batched(ours, data.queries),
         **{
             name: partial(_single, ask, data.queries[:SINGLE])
-            for name, ask in (("row ids", ours.bare), ("hits", ours.with_hits), ("consensus", ours.with_consensus))
+            for name, ask in (("rows", ours.bare), ("hits", ours.with_hits), ("consensus", ours.with_consensus))
         },
     }
     took = {name: 1 / seconds for name, seconds in in_turn(works, rounds=options.rounds).items()}
@@ -217,10 +218,15 @@ def rows_of_ours(options: argparse.Namespace, level: float, data: Any, truth: Tr
     cost = (ours.card.build_seconds, ours.card.bytes_per_vector)
     called = f"Cladescope {ours.card.kind}, target {level}"
     return [
-        (f"{called}: row ids", said, recall, {"batched": took["batched"], "single": took["row ids"]}, *cost),
+        (f"{called}: rows", said, recall, {"batched": took["batched"], "single": took["rows"]}, *cost),
         (f"{called}: hits", said, recall, {"single": took["hits"]}, *cost),
         (f"{called}: hits and consensus", said, recall, {"single": took["consensus"]}, *cost),
     ]
+
+
+def _batched(ours: Ours, queries: np.ndarray) -> float:
+    threads(THREADS)
+    return rate(lambda: ours.searcher.search_batch(queries, k=K).row_ids, len(queries))
 
 
 def _single(ask: Callable[[np.ndarray], object], queries: np.ndarray) -> float:
