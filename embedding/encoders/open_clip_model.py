@@ -3,7 +3,7 @@
 import difflib
 import heapq
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
-from jaxtyping import Float32, UInt8
+from jaxtyping import Float32
 from safetensors import SafetensorError
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
@@ -25,17 +25,16 @@ from cladescope.embedding.encoders.identity import (
     projection_of,
     text_side_of,
 )
-from cladescope.embedding.encoders.parts import LARGEST_PART, in_parts, part_size
+from cladescope.embedding.encoders.parts import LARGEST_PART, part_size
+from cladescope.embedding.encoders.torch_encoder import TorchEncoder
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
     hash_weights,
-    memory_errors,
     outputs_watched,
     resolve_device,
     resolve_precision,
     to_unit_vectors,
-    unit_vectors_of,
 )
 from cladescope.embedding.kept_memory import keep_memory
 from cladescope.embedding.prompts import TAXA_FILE
@@ -54,39 +53,19 @@ _UNUSABLE = (
 """What open_clip, safetensors and pickle raise where a checkpoint is damaged, or no model of open_clip's."""
 
 
-class OpenClipEncoder(Encoder):
-    """A contrastive model with a picture side and a text side, computed in inference mode."""
+class OpenClipEncoder(TorchEncoder):
+    """A contrastive model with a picture side and a text side."""
 
     def __init__(
         self, model: Any, tokenizer: Any, card: EncoderCard, normaliser: Normaliser, *, part: int = LARGEST_PART
     ) -> None:
-        """`part` pictures are computed at a time on a CPU."""
-        self.card, self.part = card, part
-        self._model, self._tokenizer, self._normaliser = model, tokenizer, normaliser
+        super().__init__(card, normaliser, part=part)
+        self._model, self._tokenizer = model, tokenizer
 
-    def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
-        """Vectors of the picture side; unit length."""
-        with memory_errors(len(batch)):
-            return (
-                in_parts(self._encode, batch, self.part)
-                if self._normaliser.device.type == "cpu"
-                else self._encode(batch)
-            )
-
-    @torch.inference_mode()
-    def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
-        return to_unit_vectors(self._model.encode_image(self._normaliser(batch)))
-
-    @property
-    def computes_apart(self) -> bool:
-        """Whether it computes on a GPU."""
-        return self._normaliser.device.type != "cpu"
-
-    @torch.inference_mode()
-    def begin_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Callable[[], Float32[np.ndarray, "b d"]]:
-        """Send a batch to the device; what comes back waits for its vectors."""
-        with memory_errors(len(batch)):
-            return unit_vectors_of(self._model.encode_image(self._normaliser(batch)))
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """What the picture side gives."""
+        found: torch.Tensor = self._model.encode_image(pixels)
+        return found
 
     @property
     def text_scale(self) -> float:

@@ -7,7 +7,6 @@ The vector is the pooled feature before the classifier. Keys after `?` declare t
 
 import ast
 import difflib
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,21 +19,18 @@ import safetensors.torch
 import timm
 import timm.data
 import torch
-from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.identity import layers_of, pooling_of, precision_of
-from cladescope.embedding.encoders.parts import LARGEST_PART, in_parts, part_size
+from cladescope.embedding.encoders.parts import LARGEST_PART, part_size
+from cladescope.embedding.encoders.torch_encoder import TorchEncoder
 from cladescope.embedding.encoders.weights import (
     Normaliser,
     cached_or_fetched,
     hash_weights,
-    memory_errors,
     outputs_watched,
     resolve_device,
     resolve_precision,
-    to_unit_vectors,
-    unit_vectors_of,
 )
 from cladescope.embedding.kept_memory import keep_memory
 from cladescope.embedding.transform import ImageTransform
@@ -43,39 +39,19 @@ from cladescope.errors import EncoderError, InputError
 CLASSIFIER_PREFIXES = ("classifier.", "fc.", "head.fc.", "head.", "head_drop.")
 
 
-class TimmEncoder(Encoder):
-    """A backbone without its classifier, computed in inference mode."""
+class TimmEncoder(TorchEncoder):
+    """A backbone without its classifier, whose pooled features are the vectors."""
 
     def __init__(
         self, model: torch.nn.Module, card: EncoderCard, normaliser: Normaliser, *, part: int = LARGEST_PART
     ) -> None:
-        """`part` pictures are computed at a time on a CPU."""
-        self.card, self.part = card, part
-        self._model, self._normaliser = model, normaliser
+        super().__init__(card, normaliser, part=part)
+        self._model = model
 
-    def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
-        """Pooled features; unit length."""
-        with memory_errors(len(batch)):
-            return (
-                in_parts(self._encode, batch, self.part)
-                if self._normaliser.device.type == "cpu"
-                else self._encode(batch)
-            )
-
-    @torch.inference_mode()
-    def _encode(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
-        return to_unit_vectors(self._model(self._normaliser(batch)))
-
-    @property
-    def computes_apart(self) -> bool:
-        """Whether it computes on a GPU."""
-        return self._normaliser.device.type != "cpu"
-
-    @torch.inference_mode()
-    def begin_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Callable[[], Float32[np.ndarray, "b d"]]:
-        """Send a batch to the device; what comes back waits for its vectors."""
-        with memory_errors(len(batch)):
-            return unit_vectors_of(self._model(self._normaliser(batch)))
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Pooled features."""
+        found: torch.Tensor = self._model(pixels)
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def test_torch_on_a_cpu_computes_in_parts_with_memory_that_is_kept(checkpoint, m
     encoder = open_clip_model.load(str(checkpoint), device="cpu", precision="fp32")
     assert calls == ["kept"]
     pictures = np.random.default_rng(0).integers(0, 255, (19, 32, 32, 3), np.uint8)
-    whole = encoder._encode(pictures)
+    whole = encoder.begin_pixels(pictures)()
     encoder.part = 8
     made = encoder._model.encode_image
     sizes = []
@@ -50,6 +50,6 @@ def test_the_largest_result_of_a_layer_is_known_from_the_first_picture(checkpoin
     encoder = open_clip_model.load(str(checkpoint), device="cpu", precision="fp32")
     assert encoder.part == LARGEST_PART
     with outputs_watched(encoder._model.visual) as sizes:
-        encoder._encode(np.zeros((1, 32, 32, 3), np.uint8))
+        encoder.begin_pixels(np.zeros((1, 32, 32, 3), np.uint8))
     assert max(sizes) == 5 * 256  # tokens of a picture, width of the layer between
     assert not [module for module in encoder._model.modules() if module._forward_hooks]
