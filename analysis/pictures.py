@@ -18,13 +18,16 @@ from cladescope.embedding.kin import kin_of
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
+from cladescope.schema import LABEL, LEVELS
 from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
-from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
+from cladescope.taxonomy.taxon import RANKS, Taxon
 
 COLUMNS = ("image_id", "uri", "content_hash", "observation_id", "common_name")
-"""Columns that are read beside the seven ranks where no others are named."""
-NO_DIRECTION, NO_TAXON = "vector without direction", "no taxon"
-"""Reasons for which pictures are left out: a vector that is NaN, infinite or zero; labels without any rank."""
+"""Columns that are read beside the seven ranks and the label where no others are named."""
+NO_DIRECTION, NO_TAXON, NO_LABEL = "vector without direction", "no taxon", "no label"
+"""Reasons for which pictures are left out: a vector that is NaN, infinite or zero; neither rank nor label to tell it by."""
+_MISSING = pa.array(["NA", r"\N"], pa.large_string())
+"""What R and databases write for a label that is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,8 @@ class Pictures:
     """A row a picture: its ranks and whatever else was read of it."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Pictures that were asked for and are not among the n, by reason."""
+    ranks: tuple[str, ...] = RANKS
+    """What they are told apart by: the seven ranks, or the label alone (`told_apart_by`)."""
 
     def __post_init__(self) -> None:
         """Raises InputError where vectors and rows are not equally many."""
@@ -85,8 +90,8 @@ class Pictures:
     ) -> "Pictures":
         """The pictures of a store in the order of insertion, or `limit` of them drawn at random.
 
-        `within` keeps a clade or a union of several, `where` the rows under an SQL condition. Rows have the seven ranks and the
-        `columns` named. With `as_stored` vectors stay float16: 2 n d bytes. Blocks are read
+        `within` keeps a clade or a union of several, `where` the rows under an SQL condition. Rows have the seven ranks, the label
+        where there is one, and the `columns` named. With `as_stored` vectors stay float16: 2 n d bytes. Blocks are read
         one by one, so that nothing but the result grows with n.
 
         Raises InputError for a column that the store does not have or a limit below 1, and what `Store.condition` raises.
@@ -97,7 +102,7 @@ class Pictures:
         if missing := [name for name in columns if name not in {*there, *COLUMNS}]:
             shown = ", ".join(name for name in there if name != "vector")
             raise InputError(f"no column {missing[0]!r} in {store.path}: its columns are {shown}")
-        names = [name for name in dict.fromkeys([*RANKS, *columns]) if name in there]
+        names = [name for name in dict.fromkeys([*LEVELS, *columns]) if name in there]
         n = store.count(within=within, where=where)
         chosen = np.ones(n, bool)
         if limit is not None and limit < n:
@@ -134,11 +139,11 @@ class Pictures:
 
     @cached_property
     def _names(self) -> tuple[list[str], Int[np.ndarray, "n ranks"]]:
-        return rank_codes(self.table)
+        return rank_codes(self.table, self.ranks)
 
     @property
     def names(self) -> list[str]:
-        """The names of all ranks, sorted."""
+        """The names of all `ranks`, sorted."""
         return self._names[0]
 
     @property
@@ -152,24 +157,87 @@ class Pictures:
         return taxon_codes(self.name_codes)
 
     def labels(self, rank: str) -> Int[np.ndarray, " n"]:
-        """Number of each picture's taxon at a rank, by its full path; -1 where it has none. Raises TaxonError for another word."""
-        return self.codes[:, _place(rank)]
+        """Number of each picture's taxon at a rank, by its full path, or of its `label`; -1 where it has none.
+
+        Raises TaxonError for a word that is neither a rank nor `label`.
+        """
+        by, place = self._at(rank)
+        return by.codes[:, place]
 
     def taxa(self, rank: str) -> tuple[Taxon, ...]:
-        """The taxon of each number in `labels`. Raises TaxonError for a word that is no rank."""
-        labels, place = self.labels(rank), _place(rank)
-        numbers, first = np.unique(labels, return_index=True)
-        paths = self.name_codes[first[numbers >= 0], : place + 1].tolist()
-        return tuple(Taxon(tuple(self.names[code - 1] if code else None for code in path)) for path in paths)
+        """The taxon of each number in `labels`. Raises TaxonError for a word that is no rank; a label is no taxon."""
+        if rank == LABEL:
+            raise TaxonError(f"labels are no taxa: ask for their names, or for a rank: {', '.join(RANKS)}")
+        return tuple(Taxon(path) for path in self._paths(rank))
 
     def lineages(self, rank: str) -> list[tuple[str, ...] | None]:
-        """Each picture's path down to a rank, with "" for what is left out in between; None where it has no name at the rank.
+        """Each picture's path down to a rank, with "" for what is left out in between, or its label alone; None where it has none.
 
-        >>> Pictures(np.eye(2), pa.table({"kingdom": ["A", "A"], "class": ["C", None]})).lineages("class")
-        [('A', '', 'C'), None]
+        >>> pictures = Pictures(np.eye(2), pa.table({"kingdom": ["A", "A"], "class": ["C", None], "label": ["x", None]}))
+        >>> pictures.lineages("class"), pictures.lineages("label")
+        ([('A', '', 'C'), None], [('x',), None])
         """
-        paths = [tuple(name or "" for name in taxon.path) for taxon in self.taxa(rank)]
+        paths = [tuple(name or "" for name in path) for path in self._paths(rank)]
         return [None if label < 0 else paths[label] for label in self.labels(rank).tolist()]
+
+    def told_apart_by(self, rank: str | None = None) -> "Pictures":
+        """These by their labels alone where `rank` is `label` or, where it is not, most have a label and fewer than half of these a taxon.
+
+        Else these as they are. What is asked of the result (`ranks`, `codes`, `lineage`, `paths`) is of labels then.
+
+        >>> pictures = Pictures(np.eye(2), pa.table({"label": ["sparrow", "kite"]}))
+        >>> pictures.told_apart_by().ranks, pictures.told_apart_by().codes.tolist()
+        (('label',), [[1], [0]])
+        """
+        if self.ranks == (LABEL,) or LABEL not in self.table.column_names:
+            return self
+        if rank != LABEL:
+            n_named, n_labelled = ((one.name_codes > 0).any(axis=1).sum() for one in (self, self._by_label))
+            return self._by_label if 2 * n_named < n_labelled else self
+        return self._by_label
+
+    @property
+    def narrowest(self) -> str:
+        """What classes are unless one says: the species or, where fewer than half of those with a label have one, the label.
+
+        >>> Pictures(np.eye(2), pa.table({"label": ["tit", "kite"], "genus": ["Parus", None]})).narrowest
+        'label'
+        """
+        n_named, n_labelled = ((self.labels(rank) >= 0).sum() for rank in ("species", LABEL))
+        return LABEL if 2 * n_named < n_labelled else "species"
+
+    @property
+    def note(self) -> str | None:
+        """What to say of pictures that are told apart by their labels; None for others."""
+        if self.ranks == RANKS:
+            return None
+        n = len(np.unique(self.labels(LABEL)[self.labels(LABEL) >= 0]))
+        return f"pictures are told apart by their label, of which there are {n:,}: not by ranks"
+
+    @cached_property
+    def _by_label(self) -> "Pictures":
+        texts = self.texts(LABEL)
+        known = pc.if_else(pc.is_in(texts, value_set=_MISSING), pa.scalar(None, texts.type), texts)
+        columns = [name for name in self.table.column_names if name != LABEL]
+        return replace(self, table=self.table.select(columns).append_column(LABEL, known), ranks=(LABEL,))
+
+    @cached_property
+    def _by_ranks(self) -> "Pictures":
+        return replace(self, ranks=RANKS)
+
+    def _at(self, rank: str) -> "tuple[Pictures, int]":
+        """These, told apart by the kind of rank that is asked for, and the place of the rank there."""
+        if rank not in LEVELS:
+            raise TaxonError(f"found {rank!r}, expected a rank: {', '.join(RANKS)}; or {LABEL}")
+        by = self if rank in self.ranks else self._by_label if rank == LABEL else self._by_ranks
+        return by, by.ranks.index(rank)
+
+    def _paths(self, rank: str) -> list[tuple[str | None, ...]]:
+        """The names from the first rank down, for each number in `labels`."""
+        by, place = self._at(rank)
+        numbers, first = np.unique(by.codes[:, place], return_index=True)
+        paths = by.name_codes[first[numbers >= 0], : place + 1].tolist()
+        return [tuple(by.names[code - 1] if code else None for code in path) for path in paths]
 
     @cached_property
     def lineage(self) -> Int[np.ndarray, " n"]:
@@ -184,11 +252,12 @@ class Pictures:
         return found
 
     def with_taxa(self) -> "Pictures":
-        """Those that have a name at some rank; the others are left out, and counted."""
+        """Those that have a name at some of `ranks`; the others are left out, and counted."""
         has = np.asarray((self.name_codes > 0).any(axis=1))
         if has.all():
             return self
-        left_out = {**self.left_out, NO_TAXON: self.left_out.get(NO_TAXON, 0) + int((~has).sum())}
+        reason = NO_TAXON if self.ranks == RANKS else NO_LABEL
+        left_out = {**self.left_out, reason: self.left_out.get(reason, 0) + int((~has).sum())}
         return replace(self.take(np.flatnonzero(has)), left_out=left_out)
 
     @cached_property
@@ -225,7 +294,7 @@ class Pictures:
         return found
 
     def paths(self) -> pa.ChunkedArray:
-        """The recorded names of each picture from the kingdom down, as one text; empty where it has none.
+        """The recorded names of each picture from the kingdom down, or its label, as one text; empty where it has none.
 
         >>> Pictures(np.eye(1), pa.table({"kingdom": ["Animalia"], "class": ["Aves"]})).paths().to_pylist()
         ['Animalia > Aves']
@@ -233,14 +302,14 @@ class Pictures:
         # Arrow 26 drops rows of nulls only, so that an empty text stands before the names, and is cut off again.
         nothing, between = (pa.scalar(text, pa.large_string()) for text in ("", " > "))
         before = pa.chunked_array([pa.repeat(nothing, len(self))])
-        joined = pc.binary_join_element_wise(before, *map(self.texts, RANKS), between, null_handling="skip")
+        joined = pc.binary_join_element_wise(before, *map(self.texts, self.ranks), between, null_handling="skip")
         return pc.replace_substring_regex(joined, "^ > ", "")
 
     # Some of them
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "Pictures":
         """The pictures in these rows, in this order; `left_out` still tells of all."""
-        return Pictures(self.vectors[rows], self.table.take(pa.array(rows, pa.int64())), self.left_out)
+        return replace(self, vectors=self.vectors[rows], table=self.table.take(pa.array(rows, pa.int64())))
 
     def sample(self, n: int, *, seed: int) -> "Pictures":
         """At most n pictures drawn at random, in their order; itself where there are no more."""
@@ -262,9 +331,3 @@ def clades_as_given(within: str | Sequence[str] | None) -> str | list[str] | Non
 
 def _unit(vectors: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "n d"]:
     return normalise(vectors).astype(np.float32, copy=False)
-
-
-def _place(rank: str) -> int:
-    if rank not in RANK_INDEX:
-        raise TaxonError(f"found {rank!r}, expected a rank: {', '.join(RANKS)}")
-    return RANK_INDEX[rank]

@@ -34,6 +34,12 @@ OPTIONAL_FIELDS = (
 )
 """Kept under these names whatever a source calls them; null where a source has none."""
 
+LABEL = "label"
+"""The column of what pictures are sorted by that is no taxon, as the names of folders, and the word that asks for it in place of a rank."""
+
+LEVELS = (*RANKS, LABEL)
+"""What pictures can be told apart by."""
+
 NAME_FIELDS = (
     pa.field("infraspecific", pa.string()),
     pa.field("authorship", pa.string()),

@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.gaps import fill_gaps
+from cladescope.taxonomy.spelling import fold, preferred
 
 MAJORITY = 0.5
 
@@ -32,6 +33,31 @@ class Consensus:
     """None where no taxon holds more than half: the hits disagree from the root, or have no ranks."""
     share: float
     votes: tuple[RankVote, ...]
+    label: str | None = None
+    """Where there is no such taxon: the label, such as the name of a folder, that holds most of the weight; `share` is its then."""
+
+
+def agreed(taxa: Sequence[Taxon | None], labels: Sequence[str | None], scores: Sequence[float]) -> Consensus:
+    """The `consensus` on a taxon or, where hits agree on none, on a label; None stands for a hit without one.
+
+    >>> found = agreed([None] * 3, ["tit", "Tit", "crow"], [0.9, 0.8, 0.7])
+    >>> found.label, round(found.share, 2)
+    ('Tit', 0.71)
+    """
+    found = consensus(taxa, scores)
+    if found.taxon is not None:
+        return found
+    weights = [max(score, 0.0) for score in scores]
+    held: dict[str, list[float]] = defaultdict(list)
+    written: dict[str, list[str]] = defaultdict(list)
+    for label, weight in zip(labels, weights, strict=True):
+        if label:
+            held[fold(label)].append(weight)
+            written[fold(label)].append(label)
+    best = min(held, key=lambda key: (-fsum(held[key]), key), default=None)
+    if best is None or fsum(held[best]) <= MAJORITY * fsum(weights):
+        return found
+    return replace(found, label=preferred(written[best]), share=fsum(held[best]) / fsum(weights))
 
 
 def consensus(taxa: Sequence[Taxon | None], scores: Sequence[float]) -> Consensus:

@@ -1,6 +1,7 @@
 """What a store holds, in plain values: what `cladescope info` prints."""
 
 import json
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -11,13 +12,16 @@ from cladescope.index.identity import format_version
 from cladescope.index.running import running
 from cladescope.index.storage import storage
 from cladescope.index.store_reader import StoreReader
+from cladescope.schema import LABEL
 from cladescope.taxonomy import RANKS
+from cladescope.taxonomy.spelling import fold
 
 
 def describe(store: StoreReader) -> dict[str, Any]:
     """Encoder, pictures and taxa at each rank, failures, index, jobs and how tables are stored, as plain values.
 
-    A rank counts the pictures that have it and their distinct taxa, by full path. `index_problem` says why an index that is
+    A rank counts the pictures that have it and their distinct taxa, by full path; `label`, where the store has such a column, its
+    labels. `index_problem` says why an index that is
     there is of no use.
     """
     lineages, taxonomy = store.lineages(), store.taxonomy
@@ -33,7 +37,10 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "images": store.count(),
         "failures": store.failures.num_rows,
         "gone": store.gone().num_rows,
-        "ranks": {rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS},
+        "ranks": {
+            **{rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS},
+            **_labels(store),
+        },
         "columns": store.schema.names,
         "storage": {name: asdict(one) for name, one in storage(store.path, store.tables).items()},
         "index": index,
@@ -41,6 +48,22 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "runs": [{**run, "manifest": json.loads(run["manifest"])} for run in store.runs.sort_by("started").to_pylist()],
         "running": [asdict(job) for job in running(store.path)],
     }
+
+
+def _labels(store: StoreReader) -> dict[str, Any]:
+    """Labels, such as the names of folders, and pictures that have one; nothing where the store has no such column."""
+    if LABEL not in store.schema.names:
+        return {}
+    seen: Counter[str] = Counter()
+    for batch in store.scan([LABEL]):
+        seen.update(
+            {
+                str(row["values"]): row["counts"]
+                for row in batch.column(LABEL).value_counts().to_pylist()
+                if row["values"]
+            }
+        )
+    return {LABEL: {"taxa": len({fold(one) for one in seen}), "images": seen.total()}}
 
 
 def _of_named(store: StoreReader, name: str, card: EncoderCard) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from typing import Any
 import pyarrow as pa
 
 from cladescope.errors import TaxonError
-from cladescope.taxonomy import RANKS, Taxon
+from cladescope.schema import LEVELS
+from cladescope.taxonomy import Taxon
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +23,41 @@ class Facet:
     """Score of its first hit; None where it has none."""
     images: int
     """Its pictures among all that were searched, which is the store, or what a clade or condition leaves of it."""
+    label: str | None = None
+    """The label, where labels were asked for."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         score = None if self.best_score is None else round(self.best_score, 6)
         taxon = None if self.taxon is None else str(self.taxon)
-        name = None if self.taxon is None else self.taxon.name
+        name = self.label if self.taxon is None else self.taxon.name
         return {"taxon": taxon, "name": name, "hits": self.hits, "best_score": score, "images": self.images}
 
 
 def check_rank(rank: str) -> None:
-    """Raise TaxonError for what is no rank.
+    """Raise TaxonError for what is neither a rank nor `label`.
 
     >>> check_rank("tribe")
     Traceback (most recent call last):
-    cladescope.errors.TaxonError: unknown rank 'tribe': expected one of kingdom, phylum, class, order, family, genus, species
+    cladescope.errors.TaxonError: unknown rank 'tribe': expected one of kingdom, phylum, class, order, family, genus, species, label
     """
-    if rank not in RANKS:
-        raise TaxonError(f"unknown rank {rank!r}: expected one of {', '.join(RANKS)}")
+    if rank not in LEVELS:
+        raise TaxonError(f"unknown rank {rank!r}: expected one of {', '.join(LEVELS)}")
+
+
+def label_facets(scores: Sequence[float], labels: Sequence[str | None], images: pa.Array) -> tuple[Facet, ...]:
+    """As `facets`, of labels; `images` are those of all pictures searched.
+
+    >>> label_facets([0.9, 0.8], ["tit", "tit"], pa.array(["tit", "crow", "tit", None]))[0].to_dict()
+    {'taxon': None, 'name': 'tit', 'hits': 2, 'best_score': 0.9, 'images': 2}
+    """
+    counts = {row["values"] or None: row["counts"] for row in images.value_counts().to_pylist()}
+    of_hits = Counter(labels)
+    best: dict[str | None, float] = {}
+    for score, label in zip(scores, labels, strict=True):
+        best.setdefault(label, score)
+    found = [Facet(None, of_hits[one], best.get(one), counts.get(one, 0), one) for one in {**counts, **of_hits}]
+    return tuple(sorted(found, key=lambda one: (-one.hits, -one.images, one.label or "")))
 
 
 def facets(scores: Sequence[float], taxa: Sequence[Taxon | None], gallery: pa.Table, *, rank: str) -> tuple[Facet, ...]:

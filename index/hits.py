@@ -10,8 +10,9 @@ from jaxtyping import Float
 
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.kin import kin_of_few, vote_weights
-from cladescope.index.consensus import Consensus, consensus
+from cladescope.index.consensus import Consensus, agreed
 from cladescope.index.facets import Facet
+from cladescope.schema import LABEL
 from cladescope.taxonomy import RANKS, Taxon
 
 
@@ -31,6 +32,12 @@ class Hit:
     """The source's own columns; one whose name is a result's own word is called `manifest_...` (`schema.shown_names`)."""
     observation_id: str | None = None
     """The occurrence that it is of, by which kin are known."""
+
+    @property
+    def label(self) -> str | None:
+        """Its label, such as the name of the folder in which it lies; None where it has none."""
+        found = self.extra.get(LABEL)
+        return None if found in (None, "", "NA") else str(found)
 
     def to_dict(self) -> dict[str, Any]:
         """Flat values for JSON and CSV: each rank in a column of its own."""
@@ -134,15 +141,15 @@ class SearchResult:
         scores = [0.0 if group in own else hit.score for group, hit in zip(kin, hits, strict=True)]
         of_query = sum(group in own for group in kin)
         return _Votes(
-            consensus([hit.taxon for hit in hits], vote_weights(kin, scores)),
+            agreed([hit.taxon for hit in hits], [hit.label for hit in hits], vote_weights(kin, scores)),
             of_query,
             len(hits) - of_query - len(set(kin) - own),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        agreed = self.consensus
-        votes = [{**asdict(vote), "taxon": str(vote.taxon), "name": vote.taxon.name} for vote in agreed.votes]
+        found = self.consensus
+        votes = [{**asdict(vote), "taxon": str(vote.taxon), "name": vote.taxon.name} for vote in found.votes]
         facets = {} if self.facets is None else {"facets": [facet.to_dict() for facet in self.facets]}
         return {
             "method": self.method,
@@ -150,9 +157,10 @@ class SearchResult:
             "kin": {"of_query": self.kin_of_query, "of_hits": self.kin_of_hits},
             "hits": [hit.to_dict() for hit in self.hits],
             "consensus": {
-                "taxon": None if agreed.taxon is None else str(agreed.taxon),
-                "rank": None if agreed.taxon is None else agreed.taxon.rank,
-                "share": agreed.share,
+                "taxon": None if found.taxon is None else str(found.taxon),
+                "rank": found.taxon.rank if found.taxon is not None else None if found.label is None else LABEL,
+                "label": found.label,
+                "share": found.share,
                 "votes": votes,
             },
             **facets,

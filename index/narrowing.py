@@ -8,6 +8,7 @@ from cladescope.index import places
 from cladescope.index.block import Filter
 from cladescope.index.places import Place
 from cladescope.index.store import Store
+from cladescope.index.store_reader import StoreReader
 
 
 def narrowing(
@@ -64,6 +65,18 @@ def narrowing(
     condition = _joined(parts)
     narrows = taxa is not None or condition is not None
     return Filter(taxa, condition) if narrows else None, tuple(notes)
+
+
+def condition_of(store: StoreReader, narrowed: Filter | None) -> str | None:
+    """What a filter means in SQL; None for all rows."""
+    if narrowed is None:
+        return None
+    from cladescope.index import filters  # loads sqlglot
+
+    clades = None
+    if narrowed.taxa is not None:
+        clades = filters.condition(store.schema, taxa=narrowed.taxa, spellings=store.taxonomy.spellings)
+    return _joined([narrowed.condition, clades])
 
 
 def _joined(parts: Sequence[str | None]) -> str | None:

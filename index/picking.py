@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from cladescope.errors import InputError
 from cladescope.index.facets import check_rank
+from cladescope.schema import LABEL
 from cladescope.taxonomy import RANKS, Taxon
+from cladescope.taxonomy.spelling import fold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +35,8 @@ class Picking:
         """Whether the first k are what is wanted."""
         return self.at_most is None and self.min_score is None
 
-    def of(self, scores: Sequence[float], taxa: Sequence[Taxon | None]) -> list[int]:
-        """Places of the first k of some rows, best first, that may be shown.
+    def of(self, scores: Sequence[float], taxa: Sequence[Taxon | str | None]) -> list[int]:
+        """Places of the first k of some rows, best first, that may be shown; a text is a label.
 
         Rows that lack the rank count together where what is known of them above it is the same.
 
@@ -72,8 +74,11 @@ class Picking:
             )
         return None
 
-    def _group(self, taxon: Taxon | None) -> tuple[str, ...]:
-        """The path down to the rank, as taxa are compared."""
+    def _group(self, taxon: Taxon | str | None) -> tuple[str, ...]:
+        """The path down to the rank, as taxa are compared, or the label."""
+        if self.per == LABEL:
+            return (fold(str(taxon or "")),)
+        assert not isinstance(taxon, str)
         depth = RANKS.index(self.per) + 1
         path = () if taxon is None else taxon.key[:depth]
         return (*path, *[""] * (depth - len(path)))

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.arrays import normalise
@@ -16,16 +17,16 @@ from cladescope.index.ann.files import AnnIndex
 from cladescope.index.batch import BatchResult
 from cladescope.index.block import Filter
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
-from cladescope.index.facets import check_rank
+from cladescope.index.facets import check_rank, label_facets
 from cladescope.index.facets import facets as facets_of
 from cladescope.index.hits import Hit, SearchResult
 from cladescope.index.live_gallery import LiveGallery
-from cladescope.index.narrowing import narrowing
+from cladescope.index.narrowing import condition_of, narrowing
 from cladescope.index.picking import Picking
 from cladescope.index.query import Composed, Parts, compose, of_unit_length, rows_of, several
 from cladescope.index.store import Store
 from cladescope.index.streamed import StreamedGallery, is_too_large
-from cladescope.schema import shown_names
+from cladescope.schema import LABEL, shown_names
 
 _NOTHING = (None,) * 14
 
@@ -119,7 +120,10 @@ class Searcher:
         result.notes = (*notes, *store.encoder_notes, *result.notes)
         if facets is not None:
             taxa, scores = [hit.taxon for hit in result.hits], [hit.score for hit in result.hits]
-            result.facets = facets_of(scores, taxa, self.gallery.count_lineages(narrowed), rank=facets)
+            if facets == LABEL:
+                result.facets = label_facets(scores, [hit.label for hit in result.hits], self._labels(narrowed))
+            else:
+                result.facets = facets_of(scores, taxa, self.gallery.count_lineages(narrowed), rank=facets)
         return result
 
     def _picked(self, query: Composed, picking: Picking, narrowed: Filter | None, *, exact: bool) -> SearchResult:
@@ -147,7 +151,9 @@ class Searcher:
             )
             rows = found.rows(0, n_wanted, leave_out=query.leave_out)
             scores = found.scores[0, rows].tolist()
-            places = picking.of(scores, found.taxa(found.positions[0, rows]))
+            positions = found.positions[0, rows]
+            labels = found.table(positions, [LABEL])[LABEL].to_pylist() if picking.per == LABEL else None
+            places = picking.of(scores, labels or found.taxa(positions))
             if len(rows) < n_wanted or n_wanted >= n_rows or picking.is_settled(len(places), scores[-1]):
                 break
             n_wanted *= 4
@@ -226,6 +232,13 @@ class Searcher:
         elif self._gallery.catch_up():
             self.__dict__.pop("_extra", None)
         return self._gallery
+
+    def _labels(self, narrowed: Filter | None) -> pa.Array:
+        """The label of each row that a filter leaves, as text."""
+        if LABEL not in self.store.schema.names:
+            raise InputError(f"{self.store.path} has no column {LABEL!r}, as a store of folders has: ask for a rank")
+        parts = [one.column(LABEL) for one in self.store.scan([LABEL], condition=condition_of(self.store, narrowed))]
+        return pa.chunked_array(parts, self.store.schema.field(LABEL).type).cast(pa.string()).combine_chunks()
 
     @cached_property
     def _extra(self) -> dict[str, str]:

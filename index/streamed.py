@@ -8,10 +8,10 @@ import pyarrow as pa
 from jaxtyping import Float32
 
 from cladescope.index import exact as blocks
-from cladescope.index import filters
 from cladescope.index.block import Block, Filter
 from cladescope.index.found import Found
 from cladescope.index.lineages import count_lineages
+from cladescope.index.narrowing import condition_of
 from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.snapshot import rows_of
 from cladescope.index.store_reader import StoreReader
@@ -63,7 +63,7 @@ class StreamedGallery:
         composed: bool = False,
     ) -> Found:
         """The k best rows for each query, best first; exactly, whatever is asked."""
-        condition = self._condition(narrowed)
+        condition = condition_of(self.store, narrowed)
         scores, row_ids = blocks.search(self.store.vectors(condition=condition), queries, k)
         ids = np.unique(row_ids)
         rows = rows_of(self.store, ids)
@@ -78,13 +78,4 @@ class StreamedGallery:
 
     def count_lineages(self, narrowed: Filter | None = None) -> pa.Table:
         """Each lineage of the rows, or of those that a filter leaves, and their number, `n_images`."""
-        return count_lineages(self.store.scan(list(RANKS), condition=self._condition(narrowed)))
-
-    def _condition(self, narrowed: Filter | None) -> str | None:
-        if narrowed is None:
-            return None
-        parts = [narrowed.condition]
-        if narrowed.taxa is not None:
-            spellings = self.store.taxonomy.spellings
-            parts.append(filters.condition(self.store.schema, taxa=narrowed.taxa, spellings=spellings))
-        return " AND ".join(f"({part})" for part in parts if part is not None)
+        return count_lineages(self.store.scan(list(RANKS), condition=condition_of(self.store, narrowed)))

@@ -41,7 +41,8 @@ def draw_answer(answer: SearchResult, path: Path, *, queries: Sequence[str] = ()
     Raises InputError where the file cannot be written or its suffix names no picture format.
     """
     agreed = answer.consensus
-    verdict = "no consensus" if agreed.taxon is None else f"consensus: {agreed.taxon} ({agreed.share:.2f})"
+    named = agreed.label or agreed.taxon
+    verdict = "no consensus" if named is None else f"consensus: {named} ({agreed.share:.2f})"
     heads = [Tile(uri, ("query", Path(uri).name)) for uri in queries]
     tiles = [Tile(hit.uri, _lines(hit)) for hit in answer.hits]
     title = f"{caption}: {verdict}" if caption else verdict
@@ -89,7 +90,7 @@ def _in_rows(tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
 
 
 def _lines(hit: Hit) -> tuple[str, ...]:
-    name = hit.taxon.name if hit.taxon is not None else str(hit.extra.get("label") or Path(hit.uri).name)
+    name = hit.taxon.name if hit.taxon is not None else hit.label or Path(hit.uri).name
     family = hit.taxon.path[4] if hit.taxon is not None and len(hit.taxon.path) > 4 else None
     return (f"{hit.position}. {name}", hit.common_name or "", f"{hit.score:.3f}  {family or ''}".rstrip())
 

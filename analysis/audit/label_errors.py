@@ -8,7 +8,6 @@ from jaxtyping import Float, Float64, Int, Integer
 from cladescope.analysis.measures import BLOCK_BYTES
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.arrays import blocks
-from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.rank_table import in_order_of_rows, taxon_codes
 
 MIN_VOTES = 3
@@ -23,7 +22,7 @@ class Suspect:
 
     row: int
     rank: int
-    """The highest rank at which given and suggested lineage part, by its place in RANKS."""
+    """The highest rank at which given and suggested lineage part, by its place among the columns of codes."""
     suggested: int
     """Code of the suggested taxon at that rank."""
     confidence: float
@@ -46,7 +45,7 @@ def find(
     neighbours: Integer[np.ndarray, "n k"],
     codes: Int[np.ndarray, "n ranks"],
     *,
-    deepest: int = len(RANKS) - 1,
+    deepest: int | None = None,
 ) -> list[Suspect]:
     """Pictures that belong elsewhere, by how high up the tree the labels part, then by confidence.
 
@@ -58,7 +57,7 @@ def find(
     doubted. `codes` as `uneven_codes` makes them. Memory: 4 c d bytes for c taxa, and 8 n k for the votes.
     """
     found: dict[int, Suspect] = {}
-    for rank in range(deepest + 1):
+    for rank in range(codes.shape[1] if deepest is None else deepest + 1):
         own = codes[:, rank]
         best, share, own_share, votes = _votes(own, neighbours)
         n_taxa = int(own.max(initial=-1)) + 1

@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float, Float64, Int
 
 from cladescope.index.neighbour_graph import nearest_others
-from cladescope.taxonomy import RANKS
 
 K = 5
 MIN_MEMBERS = 12
@@ -20,7 +19,7 @@ class Outliers:
     z: Float64[np.ndarray, " n"]
     distance: Float64[np.ndarray, " n"]
     compared: Int[np.ndarray, " n"]
-    """Rank of the taxon that a picture was compared within, by its place in RANKS; -1 for the whole set."""
+    """Rank of the taxon that a picture was compared within, by its place among the columns of codes; -1 for the whole set."""
 
 
 def find(
@@ -41,7 +40,7 @@ def find(
     z, distance = np.full(n, np.nan), np.full(n, np.nan)
     compared = np.full(n, -1, np.int64)
     open_ = np.ones(n, bool)
-    for rank in [*reversed(range(len(RANKS))), -1]:
+    for rank in [*reversed(range(codes.shape[1])), -1]:
         column = codes[:, rank] if rank >= 0 else np.zeros(n, np.int64)
         order = np.argsort(column, kind="stable")
         for part in np.split(order, np.flatnonzero(np.diff(column[order])) + 1):

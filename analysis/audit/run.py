@@ -18,7 +18,7 @@ from cladescope.index.clusters import cluster, groups
 from cladescope.index.near_duplicates import NearDuplicates, near_duplicates
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.index.store import Store
-from cladescope.taxonomy import RANK_INDEX, RANKS
+from cladescope.schema import LABEL, LEVELS
 
 K = 10
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
@@ -86,6 +86,8 @@ def audit(
 ) -> Audit:
     """Look for every kind of trouble that the data lets us look for; `summary["notes"]` says what could not be.
 
+    `rank` is the narrowest at which labels are doubted; `label`, or pictures of which few have a taxon, looks at labels alone.
+
     `only` names the tables that are wanted, of `TABLES`; `threshold` is the cosine from which pictures are near-duplicates,
     else it is taken from the data. Near-duplicates are those of `index.near_duplicates`, at any size.
 
@@ -95,8 +97,8 @@ def audit(
 
     Raises InputError for an unknown rank or table, a threshold that is no cosine, and for fewer than two pictures.
     """
-    if rank not in RANK_INDEX:
-        raise InputError(f"no rank {rank!r}: use one of {', '.join(RANKS)}")
+    if rank not in LEVELS:
+        raise InputError(f"no rank {rank!r}: use one of {', '.join(LEVELS)}")
     check_at_least(1, k=k)
     sought = _sought(only)
     n = len(pictures)
@@ -104,7 +106,10 @@ def audit(
         raise InputError(
             f"found {n} pictures with a vector, expected two or more: widen the selection (where, within, limit)"
         )
-    notes = []
+    pictures = pictures.told_apart_by(rank)
+    if rank == LABEL and pictures.ranks != (LABEL,):
+        raise InputError(f"no picture has a label: choose a rank, one of {', '.join(LEVELS[:-1])}")
+    notes = [] if pictures.note is None else [pictures.note]
     if pictures.n_left_out:
         notes.append(f"{pictures.n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
     is_small = n * n <= neighbour_graph.EXACT_PAIRS
@@ -117,9 +122,11 @@ def audit(
             notes.append(f"{n:,} pictures: neighbours are sought among the nearest cells, and a few are missed")
         scores, near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))
         nearest_scores = scores[:, 0] if is_small else None
-        deepest = RANK_INDEX[rank]
+        deepest = pictures.ranks.index(rank) if rank in pictures.ranks else len(pictures.ranks) - 1
         if (codes.max(axis=0) < 1)[: deepest + 1].all():
-            notes.append("no label errors sought: no rank has two taxa")
+            notes.append(
+                f"no label errors sought: no {'rank has two taxa' if pictures.note is None else 'two labels differ'}"
+            )
         suspects = label_errors.find(pictures.vectors, near, codes, deepest=deepest)
 
     doubles: list[Row] = []
@@ -157,7 +164,7 @@ def audit(
         "leaks": len({(row["by"], row["group"]) for row in leaks}),
         "outliers": len(strange),
         "label_errors": len(suspects),
-        "label_errors_by_rank": {name: sum(one.rank == i for one in suspects) for i, name in enumerate(RANKS)},
+        "label_errors_by_rank": {name: sum(one.rank == i for one in suspects) for i, name in enumerate(pictures.ranks)},
         "notes": notes,
     }
     return Audit(summary, doubles, leaks, strange, _label_errors(pictures, suspects, near, codes))
@@ -246,7 +253,7 @@ def _outliers(pictures: Pictures, codes: Int[np.ndarray, "n ranks"]) -> list[Row
     return [
         {
             **about,
-            "compared_within": RANKS[far.compared[row]] if far.compared[row] >= 0 else "all",
+            "compared_within": pictures.ranks[far.compared[row]] if far.compared[row] >= 0 else "all",
             "distance": float(far.distance[row]),
             "z": float(far.z[row]),
         }
@@ -265,7 +272,7 @@ def _label_errors(
         {
             **row,
             "suggested": " > ".join(_suggested(pictures, one, near[one.row], codes)),
-            "part_at": RANKS[one.rank],
+            "part_at": pictures.ranks[one.rank],
             "confidence": one.confidence,
         }
         for one, row in zip(suspects, about, strict=True)
@@ -281,7 +288,7 @@ def _suggested(
     """The names that more than half of the supporting neighbours agree on, down to where they no longer do."""
     supporting = near[codes[near, suspect.rank] == suspect.suggested]
     names: list[str] = []
-    for rank in range(len(RANKS)):
+    for rank in range(len(pictures.ranks)):
         own = codes[supporting, rank]
         known, counts = np.unique(own[own >= 0], return_counts=True)
         if len(known) and 2 * counts.max() > len(supporting):

@@ -103,7 +103,7 @@ def evaluate(
     `tasks` are annotation CSVs (filepath, class), folders with a folder for each class, or stores, whose own vectors are
     scored. Other pictures are embedded by each of `encoders` (`tiny` unless given) into stores under `out`, where also
     results.json and results.md are written; what is embedded there already is not embedded again. `shots` are 1 and 5
-    unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species). docs/evaluation.md says what each
+    unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species or, where most pictures have a label and no species, `label`). docs/evaluation.md says what each
     figure means.
 
     `watch` follows each embedding and may stop it, `embedded` is told what it did.
@@ -135,9 +135,7 @@ def evaluate(
         texts=tuple(texts or TEXTS),
         pool_parts=pool_parts,
     )
-    opened = [
-        open_task(path, rank=rank or "species", images=None if images is None else local_path(images)) for path in paths
-    ]
+    opened = [open_task(path, rank=rank, images=None if images is None else local_path(images)) for path in paths]
     for task, _ in opened:
         check_task(task, config)
     folder = local_path(out)

@@ -15,8 +15,8 @@ def is_store(path: Path) -> bool:
     return (path / "store.json").is_file()
 
 
-def open_task(path: Path, *, rank: str = "species", images: Path | None = None) -> tuple[Task, Store | None]:
-    """The task at a path, and the store of its vectors where it is one: its taxa at `rank` are the classes then.
+def open_task(path: Path, *, rank: str | None = None, images: Path | None = None) -> tuple[Task, Store | None]:
+    """The task at a path, and the store of its vectors where it is one: its taxa at `rank`, or its labels, are the classes then.
 
     Paths in a CSV start at `images`, by default at the CSV's folder.
 

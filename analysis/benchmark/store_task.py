@@ -8,35 +8,50 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Int
 
 from cladescope.analysis.benchmark.tasks import LABELS, TASK_SCHEMA, Task, TaskClass
+from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.kin import are_alone, kin_of
 from cladescope.errors import InputError
 from cladescope.index.store import Store
-from cladescope.taxonomy.rank_table import in_order_of_rows, rank_codes, taxon_codes
+from cladescope.schema import LABEL, LEVELS
+from cladescope.taxonomy.rank_table import in_order_of_rows
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS, Taxon
 
 
-def read_store(store: Store, *, rank: str = "species") -> Task:
-    """The task of telling apart the taxa of a rank, by full path. Pictures without the rank are left out and counted.
+def read_store(store: Store, *, rank: str | None = None) -> Task:
+    """The task of telling apart the taxa of a rank, by full path, or labels. Pictures without one are left out and counted.
+
+    Without a `rank` that is `Pictures.narrowest`.
 
     Rows come in the order of their insertion. Memory: some 300 bytes a picture.
 
     Raises InputError for an unknown rank, and where fewer than two taxa have it.
     """
-    if rank not in RANK_INDEX:
-        raise InputError(f"found the rank {rank!r}, expected one of {', '.join(RANKS)}")
-    table = store.table([*RANKS, "common_name", "image_id", "uri", "observation_id"])
-    _, names = rank_codes(table)
+    if rank not in (None, *LEVELS):
+        raise InputError(f"found the rank {rank!r}, expected one of {', '.join(LEVELS)}")
+    label = [LABEL] if LABEL in store.schema.names else []
+    table = store.table([*RANKS, *label, "common_name", "image_id", "uri", "observation_id"])
+    pictures = Pictures(np.empty((table.num_rows, 0), np.float32), table)
+    asked, rank = rank, rank or pictures.narrowest
+    names = pictures.name_codes
     # Classes are numbered in the order of their first pictures.
-    numbers = in_order_of_rows(taxon_codes(names)[:, [RANK_INDEX[rank]]])[:, 0]
+    numbers = in_order_of_rows(pictures.labels(rank)[:, None])[:, 0]
     kept = np.flatnonzero(numbers >= 0)
     if not len(kept):
         raise InputError(f"no picture of {store.path} has a {rank}: {_advice(np.asarray((names > 0).any(axis=0)))}")
     table = table.take(kept)
     first = np.unique(numbers[kept], return_index=True)[1]
-    classes = tuple(_class(row, rank) for row in table.take(first).to_pylist())
+    if rank == LABEL:
+        named = {
+            number: path[0] for number, path in zip(numbers.tolist(), pictures.lineages(LABEL), strict=True) if path
+        }
+        classes = tuple(TaskClass(label=named[number]) for number in range(len(named)))
+    else:
+        classes = tuple(_class(row, rank) for row in table.take(first).to_pylist())
     kin = kin_of(table["uri"], table["observation_id"])
     without = len(numbers) - len(kept)
     left_out: tuple[str, ...] = (f"{without} pictures of {store.path} have no {rank}",) if without else ()
+    if rank == LABEL and asked is None:
+        left_out += ("the ranks, as most pictures have a label and no species: the classes are the labels",)
     if not are_alone(kin):
         n_kin = len(kin) - int((np.unique(kin, return_counts=True)[1] == 1).sum())
         left_out += (

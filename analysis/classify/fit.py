@@ -14,7 +14,6 @@ from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.draws import draw_shots
 from cladescope.analysis.classify.labelled import (
-    LABEL,
     Labelled,
     by_column,
     by_csv,
@@ -31,6 +30,7 @@ from cladescope.embedding.prompts import prompt
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import differing, named_by
 from cladescope.index.store import Store
+from cladescope.schema import LABEL
 
 AUTO = "auto"
 """In place of a number: let the pictures choose."""
@@ -96,7 +96,7 @@ class Fitted:
 def fit_store(
     store: Store,
     *,
-    rank: str = "species",
+    rank: str | None = None,
     labels: str | Path | Mapping[str, str] | None = None,
     within: str | Sequence[str] | None = None,
     method: str = "simpleshot",
@@ -110,7 +110,8 @@ def fit_store(
 ) -> Fitted:
     """Learn the taxa of a rank or, where they are given, `labels`: a CSV, or a label for each image_id.
 
-    The rank `label` stands for the store's column of that name, in which the names of folders are (`by_column`).
+    The rank `label` stands for the store's column of that name, in which the names of folders are (`by_column`). Without a rank
+    it is `Pictures.narrowest`.
 
     `shots` draws at most so many pictures of each class. `shrinkage` is in pseudo-pictures by which a class leans on the taxon
     above it, `text_weight` how much the names of classes count beside their pictures; "auto" lets the pictures choose.
@@ -129,19 +130,20 @@ def fit_store(
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
     check_at_least(1, shots=shots, k=k)
     check_at_least(0, seed=seed)
-    columns = ["image_id", "uri", "observation_id"]
-    columns += [LABEL] if rank == LABEL and LABEL in store.schema.names else []
-    pictures = _pictures(store, within, columns, backbone)
+    pictures = _pictures(store, within, ["image_id", "uri", "observation_id"], backbone)
     if not len(pictures) and not pictures.n_left_out:
         where = "" if within is None else f" in {within if isinstance(within, str) else ', '.join(within)}"
         raise InputError(f"{store.path} has no picture{where}: embed some first")
-    target = rank if labels is None else "label"
     if backbone is not None and labels is None:
         pictures = replace(pictures, table=backbone.table(pictures.table))
+    asked, rank = rank, rank or pictures.narrowest
+    target = rank if labels is None else LABEL
     labelled = _labelled(pictures, rank, labels)
     if backbone is not None and labels is not None:
         labelled = labelled.renamed([backbone.accepted(label) for label in labelled.labels])
     notes = _notes(labelled, target)
+    if labels is None and asked is None and rank == LABEL:
+        notes.insert(0, "most pictures have a label and no species: the labels, the names of folders, are learnt")
     if backbone is not None:
         notes += [
             *backbone.told("pictures named" if labels is None else "labels named"),

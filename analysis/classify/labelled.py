@@ -17,16 +17,15 @@ from cladescope.delimited import DelimitedText, local_opener
 from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.columns import ID_NAMES, PATH_NAMES
 from cladescope.errors import InputError
+from cladescope.schema import LABEL
 from cladescope.taxonomy.spelling import in_one_spelling, tidy
 
 logger = logging.getLogger(__name__)
 
 KEYS = ("image_id", "uri", *PATH_NAMES, *ID_NAMES)
 """Columns by which a table may name pictures, in any case and spelling, the first that is there."""
-LABEL = "label"
 _MISSING = ("NA", r"\N")
 """What R and databases write for a label that is not known."""
-"""The column of a folder's name, and the word that asks for it in place of a rank."""
 _IDS = frozenset(map(squash, ID_NAMES))
 
 

@@ -13,7 +13,7 @@ from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
 from cladescope.index.store import Store
-from cladescope.taxonomy import RANKS
+from cladescope.schema import LABEL, LEVELS
 
 COLUMNS = ("image_id", "uri", "common_name")
 """What is read of a picture beside its ranks."""
@@ -82,7 +82,7 @@ class DrawnMap:
 def map_store(
     store: Store,
     *,
-    color: str = "order",
+    color: str | None = None,
     method: str = "umap",
     dim: int = 2,
     neighbours: int = 15,
@@ -94,20 +94,22 @@ def map_store(
 ) -> DrawnMap:
     """Lay out the pictures of a store, of a clade or under a condition, or `limit` of them drawn at random; see `fit_map`.
 
-    `color` is the rank by which it is coloured. All pictures of `place`, a store of the same encoder, are placed on the map.
+    `color` is the rank, or `label`, by which it is coloured: the order, unless most pictures have a label and no taxon. All pictures of `place`, a store of the same encoder, are placed on the map.
 
     Raises InputError for a word that is no rank and for too few pictures, StoreError where `place` is of another encoder.
 
         drawn = map_store(Store.open("photos.store"), color="family")
         drawn.points, drawn.pictures.labels("family"), drawn.trustworthiness
     """
-    if color not in RANKS:
-        raise InputError(f"the color {color} is no rank: use one of {', '.join(RANKS)}")
+    if color not in (None, *LEVELS):
+        raise InputError(f"the color {color} is no rank: use one of {', '.join(LEVELS)}")
     placed = None
     if place is not None:
         place.check(store.card)
         placed = Pictures.of_store(place, columns=COLUMNS)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
+    if color is None:
+        color = LABEL if pictures.told_apart_by().ranks == (LABEL,) else "order"
     about = {
         "store": str(store.path),
         "store_version": store.version,

@@ -30,7 +30,7 @@ def matched(sets: Sequence[Pictures]) -> list[Pictures]:
         if len(shared) >= 3:
             kept = first.take(shared)
             rest = [
-                replace(one, vectors=one.vectors[place[shared]], table=kept.table)
+                replace(one, vectors=one.vectors[place[shared]], table=kept.table, ranks=kept.ranks)
                 for one, place in zip(sets[1:], places[1:], strict=True)
             ]
             return [kept, *rest]

@@ -13,6 +13,7 @@ from cladescope.analysis.probes import centroids
 from cladescope.analysis.probes.measured_rank import Items, MeasuredRank
 from cladescope.analysis.probes.nearest_probes import purities, retrieval
 from cladescope.analysis.probes.result import N_RESAMPLES, ProbeResult
+from cladescope.schema import LABEL
 
 N_QUERIES, N_TRAINING, N_SILHOUETTES = 5000, 20_000, 1000
 """Pictures asked for their neighbours; pictures that classifiers and variances see; pictures asked for their silhouette."""
@@ -82,15 +83,16 @@ def _classifiers(
     of: MeasuredRank, some: Int[np.ndarray, " m"], vectors: Float[np.ndarray, "m d"], labels: Int[np.ndarray, " m"],
     rng: np.random.Generator,
 ) -> Iterator[ProbeResult]:  # fmt: skip
-    """Nearest centroid and a linear probe, tested on other species; at the rank of species, on other pictures."""
-    never_cut = np.arange(len(some)) if of.rank == "species" else of.pictures.lineage[some]
+    """Nearest centroid and a linear probe, tested on other species; of species and labels, on other pictures."""
+    of_pictures = of.rank in ("species", LABEL)
+    never_cut = np.arange(len(some)) if of_pictures else of.pictures.lineage[some]
     train = centroids.group_split(labels, never_cut, seed=of.seed)
     test = np.flatnonzero(~train & np.isin(labels, labels[train]))
     test = test if len(test) <= N_QUERIES else np.sort(rng.choice(test, N_QUERIES, replace=False))
     n_classes = len(np.unique(labels[train]))
     if not len(test) or n_classes < 2:
         return
-    others = "other pictures" if of.rank == "species" else "other species"
+    others = "other pictures" if of_pictures else "other species"
     methods = {"nearest-centroid accuracy": (centroids.nearest_centroid, "Snell et al. 2017")}
     if n_classes <= MOST_LINEAR_CLASSES:
         methods["linear-probe accuracy"] = (centroids.linear_probe, "Alain & Bengio 2016")

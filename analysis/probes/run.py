@@ -22,7 +22,7 @@ from cladescope.analysis.probes.variants import variant_separation
 from cladescope.errors import InputError
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.phylogeny.tree import Tree
-from cladescope.taxonomy.taxon import RANKS
+from cladescope.schema import LABEL
 
 K = 10
 """Neighbours of each picture."""
@@ -62,23 +62,31 @@ def probe(
     check_at_least(0, n_permutations=n_permutations, seed=seed)
     pictures = usable(pictures)
     dropped = pictures.n_left_out
-    skipped = [f"{dropped} pictures have no usable vector or no rank and are left out"] if dropped else []
+    skipped = (
+        [
+            f"{dropped} pictures have no usable vector or no {'rank' if pictures.note is None else LABEL} and are left out"
+        ]
+        if dropped
+        else []
+    )
     items: Items = {}
     rng = np.random.default_rng(seed)
     n, k = len(pictures), min(K, len(pictures) - 2)
     queries = np.sort(rng.choice(n, min(sample, n), replace=False))
     _, nearest = nearest_others(pictures.vectors, queries, k)
-    for rank in RANKS:
+    for rank in pictures.ranks:
         try:
             results += rank_probes(
                 pictures, rank, nearest, queries, items, n_permutations=n_permutations, seed=seed
             )  # fmt: skip
         except InputError as error:
             skipped.append(str(error))
-    results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
     curves: dict[str, dict[str, list[float]]] = {}
     matching: dict[str, Any] = {}
     try:
+        if pictures.note is not None:
+            raise InputError(f"labels make no tree ({pictures.note})")
+        results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
         taxonomy = TreeProbes(pictures, n_permutations=n_permutations, seed=seed)
         results += [*taxonomy.correlations(), *taxonomy.tree_distances()]
         curves["similarity"] = taxonomy.curve()
@@ -105,12 +113,16 @@ def probe(
     return Probed(report, items)
 
 
-def usable(pictures: Pictures) -> Pictures:
-    """The pictures that have a name at some rank. Raises InputError for fewer than 3."""
-    found = pictures.with_taxa()
+def usable(pictures: Pictures, rank: str | None = None) -> Pictures:
+    """The pictures that have a name at some rank, or a label (`Pictures.told_apart_by`). Raises InputError for fewer than 3."""
+    found = pictures.told_apart_by(rank).with_taxa()
+    if rank == LABEL and found.ranks != (LABEL,):
+        raise InputError(
+            "no picture has a label, expected the names of folders in a column `label`: leave the rank out"
+        )
     if len(found) < 3:
         raise InputError(
-            f"{len(found)} of {len(found) + found.n_left_out} pictures have a vector and a taxon, expected at least 3: "
+            f"{len(found)} of {len(found) + found.n_left_out} pictures have a vector and a {'taxon' if found.note is None else LABEL}, expected at least 3: "
             "fill the rank columns, or widen the selection"
         )
     return found
@@ -186,7 +198,7 @@ def _variants(pictures: Pictures, column: str, *, seed: int) -> list[ProbeResult
     values = sorted(texts.drop_null().unique().to_pylist())
     if len(values) != 2:
         raise InputError(f"the column has {len(values)} values, expected two, such as female and male")
-    labels = pictures.labels("species")
+    labels = pictures.labels(pictures.ranks[-1])
     variants = pc.fill_null(pc.index_in(texts, value_set=pa.array(values, texts.type)), -1).to_numpy().astype(np.int64)
     rows = np.flatnonzero((variants >= 0) & (labels >= 0))
     explained, fisher = variant_separation(pictures.vectors[rows], labels[rows], variants[rows])

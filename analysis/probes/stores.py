@@ -46,6 +46,7 @@ def probe_stores(
     variant: str | None = None,
     within: str | Sequence[str] | None = None,
     where: str | None = None,
+    rank: str | None = None,
     sample: int = N_QUERIES,
     n_permutations: int = N_PERMUTATIONS,
     seed: int = 0,
@@ -53,7 +54,7 @@ def probe_stores(
     """Measure the first store, and the others on the pictures that all hold; see `run.probe` for time and memory.
 
     `within`, `where` and `variant`, a column of two values such as sex, choose from the first store: the others are brought
-    to its pictures and rows. `names` are what differences call the stores; their paths if not given.
+    to its pictures and rows. With the `rank` `label` labels are measured and no ranks, as where few pictures have a taxon. `names` are what differences call the stores; their paths if not given.
 
     Raises InputError for a store with fewer than 3 usable pictures, stores that share fewer than 3, a column that is not
     there, and what `Store.condition` raises.
@@ -64,7 +65,7 @@ def probe_stores(
     if not stores:
         raise InputError("no store is given: name one, or several to compare")
     chosen = [
-        _read(one, within=within, where=where, variant=variant) if place == 0 else _read(one)
+        _read(one, within=within, where=where, variant=variant, rank=rank) if place == 0 else _read(one, rank=rank)
         for place, one in enumerate(stores)
     ]
     totals = tuple(len(one) for one in chosen)
@@ -90,13 +91,18 @@ def probe_stores(
 
 
 def _read(
-    store: Store, *, within: str | Sequence[str] | None = None, where: str | None = None, variant: str | None = None
+    store: Store,
+    *,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    variant: str | None = None,
+    rank: str | None = None,
 ) -> Pictures:
     columns = ["image_id", "content_hash", *([] if variant is None else [variant])]
     pictures = Pictures.of_store(store, within=within, where=where, columns=columns)
     if not len(pictures) and not pictures.n_left_out:
         raise InputError(f"no picture of {store.path} is selected: widen the selection (within, where)")
     try:
-        return usable(pictures)
+        return usable(pictures, rank)
     except InputError as error:
         raise InputError(f"{store.path}: {error}") from error

@@ -18,6 +18,7 @@ from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
 from cladescope.analysis.report.methods import OF_RANKS, OF_TREES, method_name
 from cladescope.analysis.report.result import StoreMap
+from cladescope.schema import LEVELS
 from cladescope.taxonomy.taxon import RANKS
 
 INK = "#010203"
@@ -154,7 +155,7 @@ def swatch(place: int) -> str:
 
 
 def _by_rank(found: Sequence[dict[str | None, ProbeResult]], *, first: int = 0, zero: bool = False) -> str:
-    ranks = [rank for rank in RANKS if any(rank in results for results in found)]
+    ranks = [rank for rank in LEVELS if any(rank in results for results in found)]
 
     def draw(axes: Axes) -> None:
         for place, results in enumerate(found):

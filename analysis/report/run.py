@@ -20,7 +20,7 @@ from cladescope.analysis.report.result import RankCount, Report, StoreMap
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.phylogeny.tree import Tree
-from cladescope.taxonomy.taxon import RANKS
+from cladescope.schema import LEVELS
 
 COLOURED = 0.8
 """Share of the pictures that the coloured taxa of a map hold, where the rank is chosen for the user."""
@@ -47,7 +47,7 @@ class ReportConfig:
     map_sample: int = 2000
     """Most pictures on a map; 0 leaves the maps out."""
     color: str | None = None
-    """Rank by which maps are coloured; None for the narrowest whose 12 largest taxa hold four fifths of the pictures."""
+    """Rank, or `label`, by which maps are coloured; None for the narrowest whose 12 largest taxa hold four fifths of the pictures."""
     seed: int = 0
     """Seed of every draw."""
 
@@ -57,8 +57,8 @@ class ReportConfig:
         check_at_least(0, permutations=self.permutations, map_sample=self.map_sample, seed=self.seed)
         if 0 < self.map_sample < MIN_POINTS:
             raise InputError(f"found map_sample {self.map_sample}, expected {MIN_POINTS} or more, or 0 for no map")
-        if self.color is not None and self.color not in RANKS:
-            raise InputError(f"the color {self.color} is no rank: use one of {', '.join(RANKS)}")
+        if self.color not in (None, *LEVELS):
+            raise InputError(f"the color {self.color} is no rank: use one of {', '.join(LEVELS)}")
 
 
 def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> Report:
@@ -77,7 +77,7 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
     )  # fmt: skip
     reports, sets = probed.reports, probed.pictures
     reasons = list(dict.fromkeys(reason for report in reports for reason in [*report.skipped, *_absent(report)]))
-    ranks = tuple(_count(sets[0], rank) for rank in RANKS)
+    ranks = tuple(_count(sets[0], rank) for rank in sets[0].ranks)
     maps = []
     if config.map_sample:
         rank = config.color or _rank_of_colours(sets[0])
@@ -127,7 +127,7 @@ def _count(pictures: Pictures, rank: str) -> RankCount:
 def _absent(report: ProbeReport) -> list[str]:
     """Numbers that a measured rank, or the whole, lacks without a reason of its own among those skipped."""
     there = {(method_name(result.probe), result.rank) for result in report.results}
-    measured = [rank for rank in RANKS if any(rank == one for _, one in there)]
+    measured = [rank for rank in LEVELS if any(rank == one for _, one in there)]
     missing = {name: [rank for rank in measured if (name, rank) not in there] for name in OF_RANKS}
     reasons = [
         f"{name} at {', '.join(ranks)}: it needs {METHODS[name].needs}" for name, ranks in missing.items() if ranks
@@ -142,7 +142,7 @@ def _absent(report: ProbeReport) -> list[str]:
 def _rank_of_colours(pictures: Pictures) -> str:
     """The narrowest rank whose largest taxa, as many as have colours, hold four fifths of the pictures; else the broadest named."""
     widest, narrowest = None, None
-    for rank in RANKS:
+    for rank in pictures.ranks:
         labels = pictures.labels(rank)
         sizes = np.sort(np.bincount(labels[labels >= 0]))[::-1]
         if len(sizes):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.analysis.report.result import Report
-from cladescope.taxonomy.taxon import RANKS
+from cladescope.schema import LABEL, LEVELS
 
 
 def summary(report: Report) -> list[str]:
@@ -39,7 +39,8 @@ def _pictures(report: Report) -> str:
     species = report.ranks[-1]
     named = [count for count in report.ranks if count.taxa]
     lacking = [count for count in report.ranks if count.missing]
-    of = f"{species.taxa:,} species" if species.taxa else f"{named[-1].taxa:,} taxa at the rank of {named[-1].rank}"
+    noun = "labels (the names of folders, with no ranks above them)" if species.rank == LABEL else "species"
+    of = f"{species.taxa:,} {noun}" if species.taxa else f"{named[-1].taxa:,} taxa at the rank of {named[-1].rank}"
     most = max(lacking, key=lambda count: count.missing, default=None)
     gaps = (
         "no rank is missing" if most is None else f"most often missing is the {most.rank}, in {most.missing:,} pictures"
@@ -49,15 +50,15 @@ def _pictures(report: Report) -> str:
 
 def _of_store(label: str, probed: ProbeReport) -> list[str]:
     found = {(result.probe, result.rank): result for result in probed.results}
-    ranks = [rank for rank in RANKS if ("1-NN purity", rank) in found]
+    ranks = [rank for rank in LEVELS if ("1-NN purity", rank) in found]
     sentences = [*_nearest(label, [found["1-NN purity", rank] for rank in ranks])]
     sentences += _unseen_species(label, found, ranks)
-    height = found["LCA height", None]
-    chance = "" if height.null is None else f" (by chance {height.null[0]:.1f})"
-    sentences.append(
-        f"For {label} a picture and its nearest neighbour meet {height.value:.1f} ranks up on average{chance}; 0 would be the same "
-        "taxon, 7 not even the same kingdom."
-    )
+    if (height := found.get(("LCA height", None))) is not None:
+        chance = "" if height.null is None else f" (by chance {height.null[0]:.1f})"
+        sentences.append(
+            f"For {label} a picture and its nearest neighbour meet {height.value:.1f} ranks up on average{chance}; 0 would be the same "
+            "taxon, 7 not even the same kingdom."
+        )
     if (triplet := found.get(("triplet accuracy", None))) is not None:
         sentences.append(
             f"Of two species the one more closely related to a third is also closer for {label} in {percent(triplet.value)} "
@@ -99,7 +100,7 @@ def _span(result: ProbeResult) -> str:
 
 def _unseen_species(label: str, found: dict[tuple[str, str | None], ProbeResult], ranks: Sequence[str]) -> list[str]:
     """The narrowest rank above the species at which the classifier could be asked about other species."""
-    above = [rank for rank in ranks if rank != "species" and ("linear-probe accuracy", rank) in found]
+    above = [rank for rank in ranks if rank not in ("species", LABEL) and ("linear-probe accuracy", rank) in found]
     if not above:
         return []
     result = found["linear-probe accuracy", above[-1]]

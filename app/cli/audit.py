@@ -29,7 +29,12 @@ def audit(
     against: Annotated[
         Path | None, typer.Option(metavar="STORE", help="Look for pictures that are also in this store (same encoder).")
     ] = None,
-    rank: Annotated[str, typer.Option(help="The narrowest rank at which labels are checked.")] = "species",
+    rank: Annotated[
+        str,
+        typer.Option(
+            help="The narrowest rank at which labels are checked; or label: the names of folders alone, as where few have a taxon."
+        ),
+    ] = "species",
     within: WithinOption = None,
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=2, help="At most N pictures, drawn at random.")] = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import DeviceName, JsonOption, RankName, RuntimeName, RuntimeOption
+from cladescope.app.cli.options import DeviceName, JsonOption, LevelName, RuntimeName, RuntimeOption
 from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
 from cladescope.app.cli.signals import stop_on_signals
 from cladescope.embedding.encoder import DEFAULT_ENCODER
@@ -67,7 +67,11 @@ def evaluate(
         typer.Option(help="Tasks with train/ and test/: learn from train and test on test, or pool both."),
     ] = PartsName.OFFICIAL,
     rank: Annotated[
-        RankName | None, typer.Option(help="For a store: the rank whose taxa are the classes.", show_default="species")
+        LevelName | None,
+        typer.Option(
+            help="For a store: the rank whose taxa are the classes; or label: the names of folders.",
+            show_default="species, of pictures without species label",
+        ),
     ] = None,
     images: Annotated[
         Path | None,

@@ -47,7 +47,7 @@ def fit(
         str | None,
         typer.Option(
             help="Learn the taxa of this rank; or label: the names of the folders in which the pictures lie.",
-            show_default="species, of a folder without names of species label",
+            show_default="species, of pictures without species label",
         ),
     ] = None,
     labels: Annotated[

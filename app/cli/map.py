@@ -20,7 +20,13 @@ class Method(StrEnum):
 def map_(
     store: StoreArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for coordinates and figures.")],
-    color: Annotated[str, typer.Option(help="Rank by which to colour.")] = "order",
+    color: Annotated[
+        str | None,
+        typer.Option(
+            help="Rank by which to colour; or label: the names of folders.",
+            show_default="order, of pictures without taxa label",
+        ),
+    ] = None,
     method: Annotated[Method, typer.Option(help="Layout.")] = Method.UMAP,
     dim: Annotated[int, typer.Option(min=2, max=3, help="Dimensions of the map; figures show the first two.")] = 2,
     neighbours: Annotated[int, typer.Option(min=2, help="Neighbours of UMAP's graph.")] = 15,

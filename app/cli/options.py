@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.object_storage import object_url
+from cladescope.schema import LEVELS
 from cladescope.taxonomy.taxon import RANKS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -125,6 +126,12 @@ class RankName(StrEnum):
     """The seven ranks."""
 
     KINGDOM, PHYLUM, CLASS, ORDER, FAMILY, GENUS, SPECIES = RANKS
+
+
+class LevelName(StrEnum):
+    """What pictures can be told apart by: the seven ranks, or their label."""
+
+    KINGDOM, PHYLUM, CLASS, ORDER, FAMILY, GENUS, SPECIES, LABEL = LEVELS
 
 
 class PrecisionName(StrEnum):

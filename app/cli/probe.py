@@ -1,5 +1,6 @@
 """`cladescope probe`: measure what an encoder has learnt about the tree of life."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,12 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import print_json, print_line, print_table, say
+
+
+class Label(StrEnum):
+    """What may be measured in place of the ranks."""
+
+    LABEL = "label"
 
 
 def probe(
@@ -36,6 +43,13 @@ def probe(
     ] = False,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
+    rank: Annotated[
+        Label | None,
+        typer.Option(
+            help="Measure labels, the names of folders, in place of the ranks.",
+            show_default="the ranks, of pictures without taxa label",
+        ),
+    ] = None,
     within: WithinOption = None,
     where: WhereOption = None,
     sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,
@@ -53,7 +67,7 @@ def probe(
     from cladescope.app.verbs import probe as verb
 
     probed = verb.probe(
-        store, vectors=vectors, compare=compare or (), curve=curve, tree=tree, variant=variant, within=clades(within), where=where,
+        store, vectors=vectors, compare=compare or (), curve=curve, tree=tree, variant=variant, rank=None if rank is None else "label", within=clades(within), where=where,
         sample=sample, permutations=permutations, seed=seed, out=out, overwrite=overwrite,
     )  # fmt: skip
     reports, found = probed.reports, probed.differences

@@ -25,7 +25,8 @@ def report(
     color: Annotated[
         str | None,
         typer.Option(
-            help="Rank by which to colour maps.", show_default="the narrowest whose 12 largest taxa hold most pictures"
+            help="Rank by which to colour maps; or label: the names of folders.",
+            show_default="the narrowest whose 12 largest taxa hold most pictures",
         ),
     ] = None,
     sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,

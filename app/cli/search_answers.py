@@ -51,7 +51,9 @@ def _show_consensus(document: dict[str, Any]) -> None:
         say(f"{kin['of_query']} hits show the query's own picture or observation: they do not vote")
     if kin["of_hits"]:
         say(f"{kin['of_hits']} hits show the picture or observation of a better hit: they share its vote")
-    if agreed["taxon"] is None:
+    if agreed["label"] is not None:
+        print_line(f"consensus: {agreed['label']} (label, {agreed['share']:.2f} of the score)")
+    elif agreed["taxon"] is None:
         print_line("consensus: none, no taxon holds most of the hits")
     else:
         print_line(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")

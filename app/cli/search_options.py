@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import RankName
+from cladescope.app.cli.options import LevelName
 from cladescope.index.defaults import UNLIKE_WEIGHT
 
 MoreArgument = Annotated[
@@ -45,7 +45,9 @@ AtMostOption = Annotated[
     int | None,
     typer.Option(min=1, metavar="M", help="At most M hits of one taxon: of one species, or --per another rank."),
 ]
-PerOption = Annotated[RankName, typer.Option(help="With --at-most: the rank of its taxa.")]
+PerOption = Annotated[
+    LevelName, typer.Option(help="With --at-most: the rank of its taxa, or label: the names of folders.")
+]
 MinScoreOption = Annotated[
     float | None, typer.Option(min=-1, max=1, metavar="S", help="Only hits of at least this score (cosine), up to -k.")
 ]
@@ -67,8 +69,8 @@ SameOption = Annotated[
     typer.Option(metavar="COLUMN", help="With --id: only pictures with its value in this column, such as locality."),
 ]
 FacetsOption = Annotated[
-    RankName | None,
-    typer.Option(metavar="RANK", help="Count the taxa of a rank, among the hits and the pictures searched."),
+    LevelName | None,
+    typer.Option(metavar="RANK", help="Count the taxa of a rank, or label, among the hits and the pictures searched."),
 ]
 ExactOption = Annotated[
     bool, typer.Option("--exact", help="Compare with every vector, even if the store has an index.")

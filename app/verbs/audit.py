@@ -31,7 +31,7 @@ def audit(
     """Find near-duplicates, leaks between splits, outliers and likely label errors among a store's pictures.
 
     `split` names a column, such as train and test, between whose values leaks are sought; `against` is a store whose pictures
-    should not be here; `rank` is the narrowest rank at which labels are checked. `within` keeps a clade or the union of
+    should not be here; `rank` is the narrowest rank at which labels are checked, or `label` for the names of folders alone, which are also looked at where few pictures have a taxon. `within` keeps a clade or the union of
     several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `only` names
     the tables that are wanted: `["duplicates"]` alone takes a store of millions. `threshold` is the cosine from which pictures
     are near-duplicates; else it is taken from the data. `out` is a folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula, with

@@ -7,7 +7,6 @@ from typing import Literal
 
 from cladescope.analysis.classify.classifier_file import save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
-from cladescope.analysis.classify.labelled import LABEL
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, write_conflicts
 from cladescope.app.verbs.encoded_pictures import opened_or_encoded
@@ -49,8 +48,8 @@ def fit(
     `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), which
     `runtime` (`torch`, `onnx`, `openvino`) computes, and nothing is stored.
 
-    It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and what a plain folder of pictures
-    has) or `labels`: a CSV of pictures and labels, or a label for each
+    It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and the default where most
+    pictures have one and no species) or `labels`: a CSV of pictures and labels, or a label for each
     `image_id`. `within` keeps a clade or the union of several; `shots` is the most pictures per class, drawn with `seed`.
     `shrinkage` pulls each class mean towards the taxon above it, with the weight of that many pictures; `text_weight` is the
     weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`. The
@@ -74,10 +73,8 @@ def fit(
         check_out_file(file, overwrite=overwrite)
     named = labels_by(backbone, conflicts)
     with opened_or_encoded(store, encoder, progress, runtime) as (held, place, notes):
-        if rank is None and place is not None and labels is None:
-            rank = "species" if held.count(where="species IS NOT NULL") else LABEL
         fitted = fit_store(
-            held, rank=rank or "species", labels=labels, within=within_of(within), method=method, shots=shots,
+            held, rank=rank, labels=labels, within=within_of(within), method=method, shots=shots,
             shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,
         )  # fmt: skip
     if place is not None:

@@ -20,7 +20,7 @@ Method = Literal["umap", "tsne"]
 def map(
     store: AnyStore,
     *,
-    color: str = "order",
+    color: str | None = None,
     method: Method = "umap",
     dim: int = 2,
     neighbours: int = 15,
@@ -35,7 +35,8 @@ def map(
 ) -> DrawnMap:
     """Draw a map of a store's pictures: those that the encoder finds similar lie close together.
 
-    `color` is the rank by which figures are coloured; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
+    `color` is the rank by which figures are coloured, or `label` (the names of folders): the order unless given, or the label
+    where most pictures have one and no taxon; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
     graph. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition, `limit` a random sample
     of that size, drawn with `seed`. `place` is a store of the same encoder whose pictures are also placed on the map. `out` is
     a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon; `overwrite` replaces

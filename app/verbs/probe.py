@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from cladescope.analysis.probes.files import FILES, write_probes
 from cladescope.analysis.probes.stores import ProbedStores, probe_stores
@@ -22,6 +23,7 @@ def probe(
     curve: bool = False,
     tree: str | Path | Tree | None = None,
     variant: str | None = None,
+    rank: Literal["label"] | None = None,
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     sample: int = 5000,
@@ -34,7 +36,8 @@ def probe(
 
     `vectors` names those of a further encoder of the store. `compare` is one or several stores of the same pictures from other encoders, or names of vectors of the same store: all are measured on the pictures that they
     share, with paired differences from the first. `tree` is a phylogeny (Newick or Nexus) to compare the vectors with,
-    `variant` a column of two values such as sex. `within` keeps a clade or the union of several, `where` the rows that meet
+    `variant` a column of two values such as sex. All ranks are measured or, with the `rank` `label` and where few pictures have a
+    taxon, labels: the names of folders. `within` keeps a clade or the union of several, `where` the rows that meet
     an SQL condition. At most `sample` pictures are queries for their neighbours; labels are permuted `permutations` times.
     `out` is a folder for the numbers as JSON, and with `curve` for a figure of each probe over the stores; `overwrite`
     replaces earlier ones there.
@@ -56,7 +59,7 @@ def probe(
         check_out_folder(folder, what="set of probes", names=FILES, overwrite=overwrite)
     probed = probe_stores(
         [opened(store, vectors=vectors), *compared_of(store, compare)], tree=tree_of(tree), variant=variant, within=within_of(within),
-        where=where, sample=sample, n_permutations=permutations, seed=seed,
+        where=where, rank=rank, sample=sample, n_permutations=permutations, seed=seed,
     )  # fmt: skip
     if folder is not None:
         write_probes(probed, folder, curve=curve)

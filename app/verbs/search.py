@@ -49,7 +49,7 @@ def search(
     stands for the middle of its pictures, or several of these: their normalised mean. What is given as `not_...` is subtracted:
     the query is a - `not_weight` b, with both sides of unit length.
 
-    `at_most` hits of one taxon of the rank `per` are shown, and only hits of at least `min_score`. `near`, latitude, longitude
+    `at_most` hits of one taxon of the rank `per` (or of one `label`) are shown, and only hits of at least `min_score`. `near`, latitude, longitude
     and kilometres, keeps what was taken around a place; `same_place`, kilometres, what was taken around the pictures
     `image_id`, or `images` with a GPS position in their files; `same` what has their value in a column or several, such as
     locality. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. If few rows are left, or

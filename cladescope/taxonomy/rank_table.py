@@ -1,7 +1,7 @@
 """Taxa as columns: a table with a column for each rank, and its names as numbers."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -27,11 +27,12 @@ def rank_table(taxa: Iterable[Taxon]) -> pa.Table:
     return pa.table([pa.array(column, pa.large_string()) for column in columns], names=list(RANKS))
 
 
-def rank_codes(table: pa.Table) -> tuple[list[str], Int[np.ndarray, "n ranks"]]:
+def rank_codes(table: pa.Table, ranks: Sequence[str] = RANKS) -> tuple[list[str], Int[np.ndarray, "n ranks"]]:
     """The sorted names of a table's rank columns, and for each row and rank 1 + the name's position in them.
 
     0 stands for no name: a null, an empty text, a rank without a column. Spellings of one name are one name, shown as
-    `cladescope.taxonomy.spelling.preferred` chooses. Peak memory is about 120 bytes a row.
+    `cladescope.taxonomy.spelling.preferred` chooses. Of `ranks`, other columns of names can be asked for. Peak memory is about
+    120 bytes a row.
 
     Raises InputError if a rank column does not hold text, or is there twice.
 
@@ -39,7 +40,7 @@ def rank_codes(table: pa.Table) -> tuple[list[str], Int[np.ndarray, "n ranks"]]:
     >>> names, codes[:, 4:].tolist()
     (['Corvidae', 'Paridae', 'Parus'], [[2, 3, 0], [1, 0, 0], [1, 0, 0]])
     """
-    names, codes = rank_dictionary(table)
+    names, codes, _ = spelt_rank_codes(table, ranks)
     return names.to_pylist(), codes
 
 
@@ -54,25 +55,25 @@ def rank_dictionary(table: pa.Table) -> tuple[pa.LargeStringArray, Int[np.ndarra
 
 
 def spelt_rank_codes(
-    table: pa.Table,
+    table: pa.Table, ranks: Sequence[str] = RANKS
 ) -> tuple[pa.LargeStringArray, Int[np.ndarray, "n ranks"], dict[str, tuple[str, ...]]]:
     """As `rank_dictionary`, and by folded name the spellings of the names that are written in several ways.
 
     >>> spelt_rank_codes(pa.table({"genus": ["Parus", "parus", "Corvus"]}))[2]
     {'parus': ('Parus', 'parus')}
     """
-    columns = {rank: _encoded(table, rank) for rank in RANKS if rank in table.column_names}
+    columns = {rank: _encoded(table, rank) for rank in ranks if rank in table.column_names}
     written, folded = _written(columns.values())
     names, place, spellings = _merged(written, folded)
     order = pc.sort_indices(names).to_numpy()
     position = np.empty(len(names), np.int64)
     position[order] = np.arange(len(names))
-    codes = np.zeros((table.num_rows, len(RANKS)), np.int32)
+    codes = np.zeros((table.num_rows, len(ranks)), np.int32)
     for rank, column in columns.items():
         found = pc.index_in(column.dictionary, value_set=written)
         named = np.append(1 + position[place], 0)[pc.fill_null(found, len(place)).to_numpy()]
         rows = pc.fill_null(column.indices, len(named)).to_numpy()
-        codes[:, RANK_INDEX[rank]] = np.append(named, 0)[rows]
+        codes[:, ranks.index(rank)] = np.append(named, 0)[rows]
     return names.take(pa.array(order)), codes, spellings
 
 
