@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from cladescope.app.cli.usage_words import usage_words
 from cladescope.paths import local_path
 from cladescope.shown import shown
 
@@ -41,11 +42,11 @@ _USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 
 @contextmanager
 def one_line_errors() -> Iterator[None]:
-    """What Typer says of wrong usage quotes what was typed: it is shown, not interpreted."""
+    """What is said of wrong usage is in our words, and what it quotes of what was typed is shown, not interpreted."""
     try:
         yield
     except _USAGE_ERROR as error:
-        error.message = shown(error.message)
+        error.message = shown(usage_words(error))
         raise
 
 

@@ -2,6 +2,7 @@
 
 import inspect
 import typing
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,59 @@ def test_options_that_may_repeat_still_do(run, store, query):
     several = ("--image", query, "--image", query)
     assert run("search", store.path, *several, "--json").status == 0
     assert run("search", store.path, "--image", query, "--json", "--json").status == 0
+
+
+LIBRARY = ("value error", "input should", "validation error", "pydantic", "type=", "unable to parse", "basemodel")
+"""Words of a library that checks values, which tell a user nothing."""
+
+
+def kinds(command, option):
+    """The types that a value may have."""
+    hint = typing.get_type_hints(inspect.unwrap(command.callback))[option.name]
+    parts = [hint, *typing.get_args(hint), *(a for b in typing.get_args(hint) for a in typing.get_args(b))]
+    return {one for one in parts if isinstance(one, type)}
+
+
+def is_choice(command, option):
+    return any(issubclass(one, StrEnum) for one in kinds(command, option))
+
+
+def is_number(command, option):
+    return bool({int, float} & kinds(command, option))
+
+
+def is_bounded(command, option):
+    return is_number(command, option) and (option.min is not None or option.max is not None)
+
+
+def test_the_sweeps_know_choices_and_numbers_of_all_verbs():
+    choices, numbers = ({(one.values[0], one.values[1].name) for one in options(of)} for of in (is_choice, is_number))
+    assert {("embed", "device"), ("evaluate", "protocol"), ("search", "per"), ("fit", "runtime")} <= choices
+    assert {("embed", "batch_size"), ("predict", "risk"), ("map", "dim")} <= numbers
+
+
+@pytest.mark.parametrize("verb, option", options(is_choice))
+def test_a_word_that_is_no_choice_is_told_in_our_words(misused, tmp_path, monkeypatch, verb, option):
+    monkeypatch.chdir(tmp_path)
+    said = misused(verb, *in_place(COMMANDS[verb], option, "zebra"))
+    (choices,) = (one for one in kinds(COMMANDS[verb], option) if issubclass(one, StrEnum))
+    assert "'zebra' is not one of" in said
+    assert all(repr(str(one)) in said for one in choices)
+    assert not any(word in said.lower() for word in LIBRARY)
+
+
+@pytest.mark.parametrize("verb, option", options(is_number))
+def test_a_word_in_place_of_a_number_is_told_in_our_words(misused, tmp_path, monkeypatch, verb, option):
+    monkeypatch.chdir(tmp_path)
+    said = misused(verb, *in_place(COMMANDS[verb], option, "zebra"))
+    whole = "a whole number" if int in kinds(COMMANDS[verb], option) else "a number"
+    assert said.endswith(f"found 'zebra', expected {whole}")
+
+
+@pytest.mark.parametrize("verb, option", options(is_bounded))
+def test_a_number_beyond_its_ends_is_told_in_our_words(misused, tmp_path, monkeypatch, verb, option):
+    monkeypatch.chdir(tmp_path)
+    beyond = str(option.max + 1 if option.max is not None else option.min - 1)
+    said = misused(verb, *in_place(COMMANDS[verb], option, beyond))
+    assert f"found '{beyond}', expected a number " in said
+    assert not any(word in said.lower() for word in LIBRARY)
