@@ -47,9 +47,13 @@ def machine() -> str:
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     total = [int(line.split()[1]) / 2**20 for line in _lines("/proc/meminfo") if line.startswith("MemTotal")]
     memory = f", {total[0]:.0f} GiB" if total else ""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = os.getloadavg()[0]
-    return f"{names[0] if names else platform.processor()}, {cores} cores{memory}, load {load:.1f} at the start"
+    return f"{names[0] if names else platform.processor()}, {n_cores()} cores{memory}, load {load:.1f} at the start"
+
+
+def n_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _lines(path: str) -> list[str]:
