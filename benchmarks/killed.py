@@ -2,12 +2,14 @@
 
     python benchmarks/killed.py --runs 200
     python benchmarks/killed.py --runs 30 --encoder tiny
+    python benchmarks/killed.py --runs 20 --stores s3://bucket/killed
 
 The folder is made here: pictures of several formats, some of them copies of others, files that are no pictures, cut short or
 empty, in nested folders. Jobs commit every few pictures, compact and let versions expire all the time, so that a kill meets each of these. Every
 run starts a job in a process of its own, kills it at a random moment of its work, up to three times, and lets the last one end. Then rows with all their columns and
 vectors, failures and what the source listed must be those of the uninterrupted job, the store must be sound (`verify`). The
-exit status is 1 where anything differs.
+exit status is 1 where anything differs. With `--stores` the stores lie at an address of object storage, which the variables of the
+environment lead to, and are deleted there after each run; .ci/object_storage starts a server on loopback and does so.
 """
 
 import argparse
@@ -23,13 +25,18 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
 
 import cladescope
+from cladescope import object_storage
 from cladescope.embedding.pipeline import EmbedConfig
+from cladescope.errors import StoreError
+from cladescope.index.remote import folder_of
 from cladescope.index.store import Store
+from cladescope.object_storage import object_url
 
 PRELOADED = ["numpy", "PIL.Image", "pyarrow.compute", "lancedb", "lance", "cladescope.app.verbs.embed"]
 MOST_KILLS = 3
@@ -60,11 +67,14 @@ def write_folder(folder: Path, n: int, seed: int) -> Counter[str]:
     return kinds
 
 
-def work(folder: str, path: str, encoder: str, small: dict[str, Any], started: Any) -> None:
+def work(
+    folder: str, path: str, encoder: str, small: dict[str, Any], environment: dict[str, str], started: Any
+) -> None:
     """A job, in a process of its own, that commits, compacts and lets versions expire all the time."""
     from cladescope.app.verbs import embed as verb
     from cladescope.index import compaction, old_versions
 
+    os.environ.update(environment)  # the process from which all are forked keeps that of its own beginning
     compaction.MANY_FRAGMENTS = small["many_fragments"]
     old_versions.STEP_DAYS = old_versions.END_DAYS = 0.0
     setattr(verb, "EmbedConfig", partial(EmbedConfig, commit_rows=small["commit_rows"]))  # noqa: B010
@@ -89,11 +99,13 @@ class Jobs:
         self.whole = math.inf
         """Seconds that the fastest job took which had all to do."""
 
-    def run(self, path: Path, *, kill_after: float | None = None, whole: bool = False) -> float | None:
+    def run(self, path: Path | str, *, kill_after: float | None = None, whole: bool = False) -> float | None:
         """Run a job to its end, or kill it so many seconds after it began; the seconds that it took, None where it was killed. `whole` says that all was to do."""
         folder, encoder = self._arguments
         started = self._context.Event()
-        process = self._context.Process(target=work, args=(folder, str(path), encoder, SMALL, started))
+        process = self._context.Process(
+            target=work, args=(folder, str(path), encoder, SMALL, dict(os.environ), started)
+        )
         process.start()
         while not started.wait(0.01):
             assert process.is_alive(), "the job did not begin"
@@ -109,7 +121,7 @@ class Jobs:
         return seconds
 
 
-def state(path: Path) -> dict[str, Any]:
+def state(path: Path | str) -> dict[str, Any]:
     """All that a store holds which a kill must not change."""
     store = Store.open(path)
     rows = [row for batch in store.scan(store.schema.names) for row in batch.to_pylist()]
@@ -123,7 +135,7 @@ def state(path: Path) -> dict[str, Any]:
     }
 
 
-def differences(path: Path, wanted: dict[str, Any], n_killed: int) -> list[str]:
+def differences(path: Path | str, wanted: dict[str, Any], n_killed: int) -> list[str]:
     """What is other in a store than in that of the uninterrupted job."""
     found = state(path)
     told = [
@@ -131,10 +143,14 @@ def differences(path: Path, wanted: dict[str, Any], n_killed: int) -> list[str]:
     ]
     ended = Counter(run["status"] for run in Store.open(path).runs.to_pylist() if run["verb"] == "embed")
     told += [f"runs: {dict(ended)} for {n_killed} kills"] if ended["killed"] > n_killed or not ended["done"] else []
-    return [*told, *(f"left: {left.name}" for left in path.glob("running/*")), *cladescope.verify(path).problems]
+    return [
+        *told,
+        *(f"left: {left.name}" for left in folder_of(path).glob("running/*")),
+        *cladescope.verify(path).problems,
+    ]
 
 
-def killed_run(jobs: Jobs, path: Path, wanted: dict[str, Any], rng: random.Random) -> tuple[int, int, list[str]]:
+def killed_run(jobs: Jobs, path: Path | str, wanted: dict[str, Any], rng: random.Random) -> tuple[int, int, list[str]]:
     """One run: kills, then a job to its end; how often it was killed, how many rows were left to do, and what differs then."""
     n_killed, n_rows = 0, len(wanted["rows"])
     n_left = n_rows
@@ -143,7 +159,7 @@ def killed_run(jobs: Jobs, path: Path, wanted: dict[str, Any], rng: random.Rando
         while jobs.run(path, kill_after=rng.uniform(0, jobs.whole * share), whole=not n_killed) is not None:
             if n_killed:  # it had less to do, and ended before
                 break
-            shutil.rmtree(path)
+            remove(path)
         else:
             n_killed += 1
         n_left = n_rows - stored(path)
@@ -154,9 +170,22 @@ def killed_run(jobs: Jobs, path: Path, wanted: dict[str, Any], rng: random.Rando
         return n_killed, n_left, [f"{type(error).__name__}: {error}"]
 
 
-def stored(path: Path) -> int:
+def stored(path: Path | str) -> int:
     """Rows of a store that may not be there yet."""
-    return Store.open(path).count() if (path / "store.json").exists() else 0
+    try:
+        return Store.open(path).count()
+    except StoreError:
+        if (folder_of(path) / "store.json").exists():
+            raise
+        return 0
+
+
+def remove(path: Path | str) -> None:
+    """Delete a store, where it lies and what stands for it here."""
+    url, folder = object_url(path), folder_of(path)
+    if url is not None and (names := object_storage.names(url)):
+        object_storage.delete(url, names)
+    shutil.rmtree(folder)
 
 
 def main() -> int:
@@ -166,29 +195,34 @@ def main() -> int:
     parser.add_argument("--encoder", default="pixels")
     parser.add_argument("--pictures", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stores", help="address of object storage below which the stores lie; default: here")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     n_equal = n_kills = n_midway = 0
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary) / "photos"
+        folder, stores = Path(temporary) / "photos", temporary
+        if options.stores:
+            stores = f"{options.stores}/{uuid4().hex}"
         kinds = write_folder(folder, options.pictures, options.seed)
         jobs = Jobs(folder, options.encoder)
         for number in range(2):
-            jobs.run(Path(temporary) / f"whole{number}", whole=True)
-        wanted = state(Path(temporary) / "whole1")
+            jobs.run(f"{stores}/whole{number}", whole=True)
+        wanted = state(f"{stores}/whole1")
         print(
             f"{dict(kinds)}: {len(wanted['rows'])} rows, {len(wanted['failures'])} failures, {jobs.whole:.1f} s",
             flush=True,
         )
         for number in range(options.runs):
-            path = Path(temporary) / f"killed{number}"
+            path = f"{stores}/killed{number}"
             n_killed, n_left, told = killed_run(jobs, path, wanted, rng)
             n_kills, n_midway, n_equal = n_kills + n_killed, n_midway + (n_left > 0), n_equal + (not told)
             if number % 20 == 19:
                 print(f"{number + 1} runs, {n_kills} kills, {n_equal} equal", flush=True)
             if told:
                 print(f"run {number}: {'; '.join(told)}", flush=True)
-            shutil.rmtree(path)
+            remove(path)
+        for number in range(2):
+            remove(f"{stores}/whole{number}")
     print("| encoder | pictures | runs | kills | runs with work left | equal |\n| --- " + "| ---: " * 5 + "|")
     print(
         f"| {options.encoder} | {options.pictures} | {options.runs} | {n_kills} | {n_midway} | {n_equal} of {options.runs} |"

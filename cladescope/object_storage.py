@@ -1,7 +1,8 @@
 """Object storage, as S3 and Google's: reached through obstore, which reads the usual variables of the environment.
 
 Credentials are those of `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`, `AWS_REGION`, `AWS_ENDPOINT_URL`, of a
-machine's role, or `GOOGLE_APPLICATION_CREDENTIALS`. Requests that are refused for a while (500, 503 SlowDown) are sent again, ever later.
+machine's role, or `GOOGLE_APPLICATION_CREDENTIALS`, with `GOOGLE_BASE_URL` for another server than Google's. Requests that are refused
+for a while (500, 503 SlowDown) are sent again, ever later.
 """
 
 import os
@@ -30,15 +31,19 @@ def object_url(path: str | os.PathLike[str]) -> str | None:
     return f"{found['scheme'].lower()}://{found['bucket']}/{found['key'].rstrip('/')}".rstrip("/")
 
 
-def client_options() -> dict[str, str]:
+def client_options(url: str) -> dict[str, str]:
     """What Lance is told beside the environment: how often it tries again, and that an endpoint without TLS is meant so."""
-    endpoint = (
-        os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT")
-    )
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     options = {"client_max_retries": str(RETRIES), "client_retry_timeout": str(RETRY_SECONDS)}
+    given = os.environ.get
+    if url.startswith("gs:"):
+        endpoint, region = given("GOOGLE_BASE_URL"), None
+        options |= {"google_base_url": endpoint} if endpoint else {}
+    else:
+        endpoint = given("AWS_ENDPOINT_URL_S3") or given("AWS_ENDPOINT_URL") or given("AWS_ENDPOINT")
+        region = given("AWS_REGION") or given("AWS_DEFAULT_REGION")
+        options |= {"aws_endpoint": endpoint} if endpoint else {}
     if endpoint:
-        options |= {"aws_endpoint": endpoint, "allow_http": str(endpoint.startswith("http://")).lower()}
+        options["allow_http"] = str(endpoint.startswith("http://")).lower()
     return options | ({"aws_region": region} if region else {})
 
 
@@ -48,7 +53,7 @@ def bucket(url: str) -> Any:
     Raises InputError where obstore is not installed.
     """
     try:
-        return _bucket(url, *sorted(client_options().items()))
+        return _bucket(url, *sorted(client_options(url).items()))
     except ImportError as error:
         raise InputError(f"{url} needs the package obstore: pip install 'cladescope[cloud]'") from error
 
@@ -57,7 +62,7 @@ def bucket(url: str) -> Any:
 def _bucket(url: str, *options: tuple[str, str]) -> Any:
     from obstore.store import from_url
 
-    return from_url(url, **_settings(url, dict(options)))
+    return from_url(url, **_settings(dict(options)))
 
 
 def filesystem(url: str) -> Any:
@@ -67,18 +72,18 @@ def filesystem(url: str) -> Any:
     except ImportError as error:
         raise InputError(f"{url} needs the package obstore: pip install 'cladescope[cloud]'") from error
     make: Any = FsspecStore
-    return make(url.partition("://")[0].lower(), **_settings(url, client_options()))
+    return make(url.partition("://")[0].lower(), **_settings(client_options(url)))
 
 
-def _settings(url: str, options: dict[str, str]) -> dict[str, Any]:
+def _settings(options: dict[str, str]) -> dict[str, Any]:
     """Options as obstore takes them."""
     from datetime import timedelta
 
-    known = {name.removeprefix("aws_"): value for name, value in options.items() if name.startswith("aws_")}
+    known = {name.partition("_")[2]: value for name, value in options.items() if name.startswith(("aws_", "google_"))}
     retries = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     allow = options.get("allow_http") == "true"
     return {
-        **(known if url.startswith("s3:") else {}),
+        **known,
         "client_options": {"allow_http": allow},
         "retry_config": retries,
     }
@@ -120,16 +125,16 @@ def read(url: str, name: str) -> bytes | None:
 
 
 def write(url: str, name: str, content: bytes, *, new: bool = False) -> bool:
-    """Write an object below an address, whole or not at all; with `new` only where there is none. Whether it was written.
+    """Write an object below an address, whole or not at all; with `new` only where there is none. Whether it is there now.
 
-    Raises StoreError where the storage does not answer or refuses.
+    A write of which the answer was lost is sent again, and meets itself. Raises StoreError where the storage does not answer or refuses.
     """
     import obstore
 
     try:
         obstore.put(bucket(url), name, content, mode="create" if new else "overwrite", use_multipart=False)
     except obstore.exceptions.AlreadyExistsError:
-        return False
+        return read(url, name) == content
     except (OSError, obstore.exceptions.BaseError) as error:
         raise unanswered(url, error) from error
     return True
@@ -137,20 +142,25 @@ def write(url: str, name: str, content: bytes, *, new: bool = False) -> bool:
 
 def names(url: str, prefix: str = "") -> list[str]:
     """Names of the objects below an address that begin so. Raises as `read`."""
-    import obstore
-
-    try:
-        return sorted(one["path"] for batch in obstore.list(bucket(url), prefix or None) for one in batch)
-    except (OSError, obstore.exceptions.BaseError) as error:
-        raise unanswered(url, error) from error
+    return sorted(one["path"] for one in _listed(url, prefix))
 
 
 def sizes(url: str) -> dict[str, int]:
     """Bytes of the objects below an address, by name. Raises as `read`."""
+    return {one["path"]: one["size"] for one in _listed(url)}
+
+
+def times(url: str) -> dict[str, float]:
+    """When the objects below an address were written, by the storage's own clock, in seconds since 1970. Raises as `read`."""
+    return {one["path"]: one["last_modified"].timestamp() for one in _listed(url)}
+
+
+def _listed(url: str, prefix: str = "") -> list[Any]:
+    """What the storage tells of the objects below an address that begin so."""
     import obstore
 
     try:
-        return {one["path"]: one["size"] for batch in obstore.list(bucket(url)) for one in batch}
+        return [one for batch in obstore.list(bucket(url), prefix or None) for one in batch]
     except (OSError, obstore.exceptions.BaseError) as error:
         raise unanswered(url, error) from error
 

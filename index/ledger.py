@@ -13,6 +13,7 @@ from typing import Any
 
 from cladescope.errors import StoreError
 from cladescope.files import hash_file, is_sealed, sealed, write_json
+from cladescope.index import remote
 
 logger = logging.getLogger(__name__)
 
@@ -207,8 +208,8 @@ def _version_of(manifest: Path) -> int:
 
 def version_times(store_path: Path, name: str) -> dict[int, float]:
     """When each version of a table was written, in seconds since 1970, by its file."""
-    found = (store_path / "lance" / f"{name}.lance" / "_versions").glob("*.manifest")
-    return {_version_of(path): path.stat().st_mtime for path in sorted(found)}
+    found = remote.times_in(store_path, f"lance/{name}.lance/_versions")
+    return {_version_of(Path(file)): seconds for file, seconds in sorted(found.items()) if file.endswith(".manifest")}
 
 
 def _ends_well(manifest: Path) -> bool:

@@ -1,6 +1,5 @@
 """Earlier versions of a store's tables, removed where that is asked for or they are old: nothing else takes the files that they alone need."""
 
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -54,10 +53,11 @@ def prune(store_path: Path, tables: Mapping[str, Any], days: int | float) -> dic
 def expire(store_path: Path, tables: Mapping[str, Any], ends: Collection[int]) -> dict[str, Pruned]:
     """Remove the versions that are old, by the times of their files; `ends` are those of the pictures at which jobs ended.
 
-    A clock that was put back makes versions younger, and what is younger stays. Call it with the store's lock held. Raises as `prune`.
+    A clock that was put back makes versions younger, and what is younger stays; on object storage its own clock counts. Call it with
+    the store's lock held. Raises as `prune`.
     """
-    now = time.time()
     with disk_errors(store_path):
+        now = remote.now(store_path)
         old = {
             name: expired(ledger.version_times(store_path, name), ends if name == "images" else (), now)
             for name in tables
@@ -83,6 +83,7 @@ def expired(written: Mapping[int, float], ends: Collection[int], now: float) -> 
 def _remove(store_path: Path, tables: Mapping[str, Any], old: Mapping[str, Sequence[int]]) -> dict[str, Pruned]:
     if not any(old.values()):
         return {}
+    remote.check(store_path)
     ledger.expect_pruning(store_path)
     done = {}
     for name, versions in old.items():

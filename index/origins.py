@@ -23,11 +23,10 @@ LISTED_AT_ONCE = 1000
 def find(store_path: Path) -> Any | None:
     """The table of a store, None where it has none."""
     if remote.url_of(store_path) is not None:
-        database = tables.connect(store_path)
-        return database.open_table(NAME) if NAME in database.list_tables().tables else None
-    if not (store_path / "lance" / f"{NAME}.lance").is_dir():
-        return None
-    return tables.open_or_make(tables.connect(store_path), NAME, ORIGIN_SCHEMA)
+        is_there = NAME in tables.connect(store_path).list_tables().tables
+    else:
+        is_there = (store_path / "lance" / f"{NAME}.lance").is_dir()
+    return make(store_path) if is_there else None
 
 
 def make(store_path: Path) -> Any:

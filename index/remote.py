@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,23 @@ def sizes_in(folder: Path, name: str) -> dict[str, int]:
     return {path.relative_to(place).as_posix(): path.stat().st_size for path in place.glob("*/*") if path.is_file()}
 
 
+def times_in(folder: Path, name: str) -> dict[str, float]:
+    """When the files in a folder of a store were written, in seconds since 1970, by their names."""
+    url = url_of(folder)
+    if url is not None:
+        return object_storage.times(f"{url}/{name}")
+    return {path.name: path.stat().st_mtime for path in (folder / name).glob("*")}
+
+
+def now(folder: Path) -> float:
+    """What the clock says by which files of a store are dated, in seconds since 1970.
+
+    On object storage that is its own, read off the lease of the job that asks: up to `lease.RENEW_SECONDS` behind.
+    """
+    url = url_of(folder)
+    return time.time() if url is None else max(object_storage.times(f"{url}/{lease.FOLDER}").values())
+
+
 def hash_of(folder: Path, name: str) -> str:
     """Hash of a file of a store. Raises OSError where there is none."""
     url = url_of(folder)
@@ -171,10 +189,10 @@ def dataset(folder: Path, table: str) -> "lance.LanceDataset":
     url = url_of(folder)
     if url is None:
         return lance.dataset(folder / "lance" / f"{table}.lance")
-    return lance.dataset(f"{url}/lance/{table}.lance", storage_options=client_options())
+    return lance.dataset(f"{url}/lance/{table}.lance", storage_options=client_options(url))
 
 
 def database(folder: Path) -> tuple[str | Path, dict[str, Any]]:
     """Where the database of a store lies, and what LanceDB must be told to open it."""
     url = url_of(folder)
-    return (folder / "lance", {}) if url is None else (f"{url}/lance", {"storage_options": client_options()})
+    return (folder / "lance", {}) if url is None else (f"{url}/lance", {"storage_options": client_options(url)})

@@ -10,10 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from cladescope import object_storage
 from cladescope.errors import InputError, StoreError
 from cladescope.index import remote
 from cladescope.index.files import disk_errors, one_line
 from cladescope.index.late_client import put_off
+from cladescope.object_storage import object_url
 
 _NOT_COMPUTED = re.compile(r"Error applying filter expression to batch: (?:\w+ error: )*(.*)")
 
@@ -56,15 +58,17 @@ def open_or_make(database: Any, name: str, schema: pa.Schema) -> Any:
     """
     # Stable row ids outlive compaction: an index and a search refer to rows by them.
     options = {"new_table_enable_stable_row_ids": "true"}
+    is_begun = False
     for seconds in MAKING_SECONDS:
         try:
-            if name in database.list_tables().tables and not _is_begun(database, name):
+            if not is_begun and name in database.list_tables().tables:
                 return database.open_table(name)
             return database.create_table(name, schema=schema, storage_options=options, exist_ok=True)
         except (RuntimeError, ValueError, OSError) as error:
-            # Another process has made its folder, and is about to put its first version there.
+            # Another process has made its folder, and is about to put its first version there; or it was killed before it did.
             if _BEING_MADE.search(str(error)) is None:
                 raise
+            is_begun = _is_begun(str(database.uri), name)
             time.sleep(seconds)
     return database.open_table(name)
 
@@ -78,9 +82,12 @@ def in_slices(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from table.search().select(list(columns)).offset(start).limit(SLICE_ROWS).to_batches(BLOCK_ROWS)
 
 
-def _is_begun(database: Any, name: str) -> bool:
+def _is_begun(place: str, name: str) -> bool:
     """Whether a table's folder holds nothing that was ever committed."""
-    folder = Path(str(database.uri)) / f"{name}.lance"
+    if (url := object_url(place)) is not None:
+        there = [one.partition("/")[2] for one in object_storage.names(url, f"{name}.lance")]
+        return bool(there) and not any(one.endswith(".manifest") or one.startswith("data/") for one in there)
+    folder = Path(place) / f"{name}.lance"
     return folder.is_dir() and not any(any(folder.glob(what)) for what in ("_versions/*.manifest", "data/*"))
 
 
