@@ -48,6 +48,18 @@ def place_of(store_path: Path, address: str, shard: Shard) -> str:
     return remote.joined(store_path, FOLDER, digest, f"{shard.number:05d}-of-{shard.of:05d}")
 
 
+def check_division(store_path: Path, address: str, shard: Shard) -> None:
+    """Raises StoreError where the store has parts of another number of shards of this source: `commit` would refuse them."""
+    own = place_of(store_path, address, shard)
+    for places in _folders(store_path):
+        for other, place in places.items():
+            if place.rpartition("/")[0] == own.rpartition("/")[0] and other.of != shard.of:
+                raise StoreError(
+                    f"{place.rpartition('/')[0]} holds parts of {other.of} shards of this source, and {shard} is one of {shard.of}: "
+                    f"divide it into {other.of}, or delete that folder (commit --remove-parts does) and embed all shards anew"
+                )
+
+
 def whole_parts(store_path: Path) -> list[Part]:
     """All parts of a store, by source and number.
 

@@ -100,7 +100,7 @@ def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]
     asked = asked or [card.name for card in held] or [DEFAULT_ENCODER]
     if UNKNOWN_ENCODER in asked:
         raise EncoderError(f"{path} holds vectors of an unknown encoder: embed these pictures into another store")
-    loaded = [_loaded(one, held, len(asked), by) for one in asked]
+    loaded = [loaded_as(one, held, by, alone=len(asked) == 1) for one in asked]
     for place, one in enumerate(loaded):
         if any(one.card.difference(other.card) is None for other in loaded[:place]):
             raise InputError(f"the encoder {one.card.name!r} is given twice: name each once")
@@ -115,11 +115,13 @@ def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]
     return Target(there, own, _named(there, [one for one in loaded if one is not own]))
 
 
-def _loaded(asked: str | Encoder, held: Sequence[EncoderCard], n_asked: int, by: Mapping[str, Any]) -> Encoder:
+def loaded_as(
+    asked: str | Encoder, held: Sequence[EncoderCard], by: Mapping[str, Any], *, alone: bool = True
+) -> Encoder:
     """An encoder, as the store's vectors of that name were made; one that is asked for alone as the store's own were."""
     if isinstance(asked, Encoder):
         return asked
-    card = next((card for card in held if card.name == asked), held[0] if held and n_asked == 1 else None)
+    card = next((card for card in held if card.name == asked), held[0] if held and alone else None)
     return Encoder.load(asked, **by) if card is None else Encoder.of(card, asked, **by)
 
 

@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cladescope.app.verbs.encoders import AnyEncoder, Target, target_of
+from cladescope.app.verbs.encoders import AnyEncoder, Target, loaded_as, target_of
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.given import AnyPicture, GivenSource
@@ -15,7 +15,7 @@ from cladescope.embedding.shards import Shard
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
-from cladescope.index.parts import place_of
+from cladescope.index.parts import check_division, place_of
 from cladescope.index.remote import folder_of
 from cladescope.index.store import Store
 
@@ -42,7 +42,7 @@ def part_of(
 ) -> Target:
     """The part of a store for one shard of a source, made where there is none, and the encoder of the whole store's vectors.
 
-    Raises InputError for a source without an address and for several encoders, StoreError where the store is another encoder's.
+    Raises InputError for a source without an address and for several encoders, StoreError where the store is another encoder's or has parts of another number of shards.
     """
     if address is None:
         raise InputError("a shard is one of a source with an address, as a folder or a table has: these have none")
@@ -52,13 +52,13 @@ def part_of(
             "which gives the stored pictures the other vectors"
         )
     path = store.path if isinstance(store, Store) else folder_of(store)
+    check_division(path, address, shard)
     whole = _there(store)
-    if encoder is None and whole is not None:
-        encoder = whole.card.name
-    target = target_of(place_of(path, address, shard), encoder, by)
-    if whole is not None:
-        whole.check(target.own.card)
-    return target
+    if whole is not None:  # before a part is made that the store would not take
+        asked = encoder if isinstance(encoder, str | Encoder) else next(iter(encoder or ()), whole.card.name)
+        encoder = loaded_as(asked, [whole.card], by)
+        whole.check(encoder.card)
+    return target_of(place_of(path, address, shard), encoder, by)
 
 
 def part_place(store: str | PathLike[str], source: str, shard: str) -> str:

@@ -7,7 +7,9 @@ A folder holds the graphs, `onnx.json`, which says what they are and how close t
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -175,7 +177,8 @@ def _by_onnxruntime(path: Path, precision: PrecisionClass) -> Tower:
 
 def _by_openvino(path: Path, precision: PrecisionClass) -> Tower:
     try:
-        import openvino
+        with silent_telemetry():
+            import openvino
     except ImportError as error:
         raise EncoderError("no package openvino: pip install 'cladescope[openvino]'") from error
     hint = {"fp32": "f32", "bf16": "bf16"}[precision]
@@ -191,6 +194,24 @@ def _by_openvino(path: Path, precision: PrecisionClass) -> Tower:
             ) from error
 
     return run
+
+
+@contextmanager
+def silent_telemetry() -> Iterator[None]:
+    """Keeps OpenVINO from telling Intel, by Google Analytics and unasked, that it is imported.
+
+    It forks a process for that, and writes a number of this user to `~/intel`. Without its package for this it tells nobody.
+    """
+    name = "openvino_telemetry"
+    before = sys.modules.get(name)
+    cast(dict[str, Any], sys.modules)[name] = None  # an import raises ImportError
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
 
 
 def n_cores() -> int:

@@ -159,9 +159,28 @@ def test_a_shard_that_is_half_done_is_named(folder, tmp_path):
 def test_a_store_without_parts_and_one_with_parts_of_two_divisions_are_refused(folder, tmp_path):
     with pytest.raises(StoreError, match="has no parts"):
         cladescope.commit(tmp_path / "many.store")
-    embed_shards(folder, tmp_path / "many.store", shards=("1/3", "1/2"))
+    embed_shards(folder, tmp_path / "many.store", shards=("1/2",))
+    embed_shards(folder, tmp_path / "other.store", shards=("1/3",))  # begun at the same time, elsewhere
+    (place,) = (tmp_path / "other.store/parts").glob("*/00001-of-00003")
+    shutil.copytree(place, tmp_path / "many.store/parts" / place.parent.name / place.name)
     with pytest.raises(StoreError, match="holds parts of 2 and of 3 shards"):
         cladescope.commit(tmp_path / "many.store")
+
+
+def test_a_shard_of_another_division_is_refused_before_it_is_embedded(folder, tmp_path):
+    embed_shards(folder, tmp_path / "many.store", shards=("1/3",))
+    with pytest.raises(StoreError, match=r"holds parts of 3 shards of this source, and 2/4 is one of 4: divide it into 3"):
+        embed_shards(folder, tmp_path / "many.store", shards=("2/4",))
+    embed_shards(folder / "Parus", tmp_path / "many.store", shards=("2/4",))  # another source
+    assert len(list((tmp_path / "many.store/parts").glob("*/*"))) == 2
+
+
+def test_a_shard_by_another_encoder_than_the_store_s_leaves_no_part(folder, tmp_path):
+    cladescope.embed(folder, tmp_path / "many.store", encoder="pixels")
+    with pytest.raises(StoreError, match="encoder 'pixels' is not 'tiny'"):
+        cladescope.embed(folder, tmp_path / "many.store", encoder="tiny", shard="1/1")
+    assert not (tmp_path / "many.store/parts").exists()
+    assert cladescope.embed(folder, tmp_path / "many.store", shard="1/1").embedded == 13
 
 
 def test_parts_made_with_different_settings_are_refused(folder, tmp_path):

@@ -1,11 +1,13 @@
 """Encoders without torch: the same vectors, and what happens where the graphs cannot be used."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import onnxruntime
@@ -272,6 +274,26 @@ class TestOtherVectors:
         encoder = Encoder.load("tiny", device="cpu", runtime="openvino")
         assert encoder.card == by_onnx.card
         assert lowest_cosine(encoder.encode_images(photographs), by_onnx.encode_images(photographs)) >= AGREE
+
+    def test_openvino_tells_nobody_that_it_is_used(self, tmp_path):
+        """Its package imports another one that tells Intel, forks a process for it, and writes to the home folder."""
+        pytest.importorskip("openvino")
+        code = (
+            "import sys; from cladescope.embedding.encoder import Encoder\n"
+            "Encoder.load('tiny', device='cpu', runtime='openvino').encode_images([])\n"
+            "assert 'openvino' in sys.modules\n"
+            "assert not [name for name in sys.modules if name.startswith('openvino_telemetry')]"
+        )
+        home = {name: value for name, value in os.environ.items() if name != "CI"} | {"HOME": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", code], check=True, cwd=REPOSITORY, env=home)
+        assert not (tmp_path / "intel").exists()
+
+    def test_the_package_that_tells_is_left_to_others(self, monkeypatch):
+        other = ModuleType("openvino_telemetry")
+        monkeypatch.setitem(sys.modules, "openvino_telemetry", other)
+        with onnx_towers.silent_telemetry(), pytest.raises(ImportError):
+            import openvino_telemetry
+        assert sys.modules["openvino_telemetry"] is other
 
     def test_openvino_in_bf16_says_its_cosine_or_that_the_processor_has_none(self, by_onnx):
         pytest.importorskip("openvino")
