@@ -2,10 +2,10 @@
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 Spent = Literal["at work", "starved", "blocked"]
 Item = TypeVar("Item")
@@ -90,6 +90,12 @@ class StageProfile:
     blocked_seconds: float
     """Waiting for the stage behind."""
 
+    @classmethod
+    def from_dict(cls, stage: str, told: Mapping[str, Any]) -> "StageProfile":
+        """What `to_dict` gave, of the stage of this name."""
+        values = dict(told)
+        return cls(stage=stage, rate=values.pop("per_second_at_work"), **values)
+
     def to_dict(self) -> dict[str, int | float | None]:
         """Plain values, for JSON, without the name."""
         return {
@@ -140,13 +146,48 @@ class Stages:
 
     def bottleneck(self, seconds: float) -> str:
         """The stage that the others wait for, and what helps, in a sentence."""
-        busiest = max(self.profile(seconds), key=lambda one: one.share)
-        if busiest.share < BUSY:
-            return (
-                f"no stage was at work for half of the time (most: {busiest.stage}, {100 * busiest.share:.0f} %): "
-                "the job's beginning and end took longer than its pictures"
+        return bottleneck_of(self.profile(seconds))
+
+
+def bottleneck_of(profile: Sequence[StageProfile]) -> str:
+    """The stage that the others wait for, and what helps, in a sentence."""
+    busiest = max(profile, key=lambda one: one.share)
+    if busiest.share < BUSY:
+        return (
+            f"no stage was at work for half of the time (most: {busiest.stage}, {100 * busiest.share:.0f} %): "
+            "the job's beginning and end took longer than its pictures"
+        )
+    return f"{_ADVICE[busiest.stage]} ({100 * busiest.share:.0f} % of the time at work)"
+
+
+def side_by_side(jobs: Sequence[tuple[Sequence[StageProfile], float]]) -> tuple[StageProfile, ...]:
+    """The stages of jobs that ran at the same time, each with its seconds, as those of one job that took as long as the longest.
+
+    >>> half = StageProfile(stage="encode", n=9, places=1, rate=3.0, share=0.5, starved_seconds=1.0, blocked_seconds=0.0)
+    >>> both = side_by_side([([half], 6.0), ([half], 6.0)])[0]
+    >>> both.n, both.places, both.rate, both.share
+    (18, 2, 6.0, 0.5)
+    """
+    longest = max((seconds for _, seconds in jobs), default=0.0)
+    merged = []
+    for name in _ADVICE:
+        found = [(one, seconds) for stages, seconds in jobs for one in stages if one.stage == name]
+        if not found:
+            continue
+        places = sum(one.places for one, _ in found)
+        work = sum(one.share * one.places * seconds for one, seconds in found)
+        merged.append(
+            StageProfile(
+                stage=name,
+                n=sum(one.n for one, _ in found),
+                places=places,
+                rate=sum(one.rate or 0.0 for one, _ in found) or None,
+                share=work / (places * longest) if longest else 0.0,
+                starved_seconds=sum(one.starved_seconds for one, _ in found),
+                blocked_seconds=sum(one.blocked_seconds for one, _ in found),
             )
-        return f"{_ADVICE[busiest.stage]} ({100 * busiest.share:.0f} % of the time at work)"
+        )
+    return tuple(merged)
 
 
 def _profile(name: str, meter: Meter, seconds: float) -> StageProfile:

@@ -36,11 +36,12 @@ def run_job(job: Job, watch: Watch, store: Path | str, *, done: str, json: bool,
 def conclude(summary: EmbedSummary, store: Path | str, *, source: str, done: str, json: bool) -> None:
     """Print what a job did, and exit with `AGAIN` if it was stopped, with `FAILED` if nothing came of it."""
     if json:
+        from cladescope.app.verbs.given import is_there
         from cladescope.index.store import Store
 
-        held = Store.open(store)
-        about = {"store": str(store), "encoder": held.card.name, "vectors": list(held.named)}
-        print_json({**about, "source": source, **summary.to_dict()})
+        held = Store.open(store) if is_there(store) else None  # shards that were stopped have parts, and no store yet
+        about = {"encoder": held and held.card.name, "vectors": list(held.named) if held else []}
+        print_json({"store": str(store), **about, "source": source, **summary.to_dict()})
     else:
         show(summary, str(store), done=done)
     if summary.stopped:

@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from cladescope.embedding.locations import canonical
+from cladescope.embedding.stages import StageProfile, bottleneck_of, side_by_side
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.errors import CladescopeError, InputError
 
@@ -15,6 +17,8 @@ TRIES = 3
 """How often a shard is begun anew whose process or machine is lost."""
 BUSY_SECONDS = 180.0
 """How long a shard waits for a lost one's hold on its part to end."""
+REFUSED = "identity: image_id … is stored for another picture"
+"""How a summary counts rows of the parts whose id the store has for another picture."""
 
 Call = dict[str, Any]
 """Arguments of `cladescope.embed`."""
@@ -72,9 +76,12 @@ def run_patiently(call: Call) -> dict[str, Any]:
 
 
 def put_together(call: Call, summaries: Sequence[EmbedSummary], began: float) -> EmbedSummary:
+    """What the jobs of all shards did, as one summary; where none was stopped, with their parts put together."""
     total = EmbedSummary()
     for one in summaries:
         for field in fields(EmbedSummary):
+            if field.name in ("stages", "bottleneck"):
+                continue
             before, more = getattr(total, field.name), getattr(one, field.name)
             if isinstance(before, bool):
                 setattr(total, field.name, before or more)
@@ -88,10 +95,22 @@ def put_together(call: Call, summaries: Sequence[EmbedSummary], began: float) ->
                 setattr(total, field.name, before + more)
             elif before is None:
                 setattr(total, field.name, more)
-    total.seconds = time.monotonic() - began
+    total.stages = side_by_side([(one.stages, one.seconds) for one in summaries])
+    total.bottleneck = bottleneck_of(total.stages) if total.stages else None
     if not total.stopped:
-        verb("commit")(call["store"])
+        sources = verb("commit")(call["store"]).sources
+        _refused(total, sources[canonical(call["source"])].refused)
+    total.seconds = time.monotonic() - began
     return total
+
+
+def _refused(total: EmbedSummary, n: int) -> None:
+    """Count rows that the parts have and the store refused, for it has their id for another picture."""
+    embedded = min(n, total.embedded)
+    total.embedded, total.already_stored = total.embedded - embedded, total.already_stored - (n - embedded)
+    total.failed += n
+    if n:
+        total.failures_by_reason[REFUSED] += n
 
 
 def summary_of(told: Mapping[str, Any]) -> EmbedSummary:
@@ -103,6 +122,8 @@ def summary_of(told: Mapping[str, Any]) -> EmbedSummary:
     words = {"failures": "failures_by_reason"}
     found = {words.get(name, name): value for name, value in told.items()}
     summary = EmbedSummary()
+    stages = found.pop("stages", {})
+    summary.stages = tuple(StageProfile.from_dict(name, values) for name, values in stages.items())
     for field in fields(EmbedSummary):
         if field.name in found:
             before, value = getattr(summary, field.name), found[field.name]

@@ -169,7 +169,9 @@ def test_a_store_without_parts_and_one_with_parts_of_two_divisions_are_refused(f
 
 def test_a_shard_of_another_division_is_refused_before_it_is_embedded(folder, tmp_path):
     embed_shards(folder, tmp_path / "many.store", shards=("1/3",))
-    with pytest.raises(StoreError, match=r"holds parts of 3 shards of this source, and 2/4 is one of 4: divide it into 3"):
+    with pytest.raises(
+        StoreError, match=r"holds parts of 3 shards of this source, and 2/4 is one of 4: divide it into 3"
+    ):
         embed_shards(folder, tmp_path / "many.store", shards=("2/4",))
     embed_shards(folder / "Parus", tmp_path / "many.store", shards=("2/4",))  # another source
     assert len(list((tmp_path / "many.store/parts").glob("*/*"))) == 2
