@@ -119,21 +119,39 @@ def test_a_job_whose_terminal_goes_away_writes_nowhere_and_goes_on(tmp_path):
             sys.stderr.flush()
 
 
-def test_ctrl_c_while_the_program_loads_ends_in_a_line():
-    interrupted = """
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_while_the_program_loads_ends_in_a_line(name):
+    interrupted = f"""
+import signal
 import sys
 from cladescope.app.main import main
 
 class CtrlC:
     def find_spec(name, *_):
         if name == "cladescope.app.cli":
-            raise KeyboardInterrupt
+            signal.raise_signal(signal.{name})
 
 sys.meta_path.insert(0, CtrlC)
 main()
 """
     ended = subprocess.run([sys.executable, "-c", interrupted], capture_output=True, text=True, cwd=REPOSITORY)
-    assert (ended.returncode, ended.stderr) == (1, "error: interrupted before anything was done\n")
+    assert (ended.returncode, ended.stderr) == (75, "error: interrupted before anything was done\n")
+
+
+def test_a_signal_that_is_ignored_stays_so_and_a_forked_process_ends_by_its_own():
+    code = """
+import os, signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+from cladescope.app import main
+main._end_as_by_ctrl_c()
+signal.raise_signal(signal.SIGHUP)
+child = os.fork()
+if not child:
+    signal.raise_signal(signal.SIGTERM)
+print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=REPOSITORY)
+    assert (ended.stdout, ended.stderr) == (f"{signal.SIGTERM.value}\n", "")
 
 
 @pytest.mark.parametrize("form", ["--csv", "--json", "--exact"])
