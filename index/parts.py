@@ -56,7 +56,7 @@ def check_division(store_path: Path, address: str, shard: Shard) -> None:
             if place.rpartition("/")[0] == own.rpartition("/")[0] and other.of != shard.of:
                 raise StoreError(
                     f"{place.rpartition('/')[0]} holds parts of {other.of} shards of this source, and {shard} is one of {shard.of}: "
-                    f"divide it into {other.of}, or delete that folder (commit --remove-parts does) and embed all shards anew"
+                    f"divide it into {other.of}, or delete that folder and embed all shards anew"
                 )
 
 
