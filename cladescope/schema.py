@@ -46,9 +46,10 @@ NAME_FIELDS = (
     pa.field("qualifier", pa.string()),
     pa.field("verbatim_name", pa.string()),
     pa.field("taxon_match", pa.string()),
+    pa.field("inferred", pa.string()),
 )
-"""What a record's names hold beside the taxon (`cladescope.taxonomy.name_parser`), and what a backbone said of it; a store has
-those that a record needed."""
+"""What a record's names hold beside the taxon (`cladescope.taxonomy.name_parser`), what a backbone said of it, and which ranks are not its
+source's but inferred, and from what (`cladescope.embedding.folder_labels`); a store has those that a record needed."""
 
 FAILURE_SCHEMA = pa.schema(
     [

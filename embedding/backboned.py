@@ -47,6 +47,11 @@ class BackboneLabels:
         self.conflicts = Conflicts()
 
     @property
+    def backbone(self) -> Backbone:
+        """Where names are looked up."""
+        return self._backbone
+
+    @property
     def release(self) -> str:
         """The backbone's."""
         return self._backbone.release

@@ -36,7 +36,7 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     `raw` holds values by part, as in `ColumnPlan.labels` and `ColumnPlan.optional`. Names of taxa are spelt as
     `cladescope.taxonomy.spelling.stored_name` says.
 
-    `species` is the binomial. What was beside it in the row's names is under the names of `NAME_FIELDS`. A doubt (`cf.`) in a column
+    `species` is the binomial, and gives the genus where no column does. What was beside it in the row's names is under the names of `NAME_FIELDS`. A doubt (`cf.`) in a column
     of its own leaves the species open as one in the name does.
 
     >>> clean_labels({"order": "unknown", "genus": "vanessa", "species": "atalanta", "licence": "CC0"})
@@ -44,7 +44,7 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     >>> clean_labels({"species": "Deer"})
     {'qualifier': 'Deer', 'verbatim_name': 'Deer'}
     >>> clean_labels({"species": "Salix x fragilis L."})
-    {'species': 'Salix × fragilis', 'authorship': 'L.', 'verbatim_name': 'Salix x fragilis L.'}
+    {'genus': 'Salix', 'species': 'Salix × fragilis', 'authorship': 'L.', 'verbatim_name': 'Salix x fragilis L.'}
     """
     names = {part: clean_name(raw.get(part), missing) for part in (*RANKS, "common_name", *HELPERS)}
     above = [name_of_rank(name, rank) for rank in RANKS[:-1] if (name := names[rank])]
@@ -87,8 +87,8 @@ def _of_no_rank(names: Mapping[str, str | None], labels: Mapping[str, str | None
 
 
 def _is_genus(genus: str | None, found: ParsedName) -> bool:
-    """Whether a name's genus is the row's: the same with another sign of hybrids, or the only one of a name in doubt."""
-    return found.species is None if genus is None else fold(genus).strip("× ") == fold(found.genus or "").strip("× ")
+    """Whether a name's genus is the row's: the same with another sign of hybrids, or the only one that it says."""
+    return True if genus is None else fold(genus).strip("× ") == fold(found.genus or "").strip("× ")
 
 
 def _beside_the_name(species: ParsedName | None, above: Sequence[ParsedName]) -> dict[str, str]:
@@ -116,7 +116,7 @@ def is_respelt(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) 
             continue
         parts = (rank,) if rank != "species" else (rank, *HELPERS)
         written = [_BLANKS.sub(" ", value).strip(" ") for part in parts if (value := raw.get(part))]
-        if not any(name == stored or _is_part(name, stored) for name in written):
+        if written and not any(name == stored or _is_part(name, stored) for name in written):
             return True
     return False
 

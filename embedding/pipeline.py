@@ -23,7 +23,7 @@ from cladescope.embedding.job import Rehearsal, Sink, StoredJob, SyncSink
 from cladescope.embedding.known_contents import KnownContents
 from cladescope.embedding.listing import Turns, chunks, has_picture, wanted
 from cladescope.embedding.picture_tags import fields_beside
-from cladescope.embedding.records import Source, ignored_by, left_out_of, notes_of
+from cladescope.embedding.records import Source, ignored_by, left_out_of, names_said, notes_of
 from cladescope.embedding.sound import sound_records, sound_rows
 from cladescope.embedding.stages import Stages
 from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_notes, refuse_renamed, watched
@@ -181,6 +181,9 @@ def embed(
             )
         job.summary.left_out = dict(left_out_of(source))  # some are known only when all was read
         job.summary.ignored = dict(ignored_by(source))
+        folders, folder_notes = names_said(source)
+        job.summary.folders = dict(folders)
+        job.summary.notes += folder_notes
         if config.strict:
             refuse_left_out(job.summary.left_out)
         if step is not None:

@@ -100,6 +100,20 @@ def notes_of(source: Source) -> tuple[str, ...]:
     return found
 
 
+def names_said(source: Source) -> tuple[Mapping[str, int], tuple[str, ...]]:
+    """What the names of a source's folders and files were read as, in numbers and in lines: its `labels`, if it reads such.
+
+    >>> class Photos:
+    ...     name, extra_fields = "photos", ()
+    ...     def count(self): return 0
+    ...     def records(self): return iter(())
+    >>> names_said(Photos())
+    ({}, ())
+    """
+    labels = getattr(source, "labels", None)
+    return ({}, ()) if labels is None else (labels.counts, labels.notes)
+
+
 def counts_beside(source: Source) -> bool:
     """Whether a source may be counted in another thread while its records are read: its `counts_beside`, if it says so."""
     found: bool = getattr(source, "counts_beside", False)

@@ -89,6 +89,8 @@ class EmbedSummary:
     """Lineages that contradict each other (`embedding.contradictions`), and the number of records."""
     ignored: dict[str, int] = field(default_factory=dict)
     """Files of a folder that are not named as pictures, by ending."""
+    folders: dict[str, int] = field(default_factory=dict)
+    """Names of folders by what they were read as (`folder_labels`), and files whose own name was."""
     filled: int = 0
     """Pictures that were stored before and got vectors of further encoders."""
     unfilled: Counter[str] = field(default_factory=Counter)
@@ -139,6 +141,7 @@ class EmbedSummary:
             "contradictions": dict(self.contradictions.most_common(SHOWN_CONTRADICTIONS)),
             "contradicting_records": self.contradictions.total(),
             "ignored": self.ignored,
+            "folders": self.folders,
             "filled": self.filled,
             "unfilled": dict(self.unfilled.most_common()),
             "renamed": self.renamed,

@@ -32,6 +32,11 @@ class WrappedSource:
         return notes_of(self._source)
 
     @property
+    def labels(self) -> object:
+        """How it reads labels from names of folders, if it does."""
+        return getattr(self._source, "labels", None)
+
+    @property
     def counts_beside(self) -> bool:
         """Whether it may be counted while it is read."""
         return counts_beside(self._source)

@@ -18,7 +18,7 @@ from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.columns import ID_NAMES, PATH_NAMES
 from cladescope.errors import InputError
 from cladescope.schema import LABEL
-from cladescope.taxonomy.spelling import in_one_spelling, tidy
+from cladescope.taxonomy.spelling import fold, in_one_spelling, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,8 @@ def by_column(pictures: Pictures, column: str = LABEL) -> Labelled:
     rows = np.flatnonzero(said)
     if not len(rows):
         raise InputError(
-            f"none of {len(pictures)} pictures has a {column}: embed a folder whose folders are the classes, or give labels"
+            f"none of {len(pictures)} pictures has a {column}: embed a folder whose folders are the classes (labels from `parent` take "
+            "whatever they are called), or give labels"
         )
     names = in_one_spelling(texts.filter(pa.array(said)).to_pylist())
     labels, classes = np.unique(np.array(names, dtype=object), return_inverse=True)
@@ -109,16 +110,25 @@ def by_column(pictures: Pictures, column: str = LABEL) -> Labelled:
 
 
 def of_several_folders(labelled: Labelled) -> list[str]:
-    """Labels whose pictures lie in several folders of that name, as `day1` of `tit/day1` and `crow/day1`.
+    """Labels whose pictures lie in several folders of that name, as `early` of `tit/early` and `crow/early`.
 
-    >>> table = pa.table({"label": ["day1", "day1", "x"], "uri": ["/tit/day1/a.jpg", "/crow/day1/a.jpg", "/x/a.jpg"]})
+    >>> table = pa.table({"label": ["early", "early", "x"], "uri": ["/tit/early/a.jpg", "/crow/early/a.jpg", "/x/b/a.jpg"]})
     >>> of_several_folders(by_column(Pictures.of_table(np.eye(3), table)))
-    ['day1']
+    ['early']
     """
     folders = pc.replace_substring_regex(labelled.pictures.texts("uri"), "/[^/]*$", "").to_pylist()
-    pairs = {(number, folder) for number, folder in zip(labelled.classes.tolist(), folders, strict=True) if folder}
+    several = {(number, folder) for number, folder in zip(labelled.classes.tolist(), folders, strict=True) if folder}
+    # A label may be the name of a folder further up, as of `tit/2024-05-03`.
+    pairs = {(number, _down_to(folder, labelled.labels[number])) for number, folder in several}
     often = Counter(number for number, _ in pairs)
     return [labelled.labels[number] for number in sorted(often) if often[number] > 1]
+
+
+def _down_to(folder: str, label: str) -> str:
+    """The path of the deepest folder of a name, or the whole path where there is none."""
+    parts = folder.split("/")
+    place = next((i for i in reversed(range(len(parts))) if fold(parts[i]) == fold(label)), len(parts) - 1)
+    return "/".join(parts[: place + 1])
 
 
 def by_csv(pictures: Pictures, path: Path) -> Labelled:

@@ -15,6 +15,7 @@ from cladescope.app.cli.options import (
     ContactOption,
     DeviceName,
     JsonOption,
+    LabelsFromOption,
     MetricsOption,
     MissingOption,
     PrecisionName,
@@ -108,6 +109,7 @@ def embed(
     conflicts: ConflictsOption = None,
     types: TypesOption = None,
     missing: MissingOption = None,
+    labels_from: LabelsFromOption = None,
     by_content: Annotated[
         bool, typer.Option("--by-content", help="Look into files that are not named as pictures, too.")
     ] = False,
@@ -138,7 +140,7 @@ def embed(
         lambda progress, stop: verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, readers=readers, picture_seconds=picture_seconds, device=device.value,
             precision=precision.value, runtime=runtime.value, limit=limit, shard=shard, devices=words(devices) or (), executor=executor.value, shards=shards, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
-            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), by_content=by_content, exif=exif, strict=strict,
+            backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), labels_from=labels_from, by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         ),
         Watch(verb="embed", source=source, store=str(store), how=progress, metrics=metrics),

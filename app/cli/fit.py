@@ -11,6 +11,7 @@ from cladescope.app.cli.options import (
     BackboneOption,
     ConflictsOption,
     JsonOption,
+    LabelsFromOption,
     OverwriteOption,
     RuntimeName,
     RuntimeOption,
@@ -37,10 +38,7 @@ class MethodName(StrEnum):
 
 def fit(
     store: Annotated[
-        Path,
-        typer.Argument(
-            metavar="STORE | PICTURES", help="A store, or a folder of pictures, which is encoded and not stored."
-        ),
+        Path, typer.Argument(metavar="STORE | PICTURES", help="A store, or a folder, which is encoded and not stored.")
     ],
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the classifier (.safetensors).")],
     rank: Annotated[
@@ -56,6 +54,7 @@ def fit(
             metavar="CSV", help="Learn these labels: a table with a column image_id, uri or file, and a column label."
         ),
     ] = None,
+    labels_from: LabelsFromOption = None,
     within: WithinOption = None,
     method: Annotated[MethodName, typer.Option(help="Kind of classifier.")] = MethodName.SIMPLESHOT,
     shots: Annotated[int | None, typer.Option(min=1, help="At most N pictures of each class, drawn at random.")] = None,
@@ -105,7 +104,7 @@ def fit(
         check_out_folder(figures, what="figure", names=list(FIGURES), overwrite=overwrite)
     with job_progress("encoded") as progress:
         fitted = verb.fit(
-            store, encoder=encoder, runtime=runtime.value, rank=rank, labels=labels, within=clades(within), method=method.value, shots=shots,
+            store, encoder=encoder, runtime=runtime.value, rank=rank, labels_from=labels_from, labels=labels, within=clades(within), method=method.value, shots=shots,
             shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts,
             progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
         )  # fmt: skip

@@ -67,6 +67,15 @@ MissingOption = Annotated[
         show_default="NA, N/A, NaN, none, null, \\\\N, -, unknown, unidentified, indet. and the like",
     ),
 ]
+LabelsFromOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="folder|parent|none|REGEX",
+        help="What gives the pictures of a folder their labels: names of all folders on the way (and of files), of the one they lie in, "
+        "nothing, or a pattern over the path such as '(?P<species>[^/]+)/(?P<site>[^/]+)/'.",
+        show_default="folder",
+    ),
+]
 StrictOption = Annotated[
     bool,
     typer.Option("--strict", help="Stop at the first record with a missing value, a respelt name, or that is refused."),

@@ -64,6 +64,11 @@ class NamingJob:
         self._notes: tuple[str, ...] = ()
 
     @property
+    def backbone(self) -> Backbone | None:
+        """Where names are looked up; None where none is given."""
+        return None if self.labels is None else self.labels.backbone
+
+    @property
     def settings(self) -> dict[str, object] | None:
         """What the run's manifest tells of it."""
         return None if self.labels is None else self.labels.to_dict()

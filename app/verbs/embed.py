@@ -9,7 +9,7 @@ from cladescope.app.verbs import jobs, shard_jobs
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.encoders import AnyEncoder, target_of
-from cladescope.app.verbs.filling import address_of, part_of, source_of
+from cladescope.app.verbs.filling import address_of, look_names_up, part_of, source_of
 from cladescope.app.verbs.given import AnyStore
 from cladescope.embedding import pipeline
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS
@@ -51,6 +51,7 @@ def embed(
     conflicts: str | Path | None = None,
     types: Mapping[str, str] | None = None,
     missing: Sequence[str] | None = None,
+    labels_from: str | None = None,
     by_content: bool = False,
     exif: bool = False,
     strict: bool = False,
@@ -73,7 +74,8 @@ def embed(
     the usual ones. `backbone` is a folder of `cladescope.backbone`, which turns synonyms into accepted names and fills the ranks
     above; labels that it is not sure of stay, and are written to the CSV file `conflicts`. A store that another backbone named is
     refused unless `change_backbone`. `types` gives columns of a table a type (text, int, float), `missing` the words that
-    say that a label is not known; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
+    say that a label is not known; `labels_from` says what of a folder of pictures gives their labels: `folder` (the default: every folder on the way whose name is a name), `parent`, `none`, or a
+    regular expression with named groups over the path; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
     error. `runtime` is what computes the encoder (`Encoder.load`). `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
@@ -97,7 +99,9 @@ def embed(
     if shard is not None and retry_failed is not None:
         raise InputError("shard and retry_failed each choose records: leave one of them out")
     piece = None if shard is None else Shard.parse(shard)
-    pictures, address = source_of(source, allow, jobs.table_rules(store, types, missing), by_content=by_content)
+    pictures, address = source_of(
+        source, allow, jobs.table_rules(store, types, missing), by_content=by_content, labels_from=labels_from
+    )
     known_by = address_of(source)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit if piece is None else None,
@@ -111,6 +115,7 @@ def embed(
     else:
         target = part_of(store, known_by, piece, encoder, by)
         pictures = ShardedSource(pictures, piece, limit=limit)
+    look_names_up(pictures, target.own, naming.backbone)
     sink = target.store
     naming.check(sink)
     if retry_failed is not None:
@@ -118,7 +123,7 @@ def embed(
     settings = {
         "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
-        "missing": missing if missing is None else list(missing), "by_content": by_content, "exif": exif, "strict": strict,
+        "missing": missing if missing is None else list(missing), "labels_from": labels_from, "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
     with jobs.Run(sink, verb="embed", source=address, settings=settings).recorded() as run:
         summary = pipeline.embed(

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cladescope.app.verbs.filling import look_names_up
 from cladescope.app.verbs.given import AnyStore, is_store, opened
 from cladescope.embedding import pipeline
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, Runtime
@@ -13,6 +14,7 @@ from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
+from cladescope.taxonomy.backbone import Backbone
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
@@ -26,22 +28,27 @@ def opened_or_encoded(
     encoder: str | Encoder | None,
     progress: Callable[[Progress], None] | None,
     runtime: Runtime = "auto",
+    *,
+    labels_from: str | None = None,
+    backbone: Backbone | None = None,
 ) -> "Iterator[tuple[Store, str | None, list[str]]]":
     """A store as `opened` opens it; or pictures (a folder, a table, ...) in a store of the moment, with their place and what was left out.
 
-    The store of the moment lies where temporary files do, 2 d bytes a picture, and is deleted at the end.
+    What names of folders mean is looked up in the `backbone`, if one is given; `labels_from` is that of `open_source`. The store of the moment lies where temporary files do, 2 d bytes a picture, and is deleted at the end.
 
     Raises InputError for an encoder beside a store, which has its own, and what `open_source` raises.
     """
     if is_store(store) or not isinstance(store, str | Path) or not Path(store).exists():
-        if encoder is not None:
-            raise InputError("a store has an encoder: leave the other out, or give the pictures themselves")
+        if encoder is not None or labels_from is not None:
+            what = "an encoder" if encoder is not None else "labels"
+            raise InputError(f"a store has {what}: leave the other out, or give the pictures themselves")
         yield opened(store, runtime), None, []
         return
     from cladescope.index.store import Store as _Store
 
-    source = open_source(store)
+    source = open_source(store, labels_from=labels_from)
     loaded = encoder if isinstance(encoder, Encoder) else Encoder.load(encoder or DEFAULT_ENCODER, runtime=runtime)
+    look_names_up(source, loaded, backbone)
     with tempfile.TemporaryDirectory(prefix="cladescope-") as folder:
         held = _Store.create(Path(folder) / "pictures.store", loaded.card)
         summary = pipeline.embed(source, loaded, held, progress=progress)
@@ -50,7 +57,8 @@ def opened_or_encoded(
 
 def _notes(summary: EmbedSummary, encoder: Encoder) -> list[str]:
     """What was encoded, and what could not be."""
-    notes = [*encoder.notes, f"{summary.embedded:,} pictures encoded by {encoder.card.name}; nothing of them is stored"]
+    notes = [f"{summary.embedded:,} pictures encoded by {encoder.card.name}; nothing of them is stored"]
+    notes += summary.notes
     if summary.failed:
         reasons = "; ".join(f"{reason} {n:,}" for reason, n in summary.failures_by_reason.most_common(SHOWN))
         notes.append(f"{summary.failed:,} pictures could not be used: {reasons}")

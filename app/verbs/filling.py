@@ -8,7 +8,9 @@ from typing import Any
 from cladescope.app.verbs.encoders import AnyEncoder, Target, loaded_as, target_of
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.folder_labels import FolderLabels
 from cladescope.embedding.given import AnyPicture, GivenSource
+from cladescope.embedding.known_taxa import BackboneTaxa, ListedTaxa
 from cladescope.embedding.locations import canonical
 from cladescope.embedding.records import Source
 from cladescope.embedding.shards import Shard
@@ -18,18 +20,33 @@ from cladescope.errors import InputError
 from cladescope.index.parts import check_division, place_of
 from cladescope.index.remote import folder_of
 from cladescope.index.store import Store
+from cladescope.taxonomy.backbone import Backbone
 
 AnySource = str | Path | Source | AnyPicture | Sequence[AnyPicture]
 
 
-def source_of(source: AnySource, allow: Sequence[str], rules: TableRules, *, by_content: bool) -> tuple[Source, str]:
+def source_of(
+    source: AnySource, allow: Sequence[str], rules: TableRules, *, by_content: bool, labels_from: str | None
+) -> tuple[Source, str]:
     """The source that is meant, and its address for the store's ledger."""
     if isinstance(source, str | Path):
-        return open_source(source, allowed=allow, rules=rules, by_content=by_content), str(source)
+        opened = open_source(source, allowed=allow, rules=rules, by_content=by_content, labels_from=labels_from)
+        return opened, str(source)
+    if labels_from is not None:
+        raise InputError("labels are read from the names of a folder that is named: leave labels_from out")
     if isinstance(source, Source):
         return source, source.name
     pictures = pictures_of(source)
     return GivenSource(pictures), f"{len(pictures)} pictures at hand"
+
+
+def look_names_up(source: Source, encoder: Encoder, backbone: Backbone | None) -> None:
+    """Let the names of a source's folders be looked up in a backbone, else among the taxa that the encoder was trained on."""
+    if isinstance(labels := getattr(source, "labels", None), FolderLabels):
+        if backbone is not None:
+            labels.known = BackboneTaxa(backbone)
+        elif encoder.taxa_file is not None:
+            labels.known = ListedTaxa.read(encoder.taxa_file, said=f"the taxa of {encoder.card.name}")
 
 
 def address_of(source: AnySource) -> str | None:

@@ -28,6 +28,7 @@ def fit(
     encoder: str | Encoder | None = None,
     runtime: Runtime = "auto",
     rank: str | None = None,
+    labels_from: str | None = None,
     labels: str | Path | Mapping[str, str] | None = None,
     within: str | Sequence[str] | None = None,
     method: Method = "simpleshot",
@@ -46,7 +47,7 @@ def fit(
     """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
 
     `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), which
-    `runtime` (`torch`, `onnx`, `openvino`) computes, and nothing is stored.
+    `runtime` (`torch`, `onnx`, `openvino`) computes, and nothing is stored. `labels_from` says how labels are read from the names of its folders, as for `embed`.
 
     It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and the default where most
     pictures have one and no species) or `labels`: a CSV of pictures and labels, or a label for each
@@ -72,7 +73,9 @@ def fit(
     if file is not None:
         check_out_file(file, overwrite=overwrite)
     named = labels_by(backbone, conflicts)
-    with opened_or_encoded(store, encoder, progress, runtime) as (held, place, notes):
+    with opened_or_encoded(
+        store, encoder, progress, runtime, labels_from=labels_from, backbone=None if named is None else named.backbone
+    ) as (held, place, notes):
         fitted = fit_store(
             held, rank=rank, labels=labels, within=within_of(within), method=method, shots=shots,
             shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,

@@ -7,7 +7,7 @@ ranks above the species, once for all names that share them.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,6 +81,15 @@ class BackboneNames:
             for names in found
             for name in names.filter(pc.starts_with(names, start, ignore_case=True)).unique().to_pylist()
         ]
+
+    def common_names(self) -> Iterator[tuple[int, pa.Array]]:
+        """The common name of each row, null where it has none, in parts with the number of their first row."""
+        for first, batch in zip(self._start.tolist(), self._names, strict=False):
+            yield first, batch.column("common_name")
+
+    def at(self, rows: Sequence[int]) -> list[NameRow]:
+        """Some rows by their numbers, in ascending order."""
+        return self._taken(np.unique(np.array(rows, np.int64)))
 
     def below(self, rank: str, name: str) -> list[NameRow]:
         """The accepted species in the taxa of a name above the species, once each; a pass over all names."""

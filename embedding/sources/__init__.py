@@ -11,6 +11,7 @@ from braceexpand import braceexpand
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.decode import kind_of_bytes
 from cladescope.embedding.doors import door_of
+from cladescope.embedding.folder_labels import FOLDER, FolderLabels
 from cladescope.embedding.locations import canonical, filesystem, is_web, local_path, suffix_of, without_query
 from cladescope.embedding.records import Source
 from cladescope.embedding.schemes import checked_schemes
@@ -56,6 +57,7 @@ def open_source(
     rules: TableRules | None = None,
     allowed: Collection[str] = (),
     by_content: bool = False,
+    labels_from: str | None = None,
 ) -> Source:
     """The source that `spec` means: a folder, manifest, shards, pattern of files or single picture.
 
@@ -64,14 +66,34 @@ def open_source(
     in the store, by default the folder's name or the file's without its ending; `rules` say how text of tables is read. A
     delimited manifest is read whole, to learn its columns' types. `allowed` are schemes that the rows of a manifest may name
     beside the usual ones (`cladescope.embedding.schemes`). With `by_content` files of a folder or pattern, and a single file, that
-    are not named as pictures are taken for some where their first bytes say so.
+    are not named as pictures are taken for some where their first bytes say so. `labels_from` says how labels are read from the names of
+    folders and files (`cladescope.embedding.folder_labels`; `folder` unless given).
 
-    Raises InputError if nothing is there, if it is of no known kind, or if it holds nothing to embed.
+    Raises InputError if nothing is there, if it is of no known kind, if it holds nothing to embed, and for `labels_from` where that is
+    no rule, or the source says its labels itself.
 
     >>> open_source("/nowhere/photos")
     Traceback (most recent call last):
     cladescope.errors.InputError: no such file or folder: /nowhere/photos; expected a folder, a manifest (...
     """
+    labels = FolderLabels(labels_from or FOLDER)
+    source = _opened(spec, name=name, rules=rules, allowed=allowed, by_content=by_content, labels=labels)
+    if labels_from is not None and not isinstance(source, FolderSource | FileSource):
+        raise InputError(
+            f"{spec} says its labels itself: labels from {labels_from!r} are for a folder of pictures, leave that out"
+        )
+    return source
+
+
+def _opened(
+    spec: str | Path,
+    *,
+    name: str | None,
+    rules: TableRules | None,
+    allowed: Collection[str],
+    by_content: bool,
+    labels: FolderLabels,
+) -> Source:
     text = os.fspath(spec)
     path = local_path(text)
     if not text or "\0" in text:
@@ -83,39 +105,45 @@ def open_source(
         for package in filter(None, (outer, outer.inner())):
             if door_of(package.holds) is not None:
                 return open_package(package, name=name, rules=rules or TableRules(), allowed=checked_schemes(allowed))
-        return _folder_and_tables(canonical(path), name, by_content=by_content)
+        return _folder_and_tables(canonical(path), name, by_content=by_content, labels=labels)
     suffix = _suffix(text)
     if by_content and path is not None and suffix not in KINDS and kind_of_bytes(file_head(path)):
-        return FileSource(canonical(path), name=name or splitext(basename(path))[0])
+        return FileSource(canonical(path), name=name or splitext(basename(path))[0], labels=labels)
     if path is not None and os.path.lexists(path):
-        return _single(canonical(path), suffix, name, rules, checked_schemes(allowed))
+        return _single(canonical(path), suffix, name, rules, checked_schemes(allowed), labels)
     if _has_magic(text):
-        return _pattern(text if path is None else path, name, by_content=by_content)
+        return _pattern(text if path is None else path, name, by_content=by_content, labels=labels)
     if path is not None:
         raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
     if suffix == ".zip":
         raise InputError(f"{text} is a .zip of the web, which is read on this machine only: download it first")
     if suffix in KINDS:
-        return _single(text, suffix, name, rules, checked_schemes(allowed))
-    return _folder(text.rstrip("/"), name, by_content=by_content)
+        return _single(text, suffix, name, rules, checked_schemes(allowed), labels)
+    return _folder(text.rstrip("/"), name, by_content=by_content, labels=labels)
 
 
-def _folder(root: str, name: str | None, *, patterns: tuple[str, ...] = (), by_content: bool = False) -> Source:
-    return FolderSource(root, name=name or basename(root) or "pictures", patterns=patterns, by_content=by_content)
+def _folder(
+    root: str, name: str | None, *, patterns: tuple[str, ...] = (), by_content: bool = False, labels: FolderLabels
+) -> Source:
+    called = name or basename(root) or "pictures"
+    return FolderSource(root, name=called, patterns=patterns, by_content=by_content, labels=labels)
 
 
-def _folder_and_tables(root: str, name: str | None, *, by_content: bool) -> Source:
+def _folder_and_tables(root: str, name: str | None, *, by_content: bool, labels: FolderLabels) -> Source:
     """The pictures of a local folder; tables that lie right in it are not read, which is said."""
     tables = tables_in(root)
     try:
-        return FolderSource(root, name=name or basename(root) or "pictures", tables=tables, by_content=by_content)
+        called = name or basename(root) or "pictures"
+        return FolderSource(root, name=called, tables=tables, by_content=by_content, labels=labels)
     except InputError as error:
         if not tables:
             raise
         raise InputError(f"found no pictures in {root}: {advice(root, tables)}") from error
 
 
-def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str]) -> Source:
+def _single(
+    uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str], labels: FolderLabels
+) -> Source:
     rules = rules or TableRules()
     if basename(uri) in ("datapackage.json", "meta.xml") and not is_url(uri):
         return open_package(Package(dirname(uri)), name=name, rules=rules, allowed=allowed)
@@ -128,6 +156,8 @@ def _single(uri: str, suffix: str, name: str | None, rules: TableRules | None, a
         return open_package(Package.open(uri), name=name, rules=rules, allowed=allowed)
     if suffix == ".json":
         return open_annotations(uri, name, allowed, rules.missing)
+    if suffix in PICTURE_SUFFIXES:
+        return FileSource(uri, name=name, labels=labels)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
     if suffix in _INSTEAD:
@@ -146,7 +176,7 @@ def _suffix(uri: str) -> str:
     return both if both in TABLE_SUFFIXES else suffix
 
 
-def _pattern(pattern: str, name: str | None, *, by_content: bool) -> Source:
+def _pattern(pattern: str, name: str | None, *, by_content: bool, labels: FolderLabels) -> Source:
     try:
         patterns = list(braceexpand(pattern))
     except ValueError as error:
@@ -159,7 +189,7 @@ def _pattern(pattern: str, name: str | None, *, by_content: bool) -> Source:
     base, relative = _split_patterns(patterns)
     if not is_url(pattern):
         base = canonical(base or "/")
-    return _folder(base, name, patterns=relative, by_content=by_content)
+    return _folder(base, name, patterns=relative, by_content=by_content, labels=labels)
 
 
 def _shards(patterns: list[str], name: str | None) -> Source:

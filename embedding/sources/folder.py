@@ -4,21 +4,18 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from posixpath import basename
 
 import pyarrow as pa
 from fsspec.utils import glob_translate
 
 from cladescope.embedding.columns import is_url
-from cladescope.embedding.labels import clean_labels, is_respelt, missing_words
+from cladescope.embedding.folder_labels import FolderLabels
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, Found, Walk, counted, is_left_out
 from cladescope.errors import InputError
-from cladescope.taxonomy import RANKS
+from cladescope.schema import LABEL
 
 logger = logging.getLogger(__name__)
-
-_INAT21_ROLES = (*RANKS[:-1], "epithet")
 
 
 class FolderSource:
@@ -26,12 +23,11 @@ class FolderSource:
 
     They come in the order of `Walk`. A picture has one address: where a folder is a link, its files are those of
     the place that it points to, and one that is reached without the link, or by another, comes once. Ranks are read from the deepest folder named as in iNaturalist 2021
-    (`00001_Animalia_Arthropoda_Insecta_Lepidoptera_Nymphalidae_Vanessa_atalanta`); where there is none, the
-    name of the folder in which a picture lies is its `label`, null directly in the root. Memory does not
-    depend on the number of files, but for 16 bytes and a hash's place for each that is reached through a link.
+    (`00001_Animalia_Arthropoda_Insecta_Lepidoptera_Nymphalidae_Vanessa_atalanta`), else from the names of folders and files that are
+    names of taxa (`folder_labels`); the deepest folder whose name says something is the `label`. Memory does not
+    depend on the number of files, but for 16 bytes and a hash's place for each that is reached through a link, and the names of folders.
     """
 
-    extra_fields: tuple[pa.Field, ...] = (pa.field("label", pa.string()),)
     counts_beside = True
 
     def __init__(
@@ -42,14 +38,19 @@ class FolderSource:
         patterns: Sequence[str] = (),
         tables: Sequence[str] = (),
         by_content: bool = False,
+        labels: FolderLabels | None = None,
     ) -> None:
         """`root` is an absolute path or a URL; `patterns` are relative to it, `**` stands for any folders. `tables` lie in it too.
 
-        With `by_content` a file whose name says nothing is a picture where its first bytes say so.
+        With `by_content` a file whose name says nothing is a picture where its first bytes say so. `labels` say how labels are read.
 
         Raises InputError if the root cannot be read or nothing in it is a picture to offer.
         """
         self.name = name
+        self.labels = labels or FolderLabels()
+        self.extra_fields: tuple[pa.Field, ...] = tuple(
+            pa.field(column, pa.string()) for column in (LABEL, *self.labels.columns.values())
+        )
         self.left_out: Mapping[str, int] = {}
         self.ignored: Mapping[str, int] = {}
         self._root, self._tables, self._by_content = root, tables, by_content
@@ -72,24 +73,17 @@ class FolderSource:
     def records(self) -> Iterator[Record]:
         """A record a picture file; an unreadable file or folder gives one with a `problem`."""
         walk = self._walk()
-        folders: tuple[str, ...] | None = None
-        labels: dict[str, str] = {}
-        respelt, missing = False, tuple[str, ...]()
+        self.labels.start_over()
         for found in self._found(walk):
-            if found.parts[:-1] != folders:
-                folders = found.parts[:-1]
-                place = f"{self._root}/{'/'.join(folders)}"
-                raw = folder_ranks(place)
-                labels, missing = clean_labels(raw), missing_words(raw)
-                respelt = is_respelt(raw, labels)
+            said = self.labels.of(self._root, found.parts)
             yield Record(
                 image_id=id_of_uri(found.uri),
                 uri=found.uri,
                 source=self.name,
-                labels=labels,
-                respelt=respelt,
-                missing=missing,
-                extra={"label": folders[-1] if folders and not labels else None},
+                labels=said.labels,
+                respelt=said.respelt,
+                missing=said.missing,
+                extra=said.extra,
                 problem=found.problem,
             )
         if self._tables:
@@ -134,9 +128,10 @@ class FileSource:
 
     extra_fields: tuple[pa.Field, ...] = ()
 
-    def __init__(self, uri: str, *, name: str) -> None:
-        """`uri` is an absolute path or a URL; it is not opened."""
+    def __init__(self, uri: str, *, name: str, labels: FolderLabels | None = None) -> None:
+        """`uri` is an absolute path or a URL; it is not opened. `labels` say how labels are read from its place and its name."""
         self.name = name
+        self.labels = labels or FolderLabels()
         self._uri = uri
 
     def count(self) -> int | None:
@@ -145,28 +140,14 @@ class FileSource:
 
     def records(self) -> Iterator[Record]:
         """The record of the file."""
-        folder = self._uri.removesuffix(basename(self._uri))
-        raw = folder_ranks(folder)
-        labels = clean_labels(raw)
+        self.labels.start_over()
+        folder, _, own = self._uri.rpartition("/")
+        said = self.labels.of(folder, (own,))
         yield Record(
             image_id=id_of_uri(self._uri),
             uri=self._uri,
             source=self.name,
-            labels=labels,
-            respelt=is_respelt(raw, labels),
-            missing=missing_words(raw),
+            labels=said.labels,
+            respelt=said.respelt,
+            missing=said.missing,
         )
-
-
-def folder_ranks(path: str) -> dict[str, str]:
-    """Raw labels that the deepest folder named as in iNaturalist 2021 gives; none where there is no such folder.
-
-    >>> clean_labels(folder_ranks("train/00009_Animalia_Arthropoda_Insecta___Vanessa_atalanta/more"))
-    {'kingdom': 'Animalia', 'phylum': 'Arthropoda', 'class': 'Insecta', 'genus': 'Vanessa',
-     'species': 'Vanessa atalanta'}
-    """
-    for folder in reversed(path.split("/")):
-        number, *names = folder.split("_")
-        if len(names) == len(_INAT21_ROLES) and number.isdecimal():
-            return dict(zip(_INAT21_ROLES, names, strict=True))
-    return {}

@@ -60,12 +60,10 @@ def test_encoders_may_be_objects_and_only_their_difference_is_tested(clades, tmp
     assert "2-shot in detail" in report.page_path.read_text()
     retrieved = evaluate("retrieval", clades / "images", encoders=["pixels", "tiny"], out=tmp_path / "o")
     found = retrieved.documents[0]["results"][1]["differences"]
+    measures = {"recall@1": "McNemar", "recall@5": "McNemar", "recall@10": "McNemar", "mAP": "permutation"}
     assert {name: one["test"] for name, one in found.items()} == {
-        "label recall@1": "McNemar",
-        "label recall@5": "McNemar",
-        "label recall@10": "McNemar",
-        "label mAP": "permutation",
-    }
+        f"{rank} {measure}": test for rank in ("label", "genus", "species") for measure, test in measures.items()
+    }, "the folders' names are species"
 
 
 def test_zero_shot_says_how_far_its_probabilities_hold(clades, checkpoint, tmp_path):

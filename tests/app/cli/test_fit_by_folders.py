@@ -48,11 +48,11 @@ def test_a_folder_of_pictures_is_learnt_from_as_it_is(run, fails, classes, tmp_p
 
 def test_a_name_of_several_folders_is_one_class_and_that_is_said(run, classes, tmp_path):
     for name in ("tit", "crow"):
-        (classes / name / "day1").mkdir()
+        (classes / name / "early").mkdir()
         for number in range(3):
-            (classes / name / f"{number}.png").rename(classes / name / "day1" / f"{number}.png")
+            (classes / name / f"{number}.png").rename(classes / name / "early" / f"{number}.png")
     ended = run("fit", classes, "--encoder", "pixels", "--out", tmp_path / "c.safetensors", "--json")
-    assert "1 labels are names of several folders, which are one class each: day1" in ended.err
+    assert "1 labels are names of several folders, which are one class each: early" in ended.err
     assert ended.json["classes"] == 4
 
 

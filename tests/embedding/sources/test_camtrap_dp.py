@@ -222,7 +222,7 @@ def test_a_zip_and_its_descriptor_give_the_records_of_the_folder(tmp_path: Path,
 
 def test_the_tables_suffice_without_a_descriptor(tmp_path: Path) -> None:
     (record,) = read(package(tmp_path, [medium("m1", 0)], [seen("o1", "m1", taxon="Anas platyrhynchos")], None))
-    assert record.labels == {"species": "Anas platyrhynchos", "observation_id": "o1"}
+    assert record.labels == {"genus": "Anas", "species": "Anas platyrhynchos", "observation_id": "o1"}
 
 
 @pytest.mark.parametrize(

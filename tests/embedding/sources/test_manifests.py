@@ -48,7 +48,7 @@ def test_a_csv_gives_labels_ids_and_its_own_columns_as_text_but_for_known_number
     assert (second.image_id, second.uri, second.source) == (id_of_uri("/abs/2.jpg"), "/abs/2.jpg", "table")
     assert second.labels == {}
     assert second.extra == {"lat": -2.0, "year": None, "code": "010", "note": None, "manifest_width": "21"}
-    assert (third.uri, third.labels) == ("https://a.org/3.jpg", {"species": "Bufo bufo"})
+    assert (third.uri, third.labels) == ("https://a.org/3.jpg", {"genus": "Bufo", "species": "Bufo bufo"})
     types = {field.name: field.type for field in open_source(path).extra_fields}
     assert types == {
         "lat": pa.float64(),

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cladescope.embedding.folder_names import scheme_ranks
 from cladescope.embedding.labels import clean_labels
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import id_of_uri, ignored_by, left_out_of
 from cladescope.embedding.sources import open_source
-from cladescope.embedding.sources.folder import folder_ranks
 from cladescope.errors import InputError
 from tests.conftest import REPOSITORY
 from tests.embedding.reading import INAT, LINEAGE, names, put, read
@@ -103,7 +103,7 @@ def test_one_picture_has_one_address_with_and_without_a_link(tmp_path: Path) -> 
         "all/a/1.jpg",
         ".hidden/3.jpg",
     ]
-    assert [record.extra["label"] for record in records] == ["0", "a", "h"]
+    assert [record.extra["label"] for record in records] == [None, "a", "h"]
     assert left_out_of(source) == {"pictures that a link leads to again": 2}
     assert names(read(f"{tmp_path}/all/b/*.jpg")) == ["1.jpg"]
     table = put(tmp_path / "all/m.csv", b"file\nb/1.jpg\na/1.jpg\n0/../other/2.jpg\n")
@@ -198,7 +198,7 @@ def test_a_remote_folder_gives_urls(remote: fsspec.AbstractFileSystem) -> None:
 
 @given(st.lists(st.sampled_from(["", "Animalia", "Insecta", "unknown"]), min_size=6, max_size=6))
 def test_empty_parts_of_an_inat21_folder_are_null(parts: list[str]) -> None:
-    labels = clean_labels(folder_ranks(f"/train/00012_{'_'.join(parts)}_atalanta"))
+    labels = clean_labels(scheme_ranks(f"00012_{'_'.join(parts)}_atalanta"))
     ranks = ("kingdom", "phylum", "class", "order", "family", "genus")
     expected = {rank: part for rank, part in zip(ranks, parts, strict=True) if part not in ("", "unknown")}
     if "genus" in expected:

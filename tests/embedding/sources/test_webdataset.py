@@ -248,7 +248,7 @@ def test_a_sidecar_gives_labels_under_any_spelling_and_its_source(tmp_path: Path
         ({"taxonomic_name.txt": b"Animalia Chordata Aves Passeriformes Paridae Parus"}, {}),
         (
             {"scientific_name.txt": b"Parus major", "common_name.txt": b"Parus major"},
-            {"species": "Parus major"},
+            {"genus": "Parus", "species": "Parus major"},
         ),
         (
             {"taxontag.txt": b"a photo of genus Parus.", "json": b'{"order": "Wrong", "common": "tit"}'},
