@@ -4,7 +4,8 @@ A stored picture has no row here, but for stage `identity`: there a record was r
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from braceexpand import braceexpand
 from fsspec.utils import glob_translate
 
 from cladescope.embedding.stamps import is_there
+from cladescope.errors import InputError
 from cladescope.index.literals import is_one_of
 from cladescope.schema import FAILURE_SCHEMA
 
@@ -89,3 +91,23 @@ def mend(notes: Any, stored: Iterable[pa.RecordBatch]) -> int:
     if both:
         notes.delete(f"({is_one_of('uri', sorted(both))}) AND stage != 'identity'")
     return len(both)
+
+
+def uris_of(notes: Sequence[Mapping[str, str]], kind: str, *, of: str) -> list[str]:
+    """Addresses of the failures of a stage, or for a reason that holds `kind` in any case; of all for `all`.
+
+    Raises InputError where there is none, with the stages that there are.
+
+    >>> uris_of([{"uri": "/a.jpg", "stage": "read", "reason": "empty file"}], "empty", of="photos.store")
+    ['/a.jpg']
+    """
+    stages = Counter(note["stage"] for note in notes)
+    found = [
+        note["uri"]
+        for note in notes
+        if kind in ("all", note["stage"]) or (kind not in stages and kind.lower() in note["reason"].lower())
+    ]
+    if not found:
+        there = ", ".join(f"{stage} {n:,}" for stage, n in stages.most_common()) or "no failures"
+        raise InputError(f"no failure of {of} is of the stage or reason {kind!r}: it has {there}")
+    return found

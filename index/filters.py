@@ -10,6 +10,7 @@ from sqlglot import exp
 from cladescope.index.files import one_line
 from cladescope.index.lance_sql import render
 from cladescope.index.where import parse, refusal
+from cladescope.index.where_values import Values, with_meant_values
 from cladescope.taxonomy import RANKS, Taxon
 
 _USERS_FAULT = re.compile(
@@ -24,11 +25,12 @@ def condition(
     where: str | None = None,
     image_ids: Collection[str] | None = None,
     spellings: Callable[[str], Sequence[str]] = lambda name: (name,),
+    values: Values | None = None,
 ) -> str | None:
     """The SQL for rows that meet every condition given; None where none is.
 
     `taxa` are a union of clades; `spellings` gives the ways in which the rows write a name, as `Taxonomy.spellings` of a store
-    does. Raises InputError for a `where` that is not one condition over the columns of `schema`.
+    does, `values` what texts in `where` mean. Raises InputError for a `where` that is not one condition over the columns of `schema`.
 
     >>> bird = Taxon(("Animalia", None, "Aves"))
     >>> condition(pa.schema({"width": pa.int32()}), taxa=[bird], where="width > 5 OR width IS NULL")
@@ -36,7 +38,11 @@ def condition(
     """
     trees = [
         None if taxa is None else _in_clades(taxa, spellings),
-        None if where is None else parse(where, schema),
+        None
+        if where is None
+        else parse(where, schema)
+        if values is None
+        else with_meant_values(parse(where, schema), values),
         None if image_ids is None else _column("image_id").isin(*image_ids, copy=False),
     ]
     given = [tree for tree in trees if tree is not None]

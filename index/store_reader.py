@@ -2,11 +2,10 @@
 
 import logging
 import os
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,8 @@ from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index import identity, ledger, named_vectors, origins, tables
+from cladescope.index.asked_names import CommonNames, meant
+from cladescope.index.failure_notes import uris_of
 from cladescope.index.files import disk_errors
 from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
@@ -26,6 +27,7 @@ from cladescope.schema import FAILURE_SCHEMA, RUN_SCHEMA, images_schema
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 BLOCK_ROWS = 1 << 12
 """Rows read at a time when vectors or columns are streamed. Fragments of a commit are seldom larger; of larger ones, blocks of
@@ -57,6 +59,7 @@ class StoreReader:
         self.n_writes = 0
         """Grows whenever something is about to be written through this object."""
         self._runtime: Runtime = "auto"
+        self._kept: dict[str, tuple[int, Any]] = {}
 
     def refresh(self) -> None:
         """See at once what others wrote; pictures at a pinned version stay as they are."""
@@ -151,17 +154,7 @@ class StoreReader:
 
         Raises InputError where nothing did, with the stages that there are.
         """
-        notes = self.failures.to_pylist()
-        stages = Counter(note["stage"] for note in notes)
-        found = [
-            note["uri"]
-            for note in notes
-            if kind in ("all", note["stage"]) or (kind not in stages and kind.lower() in note["reason"].lower())
-        ]
-        if not found:
-            there = ", ".join(f"{stage} {n:,}" for stage, n in stages.most_common()) or "no failures"
-            raise InputError(f"no failure of {self.path} is of the stage or reason {kind!r}: it has {there}")
-        return found
+        return uris_of(self.failures.to_pylist(), kind, of=str(self.path))
 
     def since(self, version: int) -> str:
         """The condition of rows whose vector may have come after a version; beside the store's own, vectors come to rows that are there."""
@@ -356,11 +349,7 @@ class StoreReader:
     @property
     def taxonomy(self) -> Taxonomy:
         """Every taxon of the stored pictures, read once a version of the store."""
-        if self._taxonomy is None or self._taxonomy[0] != self.version:
-            self._taxonomy = (self.version, Taxonomy.from_table(self.lineages().select(list(RANKS))))
-        return self._taxonomy[1]
-
-    _taxonomy: tuple[int, Taxonomy] | None = None
+        return self._of_version("taxonomy", lambda: Taxonomy.from_table(self.lineages().select(list(RANKS))))
 
     def _condition(
         self, *, within: str | Sequence[str] | None, where: str | None, image_ids: Sequence[str] | None = None
@@ -368,20 +357,33 @@ class StoreReader:
         if within is None and where is None and image_ids is None:
             return None
         from cladescope.index import filters  # loads sqlglot
+        from cladescope.index.where_values import values_of
 
         taxa = None if within is None else self.taxa(within)
         spellings = self.taxonomy.spellings if taxa else lambda name: (name,)
-        condition = filters.condition(self.schema, taxa=taxa, where=where, image_ids=image_ids, spellings=spellings)
+        condition = filters.condition(
+            self.schema, taxa=taxa, where=where, image_ids=image_ids, spellings=spellings, values=values_of(self)
+        )
         if where is not None and condition is not None:
             filters.check_types(self._images, where, condition)
         return condition
 
     def taxa(self, within: str | Sequence[str]) -> list[Taxon]:
-        """The taxa that one name or several stand for. Raises TaxonError for one that the store does not know."""
+        """The taxa that one name or several stand for, scientific or common. Raises TaxonError for one that the store does not know."""
         names = [within] if isinstance(within, str) else within
         if not names:
             raise InputError("within names no taxon: name one or several, or leave it out")
-        return list(dict.fromkeys(taxon for name in names for taxon in self.taxonomy.resolve(name)))
+        return list(dict.fromkeys(taxon for name in names for taxon in meant(self.taxonomy, name, self.common_names)))
+
+    @property
+    def common_names(self) -> CommonNames:
+        """The common names of the stored pictures, read once a version of the store, when one is asked for."""
+        return self._of_version("common names", lambda: CommonNames(self.scan([*RANKS, "common_name"])))
+
+    def _of_version(self, name: str, make: Callable[[], T]) -> T:
+        if name not in self._kept or self._kept[name][0] != self.version:
+            self._kept[name] = (self.version, make())
+        return cast(T, self._kept[name][1])
 
     def lineages(self) -> pa.Table:
         """Each distinct seven ranks and their number of pictures, `n_images`; memory grows with taxa, not pictures."""

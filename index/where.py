@@ -4,6 +4,8 @@ sqlglot parses it; `lance_sql` knows what a condition may hold and writes it ane
 engine: it cannot end the brackets around it, run a second statement or call what a filter has no use for.
 """
 
+import re
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -12,6 +14,7 @@ from sqlglot.errors import SqlglotError
 
 from cladescope.errors import InputError
 from cladescope.index.lance_sql import render
+from cladescope.index.literals import quote
 
 MAX_LENGTH = 100_000
 """Characters of a condition; a long list of ids belongs into a file, not into a condition."""
@@ -61,20 +64,28 @@ def parse(where: str, schema: pa.Schema) -> exp.Expr:
     except RecursionError:
         raise refusal(where, "its brackets are nested too deep") from None
     except SqlglotError as error:
-        raise refusal(where, _reason(error)) from None
+        raise refusal(where, _reason(error), advice=_with_quotes(where, schema)) from None
     return tree
 
 
-def refusal(where: str, reason: str) -> InputError:
-    """The error for a condition that cannot be used, on one line.
+def _with_quotes(where: str, schema: pa.Schema) -> str | None:
+    """A condition such as `species = Parus major`, with the quotes that its text lacks; None for another."""
+    found = re.fullmatch(r"\s*(\w+)\s*(=|==|<>|!=)\s*([^\W\d][\w.-]*(?: [\w.-]+)+)\s*", where)
+    if found is None or (column := _spelled(found[1], schema.names)) is None:
+        return None
+    return f"{column} {'=' if '!' not in found[2] and '>' not in found[2] else '<>'} {quote(found[3])}"
+
+
+def refusal(where: str, reason: str, *, advice: str | None = None) -> InputError:
+    """The error for a condition that cannot be used, on one line; `advice` is the condition that was meant.
 
     >>> print(refusal("genus = ", "it ends early"))
     the condition 'genus = ' is not a condition in SQL (it ends early): write for instance "genus = 'Parus' AND width > 500"
     """
-    return InputError(
-        f"the condition {shown(where)} is not a condition in SQL ({reason}): "
-        "write for instance \"genus = 'Parus' AND width > 500\""
+    example = (
+        "for instance \"genus = 'Parus' AND width > 500\"" if advice is None else f"{advice}, a text in single quotes"
     )
+    return InputError(f"the condition {shown(where)} is not a condition in SQL ({reason}): write {example}")
 
 
 def shown(where: str) -> str:
@@ -111,8 +122,14 @@ def _resolved(node: exp.Expr, where: str, schema: pa.Schema) -> exp.Expr:
     names = [*schema.names, *ROW_COLUMNS]
     first = _spelled(parts[0], names)
     if first is None:
+        if (advice := _meant_as_text(node, names)) is not None:
+            raise InputError(
+                f"{parts[0]!r} in the condition {shown(where)} is no column: a text stands in single quotes, write {advice}"
+            )
         listed = ", ".join(name for name in schema.names if name != "vector")
-        raise InputError(f"no column {parts[0]!r} in the condition {shown(where)}: the store has {listed}")
+        near = get_close_matches(parts[0].lower(), schema.names, n=1)
+        meant = f"did you mean {near[0]!r}? The" if near else "the"
+        raise InputError(f"no column {parts[0]!r} in the condition {shown(where)}: {meant} store has {listed}")
     type_ = schema.field(first).type if first in schema.names else pa.int64()
     found = [first]
     for part in parts[1:]:
@@ -125,6 +142,18 @@ def _resolved(node: exp.Expr, where: str, schema: pa.Schema) -> exp.Expr:
         type_ = type_.field(field).type
         found.append(field)
     return exp.column(*(exp.to_identifier(part, quoted=True) for part in reversed(found)))
+
+
+def _meant_as_text(node: exp.Column, names: list[str]) -> str | None:
+    """The comparison of a column with a text that lacks its quotes, as in `species = Aves`, as it should be; None for another."""
+    parent = node.parent
+    if not isinstance(parent, exp.EQ | exp.NEQ | exp.Like) or len(node.parts) > 1:
+        return None
+    other = parent.this if node is parent.expression else None
+    if not isinstance(other, exp.Column) or _spelled(other.name, names) is None:
+        return None
+    sign = {exp.EQ: "=", exp.NEQ: "<>"}.get(type(parent), "LIKE")
+    return f"{other.name} {sign} {quote(node.name)}"
 
 
 def _spelled(name: str, names: list[str]) -> str | None:

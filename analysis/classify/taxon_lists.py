@@ -20,6 +20,7 @@ from cladescope.embedding.columns import LABEL_NAMES, plan_columns
 from cladescope.embedding.labels import HELPERS, MISSING, clean_labels
 from cladescope.embedding.table_rules import written_missing
 from cladescope.errors import InputError, TaxonError
+from cladescope.index.asked_names import CommonNames, meant
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxonomy
 from cladescope.taxonomy.rank_table import rank_codes, spelt_alike
@@ -157,10 +158,9 @@ def _labels(path: Path, labels: Sequence[str], bins: Sequence[str] | None) -> La
 
 
 def within(table: pa.Table, name: str) -> Bool[np.ndarray, " c"]:
-    """Which taxa lie in a clade. Raises TaxonError for an unknown one (with the nearest names) or an ambiguous one."""
-    meant = Taxonomy.from_table(table).resolve(name)
+    """Which taxa lie in a clade, named by its scientific or common name. Raises TaxonError for an unknown one (with the nearest names) or an ambiguous one."""
     kept = np.zeros(table.num_rows, bool)
-    for taxon in meant:
+    for taxon in meant(Taxonomy.from_table(table), name, CommonNames([table])):
         kept |= inside(table, taxon)
     return kept
 

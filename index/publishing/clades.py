@@ -46,5 +46,4 @@ def keys_within(store: "StoreReader", within: str | Sequence[str]) -> list[str]:
 
     Raises TaxonError for a clade that the store does not know, or a name that has several meanings.
     """
-    names = [within] if isinstance(within, str) else within
-    return list(dict.fromkeys(clade_key(taxon) for name in names for taxon in store.taxonomy.resolve(name)))
+    return list(dict.fromkeys(map(clade_key, store.taxa(within))))

@@ -136,6 +136,7 @@ def taxa(draw: st.DrawFn) -> Taxon:
     above = draw(st.lists(st.none() | names, min_size=6, max_size=6))
     genus = above[5] or draw(names)
     species = draw(st.none() | epithets.map(lambda epithet: f"{genus} {epithet}") | st.just("Otheria alba"))
+    above[5] = above[5] or (species and species.split(" ")[0])  # a species gives its genus
     taxon = Taxon.from_ranks([*above, species])
     return taxon or Taxon(("Animalia",))
 
