@@ -18,7 +18,7 @@ from cladescope.embedding.kin import kin_of
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
-from cladescope.schema import LABEL, LEVELS
+from cladescope.schema import LABEL, LEVELS, holds_labels
 from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
@@ -189,7 +189,7 @@ class Pictures:
         >>> pictures.told_apart_by().ranks, pictures.told_apart_by().codes.tolist()
         (('label',), [[1], [0]])
         """
-        if self.ranks == (LABEL,) or LABEL not in self.table.column_names:
+        if self.ranks == (LABEL,) or not holds_labels(self.table.schema):
             return self
         if rank != LABEL:
             n_named, n_labelled = ((one.name_codes > 0).any(axis=1).sum() for one in (self, self._by_label))
@@ -203,6 +203,8 @@ class Pictures:
         >>> Pictures(np.eye(2), pa.table({"label": ["tit", "kite"], "genus": ["Parus", None]})).narrowest
         'label'
         """
+        if not holds_labels(self.table.schema):
+            return "species"
         n_named, n_labelled = ((self.labels(rank) >= 0).sum() for rank in ("species", LABEL))
         return LABEL if 2 * n_named < n_labelled else "species"
 

@@ -89,6 +89,20 @@ PREFIX = "manifest_"
 """What stands before the name of a source's own column where that is taken."""
 
 
+def holds_labels(schema: pa.Schema) -> bool:
+    """Whether a table has labels that can be told apart: texts, or numbers; a source's own column of that name may hold anything.
+
+    >>> holds_labels(pa.schema({"label": pa.int64()})), holds_labels(pa.schema({"label": pa.list_(pa.int64())}))
+    (True, False)
+    """
+    if LABEL not in schema.names:
+        return False
+    kind = schema.field(LABEL).type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    others = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_string_view)
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or any(is_of(kind) for is_of in others)
+
+
 def own_name(column: str) -> str:
     """The name of a source's own column in a store and in results.
 

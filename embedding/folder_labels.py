@@ -24,6 +24,8 @@ FOLDER: Final = "folder"
 RULES: Final = (FOLDER, "parent", "none")
 _TWO_WORDS: Final = re.compile(r"[\d\W_]*[^\W\d_]{2,}[ _.-]+[^\W\d_]{2,}")
 """What a file's name must hold to be looked at: `Ciconia_nigra_0012`, and not `IMG_0012`."""
+_COUNTER: Final = re.compile(r"(?<=[^\W\d])[\W_]*\d[\d\W_]*$")
+_KEPT_FILES: Final = 10_000
 _SHOWN: Final = 3
 _COUNTED: Final = {
     "scheme": "as taxa in iNaturalist's scheme", "binomial": "as species", "genus": "as genera", "common": "by common names",
@@ -62,6 +64,7 @@ class FolderLabels:
     def start_over(self) -> None:
         """Forget what was counted, as where a source is read a second time."""
         self._names: dict[str, FolderName] = {}
+        self._files: dict[str, FolderName] = {}
         self._last: tuple[str, ...] | None = None
         self._said = Said(extra={LABEL: None})
         self._counts: Counter[str] = Counter()
@@ -96,7 +99,7 @@ class FolderLabels:
             self._last, self._said = folders, self._by_folders(root, folders)
         if self._said.labels or self.rule != FOLDER or not parts or not _TWO_WORDS.match(parts[-1]):
             return self._said
-        found = said_by(splitext(parts[-1])[0], self.known)
+        found = self._read_file(splitext(parts[-1])[0])
         if found.kind not in ("binomial", "common"):
             return self._said
         self._counts["files"] += 1
@@ -141,6 +144,15 @@ class FolderLabels:
         if name not in self._names:
             self._names[name] = said_by(name, self.known)
         return self._names[name]
+
+    def _read_file(self, name: str) -> FolderName:
+        """What a file's name says; numbers at its end, by which files of one name are told apart, make no difference."""
+        bare = _COUNTER.sub("", name)
+        if bare not in self._files:
+            if len(self._files) >= _KEPT_FILES:
+                self._files.clear()
+            self._files[bare] = said_by(bare, self.known)
+        return self._files[bare]
 
     def _with_ranks_above(self, labels: dict[str, str], said: FolderName) -> dict[str, str]:
         """The labels with the ranks that the known taxa add, which are noted in `inferred`."""

@@ -12,7 +12,7 @@ from cladescope.index.identity import format_version
 from cladescope.index.running import running
 from cladescope.index.storage import storage
 from cladescope.index.store_reader import StoreReader
-from cladescope.schema import LABEL
+from cladescope.schema import LABEL, holds_labels
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.spelling import fold
 
@@ -52,7 +52,7 @@ def describe(store: StoreReader) -> dict[str, Any]:
 
 def _labels(store: StoreReader) -> dict[str, Any]:
     """Labels, such as the names of folders, and pictures that have one; nothing where the store has no such column."""
-    if LABEL not in store.schema.names:
+    if not holds_labels(store.schema):
         return {}
     seen: Counter[str] = Counter()
     for batch in store.scan([LABEL]):
@@ -60,7 +60,7 @@ def _labels(store: StoreReader) -> dict[str, Any]:
             {
                 str(row["values"]): row["counts"]
                 for row in batch.column(LABEL).value_counts().to_pylist()
-                if row["values"]
+                if row["values"] not in (None, "")
             }
         )
     return {LABEL: {"taxa": len({fold(one) for one in seen}), "images": seen.total()}}

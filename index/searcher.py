@@ -26,7 +26,7 @@ from cladescope.index.picking import Picking
 from cladescope.index.query import Composed, Parts, compose, of_unit_length, rows_of, several
 from cladescope.index.store import Store
 from cladescope.index.streamed import StreamedGallery, is_too_large
-from cladescope.schema import LABEL, shown_names
+from cladescope.schema import LABEL, holds_labels, shown_names
 
 _NOTHING = (None,) * 14
 
@@ -235,7 +235,7 @@ class Searcher:
 
     def _labels(self, narrowed: Filter | None) -> pa.Array:
         """The label of each row that a filter leaves, as text."""
-        if LABEL not in self.store.schema.names:
+        if not holds_labels(self.store.schema):
             raise InputError(f"{self.store.path} has no column {LABEL!r}, as a store of folders has: ask for a rank")
         parts = [one.column(LABEL) for one in self.store.scan([LABEL], condition=condition_of(self.store, narrowed))]
         return pa.chunked_array(parts, self.store.schema.field(LABEL).type).cast(pa.string()).combine_chunks()

@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, UInt64
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
-from cladescope.errors import EncoderError, InputError, StoreError
+from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
 from cladescope.index import identity, ledger, named_vectors, origins, tables
 from cladescope.index.asked_names import CommonNames, meant
 from cladescope.index.failure_notes import uris_of
@@ -23,7 +23,7 @@ from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
 from cladescope.index.tables import reading
 from cladescope.index.vector_block import vector_block
-from cladescope.schema import FAILURE_SCHEMA, RUN_SCHEMA, images_schema
+from cladescope.schema import FAILURE_SCHEMA, RUN_SCHEMA, holds_labels, images_schema
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
 logger = logging.getLogger(__name__)
@@ -373,6 +373,10 @@ class StoreReader:
         names = [within] if isinstance(within, str) else within
         if not names:
             raise InputError("within names no taxon: name one or several, or leave it out")
+        if holds_labels(self.schema) and not len(self.taxonomy):
+            raise TaxonError(
+                f'no picture of {self.path} has a taxon: choose by its label, "label = {quote(names[0])}" as a condition'
+            )
         return list(dict.fromkeys(taxon for name in names for taxon in meant(self.taxonomy, name, self.common_names)))
 
     @property

@@ -24,7 +24,7 @@ from cladescope.files import replacing, write_json, write_text
 from cladescope.index.files import disk_errors
 from cladescope.index.store import Store
 from cladescope.outputs import check_new_folder
-from cladescope.schema import LABEL, LEVELS
+from cladescope.schema import LABEL, LEVELS, holds_labels
 from cladescope.taxonomy import RANKS
 
 FILES = ("coordinates.parquet", "placed.parquet", "map.*", "drill-down.*")
@@ -54,7 +54,8 @@ def write_map(
             if drawn.placed is not None and len(drawn.placed):
                 _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), draft / "placed.parquet")
             save_figure(draw_map(fitted.points, lineages, title=f"{n:,} pictures by {rank}"), draft, "map")
-            told_apart = [one for one in LEVELS if one == rank or pictures.labels(one).max() > 0]
+            told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
+            told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
             taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
             page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
             write_text(draft / "map.html", page)
@@ -107,8 +108,9 @@ def write_drill_down(pictures: Pictures, folder: Path, *, seed: int = 0) -> None
 
 def _told(pictures: Pictures) -> list[str]:
     """The lineage of each picture, else its label, and its common name where it has one."""
-    lineages, common, labels = pictures.paths(), pictures.texts("common_name"), pictures.texts(LABEL)
-    lineages = pc.if_else(pc.equal(lineages, ""), pc.coalesce(labels, ""), lineages)
+    lineages, common = pictures.paths(), pictures.texts("common_name")
+    if holds_labels(pictures.table.schema):
+        lineages = pc.if_else(pc.equal(lineages, ""), pc.coalesce(pictures.texts(LABEL), ""), lineages)
     before, after, nothing = (pa.scalar(text, pa.large_string()) for text in (" (", ")", ""))
     both = pc.binary_join_element_wise(lineages, before, common, after, nothing)
     named = pc.coalesce(both, lineages)
@@ -120,7 +122,7 @@ def _write_coordinates(pictures: Pictures, points: np.ndarray, path: Path) -> No
     columns: dict[str, Any] = {name: _texts(pictures, name) for name in ("image_id", "uri")}
     columns |= {axis: pa.array(points[:, place]) for place, axis in enumerate("xyz"[: points.shape[1]])}
     columns |= {name: _texts(pictures, name) for name in (*RANKS, "common_name")}
-    columns |= {LABEL: _texts(pictures, LABEL)} if LABEL in pictures.table.column_names else {}
+    columns |= {LABEL: _texts(pictures, LABEL)} if holds_labels(pictures.table.schema) else {}
     pq.write_table(pa.table(columns), path)
 
 

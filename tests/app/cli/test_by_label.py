@@ -3,11 +3,15 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
 
 import cladescope
+from cladescope.analysis.audit.run import audit
+from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError, TaxonError
+from cladescope.taxonomy import RANKS
 
 COLOURS = {"striped": (200, 40, 40), "plain": (20, 20, 20), "dotted": (40, 60, 220)}
 EACH = 14
@@ -109,3 +113,16 @@ def test_a_label_that_is_not_there_is_said_in_a_line(fails, store, tmp_path):
         cladescope.search(store.path, image_id=store.table(["image_id"])["image_id"][0].as_py(), facets="label")
     with pytest.raises(TaxonError, match="label"):
         cladescope.search(store.path, vector=np.ones(store.card.dim), per="lable", at_most=1)
+
+
+def test_a_clade_of_a_store_of_labels_is_told_of_them(fails, classes, tmp_path):
+    said = fails("search", classes, "--image", tmp_path / "classes" / "plain" / "0.png", "--within", "plain")
+    assert "has a taxon: choose by its label, \"label = 'plain'\" as a condition" in said
+
+
+def test_a_column_of_that_name_that_holds_no_labels_is_left_alone(tmp_path):
+    table = pa.table({"image_id": ["a", "b", "c"], "species": ["Parus major"] * 3, "label": [[1, 2], [3], [4]]})
+    pictures = Pictures(np.eye(3, dtype=np.float32), table)
+    assert pictures.told_apart_by() is pictures
+    assert pictures.narrowest == "species"
+    assert audit(pictures).summary["label_errors_by_rank"].keys() == set(RANKS)
