@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 Named = tuple[str, list[Prediction]]
 """A picture's name and what is said of it, best first."""
+WHEN_AND_WHERE = ("date_taken", "latitude", "longitude")
+"""What stands beside the answers of a picture: what is written into its file, or what a store has in columns of these names."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedPicture:
+    """One picture and what is said of it."""
+
+    name: str
+    """As the caller called it, else its address."""
+    uri: str
+    answers: list[Prediction] = field(default_factory=list)
+    """Best first; none where the picture could not be read."""
+    tags: Mapping[str, object] = field(default_factory=dict)
+    """Date and place, by the columns of `WHEN_AND_WHERE`; what is not known is absent."""
+    problem: str | None = None
+    """Why it could not be read."""
 
 
 @dataclass(eq=False)
@@ -30,8 +47,8 @@ class Predictions:
 
     columns: tuple[str, ...]
     """Columns of each answer, as `answers.columns` has them."""
-    make: Callable[[list[str]], Iterator[Named]] = field(repr=False)
-    """Names every picture; is given the list of failures to fill."""
+    make: Callable[[list[str]], Iterator[NamedPicture]] = field(repr=False)
+    """Names every picture; is given the list to fill with the places that are not there."""
     notes: tuple[str, ...] = ()
     """What the user should know of the choice of classes."""
     failures: list[str] = field(default_factory=list)
@@ -40,8 +57,15 @@ class Predictions:
     """Encoder, classes, version and date, to be kept with the answers: see `made_by`."""
 
     def __iter__(self) -> Iterator[Named]:
+        return ((one.name, one.answers) for one in self.pictures() if one.problem is None)
+
+    def pictures(self) -> Iterator[NamedPicture]:
+        """Every picture with its address, date and place, and among them those that could not be read."""
         self.failures.clear()
-        return self.make(self.failures)
+        for one in self.make(self.failures):
+            if one.problem is not None:
+                self.failures.append(f"{one.name}: {one.problem}")
+            yield one
 
     def to_table(self) -> pa.Table:
         """All answers as a table, a row an answer: `file_name` and the `columns`; `to_pandas()` makes a data frame of it."""
@@ -52,32 +76,39 @@ class Predictions:
 
 def name_stored(
     store: "Store", answers: Answers, *, where: str | None = None, limit: int | None = None
-) -> Iterator[Named]:
+) -> Iterator[NamedPicture]:
     """Answers for a store's vectors, or the first `limit` of those under a condition; none is encoded again.
 
     Memory: that of `Answers.of` for `Answers.block_rows` pictures.
     """
     left, rows = limit, answers.block_rows
-    for batch in store.scan(["uri", "vector"], condition=store.condition(where=where), block_rows=rows):
+    beside = [name for name in WHEN_AND_WHERE if name in store.schema.names]
+    for batch in store.scan(["uri", "vector", *beside], condition=store.condition(where=where), block_rows=rows):
         part = batch if left is None else batch.slice(0, left)
-        yield from _named(part.column("uri").to_pylist(), vector_block(part), answers)
+        about = part.select(["uri", *beside]).to_pylist()
+        for row, said in zip(about, _answers(vector_block(part), answers), strict=True):
+            uri = row.pop("uri")
+            yield NamedPicture(name=uri, uri=uri, answers=said, tags=_known(row))
         if left is not None and (left := left - part.num_rows) <= 0:
             return
 
 
-def name_pictures(
-    records: Iterable[Record], encoder: Encoder, answers: Answers, failures: list[str]
-) -> Iterator[Named]:
-    """Answers for pictures in their order, each called by its `image_id`; one that cannot be used is noted in `failures`.
+def name_pictures(records: Iterable[Record], encoder: Encoder, answers: Answers) -> Iterator[NamedPicture]:
+    """Answers for pictures in their order, each called by its `image_id`; of a batch those that cannot be used come last.
 
     Memory: that of `encode.encoded` and of `Answers.of`.
     """
-    for batch in encoded(records, encoder):
-        failures += [f"{failure.record.image_id}: {failure.reason}" for failure in batch.failures]
-        yield from _named([record.image_id for record in batch.records], batch.vectors, answers)
+    for batch in encoded(records, encoder, tag_columns=WHEN_AND_WHERE):
+        for record, said in zip(batch.records, _answers(batch.vectors, answers), strict=True):
+            yield NamedPicture(name=record.image_id, uri=record.uri, answers=said, tags=_known(record.extra))
+        for failure in batch.failures:
+            yield NamedPicture(name=failure.record.image_id, uri=failure.record.uri, problem=failure.reason)
 
 
-def _named(names: list[str], vectors: Float[np.ndarray, "b d"], answers: Answers) -> Iterator[Named]:
-    for start in range(0, len(names), answers.block_rows):
-        stop = start + answers.block_rows
-        yield from zip(names[start:stop], answers.of(vectors[start:stop]), strict=True)
+def _known(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: values[name] for name in WHEN_AND_WHERE if values.get(name) is not None}
+
+
+def _answers(vectors: Float[np.ndarray, "b d"], answers: Answers) -> Iterator[list[Prediction]]:
+    for start in range(0, len(vectors), answers.block_rows):
+        yield from answers.of(vectors[start : start + answers.block_rows])

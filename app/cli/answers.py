@@ -16,14 +16,21 @@ BESIDE = ("score", "common_name", "species_epithet")
 
 def write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool) -> int:
     """Print answers as they come; the number of pictures."""
+    from cladescope.analysis.classify.naming import WHEN_AND_WHERE
+
     written = 0
     table: CsvTable | None = None
-    for name, found in predictions:
+    for picture in predictions.pictures():
+        if picture.problem is not None:
+            continue
+        name, found = picture.name, picture.answers
         if csv:
-            table = table or CsvTable(["file_name", *predictions.columns, *predictions.made_by], safe=safe_csv)
-            table.add({"file_name": name, **row, **predictions.made_by} for row in found)
+            table = table or CsvTable(
+                ["file_name", *predictions.columns, *WHEN_AND_WHERE, *predictions.made_by], safe=safe_csv
+            )
+            table.add({"file_name": name, **row, **picture.tags, **predictions.made_by} for row in found)
         elif json:
-            document = json_text({"file_name": name, "answers": found})
+            document = json_text({"file_name": name, **picture.tags, "answers": found})
             sys.stdout.write(('{"predictions": [\n' if not written else ",\n") + document)
         else:
             _show(name, found)

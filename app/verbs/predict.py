@@ -11,7 +11,7 @@ from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.choosing import Choice, Labels, Taxa
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.made_by import made_by
-from cladescope.analysis.classify.naming import Named, Predictions, name_pictures, name_stored
+from cladescope.analysis.classify.naming import NamedPicture, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
@@ -114,10 +114,10 @@ def predict(
     back_off = _back_off(choice, asked, risk, calibrate_on, closed_set=closed_set)
     answers = Answers(choice.classes, rank=rank, k=k, bins=choice.bins, back_off=back_off, risk=risk)
 
-    def make(failures: list[str]) -> Iterator[Named]:
+    def make(failures: list[str]) -> Iterator[NamedPicture]:
         if store is not None:
             return name_stored(store, answers, where=where, limit=limit)
-        return name_pictures(islice(records_of(given, allow, failures), limit), cast(Encoder, asked), answers, failures)
+        return name_pictures(islice(records_of(given, allow, failures), limit), cast(Encoder, asked), answers)
 
     own = store is not None and taxa is None and labels is None
     by, notes = naming_of(named, fitted, store, own_taxa=own)

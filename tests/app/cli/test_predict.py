@@ -7,10 +7,12 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import ExifTags, Image
 
 import cladescope
 from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.back_off import BackOff
+from cladescope.analysis.classify.naming import WHEN_AND_WHERE
 from cladescope.analysis.classify.precomputed import read_precomputed
 from cladescope.analysis.classify.taxon_lists import read_labels, read_prior, taxa_table, within
 from cladescope.analysis.classify.templates import templates
@@ -175,6 +177,7 @@ def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(pr
     assert ended.status == 0
     assert list(ended.rows[0]) == [
         *("file_name", *RANKS[:-1], "species_epithet", "species", "common_name", "score"),
+        *WHEN_AND_WHERE,
         *MADE_BY,
     ]
     assert len(ended.rows) == 12
@@ -182,6 +185,7 @@ def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(pr
     assert list(predict(photos, "--taxa", taxa, "--rank", "class", "--csv").rows[0])[1:] == [
         *RANKS[:3],
         "score",
+        *WHEN_AND_WHERE,
         *MADE_BY,
     ]
 
@@ -227,3 +231,22 @@ def test_answers_say_what_made_them(predict, encoder, photos, taxa):
         "classes": "taxa.csv within Aves",
         "date": "",
     }
+
+
+def test_date_and_place_stand_beside_the_answers_from_files_and_from_a_store(
+    predict, run, photos, taxa, checkpoint, tmp_path
+):
+    exif = Image.Exif()
+    exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2024:05:03 06:07:08"
+    place = exif.get_ifd(ExifTags.IFD.GPSInfo)
+    place |= {1: "S", 2: (2.0, 30.0, 0.0), 3: "E", 4: (37.0, 15.0, 0.0)}
+    Image.open(photos / "good0.jpg").save(photos / "good0.jpg", exif=exif)
+    found = {row["file_name"]: row for row in predict(photos, "--taxa", taxa, "-k", 1, "--csv").rows}
+    first, second = found[str(photos / "good0.jpg")], found[str(photos / "good1.jpg")]
+    assert [first[name] for name in WHEN_AND_WHERE] == ["2024-05-03T06:07:08", "-2.5", "37.25"]
+    assert [second[name] for name in WHEN_AND_WHERE] == ["", "", ""]
+    path = tmp_path / "dated.store"
+    run("embed", photos, "--store", path, "--encoder", checkpoint, "--exif")
+    stored = run("predict", path, "--taxa", taxa, "--json", "--cache", tmp_path / "cache").json["predictions"]
+    assert [one.get("date_taken") for one in stored] == ["2024-05-03T06:07:08"] + [None] * 5
+    assert stored[0]["latitude"] == -2.5
