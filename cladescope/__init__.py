@@ -5,8 +5,10 @@ Every command of the command line is a function here, with the same name and opt
     import cladescope
 
     cladescope.embed("photos/", "photos.store")
-    for hit in cladescope.search("photos.store", "query.jpg").hits:
+    store = cladescope.open("photos.store")
+    for hit in cladescope.search(store, "query.jpg").hits:
         print(hit.score, hit.taxon, hit.uri)
+    frame, (vectors, names) = store.to_pandas(), store.to_numpy("species")
 
 `build_index` and `import_vectors` are the commands `index` and `import`, `search_batch` is `search --queries`. A function is loaded when it is first used: this import
 loads no torch, LanceDB, FAISS or NumPy. The parts, from the bottom up: this package is the ground (taxonomy, arrays, errors,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
     from cladescope.app.verbs.info import info as info
     from cladescope.app.verbs.map import map as map
+    from cladescope.app.verbs.open import open as open
     from cladescope.app.verbs.predict import predict as predict
     from cladescope.app.verbs.probe import probe as probe
     from cladescope.app.verbs.publish import publish as publish
@@ -79,6 +82,7 @@ _VERBS = (
 )
 _PLACES = {
     **{verb: f"cladescope.app.verbs.{verb}" for verb in _VERBS},
+    "open": "cladescope.app.verbs.open",
     "Encoder": "cladescope.embedding.encoder",
     "Store": "cladescope.index.store",
 }

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from cladescope.errors import InputError, StoreError
+from cladescope.packages import not_installed
 
 SCHEMES = ("s3", "gs")
 RETRIES, RETRY_SECONDS = 10, 180
@@ -55,7 +56,7 @@ def bucket(url: str) -> Any:
     try:
         return _bucket(url, *sorted(client_options(url).items()))
     except ImportError as error:
-        raise InputError(f"{url} needs the package obstore: pip install 'cladescope[cloud]'") from error
+        raise InputError(f"{url} cannot be reached: {not_installed('obstore')}") from error
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +71,7 @@ def filesystem(url: str) -> Any:
     try:
         from obstore.fsspec import FsspecStore
     except ImportError as error:
-        raise InputError(f"{url} needs the package obstore: pip install 'cladescope[cloud]'") from error
+        raise InputError(f"{url} cannot be reached: {not_installed('obstore')}") from error
     make: Any = FsspecStore
     return make(url.partition("://")[0].lower(), **_settings(client_options(url)))
 

@@ -1,4 +1,4 @@
-"""Write docs/command-line.md from the code: the help of every verb. `--print` writes it to stdout instead."""
+"""Write docs/command-line.md from the code, the help of every verb, and docs/api.md (`write_api`). `--print` writes the first to stdout instead."""
 
 import sys
 from pathlib import Path
@@ -32,3 +32,6 @@ if __name__ == "__main__":
         sys.stdout.write(page())
     else:
         Path(__file__).with_name("command-line.md").write_text(page())
+        import write_api  # beside this file; a folder of scripts is no package
+
+        write_api.write()

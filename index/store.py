@@ -22,10 +22,10 @@ from cladescope.index import compaction, failure_notes, identity, ledger, origin
 from cladescope.index.compaction import Compacted
 from cladescope.index.description import describe
 from cladescope.index.files import disk_errors, locked
+from cladescope.index.front_door import FrontDoor
 from cladescope.index.hits import Query, SearchResult
 from cladescope.index.literals import is_one_of
 from cladescope.index.old_versions import Pruned, prune
-from cladescope.index.store_reader import StoreReader
 from cladescope.index.upkeep import Upkeep
 from cladescope.schema import RUN_SCHEMA, shown_names, vector_type
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Store(StoreReader):
+class Store(FrontDoor):
     """A folder of embedded pictures; made by `create`, opened by `open`."""
 
     @classmethod

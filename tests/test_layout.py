@@ -23,7 +23,13 @@ MODULES = HOUSE.modules()
 IMPORTS = HOUSE.imports(MODULES)
 DOORS = {("index.store", "index.searcher")}
 """Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`."""
-EXTRAS = {"object_storage": "cloud", "shard_tasks": "ray", "onnx_export": "onnx", "onnx_towers": "openvino"}
+EXTRAS = {
+    "object_storage": "cloud",
+    "front_door": "pandas",
+    "shard_tasks": "ray",
+    "onnx_export": "onnx",
+    "onnx_towers": "openvino",
+}
 """The extra that a file of encoders needs."""
 FLOORS = {
     "cladescope": [{"phylogeny"}, {"delimited"}, {"taxonomy"}, {"simulation"}],

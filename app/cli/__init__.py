@@ -15,6 +15,7 @@ import cladescope
 from cladescope.app.cli.group import VERBS, Verbs
 from cladescope.app.cli.statuses import AGAIN, FAILED, status_of
 from cladescope.errors import CladescopeError, TakenError
+from cladescope.packages import is_known, not_installed
 from cladescope.shown import shown
 
 __all__ = ["VERBS", "app", "main"]
@@ -85,6 +86,8 @@ def _run(arguments: list[str], *, debug: bool) -> None:
     except MemoryError:
         _fail("error: out of memory: use a smaller --batch-size or fewer --workers", debug=debug)
     except Exception as error:  # noqa: BLE001 - the last line of defence: one line instead of a traceback
+        if isinstance(error, ModuleNotFoundError) and error.name is not None and is_known(error.name):
+            _fail(f"error: {not_installed(error.name)}", debug=debug)
         first = (str(error).strip() or type(error).__name__).partition("\n")[0]
         _fail(
             f"error: {type(error).__name__}: {first} (unexpected: run again with --debug and report what it shows)",

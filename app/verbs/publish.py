@@ -14,6 +14,7 @@ from cladescope.embedding.summary import Progress
 from cladescope.errors import InputError
 from cladescope.index.publishing.publish import BATCH_SIZE, Publication, publish_store
 from cladescope.index.publishing.target import Target
+from cladescope.packages import not_installed
 from cladescope.paths import local_path
 
 Database = Literal["qdrant", "milvus"]
@@ -75,9 +76,7 @@ def _target(to: Database, url: str | None, collection: str, api_key_env: str | N
     except ModuleNotFoundError as error:
         if error.name != PACKAGES[to]:
             raise
-        raise InputError(
-            f"{PACKAGES[to]}, the client of {to}, is not installed: pip install 'cladescope[{to}]'"
-        ) from error
+        raise InputError(f"{to} cannot be reached: {not_installed(PACKAGES[to])}") from error
     place = url or module.URL
     is_local = not _ADDRESS.match(place)
     if is_local:

@@ -12,6 +12,7 @@ from cladescope.embedding.locations import canonical
 from cladescope.embedding.stages import StageProfile, bottleneck_of, side_by_side
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.errors import CladescopeError, InputError
+from cladescope.packages import not_installed
 
 TRIES = 3
 """How often a shard is begun anew whose process or machine is lost."""
@@ -40,7 +41,7 @@ def on_ray(call: Call, shards: int | None) -> EmbedSummary:
     try:
         import ray
     except ImportError as error:
-        raise InputError("the executor ray needs Ray: pip install 'cladescope[ray]'") from error
+        raise InputError(not_installed("ray")) from error
     began = time.monotonic()
     if not ray.is_initialized():
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, include_dashboard=False)

@@ -41,6 +41,7 @@ from cladescope.embedding.text_scale import WEIGHTS_FILE
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 from cladescope.files import replacing, write_json
+from cladescope.packages import not_installed
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +157,7 @@ def onnx_package() -> Any:
     try:
         import onnx
     except ImportError as error:
-        raise EncoderError("no package onnx, which writes graphs: pip install 'cladescope[onnx]'") from error
+        raise EncoderError(f"no graph can be written: {not_installed('onnx')}") from error
     return onnx
 
 

@@ -21,6 +21,7 @@ from jaxtyping import Float32, UInt8
 from cladescope.embedding.encoder import EncoderCard, PrecisionClass
 from cladescope.embedding.encoders.parts import in_parts
 from cladescope.errors import EncoderError
+from cladescope.packages import not_installed
 
 FILE = "onnx.json"
 FORMAT = 1
@@ -180,7 +181,7 @@ def _by_openvino(path: Path, precision: PrecisionClass) -> Tower:
         with silent_telemetry():
             import openvino
     except ImportError as error:
-        raise EncoderError("no package openvino: pip install 'cladescope[openvino]'") from error
+        raise EncoderError(not_installed("openvino")) from error
     hint = {"fp32": "f32", "bf16": "bf16"}[precision]
     settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": n_cores()}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)

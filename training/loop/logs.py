@@ -11,6 +11,7 @@ from typing import Any
 
 from cladescope.files import write_text
 from cladescope.index.files import disk_errors
+from cladescope.packages import not_installed
 from cladescope.training.loop.checkpoint import Progress
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class Log:
 
             self._board = SummaryWriter(folder / "tensorboard", purge_step=progress.step + 1)
         else:
-            logger.info("no TensorBoard files: pip install 'cladescope[train]' for them; %s has every figure", path)
+            logger.info("no TensorBoard files: %s; %s has every figure", not_installed("tensorboard"), path)
 
     def write(self, kind: str, step: int, figures: Mapping[str, float]) -> None:
         """One line, and a point of each curve. Raises StoreError where they cannot be written."""

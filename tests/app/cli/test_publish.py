@@ -54,7 +54,10 @@ def test_a_client_that_is_not_installed_is_named_with_what_installs_it(fails, st
     monkeypatch.delitem(sys.modules, f"cladescope.index.publishing.{database}", raising=False)
     monkeypatch.setitem(sys.modules, client, None)
     said = fails("publish", store.path, "--to", database)
-    assert f"{client}, the client of {database}, is not installed: pip install 'cladescope[{database}]'" in said
+    assert (
+        f"{database} cannot be reached: the package {client} is not installed: pip install 'cladescope[{database}]'"
+        in said
+    )
 
 
 def test_the_key_is_taken_from_the_environment_and_shown_nowhere(run, store, monkeypatch):
