@@ -100,7 +100,7 @@ class FolderLabels:
         if self._said.labels or self.rule != FOLDER or not parts or not _TWO_WORDS.match(parts[-1]):
             return self._said
         found = self._read_file(splitext(parts[-1])[0])
-        if found.kind not in ("binomial", "common"):
+        if found.kind not in ("binomial", "common") and "qualifier" not in found.labels:
             return self._said
         self._counts["files"] += 1
         return Said(self._with_ranks_above(dict(found.labels), found), self._said.extra)

@@ -6,6 +6,7 @@ strictly; a common name where exactly one taxon is known by it. Nothing else eve
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Literal
 
 from cladescope.embedding import name_words as words
@@ -37,6 +38,32 @@ _LETTERS: Final = re.compile(r"[A-Za-zÀ-ÖØ-öø-ÿ]+(?:-[A-Za-zÀ-ÖØ-öø-�
 _OPEN: Final = re.compile(r"(?:sp|spp|spec|species|indet|cf|aff|nr)\.?", re.IGNORECASE)
 _BRACKETS: Final = re.compile(r"^(.*?)\s*[(\[]([^()\[\]]+)[)\]]\s*$")
 _BETWEEN: Final = re.compile(r"\s+[-\u2013\u2014/|=:]\s+|\s*[,;|]\s+")
+_AND: Final = frozenset(
+    [
+        "and",
+        "und",
+        "et",
+        "y",
+        "e",
+        "en",
+        "og",
+        "och",
+        "i",
+        "with",
+        "mit",
+        "avec",
+        "con",
+        "vs",
+        "versus",
+        "or",
+        "oder",
+        "ou",
+        "o",
+        "plus",
+        "x",
+    ]
+)
+"""Words between two names."""
 _AUTHOR: Final = re.compile(r"[(]?[A-ZÀ-Þ][\w.'-]*(?:(?:,? (?:&|et|and|in|ex) |,? )[A-ZÀ-Þ][\w.'-]*)*(?:,? \d{4})?[)]?")
 
 
@@ -80,7 +107,8 @@ def said_by(name: str, known: KnownTaxa) -> FolderName:
         for part, others in parts:
             if (labels := _scientific(part, known, by_form=by_form)) is not None:
                 beside = next((one for one in others if _is_common_name(one)), None)
-                return FolderName(name, "binomial", labels | ({"common_name": beside} if beside else {}))
+                of: Kind = "binomial" if "species" in labels else "genus"
+                return FolderName(name, of, labels | ({"common_name": beside} if beside else {}))
         # What is known by a common name, such as Rufous sibia, is not taken for a species by its form.
         for part, _ in parts if not by_form else ():
             if taxon := _higher(name, part, known) or _common(name, part, known):
@@ -184,6 +212,9 @@ def _scientific(text: str, known: KnownTaxa, *, by_form: bool) -> dict[str, str]
     is_known = _is_known(pair, "species", known)
     if not is_known and not (by_form and _has_form(first, epithet, known)):
         return None
+    if any(_OPEN.fullmatch(word) or "?" in word for word in rest[1:]):
+        doubtful = clean_labels({"species": f"{pair} {' '.join(rest[1:])}"})
+        return doubtful if "genus" in doubtful else None
     below = _below(rest[1:], sure=is_known)
     return None if below is None else clean_labels({"species": f"{pair}{below}"})
 
@@ -228,22 +259,20 @@ def _looks_genus(genus: str) -> bool:
 
 
 def _below(rest: list[str], *, sure: bool) -> str | None:
-    """What follows a binomial and belongs to its name, as text; None where something else does. Ages and sexes are passed over."""
-    kept = [
-        word
-        for word in rest
-        if word.lower().strip("().,") not in words.STAGES and not any(map(str.isdigit, word.strip("(),")[:1]))
-    ]
+    """What follows a binomial and belongs to its name, as text; None where something else does, as a second name. Ages, sexes and numbers are passed over."""
+    pairs = pairwise([*rest, ""])
+    if any(a[:1].isupper() and b[:1].islower() and _LETTERS.fullmatch(a) and len(b) > 3 for a, b in pairs):
+        return None
+    if any(word.casefold() in _AND for word in rest):
+        return None
+    kept = [word for word in rest if word.lower().strip("().,") not in words.STAGES and not any(map(str.isdigit, word))]
     text = " ".join(kept)
     if not text:
         return ""
-    if (
-        re.fullmatch(r"(?:(?:subsp|ssp|var|f)\. ?)?[a-z]{3,}", text)
-        and words.LATIN_EPITHET.fullmatch(kept[-1])
-        and kept[-1] not in words.NO_EPITHET
-    ):
+    below = re.fullmatch(r"(?:(?:subsp|ssp|var|f)\. ?)?([a-z]{3,})", text)
+    if below and words.LATIN_EPITHET.fullmatch(below[1]) and below[1] not in words.NO_EPITHET:
         return f" {text}"
-    if _AUTHOR.fullmatch(" ".join(rest)) and (rest[0][0] != "(" or re.search(r"[\d.]|Linnaeus", text)):
+    if _AUTHOR.fullmatch(" ".join(rest)) and (rest[0][0] != "(" or re.search(r"[\d.]|Linnaeus", " ".join(rest))):
         return f" {' '.join(rest)}"
     return "" if sure and not re.search(r"[^\w\s.'-]", text) else None
 

@@ -14,6 +14,7 @@ from cladescope.embedding.known import GONE, LISTED, SEEN, STAMPED, KnownPicture
 from cladescope.embedding.records import Record
 from cladescope.embedding.sorted_rows import half, hashed
 from cladescope.embedding.stamps import UNKNOWN
+from cladescope.schema import LABEL
 
 ROWS_AT_ONCE = 1 << 20
 """Rows of what a source listed that are looked up together."""
@@ -171,10 +172,15 @@ def corrections(record: Record, row: Mapping[str, object], before: str | None) -
     {'species': 'Parus major'}
     >>> corrections(record, row, '{"genus": "Parus", "species": "Parus major", "common_name": "Great tit"}')
     {'common_name': None}
+    >>> corrections(Record(image_id="a", uri="/p/May 2024/a.jpg", source="s", extra={"label": None}), {"label": "May 2024"}, None)
+    {'label': None}
     """
     words = {"source": record.source, **record.labels, **record.extra}
     if before is None:
         changed = {name for name, value in words.items() if value is not None and name != "source"}
+        # Earlier versions took whatever a folder was called for its label, a date as well.
+        folder = record.uri.rpartition("/")[0].rpartition("/")[2]
+        changed |= {LABEL} & {name for name, value in words.items() if value is None and row.get(name) == folder}
     else:
         said = json.loads(before)
         now = json.loads(said_of(record))

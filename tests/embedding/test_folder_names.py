@@ -63,8 +63,32 @@ def test_any_case_will_do_for_a_species_that_is_known():
 )
 def test_a_name_in_doubt_is_its_genus(written):
     said = said_by(written, KNOWN)
-    assert (said.kind, said.labels["genus"], "species" in said.labels) == ("binomial", "Ciconia", False)
+    assert (said.kind, said.labels["genus"], "species" in said.labels) == ("genus", "Ciconia", False)
     assert said.labels["qualifier"]
+
+
+def test_a_doubt_behind_the_name_leaves_the_species_open():
+    for written in ("Vulpes vulpes cf.", "Vulpes vulpes ?", "Ciconia nigra cf"):
+        said = said_by(written, KNOWN)
+        assert (said.kind, "species" in said.labels, bool(said.labels["qualifier"])) == ("genus", False, True)
+
+
+def test_two_names_are_none():
+    for written in (
+        "Vulpes vulpes and Canis lupus", "Vulpes vulpes + Canis lupus", "Vulpes vulpes Canis lupus", "Ciconia nigra & Ciconia ciconia",
+        "Vulpes vulpes with cubs", "Ciconia nigra vs ciconia",
+    ):  # fmt: skip
+        assert said_by(written, KNOWN).kind == "word"
+
+
+def test_codes_and_words_behind_a_species_that_is_known_do_not_hide_it():
+    for written in (
+        "Vulpes vulpes GBIF12345",
+        "Vulpes_vulpes_best",
+        "Vulpes vulpes at night",
+        "Ciconia_nigra_GBIF12345",
+    ):
+        assert said_by(written, KNOWN).labels["species"] in ("Vulpes vulpes", "Ciconia nigra")
 
 
 def test_a_word_that_is_no_genus_is_none_with_sp():
