@@ -1,11 +1,54 @@
 """Colours of taxa: related taxa have related hues, and neighbours in that order differ in lightness."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-LIGHTNESS = (0.50, 0.80, 0.65)
-CHROMA = 0.13
+LIGHTNESS = (0.48, 0.76, 0.62)
+"""In turn; each stands at least 2 to 1 against white and against a dark page."""
+CHROMA = 0.12
+SHOWN = 20
+"""Taxa that have a name, a marker and a line of the legend; further ones have a colour and a line together."""
+GREY = "#9a9a9a"
+"""Of pictures that have no value, and of nothing else."""
+Lineage = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Colouring:
+    """The colours of a map's pictures."""
+
+    sizes: Counter[Lineage]
+    """Pictures of each taxon; those without a value are not counted."""
+    largest: tuple[Lineage, ...]
+    """Taxa that are named, the largest first."""
+    colours: dict[Lineage, str]
+    """Of every taxon."""
+
+    @property
+    def n_further(self) -> int:
+        """Pictures of taxa that have a colour and no name of their own."""
+        return self.sizes.total() - sum(self.sizes[lineage] for lineage in self.largest)
+
+    def further(self, rank: str) -> str:
+        """The line of the legend for the taxa that are not named there."""
+        return f"{len(self.sizes) - len(self.largest):,} more of {rank}"
+
+
+def colouring(lineages: Sequence[Lineage | None], most: int = SHOWN) -> Colouring:
+    """Colours for all lineages; the `most` largest are named, and keep clear of each other's colours before all others.
+
+    >>> found = colouring([("A",), ("A",), ("B",), None], 1)
+    >>> found.largest, found.n_further, len(found.colours), found.further("kingdom")
+    ((('A',),), 1, 2, '1 more of kingdom')
+    """
+    sizes = Counter(lineage for lineage in lineages if lineage is not None)
+    largest = sorted(sizes, key=lambda lineage: (-sizes[lineage], lineage))[:most]
+    named = taxon_colours({lineage: sizes[lineage] for lineage in largest})
+    others = taxon_colours({lineage: size for lineage, size in sizes.items() if lineage not in named})
+    return Colouring(sizes, tuple(largest), named | others)
 
 
 def taxon_colours(sizes: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], str]:

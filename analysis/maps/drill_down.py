@@ -11,8 +11,8 @@ import numpy as np
 from jaxtyping import Float32, Int, Real
 from matplotlib.figure import Figure
 
-from cladescope.analysis.maps.colours import taxon_colours
-from cladescope.analysis.maps.figure import GREY, MARKERS, labelled
+from cladescope.analysis.maps.colours import colouring
+from cladescope.analysis.maps.figure import INK, MARKERS, labelled, write_plainly
 from cladescope.analysis.maps.layout import MIN_POINTS, fit_map
 from cladescope.errors import InputError
 from cladescope.shown import shown
@@ -85,31 +85,31 @@ def draw_drill_down(
     cells = figure.subplots(n_rows, columns, squeeze=False).ravel()
     for place, (panel, axes) in enumerate(zip(panels, cells, strict=False)):
         lineages = [taxa[panel.rank][row] for row in panel.rows.tolist()]
-        sizes = Counter(lineage for lineage in lineages if lineage is not None)
-        largest = [lineage for lineage, _ in sizes.most_common(SHOWN)]
-        colours = taxon_colours({lineage: sizes[lineage] for lineage in largest})
-        rest = np.array([lineage not in colours for lineage in lineages])
+        found = colouring(lineages, SHOWN)
         area = float(np.clip(4000 / len(panel.rows), 3, 16))
-        if rest.any():
-            axes.scatter(*panel.points[rest].T, s=area, c=GREY, linewidths=0, label=f"others ({rest.sum():,})")
-        for number, lineage in enumerate(largest):
+        further = np.flatnonzero([lineage not in found.largest for lineage in lineages])
+        if len(further):
+            colours = [found.colours[lineages[row] or ()] for row in further.tolist()]
+            label = labelled(found.further(panel.rank), len(further))
+            axes.scatter(*panel.points[further].T, s=0.6 * area, c=colours, linewidths=0, label=label)
+        for number, lineage in enumerate(found.largest):
             own = panel.points[np.array([other == lineage for other in lineages])]
             marker, label = MARKERS[number], labelled(lineage[-1], len(own))
-            axes.scatter(*own.T, s=area, c=colours[lineage], marker=marker, linewidths=0, label=label)
+            axes.scatter(*own.T, s=area, c=found.colours[lineage], marker=marker, linewidths=0, label=label)
         drawn = (
             f"{len(panel.rows):,} of {panel.n_pictures:,}"
             if len(panel.rows) < panel.n_pictures
             else f"{panel.n_pictures:,}"
         )
-        axes.set(xticks=[], yticks=[])
+        axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
+        axes.spines[:].set_color("#e4e7eb")
         heading = f"{'abcdefg'[place]}  {panel.within or 'all'} by {panel.rank} ({drawn})"
         axes.set_title(shown(heading), fontsize=9, loc="left", parse_math=False)
         legend = axes.legend(
             loc="upper center", bbox_to_anchor=(0.5, -0.02), fontsize=7, frameon=False, markerscale=1.6, ncols=2,
             columnspacing=0.8, handletextpad=0.2,
         )  # fmt: skip
-        for text in legend.get_texts():
-            text.set_parse_math(False)
+        write_plainly(legend, INK[False][1])
     for axes in cells[len(panels) :]:
         axes.set_axis_off()
     return figure

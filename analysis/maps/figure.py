@@ -1,62 +1,68 @@
-"""A map as a figure: points coloured by taxon, names beside the clusters, a legend with counts."""
+"""A map as a figure: points coloured by taxon, names beside the clusters, a legend with counts, on white or on black."""
 
-from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Real
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patheffects import withStroke
-from scipy.spatial import cKDTree
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
 
-from cladescope.analysis.maps.colours import taxon_colours
+from cladescope.analysis.maps.colours import GREY, Lineage, colouring
+from cladescope.analysis.maps.label_places import label_places
+from cladescope.analysis.maps.named_clusters import large_clusters
 from cladescope.shown import shown
 
-SHOWN = 12
 MARKERS = "os^Dv<>pPX*h"
-GREY = "#b8b8b8"
-MOST_FOR_DENSITY = 5000
-"""Points of a taxon among which its label's place is looked for."""
+INK = {False: ("#ffffff", "#1b1f24", "#5d6670"), True: ("#14171b", "#e6e9ed", "#a4adb8")}
+"""Paper, ink and faint ink, on white and on a dark page."""
+REACH = 0.04
+"""Step between points of one cluster, as a share of the figure's longer side."""
 
 
-def draw_map(points: Real[np.ndarray, "n m"], lineages: Sequence[tuple[str, ...] | None], *, title: str) -> Figure:
-    """The first two coordinates; the 12 largest taxa have colour, marker and name, the rest is grey.
+def draw_map(
+    points: Real[np.ndarray, "n m"], lineages: Sequence[Lineage | None], *, title: str, rank: str, dark: bool = False
+) -> Figure:
+    """The first two coordinates, of equal scale; every taxon has a colour, the 20 largest a marker and a name too.
 
-    A lineage ends in the taxon's own name; None where a picture has none at this rank.
+    A lineage ends in the taxon's own name; None, and grey, where a picture has none at this `rank`. A name covers no point and
+    no other name; where there is no room for one it stands in the legend alone.
     """
-    sizes = Counter(lineage for lineage in lineages if lineage is not None)
-    largest = [lineage for lineage, _ in sizes.most_common(SHOWN)]
-    colours = taxon_colours({lineage: sizes[lineage] for lineage in largest})
-    figure = Figure(figsize=(7.2, 4.8), layout="constrained", dpi=200)
+    paper, ink, faint = INK[dark]
+    found = colouring(lineages)
+    figure = Figure(figsize=(7.6, 5.0), layout="constrained", dpi=200, facecolor=paper)
     axes = figure.subplots()
-    axes.set_title(shown(title), parse_math=False)
-    axes.set(xticks=[], yticks=[], aspect="equal")
+    axes.set_title(shown(title), parse_math=False, loc="left", fontsize=11, color=ink)
+    axes.set_axis_off()
+    axes.set(aspect="equal")
     axes.set_adjustable("datalim")
-    area = float(np.clip(6000 / max(len(points), 1), 1, 16))
-    rest = np.array([lineage not in colours for lineage in lineages], bool)
-    if rest.any():
+    axes.margins(0.09)
+    area = float(np.clip(9000 / max(len(points), 1), 1.5, 26))
+    edge = 0.35 if area > 6 else 0.0
+    code = {lineage: place for place, lineage in enumerate(found.largest)}
+    places = np.array([-2 if one is None else code.get(one, -1) for one in lineages], int)
+    for kind, size in ((-2, 0.6 * area), (-1, 0.6 * area)):
+        at = np.flatnonzero(places == kind)
+        if len(at):
+            colours = GREY if kind == -2 else [found.colours[lineages[row] or ()] for row in at.tolist()]
+            axes.scatter(points[at, 0], points[at, 1], s=size, c=colours, linewidths=0)
+    for place, lineage in enumerate(found.largest):
+        own = points[places == place]
+        marker = MARKERS[place % len(MARKERS)]
         axes.scatter(
-            points[rest, 0], points[rest, 1], s=area, c=GREY, linewidths=0, label=f"others or none ({rest.sum():,})"
+            own[:, 0], own[:, 1], s=area, c=found.colours[lineage], marker=marker, linewidths=edge, edgecolors=paper
         )
-    labels: list[tuple[str, str, np.ndarray]] = []
-    for place, lineage in enumerate(largest):
-        own = points[np.array([other == lineage for other in lineages], bool), :2]
-        axes.scatter(
-            own[:, 0],
-            own[:, 1],
-            s=area,
-            c=colours[lineage],
-            marker=MARKERS[place],
-            linewidths=0,
-            label=labelled(lineage[-1], len(own)),
-        )
-        labels.append((shown(lineage[-1]), colours[lineage], _densest(own)))
-    legend = figure.legend(loc="outside right upper", fontsize=7, frameon=False, markerscale=1.5)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
-    figure.draw_without_rendering()  # settles the limits, by which labels keep clear of each other
-    _write_labels(axes, labels)
+    handles = [_key(found.colours[one], place, labelled(one[-1], found.sizes[one])) for one, place in code.items()]
+    if found.n_further:
+        handles.append(_key("none", 0, labelled(found.further(rank), found.n_further), edge=faint))
+    if n_none := int((places == -2).sum()):
+        handles.append(_key(GREY, 0, labelled(f"grey: no {rank}" if code else "grey: no name", n_none)))
+    write_plainly(figure.legend(handles=handles, loc="outside right upper", fontsize=7.5, frameon=False), ink)
+    figure.draw_without_rendering()  # settles the limits, by which names keep clear of points
+    _write_names(
+        axes, points[:, :2], places, [shown(one[-1]) for one in found.largest], area=area, ink=ink, faint=faint
+    )
     return figure
 
 
@@ -65,33 +71,64 @@ def labelled(name: str, n: int) -> str:
     return f"{' ' * name.startswith('_')}{shown(name)} ({n:,})"
 
 
-def _densest(own: Real[np.ndarray, "n 2"]) -> np.ndarray:
-    """The top of the place where most of a taxon's points lie: within a tenth of its own spread of one of them."""
-    some = own if len(own) <= MOST_FOR_DENSITY else own[:: len(own) // MOST_FOR_DENSITY]
-    radius = max(float(np.ptp(own, axis=0).max()) / 10, 1e-9)
-    tree = cKDTree(some)
-    middle = int(np.argmax(tree.query_ball_point(some, radius, return_length=True)))
-    near = some[tree.query_ball_point(some[middle], radius)]
-    return np.array([near[:, 0].mean(), near[:, 1].max()])
+def write_plainly(legend: Legend, ink: str) -> None:
+    """Write a legend's names as they are, not as formulas."""
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+        text.set_color(ink)
 
 
-def _write_labels(axes: Axes, labels: Sequence[tuple[str, str, np.ndarray]]) -> None:
-    """Names at their places; one that would lie on another is moved to the nearest free height, with a line to its place."""
-    (west, east), (south, north) = axes.get_xlim(), axes.get_ylim()
-    line, letter = 0.035 * (north - south), 0.0105 * (east - west)
-    taken: list[tuple[float, float, float]] = []
-    halo = [withStroke(linewidth=2.2, foreground="white")]
-    for name, colour, (x, top) in sorted(labels, key=lambda one: -one[2][1]):
-        half, y = letter * len(name) / 2, top + 0.7 * line  # above the points, not on them
-        x_text = float(np.clip(x, west + half, east - half))
+def _key(colour: str, place: int, name: str, *, edge: str | None = None) -> Line2D:
+    marker = MARKERS[place % len(MARKERS)]
+    return Line2D([], [], color=colour, marker=marker, markersize=5.5, linestyle="", label=name, markeredgecolor=edge)
 
-        def is_free(at: float, x_text: float = x_text, half: float = half) -> bool:
-            return all(abs(x_text - u) > half + v or abs(at - w) > line for u, v, w in taken)
 
-        steps = sorted(range(-40, 41), key=abs)
-        at = next((y + step * line / 2 for step in steps if is_free(y + step * line / 2)), y)
-        at = min(at, north - line / 2)
-        taken.append((x_text, half, at))
-        if at != y:
-            axes.plot([x, x_text], [top, at], color=colour, linewidth=0.7, scalex=False, scaley=False)
-        axes.text(x_text, at, name, fontsize=7, ha="center", va="center", path_effects=halo, parse_math=False)
+def _write_names(
+    axes: Axes,
+    points: Real[np.ndarray, "n 2"],
+    places: np.ndarray,
+    names: Sequence[str],
+    *,
+    area: float,
+    ink: str,
+    faint: str,
+) -> None:
+    """The name of each taxon beside each of its large clusters, with a line to it where it stands apart."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    box = axes.get_window_extent()
+    pixels = axes.transData.transform(points) - np.array([box.x0, box.y0])
+    reach = REACH * max(box.width, box.height)
+    clusters: list[tuple[str, np.ndarray]] = []
+    for place, name in enumerate(names):
+        own = np.flatnonzero(places == place)
+        clusters += [(name, own[rows]) for rows in large_clusters(pixels[own], reach=reach)]
+    clusters.sort(key=lambda one: -len(one[1]))
+    texts = [
+        axes.annotate(
+            name, (0, 0), xycoords="axes pixels", annotation_clip=False, fontsize=7.5, color=ink, ha="left", va="bottom", parse_math=False
+        )
+        for name, _ in clusters
+    ]  # fmt: skip
+    for text in texts:
+        text.set_in_layout(False)
+    sizes = [(extent.width, extent.height) for extent in (text.get_window_extent() for text in texts)]
+    radius = np.sqrt(area / np.pi) * figure.dpi / 72 * 1.25  # markers of corners reach farther than a disc
+    corners = label_places(
+        pixels, [rows for _, rows in clusters], sizes, width=box.width, height=box.height, radius=radius
+    )
+    for text, corner, size, (_, rows) in zip(texts, corners, sizes, clusters, strict=True):
+        if corner is None:
+            text.remove()
+            continue
+        text.set_position(corner)
+        text.xy = corner
+        low, high = np.array(corner), np.array(corner) + size
+        nearest = np.clip(pixels[rows], low, high) - pixels[rows]
+        far = np.hypot(*nearest.T)
+        closest = int(far.argmin())
+        if far[closest] > radius + 14:
+            ends = axes.transData.inverted().transform(
+                np.stack([pixels[rows][closest], pixels[rows][closest] + nearest[closest]]) + np.array([box.x0, box.y0])
+            )
+            axes.plot(*ends.T, color=faint, linewidth=0.6, scalex=False, scaley=False, zorder=0)

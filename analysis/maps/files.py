@@ -27,14 +27,14 @@ from cladescope.outputs import check_new_folder
 from cladescope.schema import LABEL, LEVELS, holds_labels
 from cladescope.taxonomy import RANKS
 
-FILES = ("coordinates.parquet", "placed.parquet", "map.*", "drill-down.*")
+FILES = ("coordinates.parquet", "placed.parquet", "map.*", "map-dark.png", "drill-down.*")
 """What the folder of a map may consist of."""
 
 
 def write_map(
     drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = None, overwrite: bool = False
 ) -> dict[str, Any]:
-    """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map.html and map.json; return what the last holds.
+    """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map-dark.png, map.html and map.json; return what the last holds.
 
     The folder is there whole or not at all. Points of pictures that are placed go to placed.parquet; with
     `drill_down_seed` the figures of `write_drill_down` are among the files.
@@ -53,7 +53,11 @@ def write_map(
             fitted.save(draft / "map.safetensors")
             if drawn.placed is not None and len(drawn.placed):
                 _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), draft / "placed.parquet")
-            save_figure(draw_map(fitted.points, lineages, title=f"{n:,} pictures by {rank}"), draft, "map")
+            named = (pictures.labels(rank) >= 0).any()
+            title = f"{n:,} pictures by {rank}" if named else f"{n:,} pictures without names"
+            save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
+            dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
+            dark.savefig(draft / "map-dark.png")
             told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
             told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
             taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}

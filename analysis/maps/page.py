@@ -1,11 +1,10 @@
 """A map as one HTML file without any other: drag, zoom, colour by any rank, lineages on hover, search by name.
 
-The page itself is `map_page.html`; this module puts the points and the taxa into it.
+The page itself is `page.html`; this module puts the points and the taxa into it.
 """
 
 import base64
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
@@ -14,8 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Real
 
-from cladescope.analysis.maps.colours import taxon_colours
-from cladescope.analysis.maps.figure import GREY, SHOWN
+from cladescope.analysis.maps.colours import GREY, colouring
 
 Lineages = Sequence[tuple[str, ...] | None]
 """Of each picture the names from the kingdom to one rank; None where it has none there."""
@@ -24,9 +22,9 @@ Lineages = Sequence[tuple[str, ...] | None]
 def map_page(
     points: Real[np.ndarray, "n m"], names: Sequence[str], taxa: Mapping[str, Lineages], *, rank: str, title: str
 ) -> str:
-    """The page; `names` are shown on hover, and the 12 largest taxa of each rank in `taxa` have a colour.
+    """The page; `names` are shown on hover, and the 20 largest taxa of each rank in `taxa` have a name, all a colour.
 
-    It opens at `rank`. About 16 bytes a point, and 2 for each rank.
+    It opens at `rank`. About 16 bytes a point, and 4 for each rank.
 
     >>> page = map_page(np.zeros((1, 2)), ["Aves"], {"class": [("Animalia", "Chordata", "Aves")]}, rank="class", title="One")
     >>> "<title>One</title>" in page
@@ -48,19 +46,23 @@ def map_page(
 
 
 def _coloured(rank: str, lineages: Lineages) -> dict[str, Any]:
-    """The legend of one rank, and the place of each picture in it."""
-    sizes = Counter(lineage for lineage in lineages if lineage is not None)
-    largest = [lineage for lineage, _ in sizes.most_common(SHOWN)]
-    colours = taxon_colours({lineage: sizes[lineage] for lineage in largest})
-    place = {lineage: number for number, lineage in enumerate(largest)}
-    group = [len(largest) if lineage is None else place.get(lineage, len(largest)) for lineage in lineages]
-    labels, shown = [lineage[-1] for lineage in largest], [sizes[lineage] for lineage in largest]
+    """The legend of one rank, and for each picture its line there and its colour."""
+    found = colouring(lineages)
+    n, n_none = len(found.largest), sum(lineage is None for lineage in lineages)
+    lines = [(one[-1], found.sizes[one], found.colours[one]) for one in found.largest]
+    lines += [(found.further(rank), found.n_further, "")] if found.n_further else []
+    lines += [(f"grey: no {rank}" if found.sizes else "grey: no name", n_none, GREY)] if n_none else []
+    place = {lineage: number for number, lineage in enumerate(found.largest)}
+    shades = dict.fromkeys([*found.colours.values(), GREY])
+    shade = {colour: number for number, colour in enumerate(shades)}
     return {
         "rank": rank,
-        "labels": [*labels, "others or none"],
-        "sizes": [*shown, len(lineages) - sum(shown)],
-        "colours": [*(colours[lineage] for lineage in largest), GREY],
-        "group": _packed(np.array(group), "u1"),
+        "labels": [label for label, _, _ in lines],
+        "sizes": [size for _, size, _ in lines],
+        "colours": [colour for _, _, colour in lines],
+        "shades": list(shades),
+        "group": _packed(np.array([len(lines) - 1 if one is None else place.get(one, n) for one in lineages]), "u1"),
+        "shade": _packed(np.array([shade[GREY if one is None else found.colours[one]] for one in lineages]), "<u2"),
     }
 
 

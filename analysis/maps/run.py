@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from cladescope.analysis.maps.colour_rank import colour_rank
 from cladescope.analysis.maps.layout import Map, fit_map
 from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
 from cladescope.index.store import Store
-from cladescope.schema import LABEL, LEVELS
+from cladescope.schema import LEVELS
 
 COLUMNS = ("image_id", "uri", "common_name")
 """What is read of a picture beside its ranks."""
@@ -50,7 +51,9 @@ class DrawnMap:
         found, labels = [], self.pictures.labels(self.rank)
         if n_left_out := self.pictures.n_left_out:
             found.append(f"{n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
-        if (labels == labels[0]).all():
+        if (labels < 0).all():
+            found.append(f"no picture has a {self.rank}, by which it would be coloured: all are grey")
+        elif (labels == labels[0]).all():
             found.append(f"all pictures have the same value, or none, at rank {self.rank}: colour by another rank")
         vectors = self.fitted.vectors
         if repeated := len(vectors) - len(np.unique(vectors, axis=0)):
@@ -94,7 +97,7 @@ def map_store(
 ) -> DrawnMap:
     """Lay out the pictures of a store, of a clade or under a condition, or `limit` of them drawn at random; see `fit_map`.
 
-    `color` is the rank, or `label`, by which it is coloured: the order, unless most pictures have a label and no taxon. All pictures of `place`, a store of the same encoder, are placed on the map.
+    `color` is the rank, or `label`, by which it is coloured, by default `colour_rank`. All pictures of `place`, a store of the same encoder, are placed on the map.
 
     Raises InputError for a word that is no rank and for too few pictures, StoreError where `place` is of another encoder.
 
@@ -109,7 +112,7 @@ def map_store(
         placed = Pictures.of_store(place, columns=COLUMNS)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
     if color is None:
-        color = LABEL if pictures.told_apart_by().ranks == (LABEL,) else "order"
+        color = colour_rank(pictures)
     about = {
         "store": str(store.path),
         "store_version": store.version,

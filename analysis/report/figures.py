@@ -135,11 +135,11 @@ def hubness_panel(reports: Sequence[ProbeReport]) -> str:
     return _svg(draw)
 
 
-def map_png(one: StoreMap) -> str:
-    """The map as PNG in base64; its taxa have colour, marker, name and count."""
+def map_png(one: StoreMap, *, dark: bool = False) -> str:
+    """The map as PNG in base64, on white or on a dark page; its taxa have colour, marker, name and count."""
     title = f"{one.label}: {len(one.points):,} pictures by {one.rank}"
     file = io.BytesIO()
-    draw_map(one.points, one.lineages, title=title).savefig(file, format="png", dpi=200)
+    draw_map(one.points, one.lineages, title=title, rank=one.rank, dark=dark).savefig(file, format="png", dpi=200)
     return base64.b64encode(file.getvalue()).decode()
 
 

@@ -212,7 +212,9 @@ def _maps(report: Report) -> str:
         ]
         only = " All of them have the same value, or none, at this rank." if len(set(one.lineages)) == 1 else ""
         body += (
-            f'<figure class=paper><img alt="{escape(words)}" src="data:image/png;base64,{figures.map_png(one)}">'
+            f'<figure class=paper><picture><source media="(prefers-color-scheme: dark)" '
+            f'srcset="data:image/png;base64,{figures.map_png(one, dark=True)}">'
+            f'<img alt="{escape(words)}" src="data:image/png;base64,{figures.map_png(one)}"></picture>'
             f"<figcaption>{escape(words)}; {' and '.join(values)}, of the {one.neighbours} nearest.{only}</figcaption></figure>"
         )
     if body:

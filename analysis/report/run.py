@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cladescope.analysis.maps.figure import SHOWN
+from cladescope.analysis.maps.colour_rank import colour_rank
 from cladescope.analysis.maps.layout import MIN_POINTS
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures, clades_as_given
@@ -21,9 +21,6 @@ from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.phylogeny.tree import Tree
 from cladescope.schema import LEVELS
-
-COLOURED = 0.8
-"""Share of the pictures that the coloured taxa of a map hold, where the rank is chosen for the user."""
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +44,7 @@ class ReportConfig:
     map_sample: int = 2000
     """Most pictures on a map; 0 leaves the maps out."""
     color: str | None = None
-    """Rank, or `label`, by which maps are coloured; None for the narrowest whose 12 largest taxa hold four fifths of the pictures."""
+    """Rank, or `label`, by which maps are coloured; None for that of `colour_rank`."""
     seed: int = 0
     """Seed of every draw."""
 
@@ -80,7 +77,7 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
     ranks = tuple(_count(sets[0], rank) for rank in sets[0].ranks)
     maps = []
     if config.map_sample:
-        rank = config.color or _rank_of_colours(sets[0])
+        rank = config.color or colour_rank(sets[0])
         try:
             for label, pictures in zip(labels, sets, strict=True):
                 logger.info("%s: drawing the map", label)
@@ -137,21 +134,6 @@ def _absent(report: ProbeReport) -> list[str]:
         if species and (name, None) not in there:
             reasons.append(f"{name}: it needs {METHODS[name].needs}")
     return reasons
-
-
-def _rank_of_colours(pictures: Pictures) -> str:
-    """The narrowest rank whose largest taxa, as many as have colours, hold four fifths of the pictures; else the broadest named."""
-    widest, narrowest = None, None
-    for rank in pictures.ranks:
-        labels = pictures.labels(rank)
-        sizes = np.sort(np.bincount(labels[labels >= 0]))[::-1]
-        if len(sizes):
-            widest = widest or rank
-        if sizes[:SHOWN].sum() >= COLOURED * len(labels):
-            narrowest = rank
-    found = narrowest or widest
-    assert found is not None  # pictures that are probed have a taxon
-    return found
 
 
 def _map(pictures: Pictures, label: str, rank: str, *, seed: int) -> StoreMap:

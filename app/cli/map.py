@@ -24,7 +24,7 @@ def map_(
         str | None,
         typer.Option(
             help="Rank by which to colour; or label: the names of folders.",
-            show_default="order, of pictures without taxa label",
+            show_default="the narrowest of 2 to 20 values",
         ),
     ] = None,
     method: Annotated[Method, typer.Option(help="Layout.")] = Method.UMAP,

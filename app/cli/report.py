@@ -26,7 +26,7 @@ def report(
         str | None,
         typer.Option(
             help="Rank by which to colour maps; or label: the names of folders.",
-            show_default="the narrowest whose 12 largest taxa hold most pictures",
+            show_default="the narrowest of 2 to 20 values",
         ),
     ] = None,
     sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,

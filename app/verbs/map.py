@@ -35,8 +35,8 @@ def map(
 ) -> DrawnMap:
     """Draw a map of a store's pictures: those that the encoder finds similar lie close together.
 
-    `color` is the rank by which figures are coloured, or `label` (the names of folders): the order unless given, or the label
-    where most pictures have one and no taxon; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
+    `color` is the rank by which figures are coloured, or `label` (the names of folders): unless given, the narrowest of 2 to 20
+    values that most pictures have; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
     graph. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition, `limit` a random sample
     of that size, drawn with `seed`. `place` is a store of the same encoder whose pictures are also placed on the map. `out` is
     a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon; `overwrite` replaces

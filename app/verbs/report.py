@@ -33,8 +33,8 @@ def report(
     """Probe a store, compare it with others, draw maps, and explain the results on one page that opens offline.
 
     The page and its numbers as JSON go to the folder `out`. The options are those of `probe`. With `draw_map` a map of each
-    store shows at most `map_sample` pictures, coloured by the rank `color` (or `label`), by default the narrowest whose 12 largest taxa
-    hold most pictures.
+    store shows at most `map_sample` pictures, coloured by the rank `color` (or `label`), by default the narrowest of 2 to 20 values
+    that most pictures have.
 
     Returns everything that the page shows; `analysis.report.files.document` turns it into plain values.
 

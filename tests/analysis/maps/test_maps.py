@@ -205,7 +205,7 @@ def oklab(linear):
 
 
 @pytest.mark.parametrize("kind", COLOUR_BLIND)
-@pytest.mark.parametrize("n", [2, 6, 12])
+@pytest.mark.parametrize("n", [2, 6, 12, 20])
 def test_neighbours_in_the_tree_are_told_apart_by_the_colour_blind_too(n, kind):
     colours = taxon_colours({(f"kingdom{row // 4}", f"taxon{row:02}"): 10 for row in range(n)}).values()
     coded = np.array([[int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)] for colour in colours])
@@ -214,3 +214,6 @@ def test_neighbours_in_the_tree_are_told_apart_by_the_colour_blind_too(n, kind):
     assert np.linalg.norm(np.diff(seen, axis=0), axis=1).min() > 0.1
     if n <= 6:
         assert min(np.linalg.norm(a - b) for i, a in enumerate(seen) for b in seen[:i]) > 0.05
+    light = linear @ [0.2126, 0.7152, 0.0722]  # relative luminance, WCAG 2
+    assert (1.05 / (light + 0.05)).min() > 2, "on white"
+    assert ((light + 0.05) / (0.0086 + 0.05)).min() > 2, "on the dark page, #14171b"

@@ -29,7 +29,7 @@ from cladescope.taxonomy.rank_table import rank_table
 from cladescope.taxonomy.taxon import RANKS, Taxon
 from tests.app.cli.command_line import fails, photos, run  # noqa: F401
 
-EMPTY = {"meta", "br", "img", "link", "input", "hr"}
+EMPTY = {"meta", "br", "img", "source", "link", "input", "hr"}
 
 
 class Page(HTMLParser):
