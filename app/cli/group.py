@@ -10,34 +10,52 @@ from typer.core import TyperGroup
 
 from cladescope.app.cli.command import Verb, one_line_errors
 
-VERBS = {
-    "embed": "Embed pictures into a store.",
-    "commit": "Put together what jobs embedded with --shard: the store then has the rows of one uninterrupted job.",
-    "import": "Fill a store with vectors computed by other software, scaled to unit length.",
-    "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
-    "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
-    "compact": "Write the small fragments of a store's tables together, so that it is read faster.",
-    "delete": "Delete the rows of a store that meet every condition given.",
-    "relabel": "Put corrected labels into a store, without encoding anything.",
-    "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
-    "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
-    "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
-    "search": "Find the stored pictures most similar to a picture, a text, a stored picture, a taxon, or several of these.",
-    "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
-    "predict": "Name the organisms on pictures, or on the pictures of a store.",
-    "evaluate": "Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores.",
-    "taxonomy": "Build a backbone of names from published taxonomies, or look up what names mean in one.",
-    "audit": "Find near-duplicates, leaks between splits, outliers and likely label errors.",
-    "map": "Draw a map of the pictures: those that the encoder finds similar lie close together.",
-    "probe": "Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.",
-    "report": "Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.",
-    "simulate": "Draw simulated organisms that evolved along a random tree, so that the true tree and ranks are known.",
-    "train": "Train an encoder and export it as a checkpoint folder for --encoder; torchrun uses several GPUs.",
-    "sources": "List the kinds of sources that `embed` and `predict` understand, and what each is recognised by.",
-    "demo": "Simulate organisms, embed, index and search them, and draw the result as a contact sheet.",
-    "doctor": "Show versions, devices and memory, for a problem report.",
+SECTIONS = {
+    "Name pictures": {
+        "predict": "Name the organisms on pictures, or on the pictures of a store.",
+        "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
+    },
+    "Keep pictures in a store, and find what looks alike": {
+        "embed": "Embed pictures into a store.",
+        "search": "Find the stored pictures most similar to a picture, a text, a stored picture, a taxon, or several of these.",
+        "index": "Build an index for fast search, and measure how often it finds what exact search finds.",
+        "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
+    },
+    "Find what is wrong: duplicates, wrong labels, damage": {
+        "audit": "Find near-duplicates, leaks between splits, outliers and likely label errors.",
+        "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
+    },
+    "See a collection as a whole, and what an encoder knows": {
+        "map": "Draw a map of the pictures: those that the encoder finds similar lie close together.",
+        "report": "Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.",
+        "probe": "Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.",
+        "evaluate": "Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores.",
+    },
+    "Change a store": {
+        "relabel": "Put corrected labels into a store, without encoding anything.",
+        "delete": "Delete the rows of a store that meet every condition given.",
+        "commit": "Put together what jobs embedded with --shard: the store then has the rows of one uninterrupted job.",
+        "import": "Fill a store with vectors computed by other software, scaled to unit length.",
+        "compact": "Write the small fragments of a store's tables together, so that it is read faster.",
+    },
+    "Take it elsewhere": {
+        "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
+        "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
+    },
+    "Train an encoder, and names from taxonomies": {
+        "train": "Train an encoder and export it as a checkpoint folder for --encoder; torchrun uses several GPUs.",
+        "taxonomy": "Build a backbone of names from published taxonomies, or look up what names mean in one.",
+    },
+    "Try it, and get help": {
+        "demo": "Simulate organisms, embed, index and search them, and draw the result as a contact sheet.",
+        "simulate": "Draw simulated organisms that evolved along a random tree, so that the true tree and ranks are known.",
+        "sources": "List the kinds of sources that `embed` and `predict` understand, and what each is recognised by.",
+        "doctor": "Show versions, devices and memory, for a problem report.",
+    },
 }
-"""Each verb in the order of `--help`, with the first sentence of its docstring."""
+"""The verbs by the question that they answer, in the order of `--help`, each with the first sentence of its docstring."""
+VERBS = {verb: told for section in SECTIONS.values() for verb, told in section.items()}
+HELP = "help"
 
 
 class Verbs(TyperGroup):
@@ -50,11 +68,16 @@ class Verbs(TyperGroup):
 
     def format_commands(self, context: Any, formatter: Any) -> None:
         """The list of `--help`, without loading any verb."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
+        for title, verbs in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(verbs.items()), col_max=12)
+        formatter.write_paragraph()
+        formatter.write_text("What a verb takes: cladescope help VERB")
 
     def parse_args(self, context: Any, args: list[str]) -> list[str]:
-        """Read the options before the verb."""
+        """Read the options before the verb; `help VERB` is `VERB --help`."""
+        if args[:1] == [HELP]:
+            args = [*args[1:2], "--help"]
         with one_line_errors():
             return super().parse_args(context, args)
 

@@ -72,7 +72,7 @@ def search(
     What is given together is one query: pictures and a text are averaged, what is given with --not-... is subtracted. With
     --queries each is a query of its own.
 
-    Example: cladescope search photos.store --image query.jpg --within Aves --sheet hits.png
+    Example: cladescope search photos.store query.jpg --within Aves --sheet hits.png
 
     Example: cladescope search photos.store --id ID --not-text "a drawing." --at-most 1
 
@@ -95,8 +95,6 @@ def search(
         "contact": contact, "runtime": runtime.value,
     }  # fmt: skip
     of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=out, strict=strict, allow=allow)
-    if more and not image:
-        raise typer.BadParameter(f"unexpected argument {more[0]!r}: name a query picture with --image")
     if queries is not None:
         search_many(
             store, queries, column=column, out=out, overwrite=overwrite, strict=strict, allow=allow or (),

@@ -11,7 +11,7 @@ from cladescope.index.defaults import UNLIKE_WEIGHT
 
 MoreArgument = Annotated[
     list[str] | None,
-    typer.Argument(metavar="IMAGE", help="Further pictures of the query, after --image."),
+    typer.Argument(metavar="IMAGE", help="Pictures to search with, as --image; they may also stand before the store."),
 ]
 ImageOption = Annotated[
     list[str] | None,
@@ -122,6 +122,9 @@ def check(asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | N
         raise typer.BadParameter(
             f"unexpected argument {more[0]!r}: {option} takes one value; repeat --not-image and --image, quote a pattern"
         )
+    for one in more or ():
+        if "://" not in one and not Path(one).exists():
+            raise typer.BadParameter(f"there is no picture {one}: name a file, or search for words with --text")
     if queries is not None:
         if given:
             raise typer.BadParameter(f"--queries searches for each query alone: leave out {_option(given[0])}")

@@ -1,14 +1,44 @@
 """What is wrong with a value of the command line, in this package's words instead of those of the library that checks it."""
 
+import re
 from typing import Any
+
+from cladescope.nearest import did_you_mean
 
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "yes or no"}
 
 
 def usage_words(error: Any) -> str:
-    """What an error of wrong usage says: what was found and what was expected, where a value has not the type or range of its option."""
+    """What an error of wrong usage says: where, what was found and what was expected, and which word was meant."""
     tell = getattr(error.__cause__, "errors", None)
-    return str(error.message) if tell is None else _told(tell()[0], getattr(error, "param", None))
+    option = getattr(error, "param", None)
+    if tell is not None:
+        said = _told(tell()[0], option)
+    elif type(error).__name__ == "BadParameter" or (option is None and not hasattr(error, "possibilities")):
+        said = str(error.message)
+    else:
+        said = str(error.format_message()).partition(" (Possible options:")[0]
+    where = "" if option is None or tell is None else f"{_place(option)}: "
+    return where + said.rstrip(".") + _meant(error, said)
+
+
+def _place(option: Any) -> str:
+    """An option or argument as it is called in help."""
+    return str(option.opts[0] if option.param_type_name == "option" else option.display_name_raw)
+
+
+def _meant(error: Any, said: str) -> str:
+    """Which choice, or which option, was meant, where one is near."""
+    if (option := getattr(error, "option_name", None)) is not None and error.ctx is not None:
+        return did_you_mean(option, [name for one in error.ctx.command.params for name in one.opts])
+    found = re.match(r"'(.*?)' is not one of ", said)
+    return did_you_mean(found[1], choices_of(error.param)) if found is not None else ""
+
+
+def choices_of(option: Any) -> list[str]:
+    """The words of which an option or argument takes one; none where it takes anything."""
+    described = getattr(option, "type_descriptor", None)
+    return [str(getattr(one, "value", one)) for one in getattr(described, "choices", None) or ()]
 
 
 def _told(wrong: dict[str, Any], option: Any) -> str:

@@ -321,7 +321,7 @@ def test_an_encoder_that_does_not_exist_is_refused(fails, photos, tmp_path):
         (["search", "s", "--id", "a", "--at-most", "2", "--per", "tribe"], "'tribe' is not one of"),
         (["search", "s", "--id", "a", "--near", "50;11;5"], "found '50;11;5' for --near, expected LAT,LON,KM"),
         (["search", "s", "--id", "a", "--json", "--csv"], "give one of --json and --csv"),
-        (["search", "s", "a.jpg"], "name a query picture with --image"),
+        (["search", "s", "a.jpg"], "there is no picture a.jpg: name a file, or search for words with --text"),
         (["search", "s", "--image", "a.jpg", "-k", "0"], "-k"),
         (["index", "s", "--target-recall", "2"], "must lie in 0 to 1"),
         (["simulate", "c", "--species", "0"], "--species"),

@@ -97,6 +97,10 @@ def kinds(command, option):
     return {one for one in parts if isinstance(one, type)}
 
 
+def called(option):
+    return option.opts[0] if option.param_type_name == "option" else option.metavar
+
+
 def is_choice(command, option):
     return any(issubclass(one, StrEnum) for one in kinds(command, option))
 
@@ -120,7 +124,7 @@ def test_a_word_that_is_no_choice_is_told_in_our_words(misused, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     said = misused(verb, *in_place(COMMANDS[verb], option, "zebra"))
     (choices,) = (one for one in kinds(COMMANDS[verb], option) if issubclass(one, StrEnum))
-    assert "'zebra' is not one of" in said
+    assert said.startswith(f"error: {called(option)}: 'zebra' is not one of")
     assert all(repr(str(one)) in said for one in choices)
     assert not any(word in said.lower() for word in LIBRARY)
 
@@ -130,7 +134,7 @@ def test_a_word_in_place_of_a_number_is_told_in_our_words(misused, tmp_path, mon
     monkeypatch.chdir(tmp_path)
     said = misused(verb, *in_place(COMMANDS[verb], option, "zebra"))
     whole = "a whole number" if int in kinds(COMMANDS[verb], option) else "a number"
-    assert said.endswith(f"found 'zebra', expected {whole}")
+    assert said == f"error: {called(option)}: found 'zebra', expected {whole} (cladescope {verb} --help)"
 
 
 @pytest.mark.parametrize("verb, option", options(is_bounded))
@@ -138,5 +142,54 @@ def test_a_number_beyond_its_ends_is_told_in_our_words(misused, tmp_path, monkey
     monkeypatch.chdir(tmp_path)
     beyond = str(option.max + 1 if option.max is not None else option.min - 1)
     said = misused(verb, *in_place(COMMANDS[verb], option, beyond))
-    assert f"found '{beyond}', expected a number " in said
+    assert said.startswith(f"error: {called(option)}: found '{beyond}', expected a number ")
     assert not any(word in said.lower() for word in LIBRARY)
+
+
+@pytest.mark.parametrize("verb, option", options(is_choice))
+def test_a_misspelt_choice_is_told_the_nearest(misused, tmp_path, monkeypatch, verb, option):
+    monkeypatch.chdir(tmp_path)
+    (choices,) = (one for one in kinds(COMMANDS[verb], option) if issubclass(one, StrEnum))
+    word = max(map(str, choices), key=len)
+    assert misused(verb, *in_place(COMMANDS[verb], option, word + "z")).endswith(f"(did you mean {word}?)")
+
+
+@pytest.mark.parametrize("verb, option", options(lambda command, option: option.param_type_name == "option"))
+def test_a_misspelt_option_is_told_the_nearest(misused, verb, option):
+    name = max(option.opts, key=len)
+    if len(name) < 5:
+        pytest.skip("too short to be misspelt")
+    assert misused(verb, f"{name}z").endswith(f"(did you mean {name}?)")
+
+
+@pytest.mark.parametrize(
+    "verb", [verb for verb, command in COMMANDS.items() if any(one.required for one in command.params)]
+)
+def test_wrong_usage_is_one_line(run, verb):
+    ended = run(verb)
+    assert (ended.status, ended.out) == (2, "")
+    (line,) = ended.err.splitlines()
+    assert line.startswith("error: Missing ")
+    assert line.endswith(f"(cladescope {verb} --help)")
+
+
+def test_a_store_may_come_before_or_after_the_picture(run, store, query):
+    before = run("search", store.path, query, "-k", "3", "--json")
+    after = run("search", query, store.path, "-k", "3", "--json")
+    named = run("search", store.path, "--image", query, "-k", "3", "--json")
+    assert before.json == after.json == named.json
+    two = run("search", query, query, store.path, "--json").json
+    assert two["query"]["images"] == [str(query), str(query)]
+
+
+def test_a_table_of_labels_may_come_before_the_store(fails, store, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("file,species\nnone.jpg,Parus major\n")
+    said = fails("relabel", table, store.path)
+    assert said == fails("relabel", store.path, table)
+    assert f"names one picture of {store.path}" in said
+
+
+def test_what_is_to_be_done_may_come_after_what_it_is_done_to(misused):
+    said = misused("evaluate", "birds.csv", "few-shot", "--shots", "x")
+    assert "found --shots 'x'" in said

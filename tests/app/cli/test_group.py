@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
-from cladescope.app.cli import VERBS, app
+from cladescope.app.cli import VERBS, app, help_page
+from cladescope.app.cli.group import SECTIONS
 from tests.conftest import REPOSITORY
 
 COMMANDS = typer.main.get_group(app).commands
@@ -59,3 +60,37 @@ def test_a_verb_parses_calls_and_prints_in_150_lines(verb):
     text = file.read_text()
     assert len(text.splitlines()) <= 150
     assert "from cladescope.app.verbs" in text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_is_whole_at_80_columns(run, monkeypatch, verb):
+    monkeypatch.setenv("COLUMNS", "80")
+    ended = run("help", verb)
+    assert ended == run(verb, "--help")
+    lines = ended.out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not re.search(r"<(int|float|str|list|Any|path)\b|x>=", ended.out)
+    said = "".join(ended.out.split())
+    for option in COMMANDS[verb].params:
+        assert option.opts[0] in said or option.param_type_name == "argument"
+        assert "".join((option.help or "").split()) in said
+
+
+def test_help_lists_each_verb_once_under_the_question_that_it_answers(run):
+    ended = run("help")
+    assert ended == run("--help")
+    listed = [line.split()[0] for line in ended.out.splitlines() if re.match(r"  [a-z]+  +[A-Z]", line)]
+    assert listed == list(VERBS)
+    titles = [
+        line.rstrip(":") for line in ended.out.splitlines() if line and not line.startswith((" ", "Usage", "What"))
+    ]
+    assert all("".join(told.split()) in "".join(ended.out.split()) for told in VERBS.values())
+    assert titles == ["Options", *SECTIONS]
+
+
+def test_what_must_be_given_stands_first_and_every_section_names_options_that_there_are(run):
+    names = {option.name for command in COMMANDS.values() for option in command.params} | {"help"}
+    for title, listed in help_page.SECTIONS.items():
+        assert not set(listed.split()) - names, title
+    first = run("map", "--help").out.partition("\nOptions:\n")[2]
+    assert first.lstrip().startswith("--out")
