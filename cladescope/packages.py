@@ -4,6 +4,9 @@
 (docs/install.md) leaves out what naming and searching pictures with `tiny` does not need.
 """
 
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
 PACKAGES = {
     "duckdb": "duckdb", "dendropy": "dendropy", "faiss": "faiss-cpu", "huggingface_hub": "huggingface_hub", "lance": "pylance",
     "lancedb": "lancedb", "matplotlib": "matplotlib", "nameparser": "gbif-name-parser", "numba": "numba", "onnxruntime": "onnxruntime",
@@ -35,3 +38,18 @@ def is_known(module: str) -> bool:
     (True, False)
     """
     return module.partition(".")[0] in PACKAGES
+
+
+def versions_of(names: Iterable[str]) -> dict[str, str]:
+    """Versions of the packages that are installed, by name; others are left out.
+
+    >>> versions_of(["no-such-package"])
+    {}
+    """
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

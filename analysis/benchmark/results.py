@@ -7,7 +7,6 @@ evaluated again takes the earlier result's place, everything else stays.
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from cladescope.analysis.measures.outcomes import Figure
 from cladescope.analysis.measures.paired import difference
 from cladescope.errors import InputError
 from cladescope.files import write_json
+from cladescope.packages import versions_of
 
 FORMAT_VERSION = 1
 RESULTS, PAGE = "results.json", "results.md"
@@ -61,7 +61,7 @@ def _result(result: Result, first: Result) -> dict[str, Any]:
         "difference_from": first.card.name if differences else None,
         "differences": {name: differences[name] for name in result.outcomes if name in differences},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {name: version(name) for name in _PACKAGES},
+        "versions": versions_of(_PACKAGES),
     }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
 from cladescope.index.store import Store
+from cladescope.packages import versions_of
 from cladescope.schema import LEVELS
 
 COLUMNS = ("image_id", "uri", "common_name")
@@ -123,7 +123,7 @@ def map_store(
         "within": clades_as_given(within),
         "where": where,
         "limit": limit,
-        "versions": {name: version(name) for name in PACKAGES},
+        "versions": versions_of(PACKAGES),
     }
     return draw(
         pictures, rank=color, method=method, dim=dim, neighbours=neighbours, placed=placed, about=about, seed=seed

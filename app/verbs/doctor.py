@@ -17,9 +17,13 @@ def doctor() -> dict[str, Any]:
     True
     """
     import faiss
-    import torch
 
-    cuda = torch.cuda.is_available()
+    try:
+        import torch
+    except ModuleNotFoundError:  # a small installation
+        cuda = False
+    else:
+        cuda = torch.cuda.is_available()
     return {
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",

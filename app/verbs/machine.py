@@ -4,12 +4,12 @@ import os
 import platform
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from cladescope.embedding.locations import file_of
 from cladescope.files import hash_file
+from cladescope.packages import versions_of
 
 PACKAGES = (
     "cladescope",
@@ -41,13 +41,7 @@ HASHED_BYTES = 256 * 2**20
 
 def versions() -> dict[str, str]:
     """Versions of what shapes a vector."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(PACKAGES)
 
 
 def machine() -> dict[str, Any]:
