@@ -1,12 +1,14 @@
-"""Contact sheets: pictures in a grid, each with its label, drawn with Pillow."""
+"""Contact sheets: pictures in a grid, each with its label, and what was asked beside them; drawn with Pillow."""
 
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from cladescope.analysis.likeness import HARDLY, Likeness
 from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.regions import cropped, split_region
@@ -17,14 +19,16 @@ from cladescope.shown import shown
 
 logger = logging.getLogger(__name__)
 
-TILE = 224
+TILE, QUERY = 224, 300
+"""Sides of the pictures."""
 GAP = 14
 LINE = 19
-FONT_SIZE = 14
-HEADING_SIZE = 18
-COLUMNS = 5
-PAPER, INK, FAINT, MISSING = "#ffffff", "#1b1f24", "#5d6670", "#e4e7eb"
+FONT_SIZE, SMALL_SIZE, HEADING_SIZE = 14, 11, 22
+COLUMNS, BESIDE = 5, 4
+"""Pictures in a row: of a sheet of its own, and beside a query."""
+PAPER, INK, FAINT, MISSING, BACK = "#ffffff", "#1b1f24", "#5d6670", "#e4e7eb", "#f3f4f6"
 QUERY_FRAME = "#0b6e99"
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,42 +37,81 @@ class Tile:
 
     uri: str
     lines: tuple[str, ...]
+    small: str = ""
+    """What stands after the last line in small type."""
 
 
-def draw_answer(answer: SearchResult, path: Path, *, queries: Sequence[str] = (), caption: str = "") -> Path:
-    """Draw a query's pictures, its hits and their consensus as one labelled sheet; return its path.
+def draw_answer(
+    answer: SearchResult,
+    path: Path,
+    *,
+    queries: Sequence[str] = (),
+    caption: str = "",
+    likeness: Likeness | None = None,
+) -> Path:
+    """Draw a query's pictures beside its hits, under what these agree on, as one labelled sheet; return its path.
+
+    A query that is stored is not drawn among its own hits. `likeness` puts words before the scores; without it, numbers stand alone.
 
     Raises InputError where the file cannot be written or its suffix names no picture format.
     """
     agreed = answer.consensus
-    named = agreed.label or agreed.taxon
-    verdict = "no consensus" if named is None else f"consensus: {named} ({agreed.share:.2f})"
-    heads = [Tile(uri, ("query", Path(uri).name)) for uri in queries]
-    tiles = [Tile(hit.uri, _lines(hit)) for hit in answer.hits]
-    title = f"{caption}: {verdict}" if caption else verdict
-    return save(draw(heads, tiles, title=title), path)
+    asked = {_place(uri) for uri in queries}
+    hits = [hit for hit in answer.hits if _place(hit.uri) not in asked]
+    heads = [
+        Tile(uri, ("your picture" if len(queries) == 1 else f"your picture {n}", Path(uri).name))
+        for n, uri in enumerate(queries, 1)
+    ]
+    tiles = [_tile(hit, place, likeness) for place, hit in enumerate(hits, 1)]
+    name = agreed.label or (None if agreed.taxon is None else agreed.taxon.name)
+    is_alike = likeness is None or any(likeness.word(hit.score) != HARDLY for hit in hits)
+    title = (
+        "Nothing here is much like it"
+        if not is_alike
+        else "No name that most of the hits share"
+        if name is None
+        else name
+    )
+    said = (
+        ""
+        if name is None
+        else f"{agreed.label or agreed.taxon}: what the hits agree on, {agreed.share:.0%} of their votes"
+    )
+    left_out = "" if len(hits) == len(answer.hits) else "the query is stored too, and left out of its hits"
+    below = "; ".join(one for one in (said, left_out) if one)
+    return save(draw(heads, tiles, title=f"{caption}: {title}" if caption else title, subtitle=below), path)
 
 
-def draw(queries: Sequence[Tile], tiles: Sequence[Tile], *, title: str) -> Image.Image:
-    """A sheet: the title, the queries in a framed row of their own, the tiles in rows of five. A picture that cannot be
-    read leaves a grey field that says so."""
-    rows = _in_rows(queries) + _in_rows(tiles)
-    n_framed = len(_in_rows(queries))
-    n_lines = max((len(tile.lines) for row in rows for tile in row), default=0)
-    cell = TILE + 6 + n_lines * LINE + GAP
-    columns = max((len(row) for row in rows), default=1)
-    heading = ImageFont.load_default(HEADING_SIZE)
-    width = max(columns, 3) * (TILE + GAP) + GAP
+def draw(queries: Sequence[Tile], tiles: Sequence[Tile], *, title: str, subtitle: str = "") -> Image.Image:
+    """A sheet: the title, the queries below each other at the left and in a frame, the tiles in rows beside them, or of the whole
+    width where there is no query. A picture that cannot be read leaves a grey field that says so."""
+    n_columns = BESIDE if queries else COLUMNS
+    rows = [tiles[start : start + n_columns] for start in range(0, len(tiles), n_columns)]
+    n_lines = max((len(tile.lines) for tile in [*queries, *tiles]), default=0)
+    below = 6 + n_lines * LINE + GAP
+    aside = QUERY + 3 * GAP if queries else 0
+    columns = max([3, *(len(row) for row in rows)])
+    width = aside + columns * (TILE + GAP) + GAP
+    heading, font = ImageFont.load_default(HEADING_SIZE), ImageFont.load_default(FONT_SIZE)
     titles = _wrapped(title, heading, width - 2 * GAP)
-    top = GAP + len(titles) * (HEADING_SIZE + 8)
-    sheet = Image.new("RGB", (width, top + len(rows) * cell + GAP), PAPER)
+    faint = _wrapped(subtitle, font, width - 2 * GAP) if subtitle else []
+    top = GAP + len(titles) * (HEADING_SIZE + 8) + len(faint) * LINE + GAP
+    height = top + max(len(rows) * (TILE + below), len(queries) * (QUERY + below)) + GAP
+    sheet = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(sheet)
-    for number, line in enumerate(titles):
-        pen.text((GAP, GAP + number * (HEADING_SIZE + 8) - 4), line, fill=INK, font=heading)
+    y = GAP - 4
+    for line in titles:
+        pen.text((GAP, y), line, fill=INK, font=heading)
+        y += HEADING_SIZE + 8
+    for line in faint:
+        pen.text((GAP, y), line, fill=FAINT, font=font)
+        y += LINE
+    for number, tile in enumerate(queries):
+        _draw_tile(sheet, pen, tile, (GAP + 4, top + number * (QUERY + below)), side=QUERY, framed=True)
     for number, row in enumerate(rows):
         for place, tile in enumerate(row):
-            corner = (GAP + place * (TILE + GAP), top + number * cell)
-            _draw_tile(sheet, pen, tile, corner, framed=number < n_framed)
+            corner = (aside + GAP + place * (TILE + GAP), top + number * (TILE + below))
+            _draw_tile(sheet, pen, tile, corner, side=TILE)
     return sheet
 
 
@@ -85,45 +128,53 @@ def save(sheet: Image.Image, path: Path) -> Path:
     return path
 
 
-def _in_rows(tiles: Sequence[Tile]) -> list[Sequence[Tile]]:
-    return [tiles[start : start + COLUMNS] for start in range(0, len(tiles), COLUMNS)]
+def _place(uri: str) -> str:
+    """By what a query is known among its hits: a file by where it truly lies."""
+    return uri if "://" in uri else os.path.realpath(uri)
 
 
-def _lines(hit: Hit) -> tuple[str, ...]:
+def _tile(hit: Hit, place: int, likeness: Likeness | None) -> Tile:
     name = hit.taxon.name if hit.taxon is not None else hit.label or Path(hit.uri).name
     family = hit.taxon.path[4] if hit.taxon is not None and len(hit.taxon.path) > 4 else None
-    return (f"{hit.position}. {name}", hit.common_name or "", f"{hit.score:.3f}  {family or ''}".rstrip())
+    score = f"{hit.score:.3f}"
+    said, small = (score, "") if likeness is None else (likeness.word(hit.score), score)
+    return Tile(hit.uri, (f"{place}. {name}", hit.common_name or family or "", said), small)
 
 
 def _draw_tile(
-    sheet: Image.Image, pen: ImageDraw.ImageDraw, tile: Tile, corner: tuple[int, int], *, framed: bool
+    sheet: Image.Image,
+    pen: ImageDraw.ImageDraw,
+    tile: Tile,
+    corner: tuple[int, int],
+    *,
+    side: int,
+    framed: bool = False,
 ) -> None:
     left, top = corner
+    font, small = ImageFont.load_default(FONT_SIZE), ImageFont.load_default(SMALL_SIZE)
+    box = (left, top, left + side, top + side)
     try:
-        parent, box = split_region(tile.uri)
+        parent, region = split_region(tile.uri)
         data = read_bytes(parent)
-        found = decode(data, min_side=TILE) if box is None else cropped(decode(data), box).picture
-        picture = ImageOps.contain(found.image, (TILE, TILE))
-        offset = (left + (TILE - picture.width) // 2, top + (TILE - picture.height) // 2)
+        found = decode(data, min_side=side) if region is None else cropped(decode(data), region).picture
+        picture = ImageOps.contain(found.image, (side, side))
+        offset = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
+        pen.rectangle(box, fill=BACK)
         sheet.paste(picture, offset)
     except PictureError as error:
         logger.warning("no picture on the sheet for %s: %s", tile.uri, error)
-        pen.rectangle((left, top, left + TILE, top + TILE), fill=MISSING)
-        pen.text(
-            (left + 12, top + TILE // 2 - 8),
-            "picture not found",
-            fill=FAINT,
-            font=ImageFont.load_default(FONT_SIZE),
-        )
+        pen.rectangle(box, fill=MISSING)
+        pen.text((left + 12, top + side // 2 - 8), "picture not found", fill=FAINT, font=font)
     if framed:
-        pen.rectangle((left - 4, top - 4, left + TILE + 3, top + TILE + 3), outline=QUERY_FRAME, width=3)
-    font = ImageFont.load_default(FONT_SIZE)
+        pen.rectangle((left - 4, top - 4, left + side + 3, top + side + 3), outline=QUERY_FRAME, width=3)
     for number, line in enumerate(tile.lines):
-        text = _cut(line, font, TILE)
-        pen.text((left, top + TILE + 6 + number * LINE), text, fill=FAINT if number else INK, font=font)
+        text, y = _cut(line, font, side), top + side + 6 + number * LINE
+        pen.text((left, y), text, fill=FAINT if number else INK, font=font)
+        if tile.small and number == len(tile.lines) - 1:
+            pen.text((left + font.getlength(text) + 8, y + 3), tile.small, fill=FAINT, font=small)
 
 
-def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> str:
+def _cut(text: str, font: Font, width: int) -> str:
     """A text shortened in the middle until it fits, so that both genus and epithet, or name and suffix, can be seen.
 
     >>> _cut("Vanessa atalanta", ImageFont.load_default(14), 60)
@@ -139,7 +190,7 @@ def _cut(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: i
     return "…"
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: int) -> list[str]:
+def _wrapped(text: str, font: Font, width: int) -> list[str]:
     lines = [""]
     for word in shown(text).split():
         longer = f"{lines[-1]} {word}".strip()

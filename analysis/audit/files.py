@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cladescope.analysis.audit.contact_sheet import Tile, draw, save
@@ -49,14 +49,15 @@ def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path, *, safe: bool) -> 
 
 
 def _lines(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """What stands under a picture: the given label, then what is said of it."""
-    given = _end(row["lineage"])
+    """What stands under a picture: the given label, then what is said of it, and its file."""
+    given, file = _end(row["lineage"]), PurePosixPath(row["uri"]).name
     if "suggested" in row:
-        return (f"given {given}", f"suggested {_end(row['suggested'])}", f"{row['part_at']}, {row['confidence']:.2f}")
+        said = f"{row['part_at']}, {row['confidence']:.2f}"
+        return (f"given {given}", f"suggested {_end(row['suggested'])}", said, file)
     if "z" in row:
-        return (given, f"z {row['z']:.1f} within its {row['compared_within']}")
+        return (given, f"z {row['z']:.1f} within its {row['compared_within']}", file)
     mark = f"side {row['side']}, by {row['by']}" if "side" in row else row["kind"]
-    return (given, f"group {row['group']}: {mark}")
+    return (given, f"group {row['group']}: {mark}", file)
 
 
 def _end(lineage: str) -> str:

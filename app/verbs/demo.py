@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cladescope.analysis.audit.contact_sheet import draw_answer
+from cladescope.analysis.likeness import likeness_of_store
 from cladescope.analysis.measures import neighbours
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.build_index import build_index
@@ -75,7 +76,7 @@ def demo(out: str | Path = "demo", *, workers: int = 1, say: Callable[[str], Non
     query = sorted(pictures.glob("images/*/*.jpg"))[0]
     tell(f"$ cladescope search {store_path} --image {query} --sheet {sheet}")
     answer = search(store, query, k=K)
-    draw_answer(answer, sheet, queries=[str(query)])
+    draw_answer(answer, sheet, queries=[str(query)], likeness=likeness_of_store(store))
     agreement = nearest_agreement(store)
     return DemoResult(pictures, store_path, sheet, store.count(), query, answer, agreement, time.monotonic() - began)
 

@@ -3,30 +3,71 @@ import pytest
 from PIL import Image
 
 from cladescope.analysis.audit import contact_sheet
-from cladescope.analysis.audit.contact_sheet import TILE, Tile, draw, draw_answer, save
+from cladescope.analysis.audit.contact_sheet import LINE, QUERY, TILE, Tile, draw, draw_answer, save
+from cladescope.analysis.likeness import Likeness
 from cladescope.errors import InputError
 from cladescope.index.hits import Hit, SearchResult
 from cladescope.taxonomy import Taxon
 
+FRAME = (0x0B, 0x6E, 0x99)
 
-def test_a_sheet_shows_query_and_hits(clades, store, tmp_path):
+
+def test_a_query_stands_beside_its_hits_and_not_among_them(clades, store, tmp_path):
     picture = sorted(clades.glob("images/*/*.jpg"))[0]
-    answer = store.search(images=[picture], k=7)
+    answer = store.search(images=[picture], k=8)
+    assert answer.hits[0].uri == str(picture), "it is stored"
     path = draw_answer(answer, tmp_path / "new" / "hits.png", queries=[str(picture)])
     with Image.open(path) as sheet:
-        assert sheet.width > 5 * TILE
-        assert sheet.height > 3 * TILE, "a row for the query and two for seven hits"
-        pixels = np.asarray(sheet.convert("RGB"))
-    query, first = (pixels[top : top + TILE].astype(int) for top in _tops(pixels))
-    assert abs(query[:, 14 : 14 + TILE] - first[:, 14 : 14 + TILE]).mean() < 8, "the first hit is the query itself"
+        assert sheet.width == 14 + QUERY + 3 * 14 + 4 * (TILE + 14), "a column for the query, four for the hits"
+        pixels = np.asarray(sheet.convert("RGB")).astype(int)
+        top = next(y for y in range(sheet.height) if (pixels[y, 18 : 18 + QUERY] == FRAME).all()) + 4
+        query = pixels[top : top + QUERY, 18 : 18 + QUERY]
+        hits = [
+            pixels[top + row * step : top + row * step + TILE, left : left + TILE]
+            for step in [TILE + 6 + 3 * LINE + 14]
+            for row in range(2)
+            for left in range(14 + QUERY + 3 * 14, sheet.width - TILE, TILE + 14)
+        ]
+    small = np.asarray(Image.fromarray(query.astype(np.uint8)).resize((TILE, TILE))).astype(int)
+    far = [abs(small - hit).mean() for hit in hits]
+    assert sum(hit.std() > 1 for hit in hits) == 7, "all but the query itself"
+    assert min(far) > 8, "none of them is the query"
 
 
-def _tops(pixels):
-    """Rows in which the first two pictures of the left column begin."""
-    drawn = (pixels[:, 14 + TILE // 4 : 14 + 3 * TILE // 4] < 250).any(axis=2).mean(axis=1) > 0.9
-    starts = np.flatnonzero(drawn[1:] & ~drawn[:-1]) + 1
-    tall = [start for start in starts if drawn[start : start + TILE - 10].all()]
-    return tall[:2]
+def test_queries_of_a_sheet_stand_below_each_other_and_keep_their_names(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        contact_sheet,
+        "draw",
+        lambda heads, tiles, **words: drawn.append((heads, tiles, words)) or Image.new("RGB", (1, 1)),
+    )
+    hits = [Hit(place, 0.9, f"{place}", f"/a/{place}.jpg", None, None, {}) for place in range(3)]
+    draw_answer(SearchResult(hits, "exact"), tmp_path / "s.png", queries=["/a/1.jpg", "/b/2.jpg"])
+    [(heads, tiles, words)] = drawn
+    assert [head.lines for head in heads] == [("your picture 1", "1.jpg"), ("your picture 2", "2.jpg")]
+    assert [tile.uri for tile in tiles] == ["/a/0.jpg", "/a/2.jpg"]
+    assert "left out" in words["subtitle"]
+    sheet = draw([Tile("/nowhere/a.jpg", ("q",))] * 3, [], title="t")
+    assert sheet.height > 3 * QUERY
+
+
+def test_scores_have_words_where_the_store_says_what_is_usual(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        contact_sheet, "draw", lambda _, tiles, **words: drawn.append((tiles, words)) or Image.new("RGB", (1, 1))
+    )
+    scores = (0.9, 0.5, 0.1)
+    hits = [Hit(place, score, "i", "/a.jpg", None, None, {}) for place, score in enumerate(scores, 1)]
+    words = Likeness(like=0.4, very=0.8, n_pictures=99)
+    draw_answer(SearchResult(hits, "exact"), tmp_path / "s.png", likeness=words)
+    draw_answer(SearchResult(hits[2:], "exact"), tmp_path / "s.png", likeness=words)
+    (tiles, _), (_, of_none) = drawn
+    assert [(tile.lines[-1], tile.small) for tile in tiles] == [
+        ("very like", "0.900"),
+        ("like", "0.500"),
+        ("hardly like", "0.100"),
+    ]
+    assert of_none["title"] == "Nothing here is much like it"
 
 
 def test_a_hit_is_called_by_its_taxon_else_its_label_else_its_file(tmp_path, monkeypatch):
@@ -47,7 +88,7 @@ def test_a_hit_is_called_by_its_taxon_else_its_label_else_its_file(tmp_path, mon
     answer = SearchResult(hits, "exact")
     draw_answer(answer, tmp_path / "hits.png")
     assert [tile.lines for tile in drawn] == [
-        ("1. Parus major", "Great Tit", "0.500  Paridae"),
+        ("1. Parus major", "Great Tit", "0.500"),
         ("2. tits", "", "0.500"),
         ("3. tit.jpg", "", "0.500"),
     ]
