@@ -41,14 +41,17 @@ def meant(taxonomy: Taxonomy, name: str, named: "CommonNames") -> tuple[Taxon, .
     try:
         return taxonomy.resolve(name)
     except TaxonError:
-        for path in named.paths(name):
+        paths = named.paths(name)
+        for path in paths:
             try:
                 found = taxonomy.resolve(path)
             except TaxonError:
                 continue
             named.tell(f"{name!r} is taken for {found[0]}")
             return found
-        raise
+        if not paths:
+            raise
+    raise TaxonError(f"{name!r} means {paths[0].rpartition(':')[2]}, of which nothing is here: name another clade")
 
 
 class CommonNames:

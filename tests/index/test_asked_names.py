@@ -65,6 +65,11 @@ def test_a_common_name_of_two_taxa_or_of_none_is_no_clade(store):
             store.condition(within=name)
 
 
+def test_a_common_name_of_what_is_not_there_is_told_apart_from_an_unknown_word(store):
+    with pytest.raises(TaxonError, match="'insects' means Insecta, of which nothing is here"):
+        store.condition(within="insects")
+
+
 @pytest.mark.parametrize(
     ("where", "ids"),
     [
