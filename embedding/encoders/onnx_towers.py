@@ -19,7 +19,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import EncoderCard, PrecisionClass
-from cladescope.embedding.encoders.parts import in_parts
+from cladescope.embedding.encoders.parts import SHARE, SideBySide, in_parts
 from cladescope.errors import EncoderError
 from cladescope.packages import not_installed
 
@@ -93,9 +93,17 @@ class Towers:
     ) -> None:
         self.folder, self.card = folder, card
         self._engine, self._precision = engine, precision
+        self._side_by_side: SideBySide | None = None
 
     def pictures(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
-        """Vectors of pictures as the image transform gives them; unit length. Raises EncoderError where the engine fails."""
+        """Vectors of pictures as the image transform gives them; unit length. Raises EncoderError where the engine fails.
+
+        By ONNX Runtime all cores share the few pictures of a query, and each core takes its own of more, to the same bits.
+        """
+        if self._side_by_side is None and self._engine == "onnx" and len(batch) >= max(2, n_cores()):
+            self._side_by_side = self._each_core_its_own()
+        if self._side_by_side is not None:
+            return self._side_by_side(batch)
         return in_parts(lambda part: _unit(self._picture(np.ascontiguousarray(part))), batch, self.card.part)
 
     def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
@@ -108,6 +116,12 @@ class Towers:
     @cached_property
     def _picture(self) -> Tower:
         return tower(self.folder / f"{PICTURE}.onnx", engine=self._engine, precision=self._precision)
+
+    def _each_core_its_own(self) -> SideBySide:
+        path, n_threads = self.folder / f"{PICTURE}.onnx", n_cores()
+        compute = tower(path, engine=self._engine, precision=self._precision, n_threads=1)
+        size = max(1, self.card.part // SHARE)
+        return SideBySide(lambda part: _unit(compute(np.ascontiguousarray(part))), size=size, n_threads=n_threads)
 
     @cached_property
     def _text(self) -> Tower:
@@ -142,22 +156,22 @@ def read_towers(folder: Path) -> Towers:
     return Towers(folder, card)
 
 
-def tower(path: Path, *, engine: Engine, precision: PrecisionClass) -> Tower:
-    """A graph ready to compute. Raises EncoderError where the engine is missing or cannot load it."""
+def tower(path: Path, *, engine: Engine, precision: PrecisionClass, n_threads: int | None = None) -> Tower:
+    """A graph ready to compute, with one thread a core or with `n_threads`. Raises EncoderError where the engine is missing or cannot load it."""
     make = _by_onnxruntime if engine == "onnx" else _by_openvino
     try:
-        return make(path, precision)
+        return make(path, precision, n_threads or n_cores())
     except EncoderError:
         raise
     except Exception as error:  # both engines have many kinds of errors, with no base of their own
         raise EncoderError(f"{engine} cannot load {path} ({_first_line(error)}): use runtime torch") from error
 
 
-def _by_onnxruntime(path: Path, precision: PrecisionClass) -> Tower:
+def _by_onnxruntime(path: Path, precision: PrecisionClass, n_threads: int) -> Tower:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = n_cores()
+    options.intra_op_num_threads = n_threads
     options.log_severity_level = 4  # errors come as exceptions
     options.enable_mem_pattern = False  # a block apart for each size of a batch
     # Threads that spin while they wait take the cores from those that decode.
@@ -176,14 +190,14 @@ def _by_onnxruntime(path: Path, precision: PrecisionClass) -> Tower:
     return run
 
 
-def _by_openvino(path: Path, precision: PrecisionClass) -> Tower:
+def _by_openvino(path: Path, precision: PrecisionClass, n_threads: int) -> Tower:
     try:
         with silent_telemetry():
             import openvino
     except ImportError as error:
         raise EncoderError(not_installed("openvino")) from error
     hint = {"fp32": "f32", "bf16": "bf16"}[precision]
-    settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": n_cores()}
+    settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": n_threads}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
 
     def run(batch: np.ndarray) -> np.ndarray:

@@ -71,6 +71,19 @@ def test_tiny_is_encoded_without_torch_to_the_vectors_of_torch(by_torch, by_onnx
     np.testing.assert_allclose(np.linalg.norm(by_onnx.encode_images(photographs), axis=1), 1, atol=1e-6)
 
 
+@pytest.mark.parametrize("n_cores", [1, 2, 3, 16])
+def test_vectors_are_the_same_bits_on_any_number_of_cores_and_in_any_batch(by_onnx, monkeypatch, n_cores):
+    monkeypatch.setattr(onnx_towers, "n_cores", lambda: n_cores)
+    pictures = probe_pictures(224)
+    shared = np.concatenate([onnx_towers._unit(by_onnx._towers._picture(one[None])) for one in pictures])
+    towers = onnx_towers.read_towers(TINY)
+    made = towers.pictures(pictures)
+    assert (towers._side_by_side is None) == (n_cores > len(pictures))
+    np.testing.assert_array_equal(made, shared)
+    for n in (1, 3, 8):
+        np.testing.assert_array_equal(towers.pictures(pictures[:n]), shared[:n])
+
+
 def test_both_have_one_identity_so_that_their_vectors_may_be_mixed(by_torch, by_onnx):
     assert by_onnx.card == by_torch.card
     assert by_onnx.text_scale == by_torch.text_scale

@@ -1,11 +1,14 @@
 """Batches in parts."""
 
+import threading
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding.encoders import open_clip_model
-from cladescope.embedding.encoders.parts import LARGEST_BLOCK, LARGEST_PART, in_parts, part_size
+from cladescope.embedding.encoders.parts import LARGEST_BLOCK, LARGEST_PART, SideBySide, in_parts, part_size
 from cladescope.embedding.encoders.weights import outputs_watched
 
 
@@ -53,3 +56,43 @@ def test_the_largest_result_of_a_layer_is_known_from_the_first_picture(checkpoin
         encoder.begin_pixels(np.zeros((1, 32, 32, 3), np.uint8))
     assert max(sizes) == 5 * 256  # tokens of a picture, width of the layer between
     assert not [module for module in encoder._model.modules() if module._forward_hooks]
+
+
+@given(st.integers(0, 20), st.integers(1, 5), st.integers(1, 4))
+def test_parts_side_by_side_give_the_rows_of_the_whole_and_every_thread_has_some(n, size, n_threads):
+    batch = np.arange(n, dtype=np.uint8)[:, None, None, None].repeat(3, axis=3)
+    sizes = []
+
+    def compute(part):
+        sizes.append(len(part))
+        return part.reshape(len(part), 3).astype(np.float32)
+
+    made = SideBySide(compute, size=size, n_threads=n_threads)(batch)
+    np.testing.assert_array_equal(made, batch.reshape(n, 3))
+    assert max(sizes) <= size
+    assert len(sizes) >= min(n, n_threads) / 2  # of 5 pictures for 4 threads, three parts
+
+
+def test_parts_are_computed_at_the_same_time():
+    meeting = threading.Barrier(2, timeout=20)
+
+    def compute(part):
+        meeting.wait()  # breaks where one part waits for the other's end
+        return part.reshape(len(part), 3).astype(np.float32)
+
+    assert SideBySide(compute, size=1, n_threads=2)(np.zeros((2, 1, 1, 3), np.uint8)).shape == (2, 3)
+
+
+def test_the_error_of_a_part_is_that_of_the_batch_and_the_next_batch_is_computed():
+    def compute(part):
+        if part.any():
+            raise MemoryError("one part too many")
+        return part.reshape(len(part), 3).astype(np.float32)
+
+    batch = np.zeros((6, 1, 1, 3), np.uint8)
+    side_by_side = SideBySide(compute, size=1, n_threads=2)
+    bad = batch.copy()
+    bad[4] = 1
+    with pytest.raises(MemoryError, match="one part too many"):
+        side_by_side(bad)
+    assert side_by_side(batch).shape == (6, 3)
