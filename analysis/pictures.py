@@ -26,6 +26,8 @@ COLUMNS = ("image_id", "uri", "content_hash", "observation_id", "common_name")
 """Columns that are read beside the seven ranks and the label where no others are named."""
 NO_DIRECTION, NO_TAXON, NO_LABEL = "vector without direction", "no taxon", "no label"
 """Reasons for which pictures are left out: a vector that is NaN, infinite or zero; neither rank nor label to tell it by."""
+NO_VECTOR = "no vector of {name}"
+"""The reason for pictures that lack the vectors of a further encoder, by which a store was asked for."""
 _MISSING = pa.array(["NA", r"\N"], pa.large_string())
 """What R and databases write for a label that is not known."""
 
@@ -103,7 +105,8 @@ class Pictures:
             shown = ", ".join(name for name in there if name != "vector")
             raise InputError(f"no column {missing[0]!r} in {store.path}: its columns are {shown}")
         names = [name for name in dict.fromkeys([*LEVELS, *columns]) if name in there]
-        n = store.count(within=within, where=where)
+        condition = store.condition(within=within, where=where)
+        n, n_lacking = store.count_rows(condition), store.count_lacking(condition)
         chosen = np.ones(n, bool)
         if limit is not None and limit < n:
             chosen[:] = False
@@ -111,7 +114,7 @@ class Pictures:
         vectors = np.empty((int(chosen.sum()), store.card.dim), np.float16 if as_stored else np.float32)
         parts: list[pa.RecordBatch] = []
         start, filled, n_bad = 0, 0, 0
-        for batch in store.scan([*names, "vector"], condition=store.condition(within=within, where=where)):
+        for batch in store.scan([*names, "vector"], condition=condition):
             # Rows that were added since they were counted are not among the chosen.
             rows = np.flatnonzero(chosen[start : start + batch.num_rows])
             start += batch.num_rows
@@ -125,7 +128,8 @@ class Pictures:
             parts.append(part if len(rows) == batch.num_rows and good.all() else part.take(pa.array(rows[good])))
         schema = parts[0].schema if parts else pa.schema([store.schema.field(name) for name in names])
         table = pa.Table.from_batches(parts, schema=schema)
-        return cls(vectors[:filled], table, {NO_DIRECTION: n_bad} if n_bad else {})
+        left_out = {NO_VECTOR.format(name=store.vectors_name): n_lacking, NO_DIRECTION: n_bad}
+        return cls(vectors[:filled], table, {reason: n_out for reason, n_out in left_out.items() if n_out})
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -134,6 +138,20 @@ class Pictures:
     def n_left_out(self) -> int:
         """How many pictures were left out, for whatever reason."""
         return sum(self.left_out.values())
+
+    @property
+    def vector_notes(self) -> list[str]:
+        """How many were left out for their vectors, a sentence a reason.
+
+        >>> Pictures(np.eye(1), pa.table({"genus": ["Parus"]}), {NO_VECTOR.format(name="tiny"): 2, "no label": 1}).vector_notes
+        ['2 pictures left out: no vector of tiny']
+        """
+        told = {NO_DIRECTION: "their vectors have no direction (NaN or zero)"}
+        return [
+            f"{n:,} pictures left out: {told.get(reason, reason)}"
+            for reason, n in self.left_out.items()
+            if reason == NO_DIRECTION or reason.startswith(NO_VECTOR.format(name=""))
+        ]
 
     # Taxa
 

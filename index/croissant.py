@@ -118,16 +118,19 @@ def describe(
     card: EncoderCard,
     store: str,
     version: int,
+    vectors: str | None = None,
     about: Mapping[str, Any],
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The document about the files in `folder`, whose table has the columns of `schema`, and what Croissant asks for and nobody said.
 
-    `store` is the store's name and `version` that of its pictures. `about` goes before what is found here.
+    `store` is the store's name and `version` that of its pictures, `vectors` the name of the vectors that were written, None for
+    its own. `about` goes before what is found here.
     """
     files = sorted(path for path in folder.iterdir() if path.suffix in MEDIA_TYPES)
     table = next(path for path in files if path.suffix != ".npy")
     now = datetime.now(UTC)
     encoder = f"encoder {card.name}, weights {card.weight_hash or 'unknown'}"
+    encoder += "" if vectors is None else f" (the store's vectors {vectors})"
     title = str(about.get("name") or store)
     found: dict[str, Any] = {
         "@context": CONTEXT,

@@ -35,6 +35,8 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "encoder": store.card.to_dict(),
         "vectors": {name: _of_named(store, name, card) for name, card in store.named.items()},
         "images": store.count(),
+        "vectors_name": store.vectors_name,
+        "without_vector": store.count_lacking(),
         "failures": store.failures.num_rows,
         "gone": store.gone().num_rows,
         "ranks": {

@@ -37,6 +37,7 @@ FILES = (
 )
 """What an export may consist of."""
 BLOCK_ROWS = 1 << 12
+OWN_VECTORS = "those of the store's own encoder"
 _REGIONS = "uri LIKE '%#box=%'"
 
 
@@ -57,6 +58,10 @@ class Exported:
     """Texts of an archive in which a tab or line break became a blank."""
     left_out_columns: tuple[str, ...] = ()
     """Columns for which Darwin Core has no term that an archive writes."""
+    vectors: str | None = None
+    """Name of the vectors that were written, where they are not the store's own."""
+    notes: tuple[str, ...] = ()
+    """Pictures without such a vector, and vectors that were not written."""
     not_said: tuple[str, ...] = ()
     """What Croissant asks of a data set and neither the store nor the caller says."""
 
@@ -84,7 +89,7 @@ def export_store(
     files of all but the last; `croissant` is `parquet` by another name. `about` are properties of the data set for it.
     `attribution` is added: the rights holder and the licence. So are `parent_uri` and `box` where a row is a region.
 
-    `safe_csv` puts an apostrophe before each text that a spreadsheet could run (`shown.formula_safe`).
+    A store that is open for vectors of a name has them as `vector`. `safe_csv` puts an apostrophe before each text that a spreadsheet could run (`shown.formula_safe`).
 
     Raises InputError for another format, a folder that holds something, or a condition that cannot be used; TakenError where an
     earlier export is there and `overwrite` is not set.
@@ -95,14 +100,16 @@ def export_store(
         raise InputError(f"safe_csv is of the formats csv and npy: {format} is opened by no spreadsheet")
     if about and format == "dwca":
         raise InputError("about is for croissant.json, which an archive of Darwin Core does not have: leave it out")
+    with_vectors = format in ("parquet", "npy", "croissant")
+    if store.vectors_name is not None and not with_vectors:
+        raise InputError(f"vectors are of the formats parquet and npy: {format} has none")
     check_new_folder(out, what="export", names=FILES, overwrite=overwrite)
-    pinned = Store.open(store.path, version=store.version)
+    pinned = Store.open(store.path, version=store.version, vectors=store.vectors_name)
     condition = pinned.condition(within=within, where=where)
     n_rows = pinned.count(within=within, where=where)
     if not n_rows:
         raise InputError(f"no row of {store.path} meets the conditions: nothing to export")
     rights, missing = Rights(), tuple[str, ...]()
-    with_vectors = format in ("parquet", "npy", "croissant")
     blocks = _blocks(pinned, condition, rights, with_vectors=with_vectors)
     guarded, archive = Counter[str](), Archive(0, 0, ())
     with replacing(out, over=overwrite) as draft:
@@ -113,7 +120,7 @@ def export_store(
             schema = _write_table(draft, blocks, format, (n_rows, pinned.card.dim), guarded if safe_csv else None)
             document, missing = croissant.describe(
                 draft, schema, n_rows=n_rows, rights=rights, card=pinned.card, store=store.path.stem,
-                version=pinned.version, about=about or {},
+                version=pinned.version, vectors=pinned.vectors_name, about=about or {},
             )  # fmt: skip
             write_json(draft / croissant.NAME, document)
         files = tuple(sorted(path.name for path in draft.iterdir()))
@@ -126,6 +133,8 @@ def export_store(
         split_occurrences=archive.split,
         flattened_texts=archive.flattened,
         left_out_columns=archive.left_out,
+        vectors=pinned.vectors_name,
+        notes=_vector_notes(pinned, condition) if with_vectors else (),
         not_said=missing,
     )
 
@@ -137,6 +146,14 @@ def attribution(rights_holder: str | None, licence: str | None) -> str | None:
     ('Jane Roe, CC BY 4.0', 'CC0', None)
     """
     return ", ".join(filter(None, (rights_holder, licence))) or None
+
+
+def _vector_notes(store: Store, condition: str | None) -> tuple[str, ...]:
+    """What of the store's vectors is not among those that are written."""
+    own = [] if store.vectors_name is None else [OWN_VECTORS]
+    others = [*own, *(name for name in store.named if name != store.vectors_name)]
+    left = (f"vectors left out: {', '.join(others)} (--vectors NAME writes others)",) if others else ()
+    return (*store.notes(condition), *left)
 
 
 def _blocks(store: Store, condition: str | None, rights: Rights, *, with_vectors: bool) -> Iterator[pa.RecordBatch]:

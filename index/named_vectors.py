@@ -6,6 +6,7 @@ rows. The columns themselves are shown to nobody.
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import PurePath
 from typing import TypeVar
 
@@ -68,6 +69,16 @@ def having(column: str, condition: str | None) -> str | None:
     return there if condition is None else f"{there} AND ({condition})"
 
 
+def without(column: str, condition: str | None) -> str:
+    """A condition in SQL, narrowed to the rows that have no vector in this column.
+
+    >>> without("_vector_tiny", None)
+    '`_vector_tiny` IS NULL'
+    """
+    none = f"`{column}` IS NULL"
+    return none if condition is None else f"{none} AND ({condition})"
+
+
 def lacking(names: Iterable[str]) -> str:
     """The condition of rows that lack a vector of one of these names."""
     return " OR ".join(f"`{column_of(name)}` IS NULL" for name in names)
@@ -90,7 +101,7 @@ def name_of(card: EncoderCard, taken: Iterable[str] = ()) -> str:
 def chosen(asked: str, own: EncoderCard, named: Mapping[str, EncoderCard]) -> str | None:
     """The name of the vectors that are meant, by their name or their encoder's; None for the store's own.
 
-    Raises InputError where there are none, with those that there are.
+    Raises InputError where there are none, with those that there are and the one of nearly that name.
     """
     if asked in named:
         return asked
@@ -98,8 +109,10 @@ def chosen(asked: str, own: EncoderCard, named: Mapping[str, EncoderCard]) -> st
         return None
     if found := [name for name, card in named.items() if card.name == asked]:
         return found[0]
-    there = ", ".join([name_of(own), *named])
-    raise InputError(f"the store has no vectors {asked!r}: it has those of {there}")
+    there = [name_of(own), *named]
+    near = get_close_matches(asked.lower(), there, n=1)
+    meant = f", did you mean {near[0]}?" if near else ""
+    raise InputError(f"the store has no vectors {asked!r}: it has those of {', '.join(there)}{meant}")
 
 
 def _is_vectors(column: str) -> bool:

@@ -16,6 +16,7 @@ from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.query_vectors import QueryVectors, of_array, open_query_vectors
 from cladescope.embedding.sources.unit_vectors import unit_vectors
 from cladescope.errors import InputError
+from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 
 
@@ -71,7 +72,7 @@ def open_queries(
         if (vectors := open_query_vectors(path, dim=dim, column=column)) is not None:
             return _of_vectors(vectors)
         if (path / "store.json").is_file():
-            return _of_store(Store.open(path), store)
+            return _of_store(fitting_vectors(Store.open(path), store.card), store)
         source = open_source(given, allowed=allowed)
 
         def notes() -> tuple[str, ...]:

@@ -177,12 +177,16 @@ class StoreReader:
         with reading(self.path, condition):
             return int(self._images.count_rows(named_vectors.having(self._column, condition)))
 
-    def notes(self) -> tuple[str, ...]:
-        """That pictures lack the vectors that are read, and so are not among the rows; nothing of the store's own, which all have."""
+    def count_lacking(self, condition: str | None = None) -> int:
+        """Number of pictures, or of those under a condition, without a vector of those that are read; the store's own all have."""
         if self.vectors_name is None:
-            return ()
-        with disk_errors(self.path):
-            n = int(self._images.count_rows(named_vectors.lacking([self.vectors_name])))
+            return 0
+        with reading(self.path, condition):
+            return int(self._images.count_rows(named_vectors.without(self._column, condition)))
+
+    def notes(self, condition: str | None = None) -> tuple[str, ...]:
+        """That pictures, or some under a condition, lack the vectors that are read, and so are not among the rows."""
+        n = self.count_lacking(condition)
         return (f"{n:,} pictures of {self.path} have no vector of {self.vectors_name} and are left out",) if n else ()
 
     def scan(

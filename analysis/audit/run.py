@@ -1,7 +1,7 @@
 """Auditing the data: near-duplicates, leaks between splits, outliers and likely label errors of a store's pictures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from cladescope.analysis.pictures import COLUMNS, Pictures
 from cladescope.errors import InputError
 from cladescope.index import neighbour_graph
 from cladescope.index.clusters import cluster, groups
+from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.near_duplicates import NearDuplicates, near_duplicates
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.index.store import Store
@@ -61,16 +62,20 @@ def audit_store(
         found = audit_store(Store.open("photos.store"), split="part")
         found.summary["label_errors"], found.label_errors[:10]
     """
-    other = None
+    other, told = None, list[str]()
     if against is not None:
+        against = fitting_vectors(against, store.card)
         against.check(store.card)
         other = Pictures.of_store(against)
+        told = [f"{against.label}: {note}" for note in other.vector_notes]
     columns = COLUMNS if split is None else (*COLUMNS, split)
     pictures = Pictures.of_store(
         store, within=within, where=where, limit=limit, seed=seed, columns=columns,
         as_stored=not {"outliers", "label_errors"} & set(_sought(only)),
     )  # fmt: skip
-    return audit(pictures, split=split, against=other, rank=rank, only=only, threshold=threshold, seed=seed)
+    found = audit(pictures, split=split, against=other, rank=rank, only=only, threshold=threshold, seed=seed)
+    about = {"vectors": store.vectors_name, "encoder": store.card.to_dict()}
+    return replace(found, summary={**about, **found.summary, "notes": [*found.summary["notes"], *told]})
 
 
 def audit(
@@ -110,8 +115,7 @@ def audit(
     if rank == LABEL and pictures.ranks != (LABEL,):
         raise InputError(f"no picture has a label: choose a rank, one of {', '.join(LEVELS[:-1])}")
     notes = [] if pictures.note is None else [pictures.note]
-    if pictures.n_left_out:
-        notes.append(f"{pictures.n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
+    notes += pictures.vector_notes
     is_small = n * n <= neighbour_graph.EXACT_PAIRS
     codes = label_errors.uneven_codes(pictures.name_codes)
     nearest_scores, suspects, near = None, [], np.empty((n, 0), np.int64)

@@ -91,6 +91,7 @@ def evaluate(
     texts: Sequence[str] | None = None,
     pool_parts: bool = False,
     rank: str | None = None,
+    vectors: str | None = None,
     images: str | Path | None = None,
     out: str | Path = OUT,
     device: Device = "auto",
@@ -103,7 +104,8 @@ def evaluate(
     `tasks` are annotation CSVs (filepath, class), folders with a folder for each class, or stores, whose own vectors are
     scored. Other pictures are embedded by each of `encoders` (`tiny` unless given) into stores under `out`, where also
     results.json and results.md are written; what is embedded there already is not embedded again. `shots` are 1 and 5
-    unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species or, where most pictures have a label and no species, `label`). docs/evaluation.md says what each
+    unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species or, where most pictures have a label and no species, `label`). `vectors` names those of a further
+    encoder of the stores. docs/evaluation.md says what each
     figure means.
 
     `watch` follows each embedding and may stop it, `embedded` is told what it did.
@@ -125,7 +127,7 @@ def evaluate(
     paths = [local_path(path) for path in ([tasks] if isinstance(tasks, str | Path) else tasks)]
     chosen = [encoders] if isinstance(encoders, str | Encoder) else list(encoders or [])
     if (reason := contradiction(
-        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images
+        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors
     )) is not None:  # fmt: skip
         raise InputError(reason)
     config = ProtocolConfig(
@@ -135,7 +137,10 @@ def evaluate(
         texts=tuple(texts or TEXTS),
         pool_parts=pool_parts,
     )
-    opened = [open_task(path, rank=rank, images=None if images is None else local_path(images)) for path in paths]
+    opened = [
+        open_task(path, rank=rank, vectors=vectors, images=None if images is None else local_path(images))
+        for path in paths
+    ]
     for task, _ in opened:
         check_task(task, config)
     folder = local_path(out)
@@ -174,6 +179,7 @@ def contradiction(
     v1_folds: bool = False,
     rank: str | None = None,
     images: object = None,
+    vectors: str | None = None,
 ) -> str | None:
     """Why settings of `evaluate` contradict the protocol or each other, or None; None stands for what was not given.
 
@@ -201,6 +207,8 @@ def contradiction(
         )
     if rank is not None and not stores:
         return "a rank is for stores: the classes of a CSV or folder are its own"
+    if vectors is not None and not stores:
+        return "vectors are of stores: pictures are embedded by the encoders that are given"
     if images is not None and not any(path.suffix.lower() == ".csv" for path in tasks):
         return "images is for CSVs: give one"
     return None

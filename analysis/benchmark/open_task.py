@@ -15,15 +15,17 @@ def is_store(path: Path) -> bool:
     return (path / "store.json").is_file()
 
 
-def open_task(path: Path, *, rank: str | None = None, images: Path | None = None) -> tuple[Task, Store | None]:
+def open_task(
+    path: Path, *, rank: str | None = None, images: Path | None = None, vectors: str | None = None
+) -> tuple[Task, Store | None]:
     """The task at a path, and the store of its vectors where it is one: its taxa at `rank`, or its labels, are the classes then.
 
-    Paths in a CSV start at `images`, by default at the CSV's folder.
+    `vectors` names those of a further encoder of the store. Paths in a CSV start at `images`, by default at the CSV's folder.
 
     Raises InputError for what is no task.
     """
     if is_store(path):
-        store = Store.open(path)
+        store = Store.open(path, vectors=vectors)
         return read_store(store, rank=rank), store
     if path.is_dir():
         return read_class_folders(path), None

@@ -57,6 +57,7 @@ def read_store(store: Store, *, rank: str | None = None) -> Task:
         left_out += (
             f"{n_kin} pictures share a photograph or observation with others, and are not asked against these",
         )
+    left_out += store.notes()
     address = str(store.path.resolve())
     return Task(
         name=f"{store.path.resolve().name} by {rank}",

@@ -47,6 +47,8 @@ class Classifier:
     """Path of the store that the pictures are of."""
     data_version: int
     """The store's version when they were read."""
+    vectors: str | None = None
+    """Name of the vectors that were read, of a further encoder of the store, which `card` describes; None for the store's own."""
     counts: Int[np.ndarray, " c"]
     """Pictures that each class was fitted on."""
     back_off: BackOff | None = None
@@ -109,6 +111,7 @@ def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool
         "encoder": classifier.card.to_dict(),
         "store": classifier.store,
         "data_version": classifier.data_version,
+        "vectors": classifier.vectors,
         "labels": list(classes.labels),
         "taxa": None if tree is None else [tree.class_taxon(row).path for row in range(tree.n_classes)],
         "common_names": None if common_names is None else list(common_names),
@@ -182,6 +185,7 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         card=EncoderCard.from_dict(about["encoder"]),
         store=about["store"],
         data_version=about["data_version"],
+        vectors=_vectors(about),
         counts=arrays["counts"],
         back_off=_back_off(arrays),
         kappa=about["kappa"],
@@ -190,6 +194,12 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         created=about["created"],
         version=about["cladescope"],
     )
+
+
+def _vectors(about: dict[str, Any]) -> str | None:
+    """Files of earlier versions name none."""
+    told = about.get("vectors")
+    return None if told is None else str(told)
 
 
 def _backbone(about: dict[str, Any]) -> dict[str, str]:

@@ -76,6 +76,7 @@ class Fitted:
         """As plain values that JSON knows."""
         made, interval = self.calibrated, self.accuracy_interval
         return {
+            "vectors": self.classifier.vectors,
             "method": self.classifier.method,
             "target": self.classifier.target,
             "classes": len(self.classifier.labels),
@@ -175,6 +176,7 @@ def fit_store(
         target=target,
         card=store.card,
         store=str(store.path.absolute()),
+        vectors=store.vectors_name,
         data_version=store.version,
         counts=made.counts,
         back_off=made.back_off,
@@ -222,9 +224,7 @@ def _notes(labelled: Labelled, target: str) -> list[str]:
         notes.append(f"{n_missing:,} labels are of pictures that are not in the store: {some}")
     if labelled.without_label:
         notes.append(f"{labelled.without_label:,} pictures have no {target} and are left out")
-    if n_bad := labelled.pictures.n_left_out - labelled.without_label:
-        notes.append(f"{n_bad:,} pictures left out: their vectors have no direction (NaN or zero)")
-    return notes
+    return notes + labelled.pictures.vector_notes
 
 
 def _kin_notes(labelled: Labelled, made: Calibrated, share: float) -> list[str]:

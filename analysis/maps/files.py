@@ -22,6 +22,7 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json, write_text
 from cladescope.index.files import disk_errors
+from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 from cladescope.outputs import check_new_folder
 from cladescope.schema import LABEL, LEVELS, holds_labels
@@ -92,6 +93,7 @@ def place_store(
         fitted, card = Map.load(saved / "map.safetensors"), EncoderCard.from_dict(about["encoder"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise InputError(f"{saved} holds no map ({error}): name a folder that map has written") from error
+    store = fitting_vectors(store, card)
     store.check(card)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
     with disk_errors(folder):

@@ -12,6 +12,7 @@ from cladescope.analysis.maps.layout import Map, fit_map
 from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
+from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 from cladescope.packages import versions_of
 from cladescope.schema import LEVELS
@@ -49,8 +50,9 @@ class DrawnMap:
     def notes(self) -> list[str]:
         """What a reader should know: pictures left out, a rank of one value, repeated vectors."""
         found, labels = [], self.pictures.labels(self.rank)
-        if n_left_out := self.pictures.n_left_out:
-            found.append(f"{n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
+        found += self.pictures.vector_notes
+        if self.placed is not None:
+            found += [f"of those placed {note}" for note in self.placed.vector_notes]
         if (labels < 0).all():
             found.append(f"no picture has a {self.rank}, by which it would be coloured: all are grey")
         elif (labels == labels[0]).all():
@@ -108,6 +110,7 @@ def map_store(
         raise InputError(f"the color {color} is no rank: use one of {', '.join(LEVELS)}")
     placed = None
     if place is not None:
+        place = fitting_vectors(place, store.card)
         place.check(store.card)
         placed = Pictures.of_store(place, columns=COLUMNS)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
@@ -116,6 +119,7 @@ def map_store(
     about = {
         "store": str(store.path),
         "store_version": store.version,
+        "vectors": store.vectors_name,
         "encoder": store.card.to_dict(),
         "color": color,
         "dim": dim,

@@ -10,6 +10,7 @@ from cladescope.app.cli.options import (
     OverwriteOption,
     SafeTablesOption,
     StoreArgument,
+    VectorsOption,
     WhereOption,
     WithinOption,
     clades,
@@ -26,6 +27,7 @@ def audit(
             metavar="COLUMN", help="Look for pictures shared between the values of this column, such as train and test."
         ),
     ] = None,
+    vectors: VectorsOption = None,
     against: Annotated[
         Path | None, typer.Option(metavar="STORE", help="Look for pictures that are also in this store (same encoder).")
     ] = None,
@@ -65,7 +67,7 @@ def audit(
 
     check_out_folder(out, what="audit", names=FILES, overwrite=overwrite)
     found = verb.audit(
-        store, split=split, against=against, rank=rank, within=clades(within), where=where, limit=limit,
+        store, split=split, vectors=vectors, against=against, rank=rank, within=clades(within), where=where, limit=limit,
         only=only or None, threshold=threshold, seed=seed,
     )  # fmt: skip
     files = write_audit(found, out, safe_csv=safe_csv)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import DeviceName, JsonOption, LevelName, RuntimeName, RuntimeOption
+from cladescope.app.cli.options import DeviceName, JsonOption, LevelName, RuntimeName, RuntimeOption, VectorsOption
 from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
 from cladescope.app.cli.signals import stop_on_signals
 from cladescope.embedding.encoder import DEFAULT_ENCODER
@@ -82,6 +82,7 @@ def evaluate(
     ] = Path("evaluation"),
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
+    vectors: VectorsOption = None,
     json: JsonOption = False,
 ) -> None:
     """Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores. Vectors are kept in --out.
@@ -92,7 +93,7 @@ def evaluate(
     from cladescope.app.verbs.evaluate import evaluate as run
 
     if (reason := contradiction(
-        protocol.value, tasks, encoder or [], shots=shots, texts=text, v1_folds=v1_folds, rank=rank, images=images
+        protocol.value, tasks, encoder or [], shots=shots, texts=text, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors
     )) is not None:  # fmt: skip
         raise typer.BadParameter(reason)
     try:
@@ -100,7 +101,7 @@ def evaluate(
             protocol.value, tasks, encoders=encoder, shots=None if shots is None else _numbers(shots), v1_folds=v1_folds,
             texts=None if text is None else [kind.strip() for kind in text.split(",")],
             pool_parts=parts is PartsName.ALL, rank=None if rank is None else rank.value, images=images, out=out,
-            device=device.value, runtime=runtime.value, watch=_watch, embedded=_say_embedded,
+            device=device.value, runtime=runtime.value, vectors=vectors, watch=_watch, embedded=_say_embedded,
         )  # fmt: skip
     except StoppedError as stopped:
         say(str(stopped))

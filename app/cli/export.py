@@ -11,6 +11,7 @@ from cladescope.app.cli.options import (
     OverwriteOption,
     SafeTablesOption,
     StoreArgument,
+    VectorsOption,
     WhereOption,
     WithinOption,
     clades,
@@ -38,6 +39,7 @@ def export(
             "parquet. Or dwca, a Darwin Core archive."
         ),
     ] = FormatName.PARQUET,
+    vectors: VectorsOption = None,
     within: WithinOption = None,
     where: WhereOption = None,
     about: Annotated[
@@ -58,7 +60,7 @@ def export(
     from cladescope.app.verbs import export as verb
 
     made = verb.export(
-        store, out, format=format.value, within=clades(within), where=where, safe_csv=safe_csv, about=about,
+        store, out, format=format.value, vectors=vectors, within=clades(within), where=where, safe_csv=safe_csv, about=about,
         overwrite=overwrite,
     )  # fmt: skip
     if json:
@@ -78,6 +80,8 @@ def export(
         )
     if made.flattened_texts:
         say(f"in {made.flattened_texts:,} texts tabs and line ends became blanks, as the format asks")
+    for note in made.notes:
+        say(note)
     if made.left_out_columns:
         say(f"columns without a term of Darwin Core are left out: {', '.join(made.left_out_columns)}")
     if made.not_said:

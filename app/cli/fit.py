@@ -15,6 +15,7 @@ from cladescope.app.cli.options import (
     OverwriteOption,
     RuntimeName,
     RuntimeOption,
+    VectorsOption,
     WithinOption,
     clades,
 )
@@ -84,6 +85,7 @@ def fit(
         str | None, typer.Option(help="Encoder of PICTURES, as for embed.", show_default=DEFAULT_ENCODER)
     ] = None,
     runtime: RuntimeOption = RuntimeName.AUTO,
+    vectors: VectorsOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
@@ -104,7 +106,8 @@ def fit(
         check_out_folder(figures, what="figure", names=list(FIGURES), overwrite=overwrite)
     with job_progress("encoded") as progress:
         fitted = verb.fit(
-            store, encoder=encoder, runtime=runtime.value, rank=rank, labels_from=labels_from, labels=labels, within=clades(within), method=method.value, shots=shots,
+            store, vectors=vectors, encoder=encoder, runtime=runtime.value, rank=rank, labels_from=labels_from, labels=labels,
+            within=clades(within), method=method.value, shots=shots,
             shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts,
             progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
         )  # fmt: skip
@@ -113,11 +116,9 @@ def fit(
     if figures is not None:
         title = f"{method.value} by {fitted.classifier.target}, {fitted.held_out:,} pictures held out"
         drawn = write_confidence_figures(fitted.calibrated.by_rank(), figures, title=title)
-        said = " and ".join(map(str, drawn))
-        say(f"drawn: {said}" if drawn else "no picture was held out: there is nothing to draw")
+        say(f"drawn: {' and '.join(map(str, drawn))}" if drawn else "no picture was held out: there is nothing to draw")
     if json:
-        print_json({"store": str(store), "classifier": str(out), **fitted.summary})
-        return
+        return print_json({"store": str(store), "classifier": str(out), **fitted.summary})
     print_table([f"{method.value} by {fitted.classifier.target}", ""], _rows(fitted))
     say(f"next: cladescope predict PICTURES --classifier {out}")
 

@@ -4,7 +4,12 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, SafeCsvOption, StoreArgument
+from cladescope.app.cli.options import (
+    JsonOption,
+    SafeCsvOption,
+    StoreArgument,
+    VectorsOption,
+)
 from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table
 
 SHOWN_RUNS = 5
@@ -16,6 +21,7 @@ def info(
     gone: Annotated[
         bool, typer.Option("--gone", help="List the pictures that their source lists no more, as CSV.")
     ] = False,
+    vectors: VectorsOption = None,
     safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -32,7 +38,7 @@ def info(
     from cladescope.app.verbs import info as verb
     from cladescope.app.verbs.given import opened
 
-    held = opened(store)
+    held = opened(store, vectors=vectors)
     if failures or gone:
         listed = held.failures if failures else held.gone()
         if json:
@@ -56,6 +62,10 @@ def _show(document: dict[str, Any]) -> None:
     if document["gone"]:
         print_line(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
     print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
+    if document["vectors_name"] is not None:
+        print_line(
+            f"these are its vectors {document['vectors_name']}, which {document['without_vector']:,} pictures lack"
+        )
     for name, held in document["vectors"].items():
         by = f"encoder {held['encoder']['name']}, {held['encoder']['dim']} numbers"
         index = "no index" if held["index"] is None else f"index {held['index']['kind']}"

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    StoreArgument,
+    VectorsOption,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import print_json, print_table, say
 
 
@@ -34,6 +42,7 @@ def map_(
     within: WithinOption = None,
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=4, help="At most N pictures, drawn at random.")] = None,
+    vectors: VectorsOption = None,
     place: Annotated[
         Path | None,
         typer.Option(metavar="STORE", help="Also place the pictures of this store (same encoder) on the map."),
@@ -61,16 +70,26 @@ def map_(
 
     if onto is not None:
         placed = verb.place_onto(
-            store, onto, out=out, within=clades(within), where=where, limit=limit, seed=seed, overwrite=overwrite
+            store,
+            onto,
+            out=out,
+            within=clades(within),
+            where=where,
+            limit=limit,
+            vectors=vectors,
+            seed=seed,
+            overwrite=overwrite,
         )
         if json:
             print_json({"store": str(store), "map": str(onto), "placed": len(placed), "left_out": placed.n_left_out})
         else:
+            for note in placed.vector_notes:
+                say(note)
             say(f"{len(placed):,} pictures placed: {out / 'placed.parquet'}")
         return
     summary = verb.map(
         store, color=color, method=method.value, dim=dim, neighbours=neighbours, seed=seed, within=clades(within),
-        where=where, limit=limit, place=place, drill_down=drill_down, out=out, overwrite=overwrite,
+        where=where, limit=limit, vectors=vectors, place=place, drill_down=drill_down, out=out, overwrite=overwrite,
     ).summary  # fmt: skip
     if json:
         print_json(summary)

@@ -16,6 +16,7 @@ from cladescope.app.cli.options import (
     RuntimeName,
     RuntimeOption,
     SafeCsvOption,
+    VectorsOption,
     WhereOption,
     clades,
 )
@@ -85,6 +86,7 @@ def predict(
     templates: Annotated[
         bool, typer.Option("--templates", help="Describe each taxon by 81 sentences instead of one (slower).")
     ] = False,
+    vectors: VectorsOption = None,
     where: WhereOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N pictures.")] = None,
     encoder: Annotated[str | None, typer.Option(help="Encoder of the pictures.", show_default=ENCODER)] = None,
@@ -114,12 +116,12 @@ def predict(
     from cladescope.app.verbs import predict as verb
     from cladescope.app.verbs.given import is_store
 
-    if where is not None and not (len(pictures) == 1 and is_store(pictures[0])):
-        raise typer.BadParameter("--where is for a store")
+    if (where is not None or vectors is not None) and not (len(pictures) == 1 and is_store(pictures[0])):
+        raise typer.BadParameter("--where and --vectors are for a store")
     found = verb.predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
         calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
-        text_type=text_type, templates=templates, where=where,
+        text_type=text_type, templates=templates, vectors=vectors, where=where,
         limit=limit, encoder=encoder, runtime=runtime.value, contact=contact, allow=allow or (), cache=cache, progress=_tell,
     )  # fmt: skip
     for note in found.notes:

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    StoreArgument,
+    VectorsOption,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
 
 
@@ -32,6 +40,7 @@ def publish(
     collection: Annotated[
         str | None, typer.Option(metavar="NAME", help="Collection; made if needed.", show_default="the store's name")
     ] = None,
+    vectors: VectorsOption = None,
     within: WithinOption = None,
     where: WhereOption = None,
     api_key_env: Annotated[
@@ -56,7 +65,7 @@ def publish(
 
     with job_progress("compared") as progress:
         made = verb.publish(
-            store, to=to.value, url=url, collection=collection, within=clades(within), where=where,
+            store, to=to.value, url=url, collection=collection, vectors=vectors, within=clades(within), where=where,
             api_key_env=api_key_env, batch_size=batch_size, overwrite=overwrite, compare_all=compare_all,
             dry_run=dry_run, progress=progress,
         )  # fmt: skip
@@ -70,6 +79,8 @@ def publish(
         f"{made.place} {verb_word} {made.rows:,} rows of version {made.version}; {made.compared:,} were compared, "
         f"{made.seconds:.1f} s"
     )
+    for note in made.notes:
+        say(note)
     for name, types in made.mapped.items():
         print_line(f"field {name}: {types}")
     for reason, n in made.lost.items():

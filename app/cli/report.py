@@ -5,16 +5,28 @@ from typing import Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, OverwriteOption, StoreArgument, WhereOption, WithinOption, clades
+from cladescope.app.cli.options import (
+    JsonOption,
+    OverwriteOption,
+    StoreArgument,
+    VectorsOption,
+    WhereOption,
+    WithinOption,
+    clades,
+)
 from cladescope.app.cli.output import print_json, print_line, say
 
 
 def report(
     store: StoreArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Folder for report.html and report.json.")],
+    vectors: VectorsOption = None,
     compare: Annotated[
         list[Path] | None,
-        typer.Option(metavar="STORE", help="Store of the same pictures from another encoder; repeat for several."),
+        typer.Option(
+            metavar="STORE|NAME",
+            help="Store of the same pictures from another encoder, or further vectors of this one; repeat for several.",
+        ),
     ] = None,
     tree: Annotated[Path | None, typer.Option(metavar="FILE", help="A phylogeny in Newick or Nexus.")] = None,
     variant: Annotated[str | None, typer.Option(metavar="COLUMN", help="A column of two values, such as sex.")] = None,
@@ -43,7 +55,7 @@ def report(
     from cladescope.app.verbs import report as verb
 
     made = verb.report(
-        store, compare=compare or (), tree=tree, variant=variant, within=clades(within), where=where, draw_map=draw_map,
+        store, vectors=vectors, compare=compare or (), tree=tree, variant=variant, within=clades(within), where=where, draw_map=draw_map,
         map_sample=map_sample, color=color, sample=sample, permutations=permutations, seed=seed, out=out,
         overwrite=overwrite,
     )  # fmt: skip

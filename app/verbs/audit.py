@@ -16,6 +16,7 @@ def audit(
     store: AnyStore,
     *,
     split: str | None = None,
+    vectors: str | None = None,
     against: AnyStore | None = None,
     rank: str = "species",
     within: str | Sequence[str] | None = None,
@@ -30,7 +31,7 @@ def audit(
 ) -> Audit:
     """Find near-duplicates, leaks between splits, outliers and likely label errors among a store's pictures.
 
-    `split` names a column, such as train and test, between whose values leaks are sought; `against` is a store whose pictures
+    `split` names a column, such as train and test, between whose values leaks are sought; `vectors` names those of a further encoder of the store (`info` lists them). `against` is a store whose pictures
     should not be here; `rank` is the narrowest rank at which labels are checked, or `label` for the names of folders alone, which are also looked at where few pictures have a taxon. `within` keeps a clade or the union of
     several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `only` names
     the tables that are wanted: `["duplicates"]` alone takes a store of millions. `threshold` is the cosine from which pictures
@@ -51,7 +52,7 @@ def audit(
     if folder is not None:
         check_out_folder(folder, what="audit", names=FILES, overwrite=overwrite)
     found = audit_store(
-        opened(store), split=split, against=None if against is None else opened(against), rank=rank,
+        opened(store, vectors=vectors), split=split, against=None if against is None else opened(against), rank=rank,
         within=within_of(within), where=where, limit=limit, only=only, threshold=threshold, seed=seed,
     )  # fmt: skip
     if folder is not None:

@@ -29,21 +29,24 @@ def opened_or_encoded(
     progress: Callable[[Progress], None] | None,
     runtime: Runtime = "auto",
     *,
+    vectors: str | None = None,
     labels_from: str | None = None,
     backbone: Backbone | None = None,
 ) -> "Iterator[tuple[Store, str | None, list[str]]]":
     """A store as `opened` opens it; or pictures (a folder, a table, ...) in a store of the moment, with their place and what was left out.
 
-    What names of folders mean is looked up in the `backbone`, if one is given; `labels_from` is that of `open_source`. The store of the moment lies where temporary files do, 2 d bytes a picture, and is deleted at the end.
+    `vectors` names those of a further encoder of the store. What names of folders mean is looked up in the `backbone`, if one is given; `labels_from` is that of `open_source`. The store of the moment lies where temporary files do, 2 d bytes a picture, and is deleted at the end.
 
-    Raises InputError for an encoder beside a store, which has its own, and what `open_source` raises.
+    Raises InputError for an encoder beside a store, which has its own, for vectors beside pictures, which have none, and what `open_source` raises.
     """
     if is_store(store) or not isinstance(store, str | Path) or not Path(store).exists():
         if encoder is not None or labels_from is not None:
             what = "an encoder" if encoder is not None else "labels"
             raise InputError(f"a store has {what}: leave the other out, or give the pictures themselves")
-        yield opened(store, runtime), None, []
+        yield opened(store, runtime, vectors=vectors), None, []
         return
+    if vectors is not None:
+        raise InputError("vectors are of a store: name one, or give pictures and an encoder")
     from cladescope.index.store import Store as _Store
 
     source = open_source(store, labels_from=labels_from)

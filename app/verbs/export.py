@@ -17,6 +17,7 @@ def export(
     out: str | Path,
     *,
     format: Format = "parquet",
+    vectors: str | None = None,
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     safe_csv: bool = False,
@@ -27,6 +28,7 @@ def export(
 
     `format` is `parquet` (one file with vectors), `csv` (without), `npy` (`vectors.npy` and a CSV, row by row the same), or
     `dwca` (a Darwin Core archive of occurrences and their pictures).
+    `vectors` names those of a further encoder, which are written as `vector`; others of the store are not.
     `croissant.json` beside a table describes it for machines (MLCommons Croissant); `about` is what to say there of the data set:
     a JSON file or a dict of properties such as name, creator, license, url and citeAs. A region's row names its picture and box.
     `within` keeps a clade or the union of several, `where` rows under an SQL condition. `safe_csv` writes an apostrophe before
@@ -40,6 +42,6 @@ def export(
     """
     said = about if about is None or isinstance(about, Mapping) else read_about(local_path(about))
     return export_store(
-        opened(store), local_path(out), format=format, within=within_of(within), where=where, safe_csv=safe_csv,
+        opened(store, vectors=vectors), local_path(out), format=format, within=within_of(within), where=where, safe_csv=safe_csv,
         about=said, overwrite=overwrite,
     )  # fmt: skip

@@ -25,6 +25,7 @@ Weight = float | Literal["auto"]
 def fit(
     store: AnyStore,
     *,
+    vectors: str | None = None,
     encoder: str | Encoder | None = None,
     runtime: Runtime = "auto",
     rank: str | None = None,
@@ -48,6 +49,7 @@ def fit(
 
     `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), which
     `runtime` (`torch`, `onnx`, `openvino`) computes, and nothing is stored. `labels_from` says how labels are read from the names of its folders, as for `embed`.
+    `vectors` names those of a further encoder of the store, by which `predict` then encodes pictures.
 
     It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and the default where most
     pictures have one and no species) or `labels`: a CSV of pictures and labels, or a label for each
@@ -74,8 +76,9 @@ def fit(
         check_out_file(file, overwrite=overwrite)
     named = labels_by(backbone, conflicts)
     with opened_or_encoded(
-        store, encoder, progress, runtime, labels_from=labels_from, backbone=None if named is None else named.backbone
-    ) as (held, place, notes):
+        store, encoder, progress, runtime,
+        vectors=vectors, labels_from=labels_from, backbone=None if named is None else named.backbone,
+    ) as (held, place, notes):  # fmt: skip
         fitted = fit_store(
             held, rank=rank, labels=labels, within=within_of(within), method=method, shots=shots,
             shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,

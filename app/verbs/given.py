@@ -16,7 +16,7 @@ from cladescope.phylogeny.newick import read_tree
 from cladescope.phylogeny.tree import Tree
 
 if TYPE_CHECKING:
-    from cladescope.embedding.encoder import Runtime
+    from cladescope.embedding.encoder import Encoder, EncoderCard, Runtime
     from cladescope.index.store import Store
 
     AnyStore: TypeAlias = str | os.PathLike[str] | Store
@@ -48,6 +48,31 @@ def opened(store: AnyStore, runtime: "Runtime | None" = None, *, vectors: str | 
     return held
 
 
+def opened_for(store: AnyStore, card: "EncoderCard") -> "Store":
+    """The store in a folder, open for its vectors by an encoder, where it has such (`fitting_vectors`). Raises as `opened`."""
+    from cladescope.index.fitting_vectors import fitting_vectors
+
+    return fitting_vectors(opened(store), card)
+
+
+def vector_notes(store: "Store", where: str | None = None) -> tuple[str, ...]:
+    """By which vectors of a store pictures are named, where they are not its own, and how many of those under a condition have none."""
+    if store.vectors_name is None:
+        return ()
+    return (f"pictures are named by the vectors {store.vectors_name}", *store.notes(store.condition(where=where)))
+
+
+def encoder_beside(encoder: "str | Encoder | None", card: "EncoderCard | None", runtime: "Runtime") -> "Encoder":
+    """An encoder, loaded as the vectors of `card` were made, where there are such; without a name that of `card`, else `tiny`."""
+    from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder
+
+    if isinstance(encoder, Encoder):
+        return encoder
+    if card is None:
+        return Encoder.load(encoder or DEFAULT_ENCODER, runtime=runtime)
+    return Encoder.of(card, encoder or (DEFAULT_ENCODER if card.name == UNKNOWN_ENCODER else None), runtime=runtime)
+
+
 def is_there(store: str | os.PathLike[str]) -> bool:
     """Whether a store lies at a path or address."""
     from cladescope.index.remote import folder_of
@@ -63,12 +88,6 @@ def is_store(place: object) -> bool:
             return is_there(text)
         return os.path.isfile(os.path.join(text, "store.json")) or text.rstrip("/").endswith(".store")  # noqa: PTH113, PTH118
     return not isinstance(place, bytes | Image.Image | np.ndarray | Sequence)
-
-
-def stores_of(stores: AnyStore | Sequence[AnyStore]) -> "list[Store]":
-    """One store or several, opened. Raises as `opened`."""
-    several = [stores] if isinstance(stores, str | os.PathLike) or not isinstance(stores, Sequence) else stores
-    return [opened(store) for store in several]
 
 
 def compared_of(store: AnyStore, compare: AnyStore | Sequence[AnyStore]) -> "list[Store]":

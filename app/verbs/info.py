@@ -7,10 +7,10 @@ from cladescope.app.verbs.given import AnyStore, opened
 
 
 @checked
-def info(store: AnyStore) -> dict[str, Any]:
+def info(store: AnyStore, *, vectors: str | None = None) -> dict[str, Any]:
     """What a store holds, as plain values: encoder, pictures and taxa by rank, failures, columns, index and jobs.
 
-    The failures themselves are `Store.open(path).failures`, an Arrow table with one row per picture and its reason.
+    With `vectors`, the name of those of a further encoder, it tells of the pictures that have such, and of their index. The failures themselves are `Store.open(path).failures`, an Arrow table with one row per picture and its reason.
 
     Raises StoreError if there is no store, or its index is damaged.
 
@@ -18,4 +18,4 @@ def info(store: AnyStore) -> dict[str, Any]:
     >>> cladescope.info("photos.store")["ranks"]["species"]
     {'taxa': 6, 'images': 24}
     """
-    return opened(store).describe()
+    return opened(store, vectors=vectors).describe()

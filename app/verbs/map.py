@@ -28,6 +28,7 @@ def map(
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
+    vectors: str | None = None,
     place: AnyStore | None = None,
     drill_down: bool = False,
     out: str | Path | None = None,
@@ -38,7 +39,7 @@ def map(
     `color` is the rank by which figures are coloured, or `label` (the names of folders): unless given, the narrowest of 2 to 20
     values that most pictures have; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
     graph. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition, `limit` a random sample
-    of that size, drawn with `seed`. `place` is a store of the same encoder whose pictures are also placed on the map. `out` is
+    of that size, drawn with `seed`. `vectors` names those of a further encoder of the store (`info` lists them). `place` is a store with vectors of the same encoder whose pictures are also placed on the map. `out` is
     a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon; `overwrite` replaces
     an earlier map.
 
@@ -58,7 +59,7 @@ def map(
     if folder is not None:
         check_new_folder(folder, what="map", names=FILES, overwrite=overwrite)
     drawn = map_store(
-        opened(store), color=color, method=method, dim=dim, neighbours=neighbours, within=within_of(within),
+        opened(store, vectors=vectors), color=color, method=method, dim=dim, neighbours=neighbours, within=within_of(within),
         where=where, limit=limit, place=None if place is None else opened(place), seed=seed,
     )  # fmt: skip
     if folder is not None:
@@ -75,12 +76,14 @@ def place_onto(
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
+    vectors: str | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> Pictures:
     """Place a store's pictures on the map in the folder `onto`; writes placed.parquet into the new folder `out`.
 
-    Returns the pictures, chosen as in `map`. Raises InputError if `onto` holds no map or `out` is not empty, StoreError
+    Those vectors of the store are placed that are of the map's encoder, unless `vectors` names others. Returns the pictures, chosen as
+    in `map`. Raises InputError if `onto` holds no map or `out` is not empty, StoreError
     if the map is of another encoder.
 
     >>> drawn = map("photos.store", out="map")
@@ -90,5 +93,11 @@ def place_onto(
     folder = local_path(out)
     check_new_folder(folder, what="map", names=FILES, overwrite=overwrite)
     return place_store(
-        opened(store), local_path(onto), folder, within=within_of(within), where=where, limit=limit, seed=seed
+        opened(store, vectors=vectors),
+        local_path(onto),
+        folder,
+        within=within_of(within),
+        where=where,
+        limit=limit,
+        seed=seed,
     )

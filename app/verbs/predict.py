@@ -15,9 +15,18 @@ from cladescope.analysis.classify.naming import NamedPicture, Predictions, name_
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
-from cladescope.app.verbs.given import AnyStore, clades_of, is_store, opened, pictures_of
+from cladescope.app.verbs.given import (
+    AnyStore,
+    clades_of,
+    encoder_beside,
+    is_store,
+    opened,
+    opened_for,
+    pictures_of,
+    vector_notes,
+)
 from cladescope.app.verbs.meant import records_of
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
+from cladescope.embedding.encoder import Encoder, Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
@@ -46,6 +55,7 @@ def predict(
     conflicts: str | Path | None = None,
     text_type: str = TEXT_TYPE,
     templates: bool = False,
+    vectors: str | None = None,
     where: str | None = None,
     limit: int | None = None,
     encoder: str | Encoder | None = None,
@@ -65,11 +75,10 @@ def predict(
     needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says
     that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
     `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
-    `conflicts`. `where` and `limit` select pictures, `text_type`
+    `conflicts`. `vectors` names those of a further encoder of the store; by default those that the classifier is of, else the store's own. `where` and `limit` select pictures, `text_type`
     and `templates` set how a taxon is described, `runtime` (`torch`, `onnx`, `openvino`) computes the encoder, `contact`, an
     e-mail or web address, is named in requests to servers, `allow` are schemes that a table may name beside the usual ones,
-    `cache` is the folder of class vectors, and `progress` is called with how
-    many of these are done.
+    `cache` is the folder of class vectors, and `progress` is called with how many of these are done.
 
     Raises InputError for options that contradict each other or files that cannot be used; TaxonError for an unknown rank or
     clade; EncoderError and StoreError if encoder, store or classifier cannot be loaded or do not fit each other.
@@ -93,15 +102,17 @@ def predict(
     introduce(contact)
     columns(rank)
     given: list[Any] = [pictures] if is_store(pictures) else pictures_of(cast(Sequence[AnyPicture], pictures))
-    store = opened(given[0], runtime) if len(given) == 1 and is_store(given[0]) else None
-    if store is None and where is not None:
-        raise InputError("where is for a store")
+    store = opened(given[0], runtime, vectors=vectors) if len(given) == 1 and is_store(given[0]) else None
+    if store is None and (where is not None or vectors is not None):
+        raise InputError(f"{'vectors are' if where is None else 'where is'} for a store")
     fitted = None if classifier is None else choosing.fitted(classifier)
+    if store is not None and fitted is not None and vectors is None:
+        store = opened_for(store, fitted.card)
     # Vectors are compared in the precision of those that are there.
     card = store.card if store is not None else None if fitted is None else fitted.card
-    asked = store if store is not None else _encoder(encoder, card, runtime)
+    asked = store if store is not None else encoder_beside(encoder, card, runtime)
     if store is not None and encoder is not None:
-        store.check(_encoder(encoder, card, runtime).card)
+        store.check(encoder_beside(encoder, card, runtime).card)
     named = labels_by(backbone, conflicts)
     if fitted is not None:
         choice = choosing.fitted_choice(fitted, asked, named)
@@ -119,20 +130,10 @@ def predict(
             return name_stored(store, answers, where=where, limit=limit)
         return name_pictures(islice(records_of(given, allow, failures), limit), cast(Encoder, asked), answers)
 
-    own = store is not None and taxa is None and labels is None
-    by, notes = naming_of(named, fitted, store, own_taxa=own)
+    by, notes = naming_of(named, fitted, store, own_taxa=store is not None and taxa is None and labels is None)
     made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)
-    notes += asked.notes if isinstance(asked, Encoder) else asked.encoder_notes
+    notes += asked.notes if isinstance(asked, Encoder) else (*asked.encoder_notes, *vector_notes(asked, where))
     return Predictions(answers.columns, make, (*choice.notes, *notes), made_by=made)
-
-
-def _encoder(encoder: str | Encoder | None, beside: EncoderCard | None, runtime: Runtime) -> Encoder:
-    if isinstance(encoder, Encoder):
-        return encoder
-    if beside is None:
-        return Encoder.load(encoder or DEFAULT_ENCODER, runtime=runtime)
-    own = DEFAULT_ENCODER if beside.name == UNKNOWN_ENCODER else None
-    return Encoder.of(beside, encoder or own, runtime=runtime)
 
 
 def _back_off(
@@ -141,7 +142,7 @@ def _back_off(
     """Where answers stop: the classifier's own, or that of a store of labelled pictures."""
     found = choice.back_off
     if risk is not None and calibrate_on is not None:
-        judge = opened(calibrate_on)
+        judge = opened_for(calibrate_on, asked.card)
         judge.check(asked.card)
         found = choosing.calibrated_on(choice.classes, judge)
     if risk is not None and found is None:

@@ -31,6 +31,7 @@ def publish(
     to: Database,
     url: str | None = None,
     collection: str | None = None,
+    vectors: str | None = None,
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     api_key_env: str | None = None,
@@ -43,7 +44,8 @@ def publish(
     """Make a collection of a vector database hold what a store holds, and say what was added, updated, left as it was and deleted.
 
     `to` is `qdrant` or `milvus`; `url` the server's address, by default one on this machine, or a local path for the database's
-    own small local mode. `collection` is named as the store unless said otherwise. `within` keeps a clade or the union of several,
+    own small local mode. `collection` is named as the store unless said otherwise.
+    `vectors` names those of a further encoder, in a collection of their own (`STORE_NAME`). `within` keeps a clade or the union of several,
     `where` rows under an SQL condition; what is not among them leaves the collection. The key is read from the environment variable
     `api_key_env`. Again, it sends only what changed; `compare_all` compares every row with the collection. `overwrite` takes over a
     collection that shows another store or another part of it. `dry_run` only counts. Nothing is written to the store.
@@ -56,8 +58,8 @@ def publish(
     >>> made.added, made.unchanged
     (24, 0)
     """
-    held = opened(store)
-    target = _target(to, url, collection or _name_of(held.path), api_key_env)
+    held = opened(store, vectors=vectors)
+    target = _target(to, url, collection or _name_of(held.path, held.vectors_name), api_key_env)
     try:
         return publish_store(
             held, target, within=within_of(within), where=where, batch_size=batch_size, overwrite=overwrite,
@@ -95,9 +97,9 @@ def _key(variable: str | None) -> str | None:
     return key
 
 
-def _name_of(path: Path) -> str:
-    """The name of a store as one that a collection may have."""
-    name = path.absolute().name.removesuffix(".store")
+def _name_of(path: Path, vectors: str | None) -> str:
+    """The name of a store, and of its vectors, as one that a collection may have."""
+    name = "_".join(filter(None, (path.absolute().name.removesuffix(".store"), vectors)))
     if not _NAME.fullmatch(name):
         raise InputError(
             f"the store's name {name!r} is none of a collection (letters, digits and _): name a collection"

@@ -7,7 +7,7 @@ from cladescope.analysis.report.files import check_report_folder, write_report
 from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.run import ReportConfig, make_report
 from cladescope.app.verbs.arguments import checked
-from cladescope.app.verbs.given import AnyStore, opened, stores_of, tree_of, within_of
+from cladescope.app.verbs.given import AnyStore, compared_of, opened, tree_of, within_of
 from cladescope.paths import local_path
 from cladescope.phylogeny.tree import Tree
 
@@ -16,6 +16,7 @@ from cladescope.phylogeny.tree import Tree
 def report(
     store: AnyStore,
     *,
+    vectors: str | None = None,
     compare: AnyStore | Sequence[AnyStore] = (),
     tree: str | Path | Tree | None = None,
     variant: str | None = None,
@@ -32,9 +33,9 @@ def report(
 ) -> Report:
     """Probe a store, compare it with others, draw maps, and explain the results on one page that opens offline.
 
-    The page and its numbers as JSON go to the folder `out`. The options are those of `probe`. With `draw_map` a map of each
-    store shows at most `map_sample` pictures, coloured by the rank `color` (or `label`), by default the narrowest of 2 to 20 values
-    that most pictures have.
+    The page and its numbers as JSON go to the folder `out`. The options are those of `probe`: `vectors` names those of a further encoder, and so may
+    `compare`. With `draw_map` a map of each store shows at most `map_sample` pictures, coloured by the rank `color` (or `label`), by default
+    the narrowest of 2 to 20 values that most pictures have.
 
     Returns everything that the page shows; `analysis.report.files.document` turns it into plain values.
 
@@ -51,7 +52,7 @@ def report(
         within=within_of(within), where=where, variant=variant, tree=tree_of(tree), sample=sample,
         permutations=permutations, map_sample=map_sample if draw_map else 0, color=color, seed=seed,
     )  # fmt: skip
-    made = make_report([opened(store), *stores_of(compare)], config)
+    made = make_report([opened(store, vectors=vectors), *compared_of(store, compare)], config)
     if folder is not None:
         write_report(made, folder, overwrite=overwrite)
     return made

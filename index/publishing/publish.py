@@ -22,7 +22,6 @@ from cladescope.index.files import disk_errors
 from cladescope.index.publishing.points import Columns, Points, blocks, point_id
 from cladescope.index.publishing.target import Held, Target
 from cladescope.index.store import Store
-from cladescope.index.tables import reading
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +54,10 @@ class Publication:
     """Values that have no place in the payload, by field and reason."""
     seconds: float
     dry_run: bool
+    vectors: str | None = None
+    """Name of the vectors, where they are not the store's own."""
+    notes: tuple[str, ...] = ()
+    """How many pictures have no such vector."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -87,7 +90,7 @@ def publish_store(
         raise InputError(f"batch_size is {batch_size}: send at least 1 point a request")
     began = time.monotonic()
     store.refresh()
-    pinned = Store.open(store.path, version=store.version)
+    pinned = Store.open(store.path, version=store.version, vectors=store.vectors_name)
     condition = pinned.condition(within=within, where=where)
     n_rows = pinned.count(within=within, where=where)
     if not n_rows:
@@ -136,6 +139,8 @@ def publish_store(
         lost=dict(columns.lost),
         seconds=round(time.monotonic() - began, 3),
         dry_run=dry_run,
+        vectors=pinned.vectors_name,
+        notes=pinned.notes(condition),
     )
 
 
@@ -161,8 +166,7 @@ class _Job:
         self.columns.lost.clear()
         newer = None if since is None else f"_row_last_updated_at_version > {since}"
         both = " AND ".join(f"({part})" for part in (condition, newer) if part is not None) or None
-        with reading(store.path, both):
-            total = int(store.tables["images"].count_rows(both))
+        total = store.count_rows(both)
         for batch in store.scan(store.schema.names, condition=both, block_rows=BLOCK_ROWS):
             for points in blocks(self.columns.points(batch), self.batch_size):
                 self._send(points)
@@ -193,6 +197,7 @@ def _record(store: Store, columns: Columns, condition: str | None) -> dict[str, 
         "version": store.version,
         "stamp": _stamp(store, store.version),
         "condition": condition,
+        "vectors": store.vectors_name,
         "columns": columns.said,
         "encoder": store.card.to_dict(),
     }
