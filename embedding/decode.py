@@ -40,8 +40,8 @@ MAX_ASPECT = 50
 """How many times the shorter side the longer may measure: panoramas and chains of diatoms stay below 30."""
 
 MARGIN = 3
-"""How many times the side that an encoder needs a reduced JPEG keeps: at 2 some vectors differ by a cosine of 0.998 from those of the
-whole picture, at 3 by more than 0.999."""
+"""How many times the side that an encoder needs a reduced JPEG keeps. At 2 some vectors differ by a cosine of 0.998 from those of the whole
+picture; at 3 nearly all have more than 0.999, single photographs at the edge of a scale down to 0.987."""
 
 _OPENERS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "JPEG": JpegImageFile,

@@ -8,7 +8,6 @@ What is written survives a kill anywhere: a picture's row is committed before th
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cladescope.embedding.job import SyncSink
 from cladescope.embedding.known import Checked, KnownPictures
-from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
+from cladescope.embedding.locations import file_of, is_web_file, read_bytes
+from cladescope.embedding.lost_sources import lost_addresses
 from cladescope.embedding.origins import Origins, Saying, corrections, plain
 from cladescope.embedding.prepare import Failure, content_hash, region_hash
 from cladescope.embedding.records import Record
@@ -76,7 +75,7 @@ class InStep:
         listed = sink.listed(["image_id", "size", "modified", "said", "gone"], address)
         self._origins = Origins(pictures, listed)
         self._columns = self._own_columns()
-        self._lost = _lost_addresses(sink, address)
+        self._lost = lost_addresses(sink, address)
         self._notes: dict[str, dict[str, object]] = {}
         self._corrected: dict[str, dict[str, object]] = {}
         self._corrected_columns: set[str] = set()
@@ -306,6 +305,7 @@ class InStep:
         """Stored pictures that the source listed once and does not list now, with their addresses, and those marked before."""
         gone: dict[str, str] = {}
         marked: set[str] = set()
+        strays: list[str] = []
         for batch in self._sink.listed(["image_id", "said", "gone"], self._address):
             ids = batch.column("image_id").to_pylist()
             unmet = self._origins.is_known(ids) & ~self._origins.is_met(ids)
@@ -315,11 +315,15 @@ class InStep:
             rows = self._sink.rows_by_id([row["image_id"] for row in away], ["uri"])
             for one in away:
                 uri = rows.get(one["image_id"], {}).get("uri")
+                if uri is None:
+                    strays.append(one["image_id"])
                 if uri is None or any(_lies_in(uri, place) for place in self._unseen):
                     continue
                 gone[one["image_id"]] = uri
                 self._said_before |= {} if one["said"] is None else {one["image_id"]: one["said"]}
                 marked |= set() if one["gone"] is None else {one["image_id"]}
+        if strays:  # of a job that was killed between rows and notes
+            self._sink.forget_origins(self._address, strays)
         return gone, marked
 
     def _delete(self, gone: Mapping[str, str]) -> None:
@@ -358,22 +362,6 @@ class InStep:
     def _note_down(self, notes: Sequence[Mapping[str, object]], *, new: bool) -> None:
         if notes:
             self._sink.note_origins(pa.Table.from_pylist(list(notes), schema=ORIGIN_SCHEMA), new=new)
-
-
-def _lost_addresses(sink: SyncSink, own: str) -> frozenset[str]:
-    """Other local sources of the store that are not there any more, by what is known of them."""
-    addresses: set[str] = set()
-    for batch in sink.origins(["address"]):
-        addresses |= set(pc.unique(batch.column("address")).to_pylist())
-    return frozenset(address for address in addresses - {own} if _is_lost(address))
-
-
-def _is_lost(address: str) -> bool:
-    """Whether a source lay on this machine's disk and does not now; of a pattern that is not asked."""
-    path = local_path(address)
-    if path is None or any(mark in path for mark in "*?[{"):
-        return False
-    return not os.path.lexists(path)
 
 
 def _is_remote(record: Record) -> bool:

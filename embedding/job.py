@@ -106,11 +106,11 @@ class Rehearsal:
     def __init__(self, sink: Sink) -> None:
         """Reads which pictures are stored."""
         self.summary = EmbedSummary()
-        self._known = KnownPictures(sink.keys())
+        self._sink, self._known = sink, KnownPictures(sink.keys())
 
     def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
         """What is known of records, as `StoredJob.check` says it."""
-        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64))
+        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64), stored=_stored_in(self._sink))
 
 
 class StoredJob:
@@ -150,7 +150,7 @@ class StoredJob:
 
     def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
         """What is known of records, whose `numbers` are their places in the source from 1; see `KnownPictures.check`."""
-        return self.pictures.check(image_ids, uris, np.asarray(numbers, np.int64))
+        return self.pictures.check(image_ids, uris, np.asarray(numbers, np.int64), stored=_stored_in(self._sink))
 
     def add(self, images: pa.Table, failures: Sequence[Failure]) -> bool:
         """Take new rows and failures, and commit when enough waits; whether that was done."""
@@ -204,3 +204,11 @@ class StoredJob:
             self._pace.note(summary.seconds, done, summary.embedded)
             lately = self._pace.records, self._pace.pictures
             self._progress(Progress(done, self._total(), summary.embedded, summary.failed, summary.seconds, *lately))
+
+
+def _stored_in(sink: Sink) -> Callable[[Sequence[str]], Collection[str]] | None:
+    """What tells which of some ids a store has; None of one that cannot be asked for rows by their ids."""
+    if not isinstance(sink, SyncSink):
+        return None
+    rows_by_id = sink.rows_by_id
+    return lambda image_ids: rows_by_id(image_ids, [])

@@ -4,7 +4,7 @@ Ids are sought by bisection in sorted 64-bit fingerprints (`SortedRows`), a chun
 object. Measured over 20 million stored rows by benchmarks/start.py; see docs/pipeline.md.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from cladescope.embedding.sorted_rows import SortedRows, half, hashed
 STORED, MET, LISTED, GONE, SEEN, STAMPED = (1 << bit for bit in range(6))
 """What is known of a picture, as bits: stored before the job; met by it; listed by its source before (`Origins`), and then gone from it; seen in
 it now; its file's time is known."""
+
+
+_ALIKE = "image_id {!r} has the fingerprint of another that is stored: rename the file, or give it another id"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,8 @@ class KnownPictures:
     """Which pictures are stored, and which ids a job has met, so that no id is used twice.
 
     Memory: 21 bytes a stored row, and as many a record that was not stored. Fingerprints of ids are of 64 bits: among 20 million
-    ids the chance that two are taken for one is 1 in 100,000. Those of addresses, which are compared where ids are equal, are of 32.
+    ids the chance that two are taken for one is 1 in 100,000. The later of the two is refused then, and nothing else is touched. Those of
+    addresses, which are compared where ids are equal, are of 32.
 
     >>> known = KnownPictures([pa.record_batch({"image_id": ["a"], "uri": ["/a.jpg"]})])
     >>> found = known.check(pa.array(["a", "b", "b"]), pa.array(["/a.jpg", "/b.jpg", "/c.jpg"]), np.array([1, 2, 3]))
@@ -64,10 +68,18 @@ class KnownPictures:
         """A row a picture: the fingerprint of its address, and what `Origins` notes."""
         self._met_elsewhere = SortedRows({"uri": np.uint32})
 
-    def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
+    def check(
+        self,
+        image_ids: pa.Array,
+        uris: pa.Array,
+        numbers: Int[np.ndarray, " n"],
+        *,
+        stored: Callable[[Sequence[str]], Collection[str]] | None = None,
+    ) -> Checked:
         """What is known of records with these ids and addresses, in the source's order; they have then been met.
 
-        `numbers` are their places in the source, for messages. Peak memory: some 200 bytes a record.
+        `numbers` are their places in the source, for messages. `stored` tells which of some ids are stored, word for word: it is
+        asked of those whose address is another. Peak memory: some 200 bytes a record.
         """
         keys, uri = hashed(image_ids), half(hashed(uris))
         _, firsts, groups = np.unique(keys, return_index=True, return_inverse=True)
@@ -80,8 +92,10 @@ class KnownPictures:
         before = np.where(is_met, self._met_uri(keys, uri_there), uri[first])
         again = is_met | (np.arange(len(keys)) != first)
         taken = is_stored & (uri != uri_there) & ~again
-        self._meet(keys, uri, places, ~again, taken, is_stored)
-        refused = {}
+        alike = _alike(image_ids, taken, stored)
+        taken &= ~alike
+        self._meet(keys, uri, places, ~(again | alike), taken, is_stored)
+        refused = {row: _ALIKE.format(image_ids[row].as_py()) for row in np.flatnonzero(alike).tolist()}
         for row in np.flatnonzero(again | taken).tolist():
             image_id = image_ids[row].as_py()
             if again[row]:
@@ -90,7 +104,7 @@ class KnownPictures:
             else:
                 why = "is stored for another picture"
             refused[row] = f"image_id {image_id!r} {why}: ids must be unique"
-        return Checked(is_stored & ~again & ~taken, refused, frozenset(np.flatnonzero(taken).tolist()))
+        return Checked(is_stored & ~(again | taken | alike), refused, frozenset(np.flatnonzero(taken).tolist()))
 
     def known_of(self, places: Int[np.ndarray, " n"]) -> UInt8[np.ndarray, " n"]:
         """What is known of the pictures at places of `rows`, as bits; 0 where the place is -1."""
@@ -123,3 +137,15 @@ class KnownPictures:
         self._met_elsewhere.add(keys[taken], uri=uri[taken])
         new = is_first & (places < 0)
         self.rows.add(keys[new], uri=uri[new], known=np.full(int(new.sum()), MET, np.uint8))
+
+
+def _alike(
+    image_ids: pa.Array, asked: Bool[np.ndarray, " n"], stored: Callable[[Sequence[str]], Collection[str]] | None
+) -> Bool[np.ndarray, " n"]:
+    """Which of some ids that seem to be stored are not, but have the fingerprint of one that is."""
+    alike = np.zeros(len(asked), np.bool_)
+    if stored is not None and asked.any():
+        ids = image_ids.filter(pa.array(asked)).to_pylist()
+        there = set(stored(ids))
+        alike[asked] = [one not in there for one in ids]
+    return alike

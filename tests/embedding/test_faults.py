@@ -229,3 +229,23 @@ def test_jobs_that_begin_at_once_on_a_new_store_succeed_or_are_turned_away_in_a_
         thread.join()
     assert said == [True] * 4
     assert same(tmp_path / "s", whole)
+
+
+def test_a_kill_after_pictures_moved_leaves_no_note_of_where_they_were(photos, tmp_path, monkeypatch):
+    folder, paths = tmp_path / "photos", (tmp_path / "killed", tmp_path / "undisturbed")
+    shutil.copytree(photos, folder)
+    for path in paths:
+        job(folder, path)
+    for path in sorted(folder.glob("kind1/*/*")):
+        path.rename(path.with_name(f"moved-{path.name}"))
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "forget_origins", dies)
+        with pytest.raises(Killed):
+            job(folder, paths[0])
+    for path in paths:
+        job(folder, path)
+    assert state(paths[0]) == state(paths[1])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding import sorted_rows
+from cladescope.embedding import known, sorted_rows
 from cladescope.embedding.known import KnownPictures
 
 IDS, URIS = st.sampled_from("abcde"), st.sampled_from(["/1", "/2", "/3"])
@@ -80,3 +80,23 @@ def test_many_ids_take_twenty_one_bytes_each():
     new = pa.array([f"another {number}" for number in range(n)])
     assert pictures.check(new, new, np.arange(n)).is_new.all()
     assert pictures.rows.n_bytes == 2 * 21 * n
+
+
+def test_an_id_with_the_fingerprint_of_a_stored_one_is_refused_and_leaves_that_one_alone(monkeypatch):
+    fingerprints = {"a": 7, "b": 7, "/a.jpg": 1 << 32, "/b.jpg": 2 << 32}
+    monkeypatch.setattr(
+        known, "hashed", lambda texts: np.array([fingerprints[one] for one in texts.to_pylist()], np.uint64)
+    )
+    pictures = KnownPictures([batch([("a", "/a.jpg")])])
+
+    def asked(rows):
+        columns = batch(rows)
+        return pictures.check(
+            columns.column("image_id"), columns.column("uri"), np.arange(len(rows)), stored={"a"}.intersection
+        )
+
+    found = asked([("b", "/b.jpg")])
+    assert list(found.refused) == [0]
+    assert found.refused[0].startswith("image_id 'b' has the fingerprint of another that is stored: rename the file")
+    assert (found.is_stored.tolist(), found.elsewhere) == ([False], frozenset())
+    assert asked([("a", "/a.jpg")]).is_stored.all()
