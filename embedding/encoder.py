@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 Device = Literal["auto", "cpu", "cuda"]
 PrecisionClass = Literal["fp32", "bf16"]
 Precision = PrecisionClass | Literal["auto"]
-Runtime = Literal["auto", "torch", "onnx", "openvino"]
+Runtime = Literal["auto", "torch", "compiled", "onnx", "openvino"]
 
 DEFAULT_ENCODER = "tiny"
 """Used by every verb that is given no encoder: it ships with the package."""
@@ -33,6 +33,8 @@ KINDS = {"pixels": "pixels", "timm": "timm_model"}
 """File of `encoders/` by the name of an encoder, or by what stands before its colon."""
 ON_CPU = "onnx_model"
 """File for those whose graphs a runtime other than torch computes."""
+COMPILED = "compiled"
+"""File for what `torch.compile` makes of those that torch computes."""
 OTHERS = "open_clip_model"
 """File for all other names: open_clip's own, `hf-hub:...`, checkpoint folders, and `tiny`."""
 UNKNOWN_ENCODER = "unknown"
@@ -66,7 +68,8 @@ class EncoderCard:
     runtime: str | None = None
     """What computes the vectors, where they are not those of torch to a cosine of 0.99999; None where they are."""
     cosine: float | None = None
-    """Lowest cosine of that runtime to full precision, as measured when it was loaded; None as above."""
+    """Lowest cosine of that runtime to full precision, or to torch in the same precision where torch compiled it, as measured when
+    it was loaded; None as above."""
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for JSON."""
@@ -145,7 +148,8 @@ def _other_transform(one: ImageTransform, other: ImageTransform) -> str:
 
 
 def _runtime(card: EncoderCard) -> str:
-    return "torch" if card.runtime is None else f"{card.runtime} (cosine {card.cosine} to full precision)"
+    reference = "torch" if card.runtime == "compiled" else "full precision"
+    return "torch" if card.runtime is None else f"{card.runtime} (cosine {card.cosine} to {reference})"
 
 
 def _short(card: EncoderCard) -> str:
@@ -156,10 +160,29 @@ class Encoder(ABC):
     """Pictures, and sometimes texts, to vectors of unit length."""
 
     card: EncoderCard
-    notes: tuple[str, ...] = ()
-    """What its user should know of it: why it is encoded more slowly than it could."""
     taxa_file: Path | None = None
     """The taxa that it was trained on, a CSV with columns named as the ranks and `common_name`; None where it has none."""
+
+    _noted: tuple[str, ...] = ()
+    _can_compile: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its user should know of it by now: why it encodes more slowly than it could, what computed how many pictures."""
+        return self._noted
+
+    def note(self, text: str) -> None:
+        """Have its user know something."""
+        self._noted = (*self._noted, text)
+
+    def for_a_job(self) -> "Encoder":
+        """The encoder as a job of many pictures should have it: that of a GPU compiles itself once that pays back (`encoders.compiled`).
+
+        >>> encoder = Encoder.load("pixels")
+        >>> encoder.for_a_job() is encoder
+        True
+        """
+        return cast(Encoder, _plugin(COMPILED).CompiledEncoder(self)) if self._can_compile else self
 
     @property
     def transform(self) -> ImageTransform:
@@ -224,6 +247,7 @@ class Encoder(ABC):
         device: Device = "auto",
         precision: Precision = "auto",
         runtime: Runtime = "auto",
+        batch_size: int = BATCH_SIZE,
     ) -> "Encoder":
         """The encoder called `name`.
 
@@ -231,6 +255,7 @@ class Encoder(ABC):
         `hf-hub:ORG/REPO`; or an open_clip `MODEL/PRETRAINED` such as `ViT-B-16/openai`. `auto` takes the GPU where there
         is one, and bf16 weights there, fp32 on a CPU. There the runtime `auto` is ONNX Runtime for encoders that have graphs beside
         their weights (`tiny`, and what `train` exports), else torch; `onnx` and `openvino` make the graphs once and keep them.
+        `compiled` is torch by `torch.compile`, for `batch_size` pictures at a time on a GPU (`encoders.compiled`).
 
         Raises EncoderError where there is no such encoder or its weights or its runtime cannot be had.
 
@@ -241,6 +266,8 @@ class Encoder(ABC):
         if encoder is None:
             scheme = name.partition(":")[0]
             encoder = _plugin(KINDS.get(scheme, OTHERS)).load(name, device=device, precision=precision)
+        if runtime == "compiled":
+            encoder = _plugin(COMPILED).compiled(encoder, batch_size)
         logger.info("encoder %s: %d numbers a vector, %s", encoder.card.name, encoder.card.dim, encoder.transform)
         return encoder
 
@@ -252,6 +279,7 @@ class Encoder(ABC):
         device: Device = "auto",
         precision: Precision = "auto",
         runtime: Runtime = "auto",
+        batch_size: int = BATCH_SIZE,
     ) -> "Encoder":
         """The encoder that a card names, or another, such that its vectors may stand beside those of the card.
 
@@ -265,7 +293,9 @@ class Encoder(ABC):
             precision = card.precision or "auto"
         if runtime == "auto" and card.runtime in get_args(Runtime):
             runtime = cast(Runtime, card.runtime)
-        return Encoder.load(name or card.name, device=device, precision=precision, runtime=runtime)
+        return Encoder.load(
+            name or card.name, device=device, precision=precision, runtime=runtime, batch_size=batch_size
+        )
 
 
 def _by_runtime(name: str, *, device: Device, precision: Precision, runtime: Runtime) -> Encoder | None:
@@ -274,12 +304,12 @@ def _by_runtime(name: str, *, device: Device, precision: Precision, runtime: Run
         raise EncoderError(f"runtime {runtime!r} is not known: use one of {', '.join(get_args(Runtime))}")
     if name == "pixels" and runtime != "auto":
         raise EncoderError("pixels has no weights and is computed by NumPy: leave out the runtime")
-    if name == "pixels" or runtime == "torch":
+    if name == "pixels" or runtime in ("torch", "compiled"):
         return None
     found = _plugin(ON_CPU).load(name, device=device, precision=precision, runtime=runtime)
     return cast(Encoder | None, found)
 
 
 def _plugin(file: str) -> Any:
-    """A file of `encoders/`; each has `load(name, *, device, precision) -> Encoder`."""
+    """A file of `encoders/`; each kind has `load(name, *, device, precision) -> Encoder`."""
     return importlib.import_module(f"cladescope.embedding.encoders.{file}")

@@ -121,7 +121,7 @@ def embed(
             commit_seconds=config.commit_seconds,
             progress=progress,
         )
-        job.summary.notes += (*encoder.notes, *notes_of(source))
+        job.summary.notes += notes_of(source)
         contents, web = KnownContents(sink), introduce(config.contact)
         step = None
         if config.address is not None and isinstance(sink, SyncSink):
@@ -169,7 +169,7 @@ def embed(
             raise
         with stages.write.at_work():
             job.commit()
-        job.summary.notes += writing.notes()
+        job.summary.notes = (*encoder.notes, *job.summary.notes, *writing.notes())
         job.summary.stages = stages.profile(job.summary.seconds)
         job.summary.bottleneck = stages.bottleneck(job.summary.seconds)
         if stop.is_set():

@@ -56,7 +56,6 @@ class SeveralEncoders(Encoder):
         self.encoders = tuple(encoders)
         self.dims = tuple(encoder.dim for encoder in encoders)
         """Lengths of their vectors, in the order in which they stand in a vector of all."""
-        self.notes = tuple(note for encoder in encoders for note in encoder.notes)
         self.card = EncoderCard(
             name=" + ".join(encoder.card.name for encoder in encoders),
             dim=sum(self.dims),
@@ -64,6 +63,11 @@ class SeveralEncoders(Encoder):
             transform=SeveralTransforms.of([encoder.transform for encoder in encoders]),
             has_text=False,
         )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of all encoders."""
+        return tuple(note for encoder in self.encoders for note in encoder.notes)
 
     def encode_pixels(self, batch: UInt8[np.ndarray, "b 1 w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of all encoders, one behind the other; where one has no direction, none is a number.

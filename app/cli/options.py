@@ -156,13 +156,16 @@ class RuntimeName(StrEnum):
 
     AUTO = "auto"
     TORCH = "torch"
+    COMPILED = "compiled"
     ONNX = "onnx"
     OPENVINO = "openvino"
 
 
 RuntimeOption = Annotated[
     RuntimeName,
-    typer.Option(help="What computes the encoder: on a CPU, auto is ONNX Runtime where it has graphs, else torch."),
+    typer.Option(
+        help="What computes the encoder: on a CPU, auto is ONNX Runtime where it has graphs, else torch. compiled is torch, compiled first."
+    ),
 ]
 
 

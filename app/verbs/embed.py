@@ -109,7 +109,7 @@ def embed(
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
-    by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime}
+    by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime, "batch_size": batch_size}
     if piece is None:
         target = target_of(store, encoder, by)
     else:

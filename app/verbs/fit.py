@@ -48,7 +48,7 @@ def fit(
     """Learn a classifier from a store's labelled pictures; `predict(..., classifier=...)` takes it, or the file `out`.
 
     `store` may also be a folder of pictures, or another source of `embed`: it is encoded by `encoder` (`tiny` unless given), which
-    `runtime` (`torch`, `onnx`, `openvino`) computes, and nothing is stored. `labels_from` says how labels are read from the names of its folders, as for `embed`.
+    `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes, and nothing is stored. `labels_from` says how labels are read from the names of its folders, as for `embed`.
     `vectors` names those of a further encoder of the store, by which `predict` then encodes pictures.
 
     It learns the taxa of a `rank` (default species), the names of folders (the rank `label`, and the default where most

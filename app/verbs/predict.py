@@ -76,7 +76,7 @@ def predict(
     that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
     `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
     `conflicts`. `vectors` names those of a further encoder of the store; by default those that the classifier is of, else the store's own. `where` and `limit` select pictures, `text_type`
-    and `templates` set how a taxon is described, `runtime` (`torch`, `onnx`, `openvino`) computes the encoder, `contact`, an
+    and `templates` set how a taxon is described, `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes the encoder, `contact`, an
     e-mail or web address, is named in requests to servers, `allow` are schemes that a table may name beside the usual ones,
     `cache` is the folder of class vectors, and `progress` is called with how many of these are done.
 

@@ -55,7 +55,7 @@ def search(
     locality. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. If few rows are left, or
     with `exact`, every one of them is compared even if the store has an index; of many, an index is asked for more hits. `facets`,
     a rank, counts its taxa among the hits and the pictures searched. `vectors` names those of a further encoder of the store. `contact`, an e-mail or
-    web address, is named in requests to servers. `runtime` (`torch`, `onnx`, `openvino`) computes the encoder. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
+    web address, is named in requests to servers. `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes the encoder. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
 
     Raises InputError for an empty query, one whose parts cancel out, an unknown id or column, or an invalid condition;
     TaxonError for an unknown taxon or rank; PictureError for a picture that cannot be used; EncoderError for a text if the

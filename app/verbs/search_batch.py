@@ -47,7 +47,7 @@ def search_batch(
 
     Queries that cannot be used are left out and stand in `failures`; with `strict` the first is an error. `out` is an .arrow or .parquet
     file, written block by block. `contact`, an e-mail or web address, is named in requests to servers; `allow` are schemes that a table may
-    name beside the usual ones; `runtime` (`torch`, `onnx`, `openvino`) computes the encoder; `progress` is called with how far it is. Memory: a block of queries and hits.
+    name beside the usual ones; `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes the encoder; `progress` is called with how far it is. Memory: a block of queries and hits.
 
     Raises InputError for queries that are none, of which none can be used, or whose vectors have another length; TaxonError for
     an unknown clade; EncoderError where pictures cannot be encoded.

@@ -67,7 +67,7 @@ class OnnxEncoder(Encoder):
             card = replace(card, precision=asked, runtime="openvino", cosine=round(cosine, 6))
         made = OnnxEncoder(towers, card, self._load_by_torch, taxa_file=self.taxa_file)
         if asked == "bf16" and cosine >= AGREE:
-            made.notes = ("this processor has no bf16 for OpenVINO: computed in fp32",)
+            made.note("this processor has no bf16 for OpenVINO: computed in fp32")
         return made
 
     @cached_property
@@ -92,7 +92,7 @@ def load(name: str, *, device: Device, precision: Precision, runtime: Runtime) -
         except EncoderError as error:
             logger.warning("%s", error)
             encoder = Encoder.load(name, device=device, precision=precision, runtime="torch")
-            encoder.notes = (f"{error}: encoded by torch, which is slower",)
+            encoder.note(f"{error}: encoded by torch, which is slower")
             return encoder
     if device == "cuda":
         raise EncoderError(f"runtime {runtime} computes on a CPU: use runtime torch on a GPU, or the device cpu")

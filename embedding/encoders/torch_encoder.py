@@ -25,6 +25,15 @@ class TorchEncoder(Encoder):
         """Vectors of normalised pictures, of any length."""
 
     @property
+    def _can_compile(self) -> bool:  # type: ignore[override]
+        return self.computes_apart
+
+    @property
+    def normaliser(self) -> Normaliser:
+        """What makes the model's input of pixels."""
+        return self._normaliser
+
+    @property
     def computes_apart(self) -> bool:
         """Whether it computes on a GPU."""
         return self._normaliser.device.type != "cpu"

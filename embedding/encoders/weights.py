@@ -58,19 +58,24 @@ class Normaliser:
         self.std = torch.tensor(transform.std, device=device).view(shape)
         self._copying = torch.cuda.Stream(device) if device.type == "cuda" else None  # type: ignore[no-untyped-call]
 
-    def _on_device(self, batch: UInt8[np.ndarray, "b h w 3"]) -> torch.Tensor:
+    def sent(self, batch: UInt8[np.ndarray, "b h w 3"]) -> torch.Tensor:
+        """The pictures on the device as they are; what is done with them there waits for the copy, and nobody here does."""
         pixels = torch.from_numpy(np.ascontiguousarray(batch))
         if self._copying is None:
             return pixels.to(self.device)
         computing = torch.cuda.current_stream(self.device)
         with torch.cuda.stream(self._copying):
+            # torch gives the pinned memory to no other before the copy is done
             copied = pixels.pin_memory().to(self.device, non_blocking=True)
         computing.wait_stream(self._copying)
         copied.record_stream(computing)  # so that its memory is not given to the next copy too early
         return copied
 
     def __call__(self, batch: UInt8[np.ndarray, "b h w 3"]) -> torch.Tensor:
-        pixels = self._on_device(batch)
+        return self.normalised(self.sent(batch))
+
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """The model's input, of pictures that lie on the device, b h w 3."""
         scaled = pixels.permute(0, 3, 1, 2).float().div_(255)
         return scaled.sub_(self.mean).div_(self.std).to(self.dtype)
 
@@ -111,12 +116,24 @@ def memory_errors(n: int) -> Iterator[None]:
 
 
 def unit_vectors_of(features: torch.Tensor) -> Callable[[], Float32[np.ndarray, "b d"]]:
-    """A model's output as float32 rows of unit length on the CPU, once the device that computes them is asked for them."""
+    """A model's output as float32 rows of unit length on the CPU, once the device that computes them is asked for them.
+
+    They are copied from a GPU right behind their computation: a copy that is only ordered when they are asked for would wait for the
+    batch that was begun meanwhile.
+    """
     unit = torch.nn.functional.normalize(features.float(), dim=-1)
+    if unit.device.type == "cpu":
+        return unit.numpy
+    with memory_errors(len(unit)):
+        here = torch.empty(unit.shape, dtype=unit.dtype, pin_memory=True)
+    here.copy_(unit, non_blocking=True)
+    copied = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    copied.record(torch.cuda.current_stream(unit.device))
 
     def found() -> Float32[np.ndarray, "b d"]:
         with memory_errors(len(unit)):
-            return unit.cpu().numpy()
+            copied.synchronize()
+        return here.numpy().copy()  # pinned memory is for the next batch
 
     return found
 
