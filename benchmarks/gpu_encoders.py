@@ -8,7 +8,8 @@ random (of `tiny` the shipped ones): speed does not depend on them. Pictures are
 each has a comment of its own, so that none is taken for another.
 
 `forward` is the model's picture tower on pixels that lie on the device; `encode_pixels` is our code, from uint8 pixels in NumPy
-to unit vectors in NumPy; `decode` is reading, decoding and transforming without an encoder, `whole` all of it, as `embed` does
+to unit vectors in NumPy, and `compiled` the same compiled for the largest batch (`encoders.compiled`), with the least cosine to that which is not and the
+seconds that compiling took; half a batch is filled up. `decode` is reading, decoding and transforming without an encoder, `whole` all of it, as `embed` does
 without a store. TFLOP/s counts the operations of matrix products and convolutions; `share` is TFLOP/s of the largest
 product measured on the device in the same type, and for `whole` pictures a second of the smaller of `decode` and `encode_pixels`.
 Each figure is the median of the calls that --seconds hold, three at least, after one that is not counted.
@@ -17,6 +18,7 @@ Each figure is the median of the calls that --seconds hold, three at least, afte
 import argparse
 import json
 import os
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cladescope.embedding.encode import WORKERS, encoded
 from cladescope.embedding.encoder import Encoder, EncoderCard
+from cladescope.embedding.encoders.compiled import CompiledEncoder
 from cladescope.embedding.encoders.open_clip_model import OpenClipEncoder
 from cladescope.embedding.encoders.weights import Normaliser
 from cladescope.embedding.given import as_records
@@ -125,25 +128,34 @@ def measure_forward(name: str, precision: str, options: argparse.Namespace, limi
     encoder = encoder_of(name, device, precision)
     size, generator = encoder.transform.size, np.random.default_rng(0)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        encoder._model.encode_image(encoder._normaliser(np.zeros((1, size, size, 3), np.uint8)))
+        encoder.features(encoder.normaliser(np.zeros((1, size, size, 3), np.uint8)))
     flops = counter.get_total_flops()
-    ways = {"forward": encoder._model.encode_image}
-    if options.compile and precision == "bf16":
-        ways["forward, compiled"] = torch.compile(encoder._model.encode_image)
     for batch in options.batches:
         pixels = generator.integers(0, 256, (batch, size, size, 3), np.uint8)
-        row = {"model": name, "precision": precision, "batch": batch}
-        for way, forward in ways.items():
-            if way != "forward" and batch != options.batches[-1]:
-                continue
-            with torch.inference_mode():
-                work = partial(forward, encoder._normaliser(pixels))
-                figures = measured(work, batch, device, options.seconds)
+        with torch.inference_mode():
+            sent = encoder.normaliser(pixels)
+        forward = torch.inference_mode()(partial(encoder.features, sent))
+        ways: dict[str, tuple[int, Callable[[], object]]] = {
+            "forward": (batch, forward),
+            "encode_pixels": (batch, partial(encoder.encode_pixels, pixels)),
+        }
+        row: dict[str, Any] = {"model": name, "precision": precision, "batch": batch}
+        about: dict[str, Any] = {}
+        if options.compile and batch == options.batches[-1] and precision == ("fp32" if device == "cpu" else "bf16"):
+            began = time.perf_counter()
+            made = CompiledEncoder(encoder)
+            about["cosine"] = made.start(batch)
+            about["compile_s"] = time.perf_counter() - began
+            if made.size != batch:
+                print(f"{name}: {made.notes[-1]}")
+            short = pixels[: max(1, batch // 2)]
+            ways["encode_pixels, compiled"] = (batch, partial(made.encode_pixels, pixels))
+            ways["encode_pixels, compiled, half a batch"] = (len(short), partial(made.encode_pixels, short))
+        for way, (n, work) in ways.items():
+            figures = measured(work, n, device, options.seconds)
             tflops = 1e-12 * flops * figures["pictures_per_s"]
             found.append(row | {"way": way} | figures | {"tflops": tflops, "share": tflops / limit})
-        figures = measured(partial(encoder.encode_pixels, pixels), batch, device, options.seconds)
-        tflops = 1e-12 * flops * figures["pictures_per_s"]
-        found.append(row | {"way": "encode_pixels"} | figures | {"tflops": tflops, "share": tflops / limit})
+            found[-1] |= about if "compiled" in way else {}
     return found
 
 

@@ -3,9 +3,11 @@
 import importlib
 import json
 
+import jaxtyping
 import pytest
 import torch
 
+from cladescope.embedding.encoders import compiled
 from tests.conftest import REPOSITORY
 
 
@@ -41,17 +43,33 @@ def test_it_runs_on_a_processor_and_every_answer_is_right(monkeypatch, tmp_path)
 
 
 @pytest.mark.usefixtures("_one_thread")
-def test_encoders_are_measured_on_a_processor_and_no_picture_is_lost(monkeypatch, tmp_path):
+def test_encoders_are_measured_on_a_processor_and_no_picture_is_lost(monkeypatch, tmp_path, request):
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
     encoders = importlib.import_module("gpu_encoders")
-    arguments = ["gpu_encoders.py", "--models", "tiny", "--device", "cpu", "--pictures", "3", "--batches", "2"]
+    arguments = [
+        "gpu_encoders.py",
+        "--models",
+        "tiny",
+        "--device",
+        "cpu",
+        "--pictures",
+        "3",
+        "--batches",
+        "2",
+        "--compile",
+    ]
     monkeypatch.setattr("sys.argv", [*arguments, "--seconds", "0", "--out", str(tmp_path)])
     monkeypatch.setattr(encoders, "SIZES", {"small": (64, 48)})
     monkeypatch.setattr(encoders, "TYPES", {"fp32": torch.float32})
     monkeypatch.setattr(encoders, "PRODUCT", 1024)
+    monkeypatch.setattr(compiled, "BACKEND", "eager")
+    jaxtyping.config.update("jaxtyping_disable", True)  # its list of calls has torch compile anew
+    request.addfinalizer(lambda: jaxtyping.config.update("jaxtyping_disable", False))
     assert len(set(encoders.jpegs((64, 48), 40))) == 40
     encoders.main()
     written = json.loads((tmp_path / "gpu-encoders.json").read_text())
-    assert [row["way"] for row in written["forward"]] == ["forward", "encode_pixels"]
+    compiled_rows = ["encode_pixels, compiled", "encode_pixels, compiled, half a batch"]
+    assert [row["way"] for row in written["forward"]] == ["forward", "encode_pixels", *compiled_rows]
+    assert all(row["cosine"] > 0.99999 for row in written["forward"][2:])
     assert [row["way"].partition(",")[0] for row in written["whole"]] == ["decode", "whole"]
     assert all(row["pictures_per_s"] > 0 for part in ("forward", "whole") for row in written[part])
