@@ -149,7 +149,8 @@ def run(work: Callable[[Any], object], things: Sequence[Any]) -> float:
 
 def ours(data: bytes, transform: ImageTransform) -> np.ndarray:
     """An encoder's input by our way."""
-    return transform.apply(decode(data, min_side=transform.min_side).image)
+    picture = decode(data, min_side=transform.min_side)
+    return transform.apply(picture.image, picture.box)
 
 
 def theirs_by(data: bytes, transform: ImageTransform) -> np.ndarray:

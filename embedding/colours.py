@@ -46,6 +46,25 @@ def turned(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
+def turned_box(
+    box: tuple[float, float, float, float], size: tuple[int, int], orientation: int
+) -> tuple[float, float, float, float]:
+    """Where a box (left, top, right, bottom) of a picture of `size` lies when that is `turned`.
+
+    >>> turned_box((0.0, 0.0, 39.5, 30.0), (40, 30), 6), turned_box((0.0, 0.0, 39.5, 30.0), (40, 30), 3)
+    ((0.0, 0.0, 30.0, 39.5), (0.5, 0.0, 40.0, 30.0))
+    """
+    left, top, right, bottom = box
+    width, height = map(float, size)
+    if orientation in (5, 6, 7, 8):
+        left, top, right, bottom, width, height = top, left, bottom, right, height, width
+    if orientation in (2, 3, 6, 7):
+        left, right = width - right, width - left
+    if orientation in (3, 4, 7, 8):
+        top, bottom = height - bottom, height - top
+    return left, top, right, bottom
+
+
 def to_rgb(image: Image.Image) -> Image.Image:
     """Pixels of a loaded picture of any mode as RGB."""
     mode = image.mode

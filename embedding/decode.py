@@ -23,7 +23,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif import HeifImageFile
 
 from cladescope.embedding.bounds import check_jpeg, check_jpeg_head, check_tiff_head, max_pixels
-from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned
+from cladescope.embedding.colours import TIFF_TAG, orientation_of, to_rgb, turned, turned_box
 from cladescope.embedding.damage import damage_refused
 from cladescope.embedding.jpeg import frame_of
 from cladescope.embedding.png_texts import without_large_texts
@@ -41,7 +41,7 @@ MAX_ASPECT = 50
 
 MARGIN = 3
 """How many times the side that an encoder needs a reduced JPEG keeps. At 2 some vectors differ by a cosine of 0.998 from those of the whole
-picture; at 3 nearly all have more than 0.999, single photographs at the edge of a scale down to 0.987."""
+picture; at 3 the median is 0.9998, and one noisy photograph in fifteen lies below 0.999; at 4 and 6 no fewer do."""
 
 _OPENERS: dict[str, Callable[[BytesIO], ImageFile]] = {
     "JPEG": JpegImageFile,
@@ -86,6 +86,9 @@ class Picture:
     """Pixels across the upright original."""
     height: int
     """Pixels down the upright original."""
+    box: tuple[float, float, float, float] | None = None
+    """What of `image` shows the original (left, top, right, bottom), where its sides are no multiples of the reduced scale: the last
+    pixels of a row or column reach beyond it then. None where all of it does."""
 
 
 def decode(data: bytes, *, min_side: int | None = None) -> Picture:
@@ -141,10 +144,10 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         check_jpeg(data, image.size)
     if isinstance(image, TiffImageFile):
         _check_tiff(image)
-    size = image.size
+    size, box = image.size, None
     with damage_refused(kind, data):
-        if min_side is not None and kind == "JPEG":
-            image.draft(None, (MARGIN * min_side, MARGIN * min_side))
+        if min_side is not None and kind == "JPEG" and (drafted := image.draft(None, (MARGIN * min_side,) * 2)):
+            box = (0.0, 0.0, *map(float, drafted[1][2:]))
         image.load()
         if kind != "JPEG":  # some headers give another size than the pixels have
             size = image.size
@@ -152,7 +155,9 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         orientation = orientation_of(image)
         upright = turned(to_rgb(image), orientation)
     width, height = reversed(size) if orientation in (5, 6, 7, 8) else size
-    return Picture(upright, width, height)
+    return Picture(
+        upright, width, height, None if box in (None, (0, 0, *image.size)) else turned_box(box, image.size, orientation)
+    )
 
 
 def opened_picture(data: bytes) -> ImageFile:

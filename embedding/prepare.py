@@ -90,7 +90,7 @@ def prepare(
         with entering("decode"):
             picture = _decoded(data, transform)
             hashed = content_hash(data)
-            pixels = transform.apply(picture.image)
+            pixels = transform.apply(picture.image, picture.box)
             if tag_columns:
                 record = _tagged(record, tags_of(data) if isinstance(data, bytes) else PictureTags(), tag_columns)
     except PictureError as error:

@@ -28,18 +28,28 @@ _kernel: list[_Resampled | None] = []
 
 
 def resampled(
-    image: Image.Image, size: tuple[int, int], window: tuple[int, int, int, int], interpolation: Interpolation
+    image: Image.Image,
+    size: tuple[int, int],
+    window: tuple[int, int, int, int],
+    interpolation: Interpolation,
+    box: tuple[float, float, float, float] | None = None,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """What `image.resize(size)` shows within a window of it: left, top, right and bottom in pixels of the resized picture.
+    """What `image.resize(size, box=box)` shows within a window of it: left, top, right and bottom in pixels of the resized picture.
 
-    `image` is of mode RGB. The window lies within the resized picture. Threads may call this at once.
+    `image` is of mode RGB. The window lies within the resized picture, the box (by default all of it) within the image. Threads may call this at once.
 
     >>> resampled(Image.new("RGB", (60, 40), "teal"), (30, 20), (5, 0, 25, 20), "bicubic")[0, 0]
     array([  0, 128, 128], dtype=uint8)
     """
     if interpolation in _FILTERS and (kernel := _compiled()) is not None and (pixels := _packed(image)) is not None:
-        return kernel(pixels, size, window, is_cubic=interpolation == "bicubic")
-    return np.array(image.resize(size, Image.Resampling[interpolation.upper()]).crop(window))
+        return kernel(
+            pixels,
+            size,
+            window,
+            box or (0.0, 0.0, float(image.width), float(image.height)),
+            is_cubic=interpolation == "bicubic",
+        )
+    return np.array(image.resize(size, Image.Resampling[interpolation.upper()], box).crop(window))
 
 
 def _compiled() -> _Resampled | None:
@@ -66,10 +76,11 @@ def _loaded() -> _Resampled | None:
     for width, height, new_width, new_height in _PROBES:
         image = Image.frombytes("RGB", (width, height), np.random.default_rng(width).bytes(3 * width * height))
         pixels, size, window = _packed(image), (new_width, new_height), (new_width // 4, 0, new_width, new_height - 1)
+        box = (0.25, 0.0, width - 0.5, height - 0.75)
         for interpolation, filter_ in _FILTERS.items():
-            expected = np.asarray(image.resize(size, filter_).crop(window))
+            expected = np.asarray(image.resize(size, filter_, box).crop(window))
             if pixels is None or not np.array_equal(
-                kernel(pixels, size, window, is_cubic=interpolation == "bicubic"), expected
+                kernel(pixels, size, window, box, is_cubic=interpolation == "bicubic"), expected
             ):
                 logger.debug("resizing is not compiled: Pillow %s has another way", PIL.__version__)
                 return None

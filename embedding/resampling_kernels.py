@@ -39,9 +39,11 @@ def _inlined(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def _weights(n_in: int, n_out: int, first: int, stop: int, is_cubic: bool) -> tuple[Any, Any, Any]:
-    """For the pixels `first` to `stop` of `n_out`: the first pixel of `n_in` that each is made of, their number and the weights."""
-    scale = n_in / n_out
+def _weights(
+    n_in: int, begin: float, end: float, n_out: int, first: int, stop: int, is_cubic: bool
+) -> tuple[Any, Any, Any]:
+    """For the pixels `first` to `stop` of `n_out`, which show `begin` to `end` of `n_in`: the first pixel that each is made of, their number and the weights."""
+    scale = (end - begin) / n_out
     wide = max(scale, 1.0)
     support = (2.0 if is_cubic else 1.0) * wide
     n_taps = math.ceil(support) * 2 + 1
@@ -50,7 +52,7 @@ def _weights(n_in: int, n_out: int, first: int, stop: int, is_cubic: bool) -> tu
     weights = np.zeros((stop - first, n_taps), np.int32)
     shares = np.empty(n_taps)
     for place in range(stop - first):
-        centre = (first + place + 0.5) * scale
+        centre = begin + (first + place + 0.5) * scale
         low = max(int(centre - support + 0.5), 0)
         high = min(int(centre + support + 0.5), n_in)
         total = 0.0
@@ -130,12 +132,12 @@ def _down(rows: Any, first_row: int, first_column: int, starts: Any, counts: Any
 
 @_compiled
 def _resampled(
-    pixels: Any, width: int, height: int, left: int, top: int, right: int, bottom: int, is_cubic: bool
+    pixels: Any, box: Any, width: int, height: int, left: int, top: int, right: int, bottom: int, is_cubic: bool
 ) -> Any:
-    """The window of the resized picture, four bytes a pixel."""
+    """The window of the resized box of a picture, four bytes a pixel."""
     n_rows, n_columns = pixels.shape
-    column_starts, column_counts, column_weights = _weights(n_columns, width, left, right, is_cubic)
-    row_starts, row_counts, row_weights = _weights(n_rows, height, top, bottom, is_cubic)
+    column_starts, column_counts, column_weights = _weights(n_columns, box[0], box[2], width, left, right, is_cubic)
+    row_starts, row_counts, row_weights = _weights(n_rows, box[1], box[3], height, top, bottom, is_cubic)
     across, down = right - left, bottom - top
     out = np.empty((down, across), np.uint32)
     if n_rows > height and n_rows - height > 2 * (n_columns - width):  # so Pillow chooses
@@ -154,17 +156,23 @@ def _resampled(
 
 
 def resampled(
-    pixels: UInt32[np.ndarray, "h w"], size: tuple[int, int], window: tuple[int, int, int, int], *, is_cubic: bool
+    pixels: UInt32[np.ndarray, "h w"],
+    size: tuple[int, int],
+    window: tuple[int, int, int, int],
+    box: tuple[float, float, float, float],
+    *,
+    is_cubic: bool,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """A window of the picture resized to `size`, bicubic or bilinear, as Pillow resizes; `pixels` are four bytes each, red first.
+    """A window of a picture's `box` resized to `size`, bicubic or bilinear, as Pillow resizes; `pixels` are four bytes each, red first.
 
-    The window is left, top, right and bottom in pixels of the resized picture, within it and not empty.
+    The window is left, top, right and bottom in pixels of the resized picture, within it and not empty; the
+    box so in pixels of the picture, and fractions of them.
 
     >>> pixels = np.full((9, 7), 0x00030201, "<u4")
-    >>> resampled(pixels, (4, 5), (1, 1, 2, 3), is_cubic=True).tolist()
+    >>> resampled(pixels, (4, 5), (1, 1, 2, 3), (0.0, 0.0, 7.0, 9.0), is_cubic=True).tolist()
     [[[1, 2, 3]], [[1, 2, 3]]]
     """
     left, top, right, bottom = window
-    made = _resampled(pixels, *size, *window, is_cubic)
+    made = _resampled(pixels, box, *size, *window, is_cubic)
     found: UInt8[np.ndarray, "rows columns 4"] = made.view(np.uint8).reshape(bottom - top, right - left, 4)
     return np.ascontiguousarray(found[..., :3])

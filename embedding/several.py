@@ -34,9 +34,11 @@ class SeveralTransforms(ImageTransform):
         """As large as the largest wants it."""
         return max(part.min_side for part in self.parts)
 
-    def apply(self, image: Image.Image) -> UInt8[np.ndarray, "1 w 3"]:
+    def apply(
+        self, image: Image.Image, box: tuple[float, float, float, float] | None = None
+    ) -> UInt8[np.ndarray, "1 w 3"]:
         """What each transform makes of a picture, all pixels in one row, one behind the other."""
-        return np.concatenate([part.apply(image).reshape(1, -1, 3) for part in self.parts], axis=1)
+        return np.concatenate([part.apply(image, box).reshape(1, -1, 3) for part in self.parts], axis=1)
 
     def split(self, batch: UInt8[np.ndarray, "b 1 w 3"]) -> list[UInt8[np.ndarray, "b _ _ 3"]]:
         """The pictures that each encoder sees."""

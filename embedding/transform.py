@@ -91,17 +91,24 @@ class ImageTransform:
         """
         return int(self.size / self.crop_fraction)
 
-    def apply(self, image: Image.Image) -> UInt8[np.ndarray, "size size 3"]:
+    def apply(
+        self, image: Image.Image, box: tuple[float, float, float, float] | None = None
+    ) -> UInt8[np.ndarray, "size size 3"]:
         """Resize, then crop or pad to the square; nothing is normalised.
+
+        The `box` (left, top, right, bottom, in pixels of the image) is what is taken of it; by default all. A picture that was decoded at
+        a reduced scale gives its own (`decode.Picture.box`), so that it comes out as the whole one does.
 
         Raises InputError if the picture is not of mode RGB.
         """
         if image.mode != "RGB":
             raise InputError(f"picture of mode {image.mode}, expected RGB: decode it with embedding.decode")
-        width, height = _resized(image.size, self.min_side, self.resize)
+        width, height = _resized(
+            image.size if box is None else (box[2] - box[0], box[3] - box[1]), self.min_side, self.resize
+        )
         left, top = _offset(width, self.size), _offset(height, self.size)
         window = (max(0, -left), max(0, -top), min(width, self.size - left), min(height, self.size - top))
-        pixels = resampled(image, (width, height), window, self.interpolation)
+        pixels = resampled(image, (width, height), window, self.interpolation, box)
         if pixels.shape[:2] == (self.size, self.size):
             return pixels
         square = np.empty((self.size, self.size, 3), np.uint8)
@@ -209,7 +216,7 @@ class ImageTransform:
         return f"{self.size} px, {self.resize}{share}, {self.interpolation}"
 
 
-def _resized(size: tuple[int, int], side: int, resize: Resize) -> tuple[int, int]:
+def _resized(size: tuple[int, int] | tuple[float, float], side: int, resize: Resize) -> tuple[int, int]:
     """Width and height before cropping or padding; the libraries round down to crop, to nearest to pad."""
     width, height = size
     if resize == "squash":

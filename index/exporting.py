@@ -152,7 +152,7 @@ def _vector_notes(store: Store, condition: str | None) -> tuple[str, ...]:
     """What of the store's vectors is not among those that are written."""
     own = [] if store.vectors_name is None else [OWN_VECTORS]
     others = [*own, *(name for name in store.named if name != store.vectors_name)]
-    left = (f"vectors left out: {', '.join(others)} (--vectors NAME writes others)",) if others else ()
+    left = (f"vectors left out: {', '.join(others)} (vectors=NAME writes others)",) if others else ()
     return (*store.notes(condition), *left)
 
 

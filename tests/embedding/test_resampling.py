@@ -38,9 +38,11 @@ def test_the_compiled_arithmetic_gives_the_bits_of_pillow(
     image = noise(width, height, seed=width)
     pixels = resampling._packed(image)
     assert pixels is not None
-    found = resampling_kernels.resampled(pixels, (new_width, new_height), window, is_cubic=is_cubic)
+    starts, ends = (data.draw(st.tuples(*[st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.875])] * 2)) for _ in "ab")
+    box = (starts[0], starts[1], max(width - ends[0], starts[0] + 0.125), max(height - ends[1], starts[1] + 0.125))
+    found = resampling_kernels.resampled(pixels, (new_width, new_height), window, box, is_cubic=is_cubic)
     filter_ = Image.Resampling.BICUBIC if is_cubic else Image.Resampling.BILINEAR
-    np.testing.assert_array_equal(found, np.asarray(image.resize((new_width, new_height), filter_).crop(window)))
+    np.testing.assert_array_equal(found, np.asarray(image.resize((new_width, new_height), filter_, box).crop(window)))
 
 
 @pytest.mark.parametrize("size", [(500, 375), (866, 1155), (2048, 1536), (3000, 60)])
@@ -49,7 +51,9 @@ def test_pictures_of_usual_sizes_have_the_bits_of_pillow(size: tuple[int, int], 
     image = noise(*size)
     pixels = resampling._packed(image)
     assert pixels is not None
-    found = resampling_kernels.resampled(pixels, (298, 224), (37, 0, 261, 224), is_cubic=is_cubic)
+    found = resampling_kernels.resampled(
+        pixels, (298, 224), (37, 0, 261, 224), (0.0, 0.0, float(size[0]), float(size[1])), is_cubic=is_cubic
+    )
     filter_ = Image.Resampling.BICUBIC if is_cubic else Image.Resampling.BILINEAR
     np.testing.assert_array_equal(found, np.asarray(image.resize((298, 224), filter_))[:, 37:261])
 

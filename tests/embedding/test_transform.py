@@ -105,7 +105,7 @@ def test_one_open_clip_mean_stands_for_all_colours() -> None:
 
 
 @pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
-@pytest.mark.parametrize("size", [(1600, 1100), (900, 2000)])
+@pytest.mark.parametrize("size", [(1600, 1100), (900, 2000), (1601, 1109), (911, 2003)])
 def test_a_reduced_decode_changes_a_smooth_picture_by_less_than_half_a_level(
     size: tuple[int, int], resize: Any
 ) -> None:
@@ -115,9 +115,30 @@ def test_a_reduced_decode_changes_a_smooth_picture_by_less_than_half_a_level(
     reduced = decode(buffer.getvalue(), min_side=transform.min_side)
     whole = decode(buffer.getvalue())
     assert min(reduced.image.size) < min(whole.image.size)
-    difference = np.abs(transform.apply(reduced.image).astype(int) - transform.apply(whole.image))
+    difference = np.abs(transform.apply(reduced.image, reduced.box).astype(int) - transform.apply(whole.image))
     assert difference.mean() < 0.5
     assert difference.max() <= 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("size", [(1353, 1801), (1801, 1349)])
+def test_a_reduced_decode_shows_the_same_part_of_a_picture_of_any_size(size: tuple[int, int], orientation: int) -> None:
+    """A picture of which 1/4 is no whole number of pixels is not stretched by the last pixel, which reaches beyond it."""
+    width, height = size
+    across, down = np.arange(width)[None], np.arange(height)[:, None]
+    waves = 127 + 60 * np.sin(across / 9) + 60 * np.sin(down / 13)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = BytesIO()
+    Image.fromarray(waves.astype(np.uint8)).save(buffer, "JPEG", quality=95, exif=exif.tobytes())
+    transform = ImageTransform(size=112, mean=GREY, std=GREY)
+    reduced, whole = decode(buffer.getvalue(), min_side=112), decode(buffer.getvalue())
+    assert max(reduced.image.size) == -(-1801 // 4)
+    expected = transform.apply(whole.image).astype(int)
+    mended = np.abs(transform.apply(reduced.image, reduced.box) - expected).mean()
+    stretched = np.abs(transform.apply(reduced.image) - expected).mean()
+    assert mended < 0.5 * stretched
+    assert mended < 1
 
 
 @given(

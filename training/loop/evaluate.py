@@ -186,7 +186,8 @@ def _read(
 
     def one(row: int) -> np.ndarray | None:
         try:
-            return transform.apply(decode(examples.read(row), min_side=transform.min_side).image)
+            picture = decode(examples.read(row), min_side=transform.min_side)
+            return transform.apply(picture.image, picture.box)
         except PictureError:
             return None
 
