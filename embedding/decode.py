@@ -147,7 +147,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     size, box = image.size, None
     with damage_refused(kind, data):
         if min_side is not None and kind == "JPEG" and (drafted := image.draft(None, (MARGIN * min_side,) * 2)):
-            box = (0.0, 0.0, *map(float, drafted[1][2:]))
+            box = (0.0, 0.0, float(drafted[1][2]), float(drafted[1][3]))
         image.load()
         if kind != "JPEG":  # some headers give another size than the pixels have
             size = image.size

@@ -396,7 +396,3 @@ class StoreReader:
     def lineages(self) -> pa.Table:
         """Each distinct seven ranks and their number of pictures, `n_images`; memory grows with taxa, not pictures."""
         return count_lineages(self.scan(list(RANKS)))
-
-    def uri_of(self, image_id: str) -> str:
-        """Where a picture lies. Raises InputError where the store has no such picture."""
-        return str(self.row(image_id, ["uri"])["uri"])

@@ -124,7 +124,7 @@ def search(
         from cladescope.analysis.audit.contact_sheet import draw_answer
         from cladescope.analysis.likeness import likeness_of_store
 
-        pictures = [*images, *(held.uri_of(one) for one in image_id or ())]
+        pictures = [*images, *(str(held.row(one, ["uri"])["uri"]) for one in image_id or ())]
         caption = ", ".join([*([text] if text else []), *(taxon or [])])
         words = likeness_of_store(held) if pictures and not caption else None  # other queries have scores of their own
         draw_answer(answer, sheet, queries=pictures, caption=caption, likeness=words)

@@ -34,7 +34,7 @@ def test_pictures_ids_and_taxa_together_are_one_query(asked, store, query):
 def test_what_is_not_wanted_moves_down(asked, store, query):
     plain = ids(asked("--image", query, "-k", 48))
     away = plain[1]
-    without = asked("--image", query, "--not-image", store.uri_of(away), "--not-weight", 1.5, "-k", 48)
+    without = asked("--image", query, "--not-image", store.row(away, ["uri"])["uri"], "--not-weight", 1.5, "-k", 48)
     assert ids(without).index(away) > 1
     assert away not in ids(asked("--image", query, "--not-id", away, "-k", 48))
     species = store.search(image_id=away, k=1).hits[0].taxon
