@@ -21,6 +21,8 @@ from cladescope.files import PART, process_runs, write_json
 logger = logging.getLogger(__name__)
 
 FOLDER = "running"
+_OF_THIS_PROCESS: set[str] = set()
+"""Jobs that this process has told of: another with its number ran before it, as in a container that was started again."""
 SILENT_SECONDS = 600.0
 """A job of another machine that has not told anything for so long is taken for dead."""
 
@@ -43,6 +45,7 @@ class RunningJob:
         """Put this in place of what the job told before; a disk that takes no more is told of and stops no job."""
         if not store_path.is_dir():
             return
+        _OF_THIS_PROCESS.add(self.run_id)
         try:
             (store_path / FOLDER).mkdir(exist_ok=True)
             write_json(_path(store_path, self.run_id), asdict(self))
@@ -85,7 +88,8 @@ def _all(store_path: Path) -> Iterator[tuple[RunningJob, bool, datetime]]:
             logger.warning("%s cannot be read (%s): delete it if no job runs", path, error)
             continue
         if job.host == platform.node():
-            is_dead = not process_runs(job.process)
+            is_earlier = job.process == os.getpid() and job.run_id not in _OF_THIS_PROCESS
+            is_dead = is_earlier or not process_runs(job.process)
         else:
             is_dead = (datetime.now(UTC) - last).total_seconds() > SILENT_SECONDS
         found.append((job, is_dead, last))

@@ -165,3 +165,12 @@ def test_a_note_that_is_damaged_is_told_of_and_passed_over(tmp_path, caplog):
     (tmp_path / "running" / "a.json").write_text("{")
     assert running(tmp_path) == []
     assert "cannot be read" in caplog.text
+
+
+def test_a_job_whose_process_had_the_number_of_this_one_was_killed(tmp_path, monkeypatch):
+    """In a container that is started again the host and the process have the same name and number."""
+    job = RunningJob(verb="embed", source="photos", started="2026-11-26T09:00:00+00:00")
+    job.write(tmp_path)
+    assert running(tmp_path) == [job]
+    monkeypatch.setattr("cladescope.index.running._OF_THIS_PROCESS", set())
+    assert running(tmp_path) == []
