@@ -20,7 +20,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cladescope.app.verbs.act_on import act_on as act_on
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.backbone import backbone as backbone
     from cladescope.app.verbs.build_index import build_index as build_index
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.delete import delete as delete
     from cladescope.app.verbs.demo import demo as demo
     from cladescope.app.verbs.doctor import doctor as doctor
+    from cladescope.app.verbs.duplicates import duplicates as duplicates
     from cladescope.app.verbs.embed import embed as embed
     from cladescope.app.verbs.evaluate import evaluate as evaluate
     from cladescope.app.verbs.export import export as export
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.simulate import simulate as simulate
     from cladescope.app.verbs.sources import sources as sources
     from cladescope.app.verbs.train import train as train
-    from cladescope.app.verbs.undo import undo as undo
     from cladescope.app.verbs.verify import verify as verify
     from cladescope.embedding.encoder import Encoder as Encoder
     from cladescope.index.store import Store as Store
@@ -55,7 +54,6 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = (
-    "act_on",
     "audit",
     "backbone",
     "build_index",
@@ -64,6 +62,7 @@ _VERBS = (
     "delete",
     "demo",
     "doctor",
+    "duplicates",
     "embed",
     "evaluate",
     "export",
@@ -81,7 +80,6 @@ _VERBS = (
     "simulate",
     "sources",
     "train",
-    "undo",
     "verify",
 )
 _PLACES = {

@@ -6,14 +6,13 @@ memory. The method is that of Pillow's `Resample.c` (https://github.com/python-p
 passes with weights of 22 binary places, rounded to eight bits between them, and down first where much more height goes than width.
 """
 
-import inspect
 import math
-from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from jaxtyping import UInt8, UInt32
+
+from cladescope.compiled import compiled, inlined
 
 _PLACES = 22
 _HALF = np.int32(1 << (_PLACES - 1))
@@ -22,23 +21,7 @@ _LANES = 4 * _ROWS
 _TILE = 16
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function in machine code, which later processes find beside its source or in the user's cache."""
-    plain = inspect.unwrap(function)  # without the checks that tests put around it
-    try:
-        kernel: Callable[..., Any] = numba.njit(nogil=True, error_model="numpy", cache=True)(plain)
-    except RuntimeError:  # no folder can be written to
-        kernel = numba.njit(nogil=True, error_model="numpy")(plain)
-    return kernel
-
-
-def _inlined(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as part of those that call it."""
-    kernel: Callable[..., Any] = numba.njit(inline="always", error_model="numpy")(inspect.unwrap(function))
-    return kernel
-
-
-@_compiled
+@compiled
 def _weights(
     n_in: int, begin: float, end: float, n_out: int, first: int, stop: int, is_cubic: bool
 ) -> tuple[Any, Any, Any]:
@@ -74,7 +57,7 @@ def _weights(
     return starts, counts, weights
 
 
-@_inlined
+@inlined
 def _summed(sums: Any, start: int, count: int, weights: Any, rows: Any, first_lane: int, n: int, out: Any) -> None:
     """One row of `out`, `n` bytes: `count` of `rows` from `start` on by their weights, rounded and kept within a byte."""
     for lane in range(n):
@@ -87,7 +70,7 @@ def _summed(sums: Any, start: int, count: int, weights: Any, rows: Any, first_la
         out[lane] = min(max(sums[lane] >> _PLACES, 0), 255)
 
 
-@_compiled
+@compiled
 def _turn(pixels: Any, first_row: int, first_column: int, n_rows: int, n_columns: int, turned: Any) -> None:
     """Rows as columns, in tiles that stay in the nearest cache."""
     for left in range(0, n_columns, _TILE):
@@ -99,7 +82,7 @@ def _turn(pixels: Any, first_row: int, first_column: int, n_rows: int, n_columns
                 tile[x, y] = row[x]
 
 
-@_compiled
+@compiled
 def _across(pixels: Any, first_row: int, first_column: int, starts: Any, counts: Any, weights: Any, out: Any) -> None:
     """As many rows of `pixels` as `out` has, from `first_row` on, resized to the pixels that have weights; its first is `first_column`."""
     n_rows, n_out = out.shape
@@ -121,7 +104,7 @@ def _across(pixels: Any, first_row: int, first_column: int, starts: Any, counts:
                 row[place] = made[place, y]
 
 
-@_compiled
+@compiled
 def _down(rows: Any, first_row: int, first_column: int, starts: Any, counts: Any, weights: Any, out: Any) -> None:
     """Columns of `rows` from `first_column` on, as many as `out` has, resized to as many rows as have weights; the first is `first_row`."""
     sums = np.empty(out.shape[1], np.int32)
@@ -130,7 +113,7 @@ def _down(rows: Any, first_row: int, first_column: int, starts: Any, counts: Any
         _summed(sums, start, counts[place], weights[place], rows, 4 * first_column, out.shape[1], out[place])
 
 
-@_compiled
+@compiled
 def _resampled(
     pixels: Any, box: Any, width: int, height: int, left: int, top: int, right: int, bottom: int, is_cubic: bool
 ) -> Any:

@@ -35,7 +35,7 @@ FLOORS = {
     "cladescope": [{"phylogeny"}, {"delimited"}, {"taxonomy"}, {"simulation"}],
     "embedding": [{"embedding"}, {"embedding.sources", "embedding.encoders"}],
     "analysis": [
-        {"analysis.measures"},
+        {"analysis.measures", "analysis.duplicates"},
         {"analysis"},
         {"analysis.classify", "analysis.maps", "analysis.audit", "analysis.probes"},
         {"analysis.benchmark", "analysis.report"},

@@ -82,10 +82,12 @@ def draw_answer(
     return save(draw(heads, tiles, title=f"{caption}: {title}" if caption else title, subtitle=below), path)
 
 
-def draw(queries: Sequence[Tile], tiles: Sequence[Tile], *, title: str, subtitle: str = "") -> Image.Image:
+def draw(
+    queries: Sequence[Tile], tiles: Sequence[Tile], *, title: str, subtitle: str = "", n_columns: int | None = None
+) -> Image.Image:
     """A sheet: the title, the queries below each other at the left and in a frame, the tiles in rows beside them, or of the whole
-    width where there is no query. A picture that cannot be read leaves a grey field that says so."""
-    n_columns = BESIDE if queries else COLUMNS
+    width where there is no query; a row has `n_columns` of them, usually 4 or 5. A picture that cannot be read leaves a grey field that says so."""
+    n_columns = n_columns or (BESIDE if queries else COLUMNS)
     rows = [tiles[start : start + n_columns] for start in range(0, len(tiles), n_columns)]
     n_lines = max((len(tile.lines) for tile in [*queries, *tiles]), default=0)
     below = 6 + n_lines * LINE + GAP

@@ -14,7 +14,6 @@ SECTIONS = {
     "Name pictures": {
         "predict": "Name the organisms on pictures, or on the pictures of a store.",
         "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
-        "undo": "Turn back what `predict --sort-into` did: every picture is where it was, links and copies are gone.",
     },
     "Keep pictures in a store, and find what looks alike": {
         "embed": "Embed pictures into a store.",
@@ -23,6 +22,7 @@ SECTIONS = {
         "info": "Show what a store holds: encoder, pictures by rank, failures, index and jobs.",
     },
     "Find what is wrong: duplicates, wrong labels, damage": {
+        "duplicates": "Find pictures that are there twice: the same file, resized, saved anew, cropped, mirrored or recoloured.",
         "audit": "Find near-duplicates, leaks between splits, outliers and likely label errors.",
         "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
     },

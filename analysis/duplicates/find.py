@@ -1,0 +1,143 @@
+"""Pictures that show one photograph, by all the evidence there is: bytes, pixels, vectors, joined into one answer.
+
+What two pictures have in common is looked for cheaply (`candidates`), and decided by a look at the pixels of both (`alignment`): twice, the
+second time at a higher resolution. Every threshold is a constant, measured on photographs of which none was planted
+(`benchmarks/planted_duplicates.py`), so that it does not depend on what else is in the folder.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from cladescope.analysis.duplicates.alignment import align, sums
+from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs, by_hash, by_parts, distinct, starts
+from cladescope.analysis.duplicates.looks import Looks, look_at
+from cladescope.arrays import blocks
+from cladescope.embedding.regions import split_region
+
+FIRST_LOOK = 0.7
+"""Likeness at the first look below which there is no second."""
+_GIVE_UP = 0.8
+_SECOND_SIDE, _SECOND_CELLS = 160, 40
+_FIRST_CELLS = 24
+_PAIRS = 2_048
+
+
+@dataclass(frozen=True, eq=False)
+class Alike:
+    """Pairs of rows whose pictures look alike, and how; the most alike first."""
+
+    pairs: Pairs
+    """The picture that holds the other first, where one of them is a part."""
+    likeness: Float64[np.ndarray, " p"]
+    """Up to 1; of two with the same bytes exactly 1."""
+    is_exact: Bool[np.ndarray, " p"]
+    """Whether both files have the same bytes."""
+    is_mirrored: Bool[np.ndarray, " p"]
+    boxes: Float64[np.ndarray, "p 4"]
+    """Where the second lies in the first: top, bottom, left, right, as shares of its height and width."""
+    n_candidates: int
+    """Pairs that were looked at."""
+
+
+def alike(
+    uris: Sequence[str],
+    looks: Looks,
+    *,
+    least: float,
+    also: Pairs | None = None,
+) -> Alike:
+    """The pairs of pictures whose likeness is `least` or more; `also` are pairs to look at on other grounds, such as near vectors.
+
+    Pictures with a problem are in no pair, nor are regions of one picture. Of pictures with the same bytes one is compared with others, and all are paired with it.
+    """
+    exact, one_of_each = _same_bytes(looks)
+    thumbs = looks.thumbs[one_of_each]
+    found = [by_hash(thumbs)]
+    if len(thumbs) <= PARTS_UP_TO:
+        found.append(by_parts(thumbs))
+    pairs = [one_of_each[some] for some in found]
+    if also is not None:
+        pairs.append(also[np.isin(also, one_of_each).all(axis=1)])
+    candidates = distinct(pairs)
+    parents = np.array([split_region(uri)[0] for uri in uris], object)
+    candidates = candidates[parents[candidates[:, 0]] != parents[candidates[:, 1]]]
+    first = _aligned(looks, candidates)
+    kept = first.likeness >= FIRST_LOOK
+    second = _looked_again(uris, first.pairs[kept], first.is_mirrored[kept], first.boxes[kept])
+    good = second.likeness >= least
+    n = len(exact)
+    joined = Alike(
+        np.concatenate([exact, second.pairs[good]]),
+        np.concatenate([np.ones(n), second.likeness[good]]),
+        np.concatenate([np.ones(n, bool), np.zeros(good.sum(), bool)]),
+        np.concatenate([np.zeros(n, bool), second.is_mirrored[good]]),
+        np.concatenate([np.tile([0.0, 1.0, 0.0, 1.0], (n, 1)), second.boxes[good]]),
+        len(candidates),
+    )
+    order = np.lexsort([*joined.pairs.T, -joined.likeness, ~joined.is_exact])
+    return Alike(
+        joined.pairs[order], joined.likeness[order], joined.is_exact[order], joined.is_mirrored[order],
+        joined.boxes[order], joined.n_candidates,
+    )  # fmt: skip
+
+
+def _same_bytes(looks: Looks) -> tuple[Pairs, Int64[np.ndarray, " m"]]:
+    """Pairs of the first picture of some bytes with each later one; and the first of each."""
+    first: dict[str, int] = {}
+    pairs = []
+    for row, hashed in enumerate(looks.content_hashes):
+        if hashed is not None and (known := first.setdefault(hashed, row)) != row:
+            pairs.append((known, row))
+    return np.array(pairs, np.int64).reshape(-1, 2), np.array(sorted(first.values()), np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    pairs: Pairs
+    likeness: Float64[np.ndarray, " p"]
+    is_mirrored: Bool[np.ndarray, " p"]
+    boxes: Float64[np.ndarray, "p 4"]
+
+
+def _aligned(looks: Looks, candidates: Pairs) -> _Placed:
+    """The first look, at the small copies."""
+    parts = []
+    for start, stop in blocks(len(candidates), size=_PAIRS):
+        pairs, is_mirrored, boxes = starts(looks.thumbs, candidates[start:stop])
+        placed, likeness, _ = align(
+            sums(looks.thumbs[pairs[:, 0]]), sums(looks.thumbs[pairs[:, 1]]), is_mirrored, boxes,
+            cells=_FIRST_CELLS, steps=(0.04, 0.02, 0.01), give_up_below=_GIVE_UP,
+        )  # fmt: skip
+        parts.append(_Placed(pairs, likeness, is_mirrored, placed))
+    return _joined(parts)
+
+
+def _looked_again(
+    uris: Sequence[str], pairs: Pairs, is_mirrored: Bool[np.ndarray, " p"], boxes: Float64[np.ndarray, "p 4"]
+) -> _Placed:
+    """The second look, at the pictures themselves, block by block."""
+    parts = []
+    for start, stop in blocks(len(pairs), size=_PAIRS):
+        some = pairs[start:stop]
+        rows = np.unique(some)
+        again = look_at([uris[row] for row in rows], side=_SECOND_SIDE)
+        at = np.searchsorted(rows, some)
+        total = sums(again.thumbs)
+        placed, likeness, brightness = align(
+            total[at[:, 0]], total[at[:, 1]], is_mirrored[start:stop], boxes[start:stop],
+            cells=_SECOND_CELLS, steps=(0.01, 0.005, 0.0025), give_up_below=_GIVE_UP,
+        )  # fmt: skip
+        parts.append(_Placed(some, np.minimum(likeness, brightness), is_mirrored[start:stop], placed))
+    return _joined(parts)
+
+
+def _joined(parts: list[_Placed]) -> _Placed:
+    return _Placed(
+        np.concatenate([np.empty((0, 2), np.int64), *(part.pairs for part in parts)]),
+        np.concatenate([np.empty(0), *(part.likeness for part in parts)]),
+        np.concatenate([np.empty(0, bool), *(part.is_mirrored for part in parts)]),
+        np.concatenate([np.empty((0, 4)), *(part.boxes for part in parts)]),
+    )

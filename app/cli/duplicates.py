@@ -1,0 +1,121 @@
+"""`cladescope duplicates`: pictures that are there twice."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cladescope.app.cli.options import (
+    CsvOption,
+    JsonOption,
+    OverwriteOption,
+    SafeTablesOption,
+    WhereOption,
+    WithinOption,
+    clades,
+)
+from cladescope.app.cli.output import CsvTable, job_progress, print_json, print_line, print_table, say
+
+if TYPE_CHECKING:
+    from cladescope.analysis.duplicates.answer import Duplicates
+
+SHOWN = 30
+"""Pairs on the screen."""
+LISTED = 5
+"""Unreadable pictures that are told one by one."""
+
+
+def duplicates(
+    pictures: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FOLDER | STORE | IMAGE...", help="A folder of pictures, a store, or several pictures and folders."
+        ),
+    ],
+    near: Annotated[
+        str,
+        typer.Option(
+            metavar="copies|same|alike|NUMBER",
+            help="How near: copies of a file; the same photograph, whatever was done to it; or also frames of one moment. Or the least "
+            "likeness, from 0.5 to 1.",
+        ),
+    ] = "same",
+    list_: Annotated[
+        Path | None,
+        typer.Option("--list", metavar="FILE.csv", help="Write all pairs here, with sizes in pixels and bytes."),
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE.png", help="Draw the pairs side by side, the kept picture on the left.")
+    ] = None,
+    within: WithinOption = None,
+    where: WhereOption = None,
+    safe_csv: SafeTablesOption = False,
+    overwrite: OverwriteOption = False,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+) -> None:
+    """Find pictures that are there twice: the same file, resized, saved anew, cropped, mirrored or recoloured.
+
+    Example: cladescope duplicates photos/ --sheet pairs.png
+    """
+    if json and csv:
+        raise typer.BadParameter("--json and --csv are two ways to print: give one")
+    from cladescope.analysis.audit.pair_files import COLUMNS, draw_pairs, write_list
+    from cladescope.app.verbs import duplicates as verb
+    from cladescope.outputs import check_out_file
+
+    for path in (list_, sheet):
+        if path is not None:
+            check_out_file(path, overwrite=overwrite)
+    with job_progress("looked at") as show:
+        found = verb.duplicates(
+            pictures[0] if len(pictures) == 1 else pictures, near=near, within=clades(within), where=where,
+            progress=show,
+        )  # fmt: skip
+    if list_ is not None:
+        write_list(found.pairs, list_, safe_csv=safe_csv)
+    if sheet is not None and found.pairs:
+        draw_pairs(found.pairs, sheet)
+    if json:
+        print_json({**found.summary, "found": [pair.to_dict() for pair in found.pairs], "unreadable": found.unreadable})
+    elif csv:
+        CsvTable(COLUMNS, safe=safe_csv).add(pair.to_dict() for pair in found.pairs)
+    else:
+        _show(found)
+    _tell(found, list_, sheet)
+
+
+def _show(found: "Duplicates") -> None:
+    """The first pairs as a table."""
+    from cladescope.analysis.audit.pair_files import size_in_words
+    from cladescope.analysis.duplicates.answer import shown_names
+
+    names = shown_names([copy.uri for pair in found.pairs for copy in (pair.keep, pair.other)])
+    rows = [
+        (pair.group, names[pair.keep.uri], size_in_words(pair.keep), names[pair.other.uri], size_in_words(pair.other),
+         pair.how, f"{pair.likeness:.2f}")
+        for pair in found.pairs[:SHOWN]
+    ]  # fmt: skip
+    if rows:
+        print_table(["group", "keep", "its size", "the other", "its size", "which is", "likeness"], rows)
+    counts = found.summary
+    print_line(
+        f"{counts['pairs']:,} pairs in {counts['groups']:,} groups among {counts['pictures']:,} pictures "
+        f"(likeness from {found.least:g}); {counts['same_files']:,} are the same file"
+    )
+
+
+def _tell(found: "Duplicates", listed: Path | None, sheet: Path | None) -> None:
+    """What else there is to know, on stderr."""
+    if len(found.pairs) > SHOWN and listed is None:
+        say(f"the first {SHOWN} pairs are shown: --list FILE.csv writes all")
+    if found.unreadable:
+        say(f"{len(found.unreadable):,} pictures could not be looked at, and are in no pair:")
+        for uri, why in list(found.unreadable.items())[:LISTED]:
+            say(f"  {uri}: {why}")
+    for note in found.notes:
+        say(note)
+    if listed is not None:
+        say(f"all pairs: {listed}")
+    if sheet is not None:
+        say(f"sheet: {sheet}" if found.pairs else "no sheet: there are no pairs")
