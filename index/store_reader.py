@@ -366,8 +366,9 @@ class StoreReader:
         taxa = None if within is None else self.taxa(within)
         spellings = self.taxonomy.spellings if taxa else lambda name: (name,)
         condition = filters.condition(
-            self.schema, taxa=taxa, where=where, image_ids=image_ids, spellings=spellings, values=values_of(self)
-        )
+            self.schema, taxa=taxa, where=where, image_ids=image_ids, spellings=spellings,
+            values=values_of(self.count_rows, lambda: self.taxonomy, lambda: self.common_names),
+        )  # fmt: skip
         if where is not None and condition is not None:
             filters.check_types(self._images, where, condition)
         return condition

@@ -1,10 +1,8 @@
 """What a condition's texts mean: names in another spelling and common names, and a word on what no picture has."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from difflib import get_close_matches
-from typing import Protocol, runtime_checkable
 
-import pyarrow as pa
 from sqlglot import exp
 
 from cladescope.errors import TaxonError
@@ -14,24 +12,6 @@ from cladescope.taxonomy import RANK_INDEX, RANKS, Taxonomy
 
 Values = Callable[[str, str], Sequence[str]]
 """For a column and a text what to compare it with."""
-
-
-@runtime_checkable
-class Asked(Protocol):
-    """What is asked of a store."""
-
-    @property
-    def taxonomy(self) -> Taxonomy:
-        """Its taxa."""
-
-    @property
-    def common_names(self) -> CommonNames:
-        """Its common names."""
-
-    def scan(
-        self, columns: Sequence[str], *, condition: str | None = None, block_rows: int = 1
-    ) -> Iterator[pa.RecordBatch]:
-        """Some columns of the rows under a condition."""
 
 
 def with_meant_values(tree: exp.Expr, values: Values) -> exp.Expr:
@@ -67,22 +47,25 @@ def with_meant_values(tree: exp.Expr, values: Values) -> exp.Expr:
     return tree.transform(changed, copy=False)
 
 
-def values_of(store: Asked) -> Values:
-    """What texts mean for a store: a text that some picture has means itself, so that nothing else is read of the store then."""
+def values_of(
+    count: Callable[[str], int], taxonomy: Callable[[], Taxonomy], common_names: Callable[[], CommonNames]
+) -> Values:
+    """What texts mean for a store: one that some picture has means itself, so that nothing else is read of the store then.
+
+    `count` tells how many pictures meet a condition; the store's taxa and common names are asked for where none does.
+    """
 
     def values(column: str, text: str) -> Sequence[str]:
-        if any(
-            batch.num_rows for batch in store.scan(["image_id"], condition=f"`{column}` = {quote(text)}", block_rows=1)
-        ):
+        if count(f"`{column}` = {quote(text)}"):
             return (text,)
         if column == "common_name":
-            return store.common_names.written(text) or (text,)
+            return common_names().written(text) or (text,)
         try:
-            taxa = meant(store.taxonomy, text, store.common_names)
+            taxa = meant(taxonomy(), text, common_names())
         except TaxonError:
-            known = [taxon.name for taxon in store.taxonomy.taxa(column)]
+            known = [taxon.name for taxon in taxonomy().taxa(column)]
             near = get_close_matches(text, known, n=1)
-            store.common_names.tell(
+            common_names().tell(
                 f"no picture has the {column} {text!r}" + (f": did you mean {near[0]!r}?" if near else "")
             )
             return (text,)
@@ -90,8 +73,8 @@ def values_of(store: Asked) -> Values:
         names = [taxon.path[place] for taxon in taxa if len(taxon.path) > place]
         if not any(names):
             said = f"no picture has the {column} {text!r}, which is a {taxa[0].rank}"
-            store.common_names.tell(f"{said}: write {taxa[0].rank} = {taxa[0].name!r}, or name it as a clade")
+            common_names().tell(f"{said}: write {taxa[0].rank} = {taxa[0].name!r}, or name it as a clade")
             return (text,)
-        return list(dict.fromkeys(one for name in names if name for one in store.taxonomy.spellings(name) or (name,)))
+        return list(dict.fromkeys(one for name in names if name for one in taxonomy().spellings(name) or (name,)))
 
     return values
