@@ -1,4 +1,4 @@
-"""Draw the house from its imports: docs/house.md, and the whole in README.md and CONTRIBUTING.md between markers.
+"""Draw the house from its imports: docs/house.md, and the whole in CONTRIBUTING.md between markers.
 
     python docs/draw_house.py    # writes the pages anew; `make docs` does too
 
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 FOLDERS = ("cladescope", "embedding", "index", "analysis", "training", "app")
 """From the ground to the roof: each may import those before it."""
 BEGIN, END = "<!-- the house: drawn by docs/draw_house.py -->", "<!-- the end of the house -->"
-PAGES = ("README.md", "CONTRIBUTING.md")
+PAGES = ("CONTRIBUTING.md",)
 
 HEAD = """# The house
 
