@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cladescope.app.verbs.act_on import act_on as act_on
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.backbone import backbone as backbone
     from cladescope.app.verbs.build_index import build_index as build_index
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.simulate import simulate as simulate
     from cladescope.app.verbs.sources import sources as sources
     from cladescope.app.verbs.train import train as train
+    from cladescope.app.verbs.undo import undo as undo
     from cladescope.app.verbs.verify import verify as verify
     from cladescope.embedding.encoder import Encoder as Encoder
     from cladescope.index.store import Store as Store
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _VERBS = (
+    "act_on",
     "audit",
     "backbone",
     "build_index",
@@ -80,6 +83,7 @@ _VERBS = (
     "simulate",
     "sources",
     "train",
+    "undo",
     "verify",
 )
 _PLACES = {

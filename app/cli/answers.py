@@ -1,6 +1,7 @@
 """How answers about pictures are printed: as lines, CSV or JSON, as they come."""
 
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,12 +11,11 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Prediction
     from cladescope.analysis.classify.naming import Predictions
 
-BESIDE = ("score", "common_name", "species_epithet")
-"""Columns that do not name a taxon by themselves."""
 
-
-def write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool) -> int:
-    """Print answers as they come; the number of pictures."""
+def write(
+    predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool, after: Callable[[], Mapping[str, object]]
+) -> int:
+    """Print answers as they come, then do what comes `after`, which a JSON document tells too; the number of pictures."""
     from cladescope.analysis.classify.naming import WHEN_AND_WHERE
 
     written = 0
@@ -35,16 +35,18 @@ def write(predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool) 
         else:
             _show(name, found)
         written += 1
+    done = after()
     if json and written:
-        end = json_text({"made_by": predictions.made_by, "failures": predictions.failures})
+        end = json_text({"made_by": predictions.made_by, "failures": predictions.failures, **done})
         sys.stdout.write(f"\n], {end[1:]}\n")
     return written
 
 
 def _show(name: str, found: "list[Prediction]") -> None:
     """A picture's answers as lines: score and name."""
+    from cladescope.analysis.classify.said import name_said
+
     print_line(name.removeprefix(f"{Path.cwd()}/"))
     for row in found:
-        values = [value for column, value in row.items() if column not in BESIDE and value]
         common = f" ({row['common_name']})" if row.get("common_name") else ""
-        print_line(f"  {row['score']:.4f}  {values[-1] if values else 'not known'}{common}")
+        print_line(f"  {row['score']:.4f}  {name_said(row)}{common}")

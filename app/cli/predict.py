@@ -21,6 +21,7 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import say
+from cladescope.app.cli.predict_options import ByName, ByOption, LabelsOption, SortIntoOption, TaxaOption, tell
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
 
@@ -39,18 +40,8 @@ def predict(
         typer.Argument(metavar="STORE | IMAGE...", help="A store, or pictures, folders, quoted patterns and URLs."),
     ],
     rank: Annotated[str, typer.Option(help="Rank of the answers.")] = "species",
-    taxa: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Taxa to choose from: a table with ranks, a checklist of GBIF (zip too), names of any rank a line, or TreeOfLife's "
-            "txt_emb_species.json.",
-            show_default="those of the store, else of the encoder",
-        ),
-    ] = None,
-    labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Labels: one a line, a CSV with label and bin, or taxa by rank.")
-    ] = None,
+    taxa: TaxaOption = None,
+    labels: LabelsOption = None,
     within: Annotated[
         list[str] | None,
         typer.Option(
@@ -96,6 +87,8 @@ def predict(
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where class vectors are kept.", show_default=CACHE)
     ] = None,
+    sort_into: SortIntoOption = None,
+    by: ByOption = ByName.LINK,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
@@ -113,11 +106,15 @@ def predict(
         raise typer.BadParameter("--within, --prior, --text-type, --templates: for texts, so leave out --classifier")
     if risk is None and (closed_set or calibrate_on is not None):
         raise typer.BadParameter("--closed-set and --calibrate-on are of --risk: give one")
+    if by is not ByName.LINK and sort_into is None:
+        raise typer.BadParameter("--by is of --sort-into: name a folder")
     from cladescope.app.verbs import predict as verb
+    from cladescope.app.verbs.act_on import Acts
     from cladescope.app.verbs.given import is_store
 
     if (where is not None or vectors is not None) and not (len(pictures) == 1 and is_store(pictures[0])):
         raise typer.BadParameter("--where and --vectors are for a store")
+    acts = Acts(sort_into=sort_into, by=by.value)
     found = verb.predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
         calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
@@ -126,11 +123,13 @@ def predict(
     )  # fmt: skip
     for note in found.notes:
         say(note)
-    written = write(found, csv=csv, safe_csv=safe_csv, json=json)
+    found = acts.noting(found)
+    written = write(found, csv=csv, safe_csv=safe_csv, json=json, after=lambda: acts.done(found).to_dict())
     for line in found.failures[:LISTED]:
         say(f"left out: {line}")
     if found.failures:
         say(f"{len(found.failures)} pictures could not be read; {written} were named")
+    tell(acts.acted)
     if not written:
         raise InputError("no picture was named: widen the selection, or name pictures that can be read")
 

@@ -67,7 +67,7 @@ def test_a_verb_and_its_function_use_the_same_words(name):
     if name == "evaluate":
         pytest.skip("its options are lists as text")
     wanted = {own.get(word, word) for word in words} - {None}
-    functions = {"search": ["search", "search_batch"]}.get(name, [name])
+    functions = {"search": ["search", "search_batch"], "predict": ["predict", "act_on"]}.get(name, [name])
     taken = {one for function in functions for one in inspect.signature(getattr(cladescope, function)).parameters}
     assert wanted <= taken
 

@@ -1,0 +1,25 @@
+"""What an answer says, in one name."""
+
+from collections.abc import Mapping, Sequence
+
+BESIDE = ("score", "common_name", "species_epithet")
+"""Columns of an answer that do not name a taxon by themselves."""
+NOT_KNOWN = "not known"
+"""What is said where nothing is named."""
+
+
+def name_said(answer: Mapping[str, object]) -> str:
+    """The narrowest name in an answer.
+
+    >>> name_said({"class": "Aves", "species_epithet": "major", "species": "Parus major", "score": 0.9})
+    'Parus major'
+    >>> name_said({"class": "", "score": 1.0})
+    'not known'
+    """
+    names = [str(value) for column, value in answer.items() if column not in BESIDE and value]
+    return names[-1] if names else NOT_KNOWN
+
+
+def first_said(answers: Sequence[Mapping[str, object]]) -> str:
+    """The name in the best of several answers; that nothing is known where there is none."""
+    return name_said(answers[0]) if answers else NOT_KNOWN

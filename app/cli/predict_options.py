@@ -1,0 +1,74 @@
+"""Options of `predict` for doing something with what is said, and how it is told what was done."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cladescope.app.cli.output import say
+from cladescope.errors import InputError
+
+if TYPE_CHECKING:
+    from cladescope.analysis.sort_pictures import Sorted
+    from cladescope.app.verbs.act_on import Acted
+
+
+class ByName(StrEnum):
+    """How pictures are placed in folders."""
+
+    LINK = "link"
+    COPY = "copy"
+    MOVE = "move"
+
+
+TaxaOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Taxa to choose from: a table with ranks, a checklist of GBIF (zip too), names of any rank a line, or TreeOfLife's "
+        "txt_emb_species.json.",
+        show_default="those of the store, else of the encoder",
+    ),
+]
+LabelsOption = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Labels: one a line, a CSV with label and bin, or taxa by rank.")
+]
+SortIntoOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Sort the pictures into folders here, named by what each shows; `cladescope undo DIR` turns it back.",
+    ),
+]
+ByOption = Annotated[
+    ByName, typer.Option(help="With --sort-into: place links to the pictures, copies, or move the pictures.")
+]
+
+
+def tell(acted: "Acted") -> None:
+    """Say what was done."""
+    if acted.sorting is not None:
+        _tell_sorting(acted.sorting)
+
+
+def _tell_sorting(found: "Sorted") -> None:
+    done = {"link": "linked", "copy": "copied", "move": "moved"}[found.by]
+    say(f"{found.placed:,} pictures {done} into {found.folders:,} folders")
+    counts = (
+        (found.renamed, "of these got a number behind their name, for it was taken"),
+        (found.sidecars, "XMP files went with them"),
+        (found.already_there, "were there already"),
+        (found.no_file, "are no files of this disk (on the web, in an archive, or gone): not sorted"),
+        (found.links_left, "are links, which are not moved: left where they are"),
+        (found.several_names, "have boxes of several names: left where they are"),
+        (found.elsewhere_too, "stand in another folder too, since an earlier sorting: undo that to have them once"),
+        (found.refused, f"could not be placed, such as {found.reason}"),
+    )
+    for n, words in counts:
+        if n:
+            say(f"{n:,} {words}")
+    if found.log:
+        say(f"to turn it back: cladescope undo {found.log}")
+    if found.is_full:
+        raise InputError("the disk is full: nothing is lost; make room and sort again, which goes on, or undo")
