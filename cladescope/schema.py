@@ -85,6 +85,12 @@ NAME_COLUMNS = frozenset(field.name for field in NAME_FIELDS)
 RESERVED_COLUMNS = STORED_COLUMNS | NAME_COLUMNS | RESULT_WORDS
 """Names that a source's own columns cannot take."""
 
+PREDICTED = "predicted"
+"""How the columns begin that hold what was predicted of pictures, and nothing else."""
+
+NOT_KNOWN = "not known"
+"""What is said of a picture where nothing is named."""
+
 PREFIX = "manifest_"
 """What stands before the name of a source's own column where that is taken."""
 
@@ -101,6 +107,15 @@ def holds_labels(schema: pa.Schema) -> bool:
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     others = (pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating, pa.types.is_string_view)
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or any(is_of(kind) for is_of in others)
+
+
+def is_predicted(column: str) -> bool:
+    """Whether a column is one of predictions, so that no source's own column may be called so.
+
+    >>> is_predicted("predicted_species"), is_predicted("predicted"), is_predicted("predictedness")
+    (True, True, False)
+    """
+    return column.lower() == PREDICTED or column.lower().startswith(f"{PREDICTED}_")
 
 
 def own_name(column: str) -> str:

@@ -17,7 +17,7 @@ from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.doors import nearest_door
 from cladescope.embedding.labels import HELPERS
 from cladescope.errors import InputError
-from cladescope.schema import NAME_FIELDS, own_name
+from cladescope.schema import NAME_FIELDS, PREFIX, is_predicted, own_name
 from cladescope.taxonomy import RANKS
 
 PATH_NAMES = (
@@ -213,11 +213,11 @@ def _first(names: Collection[str], spellings: Sequence[str], *, order: Sequence[
 def _own_name(column: str) -> str:
     """The name under which the store keeps a source's own column; LanceDB takes no dots, back-ticks or empty names.
 
-    >>> _own_name("sepal.length"), _own_name(""), _own_name("width")
-    ('sepal_length', 'unnamed', 'manifest_width')
+    >>> _own_name("sepal.length"), _own_name(""), _own_name("width"), _own_name("predicted_species")
+    ('sepal_length', 'unnamed', 'manifest_width', 'manifest_predicted_species')
     """
     name = re.sub(r"[.`]", "_", column).strip() or "unnamed"
-    return own_name(name)
+    return f"{PREFIX}{name}" if is_predicted(name) else own_name(name)
 
 
 def _is_text(type_: pa.DataType) -> bool:

@@ -9,6 +9,7 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import StoreError
 from cladescope.index import remote
 from cladescope.index.identity import format_version
+from cladescope.index.predicted import describe_predicted
 from cladescope.index.running import running
 from cladescope.index.storage import storage
 from cladescope.index.store_reader import StoreReader
@@ -18,7 +19,7 @@ from cladescope.taxonomy.spelling import fold
 
 
 def describe(store: StoreReader) -> dict[str, Any]:
-    """Encoder, pictures and taxa at each rank, failures, index, jobs and how tables are stored, as plain values.
+    """Encoder, pictures and taxa at each rank, predictions, failures, index, jobs and how tables are stored, as plain values.
 
     A rank counts the pictures that have it and their distinct taxa, by full path; `label`, where the store has such a column, its
     labels. `index_problem` says why an index that is
@@ -43,6 +44,7 @@ def describe(store: StoreReader) -> dict[str, Any]:
             **{rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS},
             **_labels(store),
         },
+        "predicted": describe_predicted(store),
         "columns": store.schema.names,
         "storage": {name: asdict(one) for name, one in storage(store.path, store.tables).items()},
         "index": index,

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
+from cladescope.schema import NOT_KNOWN
+
 BESIDE = ("score", "common_name", "species_epithet")
 """Columns of an answer that do not name a taxon by themselves."""
-NOT_KNOWN = "not known"
-"""What is said where nothing is named."""
+_SURE = ((0.95, "almost sure"), (0.8, "likely"), (0.5, "perhaps"))
 
 
 def name_said(answer: Mapping[str, object]) -> str:
@@ -23,3 +24,13 @@ def name_said(answer: Mapping[str, object]) -> str:
 def first_said(answers: Sequence[Mapping[str, object]]) -> str:
     """The name in the best of several answers; that nothing is known where there is none."""
     return name_said(answers[0]) if answers else NOT_KNOWN
+
+
+def in_words(score: float) -> str:
+    """How sure an answer is, in words and as a number.
+
+    >>> in_words(0.97), in_words(0.3)
+    ('almost sure (0.97)', 'a guess (0.30)')
+    """
+    words = next((words for least, words in _SURE if score >= least), "a guess")
+    return f"{words} ({score:.2f})"

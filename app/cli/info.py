@@ -77,6 +77,11 @@ def _show(document: dict[str, Any]) -> None:
     )
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)
+    if (said := document["predicted"]) is not None:
+        by = "; ".join(f"{n:,} by {maker}" for maker, n in said["by"].items())
+        print_line(
+            f"predicted of {said['images']:,} pictures: {said['names']:,} names, {said['not_known']:,} not known ({by})"
+        )
     if document["index_problem"] is not None:
         print_line(f"no index that can be used, searches are exact: {document['index_problem']}")
     elif document["index"] is None:

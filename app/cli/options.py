@@ -107,18 +107,18 @@ VectorsOption = Annotated[
 ]
 
 
-def _store(text: str) -> Path | str:
+def store_place(text: str) -> Path | str:
     """A store as it is typed: a path, or an address on object storage, which no path may become."""
     return text if object_url(text) is not None else Path(text)
 
 
 StoreArgument = Annotated[
-    Any, typer.Argument(metavar="STORE", help="Folder of the store, or s3:// address.", parser=_store)
+    Any, typer.Argument(metavar="STORE", help="Folder of the store, or s3:// address.", parser=store_place)
 ]
 StoreOption = Annotated[
     Any,
     typer.Option(
-        "--store", metavar="DIR", help="Folder of the store, or s3:// address; created if needed.", parser=_store
+        "--store", metavar="DIR", help="Folder of the store, or s3:// address; created if needed.", parser=store_place
     ),
 ]
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cladescope.app.cli import predict_options as of
 from cladescope.app.cli.answers import write
 from cladescope.app.cli.options import (
     AllowOption,
@@ -13,6 +14,7 @@ from cladescope.app.cli.options import (
     ContactOption,
     CsvOption,
     JsonOption,
+    OverwriteOption,
     RuntimeName,
     RuntimeOption,
     SafeCsvOption,
@@ -21,7 +23,6 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import say
-from cladescope.app.cli.predict_options import ByName, ByOption, LabelsOption, SortIntoOption, TaxaOption, tell
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
 
@@ -40,8 +41,8 @@ def predict(
         typer.Argument(metavar="STORE | IMAGE...", help="A store, or pictures, folders, quoted patterns and URLs."),
     ],
     rank: Annotated[str, typer.Option(help="Rank of the answers.")] = "species",
-    taxa: TaxaOption = None,
-    labels: LabelsOption = None,
+    taxa: of.TaxaOption = None,
+    labels: of.LabelsOption = None,
     within: Annotated[
         list[str] | None,
         typer.Option(
@@ -87,8 +88,12 @@ def predict(
     cache: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Where class vectors are kept.", show_default=CACHE)
     ] = None,
-    sort_into: SortIntoOption = None,
-    by: ByOption = ByName.LINK,
+    sort_into: of.SortIntoOption = None,
+    by: of.ByOption = of.ByName.LINK,
+    write_to: of.WriteToOption = None,
+    sheet: of.PredictedSheetOption = None,
+    xmp: of.XmpOption = False,
+    overwrite: OverwriteOption = False,
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
     json: JsonOption = False,
@@ -106,7 +111,7 @@ def predict(
         raise typer.BadParameter("--within, --prior, --text-type, --templates: for texts, so leave out --classifier")
     if risk is None and (closed_set or calibrate_on is not None):
         raise typer.BadParameter("--closed-set and --calibrate-on are of --risk: give one")
-    if by is not ByName.LINK and sort_into is None:
+    if by is not of.ByName.LINK and sort_into is None:
         raise typer.BadParameter("--by is of --sort-into: name a folder")
     from cladescope.app.verbs import predict as verb
     from cladescope.app.verbs.act_on import Acts
@@ -114,7 +119,7 @@ def predict(
 
     if (where is not None or vectors is not None) and not (len(pictures) == 1 and is_store(pictures[0])):
         raise typer.BadParameter("--where and --vectors are for a store")
-    acts = Acts(sort_into=sort_into, by=by.value)
+    acts = Acts(sort_into=sort_into, by=by.value, write_to=write_to, xmp=xmp, sheet=sheet, overwrite=overwrite)
     found = verb.predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
         calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
@@ -129,7 +134,7 @@ def predict(
         say(f"left out: {line}")
     if found.failures:
         say(f"{len(found.failures)} pictures could not be read; {written} were named")
-    tell(acts.acted)
+    of.tell(acts.acted)
     if not written:
         raise InputError("no picture was named: widen the selection, or name pictures that can be read")
 

@@ -2,14 +2,17 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cladescope.app.cli.options import store_place
 from cladescope.app.cli.output import say
 from cladescope.errors import InputError
 
 if TYPE_CHECKING:
+    from cladescope.analysis.classify.predicted_columns import Written
+    from cladescope.analysis.classify.xmp_sidecars import Sidecars
     from cladescope.analysis.sort_pictures import Sorted
     from cladescope.app.verbs.act_on import Acted
 
@@ -44,12 +47,61 @@ SortIntoOption = Annotated[
 ByOption = Annotated[
     ByName, typer.Option(help="With --sort-into: place links to the pictures, copies, or move the pictures.")
 ]
+WriteToOption = Annotated[
+    Any,
+    typer.Option(
+        metavar="STORE",
+        help="Keep names and scores in columns of this store, predicted_species and so on, beside the given names.",
+        parser=store_place,
+    ),
+]
+PredictedSheetOption = Annotated[
+    Path | None, typer.Option(metavar="FILE.png", help="Draw the first 100 pictures with their names and file names.")
+]
+XmpOption = Annotated[
+    bool,
+    typer.Option("--xmp", help="Write the names as keywords into a sidecar beside each picture, such as a.jpg.xmp."),
+]
 
 
 def tell(acted: "Acted") -> None:
     """Say what was done."""
+    if acted.written is not None:
+        _tell_written(acted.written)
+    if acted.sheet is not None:
+        say(f"contact sheet of {acted.on_sheet:,} of {acted.pictures:,} pictures: {acted.sheet}")
+    if acted.sidecars is not None:
+        _tell_sidecars(acted.sidecars)
     if acted.sorting is not None:
         _tell_sorting(acted.sorting)
+
+
+def _tell_written(found: "Written") -> None:
+    say(f"{found.pictures:,} pictures of {found.store} have a prediction in {', '.join(found.columns[:2])} and so on")
+    counts = (
+        (found.replaced, "of these had an earlier prediction, which is replaced"),
+        (found.not_known, "of these are not known"),
+        (found.kept, "others keep an earlier prediction"),
+        (found.not_stored, f"are not in {found.store}: embed them first"),
+    )
+    for n, words in counts:
+        if n:
+            say(f"{n:,} {words}")
+
+
+def _tell_sidecars(found: "Sidecars") -> None:
+    say(f"{found.written:,} XMP sidecars written")
+    counts = (
+        (found.replaced, "of these took the place of one of an earlier run"),
+        (found.same, "were there already"),
+        (found.of_others, "pictures have a sidecar of another program, or a changed one: left as it is"),
+        (found.not_known, "pictures are not known: no sidecar"),
+        (found.no_file, "are no files of this disk: no sidecar"),
+        (found.refused, f"could not be written, such as {found.reason}"),
+    )
+    for n, words in counts:
+        if n:
+            say(f"{n:,} {words}")
 
 
 def _tell_sorting(found: "Sorted") -> None:

@@ -1,6 +1,18 @@
 """What `predict` does with what it says: sorted folders, columns of a store, sheets and sidecars."""
 
+from xml.etree import ElementTree
+
+import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from cladescope.analysis.audit import contact_sheet
+from cladescope.analysis.classify.xmp_sidecars import is_ours, sidecar
+from cladescope.embedding.xmp import read_xmp
+from cladescope.index.store import Store
+from cladescope.taxonomy import RANKS
 
 FIT = ("--rank", "genus", "--method", "simpleshot")
 
@@ -35,3 +47,102 @@ def test_wrong_places_are_told_before_an_encoder_is_loaded(run, fails, photos, t
     assert "is a file, expected a folder" in fails("predict", photos, "--sort-into", photos / "good0.jpg")
     assert "holds no log of a sorting" in fails("undo", photos)
     assert "cannot be read: expected the log" in fails("undo", tmp_path / "none")
+
+
+def predicted(store):
+    """What a store keeps of predictions, by picture."""
+    rows = store.table(["uri", "genus", "predicted", "predicted_genus", "predicted_score"]).to_pylist()
+    return {row["uri"]: row for row in rows}
+
+
+def test_predictions_stand_in_columns_of_their_own_and_a_second_run_replaces_them(run, store, genera, tmp_path):
+    told = store.table(["uri", "genus", "species"]).to_pylist()
+    asked = ("predict", store.path, "--classifier", genera, "--write-to", store.path)
+    ended = run(*asked, "--rank", "genus", "--json")
+    said = {one["file_name"]: one["answers"][0] for one in ended.json["predictions"]}
+    assert (ended.json["written"]["pictures"], ended.json["written"]["replaced"]) == (48, 0)
+    kept = predicted(Store.open(store.path))
+    assert {uri: (row["predicted"], row["predicted_genus"]) for uri, row in kept.items()} == {
+        uri: (one["genus"], one["genus"]) for uri, one in said.items()
+    }
+    assert kept[told[0]["uri"]]["predicted_score"] == pytest.approx(said[told[0]["uri"]]["score"])
+    assert Store.open(store.path).table(["uri", "genus", "species"]).to_pylist() == told
+    one = next(iter(said.values()))["genus"]
+    found = run("predict", store.path, "--classifier", genera, "--where", f"predicted_genus = '{one}'", "--rank", "genus", "--csv", "-k", 1)  # fmt: skip
+    assert len(found.rows) == sum(row["genus"] == one for row in said.values())
+    shown = run("info", store.path).out
+    assert (
+        f"predicted of 48 pictures: {len({row['genus'] for row in said.values()})} names, 0 not known (48 by pixels "
+        in shown
+    )
+    again = run(*asked, "--rank", "family", "--limit", 10, "--json")
+    assert "10 of these had an earlier prediction, which is replaced" in again.err
+    assert "38 others keep an earlier prediction" in again.err
+    rows = Store.open(store.path).table(["uri", "predicted_genus"]).to_pylist()
+    asked_again = {one["file_name"] for one in again.json["predictions"]}
+    assert {row["uri"] for row in rows if row["predicted_genus"] is None} == asked_again, "no genus of an earlier run"
+
+
+def test_pictures_that_a_store_lacks_are_counted_and_its_index_and_vectors_stay(run, store, genera, photos):
+    vectors = store.matrix()
+    ended = run("predict", photos, "--classifier", genera, "--write-to", store.path, "--rank", "genus")
+    assert f"6 are not in {store.path}: embed them first" in ended.err
+    assert (Store.open(store.path).matrix() == vectors).all()
+    assert "predicted" not in run("info", store.path).out
+
+
+def test_a_column_of_a_source_is_never_taken_for_a_prediction(run, fails, clades, genera, store, tmp_path):
+    rows = [("file", "predicted_genus"), (str(sorted(clades.glob("images/*/*.jpg"))[0]), "Theirs")]
+    (tmp_path / "theirs.csv").write_text("\n".join(map(",".join, rows)))
+    run("embed", tmp_path / "theirs.csv", "--store", tmp_path / "theirs.store", "--encoder", "pixels")
+    held = Store.open(tmp_path / "theirs.store")
+    assert held.table(["manifest_predicted_genus"]).to_pylist() == [{"manifest_predicted_genus": "Theirs"}]
+    held.add_fields([pa.field("predicted_genus", pa.string())])
+    reason = fails("predict", held.path, "--classifier", genera, "--write-to", held.path)
+    assert "has a column 'predicted_genus' of its source" in reason
+
+
+def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(run, fails, genera, photos, tmp_path, monkeypatch):
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    drawn = []
+    monkeypatch.setattr(contact_sheet, "draw", lambda _, tiles, **__: drawn.extend(tiles) or Image.new("RGB", (1, 1)))
+    ended = run(
+        "predict", photos, "--classifier", genera, "--rank", "genus", "--sheet", tmp_path / "a.png", "--csv", "-k", 1
+    )
+    said = {row["file_name"].rpartition("/")[2]: row["genus"] for row in ended.rows}
+    assert {tile.lines[-1]: tile.lines[0] for tile in drawn} == {**said, "broken.jpg": "unreadable"}
+    assert all(
+        tile.lines[2].startswith(("almost sure (", "likely (", "perhaps (", "a guess (", "cannot")) for tile in drawn
+    )
+    assert (tmp_path / "a.png").is_file()
+    assert "is there already" in fails("predict", photos, "--sheet", tmp_path / "a.png")
+    assert "ends in .png" in fails("predict", photos, "--sheet", tmp_path / "a.gif")
+
+
+def test_sidecars_hold_keywords_that_others_read_and_those_of_others_stay(run, genera, photos, tmp_path):
+    theirs = photos / "good0.jpg.xmp"
+    theirs.write_text("<theirs/>")
+    asked = ("predict", photos, "--classifier", genera, "--xmp")
+    ended = run(*asked, "--rank", "genus", "--json")
+    assert (ended.json["xmp"]["written"], ended.json["xmp"]["of_others"]) == (5, 1)
+    assert "1 pictures have a sidecar of another program, or a changed one: left as it is" in ended.err
+    assert theirs.read_text() == "<theirs/>"
+    said = {one["file_name"].rpartition("/")[2]: one["answers"][0] for one in ended.json["predictions"]}
+    mine = photos / "good1.jpg.xmp"
+    keywords = read_xmp(mine.read_bytes())
+    lineage = [name for rank in RANKS if (name := said["good1.jpg"].get(rank))]
+    assert keywords["dc:subject"] == lineage[::-1]
+    assert keywords["lr:hierarchicalSubject"] == ["|".join(lineage)]
+    assert keywords["digiKam:TagsList"] == ["/".join(lineage)]
+    mine.write_text(mine.read_text().replace(lineage[-1], "Corrected"))
+    again = run(*asked, "--rank", "family", "--json").json["xmp"]
+    assert (again["written"], again["replaced"], again["of_others"]) == (4, 4, 2)
+    assert "Corrected" in mine.read_text()
+
+
+@given(st.dictionaries(st.sampled_from(RANKS), st.text(min_size=1), min_size=1), st.text())
+def test_a_sidecar_of_any_name_is_xml_and_known_as_ours(names, maker):
+    text = sidecar([{**names, "score": 0.5}], {"encoder": maker, "cladescope": maker})
+    assert is_ours(text)
+    assert not is_ours(text.replace("<dc:subject>", "<dc:subject >"))
+    ElementTree.fromstring(text.encode())
