@@ -18,6 +18,7 @@ from cladescope.embedding.kin import kin_of
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
+from cladescope.nearest import did_you_mean
 from cladescope.schema import LABEL, LEVELS, holds_labels
 from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
@@ -103,7 +104,9 @@ class Pictures:
         there = store.schema.names
         if missing := [name for name in columns if name not in {*there, *COLUMNS}]:
             shown = ", ".join(name for name in there if name != "vector")
-            raise InputError(f"no column {missing[0]!r} in {store.path}: its columns are {shown}")
+            raise InputError(
+                f"no column {missing[0]!r} in {store.path}: its columns are {shown}{did_you_mean(missing[0], there)}"
+            )
         names = [name for name in dict.fromkeys([*LEVELS, *columns]) if name in there]
         condition = store.condition(within=within, where=where)
         n, n_lacking = store.count_rows(condition), store.count_lacking(condition)

@@ -4,6 +4,7 @@ Everything a caller may want to catch derives from one class::
 
     CladescopeError
     ├── InputError        what was given cannot be used: a file, a name, an option
+    │   ├── UsageError    a value that an argument never takes
     │   ├── PictureError  one picture cannot be decoded (the job goes on; the ledger keeps the reason)
     │   ├── TakenError    a file or folder to write to is there already, and was not to be overwritten
     │   └── TaxonError    a taxon that is unknown or has several meanings
@@ -23,6 +24,10 @@ class CladescopeError(Exception):
 
 class InputError(CladescopeError, ValueError):
     """What was given cannot be used."""
+
+
+class UsageError(InputError):
+    """A value that an argument never takes, whatever is stored or drawn: out of its range, or none of its words."""
 
 
 class PictureError(InputError):

@@ -8,7 +8,7 @@ from itertools import islice
 
 from cladescope.embedding.records import Record, Source
 from cladescope.embedding.wrapped import WrappedSource
-from cladescope.errors import InputError
+from cladescope.errors import UsageError
 
 MOST_SHARDS = 99_999
 
@@ -27,21 +27,21 @@ class Shard:
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.of <= MOST_SHARDS:
             most = min(max(self.of, 1), MOST_SHARDS)
-            raise InputError(f"found the shard {self}, expected one of 1/{most} to {most}/{most}")
+            raise UsageError(f"found the shard {self}, expected one of 1/{most} to {most}/{most}")
 
     @classmethod
     def parse(cls, text: str) -> "Shard":
-        """The shard that a text such as `3/64` means. Raises InputError for another one.
+        """The shard that a text such as `3/64` means. Raises UsageError for another one.
 
         >>> Shard.parse("3/64")
         Shard(number=3, of=64)
         >>> Shard.parse("0/4")
         Traceback (most recent call last):
-        cladescope.errors.InputError: found the shard 0/4, expected one of 1/4 to 4/4
+        cladescope.errors.UsageError: found the shard 0/4, expected one of 1/4 to 4/4
         """
         found = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text.strip())
         if found is None:
-            raise InputError(f"found the shard {text!r}, expected a number of a total, as in 3/64")
+            raise UsageError(f"found the shard {text!r}, expected a number of a total, as in 3/64")
         return cls(int(found[1]), int(found[2]))
 
     def __str__(self) -> str:

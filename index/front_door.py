@@ -10,6 +10,7 @@ from jaxtyping import Float32, Shaped
 from cladescope.errors import InputError
 from cladescope.index.store_reader import StoreReader
 from cladescope.index.vector_block import vector_block
+from cladescope.nearest import did_you_mean
 from cladescope.packages import not_installed
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ class FrontDoor(StoreReader):
             return self.matrix(within=within, where=where)
         if column not in self.schema.names or column == "vector":
             there = ", ".join(name for name in self.schema.names if name != "vector")
-            raise InputError(f"no column {column!r} of names or numbers in {self.path}: its columns are {there}")
+            raise InputError(
+                f"no column {column!r} of names or numbers in {self.path}: its columns are {there}{did_you_mean(column, self.schema.names)}"
+            )
         blocks, parts = [np.empty((0, self.card.dim), np.float16)], []
         for batch in self.scan([column, "vector"], condition=self.condition(within=within, where=where)):
             blocks.append(vector_block(batch))

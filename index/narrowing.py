@@ -9,6 +9,7 @@ from cladescope.index.block import Filter
 from cladescope.index.places import Place
 from cladescope.index.store import Store
 from cladescope.index.store_reader import StoreReader
+from cladescope.nearest import did_you_mean
 
 
 def narrowing(
@@ -59,7 +60,9 @@ def narrowing(
     for column in same:
         if column not in schema.names:
             named = ", ".join(name for name in schema.names if name != "vector")
-            raise InputError(f"no column {column!r} in {store.path}: the store has {named}")
+            raise InputError(
+                f"no column {column!r} in {store.path}: the store has {named}{did_you_mean(column, schema.names)}"
+            )
         rows = [store.row(one, list(dict.fromkeys(["image_id", column]))) for one in image_ids]
         parts.append(places.is_same(column, rows, schema))
     condition = _joined(parts)

@@ -19,6 +19,8 @@ from cladescope.schema import LEVELS
 
 COLUMNS = ("image_id", "uri", "common_name")
 """What is read of a picture beside its ranks."""
+NEIGHBOURS = 15
+"""Neighbours of a picture in UMAP's graph, fewer where there are fewer pictures."""
 PACKAGES = ("cladescope", "umap-learn", "scikit-learn", "numpy")
 """Whose versions stand in map.json."""
 
@@ -90,7 +92,7 @@ def map_store(
     color: str | None = None,
     method: str = "umap",
     dim: int = 2,
-    neighbours: int = 15,
+    neighbours: int = NEIGHBOURS,
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     limit: int | None = None,
@@ -101,7 +103,7 @@ def map_store(
 
     `color` is the rank, or `label`, by which it is coloured, by default `colour_rank`. All pictures of `place`, a store of the same encoder, are placed on the map.
 
-    Raises InputError for a word that is no rank and for too few pictures, StoreError where `place` is of another encoder.
+    Raises InputError for a word that is no rank, for too few pictures and for more neighbours than there are, StoreError where `place` is of another encoder.
 
         drawn = map_store(Store.open("photos.store"), color="family")
         drawn.points, drawn.pictures.labels("family"), drawn.trustworthiness
@@ -114,6 +116,10 @@ def map_store(
         place.check(store.card)
         placed = Pictures.of_store(place, columns=COLUMNS)
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
+    if neighbours >= max(len(pictures), NEIGHBOURS + 1):
+        raise InputError(
+            f"{neighbours} neighbours of {len(pictures)} pictures: give fewer than there are pictures, {NEIGHBOURS} for instance"
+        )
     if color is None:
         color = colour_rank(pictures)
     about = {
@@ -140,7 +146,7 @@ def draw(
     rank: str,
     method: str = "umap",
     dim: int = 2,
-    neighbours: int = 15,
+    neighbours: int = NEIGHBOURS,
     placed: Pictures | None = None,
     about: Mapping[str, Any] | None = None,
     seed: int = 0,

@@ -17,7 +17,7 @@ from cladescope.analysis.probes import geometry, neighbours
 from cladescope.analysis.probes.measured_rank import SLOW_PERMUTATIONS, Items
 from cladescope.analysis.probes.rank_probes import N_QUERIES, rank_probes
 from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult
-from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances
+from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances, check_related
 from cladescope.analysis.probes.variants import variant_separation
 from cladescope.errors import InputError
 from cladescope.index.neighbour_graph import nearest_others
@@ -193,11 +193,27 @@ def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, see
     ]  # fmt: skip
 
 
-def _variants(pictures: Pictures, column: str, *, seed: int) -> list[ProbeResult]:
-    texts = pictures.texts(column)
-    values = sorted(texts.drop_null().unique().to_pylist())
+def check_asked(pictures: Pictures, *, tree: Tree | None, variant: str | None) -> None:
+    """Raise InputError for a variant of other than two values, and for a tree with none of the species, before anything is measured."""
+    if variant is not None:
+        _two_values(pictures, variant)
+    if tree is not None:
+        check_related(pictures, tree)
+
+
+def _two_values(pictures: Pictures, column: str) -> list[str]:
+    """The values of a column, in order. Raises InputError unless there are two."""
+    values = sorted(pictures.texts(column).drop_null().unique().to_pylist())
     if len(values) != 2:
-        raise InputError(f"the column has {len(values)} values, expected two, such as female and male")
+        raise InputError(
+            f"the variant {column!r} has {len(values)} values among these pictures, expected two, such as female and male: choose "
+            "another column, or the pictures of two values"
+        )
+    return values
+
+
+def _variants(pictures: Pictures, column: str, *, seed: int) -> list[ProbeResult]:
+    texts, values = pictures.texts(column), _two_values(pictures, column)
     labels = pictures.labels(pictures.ranks[-1])
     variants = pc.fill_null(pc.index_in(texts, value_set=pa.array(values, texts.type)), -1).to_numpy().astype(np.int64)
     rows = np.flatnonzero((variants >= 0) & (labels >= 0))

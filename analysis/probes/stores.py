@@ -9,7 +9,7 @@ from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.compare import differences, matched
 from cladescope.analysis.probes.rank_probes import N_QUERIES
 from cladescope.analysis.probes.result import Difference, ProbeReport
-from cladescope.analysis.probes.run import N_PERMUTATIONS, probe, usable
+from cladescope.analysis.probes.run import N_PERMUTATIONS, check_asked, probe, usable
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.phylogeny.tree import Tree
@@ -57,7 +57,7 @@ def probe_stores(
     to its pictures and rows. With the `rank` `label` labels are measured and no ranks, as where few pictures have a taxon. `names` are what differences call the stores; their paths if not given.
 
     Raises InputError for a store with fewer than 3 usable pictures, stores that share fewer than 3, a column that is not
-    there, and what `Store.condition` raises.
+    there or has not two values, a tree of other species, and what `Store.condition` raises.
 
         found = probe_stores([Store.open("a.store"), Store.open("b.store")])
         found.reports[0].results, found.differences
@@ -71,6 +71,7 @@ def probe_stores(
     totals = tuple(len(one) for one in chosen)
     sets = matched(chosen) if len(chosen) > 1 else chosen
     called = [one.label for one in stores] if names is None else names
+    check_asked(sets[0], tree=tree, variant=variant)
     probed = []
     for name, one, pictures in zip(called, stores, sets, strict=True):
         logger.info("%s: probing %s pictures", name, f"{len(pictures):,}")

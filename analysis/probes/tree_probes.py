@@ -20,6 +20,16 @@ from cladescope.phylogeny.tree import Tree
 N_SPECIES, N_TRIPLES, N_RESAMPLES = 600, 20_000, 100
 
 
+def check_related(pictures: Pictures, tree: Tree) -> None:
+    """Raise InputError for a tree that has none of the pictures' species, which is then most likely another group's."""
+    names = [taxon.name for taxon in pictures.taxa("species")]
+    if names and not trees.match_tips(names, tree)[0]:
+        raise InputError(
+            f"the tree has none of the {len(names):,} species ({names[0]}, ...) among its {tree.n_tips:,} tips: give the tree of this "
+            "group, with tips called Genus_species"
+        )
+
+
 class TreeProbes:
     """Centroids of at most 600 sampled lineages, their cosine distances and the average-linkage tree."""
 

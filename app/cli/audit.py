@@ -1,5 +1,6 @@
 """`cladescope audit`: which pictures or labels may be wrong."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,6 +8,7 @@ import typer
 
 from cladescope.app.cli.options import (
     JsonOption,
+    LevelName,
     OverwriteOption,
     SafeTablesOption,
     StoreArgument,
@@ -16,6 +18,15 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import print_json, print_table, say
+
+
+class TableName(StrEnum):
+    """What is looked for."""
+
+    DUPLICATES = "duplicates"
+    LEAKS = "leaks"
+    OUTLIERS = "outliers"
+    LABEL_ERRORS = "label_errors"
 
 
 def audit(
@@ -32,24 +43,25 @@ def audit(
         Path | None, typer.Option(metavar="STORE", help="Look for pictures that are also in this store (same encoder).")
     ] = None,
     rank: Annotated[
-        str,
+        LevelName,
         typer.Option(
             help="The narrowest rank at which labels are checked; or label: the names of folders alone, as where few have a taxon."
         ),
-    ] = "species",
+    ] = LevelName.SPECIES,
     within: WithinOption = None,
     where: WhereOption = None,
-    limit: Annotated[int | None, typer.Option(min=2, help="At most N pictures, drawn at random.")] = None,
+    limit: Annotated[int | None, typer.Option(min=10, help="At most N pictures, drawn at random.")] = None,
     only: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="TABLE", help="duplicates, leaks, outliers or label_errors; several times. [default: all]"
-        ),
+        list[TableName] | None,
+        typer.Option(help="Only this table; several times.", show_default="all"),
     ] = None,
     threshold: Annotated[
         float | None,
         typer.Option(
-            metavar="COSINE", help="Pictures are near-duplicates from this cosine on. [default: taken from the data]"
+            min=-1,
+            max=1,
+            metavar="COSINE",
+            help="Pictures are near-duplicates from this cosine on. [default: taken from the data]",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,

@@ -26,7 +26,8 @@ class Verb(TyperCommand):
         """Read the arguments.
 
         Raises BadParameter where an option that takes one value is given twice, for the last would win without a word;
-        InputError for a URL where a path of this machine is expected.
+        and where an option names a file that is not there or cannot be written; InputError for a URL where a path of this machine
+        is expected.
         """
         args = self._choice_first(context, args)
         typed, _, order = self.make_parser(context).parse_args(args=list(args))
@@ -39,8 +40,19 @@ class Verb(TyperCommand):
                 raise typer.BadParameter("found '' for a path: name a file or folder", ctx=context)
             for path in _paths(value):
                 local_path(path)
+        self._check_places(context, typed)
         self._store_first(context, typed)
         return rest
+
+    def _check_places(self, context: Any, typed: Mapping[str, Any]) -> None:
+        """Raise BadParameter where what an option names is not there, or cannot be written."""
+        for option in self.params:
+            paths = list(_paths(context.params.get(option.name))) if option.name in typed else []
+            if paths:
+                from cladescope.app.cli.places import problem_of
+
+                if problem := next(filter(None, (problem_of(option, path) for path in paths)), None):
+                    raise typer.BadParameter(f"{option.opts[0]}: {problem}", ctx=context)
 
     def format_options(self, context: Any, formatter: Any) -> None:
         """The options in sections, those that matter most first."""

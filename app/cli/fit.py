@@ -1,7 +1,6 @@
 """`cladescope fit`: a classifier learnt from labelled pictures."""
 
 import re
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +11,8 @@ from cladescope.app.cli.options import (
     ConflictsOption,
     JsonOption,
     LabelsFromOption,
+    LevelName,
+    MethodName,
     OverwriteOption,
     RuntimeName,
     RuntimeOption,
@@ -27,23 +28,13 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.fit import Weight
 
 
-class MethodName(StrEnum):
-    """How classes are learnt."""
-
-    SIMPLESHOT = "simpleshot"
-    PROTOTYPES = "prototypes"
-    LOGISTIC = "logistic"
-    RIDGE = "ridge"
-    KNN = "knn"
-
-
 def fit(
     store: Annotated[
         Path, typer.Argument(metavar="STORE | PICTURES", help="A store, or a folder, which is encoded and not stored.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where to write the classifier (.safetensors).")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.safetensors", help="Where to write the classifier.")],
     rank: Annotated[
-        str | None,
+        LevelName | None,
         typer.Option(
             help="Learn the taxa of this rank; or label: the names of the folders in which the pictures lie.",
             show_default="species, of pictures without species label",
@@ -73,7 +64,9 @@ def fit(
     k: Annotated[int, typer.Option("-k", min=1, help="With knn: neighbours that vote.")] = 5,
     calibration: Annotated[
         float,
-        typer.Option(help="Share of each class held out for calibration; at least one picture of each class stays."),
+        typer.Option(
+            min=0, max=1, help="Share of each class held out for calibration; at least one picture of each class stays."
+        ),
     ] = 0.2,
     backbone: BackboneOption = None,
     conflicts: ConflictsOption = None,

@@ -15,7 +15,7 @@ SECTIONS = {
     "Pictures on servers": "contact allow check_remote",
     "Speed and machines": "batch_size workers readers picture_seconds device precision runtime exact vectors shard devices executor "
     "shards permutations seed",
-    "What is written and printed": "out sheet figures csv safe_csv json overwrite dry_run progress profile metrics help",
+    "What is written and printed": "out sheet figures sort_into by csv safe_csv json overwrite dry_run progress profile metrics help",
 }
 """Sections in order, and the names in Python of their options; those in none, and those that must be given, stand first."""
 

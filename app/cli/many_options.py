@@ -13,6 +13,14 @@ class ExecutorName(StrEnum):
     RAY = "ray"
 
 
+def _devices(given: str | None) -> str | None:
+    """Refuse what is no device, and none at all."""
+    for one in [] if given is None else given.split(","):
+        if one.strip() != "cpu" and not (one.strip().isascii() and one.strip().isdigit()):
+            raise typer.BadParameter(f"found the device {one!r}, expected numbers of GPUs, or cpu, as in 0,1")
+    return given
+
+
 ShardOption = Annotated[
     str | None,
     typer.Option(
@@ -20,7 +28,10 @@ ShardOption = Annotated[
     ),
 ]
 DevicesOption = Annotated[
-    str | None, typer.Option(metavar="0,1,...", help="One process a GPU of these numbers (or cpu), each over a shard.")
+    str | None,
+    typer.Option(
+        metavar="0,1,...", callback=_devices, help="One process a GPU of these numbers (or cpu), each over a shard."
+    ),
 ]
 ExecutorOption = Annotated[
     ExecutorName, typer.Option(help="Embed here, or in shards on the Ray cluster at RAY_ADDRESS.")

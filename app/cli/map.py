@@ -2,12 +2,13 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from cladescope.app.cli.options import (
     JsonOption,
+    LevelName,
     OverwriteOption,
     StoreArgument,
     VectorsOption,
@@ -29,7 +30,7 @@ def map_(
     store: StoreArgument,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="New folder for coordinates and figures.")],
     color: Annotated[
-        str | None,
+        LevelName | None,
         typer.Option(
             help="Rank by which to colour; or label: the names of folders.",
             show_default="the narrowest of 2 to 20 values",
@@ -97,9 +98,18 @@ def map_(
     for note in summary["notes"]:
         say(note)
     rows = [
-        (name, summary[name]["value"], summary[name]["standard_error"])
+        (name, summary[name]["value"], _error(summary[name], summary["pictures"]))
         for name in ("trustworthiness", "continuity")
         if summary[name]
     ]
     print_table([f"{summary['pictures']:,} pictures", "value", "standard error"], rows)
     say(f"coordinates and figures: {out}")
+
+
+def _error(measured: dict[str, Any], n: int) -> str:
+    """The error of what was measured on a sample; what was measured on every picture has none.
+
+    >>> _error({"sampled": 48, "standard_error": 0.0}, 48), _error({"sampled": 1000, "standard_error": 0.0021}, 9000)
+    ('none: measured on all', '0.0021')
+    """
+    return "none: measured on all" if measured["sampled"] >= n else f"{measured['standard_error']:.4f}"

@@ -143,6 +143,26 @@ class LevelName(StrEnum):
     KINGDOM, PHYLUM, CLASS, ORDER, FAMILY, GENUS, SPECIES, LABEL = LEVELS
 
 
+class TextTypeName(StrEnum):
+    """How a taxon is written."""
+
+    SCI = "sci"
+    COM = "com"
+    TAXON = "taxon"
+    SCI_COM = "sci_com"
+    TAXON_COM = "taxon_com"
+
+
+class MethodName(StrEnum):
+    """How classes are learnt."""
+
+    SIMPLESHOT = "simpleshot"
+    PROTOTYPES = "prototypes"
+    LOGISTIC = "logistic"
+    RIDGE = "ridge"
+    KNN = "knn"
+
+
 class PrecisionName(StrEnum):
     """Type of the encoder's weights."""
 

@@ -15,9 +15,11 @@ from cladescope.app.cli.options import (
     CsvOption,
     JsonOption,
     OverwriteOption,
+    RankName,
     RuntimeName,
     RuntimeOption,
     SafeCsvOption,
+    TextTypeName,
     VectorsOption,
     WhereOption,
     clades,
@@ -28,7 +30,6 @@ from cladescope.errors import InputError
 
 CACHE = "~/.cache/cladescope/class-vectors"
 ENCODER = f"the store's or classifier's, else {DEFAULT_ENCODER}"
-TEXT_TYPE = "taxon_com"
 LONG = 10_000
 """Classes from which on their making is told."""
 LISTED = 5
@@ -40,7 +41,7 @@ def predict(
         list[str],
         typer.Argument(metavar="STORE | IMAGE...", help="A store, or pictures, folders, quoted patterns and URLs."),
     ],
-    rank: Annotated[str, typer.Option(help="Rank of the answers.")] = "species",
+    rank: Annotated[RankName, typer.Option(help="Rank of the answers.")] = RankName.SPECIES,
     taxa: of.TaxaOption = None,
     labels: of.LabelsOption = None,
     within: Annotated[
@@ -55,7 +56,8 @@ def predict(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Answers for each picture.")] = 5,
     risk: Annotated[
-        float | None, typer.Option(help="One answer, as precise as this risk of a wrong answer allows, such as 0.1.")
+        float | None,
+        typer.Option(min=0, max=1, help="One answer, as precise as this risk of a wrong answer allows, such as 0.1."),
     ] = None,
     calibrate_on: Annotated[
         Path | None,
@@ -72,9 +74,7 @@ def predict(
     ] = None,
     backbone: BackboneOption = None,
     conflicts: ConflictsOption = None,
-    text_type: Annotated[
-        str, typer.Option(help="How a taxon is written: sci, com, taxon, sci_com or taxon_com.")
-    ] = TEXT_TYPE,
+    text_type: Annotated[TextTypeName, typer.Option(help="How a taxon is written in a text.")] = TextTypeName.TAXON_COM,
     templates: Annotated[
         bool, typer.Option("--templates", help="Describe each taxon by 81 sentences instead of one (slower).")
     ] = False,
@@ -107,7 +107,7 @@ def predict(
         raise typer.BadParameter("give one of --json and --csv")
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
-    if classifier is not None and (within or prior or templates or text_type != TEXT_TYPE):
+    if classifier is not None and (within or prior or templates or text_type is not TextTypeName.TAXON_COM):
         raise typer.BadParameter("--within, --prior, --text-type, --templates: for texts, so leave out --classifier")
     if risk is None and (closed_set or calibrate_on is not None):
         raise typer.BadParameter("--closed-set and --calibrate-on are of --risk: give one")

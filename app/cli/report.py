@@ -7,6 +7,7 @@ import typer
 
 from cladescope.app.cli.options import (
     JsonOption,
+    LevelName,
     OverwriteOption,
     StoreArgument,
     VectorsOption,
@@ -35,7 +36,7 @@ def report(
     draw_map: Annotated[bool, typer.Option("--map/--no-map", help="Draw a map of each store.")] = True,
     map_sample: Annotated[int, typer.Option(min=4, help="At most N pictures on a map.")] = 2000,
     color: Annotated[
-        str | None,
+        LevelName | None,
         typer.Option(
             help="Rank by which to colour maps; or label: the names of folders.",
             show_default="the narrowest of 2 to 20 values",

@@ -62,7 +62,7 @@ def search(
     csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw query and hits as a labelled contact sheet.")
+        Path | None, typer.Option(metavar="FILE.png|.jpg", help="Draw query and hits as a labelled contact sheet.")
     ] = None,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,

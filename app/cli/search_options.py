@@ -87,7 +87,7 @@ ColumnOption = Annotated[
     str | None, typer.Option(help="With --queries: the column of the vectors, if the table has several.")
 ]
 OutOption = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="With --queries: write the hits to an .arrow or .parquet file.")
+    Path | None, typer.Option(metavar="FILE.arrow|.parquet", help="With --queries: write the hits to a file.")
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="With --queries: stop at the first query that cannot be used.")
@@ -122,7 +122,7 @@ def check(asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | N
         raise typer.BadParameter(
             f"unexpected argument {more[0]!r}: {option} takes one value; repeat --not-image and --image, quote a pattern"
         )
-    for one in more or ():
+    for one in () if asked["images"] != list(more or ()) else more or ():
         if "://" not in one and not Path(one).exists():
             raise typer.BadParameter(f"there is no picture {one}: name a file, or search for words with --text")
     if queries is not None:

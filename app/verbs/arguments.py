@@ -8,7 +8,8 @@ from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
-from cladescope.errors import InputError
+from cladescope.errors import UsageError
+from cladescope.nearest import did_you_mean
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -21,17 +22,17 @@ MOST = 2**31 - 1
 def checked(verb: Callable[P, R]) -> Callable[P, R]:
     """The verb, which refuses what its signature does not allow: another type, no number, a word that is none of its choices.
 
-    Calling it raises InputError that names the argument; a missing or an unknown argument is Python's own TypeError.
+    Calling it raises UsageError that names the argument; a missing or an unknown argument is Python's own TypeError.
 
     >>> @checked
     ... def draw(*, k: int = 5, shape: Literal["disc", "star"] = "disc") -> int:
     ...     return k
     >>> draw(k=1.5)
     Traceback (most recent call last):
-    cladescope.errors.InputError: k is 1.5: expected a whole number from 1 to 2147483647
+    cladescope.errors.UsageError: k is 1.5: expected a whole number from 1 to 2147483647
     >>> draw(shape="cube")
     Traceback (most recent call last):
-    cladescope.errors.InputError: found shape 'cube', expected disc or star
+    cladescope.errors.UsageError: found shape 'cube', expected disc or star
     """
     signature = inspect.signature(verb)
 
@@ -61,18 +62,19 @@ def _check(name: str, value: object, annotation: Any) -> None:
         _check_whole(name, value)
     elif plain == {float}:
         if not isinstance(value, Real) or isinstance(value, bool) or math.isnan(value):
-            raise InputError(f"{name} is {value!r}: expected a number{''.join(f', or {word}' for word in words)}")
+            raise UsageError(f"{name} is {value!r}: expected a number{''.join(f', or {word}' for word in words)}")
     elif plain == {bool}:
         if not isinstance(value, bool):
-            raise InputError(f"{name} is {value!r}: expected True or False")
+            raise UsageError(f"{name} is {value!r}: expected True or False")
     elif isinstance(value, str) and str not in plain and any(get_origin(kind) is Sequence for kind in plain):
         # Its letters would be taken for several values.
-        raise InputError(f"{name} is {value!r}: expected several in a list, such as [{value!r}]")
+        raise UsageError(f"{name} is {value!r}: expected several in a list, such as [{value!r}]")
     elif plain == {str}:
         if not isinstance(value, str):
-            raise InputError(f"{name} is {_shown(value)}: expected a text")
+            raise UsageError(f"{name} is {_shown(value)}: expected a text")
     elif words and not plain:
-        raise InputError(f"found {name} {value!r}, expected {', '.join(words[:-1])} or {words[-1]}")
+        near = did_you_mean(str(value), words)
+        raise UsageError(f"found {name} {value!r}, expected {', '.join(words[:-1])} or {words[-1]}{near}")
 
 
 def _check_whole(name: str, value: Any) -> None:
@@ -81,7 +83,7 @@ def _check_whole(name: str, value: Any) -> None:
     if is_whole and (least is None or least <= value) and value <= MOST:
         return
     span = f" from {least} to {MOST}" if least is not None else f" up to {MOST}"
-    raise InputError(f"{name} is {_shown(value)}: expected a whole number{span}")
+    raise UsageError(f"{name} is {_shown(value)}: expected a whole number{span}")
 
 
 def _shown(value: object) -> str:

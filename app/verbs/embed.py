@@ -10,7 +10,7 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.encoders import AnyEncoder, target_of
 from cladescope.app.verbs.filling import address_of, look_names_up, part_of, source_of
-from cladescope.app.verbs.given import AnyStore
+from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.embedding import pipeline
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS
 from cladescope.embedding.encoder import Device, Precision, Runtime
@@ -20,7 +20,7 @@ from cladescope.embedding.records import Source
 from cladescope.embedding.retried import RetriedSource
 from cladescope.embedding.shards import Shard, ShardedSource
 from cladescope.embedding.web import introduce
-from cladescope.errors import InputError
+from cladescope.errors import UsageError
 
 
 @checked
@@ -92,13 +92,14 @@ def embed(
     if devices or executor != "local":
         return shard_jobs.apart(locals())
     if shards is not None:
-        raise InputError("shards are for the executor ray: name it, or leave them out")
+        raise UsageError("shards are for the executor ray: name it, or leave them out")
     if prune and retry_failed is not None:
-        raise InputError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
+        raise UsageError("prune looks at the whole source, and retry_failed at a part of it: leave one of them out")
     introduce(contact)
     if shard is not None and retry_failed is not None:
-        raise InputError("shard and retry_failed each choose records: leave one of them out")
+        raise UsageError("shard and retry_failed each choose records: leave one of them out")
     piece = None if shard is None else Shard.parse(shard)
+    failed = () if retry_failed is None else opened(store).failed_uris(retry_failed)
     pictures, address = source_of(
         source, allow, jobs.table_rules(store, types, missing), by_content=by_content, labels_from=labels_from
     )
@@ -119,7 +120,7 @@ def embed(
     sink = target.store
     naming.check(sink)
     if retry_failed is not None:
-        pictures = RetriedSource(pictures, sink.failed_uris(retry_failed))
+        pictures = RetriedSource(pictures, failed)
     settings = {
         "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),

@@ -15,7 +15,7 @@ from typing import Any
 from cladescope.app.verbs.shard_process import IN_USE, ShardProcess
 from cladescope.app.verbs.shard_tasks import TRIES, Call, on_ray, put_together
 from cladescope.embedding.summary import EmbedSummary, Progress
-from cladescope.errors import CladescopeError, InputError, InUseError
+from cladescope.errors import CladescopeError, InUseError, UsageError
 
 LOOK_SECONDS = 0.1
 """How often the processes are looked at."""
@@ -24,37 +24,37 @@ LOOK_SECONDS = 0.1
 def apart(call: Mapping[str, Any]) -> EmbedSummary:
     """Embed a source in shards, as `devices` or `executor` of the call say, and put them together.
 
-    Raises InputError for a call that cannot be divided, CladescopeError where a shard could not be done.
+    Raises UsageError for a call that cannot be divided, CladescopeError where a shard could not be done.
     """
     given = dict(call)
     stop, devices = given.pop("stop"), given.pop("devices")
     executor, shards = given.pop("executor"), given.pop("shards")
     progress = given.pop("progress")
     if given["shard"] is not None or given["retry_failed"] is not None:
-        raise InputError("a shard, or what failed before, is one job: leave devices and executor out")
+        raise UsageError("a shard, or what failed before, is one job: leave devices and executor out")
     if given["conflicts"] is not None:
-        raise InputError("a file of conflicts is written by one job: leave it out, or devices and executor")
+        raise UsageError("a file of conflicts is written by one job: leave it out, or devices and executor")
     if isinstance(given["encoder"], list | tuple) and len(given["encoder"]) > 1:
-        raise InputError(
+        raise UsageError(
             "shards take one encoder, and several are given: embed with the first in shards, then with all of them in one job, "
             "which gives the stored pictures the other vectors"
         )
     if devices and executor == "ray":
-        raise InputError("devices are of this machine, and Ray chooses its own: give one of devices and executor")
+        raise UsageError("devices are of this machine, and Ray chooses its own: give one of devices and executor")
     if executor == "ray":
         return on_ray(sendable(given), shards)
     if shards is not None:
-        raise InputError("each device has one shard: leave shards out")
+        raise UsageError("each device has one shard: leave shards out")
     return on_devices(sendable(given), devices, progress, stop)
 
 
 def sendable(call: Mapping[str, Any]) -> Call:
-    """Arguments that can be sent to another process. Raises InputError for a source, store or encoder that is an object."""
+    """Arguments that can be sent to another process. Raises UsageError for a source, store or encoder that is an object."""
     plain = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in call.items()}
     try:
         return dict(json.loads(json.dumps(plain)))
     except TypeError as error:
-        raise InputError(
+        raise UsageError(
             f"several processes are sent names, and found an object ({error}): name the source, the store and the encoder"
         ) from error
 
@@ -64,10 +64,10 @@ def on_devices(
 ) -> EmbedSummary:
     """One process a device, each over a shard; `devices` are numbers of GPUs, or `cpu`. Then the shards are put together.
 
-    Raises InputError for what is no device, InUseError where another job holds a part, CladescopeError where a shard could not be done.
+    Raises UsageError for what is no device, InUseError where another job holds a part, CladescopeError where a shard could not be done.
     """
     if wrong := [one for one in devices if one != "cpu" and not (one.isascii() and one.isdigit())]:
-        raise InputError(f"found the device {wrong[0]!r}, expected numbers of GPUs, or cpu, as in 0,1")
+        raise UsageError(f"found the device {wrong[0]!r}, expected numbers of GPUs, or cpu, as in 0,1")
     began, threads = time.monotonic(), max(1, (os.cpu_count() or 1) // len(devices))
     running: dict[int, ShardProcess] = {}
     waiting = [(number, 1) for number in range(1, len(devices) + 1)]

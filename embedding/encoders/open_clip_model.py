@@ -153,7 +153,7 @@ def _address(name: str) -> _Address:
         near = _near(name)
         raise EncoderError(
             f"no encoder {name!r}: it is neither a folder, nor hf-hub:ORG/REPO, timm:NAME or a known open_clip MODEL/PRETRAINED"
-            + (f"; near names: {', '.join(near)}" if near else "")
+            + (f" (did you mean {', '.join(near)}?)" if near else "")
         )
     tags = open_clip.list_pretrained_tags_by_model(model)
     if pretrained in tags:

@@ -249,10 +249,10 @@ def test_text_for_a_picture_only_encoder_is_refused_in_one_line():
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("ViT-B-99/openai", "near names: ViT-B-"),
-        ("vit-b-16/openai", "near names: ViT-B-16"),
-        ("bioclip-2", "near names: hf-hub:imageomics/bioclip-2"),
-        ("imageomics/bioclip", "near names: hf-hub:imageomics/bioclip,"),
+        ("ViT-B-99/openai", "did you mean ViT-B-"),
+        ("vit-b-16/openai", "did you mean ViT-B-16"),
+        ("bioclip-2", "did you mean hf-hub:imageomics/bioclip-2"),
+        ("imageomics/bioclip", "did you mean hf-hub:imageomics/bioclip,"),
         ("ViT-B-16", "needs the name of its weights"),
         ("ViT-B-16/opanai", "has no weights 'opanai'"),
         ("timm:no_such_backbone", "timm has no backbone 'no_such_backbone': .*timm.list_models"),

@@ -18,7 +18,7 @@ from cladescope.errors import InputError
 from cladescope.index import cells, neighbour_graph
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
-from tests.app.cli.command_line import fails, run  # noqa: F401 - fixtures
+from tests.app.cli.command_line import fails, misused, run  # noqa: F401 - fixtures
 
 DIM = 64
 CARD = EncoderCard(name="made-up", dim=DIM, weight_hash=None, transform=None, has_text=False)
@@ -184,7 +184,7 @@ def test_groups_of_one_observation_or_picture_are_told_apart():
     assert found.summary["groups_of_kin"] == 2
 
 
-def test_only_what_is_wanted_is_sought(run, fails, photo_store, tmp_path):  # noqa: F811
+def test_only_what_is_wanted_is_sought(run, misused, photo_store, tmp_path):  # noqa: F811
     out = ("--out", tmp_path / "out", "--overwrite")
     ended = run("audit", photo_store.path, "--only", "duplicates", "--threshold", "0.5", *out, "--json")
     assert (ended.json["outliers"], ended.json["label_errors"]) == (0, 0)
@@ -197,8 +197,9 @@ def test_only_what_is_wanted_is_sought(run, fails, photo_store, tmp_path):  # no
     ended = run("audit", photo_store.path, "--only", "label_errors", *out, "--json")
     assert (ended.json["label_errors"], ended.json["duplicate_groups"]) == (1, 0)
     assert "near_duplicate_from" not in ended.json
-    assert "expected a cosine" in fails("audit", photo_store.path, "--threshold", "1.5", *out)
-    assert "only" in fails("audit", photo_store.path, "--only", "copies", *out)
+    assert "expected a number from -1 to 1" in misused("audit", photo_store.path, "--threshold", "1.5", *out)
+    assert "did you mean duplicates?" in misused("audit", photo_store.path, "--only", "duplicate", *out)
+    assert "expected a number from 10 on" in misused("audit", photo_store.path, "--limit", "3", *out)
 
 
 def test_the_share_of_pairs_found_is_said_where_vectors_lie_in_cells(monkeypatch):
@@ -340,17 +341,17 @@ def test_a_limit_draws_the_same_pictures_for_a_seed(photo_store):
     assert len(drawn(1)) == 10
 
 
-def test_wrong_input_is_named(fails, photo_store, tmp_path):  # noqa: F811
+def test_wrong_input_is_named(fails, misused, photo_store, tmp_path):  # noqa: F811
     out = ("--out", tmp_path / "out")
     other = Store.create(
         tmp_path / "other.store", EncoderCard(name="else", dim=DIM, weight_hash=None, transform=None, has_text=False)
     )
     assert "no column 'parts'" in fails("audit", photo_store.path, "--split", "parts", *out)
     assert "another encoder" in fails("audit", photo_store.path, "--against", other.path, *out)
-    assert "no rank 'tribe'" in fails("audit", photo_store.path, "--rank", "tribe", *out)
+    assert "'tribe' is not one of" in misused("audit", photo_store.path, "--rank", "tribe", *out)
     assert "found 0 pictures" in fails("audit", photo_store.path, "--where", "image_id = 'x'", *out)
     (tmp_path / "file").write_text("")
-    assert "is a file, expected a folder" in fails("audit", photo_store.path, "--out", tmp_path / "file")
+    assert "is a file, expected a folder" in misused("audit", photo_store.path, "--out", tmp_path / "file")
 
 
 def test_a_split_of_one_value_is_said(run, photo_store, tmp_path):  # noqa: F811

@@ -20,7 +20,7 @@ from cladescope.errors import InputError
 from cladescope.files import PART
 from cladescope.index import neighbour_graph
 from cladescope.taxonomy import RANKS
-from tests.app.cli.command_line import fails, run  # noqa: F401 - fixtures
+from tests.app.cli.command_line import fails, misused, run  # noqa: F401 - fixtures
 
 
 def clusters(each=20, seed=0):
@@ -106,7 +106,7 @@ def test_a_drill_down_goes_into_the_largest_taxon_of_each_rank():
         drill_down(vectors, {"kingdom": taxa["kingdom"]})
 
 
-def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, clades, tmp_path):  # noqa: F811
+def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, misused, clades, tmp_path):  # noqa: F811
     run("embed", clades / "metadata.csv", "--store", tmp_path / "s", "--encoder", "pixels")
     out = tmp_path / "map"
     killed = tmp_path / f"{PART}999999999-map"
@@ -139,7 +139,10 @@ def test_the_verb_writes_everything_and_refuses_what_it_cannot_use(run, fails, c
     onto = ("map", tmp_path / "s", "--onto", out, "--out", later)
     assert fails(*onto).endswith("(--overwrite)")
     assert run(*onto, "--overwrite").status == 0
-    assert "no rank" in fails("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
+    assert "'tribe' is not one of" in misused("map", tmp_path / "s", "--out", tmp_path / "b", "--color", "tribe")
+    said = fails("map", tmp_path / "s", "--out", tmp_path / "b", "--neighbours", "5000")
+    assert "5000 neighbours of " in said
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize("points", [np.ones((11, 2)), np.ones(12), np.full((12, 2), np.nan)])

@@ -229,17 +229,35 @@ def test_the_curve_runs_along_the_stores(run, misused, store, tmp_path):  # noqa
         draw_training_curve([first, replace(first, results=())], ["1", "2"])
 
 
+@pytest.mark.parametrize("verb", ["probe", "report"])
+def test_a_variant_of_other_than_two_values_is_refused_before_anything_is_measured(fails, store, tmp_path, verb):  # noqa: F811
+    said = fails(verb, store.path, "--variant", "genus", "--out", tmp_path / "out")
+    assert "the variant 'genus' has 9 values among these pictures, expected two" in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_rank_may_be_the_variant(run, store, tmp_path):  # noqa: F811
-    ended = run("probe", store.path, "--variant", "genus", "--permutations", 2, "--out", tmp_path / "probes")
+    two = " OR ".join(f"genus = '{taxon.name}'" for taxon in store.taxonomy.taxa("genus")[:2])
+    few = ("--variant", "genus", "--where", two, "--permutations", 2, "--out", tmp_path / "probes")
+    ended = run("probe", store.path, *few)
     assert ended.status == 0, ended.err
-    assert "expected two, such as female and male" in ended.err
+    assert "no species has two pictures of both variants" in ended.err
 
 
-def test_a_tree_of_other_names_is_said_and_the_rest_is_measured(run, store, tmp_path):  # noqa: F811
+@pytest.mark.parametrize("verb", ["probe", "report"])
+def test_a_tree_of_none_of_the_species_is_refused_before_anything_is_measured(fails, store, tmp_path, verb):  # noqa: F811
     (tmp_path / "tree.nwk").write_text("(A_a,(B_b,C_c));")
+    said = fails(verb, store.path, "--tree", tmp_path / "tree.nwk", "--out", tmp_path / "out")
+    assert "the tree has none of the 12 species" in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_tree_of_few_of_the_names_is_said_and_the_rest_is_measured(run, store, tmp_path):  # noqa: F811
+    name = store.taxonomy.taxa("species")[0].name.replace(" ", "_")
+    (tmp_path / "tree.nwk").write_text(f"({name},(B_b,C_c));")
     ended = run("probe", store.path, "--tree", tmp_path / "tree.nwk", "--permutations", 2, "--out", tmp_path / "probes")
     assert ended.status == 0, ended.err
-    assert "shares 0 names" in ended.err
+    assert "shares 1 names" in ended.err
     assert "1-NN purity" in ended.out
 
 

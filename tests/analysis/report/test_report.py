@@ -27,7 +27,7 @@ from cladescope.phylogeny.newick import read_tree
 from cladescope.simulation.evolution import SimulationConfig, evolve
 from cladescope.taxonomy.rank_table import rank_table
 from cladescope.taxonomy.taxon import RANKS, Taxon
-from tests.app.cli.command_line import fails, photos, run  # noqa: F401
+from tests.app.cli.command_line import fails, misused, photos, run  # noqa: F401
 
 EMPTY = {"meta", "br", "img", "source", "link", "input", "hr"}
 
@@ -219,13 +219,13 @@ def test_a_report_that_was_killed_between_its_two_files_does_not_bar_the_next(tm
         check_report_folder(tmp_path)
 
 
-def test_what_cannot_be_reported_is_refused_in_one_line(run, fails, store, photos, tmp_path):  # noqa: F811
+def test_what_cannot_be_reported_is_refused_in_one_line(run, fails, misused, store, photos, tmp_path):  # noqa: F811
     done = tmp_path / "done"
     done.mkdir()
     (done / "report.json").write_text("{}")
     assert "holds a report already (report.json): choose another folder" in fails("report", store.path, "--out", done)
     (tmp_path / "file").write_text("")
-    assert "is a file, expected a folder" in fails("report", store.path, "--out", tmp_path / "file")
+    assert "is a file, expected a folder" in misused("report", store.path, "--out", tmp_path / "file")
     run("simulate", tmp_path / "c", "--species", 2, "--images", 2, "--size", 32, "--seed", 9)
     run("embed", tmp_path / "c" / "metadata.csv", "--store", tmp_path / "two", "--encoder", "pixels")
     out = tmp_path / "out"
@@ -233,7 +233,7 @@ def test_what_cannot_be_reported_is_refused_in_one_line(run, fails, store, photo
     run("embed", photos, "--store", tmp_path / "plain", "--encoder", "pixels")
     said = fails("report", tmp_path / "plain", "--out", out)
     assert f"{tmp_path / 'plain'}: 0 of 6 pictures have a vector and a taxon" in said
-    assert "no rank: use one of" in fails("report", store.path, "--color", "tribe", "--out", out)
+    assert "'tribe' is not one of" in misused("report", store.path, "--color", "tribe", "--out", out)
     assert not out.exists()
 
 

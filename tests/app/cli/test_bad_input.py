@@ -11,6 +11,7 @@ from PIL import Image
 
 import cladescope.app.cli
 import cladescope.app.cli.output
+from cladescope.embedding.encoder import Encoder
 from cladescope.index.store import Store
 from tests.app.cli.command_line import png_that_claims
 
@@ -280,14 +281,6 @@ def test_an_unknown_clade_is_answered_with_names_like_it(fails, store, query):
     assert family in reason
 
 
-def test_a_sheet_of_no_picture_format_is_refused_and_the_hits_are_still_printed(run, store, query, tmp_path):
-    ended = run("search", store.path, "--image", query, "--sheet", tmp_path / "x.doc", "--json")
-    assert ended.status == 1
-    assert len(ended.json["hits"]) == 10
-    assert "use .png or .jpg" in ended.err.splitlines()[-1]
-    assert not (tmp_path / "x.doc").exists()
-
-
 def test_an_encoder_that_does_not_exist_is_refused(fails, photos, tmp_path):
     (tmp_path / "empty").mkdir()
     for name in ("nonsense", "missing/folder"):
@@ -349,3 +342,63 @@ def test_logging_is_as_before_once_a_command_has_ended(run, store):
 
 
 # What an operating system does to a job
+
+
+# Values and places of options, looked at before anything is loaded
+
+
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (["predict", "PHOTOS", "--classifier", "none.safetensors"], "--classifier: there is no file none.safetensors"),
+        (["predict", "PHOTOS", "--taxa", "none.csv"], "--taxa: there is no file none.csv"),
+        (["predict", "PHOTOS", "--calibrate-on", "PHOTOS"], "is no store (it has no store.json)"),
+        (["predict", "PHOTOS", "--risk", "2"], "--risk: found '2', expected a number from 0 to 1"),
+        (["fit", "PHOTOS", "--out", "none/c.safetensors"], "--out: none is no folder"),
+        (["fit", "PHOTOS", "--out", "c.txt"], "--out: c.txt does not end in .safetensors"),
+        (["fit", "PHOTOS", "--out", "/dev/null/c.safetensors"], "--out: /dev/null is no folder"),
+        (["search", "s", "--id", "a", "--sheet", "a.doc"], "--sheet: a.doc does not end in .png or .jpg"),
+        (["search", "s", "--queries", "PHOTOS", "--out", "a.csv"], "--out: a.csv does not end in .arrow or .parquet"),
+        (["map", "s", "--out", "/dev/null/map"], "--out: /dev/null is a file, expected a folder"),
+        (["map", "s", "--out", "m", "--place", "none"], "--place: there is no store none"),
+        (["audit", "s", "--out", "a", "--against", "PHOTOS"], "is no store (it has no store.json)"),
+        (["audit", "s", "--out", "a", "--limit", "3"], "--limit: found '3', expected a number from 10 on"),
+        (["probe", "s", "--out", "p", "--tree", "none.nwk"], "--tree: there is no file none.nwk"),
+        (["report", "s", "--out", "p", "--tree", "none.nwk"], "--tree: there is no file none.nwk"),
+        (["export", "s", "--out", "e", "--about", "none.json"], "--about: there is no file none.json"),
+        (["embed", "PHOTOS", "--store", "s", "--backbone", "none"], "--backbone: there is no folder none"),
+        (["embed", "PHOTOS", "--store", "s", "--shard", "0/3"], "found the shard 0/3, expected one of 1/3 to 3/3"),
+        (["embed", "PHOTOS", "--store", "s", "--devices", "x"], "found the device 'x'"),
+        (["embed", "PHOTOS", "--store", "s", "--devices", ""], "found the device ''"),
+        (["embed", "PHOTOS", "--store", "s", "--shards", "3"], "shards are for the executor ray"),
+    ],
+)
+def test_what_an_option_never_takes_is_refused_before_anything_is_loaded(
+    run, photos, tmp_path, monkeypatch, arguments, reason
+):
+    def load(*given, **named):
+        raise AssertionError("nothing is to be loaded")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Encoder, "load", load)
+    monkeypatch.setattr(Store, "open", load)
+    before = sorted(tmp_path.rglob("*"))
+    ended = run(*[photos if one == "PHOTOS" else one for one in arguments])
+    assert (ended.status, ended.out) == (2, "")
+    (line,) = ended.err.splitlines()
+    assert reason in line
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_failed_is_not_looked_for_in_a_store_that_is_not_there(fails, photos, tmp_path):
+    said = fails("embed", photos, "--store", tmp_path / "s", "--retry-failed", "all")
+    assert "does not exist" in said
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_misspelt_column_is_told_the_nearest(fails, store, query, tmp_path):
+    out = ("--out", tmp_path / "out")
+    assert fails("audit", store.path, "--split", "speces", *out).endswith("(did you mean species?)")
+    assert fails("probe", store.path, "--variant", "gneus", *out).endswith("(did you mean genus?)")
+    one = store.search(images=[query], k=1).hits[0].image_id
+    assert fails("search", store.path, "--id", one, "--same", "familly").endswith("(did you mean family?)")

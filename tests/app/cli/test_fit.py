@@ -79,9 +79,10 @@ def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
     def refused(*options):
         return fails("fit", store.path, "--out", out, *options)
 
-    assert "expected a rank: kingdom" in refused("--rank", "tribe")
+    assert "'tribe' is not one of 'kingdom'" in misused("fit", store.path, "--out", out, "--rank", "tribe")
     assert "did you mean" in refused("--within", "Simulatia")
-    assert "is no folder" in fails("fit", store.path, "--out", tmp_path / "none" / "a")
+    assert "is no folder" in misused("fit", store.path, "--out", tmp_path / "none" / "a.safetensors")
+    assert "does not end in .safetensors" in misused("fit", store.path, "--out", tmp_path / "a.txt")
     assert "at least two" in refused("--within", store.taxonomy.taxa("species")[0].name)
     assert "has the columns a, b" in refused("--labels", write(tmp_path / "b.csv", ["a", "b"], [(1, 2)]))
     strange = write(tmp_path / "c.csv", ["uri", "label"], [("x.jpg", "tit")])

@@ -205,7 +205,8 @@ def test_a_stores_vectors_give_what_its_pictures_give(predict, run, photos, taxa
 def test_wrong_input_is_told_in_one_line(run, fails, misused, photos, taxa, store, checkpoint, tmp_path):
     with_encoder = ["--encoder", checkpoint, "--cache", tmp_path / "cache"]
     assert "no text side" in fails("predict", store.path)
-    assert "expected a rank" in fails("predict", photos, "--rank", "tribe")
+    assert "'tribe' is not one of" in misused("predict", photos, "--rank", "tribe")
+    assert "expected a number from 0 to 1" in misused("predict", photos, "--risk", "2")
     assert "did you mean Aves" in fails("predict", photos, "--taxa", taxa, "--within", "Avess", *with_encoder)
     assert "--closed-set and --calibrate-on are of --risk" in misused("predict", photos, "--closed-set", *with_encoder)
     assert "nothing says what to choose from" in fails("predict", photos, *with_encoder)
@@ -215,7 +216,7 @@ def test_wrong_input_is_told_in_one_line(run, fails, misused, photos, taxa, stor
     assert (ended.status, ended.out) == (1, "")
     assert noted.startswith("1 taxa above the species have no known members")
     assert reason.startswith("error: no such file")
-    assert "is not a file" in fails("predict", photos, "--classifier", tmp_path / "none", *with_encoder)
+    assert "there is no file" in misused("predict", photos, "--classifier", tmp_path / "none", *with_encoder)
     assert "give one of" in misused("predict", photos, "--csv", "--json")
 
 

@@ -140,9 +140,9 @@ def test_watching_never_stops_a_job(tmp_path, capsys):
     ]
 
 
-def test_a_way_of_telling_that_there_is_not_is_refused_before_anything_is_done(photos, fails, tmp_path):
+def test_a_way_of_telling_that_there_is_not_is_refused_before_anything_is_done(photos, fails, misused, tmp_path):
     reason = fails("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", "xml")
     assert reason == "error: found 'xml' for the progress, expected auto, json, none or a file *.jsonl"
-    reason = fails("embed", photos, "--store", tmp_path / "s", "--metrics", tmp_path / "none" / "m.prom")
-    assert f"there is no folder {tmp_path / 'none'}" in reason
+    reason = misused("embed", photos, "--store", tmp_path / "s", "--metrics", tmp_path / "none" / "m.prom")
+    assert f"{tmp_path / 'none'} is no folder" in reason
     assert not (tmp_path / "s").exists()
