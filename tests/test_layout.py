@@ -35,8 +35,9 @@ FLOORS = {
     "cladescope": [{"phylogeny"}, {"delimited"}, {"taxonomy"}, {"simulation"}],
     "embedding": [{"embedding"}, {"embedding.sources", "embedding.encoders"}],
     "analysis": [
-        {"analysis.measures", "analysis.duplicates"},
+        {"analysis.measures"},
         {"analysis"},
+        {"analysis.duplicates"},
         {"analysis.classify", "analysis.maps", "analysis.audit", "analysis.probes"},
         {"analysis.benchmark", "analysis.report"},
     ],

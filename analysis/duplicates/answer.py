@@ -3,7 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,9 @@ from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs
 from cladescope.analysis.duplicates.find import Alike, alike
 from cladescope.analysis.duplicates.looks import Looks, Told, look_at
 from cladescope.errors import InputError
+
+if TYPE_CHECKING:
+    from cladescope.analysis.sort_pictures import Sorted
 
 NEAR = {"copies": 1.0, "same": 0.8, "alike": 0.6}
 """How near pictures must be: copies byte by byte; one photograph, whatever was done to it; or also frames of one moment."""
@@ -52,7 +55,7 @@ class DuplicatePair:
         }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Duplicates:
     """All pairs, the most alike first, and what was looked at."""
 
@@ -64,6 +67,8 @@ class Duplicates:
     """Why a picture could not be looked at, by its address; such pictures are in no pair."""
     n_candidates: int
     notes: list[str] = field(default_factory=list)
+    moved: "Sorted | None" = None
+    """What became of the pictures that are not kept, where they were to be moved."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -78,6 +83,7 @@ class Duplicates:
             "bytes_to_spare": sum(pair.other.n_bytes for pair in self.pairs),
             "candidates": self.n_candidates,
             "notes": self.notes,
+            **({} if self.moved is None else {"moved": self.moved.to_dict()}),
         }
 
     @property
@@ -129,7 +135,10 @@ def find_duplicates(
             f"{len(uris):,} pictures: crops are sought among up to {PARTS_UP_TO:,} only, or among the nearest of a store (`embed` them)"
         )
     unreadable = {uris[row]: why for row, why in looks.problems.items()}
-    return Duplicates(_grouped(uris, looks, found, place), least, len(uris), unreadable, found.n_candidates, notes)
+    return Duplicates(
+        pairs=_grouped(uris, looks, found, place), least=least, n_pictures=len(uris), unreadable=unreadable,
+        n_candidates=found.n_candidates, notes=notes,
+    )  # fmt: skip
 
 
 def _grouped(uris: Sequence[str], looks: Looks, found: Alike, place: np.ndarray) -> list[DuplicatePair]:

@@ -47,6 +47,14 @@ def duplicates(
     sheet: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Draw the pairs side by side, the kept picture on the left.")
     ] = None,
+    move_to: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Move all but the largest of each group here, each into a folder named after the one that stays; `cladescope undo DIR` "
+            "turns it back. Nothing is deleted.",
+        ),
+    ] = None,
     within: WithinOption = None,
     where: WhereOption = None,
     safe_csv: SafeTablesOption = False,
@@ -60,22 +68,14 @@ def duplicates(
     """
     if json and csv:
         raise typer.BadParameter("--json and --csv are two ways to print: give one")
-    from cladescope.analysis.audit.pair_files import COLUMNS, draw_pairs, write_list
+    from cladescope.analysis.audit.pair_files import COLUMNS
     from cladescope.app.verbs import duplicates as verb
-    from cladescope.outputs import check_out_file
 
-    for path in (list_, sheet):
-        if path is not None:
-            check_out_file(path, overwrite=overwrite)
     with job_progress("looked at") as show:
         found = verb.duplicates(
             pictures[0] if len(pictures) == 1 else pictures, near=near, within=clades(within), where=where,
-            progress=show,
+            list_to=list_, sheet=sheet, move_to=move_to, safe_csv=safe_csv, overwrite=overwrite, progress=show,
         )  # fmt: skip
-    if list_ is not None:
-        write_list(found.pairs, list_, safe_csv=safe_csv)
-    if sheet is not None and found.pairs:
-        draw_pairs(found.pairs, sheet)
     if json:
         print_json({**found.summary, "found": [pair.to_dict() for pair in found.pairs], "unreadable": found.unreadable})
     elif csv:
@@ -113,6 +113,10 @@ def _tell(found: "Duplicates", listed: Path | None, sheet: Path | None) -> None:
         say(f"{len(found.unreadable):,} pictures could not be looked at, and are in no pair:")
         for uri, why in list(found.unreadable.items())[:LISTED]:
             say(f"  {uri}: {why}")
+    if found.moved is not None:
+        from cladescope.app.cli.predict_options import tell_sorting
+
+        tell_sorting(found.moved)
     for note in found.notes:
         say(note)
     if listed is not None:

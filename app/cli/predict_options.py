@@ -73,7 +73,7 @@ def tell(acted: "Acted") -> None:
     if acted.sidecars is not None:
         _tell_sidecars(acted.sidecars)
     if acted.sorting is not None:
-        _tell_sorting(acted.sorting)
+        tell_sorting(acted.sorting)
 
 
 def _tell_written(found: "Written") -> None:
@@ -104,7 +104,8 @@ def _tell_sidecars(found: "Sidecars") -> None:
             say(f"{n:,} {words}")
 
 
-def _tell_sorting(found: "Sorted") -> None:
+def tell_sorting(found: "Sorted") -> None:
+    """Say which pictures were placed, and which were not, and why."""
     done = {"link": "linked", "copy": "copied", "move": "moved"}[found.by]
     say(f"{found.placed:,} pictures {done} into {found.folders:,} folders")
     counts = (

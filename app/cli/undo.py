@@ -16,7 +16,7 @@ def undo(
     ],
     json: JsonOption = False,
 ) -> None:
-    """Turn back what `predict --sort-into` did: every picture is where it was, links and copies are gone.
+    """Turn back what `predict --sort-into` or `duplicates --move-to` did: every picture is where it was, links and copies are gone.
 
     Example: cladescope undo sorted/
     """

@@ -58,3 +58,21 @@ def test_what_makes_no_sense_is_told_before_any_picture_is_read(fails, misused, 
     assert "select pictures of a store" in fails("duplicates", twins, "--where", "width > 5")
     assert "no such file or folder" in fails("duplicates", twins / "none")
     assert "give one" in misused("duplicates", twins, "--json", "--csv")
+
+
+def test_the_smaller_ones_are_moved_away_and_come_back(run, fails, twins, tmp_path):
+    before = {path.name: path.read_bytes() for path in twins.iterdir()}
+    away = tmp_path / "away"
+    ended = run("duplicates", twins, "--move-to", away, "--json", "--sheet", tmp_path / "pairs.png")
+    assert ended.json["moved"]["placed"] == 2
+    assert (away / "copies of 6.jpg" / "small.jpg").read_bytes() == before["small.jpg"]
+    assert {path.name for path in twins.iterdir()} == set(before) - {
+        path.name for path in away.rglob("*.jpg") if path.is_file()
+    }
+    assert run("duplicates", twins, "--json").json["pairs"] == 0
+    assert f"cladescope undo {away.resolve()}" in ended.err
+    run("undo", away)
+    assert {path.name: path.read_bytes() for path in twins.iterdir()} == before
+    assert not away.exists()
+    (tmp_path / "taken").write_text("a file")
+    assert "is a file, expected a folder" in fails("duplicates", twins, "--move-to", tmp_path / "taken")
