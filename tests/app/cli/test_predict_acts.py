@@ -42,9 +42,9 @@ def test_predict_sorts_pictures_and_undo_turns_it_back(run, genera, photos, misu
     assert "--by is of --sort-into" in misused("predict", photos, "--by", "copy")
 
 
-def test_wrong_places_are_told_before_an_encoder_is_loaded(run, fails, photos, tmp_path, monkeypatch):
+def test_wrong_places_are_told_before_an_encoder_is_loaded(fails, misused, photos, tmp_path, monkeypatch):
     monkeypatch.setattr("cladescope.app.verbs.predict.predict", lambda *_, **__: pytest.fail("loaded"))
-    assert "is a file, expected a folder" in fails("predict", photos, "--sort-into", photos / "good0.jpg")
+    assert "is a file, expected a folder" in misused("predict", photos, "--sort-into", photos / "good0.jpg")
     assert "holds no log of a sorting" in fails("undo", photos)
     assert "cannot be read: expected the log" in fails("undo", tmp_path / "none")
 
@@ -102,7 +102,9 @@ def test_a_column_of_a_source_is_never_taken_for_a_prediction(run, fails, clades
     assert "has a column 'predicted_genus' of its source" in reason
 
 
-def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(run, fails, genera, photos, tmp_path, monkeypatch):
+def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(
+    run, fails, misused, genera, photos, tmp_path, monkeypatch
+):
     (photos / "broken.jpg").write_bytes(b"no picture")
     drawn = []
     monkeypatch.setattr(contact_sheet, "draw", lambda _, tiles, **__: drawn.extend(tiles) or Image.new("RGB", (1, 1)))
@@ -116,7 +118,7 @@ def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(run, fails,
     )
     assert (tmp_path / "a.png").is_file()
     assert "is there already" in fails("predict", photos, "--sheet", tmp_path / "a.png")
-    assert "ends in .png" in fails("predict", photos, "--sheet", tmp_path / "a.gif")
+    assert "does not end in .png" in misused("predict", photos, "--sheet", tmp_path / "a.gif")
 
 
 def test_sidecars_hold_keywords_that_others_read_and_those_of_others_stay(run, genera, photos, tmp_path):
