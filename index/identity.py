@@ -14,6 +14,8 @@ from cladescope.index.files import check_empty, disk_errors, locked
 from cladescope.schema import FORMAT_VERSION, NAMED_VECTORS_VERSION
 
 NAME = "store.json"
+PARTS = "parts"
+"""Folder of what jobs embedded that each did a shard of a source; `index.parts` puts them together."""
 MAKING_SECONDS = 10.0
 """How long to wait for another job that makes the same store."""
 
@@ -48,6 +50,10 @@ def read(folder: Path) -> EncoderCard:
     if not about_path.is_file():
         if folder.is_file():
             raise StoreError(f"{folder} is a file: a store is a folder, so name another path")
+        if (folder.is_dir() or remote.url_of(folder) is not None) and (parts := remote.stores_in(folder, PARTS)):
+            raise StoreError(
+                f"{remote.shown(folder)} has no store yet, only {len(parts)} parts of shards: commit it, which puts them together"
+            )
         is_there = folder.is_dir() and remote.url_of(folder) is None
         found = "is no store (it has no store.json)" if is_there else "does not exist"
         raise StoreError(f"{remote.shown(folder)} {found}: embed pictures into it first, or name a store")

@@ -15,9 +15,10 @@ from typing import Any
 from cladescope.embedding.shards import Shard
 from cladescope.errors import StoreError
 from cladescope.index import remote
+from cladescope.index.identity import PARTS
 from cladescope.index.store import Store
 
-FOLDER = "parts"
+FOLDER = PARTS
 SHOWN = 12
 _NAMED = re.compile(r"(\d{5})-of-(\d{5})")
 _ALIKE = ("encoder", "precision", "limit", "backbone", "types", "missing", "by_content", "exif")
