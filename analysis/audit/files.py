@@ -6,18 +6,24 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cladescope.analysis.audit.contact_sheet import Tile, draw, save
+from cladescope.analysis.audit.page import audit_page, decisions_of
 from cladescope.analysis.audit.run import TABLES, Audit
+from cladescope.analysis.decision_table import COLUMNS
 from cladescope.errors import InputError
-from cladescope.files import replacing, write_json
+from cladescope.files import replacing, write_json, write_text
 from cladescope.shown import formula_safe
 
 SHEET = 30
 FILES = ("audit.json",)
 """By what an earlier audit in a folder is known."""
+PAGE, DECISIONS = "audit.html", "decisions.csv"
 
 
-def write_audit(audit: Audit, folder: Path, *, sheets: bool = True, safe_csv: bool = False) -> list[Path]:
-    """Write audit.json, a CSV for each table and a sheet of the first 30 pictures of each table that has any.
+def write_audit(
+    audit: Audit, folder: Path, *, sheets: bool = True, safe_csv: bool = False, store: str = ""
+) -> list[Path]:
+    """Write audit.json, a CSV for each table, a sheet of the first 30 pictures of each table that has any, and a page and a
+    table to decide on (`page`, `analysis.decision_table`), which name the `store`.
 
     With `safe_csv` no text in the tables is a formula to a spreadsheet (`shown.formula_safe`). A sheet of an earlier audit in the folder, whose table is empty now, is removed. Raises InputError where the folder
     cannot be written.
@@ -35,14 +41,23 @@ def write_audit(audit: Audit, folder: Path, *, sheets: bool = True, safe_csv: bo
                 tiles = [Tile(row["uri"], _lines(row)) for row in rows[:SHEET]]
                 title = f"{name.replace('_', ' ')}: {len(tiles)} of {len(rows)} pictures"
                 written.append(save(draw([], tiles, title=title), sheet))
+        if sheets:
+            written.append(write_text(folder / PAGE, audit_page(audit, store=store)))
+        written.append(_write_csv(decisions_of(audit), folder / DECISIONS, safe=safe_csv, columns=COLUMNS))
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return written
 
 
-def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path, *, safe: bool) -> Path:
+def _write_csv(
+    rows: Sequence[Mapping[str, Any]],
+    path: Path,
+    *,
+    safe: bool,
+    columns: Sequence[str] = ("image_id", "uri", "lineage"),
+) -> Path:
     with replacing(path) as draft, draft.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["image_id", "uri", "lineage"])
+        writer = csv.DictWriter(file, list(rows[0]) if rows else columns)
         writer.writeheader()
         writer.writerows({key: formula_safe(value) for key, value in row.items()} if safe else row for row in rows)
     return path

@@ -3,6 +3,7 @@
 A later `embed` keeps them: it changes a column only where the source says something else than before.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -45,22 +46,34 @@ class Relabelled:
     """Columns that the store did not have, and for each the known one of nearly that name, else nothing."""
     unused: list[str] = field(default_factory=list)
     """The first of the unknown and the ambiguous, as the table names them."""
+    is_of_decisions: bool = False
+    """Whether the table was one of decisions (`analysis.decision_table`), and these counts mean something:"""
+    left: int = 0
+    """Pictures whose label is to be kept."""
+    undecided: int = 0
+    dropped: int = 0
+    new_taxa: int = 0
+    """New labels that the store knew no taxon of: ranks above their genus are empty where that is new too."""
+    dry_run: bool = False
+    """Whether it was only counted, and nothing changed."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
 
 
-def relabel_store(store: Store, labels: Path, *, clear: bool = False) -> Relabelled:
+def relabel_store(store: Store, labels: Path, *, clear: bool = False, dry_run: bool = False) -> Relabelled:
     """Put the labels of a delimited table into a store: see the verb `relabel`. All changes of 4,096 rows are one commit.
+
+    A dry run only counts them.
 
     Memory: the table's rows, and the addresses of the store where it names files.
 
     Raises InputError if the table cannot be used, or names one picture twice.
     """
     rows, fields, columns = _read(store, labels)
-    found = Relabelled()
-    with store.writing():
+    found = Relabelled(dry_run=dry_run)
+    with contextlib.nullcontext() if dry_run else store.writing():
         pairs = list(_paired(store, rows, found))
         seen: dict[str, str] = {}
         for image_id, row in pairs:
@@ -76,9 +89,10 @@ def relabel_store(store: Store, labels: Path, *, clear: bool = False) -> Relabel
             )
         new = [one.name for one in fields if one.name not in store.schema.names and one.name not in NAME_COLUMNS]
         found.added = {name: nearly(name) or "" for name in new}
-        store.add_fields(fields)
+        if not dry_run:
+            store.add_fields(fields)
         for start in range(0, len(pairs), ROWS_AT_ONCE):
-            _put(store, dict(pairs[start : start + ROWS_AT_ONCE]), columns, found, clear=clear)
+            put_labels(store, dict(pairs[start : start + ROWS_AT_ONCE]), columns, found, clear=clear)
     return found
 
 
@@ -157,19 +171,23 @@ def _by_name(store: Store, names: list[str]) -> dict[str, list[str]]:
     return found
 
 
-def _put(store: Store, pairs: dict[str, Row], columns: tuple[str, ...], found: Relabelled, *, clear: bool) -> None:
-    """Write what differs, in one commit; what stood beside an earlier name goes with it."""
-    beside = [name for name in store.schema.names if name in NAME_COLUMNS]
+def put_labels(
+    store: Store, pairs: dict[str, Row], columns: tuple[str, ...], found: Relabelled, *, clear: bool
+) -> None:
+    """Write what differs, in one commit, or count it in a dry run; what stood beside an earlier name goes with it."""
+    there = store.schema.names
+    beside = [name for name in there if name in NAME_COLUMNS]
     written = list(dict.fromkeys((*RANKS, *beside, *columns)))
-    stored = store.rows_by_id(list(pairs), written)
+    lacking = dict.fromkeys(name for name in written if name not in there)
+    stored = store.rows_by_id(list(pairs), [name for name in written if name in there])
     changed = []
     for image_id, row in pairs.items():
-        before = stored[image_id]
+        before = {**lacking, **stored[image_id]}
         said = {name: row.labels.get(name, row.extra.get(name)) for name in columns}
         values = {name: value for name, value in said.items() if value is not None or clear}
         if any(plain(value) != plain(before[name]) for name, value in values.items()):
             after = {**before, **values}
-            if after["species"] != before["species"] and before["genus"] and not values.get("genus"):
+            if after["species"] != before["species"] and before["genus"] and "genus" not in values:
                 after["genus"] = _genus_of(after["species"]) or before["genus"]
             renamed = before["genus"] is not None and after["genus"] != before["genus"]
             if renamed or after["species"] != before["species"]:
@@ -180,7 +198,7 @@ def _put(store: Store, pairs: dict[str, Row], columns: tuple[str, ...], found: R
             changed.append(after)
     found.changed += len(changed)
     found.same += len(pairs) - len(changed)
-    if changed:
+    if changed and not found.dry_run:
         schema = store.schema
         store.update(pa.Table.from_pylist(changed, schema=pa.schema([schema.field(n) for n in ("image_id", *written)])))
 

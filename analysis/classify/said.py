@@ -31,6 +31,8 @@ def in_words(score: float) -> str:
 
     >>> in_words(0.97), in_words(0.3)
     ('almost sure (0.97)', 'a guess (0.30)')
+    >>> in_words(0.0006)
+    'a guess (under 0.01)'
     """
     words = next((words for least, words in _SURE if score >= least), "a guess")
-    return f"{words} ({score:.2f})"
+    return f"{words} ({'under 0.01' if score < 0.005 else f'{score:.2f}'})"

@@ -73,7 +73,7 @@ def audit(
 
     Example: cladescope audit photos.store --out audit
     """
-    from cladescope.analysis.audit.files import FILES, write_audit
+    from cladescope.analysis.audit.files import FILES, PAGE, write_audit
     from cladescope.app.verbs import audit as verb
     from cladescope.outputs import check_out_folder
 
@@ -82,12 +82,13 @@ def audit(
         store, split=split, vectors=vectors, against=against, rank=rank, within=clades(within), where=where, limit=limit,
         only=only or None, threshold=threshold, seed=seed,
     )  # fmt: skip
-    files = write_audit(found, out, safe_csv=safe_csv)
+    files = write_audit(found, out, safe_csv=safe_csv, store=str(store))
     if json:
         print_json({"store": str(store), **found.summary, "files": [str(path) for path in files]})
     else:
         _show(found.summary)
         say(f"tables and contact sheets: {out}")
+        say(f"to look through and decide: {out / PAGE}")
 
 
 def _show(summary: dict[str, Any]) -> None:

@@ -56,5 +56,5 @@ def audit(
         within=within_of(within), where=where, limit=limit, only=only, threshold=threshold, seed=seed,
     )  # fmt: skip
     if folder is not None:
-        write_audit(found, folder, safe_csv=safe_csv)
+        write_audit(found, folder, safe_csv=safe_csv, store=str(getattr(store, "path", store)))
     return found

@@ -327,7 +327,8 @@ def test_several_clades_are_audited_together(run, photo_store, tmp_path):  # noq
 
 def test_missing_pictures_leave_grey_tiles(photo_store, tmp_path):
     found = audit(Pictures.of_store(photo_store))
-    found.duplicates[:] = [{"group": 0, "kind": "near", "labels_differ": False, "uri": "/gone.png", "lineage": ""}]
+    gone = {"group": 0, "kind": "near", "labels_differ": False, "image_id": "gone", "uri": "/gone.png", "lineage": ""}
+    found.duplicates[:] = [gone]
     write_audit(found, tmp_path / "out")
     with Image.open(tmp_path / "out" / "duplicates.png") as sheet:
         assert (228, 231, 235) in {colour for _, colour in sheet.getcolors(9999)}

@@ -1,0 +1,154 @@
+"""An audit as one page that opens offline: every doubtful picture with its file name, and keys to keep, fix or drop it.
+
+The page itself is `page.html`. What is decided there is saved as a table that `relabel` applies (`analysis.decision_table`).
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import ImageOps
+
+from cladescope.analysis.audit.run import TABLES, Audit
+from cladescope.analysis.decision_table import COLUMNS
+from cladescope.embedding.decode import decode
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.regions import cropped, split_region
+from cladescope.errors import PictureError
+from cladescope.schema import LABEL
+from cladescope.shown import shown
+
+SHOWN = 120
+"""Pictures of each table that the page shows; each takes some 10 kB."""
+SIDE = 240
+TITLES = {
+    "label_errors": ("Labels that may be wrong", "These look more like pictures of another name, which Fix suggests."),
+    "duplicates": (
+        "The same picture more than once",
+        "Groups of equal or nearly equal pictures. Drop what you do not need twice.",
+    ),
+    "leaks": ("On both sides", "The same picture or observation in two parts of the data that should share none."),
+    "outliers": (
+        "Unlike the others of their name",
+        "Far from other pictures of their own name: odd views, other things, bad crops.",
+    ),
+}
+"""Of each table what it is called on the page, and what its pictures are."""
+
+
+def audit_page(audit: Audit, *, store: str = "") -> str:
+    """The page of an audit of `store`, as HTML without any other file. Reads the pictures that it shows."""
+    tables = [_table(name, getattr(audit, name)) for name in TITLES if getattr(audit, name)]
+    names = {
+        end_of(row[key])
+        for name in TABLES
+        for row in getattr(audit, name)
+        for key in ("lineage", "suggested")
+        if row.get(key)
+    }
+    data = {
+        "key": f"cladescope audit {store} {audit.summary['pictures']}",
+        "verdict": _verdict(audit),
+        "command": f"cladescope relabel {store or 'STORE'} decisions.csv",
+        "columns": COLUMNS,
+        "level": level_of(audit),
+        "names": sorted(names),
+        "tables": tables,
+    }
+    script = json.dumps(data, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
+    page = resources.files("cladescope.analysis.audit").joinpath("page.html").read_text(encoding="utf-8")
+    head, tail = page.split("@DATA@")
+    title = escape(shown(f"Audit of {Path(store).name}" if store else "Audit"))
+    return head.replace("@TITLE@", title) + script + tail
+
+
+def level_of(audit: Audit) -> str:
+    """What new labels are: `label` where labels were doubted, else `taxon`."""
+    return LABEL if list(audit.summary.get("label_errors_by_rank", {})) == [LABEL] else "taxon"
+
+
+def decisions_of(audit: Audit) -> list[dict[str, str]]:
+    """A table of decisions about every picture of an audit, in which nothing is decided yet."""
+    level = level_of(audit)
+    rows: dict[str, dict[str, str]] = {}
+    for name in TITLES:
+        for row in getattr(audit, name):
+            given, suggested = row["lineage"] or "", row.get("suggested", "")
+            about = {"image_id": row["image_id"], "uri": row["uri"], "table": name, "level": level}
+            rows.setdefault(
+                row["image_id"],
+                {**about, "given": given, "suggested": suggested, "decision": "", "new_label": suggested},
+            )
+    return list(rows.values())
+
+
+def end_of(lineage: str) -> str:
+    """The narrowest name of a lineage."""
+    return lineage.rpartition(" > ")[2]
+
+
+def _verdict(audit: Audit) -> str:
+    words = {
+        "label_errors": "may have a wrong label",
+        "duplicates": "are there more than once",
+        "leaks": "are on both sides",
+    }
+    words["outliers"] = "are unlike the others of their name"
+    counts = [f"{len(rows):,} {said}" for name, said in words.items() if (rows := getattr(audit, name))]
+    n = f"{audit.summary['pictures']:,} pictures looked at"
+    return f"{n}: {', '.join(counts)}." if counts else f"{n}, and nothing to doubt."
+
+
+def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    title, hint = TITLES[name]
+    return {
+        "name": name,
+        "title": title,
+        "hint": hint,
+        "n_rows": len(rows),
+        "rows": [_row(row) for row in rows[:SHOWN]],
+    }
+
+
+def _row(row: Mapping[str, Any]) -> dict[str, Any]:
+    given = end_of(row["lineage"] or "")
+    lines = [f"named {given}" if given else "no name given"]
+    if "suggested" in row:
+        lines += [
+            f"looks like {end_of(row['suggested'])}",
+            f"another {row['part_at']}, {row['confidence']:.0%} of its neighbours",
+        ]
+    if "z" in row:
+        lines.append(
+            f"among all of its {row['compared_within']}" if row["compared_within"] != "all" else "among all pictures"
+        )
+    if "side" in row:
+        lines.append(f"on side {row['side']}")
+    if "group" in row and "kind" in row:
+        group = f"Group {row['group'] + 1}: {'the same file' if row['kind'] == 'exact' else 'nearly the same'}"
+        group += ", named differently" if row.get("labels_differ") else ""
+    else:
+        group = f"Group {row['group'] + 1}" if "group" in row else ""
+    file = shown(Path(split_region(row["uri"])[0]).name)
+    return {
+        "id": row["image_id"], "uri": row["uri"], "file": file, "given": row["lineage"] or "", "lines": lines,
+        "suggested": row.get("suggested", ""), "looks": end_of(row.get("suggested", "")), "group": group, "thumb": _thumb(row["uri"]),
+    }  # fmt: skip
+
+
+def _thumb(uri: str) -> str:
+    """A small JPEG of a picture as an address; empty where it cannot be read."""
+    parent, box = split_region(uri)
+    try:
+        data = read_bytes(parent)
+        found = decode(data, min_side=SIDE) if box is None else cropped(decode(data), box).picture
+    except PictureError:
+        return ""
+    buffer = BytesIO()
+    ImageOps.contain(found.image.convert("RGB"), (SIDE, SIDE)).save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,0 +1,149 @@
+"""The page of an audit, the table of decisions that it saves, and what `relabel` makes of such a table."""
+
+import csv
+import json
+import re
+
+import pytest
+
+import cladescope
+from cladescope.analysis.audit.page import SHOWN, audit_page
+from cladescope.analysis.audit.run import Audit
+from cladescope.analysis.decision_table import COLUMNS, are_decisions, read_decisions
+from cladescope.errors import InputError
+from cladescope.index.store import Store
+
+
+def suspect(number, **about):
+    """A row of likely label errors."""
+    return {
+        "image_id": f"i{number}", "uri": f"/nowhere/{number}.jpg", "lineage": "Aves > Parus major",
+        "suggested": "Aves > Corvus corax", "part_at": "genus", "confidence": 0.9, **about,
+    }  # fmt: skip
+
+
+def data_of(page):
+    return json.loads(re.search(r"const DATA = (.*);\n", page)[1])
+
+
+def audit(**tables):
+    return Audit({"pictures": 500, "label_errors_by_rank": {"species": 1}}, **tables)
+
+
+def test_a_page_shows_the_gravest_with_file_names_and_loads_nothing(tmp_path):
+    page = audit_page(audit(label_errors=[suspect(n) for n in range(SHOWN + 5)]), store="photos.store")
+    (table,) = data_of(page)["tables"]
+    assert (len(table["rows"]), table["n_rows"]) == (SHOWN, SHOWN + 5)
+    assert (table["rows"][0]["file"], table["rows"][0]["looks"]) == ("0.jpg", "Corvus corax")
+    assert table["rows"][0]["lines"] == [
+        "named Parus major",
+        "looks like Corvus corax",
+        "another genus, 90% of its neighbours",
+    ]
+    assert data_of(page)["command"] == "cladescope relabel photos.store decisions.csv"
+    assert not re.search(r"https?://|<link|src=\"(?!data:)", page), "nothing from elsewhere"
+
+
+def test_names_of_files_and_taxa_are_never_read_as_html():
+    bad = "</script><img src=x onerror=alert(1)>"
+    page = audit_page(audit(outliers=[suspect(1, uri=f"/{bad}.jpg", lineage=bad)]), store=bad)
+    assert page.count("</script>") == 1
+    assert "<img src=x" not in page
+
+
+def test_an_audit_writes_a_page_with_pictures_and_a_table_to_fill_in(store, tmp_path):
+    found = cladescope.audit(store, out=tmp_path / "audit")
+    rows = list(csv.DictReader((tmp_path / "audit" / "decisions.csv").read_text().splitlines()))
+    doubtful = {row["image_id"] for table in (found.duplicates, found.outliers, found.label_errors) for row in table}
+    assert list(rows[0]) == list(COLUMNS)
+    assert {row["image_id"] for row in rows} == doubtful
+    assert {row["decision"] for row in rows} == {""}
+    tables = data_of((tmp_path / "audit" / "audit.html").read_text())["tables"]
+    assert all(row["thumb"].startswith("data:image/jpeg;base64,") for table in tables for row in table["rows"])
+    assert are_decisions(tmp_path / "audit" / "decisions.csv")
+    before = store.table().to_pylist()
+    done = cladescope.relabel(store, tmp_path / "audit" / "decisions.csv")
+    assert (done.undecided, done.changed, done.dropped) == (len(doubtful), 0, 0)
+    assert Store.open(store.path).table().to_pylist() == before
+
+
+def decisions(path, *rows):
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("image_id", "decision", "new_label", "level"), *rows])
+    return path
+
+
+def rows_of(store):
+    return {row["image_id"]: row for row in Store.open(store.path).table().to_pylist()}
+
+
+def test_decisions_keep_fix_and_drop_after_a_dry_run_that_changes_nothing(run, store, tmp_path):
+    before = rows_of(store)
+    first, second, third, fourth = list(before)[:4]
+    other = next(row for row in before.values() if row["genus"] != before[second]["genus"])
+    path = decisions(
+        tmp_path / "d.csv", (first, "keep", ""), (second, "FIX", other["species"]), (third, "drop", ""), (fourth, "", ""),
+        ("nobody", "drop", ""),
+    )  # fmt: skip
+    dry = run("relabel", store.path, path, "--dry-run")
+    assert dry.out.splitlines()[:2] == [
+        "1 pictures relabelled, 0 had these labels already",
+        "1 dropped, 1 kept as they are, 1 not decided",
+    ]
+    assert "nothing is changed" in dry.err
+    assert rows_of(store) == before
+    assert "relabel" not in Store.open(store.path).runs.column("verb").to_pylist()
+    done = run("relabel", store.path, path, "--json").json
+    assert (done["changed"], done["dropped"], done["left"], done["undecided"], done["unknown"]) == (1, 1, 1, 1, 1)
+    after = rows_of(store)
+    assert before.keys() - after.keys() == {third}
+    ranks = ("kingdom", "phylum", "class", "order", "family", "genus", "species", "common_name")
+    assert [after[second][rank] for rank in ranks] == [other[rank] for rank in ranks]
+    untouched = before.keys() - {second, third}
+    assert {one: after[one] for one in untouched} == {one: before[one] for one in untouched}
+
+
+def test_a_new_label_may_be_a_higher_taxon_a_binomial_nobody_knows_or_words(store, tmp_path):
+    before = rows_of(store)
+    first, second, third = list(before)[:3]
+    genus, family = before[second]["genus"], before[first]["family"]
+    path = decisions(
+        tmp_path / "d.csv", (first, "fix", family), (second, "fix", f"{genus} ignotus"), (third, "fix", "a fox", "label")
+    )  # fmt: skip
+    assert cladescope.relabel(store, path).new_taxa == 1
+    after = rows_of(store)
+    assert (after[first]["family"], after[first]["genus"], after[first]["species"]) == (family, None, None)
+    assert (after[second]["family"], after[second]["species"]) == (before[second]["family"], f"{genus} ignotus")
+    assert (after[third]["label"], after[third]["species"]) == ("a fox", before[third]["species"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        ([("i", "perhaps", "")], "line 2 of .* decides 'perhaps', expected keep, fix, drop or nothing"),
+        ([("i", "fix", " ")], "line 2 of .* says fix and has no new_label"),
+        ([("", "keep", "")], "line 2 of .* has no image_id"),
+        ([("i", "keep", ""), ("i", "drop", "")], "decides twice about 'i', in lines 2 and 3"),
+    ],
+)
+def test_decisions_that_cannot_be_are_refused(tmp_path, rows, reason):
+    with pytest.raises(InputError, match=reason):
+        read_decisions(decisions(tmp_path / "d.csv", *rows))
+
+
+def test_nothing_is_changed_where_one_new_label_is_no_taxon(store, tmp_path):
+    before = rows_of(store)
+    first, second = list(before)[:2]
+    path = decisions(tmp_path / "d.csv", (first, "drop", ""), (second, "fix", "Xyz"))
+    with pytest.raises(InputError, match=r"line 3 of .*unknown taxon 'Xyz'"):
+        cladescope.relabel(store, path)
+    assert rows_of(store) == before
+    with pytest.raises(InputError, match="none of the 1 pictures"):
+        cladescope.relabel(store, decisions(tmp_path / "d.csv", ("nobody", "drop", "")))
+
+
+def test_a_table_as_a_spreadsheet_saves_it_is_read(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("\ufeffimage_id;uri;decision;new_label\r\ni;/a.jpg;Keep;\r\nj;/b.jpg;;\r\n", newline="")
+    assert are_decisions(path)
+    assert [(one.image_id, one.decision) for one in read_decisions(path)] == [("i", "keep"), ("j", "")]
