@@ -1,5 +1,6 @@
 """Scoring encoders on labelled pictures: `cladescope evaluate`, and `cladescope.evaluate` in Python."""
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -26,13 +27,19 @@ from cladescope.analysis.benchmark.scoring import Contender
 from cladescope.analysis.benchmark.stores import fill_store, short_name
 from cladescope.analysis.benchmark.tables import label_of
 from cladescope.analysis.benchmark.tasks import Task
+from cladescope.analysis.benchmark.trained_on import trained_note
+from cladescope.analysis.classify.taxon_lists import read_taxa
 from cladescope.analysis.measures.folds import SHOTS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Device, Encoder, Runtime
 from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.embedding.prompts import TAXA_FILE
+from cladescope.embedding.shipped import shipped_folder
 from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_text
 from cladescope.index.store import Store
 from cladescope.paths import local_path
+
+logger = logging.getLogger(__name__)
 
 TEXTS = ("asis",)
 OUT = Path("evaluation")
@@ -159,6 +166,8 @@ def evaluate(
             filled = _filled(task, encoder, folder / "stores", watch, embedded)
             contenders.append(Contender(store=filled, encoder=encoder))
         evaluations.append(evaluate_task(task, contenders, config))
+        for one in contenders:
+            _warn_of_trained(task, one.store.card.name)
     documents = [results.describe(evaluation) for evaluation in evaluations]
     write_text(folder / results.PAGE, page(results.save(documents, folder)))
     return EvaluationReport(
@@ -167,6 +176,13 @@ def evaluate(
         results_path=folder / results.RESULTS,
         page_path=folder / results.PAGE,
     )
+
+
+def _warn_of_trained(task: Task, name: str) -> None:
+    """Say where an encoder with a list of its taxa was trained on those of a task."""
+    folder = shipped_folder(name) if "/" not in name else Path(name)
+    if (folder / TAXA_FILE).is_file() and (note := trained_note(name, read_taxa(folder / TAXA_FILE), task)) is not None:
+        logger.warning("%s", note)
 
 
 def contradiction(

@@ -283,3 +283,14 @@ def test_the_seedlings_are_scored_as_scikit_learn_scores_them(run, tmp_path):
     figures = run(*command, "--json").json["evaluations"][0]["results"][0]["figures"]
     ours = [*figures["1-shot"]["folds"], *figures["5-shot"]["folds"]]
     assert ours == accuracies(root, tmp_path / "o/stores", "pixels", [1, 5])
+
+
+def test_an_encoder_is_said_to_have_been_trained_on_the_taxa_that_are_tested(run, folders, tmp_path):
+    species = sorted(path.name for path in folders.iterdir())
+    folders.joinpath(species[0]).rename(folders / "Parus_major")
+    ended = run("evaluate", "few-shot", folders, "--encoder", "tiny", "--shots", "1", "--out", tmp_path / "o")
+    assert ended.status == 0
+    said = f"clades525: tiny was trained on 1 of the {len(species)} classes (Parus major)"
+    assert said in ended.err
+    ended = run("evaluate", "few-shot", folders, "--encoder", "pixels", "--shots", "1", "--out", tmp_path / "o")
+    assert "was trained on" not in ended.err
