@@ -58,7 +58,7 @@ def test_a_verb_and_its_function_use_the_same_words(name):
         "profile",
     }
     own = {
-        "image": "images", "not_image": "not_images", "set_": "set", "out": "out",
+        "image": "images", "not_image": "not_images", "set_": "set", "list_": "list_to", "out": "out",
         "onto": None,  # a function of its own: it draws no map
         **({"overwrite": None} if name == "search" else {}),  # of the sheet, which is printing
     }  # fmt: skip
