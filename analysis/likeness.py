@@ -13,9 +13,9 @@ ASKED, AMONG = 500, 20_000
 """Pictures that are asked for their nearest, and those among which it is sought."""
 LEAST = 20
 """Pictures from which on words are given: fewer show nothing of what is usual."""
-FEW = 0.1
+FEW = 0.05
 """Share of the pictures whose nearest is called hardly like."""
-SPREADS = 3.0
+SPREADS = 2.0
 """Robust standard deviations above the median of two pictures drawn at random, from which on two are alike."""
 
 
@@ -40,7 +40,7 @@ class Likeness:
 def likeness(pictures: Pictures, *, seed: int = 0) -> Likeness | None:
     """What is usual among some pictures; None for fewer than `LEAST`.
 
-    Very like: at least as alike as half of `ASKED` pictures are to the one nearest to them. Hardly like: less alike than nine in ten of
+    Very like: at least as alike as half of `ASKED` pictures are to the one nearest to them. Hardly like: less alike than 19 in 20 of
     them are to that one, or no more alike than two pictures drawn at random, up to `SPREADS` robust standard deviations above their
     median (1.4826 MAD; Rousseeuw and Croux 1993, https://doi.org/10.1080/01621459.1993.10476408). 2 q n d operations.
 

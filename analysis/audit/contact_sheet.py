@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 
 from cladescope.analysis.likeness import HARDLY, Likeness
-from cladescope.embedding.decode import decode
-from cladescope.embedding.locations import read_bytes
-from cladescope.embedding.regions import cropped, split_region
+from cladescope.analysis.thumbnail import thumbnail
 from cladescope.errors import InputError, PictureError
 from cladescope.files import replacing
 from cladescope.index.hits import Hit, SearchResult
@@ -156,10 +154,7 @@ def _draw_tile(
     font, small = ImageFont.load_default(FONT_SIZE), ImageFont.load_default(SMALL_SIZE)
     box = (left, top, left + side, top + side)
     try:
-        parent, region = split_region(tile.uri)
-        data = read_bytes(parent)
-        found = decode(data, min_side=side) if region is None else cropped(decode(data), region).picture
-        picture = ImageOps.contain(found.image, (side, side))
+        picture = thumbnail(tile.uri, side)
         offset = (left + (side - picture.width) // 2, top + (side - picture.height) // 2)
         pen.rectangle(box, fill=BACK)
         sheet.paste(picture, offset)

@@ -22,16 +22,22 @@ REACH = 0.04
 
 
 def draw_map(
-    points: Real[np.ndarray, "n m"], lineages: Sequence[Lineage | None], *, title: str, rank: str, dark: bool = False
+    points: Real[np.ndarray, "n m"],
+    lineages: Sequence[Lineage | None],
+    *,
+    title: str,
+    rank: str,
+    dark: bool = False,
+    narrow: bool = False,
 ) -> Figure:
     """The first two coordinates, of equal scale; every taxon has a colour, the 20 largest a marker and a name too.
 
     A lineage ends in the taxon's own name; None, and grey, where a picture has none at this `rank`. A name covers no point and
-    no other name; where there is no room for one it stands in the legend alone.
+    no other name; where there is no room for one it stands in the legend alone. `narrow` is for a telephone: the legend is below.
     """
     paper, ink, faint = INK[dark]
     found = colouring(lineages)
-    figure = Figure(figsize=(7.6, 5.0), layout="constrained", dpi=200, facecolor=paper)
+    figure = Figure(figsize=(3.9, 5.6) if narrow else (7.6, 5.0), layout="constrained", dpi=200, facecolor=paper)
     axes = figure.subplots()
     axes.set_title(shown(title), parse_math=False, loc="left", fontsize=11, color=ink)
     axes.set_axis_off()
@@ -58,7 +64,8 @@ def draw_map(
         handles.append(_key("none", 0, labelled(found.further(rank), found.n_further), edge=faint))
     if n_none := int((places == -2).sum()):
         handles.append(_key(GREY, 0, labelled(f"grey: no {rank}" if code else "grey: no name", n_none)))
-    write_plainly(figure.legend(handles=handles, loc="outside right upper", fontsize=7.5, frameon=False), ink)
+    where = {"loc": "outside lower left", "ncols": 2} if narrow else {"loc": "outside right upper"}
+    write_plainly(figure.legend(handles=handles, fontsize=7.5, frameon=False, **where), ink)
     figure.draw_without_rendering()  # settles the limits, by which names keep clear of points
     _write_names(
         axes, points[:, :2], places, [shown(one[-1]) for one in found.largest], area=area, ink=ink, faint=faint

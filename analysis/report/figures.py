@@ -55,19 +55,19 @@ def look(place: int) -> tuple[str, str]:
 
 def rank_panels(reports: Sequence[ProbeReport]) -> list[Panel]:
     """A panel for each probe of ranks: value and interval of each store, and in grey the value under permuted labels."""
-    panels = []
-    for name in names_of(reports, OF_RANKS):
-        found = [{result.rank: result for result in report.results if result.probe == name} for report in reports]
-        panels.append((name, _by_rank(found)))
-    return panels
+    found = {
+        name: [{result.rank: result for result in report.results if result.probe == name} for report in reports]
+        for name in names_of(reports, OF_RANKS)
+    }
+    limits = _limits([result for one in found.values() for of_store in one for result in of_store.values()])
+    return [(name, _by_rank(one, limits)) for name, one in found.items()]
 
 
 def difference_panels(differences: Sequence[Difference], others: Sequence[str]) -> list[Panel]:
     """A panel for each probe of ranks: difference and interval of each other store, and a line at none."""
     names = dict.fromkeys(one.probe for one in differences if one.rank is not None)
-    panels = []
-    for name in names:
-        found = [
+    found = {
+        name: [
             {
                 one.rank: ProbeResult(probe=name, rank=one.rank, value=one.difference, low=one.low, high=one.high)
                 for one in differences
@@ -75,8 +75,20 @@ def difference_panels(differences: Sequence[Difference], others: Sequence[str]) 
             }
             for other in others
         ]
-        panels.append((name, _by_rank(found, first=1, zero=True)))
-    return panels
+        for name in names
+    }
+    limits = _limits([result for one in found.values() for of_store in one for result in of_store.values()], least=0.0)
+    return [(name, _by_rank(one, limits, first=1, zero=True)) for name, one in found.items()]
+
+
+def _limits(results: Sequence[ProbeResult], *, least: float = 1.0) -> tuple[float, float]:
+    """One scale for all panels of a kind, so that heights compare: from 0 to `least`, or as far as numbers and intervals reach."""
+    ends = [0.0, least]
+    for result in results:
+        ends += [one for one in (result.value, result.low, result.high, *(result.null or ())) if one is not None]
+    known = np.array(ends)[np.isfinite(ends)]
+    pad = 0.04 * float(np.ptp(known)) or 0.04
+    return float(known.min()) - pad, float(known.max()) + pad
 
 
 def names_of(reports: Sequence[ProbeReport], wanted: Sequence[str]) -> list[str]:
@@ -135,11 +147,13 @@ def hubness_panel(reports: Sequence[ProbeReport]) -> str:
     return _svg(draw)
 
 
-def map_png(one: StoreMap, *, dark: bool = False) -> str:
-    """The map as PNG in base64, on white or on a dark page; its taxa have colour, marker, name and count."""
+def map_png(one: StoreMap, *, dark: bool = False, narrow: bool = False) -> str:
+    """The map as PNG in base64, on white or on a dark page, wide or for a telephone; its taxa have colour, marker, name and count."""
     title = f"{one.label}: {len(one.points):,} pictures by {one.rank}"
     file = io.BytesIO()
-    draw_map(one.points, one.lineages, title=title, rank=one.rank, dark=dark).savefig(file, format="png", dpi=200)
+    draw_map(one.points, one.lineages, title=title, rank=one.rank, dark=dark, narrow=narrow).savefig(
+        file, format="png", dpi=200
+    )
     return base64.b64encode(file.getvalue()).decode()
 
 
@@ -154,7 +168,9 @@ def swatch(place: int) -> str:
     return _svg(draw, width=0.2, height=0.2)
 
 
-def _by_rank(found: Sequence[dict[str | None, ProbeResult]], *, first: int = 0, zero: bool = False) -> str:
+def _by_rank(
+    found: Sequence[dict[str | None, ProbeResult]], limits: tuple[float, float], *, first: int = 0, zero: bool = False
+) -> str:
     ranks = [rank for rank in LEVELS if any(rank in results for results in found)]
 
     def draw(axes: Axes) -> None:
@@ -166,6 +182,7 @@ def _by_rank(found: Sequence[dict[str | None, ProbeResult]], *, first: int = 0, 
             axes.axhline(0, color=GREY, linewidth=1)
         axes.set_xticks(range(len(ranks)), ranks, rotation=40, ha="right", rotation_mode="anchor")
         axes.set_xlim(-0.6, len(ranks) - 0.4)
+        axes.set_ylim(*limits)
         axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.6)
 
     return _svg(draw)

@@ -8,7 +8,7 @@ import cladescope
 from cladescope.analysis.report.methods import GENERAL
 from cladescope.analysis.report.page import methods_used, report_page
 from cladescope.analysis.report.result import Report
-from cladescope.analysis.report.summary import summary
+from cladescope.analysis.report.summary import summary, verdicts
 from cladescope.errors import InputError
 from cladescope.files import leftovers, replacing, write_json, write_text
 from cladescope.outputs import check_out_folder
@@ -37,10 +37,12 @@ def document(report: Report) -> dict[str, Any]:
         "n_images_of_stores": list(report.totals),
         "ranks": [asdict(count) for count in report.ranks],
         "settings": report.settings,
+        "verdict": verdicts(report),
         "summary": summary(report),
         "probes": [one.to_dict() for one in report.probes],
         "differences": [asdict(difference) for difference in report.differences],
         "maps": [one.to_dict() for one in report.maps],
+        "examples": [asdict(one) for one in report.examples],
         "not_measured": list(report.not_measured),
         "methods": {name: asdict(method) for name, method in used.items()},
         "general_notes": GENERAL,

@@ -16,9 +16,12 @@ from cladescope.analysis.report.methods import (
     Method,
     method_name,
 )
-from cladescope.analysis.report.result import Report
-from cladescope.analysis.report.summary import summary
+from cladescope.analysis.report.result import Report, StoreMap
+from cladescope.analysis.report.summary import summary, verdicts
+from cladescope.errors import PictureError
 
+SENTENCES = 3
+"""Sentences under the verdict; the others are closed."""
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -33,13 +36,14 @@ def report_page(report: Report) -> str:
     """The page. Names from the data are escaped; about 15 kB a panel and 200 kB a map."""
     store = report.probes[0].store
     parts = {
-        "asked": ("What was measured", _asked(report)),
+        "examples": ("What is meant, in photographs", _examples(report)),
+        "map": ("Map", _maps(report)),
         "ranks": ("Rank by rank", _ranks(report)),
         "tree": ("The tree as a whole", _tree(report)),
         "shape": ("The shape of the space", _shape(report)),
         "variants": ("Variants within species", _variants(report)),
         "differences": ("Differences between encoders", _differences(report)),
-        "map": ("Map", _maps(report)),
+        "asked": ("What was measured", _asked(report)),
         "missing": ("What could not be measured", _not_measured(report)),
         "methods": ("What the numbers mean, and where they come from", _methods(report)),
     }
@@ -47,15 +51,33 @@ def report_page(report: Report) -> str:
     links = "".join(f'<a href="#{key}">{title}</a>' for key, (title, _) in parts.items())
     sections = "".join(f'<section id="{key}"><h2>{title}</h2>{body}</section>' for key, (title, body) in parts.items())
     # A number and its sign stay on one line.
-    said = "".join(f"<li>{escape(sentence).replace(' %', '&nbsp;%')}</li>" for sentence in summary(report))
+    told = [f"<li>{escape(sentence).replace(' %', '&nbsp;%')}</li>" for sentence in summary(report)]
+    verdict = "".join(f"<p class=verdict>{escape(sentence)}</p>" for sentence in verdicts(report))
+    more = pieces.closed("More in words", f"<ul>{''.join(told[SENTENCES:])}</ul>") if told[SENTENCES:] else ""
     title = f"What {escape(' and '.join(report.labels))} make{'s' * (len(report.labels) == 1)} of the tree of life"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
         f"<style>{CSS}</style></head>\n<body><main><header><h1>{title}</h1><p>{escape(store)}</p></header>\n"
-        f'<nav aria-label="Sections">{links}</nav>\n<section id="summary"><h2>In short</h2><ul>{said}</ul></section>\n'
+        f'<nav aria-label="Sections">{links}</nav>\n<section id="summary"><h2>In short</h2>{verdict}'
+        f"<ul>{''.join(told[:SENTENCES])}</ul>{more}</section>\n"
         f"{sections}</main></body></html>\n"
     )
+
+
+def _examples(report: Report) -> str:
+    """A row of photographs for each example; one whose pictures cannot be read is told instead."""
+    body = ""
+    for one in report.examples:
+        try:
+            shown = [
+                f'<figure><img alt="{escape(said)}" src="{pieces.photograph(uri)}"><figcaption>{escape(said)}</figcaption></figure>'
+                for uri, said in one.pictures
+            ]
+        except PictureError as error:
+            shown = [f"<p class=note>Its pictures cannot be shown: {escape(str(error))}</p>"]
+        body += f"<h3>{escape(one.title)}</h3><p>{escape(one.words)}</p><div class=photographs>{''.join(shown)}</div>"
+    return body
 
 
 def _asked(report: Report) -> str:
@@ -90,8 +112,11 @@ def _asked(report: Report) -> str:
     )
     return (
         measured
-        + pieces.table(head, stores, numbers_from=6)
-        + pieces.table(["rank", "taxa", "pictures", "pictures without it"], ranks, numbers_from=1)
+        + pieces.closed("The stores and their encoders", pieces.table(head, stores, numbers_from=6))
+        + pieces.closed(
+            "Taxa and pictures at each rank",
+            pieces.table(["rank", "taxa", "pictures", "pictures without it"], ranks, numbers_from=1),
+        )
         + drawn
     )
 
@@ -101,9 +126,7 @@ def _ranks(report: Report) -> str:
     legend = pieces.legend(report.labels, "rank", nulls=report.settings.get("permutations") != 0)
     body = pieces.panels(panels, legend, "rank") if panels else "<p>No rank has two taxa.</p>"
     for label, one in zip(report.labels, report.probes, strict=True):
-        # The figures show all stores; of several the tables are long.
-        opened = " open" if label == report.labels[0] else ""
-        body += f"<details{opened}><summary>All numbers of {escape(label)}</summary>{_by_rank(one)}</details>"
+        body += pieces.closed(f"All numbers of {label}", _by_rank(one))
     return body
 
 
@@ -176,7 +199,8 @@ def _overall(report: Report, methods: Sequence[str]) -> str:
     shown = [head[place] for place in kept]
     figures_at = [place for place, word in enumerate(shown) if word in pieces.CELLS]
     picked = [[row[place] for place in kept] for row in rows]
-    return pieces.table(shown, picked, numbers_from=figures_at[0], numbers=len(figures_at), groups=several)
+    table = pieces.table(shown, picked, numbers_from=figures_at[0], numbers=len(figures_at), groups=several)
+    return pieces.closed("The numbers, and what each says", table)
 
 
 def _differences(report: Report) -> str:
@@ -198,7 +222,7 @@ def _differences(report: Report) -> str:
         if one.probe == probe
     ]  # fmt: skip
     head = ["", "rank", *(["encoder"] if several else []), "difference", "95 % interval", "p", "leaves out 0"]
-    table = pieces.table(head, rows, numbers_from=2 + several, numbers=3, groups=True)
+    table = pieces.closed("All differences", pieces.table(head, rows, numbers_from=2 + several, numbers=3, groups=True))
     return f"{body}{table}<p class=note>{escape(GENERAL['Difference'])}</p>"
 
 
@@ -212,15 +236,24 @@ def _maps(report: Report) -> str:
         ]
         only = " All of them have the same value, or none, at this rank." if len(set(one.lineages)) == 1 else ""
         body += (
-            f'<figure class=paper><picture><source media="(prefers-color-scheme: dark)" '
-            f'srcset="data:image/png;base64,{figures.map_png(one, dark=True)}">'
+            f"<figure class=paper><picture>{_sources(one)}"
             f'<img alt="{escape(words)}" src="data:image/png;base64,{figures.map_png(one)}"></picture>'
             f"<figcaption>{escape(words)}; {' and '.join(values)}, of the {one.neighbours} nearest.{only}</figcaption></figure>"
         )
     if body:
         rows = [[name, escape(METHODS[name].reads)] for name in ("map", "trustworthiness", "continuity")]
-        body += pieces.table(["", "what it says"], rows)
+        body += pieces.closed("How to read a map", pieces.table(["", "what it says"], rows))
     return body
+
+
+def _sources(one: StoreMap) -> str:
+    """The map for a dark page, and for telephones."""
+    dark, narrow = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
+    kinds = ((f"{narrow} and {dark}", True, True), (narrow, False, True), (dark, True, False))
+    return "".join(
+        f'<source media="{media}" srcset="data:image/png;base64,{figures.map_png(one, dark=is_dark, narrow=is_narrow)}">'
+        for media, is_dark, is_narrow in kinds
+    )
 
 
 def _not_measured(report: Report) -> str:
@@ -235,4 +268,5 @@ def _methods(report: Report) -> str:
         for name, method in methods_used(report).items()
     ]  # fmt: skip
     notes = "".join(f"<dt>{escape(word)}</dt><dd>{escape(text)}</dd>" for word, text in GENERAL.items())
-    return f"<dl>{notes}</dl>" + pieces.table(["", "what it says", "better", "formula", "source"], rows)
+    table = pieces.table(["", "what it says", "better", "formula", "source"], rows)
+    return pieces.closed("Words that hold for all numbers", f"<dl>{notes}</dl>") + pieces.closed("Each number", table)

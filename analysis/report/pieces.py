@@ -1,12 +1,17 @@
 """Pieces of a report's page, as HTML: tables, panels with their legends, and numbers as they are shown."""
 
+import base64
+import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from cladescope.analysis.probes.result import ProbeResult
 from cladescope.analysis.report import figures
 from cladescope.analysis.report.methods import METHODS, Method, method_name
+from cladescope.analysis.thumbnail import thumbnail
 
+PHOTOGRAPH = 320
+"""Longer side of a photograph in pixels; it is shown at half of it."""
 CELLS = ("value", "95 % interval", "by chance", "its 95 % range")
 
 
@@ -15,6 +20,18 @@ def cells(result: ProbeResult) -> list[str]:
     span = "" if result.low is None or result.high is None else interval(result.low, result.high)
     null = ["", ""] if result.null is None else [number(result.null[0]), interval(*result.null[1:])]
     return [f"<b>{number(result.value)}</b>", span, *null]
+
+
+def closed(title: str, body: str) -> str:
+    """A part that opens when its title is clicked."""
+    return f"<details><summary>{escape(title)}</summary>{body}</details>"
+
+
+def photograph(uri: str) -> str:
+    """A picture, small, as an address that holds it. Raises PictureError where it cannot be read."""
+    file = io.BytesIO()
+    thumbnail(uri, PHOTOGRAPH).convert("RGB").save(file, format="JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def better(method: Method) -> str:
@@ -82,7 +99,10 @@ def table(
     for row in rows:
         new = not groups or row[0] != before
         shown = [f"<th scope=row>{row[0] if new else ''}</th>"]
-        shown += [f"<td{kind}>{text}</td>" for kind, text in zip(kinds[1:], row[1:], strict=True)]
+        shown += [
+            f'<td{kind} data-head="{escape(name)}">{text}</td>'
+            for kind, name, text in zip(kinds[1:], head[1:], row[1:], strict=True)
+        ]
         body.append(f"<tr{' class=new' if groups and new else ''}>{''.join(shown)}</tr>")
         before = row[0]
     return (

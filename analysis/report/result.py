@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from cladescope.analysis.probes.result import Difference, ProbeReport
+from cladescope.analysis.report.examples import Example
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,8 @@ class Report:
     """Of each store, the first one being asked about and the others held against it."""
     differences: tuple[Difference, ...] = ()
     maps: tuple[StoreMap, ...] = ()
+    examples: tuple[Example, ...] = ()
+    """Photographs of what is meant, of the first store."""
     not_measured: tuple[str, ...] = ()
     """What could not run, and why."""
     settings: dict[str, Any] = field(default_factory=dict)

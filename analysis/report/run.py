@@ -15,6 +15,7 @@ from cladescope.analysis.probes.rank_probes import N_QUERIES
 from cladescope.analysis.probes.result import ProbeReport
 from cladescope.analysis.probes.run import N_PERMUTATIONS
 from cladescope.analysis.probes.stores import probe_stores
+from cladescope.analysis.report.examples import examples
 from cladescope.analysis.report.methods import METHODS, OF_RANKS, method_name
 from cladescope.analysis.report.result import RankCount, Report, StoreMap
 from cladescope.errors import InputError
@@ -97,7 +98,7 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
     }
     return Report(
         labels=tuple(labels), totals=probed.totals, ranks=ranks, n_images=len(sets[0]), probes=reports, differences=probed.differences,
-        maps=tuple(maps), not_measured=tuple(reasons), settings=settings,
+        maps=tuple(maps), examples=tuple(examples(stores[0], sets[0], labels[0], seed=config.seed)), not_measured=tuple(reasons), settings=settings,
     )  # fmt: skip
 
 

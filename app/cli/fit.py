@@ -90,7 +90,7 @@ def fit(
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
-    from cladescope.analysis.classify.confidence_figures import FIGURES, write_confidence_figures
+    from cladescope.analysis.classify.confidence_figures import FIGURES, told, write_confidence_figures
     from cladescope.app.verbs import fit as verb
     from cladescope.app.verbs.given import is_store
     from cladescope.outputs import check_out_folder
@@ -109,7 +109,7 @@ def fit(
     if figures is not None:
         title = f"{method.value} by {fitted.classifier.target}, {fitted.held_out:,} pictures held out"
         drawn = write_confidence_figures(fitted.calibrated.by_rank(), figures, title=title)
-        say(f"drawn: {' and '.join(map(str, drawn))}" if drawn else "no picture was held out: there is nothing to draw")
+        say(told(drawn))
     if json:
         return print_json({"store": str(store), "classifier": str(out), **fitted.summary})
     print_table([f"{method.value} by {fitted.classifier.target}", ""], _rows(fitted))

@@ -7,7 +7,9 @@ sequence or one that begins with `=` is shown as it is spelt and interpreted by 
 import csv
 import json
 import math
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -63,6 +65,12 @@ def _plain(value: object) -> object:
 def print_line(text: str = "") -> None:
     """One line of a result on stdout."""
     typer.echo(shown(text))
+
+
+def print_sentence(text: str) -> None:
+    """A sentence of a result on stdout; on a terminal it is broken between words."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    typer.echo(shown(text) if width is None else textwrap.fill(shown(text), width, break_on_hyphens=False))
 
 
 class CsvTable:

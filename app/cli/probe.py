@@ -15,7 +15,8 @@ from cladescope.app.cli.options import (
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.output import print_json, say
+from cladescope.app.cli.probe_answers import show_rows, show_words
 
 
 class Label(StrEnum):
@@ -55,6 +56,7 @@ def probe(
     sample: Annotated[int, typer.Option(min=3, help="At most N pictures as queries for their neighbours.")] = 5000,
     permutations: Annotated[int, typer.Option(min=0, help="Permutations of the labels for the null model.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
+    every: Annotated[bool, typer.Option("--all", help="Print every number, not only what they say.")] = False,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -77,39 +79,7 @@ def probe(
     if json:
         print_json(probed.to_dict())
         return
-    for report in reports:
-        if compare:
-            print_line()
-            print_line(report.store)
-        print_table(
-            ["probe", "rank", "value", "95 % interval", "null", "balanced", "n"],
-            [
-                (
-                    result.probe,
-                    result.rank,
-                    f"{result.value:.4f}",
-                    _span(result.low, result.high),
-                    "" if result.null is None else f"{result.null[0]:.4f} {_span(*result.null[1:])}",
-                    "" if result.balanced is None else f"{result.balanced:.4f}",
-                    result.n_images,
-                )
-                for result in report.results
-            ],
-        )
-    if found:
-        print_line()
-        print_line("differences from the first store")
-        print_table(
-            ["store", "probe", "rank", "difference", "95 % interval", "p"],
-            [
-                (d.other, d.probe, d.rank, f"{d.difference:+.4f}", _span(d.low, d.high), f"{d.p_value:.4f}")
-                for d in found
-            ],
-        )
+    (show_rows if every else show_words)(reports, found)
     for reason in reports[0].skipped:
         say(f"left out: {reason}")
-    say(f"written to {out}")
-
-
-def _span(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"[{low:.4f}, {high:.4f}]"
+    say(f"written to {out}" if every else f"every number is in {out / 'probes.json'}; --all prints them")

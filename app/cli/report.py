@@ -15,7 +15,7 @@ from cladescope.app.cli.options import (
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import print_json, print_line, say
+from cladescope.app.cli.output import print_json, print_sentence, say
 
 
 def report(
@@ -64,8 +64,8 @@ def report(
     if json:
         print_json(found)
         return
-    for sentence in found["summary"]:
-        print_line(sentence)
+    for sentence in [*found["verdict"], *found["summary"]]:
+        print_sentence(sentence)
     for reason in found["not_measured"]:
         say(f"left out: {reason}")
     say(f"written to {out}: open {out / 'report.html'}")

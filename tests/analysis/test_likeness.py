@@ -30,21 +30,21 @@ def test_a_higher_score_never_has_a_lesser_word(seed, noise, each):
     assert words[0] == 0
 
 
-def test_half_of_the_nearest_are_very_like_and_a_tenth_hardly_where_classes_stand_apart():
+def test_half_of_the_nearest_are_very_like_and_a_twentieth_hardly_where_classes_stand_apart():
     vectors = pictures(of_classes(20, 10, 0.7))
     found = likeness(vectors)
     scores = vectors.vectors @ vectors.vectors.T
     nearest = np.sort(scores - 2 * np.eye(200, dtype=np.float32), axis=1)[:, -1]
     said = [found.word(float(score)) for score in nearest]
     assert said.count(VERY) == pytest.approx(100, abs=2)
-    assert said.count(HARDLY) == pytest.approx(20, abs=2)
+    assert said.count(HARDLY) == pytest.approx(10, abs=2)
     apart = scores[np.arange(200)[:, None] // 10 != np.arange(200) // 10]
     assert np.mean([found.word(float(score)) == HARDLY for score in apart[:2000]]) > 0.99
 
 
 def test_strangers_are_never_very_like_by_being_the_nearest_there_is():
     found = likeness(pictures(of_classes(200, 1, 0.0)))
-    assert found.like > 0.3, "three spreads of 64 random directions"
+    assert found.like > 0.2, "two spreads of 64 random directions"
 
 
 def test_few_pictures_have_no_words(store):

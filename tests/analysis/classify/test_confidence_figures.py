@@ -3,7 +3,12 @@
 import numpy as np
 from sklearn.calibration import calibration_curve
 
-from cladescope.analysis.classify.confidence_figures import LEAST_IN_BIN, draw_reliability, draw_risk_coverage
+from cladescope.analysis.classify.confidence_figures import (
+    LEAST_IN_BIN,
+    draw_reliability,
+    draw_risk_coverage,
+    write_confidence_figures,
+)
 
 
 def answered(n=500):
@@ -32,3 +37,16 @@ def test_the_risk_line_ends_at_the_share_of_wrong_answers():
     axes = draw_risk_coverage({"order": (confidence, right), "class": (confidence, right | True)}, title="Both").axes[0]
     assert [line.get_ydata()[-1] for line in axes.lines] == [np.mean(~right), 0]
     assert axes.get_ylim()[1] >= np.mean(~right)
+
+
+def test_reliability_is_drawn_of_ranks_with_enough_answers_alone_and_an_old_figure_goes(tmp_path):
+    few = tuple(values[:20] for values in answered())
+    both = write_confidence_figures({"order": answered(), "class": few}, tmp_path, title="Both")
+    assert [path.name for path in both] == ["reliability.svg", "risk-coverage.svg"]
+    figure = (tmp_path / "reliability.svg").read_text()
+    assert "<!-- order (error" in figure
+    assert "<!-- class (error" not in figure
+    assert [path.name for path in write_confidence_figures({"class": few}, tmp_path, title="Few")] == [
+        "risk-coverage.svg"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["risk-coverage.svg"]

@@ -255,10 +255,15 @@ def test_a_tree_of_none_of_the_species_is_refused_before_anything_is_measured(fa
 def test_a_tree_of_few_of_the_names_is_said_and_the_rest_is_measured(run, store, tmp_path):  # noqa: F811
     name = store.taxonomy.taxa("species")[0].name.replace(" ", "_")
     (tmp_path / "tree.nwk").write_text(f"({name},(B_b,C_c));")
-    ended = run("probe", store.path, "--tree", tmp_path / "tree.nwk", "--permutations", 2, "--out", tmp_path / "probes")
+    asked = ("probe", store.path, "--tree", tmp_path / "tree.nwk", "--permutations", 2, "--out", tmp_path / "probes")
+    ended = run(*asked)
     assert ended.status == 0, ended.err
     assert "shares 1 names" in ended.err
-    assert "1-NN purity" in ended.out
+    assert 2 <= len(ended.out.splitlines()) <= 4, "a verdict and sentences, no rows"
+    assert " tells these 12 species apart " in ended.out
+    every = run(*asked, "--all", "--overwrite").out.splitlines()
+    assert every[0].split() == ["probe", "rank", "value", "95", "%", "interval", "null", "balanced", "n"]
+    assert any(line.startswith("1-NN purity") for line in every)
 
 
 def test_a_column_that_is_not_there_is_named(fails, store, tmp_path):  # noqa: F811

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from collections import Counter
 from html.parser import HTMLParser
 
@@ -11,6 +12,7 @@ import pytest
 
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.run import probe
+from cladescope.analysis.report import figures
 from cladescope.analysis.report.files import check_report_folder, write_report
 from cladescope.analysis.report.methods import METHODS, OF_RANKS, OF_SHAPE, OF_TREES, OF_VARIANTS, method_name
 from cladescope.analysis.report.page import report_page
@@ -92,8 +94,11 @@ def test_the_page_needs_no_other_file_and_no_network(written):
     assert "@import" not in text
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
     assert all(target.startswith("#") for target in page.references)
-    assert all(source.startswith("data:image/png;base64,") for source in page.sources)
-    assert len(page.sources) == 2, "a map of each store"
+    kinds = Counter(source[: source.index(",")] for source in page.sources)
+    assert kinds == {
+        "data:image/png;base64": 2,
+        "data:image/jpeg;base64": 5 + 3,
+    }, "a map of each store, a neighbourhood, a triplet"
     assert "prefers-color-scheme: dark" in text
 
 
@@ -116,8 +121,62 @@ def test_the_page_shows_every_number_of_the_json(written):
             assert shown.replace("-", "\u2212") in texts, result
     for difference in found["differences"]:
         assert f"{difference['difference']:+.3f}".replace("-", "\u2212").replace("+0.000", "0.000") in texts
+    assert len(found["verdict"]) == 2
+    assert len(texts & set(found["verdict"])) == 2
     for sentence in found["summary"]:
         assert sentence.replace(" %", "\u00a0%") in texts
+
+
+def test_the_page_opens_with_a_verdict_and_three_sentences_and_its_tables_are_closed(written):
+    text = (written / "report.html").read_text()
+    found = json.loads((written / "report.json").read_text())
+    opened = re.sub(r"<details>.*?</details>", "", text, flags=re.DOTALL)
+    assert "<table" in text
+    assert "<table" not in opened
+    assert "<details open" not in text
+    said = [sentence for sentence in found["summary"] if sentence.replace(" %", "\u00a0%") in Page(opened).texts]
+    assert said == found["summary"][:3]
+    assert all(sentence in Page(opened).texts for sentence in found["verdict"])
+
+
+def test_all_panels_of_ranks_have_one_scale(store, monkeypatch):
+    scales = []
+    monkeypatch.setattr(figures, "_by_rank", lambda found, limits, **_: scales.append(limits) or "<svg></svg>")
+    made = make_report([store, store], ReportConfig(permutations=2, map_sample=0))
+    figures.rank_panels(made.probes)
+    assert len(scales) > 5
+    assert len(set(scales)) == 1
+    low, high = scales[0]
+    values = [one.value for one in made.probes[0].results if one.rank is not None and np.isfinite(one.value)]
+    assert low < min(0, *values)
+    assert high > max(1, *values)
+    scales.clear()
+    figures.difference_panels(made.differences, made.labels[1:])
+    assert len(set(scales)) == 1
+
+
+def test_photographs_show_relatives_and_strangers_as_the_words_say(store):
+    made = make_report([store], ReportConfig(permutations=0, map_sample=0))
+    neighbourhood, triplet = made.examples
+    table = store.table()
+    taxon_of = {row["uri"]: [row[rank] for rank in RANKS] for row in table.select(["uri", *RANKS]).to_pylist()}
+    own = taxon_of[neighbourhood.pictures[0][0]][-1]
+    for uri, said in neighbourhood.pictures[1:]:
+        assert ("the same species" in said) == (taxon_of[uri][-1] == own)
+    one, kin, stranger = (taxon_of[uri] for uri, _ in triplet.pictures)
+    assert len({one[-1], kin[-1], stranger[-1]}) == 3
+    shared = [sum(a == b for a, b in zip(one, other, strict=True)) for other in (kin, stranger)]
+    assert shared[0] > shared[1]
+
+
+def test_a_photograph_that_is_gone_is_told_and_the_page_is_made(clades, tmp_path, run):  # noqa: F811
+    copied = shutil.copytree(clades, tmp_path / "clades")
+    assert run("embed", copied / "metadata.csv", "--store", tmp_path / "s", "--encoder", "pixels").status == 0
+    shutil.rmtree(copied)
+    made = make_report([Store.open(tmp_path / "s")], ReportConfig(permutations=0, map_sample=0))
+    text = report_page(made)
+    Page(text)
+    assert "Its pictures cannot be shown" in text
 
 
 def test_json_and_stdout_are_what_is_written(run, store, tmp_path):  # noqa: F811

@@ -66,8 +66,9 @@ def test_names_and_pictures_are_mixed_and_confidence_is_drawn(run, clades, tmp_p
     assert ended.status == 0, ended.err
     assert (ended.json["text_weight"], load_classifier(out).text_weight) == (2.5, 2.5)
     assert list(ended.json["calibration_error"])[-1] == "species"
-    for name in ("reliability.svg", "risk-coverage.svg"):
-        assert "</svg>" in (figures / name).read_text()
+    assert "</svg>" in (figures / "risk-coverage.svg").read_text()
+    assert not (figures / "reliability.svg").exists()
+    assert "too few pictures held out to draw reliability" in ended.err
     chosen = run("fit", place, "--out", tmp_path / "auto.safetensors", "--text-weight", "auto")
     assert chosen.status == 0, chosen.err
     assert "calibration error" in chosen.out

@@ -1,0 +1,163 @@
+"""The numbers of the probes in plain words: one verdict, and a few sentences."""
+
+from collections.abc import Sequence
+
+from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
+from cladescope.schema import LABEL, LEVELS
+
+GRADES = ((0.9, "very well"), (0.7, "well"), (0.4, "fairly well"), (0.0, "poorly"))
+"""Share of pictures whose nearest is of the same species, and how well species are told apart then."""
+FEWEST = 20
+"""Pictures from which on there is a verdict."""
+TOO_SURE = 0.9
+"""By chance as good as this: the question has one answer only."""
+
+
+def verdict(label: str, probed: ProbeReport) -> str:
+    """One sentence: how well the narrowest rank that was measured is told apart.
+
+    >>> nearest = ProbeResult(probe="1-NN purity", rank="species", value=0.95, low=0.9, null=(0.07, 0.03, 0.1), n_images=144, n_taxa=12)
+    >>> verdict("tiny", ProbeReport(store="s", encoder={}, results=(nearest,)))
+    'tiny tells these 12 species apart very well: of 100 pictures, 95 look most like another one of their own species (by chance 7).'
+    """
+    found = {result.rank: result for result in probed.results if result.probe == "1-NN purity"}
+    ranks = [rank for rank in LEVELS if rank in found]
+    if not ranks:
+        return f"Too few names to say what {label} tells apart: no rank has two taxa."
+    result = found[ranks[-1]]
+    noun = {LABEL: "labels", "species": "species"}.get(ranks[-1], f"taxa ({ranks[-1]})")
+    own = "label" if ranks[-1] == LABEL else ranks[-1]
+    if result.n_images < FEWEST:
+        return f"Too few pictures to say how well {label} tells {noun} apart: {result.n_images}, and {FEWEST} are the least."
+    share = f"of 100 pictures, {_of_100(result.value)} look most like another one of their own {own}"
+    if result.null is None:
+        return f"{label} tells these {result.n_taxa:,} {noun} apart {_grade(result.value)}: {share}."
+    chance = f"by chance {_of_100(result.null[0])}"
+    if (result.low or 0.0) <= result.null[2]:
+        return (
+            f"{label} does not tell these {result.n_taxa:,} {noun} apart better than chance would: {share} ({chance})."
+        )
+    return f"{label} tells these {result.n_taxa:,} {noun} apart {_grade(result.value)}: {share} ({chance})."
+
+
+def _grade(share: float) -> str:
+    return next(word for least, word in GRADES if share >= least)
+
+
+def _of_100(share: float) -> str:
+    """A share of 100 pictures, never rounded to none or all of them.
+
+    >>> _of_100(0.95), _of_100(0.001), _of_100(0.999), _of_100(1.0)
+    ('95', 'fewer than 1', 'more than 99', '100')
+    """
+    number = 100 * share
+    return "fewer than 1" if 0 < number < 0.5 else "more than 99" if 99.5 <= number < 100 else f"{number:.0f}"
+
+
+def in_words(label: str, probed: ProbeReport) -> list[str]:
+    """What the numbers of one store say, the most telling first; each sentence stands on its own and names the encoder."""
+    found = {(result.probe, result.rank): result for result in probed.results}
+    ranks = [rank for rank in LEVELS if ("1-NN purity", rank) in found]
+    sentences = [*_nearest(label, [found["1-NN purity", rank] for rank in ranks])]
+    sentences += _unseen_species(label, found, ranks)
+    if (triplet := found.get(("triplet accuracy", None))) is not None:
+        sentences.append(
+            f"Of two species the one more closely related to a third is also closer for {label} in {percent(triplet.value)} "
+            f"of cases{_span(triplet)}, where chance would give 50 %."
+        )
+    if (height := found.get(("LCA height", None))) is not None:
+        chance = "" if height.null is None else f" (by chance {height.null[0]:.1f})"
+        sentences.append(
+            f"For {label} a picture and its nearest neighbour meet {height.value:.1f} ranks up on average{chance}; 0 would be the same "
+            "taxon, 7 not even the same kingdom."
+        )
+    if (relative := found.get(("triplet distance to phylogeny", None))) is not None:
+        sentences.append(
+            f"A tree built from the vectors of {label} disagrees with the phylogeny about {percent(relative.value)} of triples "
+            f"of species{_span(relative)}; two thirds would be chance."
+        )
+    return sentences
+
+
+def percent(value: float) -> str:
+    """A share as a percentage, with a decimal where it is close to none or to all.
+
+    >>> percent(0.704), percent(0.9962), percent(1.0)
+    ('70 %', '99.6 %', '100 %')
+    """
+    shown = 100 * value
+    close = 0 < shown < 1 or 99 < shown < 100
+    return f"{min(shown, 99.9):.1f} %" if close else f"{shown:.0f} %"
+
+
+def _nearest(label: str, results: Sequence[ProbeResult]) -> list[str]:
+    """How often nearest neighbours are relatives: at the broadest rank, a middle one and the narrowest."""
+    if not results:
+        return []
+    parts: list[str] = []
+    for result in dict.fromkeys([results[0], results[len(results) // 2], results[-1]]):
+        chance = "" if result.null is None else f", where chance would give {percent(result.null[0])}"
+        parts.append(f"the {result.rank} in {percent(result.value)}{' of pictures' * (not parts)}{chance}")
+    said = f"For {label} the nearest neighbour of a picture shares {'; '.join(parts)}."
+    tested = [result for result in results if result.null is not None]
+    within = [
+        str(result.rank) for result in tested if result.null is not None and (result.low or 0.0) <= result.null[2]
+    ]
+    if not tested:
+        return [said]
+    if not within:
+        return [f"{said} At every rank measured this is more than chance gives."]
+    return [f"{said} At the rank of {', '.join(within)} this cannot be told from chance."]
+
+
+def _span(result: ProbeResult) -> str:
+    if result.low is None or result.high is None:
+        return ""
+    return f" (95 % interval {percent(result.low)} to {percent(result.high)})"
+
+
+def _unseen_species(label: str, found: dict[tuple[str, str | None], ProbeResult], ranks: Sequence[str]) -> list[str]:
+    """The narrowest rank above the species at which the classifier could be asked about other species."""
+    above = [rank for rank in ranks if rank not in ("species", LABEL) and ("linear-probe accuracy", rank) in found]
+    if not above:
+        return []
+    asked = [found["linear-probe accuracy", rank] for rank in above]
+    telling = [result for result in asked if result.null is None or result.null[0] <= TOO_SURE]
+    if not telling:
+        return [
+            f"Whether {label} knows relatives among species that it was not trained on cannot be said: too few taxa have pictures "
+            "of two species."
+        ]
+    result = telling[-1]
+    said = (
+        f"Asked for the {result.rank} of species that it was not trained on, a linear classifier of {label} vectors is right in "
+        f"{percent(result.value)} of pictures{_span(result)}"
+    )
+    if result.null is None:
+        return [f"{said}."]
+    told = (
+        "so the encoder has learnt more than to recognise single species"
+        if (result.low or 0.0) > result.null[2]
+        else "so what stands above chance at this rank may be no more than recognising single species"
+    )
+    return [f"{said}, where chance would give {percent(result.null[0])}: {told}."]
+
+
+def difference_in_words(own: Sequence[Difference], first: str, label: str) -> list[str]:
+    """How one other encoder compares with the first: at the narrowest rank of nearest neighbours, and over all numbers."""
+    nearest = [one for one in own if one.probe == "1-NN purity"]
+    if not nearest:
+        return []
+    one = nearest[-1]
+    apart = sum(one.low > 0 or one.high < 0 for one in own)
+    return [
+        f"On the same pictures the nearest neighbour shares the {one.rank} {_more(100 * one.difference, label)} "
+        f"{first} (95 % interval of the difference {100 * one.low:+.1f} to {100 * one.high:+.1f} points).",
+        f"Of {len(own)} differences between {label} and {first}, {apart} have an interval that leaves out 0.",
+    ]
+
+
+def _more(points: float, label: str) -> str:
+    if not round(points):
+        return f"as often with {label} as with"
+    return f"{abs(points):.0f} points {'more' if points > 0 else 'less'} often with {label} than with"

@@ -1,0 +1,55 @@
+"""The numbers of probes in words: verdicts follow the numbers, and thin ones say so."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cladescope.analysis.probes.in_words import in_words, verdict
+from cladescope.analysis.probes.result import ProbeReport, ProbeResult
+
+
+def report(*results):
+    return ProbeReport(store="s", encoder={}, results=results)
+
+
+def nearest(value, *, low=None, null=(0.1, 0.05, 0.15), rank="species", n_images=100):
+    low = value - 0.05 if low is None else low
+    return ProbeResult(
+        probe="1-NN purity", rank=rank, value=value, low=low, high=1.0, null=null, n_images=n_images, n_taxa=10
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "word"), [(0.95, "very well"), (0.9, "very well"), (0.75, "well"), (0.5, "fairly well"), (0.3, "poorly")]
+)
+def test_the_verdict_follows_the_share_of_right_neighbours(value, word):
+    assert f" apart {word}: of 100 pictures, {100 * value:.0f} look" in verdict("tiny", report(nearest(value)))
+
+
+def test_chance_few_pictures_and_no_names_are_said():
+    assert "not tell these 10 species apart better than chance" in verdict("x", report(nearest(0.2, low=0.1)))
+    assert "Too few pictures" in verdict("x", report(nearest(1.0, n_images=6)))
+    assert "Too few names" in verdict("x", report())
+    assert "10 labels apart" in verdict("x", report(nearest(0.9, rank="label")))
+    assert "taxa (genus)" in verdict("x", report(nearest(0.9, rank="genus"), nearest(0.95, rank="order")))
+
+
+@given(st.floats(0, 1))
+def test_no_share_is_rounded_to_none_or_to_all(value):
+    said = verdict("x", report(nearest(value, null=None)))
+    assert (", 100 look" in said) == (value == 1)
+    assert (", 0 look" in said) == (value == 0)
+
+
+def test_a_question_of_one_answer_is_not_answered():
+    def linear(rank, chance):
+        return ProbeResult(
+            probe="linear-probe accuracy", rank=rank, value=1.0, low=1.0, high=1.0, null=(chance, chance, chance)
+        )
+
+    sure, open_ = linear("family", 1.0), linear("order", 0.3)
+    ranks = [nearest(0.9, rank=rank) for rank in ("order", "family", "species")]
+    only = " ".join(in_words("x", report(*ranks, sure)))
+    assert "cannot be said" in only
+    assert "where chance would give 100 %" not in only
+    assert any("Asked for the order" in said for said in in_words("x", report(*ranks, sure, open_)))
