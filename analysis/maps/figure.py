@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 
 from cladescope.analysis.maps.colours import GREY, Lineage, colouring
 from cladescope.analysis.maps.label_places import label_places
@@ -17,6 +18,8 @@ from cladescope.shown import shown
 MARKERS = "os^Dv<>pPX*h"
 INK = {False: ("#ffffff", "#1b1f24", "#5d6670"), True: ("#14171b", "#e6e9ed", "#a4adb8")}
 """Paper, ink and faint ink, on white and on a dark page."""
+LONGEST_OF_TWO = 30
+"""Letters of the longest line of a legend that stands in two columns on a telephone."""
 REACH = 0.04
 """Step between points of one cluster, as a share of the figure's longer side."""
 
@@ -64,12 +67,14 @@ def draw_map(
         handles.append(_key("none", 0, labelled(found.further(rank), found.n_further), edge=faint))
     if n_none := int((places == -2).sum()):
         handles.append(_key(GREY, 0, labelled(f"grey: no {rank}" if code else "grey: no name", n_none)))
-    where = {"loc": "outside lower left", "ncols": 2} if narrow else {"loc": "outside right upper"}
-    write_plainly(figure.legend(handles=handles, fontsize=7.5, frameon=False, **where), ink)
+    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
+    legend = figure.legend(
+        handles=handles, frameon=False, fontsize=6.5 if narrow else 7.5, handletextpad=0.2 if narrow else 0.8, columnspacing=0.8,
+        loc="outside lower left" if narrow else "outside right upper", ncols=2 if narrow and longest <= LONGEST_OF_TWO else 1,
+    )  # fmt: skip
+    write_plainly(legend, ink)
     figure.draw_without_rendering()  # settles the limits, by which names keep clear of points
-    _write_names(
-        axes, points[:, :2], places, [shown(one[-1]) for one in found.largest], area=area, ink=ink, faint=faint
-    )
+    _write_names(axes, points[:, :2], places, [shown(one[-1]) for one in found.largest], area=area, inks=INK[dark])
     return figure
 
 
@@ -97,10 +102,10 @@ def _write_names(
     names: Sequence[str],
     *,
     area: float,
-    ink: str,
-    faint: str,
+    inks: tuple[str, str, str],
 ) -> None:
     """The name of each taxon beside each of its large clusters, with a line to it where it stands apart."""
+    paper, ink, faint = inks
     figure = axes.get_figure()
     assert isinstance(figure, Figure)
     box = axes.get_window_extent()
@@ -119,6 +124,7 @@ def _write_names(
     ]  # fmt: skip
     for text in texts:
         text.set_in_layout(False)
+        text.set_path_effects([withStroke(linewidth=2.0, foreground=paper)])  # a line may pass below
     sizes = [(extent.width, extent.height) for extent in (text.get_window_extent() for text in texts)]
     radius = np.sqrt(area / np.pi) * figure.dpi / 72 * 1.25  # markers of corners reach farther than a disc
     corners = label_places(

@@ -12,6 +12,9 @@ FEWEST = 20
 TOO_SURE = 0.9
 """By chance as good as this: the question has one answer only."""
 
+TOO_WIDE = 0.5
+"""An interval of a share that is wider says nothing."""
+
 
 def verdict(label: str, probed: ProbeReport) -> str:
     """One sentence: how well the narrowest rank that was measured is told apart.
@@ -116,17 +119,21 @@ def _span(result: ProbeResult) -> str:
     return f" (95 % interval {percent(result.low)} to {percent(result.high)})"
 
 
+def _is_thin(result: ProbeResult) -> bool:
+    """Whether the interval leaves open nearly everything."""
+    return result.low is not None and result.high is not None and result.high - result.low > TOO_WIDE
+
+
 def _unseen_species(label: str, found: dict[tuple[str, str | None], ProbeResult], ranks: Sequence[str]) -> list[str]:
     """The narrowest rank above the species at which the classifier could be asked about other species."""
     above = [rank for rank in ranks if rank not in ("species", LABEL) and ("linear-probe accuracy", rank) in found]
     if not above:
         return []
     asked = [found["linear-probe accuracy", rank] for rank in above]
-    telling = [result for result in asked if result.null is None or result.null[0] <= TOO_SURE]
+    telling = [one for one in asked if (one.null is None or one.null[0] <= TOO_SURE) and not _is_thin(one)]
     if not telling:
         return [
-            f"Whether {label} knows relatives among species that it was not trained on cannot be said: too few taxa have pictures "
-            "of two species."
+            f"Whether {label} knows relatives among species that it was not trained on cannot be said: too few species to ask about."
         ]
     result = telling[-1]
     said = (

@@ -42,9 +42,9 @@ def test_no_share_is_rounded_to_none_or_to_all(value):
 
 
 def test_a_question_of_one_answer_is_not_answered():
-    def linear(rank, chance):
+    def linear(rank, chance, low=1.0):
         return ProbeResult(
-            probe="linear-probe accuracy", rank=rank, value=1.0, low=1.0, high=1.0, null=(chance, chance, chance)
+            probe="linear-probe accuracy", rank=rank, value=1.0, low=low, high=1.0, null=(chance, chance, chance)
         )
 
     sure, open_ = linear("family", 1.0), linear("order", 0.3)
@@ -53,3 +53,5 @@ def test_a_question_of_one_answer_is_not_answered():
     assert "cannot be said" in only
     assert "where chance would give 100 %" not in only
     assert any("Asked for the order" in said for said in in_words("x", report(*ranks, sure, open_)))
+    thin = linear("order", 0.3, low=0.4)
+    assert "too few species" in " ".join(in_words("x", report(*ranks, thin)))
