@@ -22,6 +22,9 @@ NOTHING_ALLOWED = np.inf
 MIN_CONFIDENCE = 200
 """Calibration pictures from which on half of them fit a `RankConfidence`."""
 
+WIDER_RISKS = (0.05, 0.1, 0.2, 0.3, 0.5)
+"""Of which the least that would name more is proposed."""
+
 _LEAST_CHANCE = 1e-6
 
 
@@ -118,6 +121,22 @@ class BackOff:
         if not 0.0 < risk < 1.0:
             raise InputError(f"the risk is {risk}: expected a share above 0 and below 1, such as 0.1")
         return max(_threshold(values, risk) for values in (self.seen, self.unseen) if len(values))
+
+    def why(self, tree: ClassTree, risk: float) -> str:
+        """Why no name reaches the threshold of a risk, and which setting may name more.
+
+        >>> tree = ClassTree.from_taxa([Taxon((None,) * 6 + ("Parus major",)), Taxon((None,) * 6 + ("Parus minor",))])
+        >>> BackOff(np.full(16, 0.9), np.full(16, 0.9)).why(tree, 0.05)
+        '16 calibration pictures, and names without higher ranks, allow none at a risk of 0.05: try risk 0.1 or closed_set'
+        """
+        n = min(len(values) for values in (self.seen, self.unseen) if len(values))
+        bare = ", and names without higher ranks," if len(np.unique(tree.rank)) == 1 else ""
+        now = self.threshold(risk)
+        allow = "allow none" if now > 1 else f"ask for a confidence of {now:.2f}"
+        others = [other for other in WIDER_RISKS if other > risk and self.threshold(other) < min(now, 1.0)]
+        more = f"risk {others[0]:g} or " if others else ""
+        closed = "closed_set" if len(self.seen) and len(self.unseen) else "more labelled pictures"
+        return f"{n:,} calibration pictures{bare} {allow} at a risk of {risk:g}: try {more}{closed}"
 
     def answer(
         self, tree: ClassTree, probabilities: Float[np.ndarray, "q c"], risk: float

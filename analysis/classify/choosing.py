@@ -17,6 +17,7 @@ from cladescope.analysis.classify import name_lists, taxon_lists, zero_shot
 from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
+from cladescope.analysis.classify.known import Known
 from cladescope.analysis.classify.named_classes import named_classes, named_labels
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
 from cladescope.embedding.backboned import BackboneLabels
@@ -50,6 +51,8 @@ class Choice:
     """For plain labels what each counts towards, where that was given."""
     back_off: BackOff | None = None
     """Where answers stop; None where nothing has decided it."""
+    known: Known | None = None
+    """How far from these classes a picture may be; None where nothing tells."""
     notes: tuple[str, ...] = ()
     """What the user should know of the choice: taxa that were left out, names that are unknown."""
 
@@ -65,7 +68,7 @@ def fitted_choice(classifier: Classifier, asked: "Store | Encoder", backbone: Ba
     Raises StoreError unless they were fitted to vectors of the encoder that is asked.
     """
     classifier.check(asked.card)
-    choice = Choice(classes=classifier.classes, back_off=classifier.back_off)
+    choice = Choice(classes=classifier.classes, back_off=classifier.back_off, known=classifier.known)
     if backbone is None:
         return choice
     before = classifier.backbone

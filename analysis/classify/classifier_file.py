@@ -21,6 +21,7 @@ from cladescope.analysis.classify.back_off import BackOff, RankConfidence
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_parts import check_parts, hash_parts
+from cladescope.analysis.classify.known import Known
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
@@ -53,6 +54,8 @@ class Classifier:
     """Pictures that each class was fitted on."""
     back_off: BackOff | None = None
     """Where answers stop; None where labels are no taxa or nothing was held out."""
+    known: Known | None = None
+    """How far from everything known a picture may be; None in files of earlier versions, and where no picture told."""
     kappa: float = 0.0
     """Pseudo-pictures by which a class leans on the taxon above it."""
     text_weight: float = 0.0
@@ -99,6 +102,8 @@ def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool
         arrays |= {"critical_seen": classifier.back_off.seen, "critical_unseen": classifier.back_off.unseen}
         if (sure := classifier.back_off.confidence) is not None:
             arrays["confidence"] = np.stack([sure.slopes, sure.offsets])
+    if classifier.known is not None:
+        arrays |= {f"known_{name}": getattr(classifier.known, name) for name in ("means", "axes", "held")}
     if isinstance(classes, NeighbourVote):
         arrays |= {"classes": classes.classes, "vectors": classes.vectors.astype(np.float16)}
     else:
@@ -188,6 +193,9 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         vectors=_vectors(about),
         counts=arrays["counts"],
         back_off=_back_off(arrays),
+        known=None
+        if "known_means" not in arrays
+        else Known(*(arrays[f"known_{name}"] for name in ("means", "axes", "held"))),
         kappa=about["kappa"],
         text_weight=about["text_weight"],
         backbone=_backbone(about),

@@ -22,6 +22,9 @@ _ARRAYS: dict[str, tuple[str, tuple[str | int, ...], str]] = {
     "critical_seen": ("f", ("any",), "shares"),
     "critical_unseen": ("f", ("any",), "shares"),
     "confidence": ("f", (2, len(RANKS)), "finite"),
+    "known_means": ("f", ("any", "any"), "finite"),
+    "known_axes": ("f", ("dim", "any"), "finite"),
+    "known_held": ("f", ("any",), "finite"),
 }
 """Kind of numpy's type, shape, and range of each array."""
 _MOST_SHARE = 1 + 1e-5

@@ -13,6 +13,7 @@ from cladescope.analysis.classify import taxon_lists, zero_shot
 from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.draws import draw_shots
+from cladescope.analysis.classify.known import DOUBT, known_of
 from cladescope.analysis.classify.labelled import (
     Labelled,
     by_column,
@@ -170,6 +171,12 @@ def fit_store(
         seed=seed,
     )
     notes += _kin_notes(labelled, made, calibration)
+    known = known_of(labelled.pictures.vectors, labelled.classes, labelled.pictures.kin, seed=seed)
+    if known is None or not known.can_tell(DOUBT):
+        notes.append(
+            f"{0 if known is None else len(known.held):,} pictures are too few to tell what is far from everything known: "
+            f"predict will name every picture; {round(1 / DOUBT):,} pictures, at least two of a class, would do"
+        )
     classifier = Classifier(
         classes=made.classes,
         method=method,
@@ -180,6 +187,7 @@ def fit_store(
         data_version=store.version,
         counts=made.counts,
         back_off=made.back_off,
+        known=known,
         kappa=made.kappa,
         text_weight=made.text_weight,
         backbone=(named_by(store) if labels is None else None) or {} if backbone is None else backbone.named_by,

@@ -1,5 +1,6 @@
 """Naming: a classifier's answers for the vectors of a store, or for pictures, which are encoded while others are read."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -53,24 +54,37 @@ class Predictions:
     """What the user should know of the choice of classes."""
     failures: list[str] = field(default_factory=list)
     """Of each picture that could not be named its place and why; whole after an iteration."""
+    reasons: Callable[[Mapping[str, int]], list[str]] = field(default=lambda counts: [], repr=False)
+    """Why pictures have no name, from the number of pictures by verdict."""
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """Number of pictures by verdict (see `analysis.classify.known`); whole after an iteration."""
     made_by: Mapping[str, str] = field(default_factory=dict)
     """Encoder, classes, version and date, to be kept with the answers: see `made_by`."""
 
     def __iter__(self) -> Iterator[Named]:
         return ((one.name, one.answers) for one in self.pictures() if one.problem is None)
 
+    @property
+    def why(self) -> list[str]:
+        """Why pictures of the last iteration have no name, and which setting would name them, a sentence each."""
+        return self.reasons(self.verdicts)
+
     def pictures(self) -> Iterator[NamedPicture]:
         """Every picture with its address, date and place, and among them those that could not be read."""
         self.failures.clear()
+        self.verdicts.clear()
         for one in self.make(self.failures):
             if one.problem is not None:
                 self.failures.append(f"{one.name}: {one.problem}")
+            else:
+                self.verdicts[str(one.answers[0]["verdict"])] += 1
             yield one
 
     def to_table(self) -> pa.Table:
         """All answers as a table, a row an answer: `file_name` and the `columns`; `to_pandas()` makes a data frame of it."""
         rows: list[Mapping[str, str | float]] = [{"file_name": name, **one} for name, found in self for one in found]
-        kinds = [(name, pa.float64() if name == "score" else pa.string()) for name in ("file_name", *self.columns)]
+        numbers = ("score", "nearest_score")
+        kinds = [(name, pa.float64() if name in numbers else pa.string()) for name in ("file_name", *self.columns)]
         return pa.Table.from_pylist(rows, schema=pa.schema(kinds))
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from cladescope.analysis.classify.answers import Prediction
-from cladescope.analysis.classify.said import name_said
+from cladescope.analysis.classify.said import ASIDE, is_named, name_said
 from cladescope.errors import InputError
-from cladescope.schema import LABEL, NOT_KNOWN, PREDICTED, is_predicted
+from cladescope.schema import LABEL, PREDICTED, is_predicted
 
 if TYPE_CHECKING:
     from cladescope.index.store import Store
@@ -22,7 +22,7 @@ VERB = "predict"
 NAME, SCORE, BY, ON = PREDICTED, "predicted_score", "predicted_by", "predicted_on"
 CLASS = "classification"
 """The column of an answer that is no taxon; in a store it is `predicted_label`."""
-LEFT_OUT = ("species_epithet",)
+LEFT_OUT = ("species_epithet", *ASIDE)
 ROWS_AT_ONCE = 4096
 
 
@@ -93,7 +93,9 @@ def write_predicted(
         ids = list(pictures)
         for start in range(0, len(ids), ROWS_AT_ONCE):
             rows = [_row(one, said[pictures[one]], made_by) for one in ids[start : start + ROWS_AT_ONCE]]
-            found.not_known += sum(row[NAME] == NOT_KNOWN for row in rows)
+            found.not_known += sum(
+                not is_named(said[uri]) for uri in list(pictures.values())[start : start + ROWS_AT_ONCE]
+            )
             store.update(pa.Table.from_pylist(rows, schema=table))
         found.pictures = len(ids)
     if ids:

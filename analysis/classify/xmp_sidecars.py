@@ -14,11 +14,10 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from cladescope.analysis.classify.answers import Prediction
-from cladescope.analysis.classify.said import name_said
+from cladescope.analysis.classify.said import is_named, name_said
 from cladescope.embedding.locations import file_of, local_path
 from cladescope.embedding.regions import split_region
 from cladescope.files import write_text
-from cladescope.schema import NOT_KNOWN
 from cladescope.taxonomy import RANKS
 
 SUFFIX = ".xmp"
@@ -57,7 +56,7 @@ def write_sidecars(predicted: Iterable[tuple[str, Prediction]], *, made_by: Mapp
         path = local_path(address)
         if path is None or file_of(address) != path or not Path(path).is_file():
             found.no_file += 1
-        elif name_said(answer) == NOT_KNOWN:
+        elif not is_named(answer):
             found.not_known += 1
         else:
             said.setdefault(Path(path), []).append(answer)

@@ -1,5 +1,6 @@
 """How answers about pictures are printed: as lines, CSV or JSON, as they come."""
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -42,11 +43,24 @@ def write(
     return written
 
 
+def as_options(line: str) -> str:
+    """A sentence of `Predictions` with its settings spelt as on the command line.
+
+    >>> as_options("none at a risk of 0.1: try risk 0.2 or closed_set")
+    'none at a risk of 0.1: try --risk 0.2 or --closed-set'
+    """
+    return re.sub(r"\b(risk|doubt) (?=[\d.]+\d)", r"--\1 ", line).replace("closed_set", "--closed-set")
+
+
 def _show(name: str, found: "list[Prediction]") -> None:
     """A picture's answers as lines: score and name."""
-    from cladescope.analysis.classify.said import name_said
+    from cladescope.analysis.classify.said import NAMED, name_said
 
     print_line(name.removeprefix(f"{Path.cwd()}/"))
+
     for row in found:
+        if row["verdict"] != NAMED:
+            print_line(f"  {row['verdict']}  (nearest guess: {row['nearest']}, {row['nearest_score']:.4f})")
+            continue
         common = f" ({row['common_name']})" if row.get("common_name") else ""
         print_line(f"  {row['score']:.4f}  {name_said(row)}{common}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli import predict_options as of
-from cladescope.app.cli.answers import write
+from cladescope.app.cli.answers import as_options, write
 from cladescope.app.cli.options import (
     AllowOption,
     BackboneOption,
@@ -59,15 +59,9 @@ def predict(
         float | None,
         typer.Option(min=0, max=1, help="One answer, as precise as this risk of a wrong answer allows, such as 0.1."),
     ] = None,
-    calibrate_on: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="STORE", help="Labelled pictures to calibrate --risk; not needed if the classifier has its own."
-        ),
-    ] = None,
-    closed_set: Annotated[
-        bool, typer.Option("--closed-set", help="With --risk: every picture shows one of the taxa.")
-    ] = False,
+    calibrate_on: of.CalibrateOnOption = None,
+    closed_set: of.ClosedSetOption = False,
+    doubt: of.DoubtOption = 0.03,
     prior: Annotated[
         Path | None,
         typer.Option(metavar="FILE.csv", help="Prior odds: columns taxon, weight; `*`: all other taxa (default 1)."),
@@ -109,10 +103,7 @@ def predict(
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
     if classifier is not None and (within or prior or templates or text_type is not TextTypeName.TAXON_COM):
         raise typer.BadParameter("--within, --prior, --text-type, --templates: for texts, so leave out --classifier")
-    if risk is None and (closed_set or calibrate_on is not None):
-        raise typer.BadParameter("--closed-set and --calibrate-on are of --risk: give one")
-    if by is not of.ByName.LINK and sort_into is None:
-        raise typer.BadParameter("--by is of --sort-into: name a folder")
+    of.check_given(risk=risk, calibrate_on=calibrate_on, doubt=doubt, by=by, sort_into=sort_into)
     from cladescope.app.verbs import predict as verb
     from cladescope.app.verbs.act_on import Acts
     from cladescope.app.verbs.given import is_store
@@ -122,14 +113,16 @@ def predict(
     acts = Acts(sort_into=sort_into, by=by.value, write_to=write_to, xmp=xmp, sheet=sheet, overwrite=overwrite)
     found = verb.predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
-        calibrate_on=calibrate_on, closed_set=closed_set, prior=prior, backbone=backbone, conflicts=conflicts,
+        calibrate_on=calibrate_on, closed_set=closed_set, doubt=doubt, prior=prior, backbone=backbone, conflicts=conflicts,
         text_type=text_type, templates=templates, vectors=vectors, where=where,
         limit=limit, encoder=encoder, runtime=runtime.value, contact=contact, allow=allow or (), cache=cache, progress=_tell,
     )  # fmt: skip
     for note in found.notes:
-        say(note)
+        say(as_options(note))
     found = acts.noting(found)
     written = write(found, csv=csv, safe_csv=safe_csv, json=json, after=lambda: acts.done(found).to_dict())
+    for line in found.why:
+        say(as_options(line))
     for line in found.failures[:LISTED]:
         say(f"left out: {line}")
     if found.failures:

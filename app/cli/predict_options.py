@@ -63,6 +63,35 @@ XmpOption = Annotated[
     typer.Option("--xmp", help="Write the names as keywords into a sidecar beside each picture, such as a.jpg.xmp."),
 ]
 
+ClosedSetOption = Annotated[
+    bool, typer.Option("--closed-set", help="Every picture shows one of the taxa: never say `not known`.")
+]
+DoubtOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE",
+        help="How readily to say `not known`: the share of pictures of known taxa that may be left without a name.",
+    ),
+]
+CalibrateOnOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="STORE", help="Labelled pictures to calibrate --risk; not needed if the classifier has its own."
+    ),
+]
+
+
+def check_given(
+    *, risk: float | None, calibrate_on: Path | None, doubt: float, by: ByName, sort_into: Path | None
+) -> None:
+    """Raise BadParameter for options that count for nothing, or are no share."""
+    if risk is None and calibrate_on is not None:
+        raise typer.BadParameter("--calibrate-on is of --risk: give one")
+    if not 0 < doubt < 1:
+        raise typer.BadParameter(f"--doubt is {doubt:g}: expected a share above 0 and below 1, such as 0.03")
+    if by is not ByName.LINK and sort_into is None:
+        raise typer.BadParameter("--by is of --sort-into: name a folder")
+
 
 def tell(acted: "Acted") -> None:
     """Say what was done."""

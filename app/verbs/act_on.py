@@ -8,7 +8,7 @@ from typing import Any
 from cladescope.analysis.classify.answers import Prediction
 from cladescope.analysis.classify.naming import NamedPicture, Predictions
 from cladescope.analysis.classify.predicted_columns import Written, check_columns, write_predicted
-from cladescope.analysis.classify.said import first_said, in_words
+from cladescope.analysis.classify.said import first_said, in_words, is_named
 from cladescope.analysis.classify.xmp_sidecars import Sidecars, write_sidecars
 from cladescope.analysis.sort_log import WAYS, By
 from cladescope.analysis.sort_pictures import UNREADABLE, Sorted, check_sort_folder, sort_pictures
@@ -88,7 +88,11 @@ class Acts:
         if self.sheet is not None and len(self._tiles) < SHEET:
             file = Path(split_region(picture.name)[0]).name
             score = picture.answers[0].get("score") if picture.answers else None
-            surely = "cannot be read" if is_unread else in_words(float(score)) if score is not None else ""
+            surely = "cannot be read" if is_unread else ""
+            if score is not None and is_named(picture.answers[0]):
+                surely = in_words(float(score))
+            elif near := picture.answers and picture.answers[0].get("nearest"):
+                surely = f"nearest: {near}"
             said = UNREADABLE if is_unread else first_said(picture.answers)
             common = str(picture.answers[0].get("common_name") or "") if picture.answers else ""
             self._tiles.append((picture.uri, (said, common, surely, file)))

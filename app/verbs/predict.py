@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from cladescope.analysis.classify import choosing
 from cladescope.analysis.classify.answers import Answers, columns
-from cladescope.analysis.classify.back_off import BackOff
-from cladescope.analysis.classify.choosing import Choice, Labels, Taxa
+from cladescope.analysis.classify.choosing import Labels, Taxa
 from cladescope.analysis.classify.classifier_file import Classifier
+from cladescope.analysis.classify.known import DOUBT, check_doubt, judge
 from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import NamedPicture, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
@@ -26,15 +26,13 @@ from cladescope.app.verbs.given import (
     vector_notes,
 )
 from cladescope.app.verbs.meant import records_of
+from cladescope.app.verbs.stopping import back_off_of
 from cladescope.embedding.encoder import Encoder, Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
 from cladescope.outputs import check_is_folder
 from cladescope.paths import local_path
-
-if TYPE_CHECKING:
-    from cladescope.index.store import Store
 
 
 @checked
@@ -50,6 +48,7 @@ def predict(
     risk: float | None = None,
     calibrate_on: AnyStore | None = None,
     closed_set: bool = False,
+    doubt: float = DOUBT,
     prior: str | Path | None = None,
     backbone: str | Path | None = None,
     conflicts: str | Path | None = None,
@@ -72,8 +71,10 @@ def predict(
     the store, or those that the encoder was trained on. `encoder` is by default the classifier's, else `tiny`. `within` keeps the classes of a clade or of several, or
     of those that a file lists.
     Each picture gets `k` answers at a `rank`. With `risk` it gets one, as precise as this risk of a wrong answer allows. That
-    needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`. `closed_set` says
-    that every picture shows one of the taxa. `prior` is a CSV of prior odds. `backbone`, a folder of
+    needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`.
+    A picture that is farther from everything known than all but the share `doubt` of pictures of known taxa gets no name: its
+    verdict is "not known", or "empty" for a frame without an organism, and the nearest guess stands aside. `closed_set` says
+    that every picture shows one of the taxa: all are named. `prior` is a CSV of prior odds. `backbone`, a folder of
     `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
     `conflicts`. `vectors` names those of a further encoder of the store; by default those that the classifier is of, else the store's own. `where` and `limit` select pictures, `text_type`
     and `templates` set how a taxon is described, `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes the encoder, `contact`, an
@@ -95,8 +96,9 @@ def predict(
         raise InputError(
             "within, prior, text_type and templates are for classes named by texts: leave out the classifier"
         )
-    if risk is None and (closed_set or calibrate_on is not None):
-        raise InputError("closed_set and calibrate_on are of risk: give one")
+    if risk is None and calibrate_on is not None:
+        raise InputError("calibrate_on is of risk: give one")
+    check_doubt(doubt)
     if (folder := None if cache is None else local_path(cache)) is not None:
         check_is_folder(folder)
     introduce(contact)
@@ -122,8 +124,11 @@ def predict(
             backbone=named, cache=folder, progress=progress,
         )  # fmt: skip
     write_conflicts(named, conflicts)
-    back_off = _back_off(choice, asked, risk, calibrate_on, closed_set=closed_set)
-    answers = Answers(choice.classes, rank=rank, k=k, bins=choice.bins, back_off=back_off, risk=risk)
+    back_off = back_off_of(choice, asked, risk, calibrate_on, closed_set=closed_set)
+    known, told = judge(choice.known, fitted=fitted is not None, closed_set=closed_set, doubt=doubt)
+    answers = Answers(
+        choice.classes, rank=rank, k=k, bins=choice.bins, back_off=back_off, risk=risk, known=known, doubt=doubt
+    )
 
     def make(failures: list[str]) -> Iterator[NamedPicture]:
         if store is not None:
@@ -133,18 +138,4 @@ def predict(
     by, notes = naming_of(named, fitted, store, own_taxa=store is not None and taxa is None and labels is None)
     made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)
     notes += asked.notes if isinstance(asked, Encoder) else (*asked.encoder_notes, *vector_notes(asked, where))
-    return Predictions(answers.columns, make, (*choice.notes, *notes), made_by=made)
-
-
-def _back_off(
-    choice: Choice, asked: "Store | Encoder", risk: float | None, calibrate_on: AnyStore | None, *, closed_set: bool
-) -> BackOff | None:
-    """Where answers stop: the classifier's own, or that of a store of labelled pictures."""
-    found = choice.back_off
-    if risk is not None and calibrate_on is not None:
-        judge = opened_for(calibrate_on, asked.card)
-        judge.check(asked.card)
-        found = choosing.calibrated_on(choice.classes, judge)
-    if risk is not None and found is None:
-        raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
-    return found.closed_set() if found is not None and closed_set else found
+    return Predictions(answers.columns, make, (*choice.notes, *notes, *told), reasons=answers.why, made_by=made)

@@ -15,6 +15,7 @@ from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier, save_classifier
 from cladescope.analysis.classify.classifier_parts import hash_parts
+from cladescope.analysis.classify.known import known_of
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
@@ -66,6 +67,13 @@ def test_a_classifier_comes_back_as_it_was_written(tmp_path):
     assert read.created
 
 
+def test_what_is_known_comes_back_as_it_was_written(tmp_path):
+    rng = np.random.default_rng(2)
+    known = known_of(rng.normal(size=(50, 4)), np.arange(50) % 3)
+    read = load_classifier(save_classifier(replace(classifier(), known=known), tmp_path / "birds.safetensors")).known
+    np.testing.assert_array_equal(read.chances(QUERIES), known.chances(QUERIES))
+
+
 def test_neighbours_come_back_in_half_precision(tmp_path):
     support = np.random.default_rng(2).normal(size=(9, 4)).astype(np.float32)
     vote = NeighbourVote(support, np.arange(9) % 3, ("a", "b", "c"), k=4, scale=2.0)
@@ -115,6 +123,7 @@ def test_a_file_of_a_time_without_hashes_is_read(tmp_path):
     read = load_classifier(OLD / "simpleshot.safetensors")
     np.testing.assert_allclose(read.probabilities(QUERIES), classifier().probabilities(QUERIES), rtol=1e-6)
     assert (read.back_off.seen.tolist(), read.counts.tolist(), read.data_version) == ([0.5, 0.0], [3, 1, 2], 7)
+    assert read.known is None
     vote = load_classifier(OLD / "knn.safetensors")
     assert (vote.classes.k, vote.labels) == (4, ("a", "b", "c"))
     with safe_open(OLD / "knn.safetensors", framework="numpy") as file:

@@ -10,10 +10,11 @@ import pytest
 from PIL import ExifTags, Image
 
 import cladescope
-from cladescope.analysis.classify.answers import Answers
+from cladescope.analysis.classify.answers import Answers, columns
 from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.naming import WHEN_AND_WHERE
 from cladescope.analysis.classify.precomputed import read_precomputed
+from cladescope.analysis.classify.said import ASIDE, name_said
 from cladescope.analysis.classify.taxon_lists import read_labels, read_prior, taxa_table, within
 from cladescope.analysis.classify.templates import templates
 from cladescope.analysis.classify.zero_shot import best, label_gallery, taxon_gallery, text_vectors
@@ -168,7 +169,10 @@ def test_with_a_risk_the_answer_stops_where_it_is_sure(encoder):
     vectors = np.random.default_rng(3).normal(size=(1, 32))
     nothing = Answers(gallery, back_off=BackOff(np.ones(3)), risk=0.1)
     (row,) = next(nothing.of(vectors))
-    assert row == {**dict.fromkeys(nothing.columns, ""), "score": 1.0}
+    asked = {name: row.pop(name) for name in ("nearest", "nearest_score")}
+    assert row == {**dict.fromkeys(columns("species"), ""), "score": 1.0, "verdict": "not sure"}
+    assert asked["nearest"] in [name_said(one) for one in next(Answers(gallery).of(vectors))] + ["Nymphalidae"]
+    assert 0 < asked["nearest_score"] < 1
 
 
 def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(predict, photos, taxa):
@@ -176,7 +180,7 @@ def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(pr
     ended = predict(photos, photos / "missing.jpg", "--taxa", taxa, "-k", 2, "--csv")
     assert ended.status == 0
     assert list(ended.rows[0]) == [
-        *("file_name", *RANKS[:-1], "species_epithet", "species", "common_name", "score"),
+        *("file_name", *RANKS[:-1], "species_epithet", "species", "common_name", "score", *ASIDE),
         *WHEN_AND_WHERE,
         *MADE_BY,
     ]
@@ -185,6 +189,7 @@ def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(pr
     assert list(predict(photos, "--taxa", taxa, "--rank", "class", "--csv").rows[0])[1:] == [
         *RANKS[:3],
         "score",
+        *ASIDE,
         *WHEN_AND_WHERE,
         *MADE_BY,
     ]
@@ -208,11 +213,13 @@ def test_wrong_input_is_told_in_one_line(run, fails, misused, photos, taxa, stor
     assert "'tribe' is not one of" in misused("predict", photos, "--rank", "tribe")
     assert "expected a number from 0 to 1" in misused("predict", photos, "--risk", "2")
     assert "did you mean Aves" in fails("predict", photos, "--taxa", taxa, "--within", "Avess", *with_encoder)
-    assert "--closed-set and --calibrate-on are of --risk" in misused("predict", photos, "--closed-set", *with_encoder)
+    assert "--calibrate-on is of --risk" in misused("predict", photos, "--calibrate-on", store.path, *with_encoder)
+    assert "--doubt is 3: expected a share" in misused("predict", photos, "--doubt", "3", *with_encoder)
     assert "nothing says what to choose from" in fails("predict", photos, *with_encoder)
     assert "to calibrate on" in fails("predict", photos, "--taxa", taxa, "--risk", 0.1, *with_encoder)
     ended = run("predict", tmp_path / "none.jpg", "--taxa", taxa, *with_encoder)
-    *_, noted, reason = ended.err.splitlines()
+    *_, noted, untold, reason = ended.err.splitlines()
+    assert untold.startswith("every picture gets a name, also one of something else")
     assert (ended.status, ended.out) == (1, "")
     assert noted.startswith("1 taxa above the species have no known members")
     assert reason.startswith("error: no such file")

@@ -100,7 +100,7 @@ def test_a_word_that_is_no_choice_is_refused_with_the_choices(store):
 
 
 def test_arguments_that_would_count_for_nothing_are_refused(store, tmp_path):
-    assert "are of risk: give one" in refusal(lambda: cladescope.predict(store, calibrate_on=store))
+    assert "is of risk: give one" in refusal(lambda: cladescope.predict(store, calibrate_on=store))
     file = tmp_path / "c.safetensors"
     cladescope.fit(store, out=file)
     assert "leave out the classifier" in refusal(lambda: cladescope.predict(store, classifier=file, text_type="sci"))

@@ -132,7 +132,7 @@ def test_a_classifier_names_pictures_of_every_kind_as_it_names_the_store(store, 
 def test_options_that_contradict_each_other_are_refused(store):
     for options, reason in (
         ({"labels": ["a"], "taxa": "t.csv"}, "give one of taxa, labels and classifier"),
-        ({"closed_set": True}, "closed_set and calibrate_on are of risk"),
+        ({"doubt": 1.0}, "the doubt is 1.0: expected a share"),
     ):
         with pytest.raises(InputError, match=reason):
             cladescope.predict(store, **options)

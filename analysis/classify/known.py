@@ -1,0 +1,217 @@
+"""How far a picture lies from everything that a classifier knows, and whether that is too far for a name.
+
+A classifier chooses among its classes and says nothing of what is none of them: a softmax gives a blank frame a species too
+(Hendrycks & Gimpel 2017, https://arxiv.org/abs/1610.02136). Here the nearest class mean says how near a picture is to anything
+known, and pictures that the means were not made of say how near is usual. Nothing here chooses a name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Float64, Int, Real
+
+from cladescope.analysis.classify.said import EMPTY
+from cladescope.analysis.measures.class_sums import class_sums
+from cladescope.arrays import blocks, normalise
+from cladescope.errors import InputError
+from cladescope.schema import NOT_KNOWN
+
+DOUBT = 0.03
+"""Share of pictures of known taxa that may be left without a name, unless another is asked for."""
+MOST_ASKED = 20_000
+"""Pictures that say how near is usual, at most."""
+
+_BLOCK = 4096
+FOLDS = 5
+"""Parts of which each is asked about what the others tell."""
+
+_ROUNDING = 1e-6
+_LEAST_WIDTH = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """Class means in a space in which classes are equally wide, and how near to them other pictures of these classes lie.
+
+    The nearness of a picture is minus its squared Mahalanobis distance to the nearest class mean (Lee et al. 2018, A simple
+    unified framework for detecting out-of-distribution samples, https://arxiv.org/abs/1807.03888, on the encoder's vectors; the
+    covariance is shrunk). A picture is far if the share of `held` that is no nearer than it, counted with itself, is at most a
+    `doubt`: so of new pictures of the same kind as `held` at most that share is called far (conformal p-value, Vovk et al. 2005,
+    Algorithmic Learning in a Random World, section 2.4). `benchmarks/not_known.py` compares other measures of nearness.
+
+    >>> axes = np.eye(2, dtype=np.float16)
+    >>> known = Known(axes, axes, np.linspace(-0.5, 0.0, 99, dtype=np.float32))
+    >>> known.is_far(np.array([[1.0, 0.1], [-1.0, -1.0]]), doubt=0.03)
+    array([False,  True])
+    """
+
+    means: Float[np.ndarray, "c m"]
+    """Of the classes, after `axes`."""
+    axes: Float[np.ndarray, "d m"]
+    """What a picture's vector of unit length is multiplied with."""
+    held: Float32[np.ndarray, " n"]
+    """Nearness of pictures of known taxa, lowest first."""
+    empty: Float32[np.ndarray, " weights"] | None = None
+    """A plane between empty frames and pictures of organisms: weights for a unit vector, and the offset; None where none is known."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError where a part is empty, not finite, or does not fit."""
+        if not len(self.means) or not len(self.held):
+            raise InputError("what is known has no class or no picture: expected at least one of each")
+        if not all(np.isfinite(part).all() for part in (self.means, self.axes, self.held)):
+            raise InputError("what is known has numbers that are not finite: make it anew")
+        if self.means.shape[1] != self.axes.shape[1]:
+            raise InputError(
+                f"means have {self.means.shape[1]} numbers and {self.axes.shape[1]} axes: expected as many"
+            )
+        if self.empty is not None and len(self.empty) != len(self.axes) + 1:
+            raise InputError(f"the plane of empty frames has {len(self.empty)} numbers: expected {len(self.axes) + 1}")
+
+    def only(self, rows: Bool[np.ndarray, " c"]) -> "Known":
+        """What is known of some of the classes. Raises InputError for none."""
+        return replace(self, means=self.means[rows])
+
+    def nearness(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, " q"]:
+        """Of each picture to the nearest class. Memory: 4 c bytes for each of 4,096 pictures at a time."""
+        moved = normalise(vectors).astype(np.float32, copy=False) @ self.axes.astype(np.float32, copy=False)
+        return _nearest(moved, self.means.astype(np.float32, copy=False))
+
+    def chances(self, vectors: Real[np.ndarray, "q d"]) -> Float64[np.ndarray, " q"]:
+        """Share of the pictures of known taxa that lie as far as each picture, or farther; it counts as one of them."""
+        below = np.searchsorted(self.held, self.nearness(vectors) + _ROUNDING, side="right")
+        chances: Float64[np.ndarray, " q"] = (below + 1) / (len(self.held) + 1)
+        return chances
+
+    def is_far(self, vectors: Real[np.ndarray, "q d"], *, doubt: float = DOUBT) -> Bool[np.ndarray, " q"]:
+        """Whether each picture is too far for a name. Raises InputError for a doubt outside (0, 1)."""
+        check_doubt(doubt)
+        far: Bool[np.ndarray, " q"] = self.chances(vectors) <= doubt
+        return far
+
+    def looks_empty(self, vectors: Real[np.ndarray, "q d"]) -> Bool[np.ndarray, " q"]:
+        """Whether each picture lies on the side of empty frames; False where no such side is known."""
+        if self.empty is None:
+            return np.zeros(len(vectors), bool)
+        side: Bool[np.ndarray, " q"] = normalise(vectors) @ self.empty[:-1] + self.empty[-1] > 0
+        return side
+
+    def can_tell(self, doubt: float) -> bool:
+        """Whether there are pictures enough to call any far: 1 / doubt, less itself."""
+        return 1 / (len(self.held) + 1) <= doubt
+
+
+def check_doubt(doubt: float) -> None:
+    """Raise InputError unless a doubt is a share above 0 and below 1."""
+    if not 0.0 < doubt < 1.0:
+        raise InputError(f"the doubt is {doubt}: expected a share above 0 and below 1, such as {DOUBT}")
+
+
+def known_of(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    kin: Int[np.ndarray, " n"] | None = None,
+    *,
+    seed: int = 0,
+) -> Known | None:
+    """What labelled pictures tell: the classes' means and common width, and how near pictures lie that neither was made of.
+
+    In `FOLDS` rounds a part of the pictures is asked about means and width made of the others; pictures with equal numbers in
+    `kin` are in one part, and one whose class has no other picture is not asked. Of more than `MOST_ASKED` pictures as many,
+    drawn at random, are used. None where there is nothing to ask, or pictures do not differ within classes. Memory: 4 n d bytes,
+    and 16 d^2.
+
+    >>> rng = np.random.default_rng(0)
+    >>> classes = np.arange(60) % 2
+    >>> known = known_of(np.eye(4)[classes] + rng.normal(scale=0.1, size=(60, 4)), classes)
+    >>> len(known.held), known.is_far(np.eye(4)).tolist()
+    (60, [False, False, True, True])
+    """
+    rng = np.random.default_rng(seed)
+    if len(vectors) > MOST_ASKED:
+        chosen = np.sort(rng.choice(len(vectors), MOST_ASKED, replace=False))
+        vectors, classes, kin = vectors[chosen], classes[chosen], None if kin is None else kin[chosen]
+    unit = normalise(vectors).astype(np.float32, copy=False)
+    _, family = np.unique(np.arange(len(unit)) if kin is None else kin, return_inverse=True)
+    fold = rng.permutation(int(family.max()) + 1)[family] % FOLDS
+    held = []
+    for number in range(FOLDS):
+        rest = fold != number
+        asked = ~rest & np.isin(classes, classes[rest])
+        made = _means_and_axes(unit[rest], classes[rest]) if asked.any() else None
+        if made is not None:
+            held.append(_nearest(unit[asked] @ made[1], made[0]))
+    whole = _means_and_axes(unit, classes) if held else None
+    if whole is None:
+        return None
+    return Known(*whole, np.sort(np.concatenate(held)))
+
+
+def _means_and_axes(
+    unit: Float32[np.ndarray, "n d"], classes: Int[np.ndarray, " n"]
+) -> tuple[Float32[np.ndarray, "c d"], Float32[np.ndarray, "d d"]] | None:
+    """Means of the classes that there are, on axes on which pictures spread evenly about the mean of their class; None if none spreads.
+
+    The covariance leans on that of a ball: Ledoit & Wolf 2004, https://doi.org/10.1016/S0047-259X(03)00096-4, by scikit-learn.
+    """
+    from sklearn.covariance import ledoit_wolf
+
+    _, place = np.unique(classes, return_inverse=True)
+    sums, counts = class_sums(unit, place)
+    means = sums / counts[:, None]
+    apart = (unit - means[place])[counts[place] > 1]
+    if not len(apart) or not np.abs(apart).max() > _ROUNDING:
+        return None
+    covariance, _ = ledoit_wolf(apart, assume_centered=True)
+    widths, axes = np.linalg.eigh(covariance)
+    scaled = (axes / np.sqrt(np.maximum(widths, _LEAST_WIDTH * widths.max()))).astype(np.float32)
+    return (means @ scaled).astype(np.float32), scaled
+
+
+def _nearest(moved: Float32[np.ndarray, "q m"], means: Float32[np.ndarray, "c m"]) -> Float32[np.ndarray, " q"]:
+    """Minus the squared distance to the nearest mean."""
+    found = np.empty(len(moved), np.float32)
+    lengths = np.einsum("cm,cm->c", means, means)
+    for start, stop in blocks(len(moved), size=_BLOCK):
+        part = moved[start:stop]
+        found[start:stop] = (2 * part @ means.T - lengths).max(axis=1) - np.einsum("qm,qm->q", part, part)
+    return found
+
+
+def judge(known: Known | None, *, fitted: bool, closed_set: bool, doubt: float) -> tuple[Known | None, tuple[str, ...]]:
+    """What decides whether a picture is too far for a name, and what the user should know where nothing does.
+
+    A `closed_set` asks for nothing to decide. Files of classifiers fitted by earlier versions know no distances; nor do names
+    that an encoder was not trained on.
+    """
+    if closed_set:
+        return None, ()
+    if known is None:
+        whose = (
+            "this classifier keeps no distances: fit it anew"
+            if fitted
+            else "no pictures of these taxa are known: fit a classifier"
+        )
+        return None, (f"every picture gets a name, also one of something else: {whose} to have strangers told",)
+    if not known.can_tell(doubt):
+        return None, (
+            f"every picture gets a name, also one of something else: {len(known.held):,} pictures are too few to tell at a doubt of "
+            f"{doubt:g}: fit on more, or ask for doubt {1.01 / (len(known.held) + 1):.2g}",
+        )
+    return known, ()
+
+
+def why_far(counts: Mapping[str, int], doubt: float) -> list[str]:
+    """What the user should know of pictures without a name, a sentence each: why, and what would name them."""
+    n = sum(counts.values())
+    said = []
+    if far := counts.get(NOT_KNOWN, 0):
+        said.append(
+            f"{far:,} of {n:,} pictures are not known: they lie farther from everything known than {1 - doubt:.0%} of the pictures of "
+            f"known taxa do; closed_set names them all, doubt {doubt / 3:.2g} more of them; the nearest guess stands beside each"
+        )
+    if empty := counts.get(EMPTY, 0):
+        said.append(
+            f"{empty:,} of {n:,} pictures are empty: they are far from everything known, and like frames without an organism"
+        )
+    return said
