@@ -40,7 +40,8 @@ _PROGRESSIVE = 12
 """Bytes that a progressive JPEG takes on top: every coefficient is kept until the last scan, at any scale."""
 _CMYK = 8
 _SEGMENT = re.compile(rb"\xff+([\xc0-\xcf\xda-\xfe])")
-_SCAN_END = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+SCAN_END = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
+"""A marker that ends the pixels of a scan; restarts do not."""
 
 
 def too_large(n_bytes: int) -> str:
@@ -112,7 +113,7 @@ def check_tiff_head(data: bytes) -> None:
 def _n_scans(data: bytes) -> int:
     """Scans of the first picture in a JPEG file, counted until there are more than `MAX_SCANS`."""
     n_scans, at = 0, 2
-    while n_scans <= MAX_SCANS and (found := _SCAN_END.search(data, at)) is not None:
+    while n_scans <= MAX_SCANS and (found := SCAN_END.search(data, at)) is not None:
         if found[1] == b"\xd9":
             break
         n_scans += found[1] == b"\xda"

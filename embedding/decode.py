@@ -131,7 +131,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         raise PictureError(_not_a_picture(data))
     limit = MAX_PIXELS_GIF_TIFF if kind in ("GIF", "TIFF") else MAX_PIXELS
     if kind == "GIF":
-        _check_size(_gif_size(data), limit)
+        check_size(_gif_size(data), limit)
     if kind == "JPEG":
         check_jpeg_head(data)
     if kind == "TIFF":
@@ -139,7 +139,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
     with damage_refused(kind, data):
         image = opened_picture(data)
         limit = min(limit, max_pixels(kind, image))
-    _check_size(image.size, limit)
+    check_size(image.size, limit)
     if kind == "JPEG" and ((frame := frame_of(data)) is None or not frame.is_one_scan):
         check_jpeg(data, image.size)
     if isinstance(image, TiffImageFile):
@@ -151,7 +151,7 @@ def decode(data: bytes, *, min_side: int | None = None) -> Picture:
         image.load()
         if kind != "JPEG":  # some headers give another size than the pixels have
             size = image.size
-            _check_size(size, limit)
+            check_size(size, limit)
         orientation = orientation_of(image)
         upright = turned(to_rgb(image), orientation)
     width, height = reversed(size) if orientation in (5, 6, 7, 8) else size
@@ -180,7 +180,7 @@ def upright_rgb(image: Image.Image) -> Picture:
     >>> upright_rgb(Image.new("LA", (40, 30), (0, 0))).image.getpixel((0, 0))
     (255, 255, 255)
     """
-    _check_size(image.size, MAX_PIXELS)
+    check_size(image.size, MAX_PIXELS)
     with damage_refused("picture", b""):
         image.load()
         orientation = orientation_of(image)
@@ -239,7 +239,7 @@ def _not_a_picture(data: bytes) -> str:
     return f"not a picture but {kind}: expected one of {', '.join(_OPENERS)}"
 
 
-def _check_size(size: tuple[int, int], limit: int) -> None:
+def check_size(size: tuple[int, int], limit: int) -> None:
     """Refuse a picture of too many pixels, too thin or too small; `size` is width and height in pixels."""
     short, long = sorted(size)
     found = f"{size[0]} x {size[1]} pixels"

@@ -28,6 +28,7 @@ from cladescope.embedding.workers import Limits, Outcome, Preparing, listed, pre
 from cladescope.errors import InputError, PictureError
 
 if TYPE_CHECKING:
+    from cladescope.embedding.device_decode import DeviceDecoding
     from cladescope.embedding.web import Web
 
 BATCH_SIZE = 64
@@ -103,6 +104,7 @@ def encoded(
     tag_columns: Collection[str] = (),
     stages: Stages | None = None,
     stop: threading.Event | None = None,
+    device: "DeviceDecoding | None" = None,
 ) -> Iterator[EncodedBatch]:
     """Encode every picture; nothing that is wrong with one of them stops the rest.
 
@@ -121,6 +123,8 @@ def encoded(
     beside these; `waiting_bytes` for pictures that records carry, or one picture if that is larger; for each reader and worker
     one encoded file, and for each worker 4 bytes a decoded pixel (a JPEG is decoded at a reduced scale). What `records` itself
     holds comes on top.
+
+    With a `device`, pictures are decoded there that it takes, once it has shown on some that their vectors are right.
 
     A batch that the encoder's device has no memory for is halved until it fits, and so are those behind it.
 
@@ -143,9 +147,20 @@ def encoded(
         web = current()
     stages, stop = stages or Stages(), stop or threading.Event()
     parents: Parents[Whole] = Parents()
+    encoding = _Encoding(encoder, known, stages.encode)
 
     def prepared(record: Record, entering: Entering) -> Prepared | Failure:
-        return prepare(record, encoder.transform, web=web, parents=parents, tag_columns=tag_columns, entering=entering)
+        if device is not None:
+            device.check(encoding.least_cosine)
+        return prepare(
+            record,
+            encoder.transform,
+            web=web,
+            parents=parents,
+            tag_columns=tag_columns,
+            entering=entering,
+            device=device,
+        )
 
     pixel_bytes = 3 * encoder.transform.size**2
     limits = Limits(
@@ -156,7 +171,6 @@ def encoded(
         ahead_bytes=max(AHEAD_BYTES, pixel_bytes * (2 * batch_size + workers + readers)),
         picture_seconds=picture_seconds,
     )
-    encoding = _Encoding(encoder, known, stages.encode)
     waiting: list[Prepared | Failure] = []
     n_pictures = 0
     for item in stages.encode.timed(_outcomes(records, prepared, limits, stages, stop, parents), "starved"):
@@ -229,6 +243,7 @@ class _Encoding:
     def __init__(self, encoder: PixelEncoder, known: KnownVectors | None, meter: Meter) -> None:
         self._dims = encoder.dims if isinstance(encoder, _HasParts) else (encoder.dim,)
         self._dim, self._known, self._meter, self._portions = sum(self._dims), known, meter, Portions(encoder)
+        self._computing = threading.Lock()
         self._begun: deque[_Begun] = deque()
         self._made: dict[str, Float[np.ndarray, " d"]] = {}
         """Vectors of the batch that was finished last, for the one that was begun meanwhile."""
@@ -245,6 +260,16 @@ class _Encoding:
         while self._begun:
             yield self._finish()
 
+    def least_cosine(self, some: UInt8[np.ndarray, "n h w 3"], same: UInt8[np.ndarray, "n h w 3"]) -> float:
+        """The lowest cosine between vectors of the same pictures; -1 where only one of the two has a direction. Any thread may ask."""
+        with self._computing:
+            one, other = self._portions.encode(some), self._portions.encode(same)
+        good = has_direction(one)
+        if not np.array_equal(good, has_direction(other)):
+            return -1.0
+        cosines = np.einsum("nd,nd->n", _unit(one[good]), _unit(other[good]))
+        return float(cosines.min(initial=1.0))
+
     def _begin(self, waiting: Sequence[Outcome]) -> _Begun:
         began = time.perf_counter()
         pictures = [item for item in waiting if isinstance(item, Prepared)]
@@ -253,7 +278,8 @@ class _Encoding:
             known = self._known({item.content_hash for item in pictures})
         computed = {content for batch in self._begun for content in batch.fresh}
         fresh = {one.content_hash: one for one in pictures if one.content_hash not in known.keys() | computed}
-        vectors = self._portions.begin(np.stack([one.pixels for one in fresh.values()])) if fresh else self._none
+        with self._computing:
+            vectors = self._portions.begin(np.stack([one.pixels for one in fresh.values()])) if fresh else self._none
         return _Begun(waiting, len(pictures), known, tuple(fresh), vectors, time.perf_counter() - began)
 
     def _none(self) -> Float32[np.ndarray, "n d"]:
@@ -262,7 +288,8 @@ class _Encoding:
     def _finish(self) -> EncodedBatch:
         began = time.perf_counter()
         batch = self._begun.popleft()
-        made = batch.vectors()
+        with self._computing:
+            made = batch.vectors()
         seconds = batch.seconds + time.perf_counter() - began
         good = has_direction(made)
         contents = [content for content, usable in zip(batch.fresh, good, strict=True) if usable]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cladescope.embedding.bounds import MAX_SEGMENTS
+from cladescope.embedding.bounds import MAX_SEGMENTS, SCAN_END
 
 _START_OF_SCAN = 0xDA
 _FRAMES = (0xC0, 0xC1, 0xC2)
@@ -57,6 +57,13 @@ def frame_of(data: bytes) -> Frame | None:
             height, width = (int.from_bytes(data[place : place + 2], "big") for place in (start + 1, start + 3))
             frame = (width, height, n_colours, marker == 0xC2)
     return None
+
+
+def has_whole_scan(data: bytes) -> bool:
+    """Whether nothing but restarts stands between a JPEG's first scan and the mark of its end, so that no pixels were cut off."""
+    scan = next((start for marker, start, _ in _pieces(data) if marker == _START_OF_SCAN), None)
+    found = None if scan is None else SCAN_END.search(data, scan + 2)
+    return found is not None and found[1] == b"\xd9"
 
 
 def _pieces(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -68,6 +68,8 @@ class EmbedConfig:
     whole: bool = True
     """Whether the source gives all its records; where not, nothing is gone."""
 
+    decode_on: str | None = None
+    """Device of torch on which plain JPEGs are decoded; None decodes all on the processor."""
     exif: bool = False
     """Whether columns are made of what is written into the pictures' files; see `picture_tags.TAG_FIELDS`."""
     strict: bool = False
@@ -105,9 +107,14 @@ def embed(
 
     Whatever a source raises is a failure, of one record or of its remaining ones: see `embedding.sound`.
 
-    Raises InputError for a source whose columns contradict the store's, StoreError where the store cannot be written.
+    Raises InputError for a source whose columns contradict the store's, EncoderError for a device that cannot decode, StoreError where the store cannot be written.
     """
     config = config or EmbedConfig()
+    device = None
+    if config.decode_on is not None:
+        from cladescope.embedding.device_decode import DeviceDecoding  # loads torch
+
+        device = DeviceDecoding(encoder.transform, config.decode_on)
     with sink.writing():
         if config.strict:
             _rehearse(source, sink, config)
@@ -147,6 +154,7 @@ def embed(
                     tag_columns=[field.name for field in tag_fields],
                     stages=stages,
                     stop=stop,
+                    device=device,
                 ),
                 contents,
             ),
@@ -170,6 +178,9 @@ def embed(
         with stages.write.at_work():
             job.commit()
         job.summary.notes = (*encoder.notes, *job.summary.notes, *writing.notes())
+        if device is not None:
+            job.summary.decoded, job.summary.decode_cosine = device.counts, device.least_cosine
+            job.summary.notes += (device.note(),)
         job.summary.stages = stages.profile(job.summary.seconds)
         job.summary.bottleneck = stages.bottleneck(job.summary.seconds)
         if stop.is_set():

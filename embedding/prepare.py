@@ -19,6 +19,7 @@ from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import PictureError
 
 if TYPE_CHECKING:
+    from cladescope.embedding.device_decode import DeviceDecoding
     from cladescope.embedding.web import Web
 
 Step = Literal["fetch", "read", "decode"]
@@ -66,8 +67,11 @@ def prepare(
     parents: Parents[Whole] | None = None,
     tag_columns: Collection[str] = (),
     entering: Entering = no_steps,
+    device: "DeviceDecoding | None" = None,
 ) -> Prepared | Failure:
     """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`.
+
+    Whole pictures are decoded on the `device`, if there is one and it takes them.
 
     Each step is done within what `entering` gives. The record gets those columns of `picture_tags.TAG_FIELDS` that are in `tag_columns`, and then its licence. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
@@ -78,6 +82,8 @@ def prepare(
     """
     parent, box = (record.uri, None) if record.data is not None else split_region(record.uri)
     if box is not None:
+        if device is not None:
+            device.count("boxes of pictures")
         return _prepare_region(record, parent, box, transform, web, parents or Parents(), tag_columns, entering)
     try:
         data = _read(record, web, entering) if record.data is None else record.data
@@ -88,16 +94,19 @@ def prepare(
     record = replace(record, data=None)  # rows wait for a commit by the thousand, the pictures must not
     try:
         with entering("decode"):
-            picture = _decoded(data, transform)
             hashed = content_hash(data)
-            pixels = transform.apply(picture.image, picture.box)
+            made = None if device is None else device.pixels_of(data)
+            if made is None:
+                picture = _decoded(data, transform)
+                made = transform.apply(picture.image, picture.box), picture.width, picture.height
             if tag_columns:
                 record = _tagged(record, tags_of(data) if isinstance(data, bytes) else PictureTags(), tag_columns)
     except PictureError as error:
         return Failure(record, "decode", str(error))
     except Exception as error:  # noqa: BLE001 - so is what a decoder raises
         return Failure(record, "decode", unexpected(error))
-    return Prepared(record, pixels, hashed, picture.width, picture.height)
+    pixels, width, height = made
+    return Prepared(record, pixels, hashed, width, height)
 
 
 def _prepare_region(

@@ -110,6 +110,10 @@ class EmbedSummary:
     seconds: float = 0.0
     encode_seconds: float = 0.0
     """Time spent inside the encoder."""
+    decoded: Counter[str] = field(default_factory=Counter)
+    """Where pictures were decoded, of a job with a device for that: `on the device`, or on the CPU by the reason."""
+    decode_cosine: float | None = None
+    """Least cosine between vectors of pictures decoded on that device and on the CPU; None where too few were compared."""
     stages: tuple[StageProfile, ...] = ()
     """How busy listing, reading, decoding, encoding and writing were; empty for jobs that have no such stages."""
     bottleneck: str | None = None
@@ -155,6 +159,8 @@ class EmbedSummary:
             "seconds": round(self.seconds, 3),
             "encode_seconds": round(self.encode_seconds, 3),
             "pictures_per_second": round(rate, 1),
+            "decoded": dict(self.decoded.most_common()),
+            "decode_cosine": self.decode_cosine,
             "stages": {one.stage: one.to_dict() for one in self.stages},
             "bottleneck": self.bottleneck,
         }

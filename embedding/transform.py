@@ -8,7 +8,7 @@ own.
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -32,6 +32,17 @@ _OPEN_CLIP_DEFAULTS: Mapping[str, object] = {
 }
 _TIMM_RESIZE: Mapping[str, Resize] = {"center": "crop", "squash": "squash", "border": "pad"}
 _TIMM_KEYS = {"input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode"}
+
+
+class Placed(NamedTuple):
+    """Where a resized picture stands in an encoder's square, in pixels."""
+
+    resized: tuple[int, int]
+    """Width and height that the picture is resized to."""
+    window: tuple[int, int, int, int]
+    """What is kept of that: left, top, right and bottom."""
+    corner: tuple[int, int]
+    """Where the left and the top of the window come to lie in the square."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,19 +114,25 @@ class ImageTransform:
         """
         if image.mode != "RGB":
             raise InputError(f"picture of mode {image.mode}, expected RGB: decode it with embedding.decode")
-        width, height = _resized(
-            image.size if box is None else (box[2] - box[0], box[3] - box[1]), self.min_side, self.resize
-        )
-        left, top = _offset(width, self.size), _offset(height, self.size)
-        window = (max(0, -left), max(0, -top), min(width, self.size - left), min(height, self.size - top))
-        pixels = resampled(image, (width, height), window, self.interpolation, box)
+        resized, window, (across, down) = self.placed(image.size if box is None else (box[2] - box[0], box[3] - box[1]))
+        pixels = resampled(image, resized, window, self.interpolation, box)
         if pixels.shape[:2] == (self.size, self.size):
             return pixels
         square = np.empty((self.size, self.size, 3), np.uint8)
         square[:] = self.fill
-        down, across = max(0, top), max(0, left)
         square[down : down + pixels.shape[0], across : across + pixels.shape[1]] = pixels
         return square
+
+    def placed(self, size: tuple[int, int] | tuple[float, float]) -> Placed:
+        """Where the pixels of a picture of this width and height come to stand.
+
+        >>> ImageTransform(size=32, mean=(0.0,) * 3, std=(1.0,) * 3).placed((60, 40))
+        Placed(resized=(48, 32), window=(8, 0, 40, 32), corner=(0, 0))
+        """
+        width, height = _resized(size, self.min_side, self.resize)
+        left, top = _offset(width, self.size), _offset(height, self.size)
+        window = (max(0, -left), max(0, -top), min(width, self.size - left), min(height, self.size - top))
+        return Placed((width, height), window, (max(0, left), max(0, top)))
 
     def normalise(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b 3 h w"]:
         """Pixels as float32 on a scale of 0 to 1, less the mean, over the std, colours first.

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.command import Verb
+from cladescope.app.cli.embed_options import CheckRemoteOption, DecodeName, DecodeOption, PruneOption, RetryFailedOption
 from cladescope.app.cli.jobs import run_job
 from cladescope.app.cli.many_options import DevicesOption, ExecutorName, ExecutorOption, ShardOption, ShardsOption
 from cladescope.app.cli.options import (
@@ -83,25 +84,15 @@ def embed(
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
+    decode: DecodeOption = DecodeName.CPU,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
     shard: ShardOption = None,
     devices: DevicesOption = None,
     executor: ExecutorOption = ExecutorName.LOCAL,
     shards: ShardsOption = None,
-    prune: Annotated[
-        bool,
-        typer.Option(
-            "--prune", help="Delete the rows of pictures that are gone from the source; else they are only marked."
-        ),
-    ] = False,
-    check_remote: Annotated[
-        bool,
-        typer.Option("--check-remote", help="Fetch stored pictures of URLs again, to see whether they changed there."),
-    ] = False,
-    retry_failed: Annotated[
-        str | None,
-        typer.Option(metavar="STAGE|TEXT", help="Only what failed before: at a stage (read), for a reason, or all."),
-    ] = None,
+    prune: PruneOption = False,
+    check_remote: CheckRemoteOption = False,
+    retry_failed: RetryFailedOption = None,
     contact: ContactOption = None,
     allow: AllowOption = None,
     backbone: BackboneOption = None,
@@ -139,7 +130,7 @@ def embed(
     run_job(
         lambda progress, stop: verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, readers=readers, picture_seconds=picture_seconds, device=device.value,
-            precision=precision.value, runtime=runtime.value, limit=limit, shard=shard, devices=words(devices) or (), executor=executor.value, shards=shards, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            precision=precision.value, runtime=runtime.value, decode=decode.value, limit=limit, shard=shard, devices=words(devices) or (), executor=executor.value, shards=shards, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), labels_from=labels_from, by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         ),

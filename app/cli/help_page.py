@@ -13,7 +13,7 @@ SECTIONS = {
     "How sure, and among which names": "risk calibrate_on closed_set prior text_type templates cache",
     "How it is learnt": "shots shrinkage text_weight calibration v1_folds",
     "Pictures on servers": "contact allow check_remote",
-    "Speed and machines": "batch_size workers readers picture_seconds device precision runtime exact vectors shard devices executor "
+    "Speed and machines": "batch_size workers readers picture_seconds device precision runtime decode exact vectors shard devices executor "
     "shards permutations seed",
     "What is written and printed": "out sheet figures sort_into by csv safe_csv json overwrite dry_run progress profile metrics help",
 }

@@ -12,6 +12,7 @@ from cladescope.app.verbs.encoders import AnyEncoder, target_of
 from cladescope.app.verbs.filling import address_of, look_names_up, part_of, source_of
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.embedding import pipeline
+from cladescope.embedding.decoding_device import decoding_device
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS
 from cladescope.embedding.encoder import Device, Precision, Runtime
 from cladescope.embedding.given import AnyPicture
@@ -36,6 +37,7 @@ def embed(
     device: Device = "auto",
     precision: Precision = "auto",
     runtime: Runtime = "auto",
+    decode: Literal["cpu", "device"] = "cpu",
     limit: int | None = None,
     shard: str | None = None,
     devices: Sequence[str] = (),
@@ -77,7 +79,8 @@ def embed(
     say that a label is not known; `labels_from` says what of a folder of pictures gives their labels: `folder` (the default: every folder on the way whose name is a name), `parent`, `none`, or a
     regular expression with named groups over the path; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
-    error. `runtime` is what computes the encoder (`Encoder.load`). `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
+    error. `runtime` is what computes the encoder (`Encoder.load`). With `decode="device"` plain JPEGs are decoded on a GPU once its vectors
+    were found right. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
@@ -106,7 +109,7 @@ def embed(
     known_by = address_of(source)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit if piece is None else None,
-        address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None and (piece is None or limit is None), exif=exif, strict=strict,
+        decode_on=decoding_device() if decode == "device" else None, address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None and (piece is None or limit is None), exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
@@ -122,7 +125,7 @@ def embed(
     if retry_failed is not None:
         pictures = RetriedSource(pictures, failed)
     settings = {
-        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
+        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "decode": decode, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "labels_from": labels_from, "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip

@@ -84,7 +84,9 @@ def put_together(call: Call, summaries: Sequence[EmbedSummary], began: float) ->
             if field.name in ("stages", "bottleneck"):
                 continue
             before, more = getattr(total, field.name), getattr(one, field.name)
-            if isinstance(before, bool):
+            if field.name == "decode_cosine":
+                total.decode_cosine = min((cosine for cosine in (before, more) if cosine is not None), default=None)
+            elif isinstance(before, bool):
                 setattr(total, field.name, before or more)
             elif isinstance(before, int | float | Counter):
                 setattr(total, field.name, before + more)

@@ -1,0 +1,33 @@
+"""Options of `embed` alone: where pictures are decoded, and what becomes of those that are stored, gone or failed."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+
+class DecodeName(StrEnum):
+    """Where plain JPEGs are decoded."""
+
+    CPU = "cpu"
+    DEVICE = "device"
+
+
+DecodeOption = Annotated[
+    DecodeName,
+    typer.Option(help="Where plain JPEGs are decoded: on a GPU, after a check that vectors stay the same, or the CPU."),
+]
+PruneOption = Annotated[
+    bool,
+    typer.Option(
+        "--prune", help="Delete the rows of pictures that are gone from the source; else they are only marked."
+    ),
+]
+CheckRemoteOption = Annotated[
+    bool,
+    typer.Option("--check-remote", help="Fetch stored pictures of URLs again, to see whether they changed there."),
+]
+RetryFailedOption = Annotated[
+    str | None,
+    typer.Option(metavar="STAGE|TEXT", help="Only what failed before: at a stage (read), for a reason, or all."),
+]
