@@ -114,9 +114,19 @@ def _nearest(label: str, results: Sequence[ProbeResult]) -> list[str]:
 
 
 def _span(result: ProbeResult) -> str:
+    """The interval of a result in words; one without width says that there were too few to draw from, and nothing of the truth.
+
+    >>> _span(ProbeResult(probe="x", value=0.56, low=0.56, high=0.56)), _span(ProbeResult(probe="x", value=0.56, low=0.561, high=0.564))
+    (' (too few for an interval)', ' (95 % interval 56.1 % to 56.4 %)')
+    """
     if result.low is None or result.high is None:
         return ""
-    return f" (95 % interval {percent(result.low)} to {percent(result.high)})"
+    if result.low == result.high:
+        return " (too few for an interval)"
+    low, high = percent(result.low), percent(result.high)
+    if low == high:
+        low, high = f"{100 * result.low:.1f} %", f"{100 * result.high:.1f} %"
+    return f" (95 % interval {low} to {high})"
 
 
 def _is_thin(result: ProbeResult) -> bool:

@@ -120,7 +120,8 @@ def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
     made, interval = fitted.calibrated, fitted.accuracy_interval
     named = "nothing held out"
     if interval is not None:
-        named = f"{fitted.accuracy:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
+        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval[0] < interval[1] else "too few for an interval"
+        named = f"{fitted.accuracy:.3f} ({span})"
     rows: list[tuple[str, object]] = [
         ("classes", len(fitted.classifier.labels)),
         ("pictures learnt from", int(made.counts.sum())),

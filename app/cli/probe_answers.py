@@ -64,4 +64,6 @@ def show_rows(reports: "Sequence[ProbeReport]", differences: "Sequence[Differenc
 
 
 def _span(low: float | None, high: float | None) -> str:
-    return "" if low is None or high is None else f"[{low:.4f}, {high:.4f}]"
+    if low is None or high is None:
+        return ""
+    return f"[{low:.4f}, {high:.4f}]" if low < high else "too few"
