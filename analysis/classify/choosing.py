@@ -17,6 +17,7 @@ from cladescope.analysis.classify import name_lists, taxon_lists, zero_shot
 from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
+from cladescope.analysis.classify.encoder_known import read_known
 from cladescope.analysis.classify.known import Known
 from cladescope.analysis.classify.named_classes import named_classes, named_labels
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
@@ -105,6 +106,7 @@ def told_choice(
     choose from; TaxonError for an unknown clade; EncoderError for an encoder without a text side.
     """
     notes: list[str] = []
+    known: Known | None = None
     if isinstance(taxa, str | Path) and is_precomputed(Path(taxa)):
         gallery, table = _precomputed(asked, Path(taxa), within, notes, backbone)
     else:
@@ -121,8 +123,12 @@ def told_choice(
             table = _taxa(asked, taxa, rank, backbone, notes)
         if backbone is not None:
             table = taxon_lists.taxa_table(backbone.table(table))
+        if taxa is None and isinstance(asked, Encoder) and asked.taxa_file is not None and backbone is None:
+            known = read_known(asked.taxa_file, asked.card, table.num_rows)
         if within:
-            table = table.filter(pa.array(_within(table, within, backbone, notes)))
+            chosen = _within(table, within, backbone, notes)
+            table = table.filter(pa.array(chosen))
+            known = None if known is None or not chosen.any() else known.only(chosen)
         gallery = zero_shot.taxon_gallery(
             encoder,
             table,
@@ -139,7 +145,7 @@ def told_choice(
         gallery = replace(gallery, log_prior=log_prior)
     if backbone is not None:
         notes += backbone.told("taxa named")
-    return Choice(classes=gallery, notes=tuple(notes))
+    return Choice(classes=gallery, known=known, notes=tuple(notes))
 
 
 def calibrated_on(classes: Classes, store: "Store") -> BackOff:
