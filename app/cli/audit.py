@@ -61,7 +61,7 @@ def audit(
             min=-1,
             max=1,
             metavar="COSINE",
-            help="Pictures are near-duplicates from this cosine on. [default: taken from the data]",
+            help="Pictures are near-duplicates from this cosine on. [default: the pixels decide]",
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
@@ -97,7 +97,13 @@ def _show(summary: dict[str, Any]) -> None:
     rows: list[tuple[str, int, str]] = []
     if "near_duplicate_from" in summary:
         rows += [
-            ("duplicate groups", summary["duplicate_groups"], f"cosine from {summary['near_duplicate_from']:.4f}"),
+            (
+                "duplicate groups",
+                summary["duplicate_groups"],
+                "by pixels, as `cladescope duplicates`"
+                if summary["threshold"] is None
+                else f"cosine from {summary['threshold']:.4f}",
+            ),
             ("  labels differ", summary["groups_of_mixed_labels"], ""),
             ("  of one picture or observation", summary["groups_of_kin"], ""),
             ("  reach beyond the threshold", summary["groups_beyond_threshold"], "from their representative"),

@@ -40,12 +40,13 @@ def duplicates(
             "likeness, from 0.5 to 1.",
         ),
     ] = "same",
-    list_: Annotated[
+    list_to: Annotated[
         Path | None,
         typer.Option("--list", metavar="FILE.csv", help="Write all pairs here, with sizes in pixels and bytes."),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Draw the pairs side by side, the kept picture on the left.")
+        Path | None,
+        typer.Option(metavar="FILE.png|.jpg", help="Draw the pairs side by side, the kept picture on the left."),
     ] = None,
     move_to: Annotated[
         Path | None,
@@ -74,7 +75,7 @@ def duplicates(
     with job_progress("looked at") as show:
         found = verb.duplicates(
             pictures[0] if len(pictures) == 1 else pictures, near=near, within=clades(within), where=where,
-            list_to=list_, sheet=sheet, move_to=move_to, safe_csv=safe_csv, overwrite=overwrite, progress=show,
+            list_to=list_to, sheet=sheet, move_to=move_to, safe_csv=safe_csv, overwrite=overwrite, progress=show,
         )  # fmt: skip
     if json:
         print_json({**found.summary, "found": [pair.to_dict() for pair in found.pairs], "unreadable": found.unreadable})
@@ -82,7 +83,7 @@ def duplicates(
         CsvTable(COLUMNS, safe=safe_csv).add(pair.to_dict() for pair in found.pairs)
     else:
         _show(found)
-    _tell(found, list_, sheet)
+    _tell(found, list_to, sheet)
 
 
 def _show(found: "Duplicates") -> None:

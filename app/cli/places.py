@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-WRITTEN = frozenset({"out", "sheet", "figures", "conflicts", "metrics", "cache", "sort_into", "xmp", "list", "move_to"})
+WRITTEN = frozenset(
+    {"out", "sheet", "figures", "conflicts", "metrics", "cache", "sort_into", "xmp", "list_to", "move_to"}
+)
 """Names of options whose files or folders are made."""
 MAKES_FOLDERS = frozenset({"sheet"})
 """Those whose file gets the folders that it needs."""
