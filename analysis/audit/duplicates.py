@@ -1,31 +1,10 @@
-"""Near-duplicates: pictures whose vectors lie far nearer to each other than pictures of a set usually do."""
+"""Pairs and groups of the rows that share a value."""
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 FENCE = 3.5
-"""Robust deviations beyond which a nearest neighbour is too near (Iglewicz & Hoaglin 1993)."""
-ROUNDING = 1e-5
-"""Distances below this are what float16 leaves of zero."""
-
-
-def threshold(nearest: Float[np.ndarray, " n"], *, fence: float = FENCE) -> float:
-    """The cosine from which two pictures count as near-duplicates, from the scores of nearest neighbours.
-
-    With x = log(1 - score), it is 1 - exp(median(x) - fence * 1.4826 * MAD(x)): so long as fewer than half of the
-    pictures have a duplicate, they do not move the median. The MAD counts as 0.1 at least, lest equal distances make
-    everything a duplicate.
-
-    >>> scores = 1 - np.exp(np.linspace(-1.2, -0.8, 101))
-    >>> round(threshold(scores), 2)
-    0.78
-    """
-    if not len(nearest):
-        return 1.0
-    x = np.log(np.maximum(1.0 - nearest.astype(np.float64), ROUNDING))
-    middle = float(np.median(x))
-    spread = max(1.4826 * float(np.median(np.abs(x - middle))), 0.1)
-    return 1.0 - max(float(np.exp(middle - fence * spread)), ROUNDING)
+"""Robust deviations beyond which a picture is too far from its taxon (Iglewicz & Hoaglin 1993)."""
 
 
 def same_value(values: Int[np.ndarray, " n"]) -> Int[np.ndarray, "pairs 2"]:

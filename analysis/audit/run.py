@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Int
 
 from cladescope.analysis.audit import duplicates, label_errors, outliers
 from cladescope.analysis.audit.leaks import leaks_against, split_leaks
+from cladescope.analysis.audit.near_pairs import UNSEEN, addresses, seen
 from cladescope.analysis.audit.rows import Row, named
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import COLUMNS, Pictures
@@ -24,8 +25,6 @@ from cladescope.schema import LABEL, LEVELS
 K = 10
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
 """What may be looked for."""
-ASKED_ROWS = 1_000
-"""Pictures whose nearest neighbours give the threshold where there are too many to compare all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +92,11 @@ def audit(
 
     `rank` is the narrowest at which labels are doubted; `label`, or pictures of which few have a taxon, looks at labels alone.
 
-    `only` names the tables that are wanted, of `TABLES`; `threshold` is the cosine from which pictures are near-duplicates,
-    else it is taken from the data. Near-duplicates are those of `index.near_duplicates`, at any size.
+    `only` names the tables that are wanted, of `TABLES`; `threshold` is the cosine from which pictures are near-duplicates
+    (`index.near_duplicates`); else pixels decide, as in `near_pairs`.
 
     Up to 100,000 vectors each is compared with every other in blocks: 2 n^2 d operations and 4 n d + 12 n k bytes. Above,
-    the threshold comes from `ASKED_ROWS` of them, and the neighbours that doubt labels are those of `neighbour_graph.nearest`,
+    the neighbours that doubt labels are those of `neighbour_graph.nearest`,
     which may miss some. Each row of a table takes about 1 kB.
 
     Raises InputError for an unknown rank or table, a threshold that is no cosine, and for fewer than two pictures.
@@ -118,14 +117,13 @@ def audit(
     notes += pictures.vector_notes
     is_small = n * n <= neighbour_graph.EXACT_PAIRS
     codes = label_errors.uneven_codes(pictures.name_codes)
-    nearest_scores, suspects, near = None, [], np.empty((n, 0), np.int64)
+    suspects, near = [], np.empty((n, 0), np.int64)
     if "label_errors" in sought:
         if n <= k:
             notes.append(f"{n} pictures are fewer than {k} neighbours and oneself: {n - 1} are asked")
         if not is_small:
             notes.append(f"{n:,} pictures: neighbours are sought among the nearest cells, and a few are missed")
-        scores, near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))
-        nearest_scores = scores[:, 0] if is_small else None
+        near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))[1]
         deepest = pictures.ranks.index(rank) if rank in pictures.ranks else len(pictures.ranks) - 1
         if (codes.max(axis=0) < 1)[: deepest + 1].all():
             notes.append(
@@ -137,20 +135,25 @@ def audit(
     leaks: list[Row] = []
     about_near: dict[str, Any] = {}
     if {"duplicates", "leaks"} & set(sought):
-        least = _threshold(pictures, nearest_scores, seed=seed) if threshold is None else threshold
+        least = UNSEEN if threshold is None else threshold
         found = near_duplicates(pictures.vectors, least, seed=seed)
+        links = found.links
+        if threshold is None:
+            look = seen(addresses(pictures), pictures.vectors)
+            notes += [look.note] * bool(look.note)
+            links = np.concatenate([look.links, links[np.isin(links, look.unseen).any(axis=1)]])
         exact_pairs = duplicates.same_value(pictures.numbered("content_hash"))
         about_near = _about(found, least)
         if found.check is not None:
             notes.append(_how_sure(found))
         if "duplicates" in sought:
-            doubles = _duplicates(pictures, exact_pairs, found.links, codes)
+            doubles = _duplicates(pictures, exact_pairs, links, codes)
         if "leaks" in sought and split is not None:
             n_values = int(pictures.numbered(split).max()) + 1
             if n_values < 2:
                 notes.append(f"no leaks sought: column {split!r} has {n_values} values, expected two or more")
             else:
-                leaks += split_leaks(pictures, split, exact_pairs, found.links)
+                leaks += split_leaks(pictures, split, exact_pairs, links)
         if "leaks" in sought and against is not None:
             leaks += leaks_against(pictures, against, least)
     strange = _outliers(pictures, codes) if "outliers" in sought else []
@@ -159,11 +162,12 @@ def audit(
         "left_out": pictures.n_left_out,
         "neighbours": int(near.shape[1]),
         **about_near,
+        "threshold": threshold,
         "duplicate_groups": len({row["group"] for row in doubles}),
         "groups_of_mixed_labels": len({row["group"] for row in doubles if row["labels_differ"]}),
         "groups_of_kin": len({row["group"] for row in doubles if row["are_kin"]}),
         "groups_beyond_threshold": len(
-            {row["group"] for row in doubles if row["score"] < about_near["near_duplicate_from"]}
+            {row["group"] for row in doubles if threshold is not None and row["score"] < threshold}
         ),
         "leaks": len({(row["by"], row["group"]) for row in leaks}),
         "outliers": len(strange),
@@ -180,16 +184,6 @@ def _sought(only: Sequence[str] | None) -> tuple[str, ...]:
     if isinstance(only, str) or not only or set(only) - set(TABLES):
         raise InputError(f"only is {only!r}, expected a list of some of {', '.join(TABLES)}")
     return tuple(only)
-
-
-def _threshold(pictures: Pictures, nearest_scores: Float[np.ndarray, " n"] | None, *, seed: int) -> float:
-    if nearest_scores is not None:
-        return duplicates.threshold(nearest_scores)
-    n = len(pictures)
-    rows = np.arange(n)
-    if n * n > neighbour_graph.EXACT_PAIRS:
-        rows = np.sort(np.random.default_rng([seed, 3]).choice(n, min(n, ASKED_ROWS), replace=False))
-    return duplicates.threshold(nearest_others(pictures.vectors, rows, 1)[0][:, 0])
 
 
 def _about(found: NearDuplicates, least: float) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def audit(
     should not be here; `rank` is the narrowest rank at which labels are checked, or `label` for the names of folders alone, which are also looked at where few pictures have a taxon. `within` keeps a clade or the union of
     several, `where` the rows that meet an SQL condition, `limit` a random sample of that size, drawn with `seed`. `only` names
     the tables that are wanted: `["duplicates"]` alone takes a store of millions. `threshold` is the cosine from which pictures
-    are near-duplicates; else it is taken from the data. `out` is a folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula, with
+    are near-duplicates; else their pixels decide, as in `cladescope.duplicates`, and a cosine from 0.998 where a picture cannot be read. `out` is a folder for tables and contact sheets; with `safe_csv` a spreadsheet reads no text in the tables as a formula, with
     `overwrite` an earlier audit there is replaced.
 
     Returns a summary and four tables, each a list of rows, the most serious first.

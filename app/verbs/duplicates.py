@@ -6,11 +6,8 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import cast
 
-import numpy as np
-
 from cladescope.analysis.audit.pair_files import draw_pairs, write_list
 from cladescope.analysis.duplicates.answer import Duplicates, find_duplicates, likeness_of
-from cladescope.analysis.duplicates.candidates import Pairs, distinct
 from cladescope.analysis.duplicates.looks import Told
 from cladescope.analysis.sort_pictures import check_sort_folder, sort_pictures
 from cladescope.app.verbs.arguments import checked
@@ -19,9 +16,6 @@ from cladescope.app.verbs.meant import records_of
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
-
-NEIGHBOURS = 8
-"""Nearest vectors of each picture of a store that are looked at."""
 
 
 @checked
@@ -85,10 +79,11 @@ def _found(
                 "within and where select pictures of a store, and these are files: leave them out, or embed the pictures"
             )
         return _among_files(pictures, near, progress)
+    from cladescope.analysis.audit.near_pairs import addresses, near_vectors
     from cladescope.analysis.pictures import Pictures
 
     held = Pictures.of_store(opened(cast(AnyStore, pictures)), within=within_of(within), where=where)
-    found = find_duplicates(held.texts("uri").to_pylist(), near=near, also=_near_vectors(held.vectors), told=progress)
+    found = find_duplicates(addresses(held), near=near, also=near_vectors(held.vectors), told=progress)
     if held.n_left_out:
         found.notes.append(f"{held.n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
     return found
@@ -103,15 +98,3 @@ def _among_files(pictures: object, near: str | float, progress: Told | None) -> 
     found = find_duplicates(uris, near=near, told=progress)
     found.notes.extend(failures)
     return found
-
-
-def _near_vectors(vectors: np.ndarray) -> Pairs:
-    """Pairs of each row with its nearest ones, however near they are."""
-    from cladescope.index.neighbour_graph import nearest_others
-
-    n = len(vectors)
-    if n < 2:
-        return np.empty((0, 2), np.int64)
-    near = nearest_others(vectors, np.arange(n), min(NEIGHBOURS, n - 1))[1]
-    rows = np.repeat(np.arange(n), near.shape[1])
-    return distinct([np.stack([rows, near.ravel()], axis=1)[near.ravel() >= 0]])

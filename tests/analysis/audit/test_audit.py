@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from cladescope.analysis.audit import outliers
 from cladescope.analysis.audit.files import write_audit
@@ -18,6 +18,7 @@ from cladescope.errors import InputError
 from cladescope.index import cells, neighbour_graph
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
+from tests.analysis.duplicates.made import photographs
 from tests.app.cli.command_line import fails, misused, run  # noqa: F401 - fixtures
 
 DIM = 64
@@ -374,3 +375,23 @@ def test_a_vector_without_direction_is_left_out_and_said(tmp_path):
     pictures = Pictures.of_store(store)
     assert "i4" not in pictures.table["image_id"].to_pylist()
     assert "1 pictures left out" in audit(pictures).summary["notes"][0]
+
+
+def test_near_duplicates_are_those_of_the_pixels_however_the_vectors_lie(tmp_path):
+    paths = photographs(tmp_path, 6)
+    ImageOps.mirror(Image.open(paths[4])).save(tmp_path / "turned.jpg")
+    uris = [str(path) for path in [*paths, tmp_path / "turned.jpg"]]
+    vectors = normalise(np.random.default_rng(0).standard_normal((7, DIM)).astype(np.float32))
+    vectors[1] = vectors[0]
+    table = pa.table({"image_id": [f"i{row}" for row in range(7)], "uri": uris, "content_hash": uris})
+    found = audit(Pictures(vectors, table), only=["duplicates"])
+    assert numbers(found.duplicates) == [4, 6]
+    assert numbers(audit(Pictures(vectors, table), only=["duplicates"], threshold=0.99).duplicates) == [0, 1]
+
+
+def test_of_pictures_that_cannot_be_read_the_vectors_decide_and_it_is_said():
+    vectors, lineages = clade()
+    vectors[200] = vectors[5]
+    found = audit(pictures_of(vectors, lineages), only=["duplicates"])
+    assert numbers(found.duplicates) == [5, 200]
+    assert any("360 pictures could not be looked at again" in note for note in found.summary["notes"])
