@@ -13,7 +13,7 @@ README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 QUESTIONS = (
     README.partition("\n## Ask your pictures\n")[2].partition("\n### What it cannot do\n")[0].split("\n### ")[1:]
 )
-BINOMIALS = ("Danaus plexippus", "Lama glama", "Quercus robur", "Sus scrofa", "Parus major", "Amanita muscaria")
+BINOMIALS = ("Danaus plexippus", "Lama glama", "Triticum aestivum", "Sus scrofa", "Parus major", "Amanita muscaria")
 
 
 def commands(question):
