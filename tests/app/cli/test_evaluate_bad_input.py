@@ -98,7 +98,7 @@ def test_one_encoder_by_two_names(fails, folders, checkpoint, tmp_path):
     assert "is given twice: name each one once" in reason
 
 
-def test_a_folder_of_results_that_is_something_else(refused, folders, tmp_path):
+def test_a_folder_of_results_that_is_something_else(refused, misused, folders, tmp_path):
     (tmp_path / "o").mkdir()
     (tmp_path / "o/results.json").write_text('{"other": 1}')
     assert "holds no results of an evaluation: choose another folder" in refused(folders)
@@ -106,7 +106,9 @@ def test_a_folder_of_results_that_is_something_else(refused, folders, tmp_path):
     assert "has format 99, this version of cladescope reads 1" in refused(folders)
     shutil.rmtree(tmp_path / "o")
     (tmp_path / "o").write_text("a file")
-    assert "o is a file, expected a folder for results: choose another folder" in refused(folders)
+    assert "o is a file, expected a folder: choose another folder" in misused(
+        "evaluate", "few-shot", folders, "--out", tmp_path / "o"
+    )
 
 
 def test_a_rank_that_the_store_does_not_have(fails, store, tmp_path):
@@ -123,7 +125,7 @@ def test_a_rank_that_the_store_does_not_have(fails, store, tmp_path):
         (["zero-shot", "--shots", "1"], "shots has no meaning for zero-shot"),
         (["retrieval", "--v1-folds"], "v1_folds has no meaning for retrieval"),
         (["few-shot", "--rank", "family"], "a rank is for stores"),
-        (["few-shot", "--images", "x"], "images is for CSVs"),
+        (["few-shot", "--images", "."], "images is for CSVs"),
         (["few-shot", "--encoder", "pixels", "--encoder", "pixels"], "the encoder 'pixels' is given twice"),
         (["few-shot", "--parts", "half"], "'half' is not one of"),
     ],

@@ -85,6 +85,10 @@ def test_queries_that_cannot_be_used_are_one_line(fails, store, tmp_path, photos
         ([tmp_path / "zero.npy", "--csv"], "none of the 2 queries"),
         ([tmp_path / "gone.parquet"], "no such file"),
         ([photos, "--strict", "--csv"], "bad.jpg: not a picture"),
-        ([photos, "--out", tmp_path / "hits.csv"], "expected .arrow or .parquet"),
     ]:
         assert reason in fails("search", store.path, "--queries", *given)
+
+
+def test_hits_of_an_unknown_ending_are_wrong_usage(misused, store, tmp_path, photos):
+    said = misused("search", store.path, "--queries", photos, "--out", tmp_path / "hits.csv")
+    assert "does not end in .arrow or .parquet" in said
