@@ -49,6 +49,7 @@ def pictures(request, clades, tmp_path, monkeypatch):
                 )
             shutil.copy(path, tmp_path / "photos" / f"IMG_{number:02}{n:02}.jpg")
     shutil.copy(tmp_path / "photos" / "IMG_0201.jpg", tmp_path / "query.jpg")
+    shutil.copy(tmp_path / "photos" / "IMG_0201.jpg", tmp_path / "photos" / "IMG_0201 copy.jpg")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
