@@ -26,7 +26,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from io import BytesIO
 from itertools import islice
@@ -66,11 +66,11 @@ def write_camera_picture(uri: str, path: Path, number: int) -> None:
 
 
 def write_camera_pictures(source: str, folder: Path, n: int, n_distinct: int) -> Path:
-    """Camera-sized JPEGs made of the first pictures of a source, in as many processes as cores."""
+    """Camera-sized JPEGs made of the first pictures of a source, by several threads."""
     folder.mkdir()
     uris = [record.uri for record in islice(open_source(source).records(), min(n, n_distinct))]
     paths = [folder / f"{number:05}.jpg" for number in range(n)]
-    with ProcessPoolExecutor() as pool:
+    with ThreadPoolExecutor() as pool:
         made = pool.map(write_camera_picture, uris, paths[: len(uris)], range(len(uris)), chunksize=8)
         for number, _ in enumerate(made, start=1):
             if number % 100 == 0:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = {
-    "duckdb": "duckdb", "dendropy": "dendropy", "faiss": "faiss-cpu", "huggingface_hub": "huggingface_hub", "lance": "pylance",
+    "duckdb": "duckdb", "dendropy": "dendropy", "faiss": "faiss-cpu", "huggingface_hub": "huggingface_hub", "imagehash": "imagehash", "lance": "pylance",
     "lancedb": "lancedb", "matplotlib": "matplotlib", "nameparser": "gbif-name-parser", "numba": "numba", "onnxruntime": "onnxruntime",
     "open_clip": "open_clip_torch", "pillow_heif": "pillow-heif", "polars": "polars", "scipy": "scipy",
     "sklearn": "scikit-learn", "sqlglot": "sqlglot", "timm": "timm", "torch": "torch", "torchvision": "torchvision", "umap": "umap-learn",

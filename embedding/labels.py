@@ -87,8 +87,10 @@ def _of_no_rank(names: Mapping[str, str | None], labels: Mapping[str, str | None
 
 
 def _is_genus(genus: str | None, found: ParsedName) -> bool:
-    """Whether a name's genus is the row's: the same with another sign of hybrids, or the only one that it says."""
-    return True if genus is None else fold(genus).strip("× ") == fold(found.genus or "").strip("× ")
+    """Whether a name's genus is the row's: the same with another sign of hybrids, or the only one, with which the name begins (`Candidatus` apart)."""
+    if genus is None:
+        return found.species is None or found.species.startswith(found.genus or "")
+    return fold(genus).strip("× ") == fold(found.genus or "").strip("× ")
 
 
 def _beside_the_name(species: ParsedName | None, above: Sequence[ParsedName]) -> dict[str, str]:

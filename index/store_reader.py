@@ -378,7 +378,7 @@ class StoreReader:
         names = [within] if isinstance(within, str) else within
         if not names:
             raise InputError("within names no taxon: name one or several, or leave it out")
-        if holds_labels(self.schema) and not len(self.taxonomy):
+        if holds_labels(self.schema) and not len(self.taxonomy) and self.count_rows(None):
             raise TaxonError(
                 f'no picture of {self.path} has a taxon: choose by its label, "label = {quote(names[0])}" as a condition'
             )

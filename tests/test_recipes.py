@@ -134,7 +134,7 @@ def test_a_source(monkeypatch, tmp_path):
     store = Store.create(tmp_path / "s", encoder.card)
     summary = embed(sources.open_source(tmp_path / "some.list"), encoder, store)
     assert (summary.embedded, summary.respelt, summary.failed) == (1, 1, 1)
-    assert [taxon.name for taxon in store.taxonomy] == ["Parus major"]
+    assert [taxon.name for taxon in store.taxonomy] == ["Parus", "Parus major"]
 
 
 def open_traps(package, *, name, rules, allowed):

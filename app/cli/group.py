@@ -70,7 +70,9 @@ class Verbs(TyperGroup):
 
     def format_commands(self, context: Any, formatter: Any) -> None:
         """The list of `--help`, without loading any verb."""
-        for title, verbs in SECTIONS.items():
+        listed = {verb for verbs in SECTIONS.values() for verb in verbs}
+        further = {verb: told for verb, told in VERBS.items() if verb not in listed}
+        for title, verbs in {**SECTIONS, **({"Further verbs": further} if further else {})}.items():
             with formatter.section(title):
                 formatter.write_dl(list(verbs.items()), col_max=12)
         formatter.write_paragraph()

@@ -35,7 +35,7 @@ NAMES = [
 def test_a_map_and_its_panels_show_any_name(name, tmp_path):
     points = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
     lineages = [("Animalia", name)] * 10 + [("Animalia", "Parus")] * 10
-    figure = draw_map(points, lineages, title=name)
+    figure = draw_map(points, lineages, rank="genus", title=name)
     shown = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(shown) == 2, "a name that begins with _ is not left out"
     for path in save_figure(figure, tmp_path, "map"):

@@ -56,7 +56,10 @@ def test_what_is_exported_can_be_imported_again(run, kept):
 def test_a_part_of_a_store_goes_to_a_new_folder_or_nothing_is_written(run, fails, kept):
     assert "1 rows" in run("export", kept, "--out", kept.parent / "a", "--within", "Sitta").out
     assert "is there already" in fails("export", kept, "--out", kept.parent / "a")
-    assert "nothing to export" in fails("export", kept, "--out", kept.parent / "b", "--where", "genus = 'X'")
+    nothing = run("export", kept, "--out", kept.parent / "b", "--where", "genus = 'X'")
+    assert nothing.status == 1
+    assert nothing.err.splitlines()[0] == "no picture has the genus 'X'"
+    assert "nothing to export" in nothing.err.splitlines()[1]
     assert not (kept.parent / "b").exists()
 
 

@@ -58,6 +58,6 @@ def test_a_name_that_no_vectors_have_is_told_those_that_there_are(fails, store, 
 def test_probes_of_vectors_of_one_store_are_compared_by_name(run, toy, clades, tmp_path):
     store = tmp_path / "s"
     run("embed", clades / "metadata.csv", "--store", store, "--encoder", "pixels", "--encoder", "toy")
-    ended = run("probe", store, "--compare", "toy", "--permutations", 3, "--out", tmp_path / "probes")
+    ended = run("probe", store, "--compare", "toy", "--permutations", 3, "--all", "--out", tmp_path / "probes")
     assert ended.status == 0
     assert f"{store} (toy)" in ended.out

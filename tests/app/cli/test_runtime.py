@@ -31,5 +31,5 @@ def test_a_runtime_that_the_encoder_has_not_is_told(run, store, clades, tmp_path
 
 
 def test_the_help_says_what_computes_and_other_words_are_refused(run, store, tmp_path):
-    assert "auto|torch|onnx|openvino" in " ".join(run("embed", "--help").out.split())
+    assert "auto|torch|compiled|onnx|openvino" in " ".join(run("embed", "--help").out.split())
     assert run("embed", tmp_path, "--store", store.path, "--runtime", "tensorrt").status == 2

@@ -113,5 +113,5 @@ def test_a_checkpoint_without_graphs_says_why_and_keeps_no_old_ones(finished, tm
     (folder / "onnx.json").write_text("{}")
     monkeypatch.setitem(sys.modules, "onnx", None)
     (note,) = verb._with_graphs(folder)
-    assert "torch computes this encoder: no package onnx" in note
+    assert "torch computes this encoder: no graph can be written: the package onnx is not installed" in note
     assert not (folder / "onnx.json").exists()

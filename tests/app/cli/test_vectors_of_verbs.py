@@ -179,14 +179,14 @@ def test_an_export_has_the_vectors_of_the_name_and_says_what_it_has_not(run, fai
     asked = ("--vectors", "toy", "--out", tmp_path / "e", "--json")
     made = run("export", part, *asked).json
     assert (made["rows"], made["vectors"]) == (HALF, "toy")
-    assert "vectors left out: those of the store's own encoder (--vectors NAME writes others)" in made["notes"]
+    assert "vectors left out: those of the store's own encoder (vectors=NAME writes others)" in made["notes"]
     rows = pq.read_table(tmp_path / "e/pictures.parquet")
     found = np.array(rows["vector"].to_pylist(), np.float32)
     assert np.array_equal(found, Store.open(part, vectors="toy").matrix())
     assert "(the store's vectors toy)" in (tmp_path / "e/croissant.json").read_text()
     made = run("export", part, "--out", tmp_path / "own", "--json").json
     assert (made["rows"], made["vectors"]) == (48, None)
-    assert made["notes"] == ["vectors left out: toy (--vectors NAME writes others)"]
+    assert made["notes"] == ["vectors left out: toy (vectors=NAME writes others)"]
     said = fails("export", part, "--format", "csv", "--vectors", "toy", "--out", tmp_path / "csv")
     assert said == "error: vectors are of the formats parquet and npy: csv has none"
 

@@ -59,6 +59,7 @@ def test_a_verb_and_its_function_use_the_same_words(name):
     }
     own = {
         "image": "images", "not_image": "not_images", "set_": "set", "list_": "list_to", "out": "out",
+        "every": None,  # what is printed
         "onto": None,  # a function of its own: it draws no map
         **({"overwrite": None} if name == "search" else {}),  # of the sheet, which is printing
     }  # fmt: skip
