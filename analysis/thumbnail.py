@@ -1,5 +1,8 @@
 """A picture of a store as small as it is shown: decoded, cut to its region, and whole."""
 
+import base64
+from io import BytesIO
+
 from PIL import Image, ImageOps
 
 from cladescope.embedding.decode import decode
@@ -13,3 +16,10 @@ def thumbnail(uri: str, side: int) -> Image.Image:
     data = read_bytes(parent)
     found = decode(data, min_side=side) if region is None else cropped(decode(data), region).picture
     return ImageOps.contain(found.image, (side, side))
+
+
+def photograph(uri: str, side: int) -> str:
+    """The same as a JPEG within an address, for a page that opens offline. Raises PictureError where it cannot be read."""
+    file = BytesIO()
+    thumbnail(uri, side).convert("RGB").save(file, "JPEG", quality=82)
+    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"

@@ -14,10 +14,10 @@ UNKNOWN: Final = _set(
     favourites final folder folders foto fotos frames gallery image images imagenes immagini inconnu indet indetermined
     indeterminate input jpeg jpegs jpg jpgs kopie label labels labeled labelled media misc miscellaneous mixed na nan new none null
     old original originals other others output outputs photo photos pic pics picture pictures png processed raw reject rejected
-    rejects resized result results review samples selected selection snapshots sort sorted temp test thumbs thumbnails tiff tmp todo
+    rejects resized result results review samples selected selection snapshots sort sorted temp test thumbs thumbnails tiff tmp
     trash unbekannt unclassified unclear unidentified unid undetermined unknown unlabeled unlabelled unnamed unsorted untitled unused
     upload uploads various verschiedenes video videos work"""
-)
+) | {f"to{act}" for act in ("check", "do", "identify", "label", "name", "review", "sort")}
 """Words that say nothing of what a picture shows; a name of such words alone, with or without numbers, says nothing."""
 FILLERS: Final = _set(
     "a n and de del der des die du for from in my of sp species the to und et y animal animals bird birds plant plants not no"

@@ -3,22 +3,17 @@
 The page itself is `page.html`. What is decided there is saved as a table that `relabel` applies (`analysis.decision_table`).
 """
 
-import base64
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import ImageOps
-
 from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.analysis.decision_table import COLUMNS
-from cladescope.embedding.decode import decode
-from cladescope.embedding.locations import read_bytes
-from cladescope.embedding.regions import cropped, split_region
+from cladescope.analysis.thumbnail import photograph
+from cladescope.embedding.regions import split_region
 from cladescope.errors import PictureError
 from cladescope.schema import LABEL
 from cladescope.shown import shown
@@ -143,12 +138,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _thumb(uri: str) -> str:
     """A small JPEG of a picture as an address; empty where it cannot be read."""
-    parent, box = split_region(uri)
     try:
-        data = read_bytes(parent)
-        found = decode(data, min_side=SIDE) if box is None else cropped(decode(data), box).picture
+        return photograph(uri, SIDE)
     except PictureError:
         return ""
-    buffer = BytesIO()
-    ImageOps.contain(found.image.convert("RGB"), (SIDE, SIDE)).save(buffer, "JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -18,8 +18,11 @@ from cladescope.analysis.report.methods import (
 )
 from cladescope.analysis.report.result import Report, StoreMap
 from cladescope.analysis.report.summary import summary, verdicts
+from cladescope.analysis.thumbnail import photograph
 from cladescope.errors import PictureError
 
+PHOTOGRAPH = 320
+"""Longer side of a photograph in pixels; it is shown at half of it."""
 SENTENCES = 3
 """Sentences under the verdict; the others are closed."""
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -71,7 +74,7 @@ def _examples(report: Report) -> str:
     for one in report.examples:
         try:
             shown = [
-                f'<figure><img alt="{escape(said)}" src="{pieces.photograph(uri)}"><figcaption>{escape(said)}</figcaption></figure>'
+                f'<figure><img alt="{escape(said)}" src="{photograph(uri, PHOTOGRAPH)}"><figcaption>{escape(said)}</figcaption></figure>'
                 for uri, said in one.pictures
             ]
         except PictureError as error:

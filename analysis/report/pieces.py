@@ -1,17 +1,12 @@
 """Pieces of a report's page, as HTML: tables, panels with their legends, and numbers as they are shown."""
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from cladescope.analysis.probes.result import ProbeResult
 from cladescope.analysis.report import figures
 from cladescope.analysis.report.methods import METHODS, Method, method_name
-from cladescope.analysis.thumbnail import thumbnail
 
-PHOTOGRAPH = 320
-"""Longer side of a photograph in pixels; it is shown at half of it."""
 CELLS = ("value", "95 % interval", "by chance", "its 95 % range")
 
 
@@ -25,13 +20,6 @@ def cells(result: ProbeResult) -> list[str]:
 def closed(title: str, body: str) -> str:
     """A part that opens when its title is clicked."""
     return f"<details><summary>{escape(title)}</summary>{body}</details>"
-
-
-def photograph(uri: str) -> str:
-    """A picture, small, as an address that holds it. Raises PictureError where it cannot be read."""
-    file = io.BytesIO()
-    thumbnail(uri, PHOTOGRAPH).convert("RGB").save(file, format="JPEG", quality=82)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def better(method: Method) -> str:

@@ -135,7 +135,7 @@ def test_a_scientific_name_alone_counts_where_one_taxon_has_it():
     [
         ("date", "2024-05-03 2024_05_03 20240503 03.05.2024 3-5-24 2024 2023-05 May_2024 May Summer_2023 20240503_102233 3rd_June Mai_2023 Day_3 2024-05-03T10:22 KW_23"),
         ("camera", "DCIM 100RECNX 100_BTCF 101_PANA 100EK113 IMG_0001 IMG_20240503_102233 DSC01234 _MG_1234 P1010001 RCNX0001 GOPR0001 DJI_0001 Screenshot_2024-05-03"),
-        ("unknown", "unknown UNKNOWN misc other new_folder New_folder_(2) untitled to_sort photos Bilder not_identified Unknown_species data raw"),
+        ("unknown", "unknown UNKNOWN misc other new_folder New_folder_(2) untitled to_sort tosort toidentify photos Bilder not_identified Unknown_species data raw"),
         ("split", "train val test validation training fold_1 split_2 dev holdout"),
         ("code", "A12 Site_3 Plot-07 CAM02 Station_4 T-01 SD_card_2 12 0001 3a 2A-17 Site_A N1 K-1234 0f8fad5b-d9cb-469f-a165-70867728950e"),
         ("word", "Camera_trap Holiday_photos South_meadow Old_barn Red_barn John_Smith Anna_Kowalska Erica_Silva Costa_rica Sierra_nevada Kenya_safari Campus_forum empty person male"),
