@@ -19,9 +19,12 @@ from tests.embedding.reading import remote
 __all__ = ["fails", "misused", "photos", "query", "remote", "run", "vectors"]
 """Fixtures that stand in modules of their own."""
 
-# A busy machine is no fault of the code: no deadline, no complaint that examples are slow to draw.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
-hypothesis.settings.load_profile("untimed")
+# A busy machine is no fault of the code: no deadline, no complaint that examples are slow to draw. The same examples in
+# every run, so that a change is judged by what it changes; `--hypothesis-profile search` looks for new ones.
+_UNTIMED = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("search", _UNTIMED, max_examples=500)
+hypothesis.settings.register_profile("repeatable", _UNTIMED, derandomize=True)
+hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"

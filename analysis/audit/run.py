@@ -13,6 +13,7 @@ from cladescope.analysis.audit.near_pairs import UNSEEN, addresses, seen
 from cladescope.analysis.audit.rows import Row, named
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import COLUMNS, Pictures
+from cladescope.analysis.shares import percent
 from cladescope.errors import InputError
 from cladescope.index import neighbour_graph
 from cladescope.index.clusters import cluster, groups
@@ -210,8 +211,8 @@ def _how_sure(found: NearDuplicates) -> str:
     else:
         low, high = check.interval
         said = (
-            f"of {check.pairs:,} pairs that {check.rows:,} pictures at random have, {check.share:.1%} were found "
-            f"(95 %: {low:.1%} to {high:.1%})"
+            f"of {check.pairs:,} pairs that {check.rows:,} pictures at random have, {percent(check.share)} were found "
+            f"(95 %: {percent(low)} to {percent(high)})"
         )
     cut = f"; {found.n_cut:,} pictures had more cells to be compared with than allowed" if found.n_cut else ""
     return f"near-duplicates are sought among the cells that can hold them: {said}{cut}"

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
+from cladescope.analysis.shares import of_100, percent
 from cladescope.schema import LABEL, LEVELS
 
 GRADES = ((0.9, "very well"), (0.7, "well"), (0.4, "fairly well"), (0.0, "poorly"))
@@ -32,10 +33,10 @@ def verdict(label: str, probed: ProbeReport) -> str:
     own = "label" if ranks[-1] == LABEL else ranks[-1]
     if result.n_images < FEWEST:
         return f"Too few pictures to say how well {label} tells {noun} apart: {result.n_images}, and {FEWEST} are the least."
-    share = f"of 100 pictures, {_of_100(result.value)} look most like another one of their own {own}"
+    share = f"of 100 pictures, {of_100(result.value)} look most like another one of their own {own}"
     if result.null is None:
         return f"{label} tells these {result.n_taxa:,} {noun} apart {_grade(result.value)}: {share}."
-    chance = f"by chance {_of_100(result.null[0])}"
+    chance = f"by chance {of_100(result.null[0])}"
     if (result.low or 0.0) <= result.null[2]:
         return (
             f"{label} does not tell these {result.n_taxa:,} {noun} apart better than chance would: {share} ({chance})."
@@ -45,16 +46,6 @@ def verdict(label: str, probed: ProbeReport) -> str:
 
 def _grade(share: float) -> str:
     return next(word for least, word in GRADES if share >= least)
-
-
-def _of_100(share: float) -> str:
-    """A share of 100 pictures, never rounded to none or all of them.
-
-    >>> _of_100(0.95), _of_100(0.001), _of_100(0.999), _of_100(1.0)
-    ('95', 'fewer than 1', 'more than 99', '100')
-    """
-    number = 100 * share
-    return "fewer than 1" if 0 < number < 0.5 else "more than 99" if 99.5 <= number < 100 else f"{number:.0f}"
 
 
 def in_words(label: str, probed: ProbeReport) -> list[str]:
@@ -80,17 +71,6 @@ def in_words(label: str, probed: ProbeReport) -> list[str]:
             f"of species{_span(relative)}; two thirds would be chance."
         )
     return sentences
-
-
-def percent(value: float) -> str:
-    """A share as a percentage, with a decimal where it is close to none or to all.
-
-    >>> percent(0.704), percent(0.9962), percent(1.0)
-    ('70 %', '99.6 %', '100 %')
-    """
-    shown = 100 * value
-    close = 0 < shown < 1 or 99 < shown < 100
-    return f"{min(shown, 99.9):.1f} %" if close else f"{shown:.0f} %"
 
 
 def _nearest(label: str, results: Sequence[ProbeResult]) -> list[str]:

@@ -211,7 +211,7 @@ def test_the_share_of_pairs_found_is_said_where_vectors_lie_in_cells(monkeypatch
     assert found.summary["pairs_found"] == found.summary["pairs_together"] == 1
     assert found.summary["pairs_checked"] == 2
     assert 0.3 < found.summary["pairs_found_interval"][0] < 0.4
-    assert any("2 pairs that 360 pictures at random have, 100.0% were found" in note for note in found.summary["notes"])
+    assert any("2 pairs that 360 pictures at random have, 100 % were found" in note for note in found.summary["notes"])
 
 
 def test_leaks_are_groups_on_both_sides_of_a_split():

@@ -1,8 +1,6 @@
 """The numbers of probes in words: verdicts follow the numbers, and thin ones say so."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from cladescope.analysis.probes.in_words import in_words, verdict
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
@@ -32,13 +30,6 @@ def test_chance_few_pictures_and_no_names_are_said():
     assert "Too few names" in verdict("x", report())
     assert "10 labels apart" in verdict("x", report(nearest(0.9, rank="label")))
     assert "taxa (genus)" in verdict("x", report(nearest(0.9, rank="genus"), nearest(0.95, rank="order")))
-
-
-@given(st.floats(0, 1))
-def test_no_share_is_rounded_to_none_or_to_all(value):
-    said = verdict("x", report(nearest(value, null=None)))
-    assert (", 100 look" in said) == (value == 1)
-    assert (", 0 look" in said) == (value == 0)
 
 
 def test_a_question_of_one_answer_is_not_answered():
