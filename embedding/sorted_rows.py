@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import pyarrow as pa
 from jaxtyping import Bool, Int, Shaped, UInt32, UInt64
 
@@ -129,6 +128,8 @@ class SortedRows:
 
 def hashed(texts: pa.Array) -> UInt64[np.ndarray, " n"]:
     """Fingerprints of texts, of 64 bits; they hold in one process."""
+    import polars as pl  # takes a tenth of a second, which jobs alone need
+
     found = pl.from_arrow(texts)
     assert isinstance(found, pl.Series)
     return found.hash().to_numpy()

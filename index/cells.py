@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, Int64, Integer
 
 from cladescope.arrays import blocks, normalise
+from cladescope.index.late_faiss import faiss
 from cladescope.index.neighbour_graph import principal_axes
 
 ONE_CELL_UP_TO = 20_000

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
-import faiss
 import numpy as np
 from jaxtyping import Float, Float32, Int64, Integer
 
 from cladescope.arrays import merge_top_k
+from cladescope.index.late_faiss import faiss
 
 
 def search(

@@ -1,11 +1,11 @@
 """The k nearest of every vector by FAISS: exact for small sets, among the nearest cells above."""
 
-import faiss
 import numpy as np
 from jaxtyping import Float, Float32, Int, Int64
 
 from cladescope.arrays import blocks
 from cladescope.index.gallery import Gallery
+from cladescope.index.late_faiss import faiss
 
 EXACT_UP_TO = 20_000
 EXACT_PAIRS = 10**10

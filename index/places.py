@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-from sqlglot import exp
 
 from cladescope.delimited.headers import squash
 from cladescope.embedding.given import AnyPicture
@@ -15,7 +14,6 @@ from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.picture_tags import tags_of
 from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError
-from cladescope.index.lance_sql import render
 
 EARTH_KM = 6371.0088
 """Mean radius of the earth (IUGG)."""
@@ -137,6 +135,10 @@ def is_same(column: str, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -
     >>> is_same("locality", [{"image_id": "a", "locality": "Jena"}], pa.schema({"locality": pa.string()}))
     "`locality` = 'Jena'"
     """
+    from sqlglot import exp
+
+    from cladescope.index.lance_sql import render
+
     literals = []
     for row in rows:
         value = row[column]
@@ -160,6 +162,10 @@ def _any_pair(schema: pa.Schema, condition: Callable[[str, str], str]) -> str:
 
 def _degrees(schema: pa.Schema, name: str) -> str:
     """A column as numbers in SQL."""
+    from sqlglot import exp
+
+    from cladescope.index.lance_sql import render
+
     column = render(exp.column(name, quoted=True))
     is_text = pa.types.is_string(schema.field(name).type) or pa.types.is_large_string(schema.field(name).type)
     return f"TRY_CAST({column} AS DOUBLE)" if is_text else column

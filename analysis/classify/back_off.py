@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float, Float64, Int
-from scipy.special import expit, logit
 
 from cladescope.analysis.classify.answer_paths import Traces, trace, walk, without_own
 from cladescope.analysis.classify.class_tree import ClassTree
@@ -62,11 +61,15 @@ class RankConfidence:
 
     def of(self, chances: Float64[np.ndarray, "q ranks"]) -> Float64[np.ndarray, "q ranks"]:
         """Confidence at each rank of a path; no rank is surer than one above it. NaN stays NaN."""
+        from scipy.special import expit
+
         found: Float64[np.ndarray, "q ranks"] = expit(self.slopes * _logit(chances) + self.offsets)
         return np.where(np.isnan(chances), np.nan, np.fmin.accumulate(found, axis=1))
 
 
 def _logit(chances: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
+    from scipy.special import logit
+
     found: np.ndarray = logit(np.clip(chances, _LEAST_CHANCE, 1 - _LEAST_CHANCE))
     return found
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cladescope.embedding.backboned import BackboneLabels, BackboneSource
-from cladescope.embedding.pipeline import EmbedSummary
 from cladescope.embedding.records import Source
+from cladescope.embedding.summary import EmbedSummary
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.taxonomy.backbone import Backbone

@@ -12,7 +12,7 @@ from cladescope.app.verbs.backboned import labels_by, write_conflicts
 from cladescope.app.verbs.encoded_pictures import opened_or_encoded
 from cladescope.app.verbs.given import AnyStore, within_of
 from cladescope.embedding.encoder import Encoder, Runtime
-from cladescope.embedding.pipeline import Progress
+from cladescope.embedding.summary import Progress
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import faiss
 import numpy as np
 from jaxtyping import Float16, Float32, Int64
 
@@ -14,6 +13,7 @@ from cladescope.arrays import blocks
 from cladescope.errors import InputError
 from cladescope.files import PART
 from cladescope.index.ann.kinds import EF_CONSTRUCTION, Kind, empty
+from cladescope.index.late_faiss import faiss
 from cladescope.index.resident.flat import Flat
 
 Parameters = Mapping[str, int]
@@ -47,7 +47,7 @@ class Engine:
             raise TypeError(f"{type(index).__name__} keeps no vectors of its own")
         if not isinstance(self.vectors, faiss.IndexScalarQuantizer):
             raise TypeError(f"{type(self.vectors).__name__} keeps no vectors of 16-bit numbers")
-        self.flat = Flat(self.vectors)
+        self.flat = Flat.over(self.vectors)
         self._parameters: dict[tuple[object, ...], Any] = {}
 
     @classmethod
@@ -96,7 +96,7 @@ class Engine:
                 for start, stop in blocks(len(vectors), size=BLOCK_ROWS):
                     wide[start:stop] = vectors[start:stop]
                 self.index.add(wide)
-        self.flat = Flat(self.vectors)
+        self.flat = Flat.over(self.vectors)
 
     def __len__(self) -> int:
         return int(self.index.ntotal)

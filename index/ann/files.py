@@ -14,8 +14,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import faiss
-
 from cladescope.errors import StoreError
 from cladescope.files import PART, hash_file, replacing, sealed, write_json
 from cladescope.index import identity
@@ -25,6 +23,7 @@ from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.page import page
 from cladescope.index.ann.tuned import TunedIndex
 from cladescope.index.files import locked
+from cladescope.index.late_faiss import faiss
 from cladescope.index.resident.rows import FILES, Rows, read_rows, write_rows
 
 FOLDER = "ann"

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from math import log2, sqrt
 from typing import Any
 
-import faiss
-
 from cladescope.errors import InputError
 from cladescope.index.defaults import AUTO, COMPARE
+from cladescope.index.late_faiss import faiss
 
 NONE, FLAT, GRAPH = "none", "flat", "hnsw"
 VECTORS = "SQfp16"

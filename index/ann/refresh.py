@@ -4,7 +4,6 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import faiss
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64
@@ -14,6 +13,7 @@ from cladescope.index.ann.card import IndexCard
 from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.files import AnnIndex, building, index_file, write
 from cladescope.index.ann.misfit import misfit
+from cladescope.index.late_faiss import faiss
 from cladescope.index.resident.lineages import numbered
 from cladescope.index.resident.rows import Rows
 from cladescope.index.resident.snapshot import read_metadata, snapshot

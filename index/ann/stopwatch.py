@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-import faiss
 import numpy as np
 from jaxtyping import Float32
+
+from cladescope.index.late_faiss import faiss
 
 FEWEST_QUERIES = 32
 """A part of the queries is no smaller, so that it is searched as many queries are."""

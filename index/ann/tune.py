@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import faiss
 import numpy as np
 from jaxtyping import Float32, Int64
 
@@ -20,6 +19,7 @@ from cladescope.index.ann.engine import Engine
 from cladescope.index.ann.queries import Queries
 from cladescope.index.ann.recall import recalled
 from cladescope.index.ann.stopwatch import processor_time
+from cladescope.index.late_faiss import faiss
 
 FEWEST_TRIALS = 6
 ENOUGH = 0.9995

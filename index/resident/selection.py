@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-import faiss
 import numpy as np
 from jaxtyping import Bool, Int64
+
+from cladescope.index.late_faiss import faiss
 
 
 class Selection:

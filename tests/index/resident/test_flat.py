@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladescope.arrays import normalise
+from cladescope.index.resident import flat as module
 from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.selection import Selection, selected
 
@@ -27,13 +28,18 @@ def plain(vectors, queries, k, mask):
     share=st.sampled_from([0.0, 0.01, 0.1, 0.5, 1.0]),
     form=st.sampled_from(["mask", "ranges", "none"]),
     seed=st.integers(0, 99),
+    few=st.booleans(),
 )
-def test_the_best_are_those_of_a_plain_product_whatever_is_selected(n, q, k, share, form, seed):
+def test_the_best_are_those_of_a_plain_product_whatever_is_selected_and_whoever_compares(
+    n, q, k, share, form, seed, few
+):
     vectors, rng = made(n, seed=seed), np.random.default_rng(seed)
     queries = made(q, seed=seed + 1000).astype(np.float32)
     mask = rng.random(n) < share if form != "none" else np.ones(n, bool)
     selection = {"mask": Selection(n, mask=mask), "ranges": selected(mask), "none": None}[form]
-    scores, found = Flat.of(vectors).search(queries, k, selection)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "FEW_NUMBERS", module.FEW_NUMBERS if few else 0)
+        scores, found = Flat.of(vectors).search(queries, k, selection)
     wanted, _ = plain(vectors, queries, k, mask)
     n_found = min(k, int(mask.sum()))
     assert (found[:, :n_found] >= 0).all()
@@ -44,8 +50,10 @@ def test_the_best_are_those_of_a_plain_product_whatever_is_selected(n, q, k, sha
     assert all(len(set(row)) == n_found for row in found[:, :n_found].tolist())
 
 
+@pytest.mark.parametrize("few", [0, module.FEW_NUMBERS])
 @pytest.mark.parametrize("n_queries", [1, 20])
-def test_copies_come_in_the_order_of_their_positions(n_queries):
+def test_copies_come_in_the_order_of_their_positions(n_queries, few, monkeypatch):
+    monkeypatch.setattr(module, "FEW_NUMBERS", few)
     vectors = np.repeat(made(3), 5, axis=0)
     found = Flat.of(vectors).search(np.repeat(vectors[7:8], n_queries, axis=0).astype(np.float32), 5)[1]
     assert (found == np.arange(5, 10)).all()
