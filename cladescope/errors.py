@@ -5,6 +5,7 @@ Everything a caller may want to catch derives from one class::
     CladescopeError
     ├── InputError        what was given cannot be used: a file, a name, an option
     │   ├── UsageError    a value that an argument never takes
+    │   ├── ConfigError   a configuration that cannot be used, with all that is wrong with it
     │   ├── PictureError  one picture cannot be decoded (the job goes on; the ledger keeps the reason)
     │   ├── TakenError    a file or folder to write to is there already, and was not to be overwritten
     │   └── TaxonError    a taxon that is unknown or has several meanings
@@ -17,6 +18,8 @@ Everything a caller may want to catch derives from one class::
 A message is one line that says what was found, what was expected and what to do. Bugs of our own stay `assert`s.
 """
 
+from collections.abc import Sequence
+
 
 class CladescopeError(Exception):
     """Base of every error raised on purpose; its text is one line for the user."""
@@ -28,6 +31,16 @@ class InputError(CladescopeError, ValueError):
 
 class UsageError(InputError):
     """A value that an argument never takes, whatever is stored or drawn: out of its range, or none of its words."""
+
+
+class ConfigError(InputError):
+    """A configuration that cannot be used."""
+
+    def __init__(self, problems: Sequence[str], *, is_usage: bool = False) -> None:
+        """`problems` says on a line each what is wrong, and where it stands; there is at least one. With `is_usage` all of it was
+        given beside the configuration, as settings that replace some of it."""
+        super().__init__("; ".join(problems))
+        self.problems, self.is_usage = tuple(problems), is_usage
 
 
 class PictureError(InputError):

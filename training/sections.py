@@ -1,12 +1,13 @@
 """The sections of a training run's configuration: one frozen dataclass each, checked when it is made."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from cladescope.embedding.prompts import TEXT_TYPES
-from cladescope.errors import InputError
+from cladescope.errors import ConfigError
+from cladescope.nearest import did_you_mean
 
 PAIR_TERMS = ("clip", "clip_masked", "clip_positive", "siglip", "level_restricted")
 """Objectives that compare pictures with texts; a run with one of them has a text side."""
@@ -14,8 +15,29 @@ HEAD_TERMS = ("cross_entropy", "hierarchical_cross_entropy")
 """Objectives that train a linear head on the classes of the training data."""
 
 
+class Problem(NamedTuple):
+    """Something that is wrong with a configuration."""
+
+    keys: tuple[str, ...]
+    """What it is about; its place in a file is that of the first that stands there."""
+    said: str
+
+
+class Section:
+    """What every part of a configuration does: it says all that is wrong with it, not the first alone."""
+
+    def __post_init__(self) -> None:
+        """Raises ConfigError where something is wrong."""
+        if found := list(self.problems()):
+            raise ConfigError([one.said for one in found])
+
+    def problems(self) -> Iterator[Problem]:
+        """What is wrong with its values."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(Section):
     """What is learnt from, and what is held out of it."""
 
     source: str = ""
@@ -43,23 +65,23 @@ class DataConfig:
     workers: int = 2
     """Threads that read, decode and augment."""
 
-    def __post_init__(self) -> None:
-        _check_range(self, "held_out_species", 0, 0.9)
-        _check_range(self, "held_out_images", 0, 0.9)
-        _check_range(self, "balance", 0, 1)
-        _check_range(self, "samples_per_epoch", 0, math.inf)
-        _check_range(self, "workers", 1, 256)
+    def problems(self) -> Iterator[Problem]:
+        yield from _out_of_range(self, "held_out_species", 0, 0.9)
+        yield from _out_of_range(self, "held_out_images", 0, 0.9)
+        yield from _out_of_range(self, "balance", 0, 1)
+        yield from _out_of_range(self, "samples_per_epoch", 0, math.inf)
+        yield from _out_of_range(self, "workers", 1, 256)
         if not self.text_types:
-            raise InputError(f"data.text_types is empty: name some of {', '.join(TEXT_TYPES)}")
+            yield Problem(("data.text_types",), f"data.text_types is empty: name some of {', '.join(TEXT_TYPES)}")
         for text_type in self.text_types:
-            one_of("data.text_types", text_type, TEXT_TYPES)
+            yield from one_of("data.text_types", text_type, TEXT_TYPES)
 
 
 @dataclass(frozen=True, kw_only=True)
-class AugmentConfig:
+class AugmentConfig(Section):
     """How far a picture may be changed. The defaults are BioCLIP's: a crop of at least nine tenths, nothing else.
 
-    Raises InputError if a field has a value that cannot be used.
+    Raises ConfigError if a field has a value that cannot be used.
     """
 
     scale: tuple[float, float] = (0.9, 1.0)
@@ -75,7 +97,7 @@ class AugmentConfig:
     grey: float = 0.0
     """Share of pictures made grey, in [0, 1]."""
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         checks = {
             "scale": (_is_range(self.scale) and self.scale[1] <= 1, "two shares in (0, 1], the smaller first"),
             "ratio": (_is_range(self.ratio), "two positive numbers, the smaller first"),
@@ -84,7 +106,8 @@ class AugmentConfig:
         }
         for name, (passed, expected) in checks.items():
             if not passed:
-                raise InputError(f"{name} is {getattr(self, name)!r}, expected {expected}")
+                key = f"augment.{name}"
+                yield Problem((key,), f"{key} is {getattr(self, name)!r}, expected {expected}")
 
     def min_side(self, size: int) -> int:
         """Pixels of a picture's shorter side that leave the smallest crop `size` wide; `decode` takes it to save work.
@@ -96,7 +119,7 @@ class AugmentConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Section):
     """Where the weights start from, and which of them move."""
 
     open_clip: str = ""
@@ -148,43 +171,56 @@ class ModelConfig:
     freeze_norm: bool = False
     """Batch norm keeps its statistics and is folded into the convolutions while training."""
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         if bool(self.open_clip) == bool(self.timm):
-            raise InputError(
-                f"model has open_clip = {self.open_clip!r} and timm = {self.timm!r}: name exactly one of them"
+            yield Problem(
+                ("model.open_clip", "model.timm", "model"),
+                f"model has open_clip = {self.open_clip!r} and timm = {self.timm!r}: name exactly one of them",
             )
         if self.lock_image_cached and not (self.lock_image or self.lock_image_steps):
-            raise InputError("model.lock_image_cached is of a locked picture side: set lock_image or lock_image_steps")
+            yield Problem(
+                ("model.lock_image_cached", "model.lock_image", "model.lock_image_steps"),
+                "model.lock_image_cached is of a locked picture side: set lock_image or lock_image_steps",
+            )
         if self.weights and not self.timm and self.blend == 1:
-            raise InputError(
-                "model.weights is of a timm backbone: name it in model.timm, or set model.blend to mix them into model.open_clip"
+            yield Problem(
+                ("model.weights", "model.timm", "model.blend"),
+                "model.weights is of a timm backbone: name it in model.timm, or set model.blend to mix them into model.open_clip",
             )
         if self.blend != 1 and not (self.open_clip and self.weights and self.freeze_norm):
-            raise InputError(
+            yield Problem(
+                ("model.blend", "model.open_clip", "model.weights", "model.freeze_norm"),
                 f"model.blend is {self.blend:g}: it mixes the backbone in model.weights into model.open_clip; give both, "
-                "and freeze_norm = true, because norms are mixed with their convolutions"
+                "and freeze_norm = true, because norms are mixed with their convolutions",
             )
         for name in ("mean", "std", "interpolation", "resize"):
             if self.open_clip and getattr(self, name) != getattr(type(self), name):
-                raise InputError(f"model.{name} is of a timm backbone; {self.open_clip} says its own: leave it out")
+                yield Problem(
+                    (f"model.{name}", "model.open_clip"),
+                    f"model.{name} is of a timm backbone; {self.open_clip} says its own: leave it out",
+                )
         if not all(0 <= value <= 1 for value in self.mean) or not all(0 < value <= 1 for value in self.std):
-            raise InputError(
-                f"model.mean is {list(self.mean)} and model.std {list(self.std)}: expected numbers in [0, 1] and (0, 1]"
+            yield Problem(
+                ("model.mean", "model.std"),
+                f"model.mean is {list(self.mean)} and model.std {list(self.std)}: expected numbers in [0, 1] and (0, 1]",
             )
         for name in ("image_size", "export_size", "lock_image_steps", "frozen_stages"):
-            _check_range(self, name, 0, math.inf)
+            yield from _out_of_range(self, name, 0, math.inf)
         for name in ("embed_dim", "text_width", "text_layers", "text_heads"):
-            _check_range(self, name, 1, math.inf)
-        _check_range(self, "text_context", 8, 4096)
-        _check_range(self, "logit_scale", 1e-3, 100)
-        _check_range(self, "shrinkage", 0, math.inf)
-        _check_range(self, "blend", 0, 1)
-        if self.text_width % self.text_heads:
-            raise InputError(f"model.text_width {self.text_width} is no multiple of model.text_heads {self.text_heads}")
+            yield from _out_of_range(self, name, 1, math.inf)
+        yield from _out_of_range(self, "text_context", 8, 4096)
+        yield from _out_of_range(self, "logit_scale", 1e-3, 100)
+        yield from _out_of_range(self, "shrinkage", 0, math.inf)
+        yield from _out_of_range(self, "blend", 0, 1)
+        if self.text_heads > 0 and self.text_width % self.text_heads:
+            yield Problem(
+                ("model.text_width", "model.text_heads"),
+                f"model.text_width {self.text_width} is no multiple of model.text_heads {self.text_heads}",
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectiveConfig:
+class ObjectiveConfig(Section):
     """What is minimised: a weighted sum of terms."""
 
     terms: Mapping[str, float] = field(default_factory=lambda: {"clip": 1.0})
@@ -202,19 +238,30 @@ class ObjectiveConfig:
     """Pictures of that stream a step."""
     replay_weight: float = 1.0
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         if not self.terms:
-            raise InputError(f"objective.terms is empty: name some of {', '.join((*PAIR_TERMS, *HEAD_TERMS))}")
+            yield Problem(
+                ("objective.terms",),
+                f"objective.terms is empty: name some of {', '.join((*PAIR_TERMS, *HEAD_TERMS))}",
+            )
         for name, weight in self.terms.items():
-            one_of("objective.terms", name, (*PAIR_TERMS, *HEAD_TERMS))
+            key = f"objective.terms.{name}"
+            for one in one_of("objective.terms", name, (*PAIR_TERMS, *HEAD_TERMS)):
+                yield Problem((key,), one.said)
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
-                raise InputError(f"objective.terms.{name} is {weight!r}: expected a positive weight")
-        _check_range(self, "label_smoothing", 0, 0.9)
-        _check_range(self, "head_scale", 1e-3, 1000)
+                yield Problem((key,), f"{key} is {weight!r}: expected a positive weight")
+        yield from _out_of_range(self, "label_smoothing", 0, 0.9)
+        yield from _out_of_range(self, "head_scale", 1e-3, 1000)
         if bool(self.replay_source) != bool(self.replay_batch):
-            raise InputError("objective.replay_source and objective.replay_batch belong together: give both or none")
+            yield Problem(
+                ("objective.replay_source", "objective.replay_batch"),
+                "objective.replay_source and objective.replay_batch belong together: give both or none",
+            )
         if self.replay_source and "clip" not in self.terms:
-            raise InputError("objective.replay_source is a second stream of the term clip: add it to objective.terms")
+            yield Problem(
+                ("objective.replay_source", "objective.terms"),
+                "objective.replay_source is a second stream of the term clip: add it to objective.terms",
+            )
 
     @property
     def has_texts(self) -> bool:
@@ -223,7 +270,7 @@ class ObjectiveConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OptimiserConfig:
+class OptimiserConfig(Section):
     """AdamW with linear warm-up and a cosine to zero."""
 
     learning_rate: float = 1e-4
@@ -243,19 +290,19 @@ class OptimiserConfig:
     average: float = 0.0
     """Decay of a moving average of the weights, which is what is evaluated and exported; 0 for none."""
 
-    def __post_init__(self) -> None:
-        _check_range(self, "learning_rate", 1e-12, 10)
-        _check_range(self, "image_learning_rate", 0, 10)
-        _check_range(self, "layer_decay", 1e-3, 1)
-        _check_range(self, "weight_decay", 0, 10)
-        _check_range(self, "warmup_steps", 0, math.inf)
-        _check_range(self, "clip_norm", 0, math.inf)
+    def problems(self) -> Iterator[Problem]:
+        yield from _out_of_range(self, "learning_rate", 1e-12, 10)
+        yield from _out_of_range(self, "image_learning_rate", 0, 10)
+        yield from _out_of_range(self, "layer_decay", 1e-3, 1)
+        yield from _out_of_range(self, "weight_decay", 0, 10)
+        yield from _out_of_range(self, "warmup_steps", 0, math.inf)
+        yield from _out_of_range(self, "clip_norm", 0, math.inf)
         for name in ("beta1", "beta2", "average"):
-            _check_range(self, name, 0, 0.9999999)
+            yield from _out_of_range(self, name, 0, 0.9999999)
 
 
 @dataclass(frozen=True, kw_only=True)
-class LoopConfig:
+class LoopConfig(Section):
     """How long, how much at once, and how often to look."""
 
     epochs: int = 10
@@ -278,25 +325,26 @@ class LoopConfig:
     monitor: str = "zero_shot_images"
     """The score by which the best checkpoint is chosen; higher is better."""
 
-    def __post_init__(self) -> None:
+    def problems(self) -> Iterator[Problem]:
         for name in ("epochs", "batch_size", "log_every", "save_every"):
-            _check_range(self, name, 1, math.inf)
+            yield from _out_of_range(self, name, 1, math.inf)
         for name in ("chunk_size", "evaluate_every"):
-            _check_range(self, name, 0, math.inf)
+            yield from _out_of_range(self, name, 0, math.inf)
 
 
-def one_of(at: str, value: object, names: tuple[Any, ...]) -> None:
-    """Raise InputError where a value is none of some names; `at` is its key."""
+def one_of(at: str, value: object, names: tuple[Any, ...]) -> Iterator[Problem]:
+    """What is wrong where a value is none of some names; `at` is its key."""
     if value not in names:
-        raise InputError(f"{at} holds {value!r}: expected one of {', '.join(map(str, names))}")
+        meant = did_you_mean(str(value), map(str, names))
+        yield Problem((at,), f"{at} holds {value!r}: expected one of {', '.join(map(str, names))}{meant}")
 
 
-def _check_range(config: Any, name: str, low: int | float, high: int | float) -> None:
+def _out_of_range(config: Any, name: str, low: int | float, high: int | float) -> Iterator[Problem]:
     value = getattr(config, name)
     if not low <= value <= high:
-        section = type(config).__name__.removesuffix("Config").lower()
+        key = f"{type(config).__name__.removesuffix('Config').lower()}.{name}"
         bound = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
-        raise InputError(f"{section}.{name} is {value!r}: expected a number {bound}")
+        yield Problem((key,), f"{key} is {value!r}: expected a number {bound}")
 
 
 def _is_range(pair: tuple[float, float]) -> bool:

@@ -14,7 +14,7 @@ import typer
 import cladescope
 from cladescope.app.cli.group import VERBS, Verbs
 from cladescope.app.cli.statuses import AGAIN, FAILED, status_of
-from cladescope.errors import CladescopeError, TakenError
+from cladescope.errors import CladescopeError, ConfigError, TakenError
 from cladescope.packages import is_known, not_installed
 from cladescope.shown import shown
 
@@ -74,6 +74,8 @@ def _run(arguments: list[str], *, debug: bool) -> None:
         _leave("error: interrupted: what was committed is kept, run the same command again", status=AGAIN)
     except TakenError as error:
         _fail(f"error: {error} (--overwrite)", debug=debug)
+    except ConfigError as error:
+        _fail(*(f"error: {one}" for one in error.problems), debug=debug, status=status_of(error))
     except CladescopeError as error:
         _fail(f"error: {error}", debug=debug, status=status_of(error))
     except BrokenPipeError:
@@ -113,10 +115,10 @@ def _drop_output() -> None:
         os.close(nowhere)
 
 
-def _fail(message: str, *, debug: bool, status: int = FAILED) -> None:
+def _fail(*messages: str, debug: bool, status: int = FAILED) -> None:
     if debug:
         raise
-    sys.stderr.write(shown(message) + "\n")
+    sys.stderr.write("".join(f"{shown(one)}\n" for one in messages))
     sys.exit(status)
 
 

@@ -1,6 +1,6 @@
 """What a command's exit status tells the program that started it; docs/pipeline.md says what a scheduler makes of it."""
 
-from cladescope.errors import InUseError, UsageError
+from cladescope.errors import ConfigError, InUseError, UsageError
 
 FAILED = 1
 """It could not be done, and will not be by doing the same again."""
@@ -16,6 +16,6 @@ def status_of(error: BaseException) -> int:
     >>> status_of(InUseError("another job is writing")), status_of(OSError())
     (75, 1)
     """
-    if isinstance(error, UsageError):
+    if isinstance(error, UsageError) or (isinstance(error, ConfigError) and error.is_usage):
         return USAGE
     return AGAIN if isinstance(error, InUseError | KeyboardInterrupt) else FAILED

@@ -7,7 +7,6 @@ import typer
 
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
-from cladescope.errors import InputError
 
 
 def train(
@@ -65,7 +64,7 @@ def _override(text: str) -> tuple[str, Any]:
 
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise InputError(f"--set {text!r} is not KEY=VALUE: write for instance --set loop.epochs=3")
+        raise typer.BadParameter(f"--set {text!r} is not KEY=VALUE: write for instance --set loop.epochs=3")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from cladescope.errors import InputError
+from cladescope.errors import ConfigError
 from cladescope.phylogeny.newick import Tree
 from cladescope.simulation.latin import common_names, name_clades
 from cladescope.simulation.silhouette import TRAITS
@@ -35,6 +35,8 @@ class SimulationConfig:
     """Standard deviation of each trait within a species; unrelated species differ by about 1.4."""
 
     def __post_init__(self) -> None:
+        """Raises ConfigError for all numbers that are out of range."""
+        problems = []
         for name, low, high in (
             ("species", 2, 1_000_000),
             ("images", 1, 1_000_000),
@@ -47,7 +49,9 @@ class SimulationConfig:
             whole = isinstance(low, int)
             if not low <= value <= high or (whole and value != int(value)):
                 kind = "whole number" if whole else "number"
-                raise InputError(f"{name} is {value}: give a {kind} from {low} to {high}")
+                problems.append(f"{name} is {value}: give a {kind} from {low} to {high}")
+        if problems:
+            raise ConfigError(problems, is_usage=True)
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,13 +83,7 @@ def test_a_folder_of_a_recipes_name_does_not_hide_the_recipe(run, tmp_path, monk
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["bioclap"], "no recipe 'bioclap'"),
         (["missing.toml"], "missing.toml cannot be read"),
-        (["tiny", "--set", "loop.epochs"], "--set 'loop.epochs' is not KEY=VALUE"),
-        (["tiny", "--set", "loop.epoch=3"], "unknown key loop.epoch in the configuration: did you mean epochs?"),
-        (["tiny", "--set", "loop.epochs=many"], "loop.epochs is 'many': expected a whole number"),
-        (["tiny", "--set", "seed.x=1"], "'seed' in tiny is 0: expected a section"),
-        (["tiny", "--set", "seed=-1"], "expected 0 or more"),
         ([SMALL], "data.source is empty"),
         ([SMALL, "--data", "nowhere.csv"], "nowhere.csv"),
         ([SMALL, "--data", "CLADES", "--resume"], "start the run without resuming"),
@@ -105,6 +99,47 @@ def test_wrong_input_is_told_in_one_line(run, clades, tmp_path, monkeypatch, arg
     *_, reason = ended.err.splitlines()
     assert reason.startswith("error: ")
     assert message in reason
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["bioclap"], "no recipe 'bioclap'"),
+        (["tiny", "--set", "loop.epochs"], "--set 'loop.epochs' is not KEY=VALUE"),
+        (["tiny", "--set", "loop.epoch=3"], "unknown key loop.epoch in the configuration: did you mean epochs?"),
+        (["tiny", "--set", "loop.epochs=many"], "loop.epochs is 'many': expected a whole number"),
+        (["tiny", "--set", "seed.x=1"], "'seed' in tiny is 0: expected a section"),
+        (["tiny", "--set", "seed=-1"], "expected 0 or more"),
+    ],
+)
+def test_a_recipe_that_there_is_not_or_a_setting_that_does_not_fit_is_wrong_usage(
+    misused, tmp_path, arguments, message
+):
+    assert message in misused("train", *arguments, "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_all_that_is_wrong_with_a_configuration_is_told_at_once_with_its_line(run, tmp_path):
+    config = tmp_path / "mine.toml"
+    config.write_text(
+        'seed = -1\nspeed = 3\n\n[loop]\nepochs = 0\nprecision = "bf61"\n[objective.terms]\nclap = 1.0\n'
+        '[data]\ntext_types = [\n  "sci",\n  "latin",\n]\nworkers = "two"\n[model]\nopen_clip = 3\n'
+    )
+    ended = run("train", config, "--set", "optimiser.beta1=2", "--out", tmp_path / "run")
+    assert (ended.status, ended.out) == (1, "")
+    at = f"error: {config}, line"
+    assert [line.partition(": expected")[0] for line in ended.err.splitlines()] == [
+        f"{at} 1: seeds are -1 and 0",
+        f"{at} 2: unknown key speed in the configuration: did you mean seed?",
+        f"{at} 5: loop.epochs is 0",
+        f"{at} 6: loop.precision holds 'bf61'",
+        f"{at} 8: objective.terms holds 'clap'",
+        f"{at} 10: data.text_types holds 'latin'",
+        f"{at} 14: data.workers is 'two'",
+        f"{at} 16: model.open_clip is 3",
+        "error: optimiser.beta1 is 2.0",
+    ]
     assert not (tmp_path / "run").exists()
 
 
