@@ -195,6 +195,11 @@ class StoredJob:
     def _write(self, images: pa.Table, failures: Sequence[Failure]) -> None:
         self._sink.write(images, failures_table(failures))
 
+    def end_of_source(self) -> None:
+        """All records of the source were met, so that their number is known, whatever was counted before."""
+        records = self.summary.records
+        self._total = lambda: records
+
     def report(self) -> None:
         """Tell how far the job is."""
         summary = self.summary

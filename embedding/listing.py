@@ -4,7 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from itertools import count
 from typing import TypeGuard
@@ -16,6 +16,7 @@ from cladescope.embedding.in_step import InStep
 from cladescope.embedding.job import StoredJob
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.records import Record
+from cladescope.embedding.stages import Meter
 
 CHUNK_RECORDS = 8192
 CHUNK_BYTES = 4 * 2**20
@@ -34,10 +35,14 @@ class Turns:
         self._lock, self._is_over = threading.Lock(), False
 
     @contextmanager
-    def turn(self) -> Iterator[bool]:
-        """A turn; it gives whether the job still runs."""
-        with self._lock:
+    def turn(self, waiting: AbstractContextManager[None] | None = None) -> Iterator[bool]:
+        """A turn; it gives whether the job still runs. It is waited for within `waiting`."""
+        with waiting or nullcontext():
+            self._lock.acquire()
+        try:
             yield not self._is_over
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> None:
         """The job begins."""
@@ -49,13 +54,21 @@ class Turns:
 
 
 def wanted(
-    records: Iterable[Record | Failure], job: StoredJob, step: InStep | None, turns: Turns, stop: threading.Event
+    records: Iterable[Record | Failure],
+    job: StoredJob,
+    step: InStep | None,
+    turns: Turns,
+    stop: threading.Event,
+    meter: Meter,
 ) -> Iterator[Record | Failure]:
-    """The records without those that are stored as they are; one whose id is taken is a failure. It ends early once `stop` is set."""
+    """The records without those that are stored as they are; one whose id is taken is a failure. It ends early once `stop` is set.
+
+    `meter` counts all as work; what of it was waiting for a turn, it counts as blocked.
+    """
     numbers = count(1)
     for chunk in chunks(records):
         asked = [(record, number) for record, number in zip(chunk, numbers, strict=False) if has_picture(record)]
-        with turns.turn() as goes_on:
+        with turns.turn(meter.blocked(out_of="at work")) as goes_on:
             if not goes_on:
                 return
             checked = job.check(
@@ -86,7 +99,7 @@ def wanted(
                 yield record
             del record
         if job.summary.already_stored > n_stored:
-            with turns.turn():
+            with turns.turn(meter.blocked(out_of="at work")):
                 job.report()
     turns.listed_all = True
 

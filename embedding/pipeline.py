@@ -25,7 +25,7 @@ from cladescope.embedding.listing import Turns, chunks, has_picture, wanted
 from cladescope.embedding.picture_tags import fields_beside
 from cladescope.embedding.records import Source, ignored_by, left_out_of, names_said, notes_of
 from cladescope.embedding.sound import sound_records, sound_rows
-from cladescope.embedding.stages import Stages
+from cladescope.embedding.stages import Meter, Stages
 from cladescope.embedding.strict import count_tags, refuse, refuse_left_out, refuse_notes, refuse_renamed, watched
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.embedding.web import introduce
@@ -139,11 +139,11 @@ def embed(
             job.write = step.write
         stop, stages, turns = stop or threading.Event(), Stages(), Turns()
         records = watched(islice(sound_records(source), config.limit), job.summary, strict=config.strict)
-        writing = _Writing(job, config, contents, fields, tag_fields)
+        writing = _Writing(job, config, contents, fields, tag_fields, stages.write)
         batches = ahead(
             _noted(
                 encoded(
-                    wanted(records, job, step, turns, stop),
+                    wanted(records, job, step, turns, stop, stages.list),
                     encoder,
                     batch_size=config.batch_size,
                     workers=config.workers,
@@ -167,7 +167,7 @@ def embed(
         try:
             with turns, closing(batches):
                 for batch in stages.write.timed(batches, "starved"):
-                    with turns.turn(), stages.write.at_work():
+                    with turns.turn(stages.write.starved()), stages.write.at_work():
                         writing.take(batch)
                     stages.write.done(len(batch.records))
         except StoreError:
@@ -175,6 +175,8 @@ def embed(
         except Exception:
             job.commit()  # what was encoded before the encoder failed is kept
             raise
+        if turns.listed_all and not stop.is_set():
+            job.end_of_source()
         with stages.write.at_work():
             job.commit()
         job.summary.notes = (*encoder.notes, *job.summary.notes, *writing.notes())
@@ -226,7 +228,9 @@ class _Writing:
         contents: KnownContents,
         fields: Sequence[pa.Field],
         tag_fields: Sequence[pa.Field],
+        meter: Meter,
     ) -> None:
+        self._meter = meter
         self._job, self._config, self._contents = job, config, contents
         self._fields, self._tag_fields = fields, tag_fields
         self._uncommitted: list[str] = []
@@ -260,7 +264,7 @@ class _Writing:
 
     def rest(self, turns: Turns, stop: threading.Event) -> None:
         """While no batch is ready: commit what has waited for long, or what there is where the job is to stop."""
-        with turns.turn():
+        with turns.turn(), self._meter.at_work(out_of="starved"):
             self._note(is_committed=self._job.commit_where_due(now=stop.is_set()))
 
     def _note(self, *, is_committed: bool) -> None:

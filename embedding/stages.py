@@ -13,7 +13,10 @@ Item = TypeVar("Item")
 BUSY = 0.5
 """Share of the time from which a stage can be what the others wait for."""
 _ADVICE: Final = {
-    "list": "listing the records of the source is what the others wait for: a table is listed faster than a remote folder",
+    "list": (
+        "listing is what the others wait for, which reads tars and hashes files that were touched, too: nearer files help, and a "
+        "table is listed faster than a remote folder"
+    ),
     "read": "reading the files is what the others wait for: more readers help, and so do nearer files or shards",
     "decode": "decoding is what the others wait for: more workers help where cores are idle, and smaller files do",
     "encode": "the encoder is what the others wait for: only a faster encoder, runtime or device helps",
@@ -29,6 +32,7 @@ class Meter:
         self.places = places
         self.n = 0
         self.seconds: dict[Spent, float] = {"at work": 0.0, "starved": 0.0, "blocked": 0.0}
+        self._begun: dict[Spent, list[float]] = {"at work": [], "starved": [], "blocked": []}
         self._lock = threading.Lock()
 
     def done(self, n: int = 1) -> None:
@@ -41,25 +45,37 @@ class Meter:
         with self._lock:
             self.seconds[spent] += seconds
 
-    def at_work(self) -> AbstractContextManager[None]:
-        """Counts the seconds within as work."""
-        return self._within("at work")
+    def so_far(self, spent: Spent, now: float) -> float:
+        """Seconds that threads spent until now, also within what has not ended yet."""
+        with self._lock:
+            return self.seconds[spent] + sum(now - began for began in self._begun[spent])
 
-    def starved(self) -> AbstractContextManager[None]:
-        """Counts the seconds within as waiting for the stage before."""
-        return self._within("starved")
+    def at_work(self, *, out_of: Spent | None = None) -> AbstractContextManager[None]:
+        """Counts the seconds within as work; `out_of` what they are counted as already by what is around it, they are taken then."""
+        return self._within("at work", out_of)
 
-    def blocked(self) -> AbstractContextManager[None]:
-        """Counts the seconds within as waiting for the stage behind."""
-        return self._within("blocked")
+    def starved(self, *, out_of: Spent | None = None) -> AbstractContextManager[None]:
+        """Counts the seconds within as waiting for the stage before, likewise."""
+        return self._within("starved", out_of)
+
+    def blocked(self, *, out_of: Spent | None = None) -> AbstractContextManager[None]:
+        """Counts the seconds within as waiting for the stage behind, likewise."""
+        return self._within("blocked", out_of)
 
     @contextmanager
-    def _within(self, spent: Spent) -> Iterator[None]:
+    def _within(self, spent: Spent, out_of: Spent | None) -> Iterator[None]:
         began = time.perf_counter()
+        with self._lock:
+            self._begun[spent].append(began)
         try:
             yield
         finally:
-            self.add(spent, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            with self._lock:
+                self._begun[spent].remove(began)
+                self.seconds[spent] += seconds
+                if out_of is not None:
+                    self.seconds[out_of] -= seconds
 
     def timed(self, items: Iterable[Item], spent: Spent) -> Iterator[Item]:
         """The items; the time until each comes is counted."""
@@ -89,6 +105,13 @@ class StageProfile:
     """Waiting for the stage before; of all its threads together."""
     blocked_seconds: float
     """Waiting for the stage behind."""
+
+    @property
+    def spanned(self) -> float:
+        """Part of the job's time that it worked or waited, 0 to 1: all but the job's beginning and end."""
+        if not self.rate:
+            return 0.0
+        return self.share * (1 + (self.starved_seconds + self.blocked_seconds) * self.rate / (self.n * self.places))
 
     @classmethod
     def from_dict(cls, stage: str, told: Mapping[str, Any]) -> "StageProfile":
@@ -153,10 +176,12 @@ def bottleneck_of(profile: Sequence[StageProfile]) -> str:
     """The stage that the others wait for, and what helps, in a sentence."""
     busiest = max(profile, key=lambda one: one.share)
     if busiest.share < BUSY:
-        return (
-            f"no stage was at work for half of the time (most: {busiest.stage}, {100 * busiest.share:.0f} %): "
+        why = (
             "the job's beginning and end took longer than its pictures"
+            if busiest.spanned < BUSY
+            else "they waited for each other by turns, as they do over few pictures"
         )
+        return f"no stage was at work for half of the time (most: {busiest.stage}, {100 * busiest.share:.0f} %): {why}"
     return f"{_ADVICE[busiest.stage]} ({100 * busiest.share:.0f} % of the time at work)"
 
 
@@ -168,21 +193,39 @@ def side_by_side(jobs: Sequence[tuple[Sequence[StageProfile], float]]) -> tuple[
     >>> both.n, both.places, both.rate, both.share
     (18, 2, 6.0, 0.5)
     """
-    longest = max((seconds for _, seconds in jobs), default=0.0)
+    return _merged(jobs, max((seconds for _, seconds in jobs), default=0.0), at_once=True)
+
+
+def one_after_another(jobs: Sequence[tuple[Sequence[StageProfile], float]]) -> tuple[StageProfile, ...]:
+    """The stages of jobs that ran in turn, each with its seconds, as those of one job that took as long as all.
+
+    >>> half = StageProfile(stage="encode", n=9, places=1, rate=3.0, share=0.5, starved_seconds=1.0, blocked_seconds=0.0)
+    >>> both = one_after_another([([half], 6.0), ([half], 6.0)])[0]
+    >>> both.n, both.places, both.rate, both.share
+    (18, 1, 3.0, 0.5)
+    """
+    return _merged(jobs, sum(seconds for _, seconds in jobs), at_once=False)
+
+
+def _merged(
+    jobs: Sequence[tuple[Sequence[StageProfile], float]], whole: float, *, at_once: bool
+) -> tuple[StageProfile, ...]:
+    """The stages of jobs as those of one that took `whole` seconds; they ran `at_once`, each at places of its own, or in turn."""
     merged = []
     for name in _ADVICE:
         found = [(one, seconds) for stages, seconds in jobs for one in stages if one.stage == name]
         if not found:
             continue
-        places = sum(one.places for one, _ in found)
-        work = sum(one.share * one.places * seconds for one, seconds in found)
+        places = sum(one.places for one, _ in found) if at_once else max(one.places for one, _ in found)
+        n, work = sum(one.n for one, _ in found), sum(one.share * one.places * seconds for one, seconds in found)
         merged.append(
             StageProfile(
                 stage=name,
-                n=sum(one.n for one, _ in found),
+                n=n,
                 places=places,
-                rate=sum(one.rate or 0.0 for one, _ in found) or None,
-                share=work / (places * longest) if longest else 0.0,
+                rate=(sum(one.rate or 0.0 for one, _ in found) if at_once else n * places / work if work else None)
+                or None,
+                share=work / (places * whole) if whole else 0.0,
                 starved_seconds=sum(one.starved_seconds for one, _ in found),
                 blocked_seconds=sum(one.blocked_seconds for one, _ in found),
             )

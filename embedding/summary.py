@@ -31,6 +31,17 @@ class Progress:
     """Records a second lately (`embedding.pace`); None stands for the mean since the beginning."""
     lately: float | None = None
     """Pictures embedded a second lately; None likewise."""
+    filled: int = 0
+    """Pictures that were stored before and got vectors of further encoders; they are among `done` and `total` a second time."""
+    unfilled: int = 0
+    """Those that could not be given them, likewise."""
+    to_fill: int = 0
+    """How many of `total` these are, done or still to do."""
+
+    @property
+    def already_stored(self) -> int:
+        """Records of the source that came to an end because they are stored."""
+        return self.done - self.embedded - self.failed - self.filled - self.unfilled
 
     @property
     def rate(self) -> float:
@@ -123,7 +134,7 @@ class EmbedSummary:
 
     def to_dict(self) -> dict[str, Any]:
         """The summary as plain values for JSON, with the speed."""
-        rate = self.embedded / self.seconds if self.seconds else 0.0
+        rate = (self.embedded + self.filled) / self.seconds if self.seconds else 0.0
         return {
             "records": self.records,
             "embedded": self.embedded,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from cladescope.embedding.ahead import LEAVE_SECONDS, STOP_SECONDS, Room, ahead
+from cladescope.embedding.idle import Idle
 from cladescope.embedding.prepare import Entering, Failure, Prepared, Step
 from cladescope.embedding.records import Record
 from cladescope.embedding.stages import Stages
@@ -103,14 +104,14 @@ class _Task:
     @contextmanager
     def entering(self, step: Step) -> Iterator[None]:
         """A step of the work; as many pictures are decoded at the same time as there are workers."""
-        gate = self._pool.gate if step == "decode" else None
+        is_gated = step == "decode"
         meter = self._pool.stages.of(step)
-        if gate is not None:
-            gate.acquire()
+        if is_gated:
+            self._pool.enter_gate()
         with self._lock:
             if self.outcome is not None:  # given up before
-                if gate is not None:
-                    gate.release()
+                if is_gated:
+                    self._pool.leave_gate()
                 raise TimeoutError
             self.step, self.began = step, time.monotonic()
         try:
@@ -120,8 +121,8 @@ class _Task:
         finally:
             with self._lock:
                 self.step = None
-                if gate is not None and self.outcome is None:
-                    gate.release()
+                if is_gated and self.outcome is None:
+                    self._pool.leave_gate()
 
     def settle(self, outcome: Outcome | BaseException) -> bool:
         """Say what became of the record; whether nobody has before."""
@@ -130,7 +131,8 @@ class _Task:
                 return False
             self.outcome = outcome
             if self.step == "decode":
-                self._pool.gate.release()  # its thread will not
+                self._pool.leave_gate()  # its thread will not
+        self._pool.idle.change(held=-1)
         self.is_done.set()
         return True
 
@@ -147,8 +149,10 @@ class _Pool:
     def __init__(
         self, prepared: Preparing, limits: Limits, stages: Stages, given_up: Callable[[Record, str], None]
     ) -> None:
-        self.gate, self.stages = threading.Semaphore(limits.workers), stages
+        self.stages = stages
         stages.read.places, stages.decode.places = limits.workers + limits.readers, limits.workers
+        self.idle = Idle(stages)
+        self._gate = threading.Semaphore(limits.workers)
         self._prepared, self._limits, self._given_up = prepared, limits, given_up
         self.carried = Room(limits.carried_bytes)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
@@ -156,6 +160,17 @@ class _Pool:
         self._threads: list[threading.Thread] = []
         self._at_work: set[_Task] = set()
         self._n_hung = 0
+
+    def enter_gate(self) -> None:
+        """Wait for a place where pictures are decoded."""
+        self.idle.change(waiting=1)
+        self._gate.acquire()
+        self.idle.change(waiting=-1, decoded=1)
+
+    def leave_gate(self) -> None:
+        """Leave it to another."""
+        self.idle.change(decoded=-1)
+        self._gate.release()
 
     def submitted(self, records: Iterable[Record | Failure]) -> Iterator[_Task | Failure]:
         """A task a record, which the threads have been given."""
@@ -189,6 +204,7 @@ class _Pool:
         while (task := self._tasks.get()) is not None:
             record, task.record = task.record, None
             assert record is not None
+            self.idle.change(held=1)
             self._at_work.add(task)
             outcome: Outcome | BaseException
             try:

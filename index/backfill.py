@@ -17,8 +17,10 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.known_contents import KnownContents
 from cladescope.embedding.pace import Pace
+from cladescope.embedding.pipeline import EmbedConfig
 from cladescope.embedding.records import Record
 from cladescope.embedding.several import SeveralEncoders
+from cladescope.embedding.stages import StageProfile, Stages
 from cladescope.embedding.summary import Progress, gist
 from cladescope.index.named_vectors import lacking
 from cladescope.index.several_sink import SeveralSink
@@ -40,6 +42,10 @@ class Backfilled:
     left: Counter[str] = field(default_factory=Counter)
     """Why others have not, and how many."""
     seconds: float = 0.0
+    encode_seconds: float = 0.0
+    """Time spent inside the encoders."""
+    stages: tuple[StageProfile, ...] = ()
+    """How busy each stage was."""
     stopped: bool = False
     """Whether the job was asked to stop before the end."""
 
@@ -48,19 +54,18 @@ def backfill(
     store: Store,
     encoders: Mapping[str, Encoder],
     *,
-    batch_size: int,
-    workers: int,
+    config: EmbedConfig,
     progress: Callable[[Progress], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Backfilled:
-    """Give every stored picture that lacks one the vectors of these names.
+    """Give every stored picture that lacks one the vectors of these names; of `config` counts how pictures are read and decoded.
 
     Content that has them already is not encoded again. A picture whose file is gone, or has another content than the row, is left
     without, and counted. Memory: that of `encode.encoded`, 8 bytes a stored picture, and `COMMIT_ROWS` vectors.
 
     Raises InUseError where another job writes, StoreError where the store cannot be written, EncoderError as the encoders do.
     """
-    done, condition, stop = Backfilled(), lacking(encoders), stop or threading.Event()
+    done, condition, stop, stages = Backfilled(), lacking(encoders), stop or threading.Event(), Stages()
     with store.writing():
         n = store.count_rows(condition)
         if not n:
@@ -69,18 +74,26 @@ def backfill(
         batches = encoded(
             _records(store, condition, job, stop),
             SeveralEncoders(list(encoders.values())),
-            batch_size=batch_size,
-            workers=workers,
+            batch_size=config.batch_size,
+            workers=config.workers,
+            readers=config.readers,
+            picture_seconds=config.picture_seconds,
             known=job.contents.vectors,
+            stages=stages,
             stop=stop,
         )
         try:
-            for batch in batches:
-                job.add(batch)
+            for batch in stages.write.timed(batches, "starved"):
+                with stages.write.at_work():
+                    job.add(batch)
+                stages.write.done(len(batch.records))
         finally:
-            job.commit()
+            with stages.write.at_work():
+                job.commit()
+            job.tell()  # those that carry no picture came to an end without a batch
             done.stopped = stop.is_set() and done.filled + done.left.total() < n
             done.seconds = time.monotonic() - job.began
+            done.stages = stages.profile(done.seconds)
     return done
 
 
@@ -108,6 +121,7 @@ class _Job:
 
     def add(self, batch: EncodedBatch) -> None:
         self.contents.encoded(batch.content_hashes, batch.vectors)
+        self.done.encode_seconds += batch.seconds
         self._contents += batch.content_hashes
         same = [
             self.wanted.pop(record.image_id) == content
@@ -123,7 +137,7 @@ class _Job:
             self.done.left[f"{failure.stage}: {gist(failure.reason, failure.record.uri)}"] += 1
         if len(self._ids) >= COMMIT_ROWS or time.monotonic() - self._written >= COMMIT_SECONDS:
             self.commit()
-        self._tell()
+        self.tell()
 
     def commit(self) -> None:
         """Write what waits."""
@@ -132,7 +146,8 @@ class _Job:
         self.contents.committed(self._contents)
         self._ids, self._vectors, self._contents, self._written = [], [], [], time.monotonic()
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Say how far the job is."""
         if self._progress is None:
             return
         seconds, failed = time.monotonic() - self.began, self.done.left.total()

@@ -7,9 +7,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cladescope.errors import CladescopeError, InUseError, StoreError
+from cladescope.errors import CladescopeError, InputError, InUseError, StoreError
 from cladescope.files import PART
 from cladescope.index import remote
+
+_UNFIT = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What a path has that is no UTF-8, as surrogates, and control characters."""
 
 
 def check_empty(folder: Path) -> None:
@@ -19,6 +22,16 @@ def check_empty(folder: Path) -> None:
     if strangers := [name for name in names if name != "lance" or any((folder / name).iterdir())]:
         raise StoreError(
             f"{folder} is no empty folder (it holds {', '.join(strangers[:3])}): choose a new path for the store"
+        )
+
+
+def check_name(folder: Path) -> None:
+    """Raise InputError for a path that the database cannot open."""
+    path = str(folder.absolute())
+    if _UNFIT.search(path):
+        raise InputError(
+            f"found {path!r} for a store, expected a path of letters that UTF-8 has, without line ends and other control "
+            "characters: the database opens no other, choose another path"
         )
 
 

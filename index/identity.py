@@ -10,7 +10,7 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.files import write_json
 from cladescope.index import named_vectors, remote
-from cladescope.index.files import check_empty, disk_errors, locked
+from cladescope.index.files import check_empty, check_name, disk_errors, locked
 from cladescope.schema import FORMAT_VERSION, NAMED_VECTORS_VERSION
 
 NAME = "store.json"
@@ -23,8 +23,9 @@ MAKING_SECONDS = 10.0
 def make(folder: Path, card: EncoderCard) -> None:
     """Make a folder the store of one encoder's vectors.
 
-    Raises StoreError where something stands there already or the folder cannot be written.
+    Raises StoreError where something stands there already or the folder cannot be written, InputError for a path that the database cannot open.
     """
+    check_name(folder)
     with disk_errors(folder):
         if folder.exists() and not folder.is_dir():
             raise StoreError(f"{folder} is a file: a store is a folder, so choose another path")

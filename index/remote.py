@@ -188,11 +188,16 @@ def dataset(folder: Path, table: str) -> "lance.LanceDataset":
 
     url = url_of(folder)
     if url is None:
-        return lance.dataset(folder / "lance" / f"{table}.lance")
+        return lance.dataset(_local(folder) / f"{table}.lance")
     return lance.dataset(f"{url}/lance/{table}.lance", storage_options=client_options(url))
 
 
 def database(folder: Path) -> tuple[str | Path, dict[str, Any]]:
     """Where the database of a store lies, and what LanceDB must be told to open it."""
     url = url_of(folder)
-    return (folder / "lance", {}) if url is None else (f"{url}/lance", {"storage_options": client_options(url)})
+    return (_local(folder), {}) if url is None else (f"{url}/lance", {"storage_options": client_options(url)})
+
+
+def _local(folder: Path) -> Path:
+    """The folder of a database on this machine: from the root on, for Lance takes a leading `~` for someone's home."""
+    return folder.absolute() / "lance"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cladescope
+from cladescope.files import process_runs
 
 if TYPE_CHECKING:
     from cladescope.embedding.pipeline import Progress
@@ -29,6 +30,8 @@ METRICS = {
     "source_records": ("gauge", "Records of the source; absent where that is not known."),
     "records_total": ("counter", "Records that came to an end: embedded, stored before, or failed."),
     "pictures_embedded_total": ("counter", "Pictures that were given a vector by this job."),
+    "pictures_filled_total": ("counter", "Pictures stored before that were given vectors of further encoders."),
+    "pictures_unfilled_total": ("counter", "Pictures stored before that could not be given these."),
     "pictures_failed_total": ("counter", "Records that could not be embedded by this job."),
     "pictures_per_second": ("gauge", "Pictures embedded a second, lately."),
     "remaining_seconds": ("gauge", "Time still to go at the pace of late; absent where that is not known."),
@@ -50,7 +53,7 @@ def write_metrics(
     Raises OSError where they cannot be written.
     """
     # No name of a draft may end in .prom, and a draft is no private file, as those of `tempfile` are.
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f"{_before(path)}{os.getpid()}")
     try:
         draft.write_text(
             "".join(lines(labels, state, started=started, moved=moved, exit_status=exit_status)), encoding="utf-8"
@@ -60,6 +63,20 @@ def write_metrics(
         with contextlib.suppress(OSError):
             draft.unlink(missing_ok=True)
         raise
+
+
+def forget_drafts(path: Path) -> None:
+    """Delete what jobs left beside a file of metrics that were killed as they wrote it."""
+    with contextlib.suppress(OSError):
+        for draft in path.absolute().parent.iterdir():
+            process = draft.name.removeprefix(_before(path))
+            if draft.name.startswith(_before(path)) and process.isdecimal() and not process_runs(int(process)):
+                draft.unlink(missing_ok=True)
+
+
+def _before(path: Path) -> str:
+    """How the name of a draft begins, before the number of its process; as long as a name may be."""
+    return f".{path.name[-60:]}."
 
 
 def lines(
@@ -77,9 +94,11 @@ def lines(
         "end_time_seconds": None if exit_status is None else time.time(),
         "running": int(exit_status is None),
         "exit_status": exit_status,
-        "source_records": None if state is None else state.total,
-        "records_total": 0 if state is None else state.done,
+        "source_records": None if state is None or state.total is None else state.total - state.to_fill,
+        "records_total": 0 if state is None else state.done - state.filled - state.unfilled,
         "pictures_embedded_total": 0 if state is None else state.embedded,
+        "pictures_filled_total": 0 if state is None else state.filled,
+        "pictures_unfilled_total": 0 if state is None else state.unfilled,
         "pictures_failed_total": 0 if state is None else state.failed,
         "pictures_per_second": 0 if state is None else state.rate,
         "remaining_seconds": None if state is None else state.eta,

@@ -7,7 +7,7 @@ COLUMNS = ("stage", "done", "at a time", "a second", "at work", "starved", "bloc
 
 
 def show_profile(summary: EmbedSummary) -> None:
-    """A line a stage: what it did, at what rate while at work, for what share of the time, and how long it waited for others."""
+    """A line a stage: what it did, at what rate while at work, for what share of the time, and how long a place of it waited for others, on average."""
     rows = [
         (
             one.stage,
@@ -15,8 +15,8 @@ def show_profile(summary: EmbedSummary) -> None:
             f"{one.places}",
             "-" if one.rate is None else f"{one.rate:,.0f}",
             f"{100 * one.share:.0f} %",
-            f"{one.starved_seconds:.1f} s",
-            f"{one.blocked_seconds:.1f} s",
+            f"{one.starved_seconds / one.places:.1f} s",
+            f"{one.blocked_seconds / one.places:.1f} s",
         )
         for one in summary.stages
     ]

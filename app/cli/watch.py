@@ -16,7 +16,7 @@ from uuid import uuid4
 import typer
 
 import cladescope
-from cladescope.app.cli.metrics import write_metrics
+from cladescope.app.cli.metrics import forget_drafts, write_metrics
 from cladescope.app.cli.output import job_progress, json_text, say
 from cladescope.app.cli.statuses import status_of
 from cladescope.errors import InputError
@@ -74,6 +74,8 @@ class Watch:
     def begin(self) -> None:
         """The job begins."""
         about = {"verb": self.verb, "source": self.source, "store": self.store, "cladescope": cladescope.__version__}
+        if self.metrics is not None:
+            forget_drafts(self.metrics)
         self._say("start", about)
         self._measure()
 
@@ -141,8 +143,10 @@ def _counts(state: "Progress") -> dict[str, Any]:
         "done": state.done,
         "total": state.total,
         "embedded": state.embedded,
-        "already_stored": state.done - state.embedded - state.failed,
+        "already_stored": state.already_stored,
         "failed": state.failed,
+        "filled": state.filled,
+        "unfilled": state.unfilled,
         "seconds": round(state.seconds, 3),
         "per_second": round(state.rate, 2),
         "eta_seconds": None if state.eta is None else round(state.eta, 1),

@@ -10,6 +10,7 @@ from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encod
 from cladescope.embedding.job import Sink
 from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.several import SeveralEncoders
+from cladescope.embedding.stages import bottleneck_of, one_after_another
 from cladescope.errors import EncoderError, InputError, StoreError
 from cladescope.index.backfill import backfill
 from cladescope.index.named_vectors import lacking, name_of
@@ -55,10 +56,12 @@ class Target:
         """
         if self.others and config.whole and config.limit is None and not summary.stopped:
             done = backfill(
-                self.store, self.others, batch_size=config.batch_size, workers=config.workers, stop=stop,
-                progress=None if progress is None else _going_on(summary, progress),
+                self.store, self.others, config=config, stop=stop, progress=None if progress is None else _going_on(summary, progress),
             )  # fmt: skip
             summary.filled, summary.stopped = done.filled, done.stopped
+            summary.encode_seconds += done.encode_seconds
+            summary.stages = one_after_another([(summary.stages, summary.seconds), (done.stages, done.seconds)])
+            summary.bottleneck = bottleneck_of(summary.stages)
             summary.seconds += done.seconds
             summary.unfilled.update(done.left)
         for name in self.store.named:
@@ -73,7 +76,7 @@ def _going_on(summary: EmbedSummary, progress: Callable[[Progress], None]) -> Ca
     def tell(state: Progress) -> None:
         whole = replace(
             state, done=before + state.done, total=None if state.total is None else before + state.total,
-            embedded=summary.embedded + state.embedded, failed=summary.failed + state.failed,
+            embedded=summary.embedded, failed=summary.failed, filled=state.embedded, unfilled=state.failed, to_fill=state.total or 0,
             seconds=n_seconds + state.seconds,
         )  # fmt: skip
         progress(whole)

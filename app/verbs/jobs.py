@@ -48,9 +48,9 @@ class Run:
 
         def note(state: Progress) -> None:
             self._counts = {
-                "records": state.done, "embedded": state.embedded, "failed": state.failed,
-                "already_stored": state.done - state.embedded - state.failed, "seconds": round(state.seconds, 3),
-                "pictures_per_second": round(state.embedded / state.seconds, 1) if state.seconds else 0.0,
+                "records": state.done - state.filled - state.unfilled, "embedded": state.embedded, "failed": state.failed,
+                "already_stored": state.already_stored, "filled": state.filled, "seconds": round(state.seconds, 3),
+                "pictures_per_second": round((state.embedded + state.filled) / state.seconds, 1) if state.seconds else 0.0,
             }  # fmt: skip
             if state.seconds >= self._next:
                 self._next = state.seconds + NOTE_SECONDS

@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from cladescope.embedding.stages import Meter, Stages
+from cladescope.embedding.stages import Meter, Stages, bottleneck_of, one_after_another, side_by_side
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,39 @@ def test_a_job_in_which_nothing_was_busy_has_no_bottleneck():
     stages.encode.add("at work", 1.0)
     assert stages.bottleneck(10.0).startswith("no stage was at work for half of the time (most: encode, 10 %)")
     assert Stages().bottleneck(0.0).startswith("no stage")
+
+
+def test_stages_that_took_turns_are_told_from_a_job_of_which_beginning_and_end_took_the_time():
+    stages = Stages()
+    for meter, waited in ((stages.encode, 5.0), (stages.write, 8.0)):
+        meter.done(10)
+        meter.add("at work", 4.0 if meter is stages.encode else 1.0)
+        meter.add("starved", waited)
+    assert stages.bottleneck(10.0).endswith("they waited for each other by turns, as they do over few pictures")
+    assert stages.bottleneck(100.0).endswith("the job's beginning and end took longer than its pictures")
+
+
+def test_what_is_taken_out_of_a_time_is_counted_once():
+    meter = Meter()
+    with meter.at_work(), meter.blocked(out_of="at work"):
+        time.sleep(0.01)
+    assert meter.seconds["blocked"] >= 0.01
+    assert 0 <= meter.seconds["at work"] < meter.seconds["blocked"]
+
+
+def test_parts_of_a_job_add_up_whether_in_turn_or_at_once():
+    profiles = []
+    for n in (6, 18):
+        stages = Stages()
+        stages.decode.places = 2
+        stages.decode.done(n)
+        stages.decode.add("at work", n / 3)
+        stages.decode.add("starved", 1.0)
+        profiles.append(([one for one in stages.profile(n / 3) if one.stage == "decode"], n / 3))
+    (in_turn,), (at_once,) = one_after_another(profiles), side_by_side(profiles)
+    assert (in_turn.n, in_turn.places, in_turn.rate, in_turn.share, in_turn.starved_seconds) == (24, 2, 6.0, 0.5, 2.0)
+    assert (at_once.n, at_once.places, at_once.rate, at_once.share) == (24, 4, 12.0, 8 / (4 * 6))
+    assert bottleneck_of([in_turn]).startswith("decoding")
 
 
 def test_threads_share_a_meter():

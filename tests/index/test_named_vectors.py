@@ -90,7 +90,7 @@ def test_a_store_gets_further_vectors_later(both, folder, pixels, tmp_path):
     before, toy, seen = vectors_of(tmp_path / "s"), Toy(), []
     summary = cladescope.embed(folder, tmp_path / "s", encoder=[pixels, toy], batch_size=4, progress=seen.append)
     assert [state.done for state in seen] == sorted(state.done for state in seen)
-    assert (seen[-1].done, seen[-1].total, seen[-1].embedded) == (24, 24, 12)
+    assert (seen[-1].done, seen[-1].total, seen[-1].embedded, seen[-1].filled) == (24, 24, 0, 12)
     assert (summary.embedded, summary.already_stored, summary.filled, toy.seen) == (0, 12, 12, 11)
     assert_same(vectors_of(tmp_path / "s"), before)
     assert_same(vectors_of(tmp_path / "s", "toy"), vectors_of(both, "toy"))
@@ -130,7 +130,7 @@ def test_filling_that_is_killed_goes_on_where_it_stopped(both, folder, pixels, t
     cladescope.embed(folder, tmp_path / "s", encoder=pixels)
     script = (
         "import sys, cladescope, cladescope.index.backfill as fill; from tests.index.toy import Toy; fill.COMMIT_ROWS = 2;"
-        "tell = lambda state: print(state.embedded, flush=True) or (state.embedded >= 4 and sys.stdin.read());"
+        "tell = lambda state: print(state.filled, flush=True) or (state.filled >= 4 and sys.stdin.read());"
         "cladescope.embed(*sys.argv[1:], encoder=['pixels', Toy()], batch_size=2, workers=1, progress=tell)"
     )
     command = [sys.executable, "-c", script, str(folder), str(tmp_path / "s")]

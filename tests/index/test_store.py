@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.neighbors import KNeighborsClassifier
 
+import cladescope
 from cladescope.embedding.encoder import Encoder, EncoderCard
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.prepare import Failure
@@ -165,6 +166,24 @@ def test_a_folder_with_other_files_is_not_taken_for_a_store(tmp_path):
         Store.create(tmp_path, CARD)
     with pytest.raises(StoreError, match="is a file"):
         Store.create(tmp_path / "thesis.doc", CARD)
+
+
+@pytest.mark.parametrize(
+    "name", ["~", "~x.store", "a%20b#c?d", "птица 'x' \"y\".store", "[a]*{b,c}", "-x", "s3:x", "n" * 240]
+)
+def test_a_store_may_be_called_as_folders_may(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Store.create(name, CARD).writing():
+        pass
+    assert Store.open(name).count() == Store.open(tmp_path / name).count() == 0
+    assert not cladescope.verify(name).problems
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\tb", "a\x7f", "bad\udcff"])
+def test_a_path_that_the_database_cannot_open_is_refused_and_nothing_is_made(name, tmp_path):
+    with pytest.raises(InputError, match="expected a path of letters that UTF-8 has"):
+        Store.create(tmp_path / name, CARD)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_store_whose_making_was_cut_short_can_be_made_again(tmp_path):

@@ -1,5 +1,8 @@
 """Several encoders of one store, as a user chooses among them."""
 
+import json
+import shutil
+
 import pytest
 
 from cladescope.embedding.encoder import Encoder
@@ -41,6 +44,51 @@ def test_pictures_that_are_stored_get_further_vectors_and_the_summary_says_how_m
     assert line.split()[-1] == "48"
     ended = run("embed", clades / "metadata.csv", "--store", store, "--json")
     assert (ended.json["already_stored"], ended.json["filled"]) == (48, 0)
+
+
+def test_programs_see_what_was_filled_apart_from_what_was_embedded(run, toy, clades, tmp_path):
+    store, events, metrics = tmp_path / "s", tmp_path / "e.jsonl", tmp_path / "m.prom"
+    run("embed", clades / "metadata.csv", "--store", store, "--encoder", "pixels")
+    told = ("--progress", events, "--metrics", metrics, "--profile", "--json")
+    ended = run("embed", clades / "metadata.csv", "--store", store, "--encoder", "pixels", "--encoder", "toy", *told)
+    last = json.loads(events.read_text().splitlines()[-1])
+    counts = {"done": 96, "total": 96, "embedded": 0, "already_stored": 48, "failed": 0, "filled": 48, "unfilled": 0}
+    assert {name: last[name] for name in counts} == counts
+    assert {name: last["summary"][name] for name in ("records", "embedded", "filled")} == {
+        "records": 48,
+        "embedded": 0,
+        "filled": 48,
+    }
+    found = {
+        line.partition("{")[0]: float(line.split()[-1]) for line in metrics.read_text().splitlines() if line[0] != "#"
+    }
+    measured = {"source_records": 48, "records_total": 48, "pictures_embedded_total": 0, "pictures_failed_total": 0,
+                "pictures_filled_total": 48, "pictures_unfilled_total": 0}  # fmt: skip
+    assert {name: found[f"cladescope_job_{name}"] for name in measured} == measured
+    assert ended.json["stages"]["encode"]["n"] == 48
+    assert ended.json["encode_seconds"] > 0
+    assert ended.json["pictures_per_second"] > 0
+    assert "not known" not in ended.err
+
+
+def test_pictures_that_cannot_be_filled_are_no_failures_of_the_source(run, toy, clades, tmp_path):
+    store, events = tmp_path / "s", tmp_path / "e.jsonl"
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        shutil.copy(next(clades.glob("images/*/*.jpg")), folder / f"{name}.jpg")
+    run("embed", folder, "--store", store, "--encoder", "pixels")
+    other = tmp_path / "other"
+    folder.rename(other)
+    other.mkdir(exist_ok=True)
+    (tmp_path / "new").mkdir()
+    shutil.copy(other / "a.jpg", tmp_path / "new" / "n.jpg")
+    two = ("--encoder", "pixels", "--encoder", "toy")
+    ended = run("embed", tmp_path / "new", "--store", store, *two, "--progress", events, "--json")
+    last = json.loads(events.read_text().splitlines()[-1])
+    assert (last["failed"], ended.json["failed"]) == (0, 0)
+    assert last["unfilled"] == sum(ended.json["unfilled"].values())
+    assert last["done"] == last["total"]
 
 
 def test_queries_of_a_file_are_compared_with_vectors_of_a_name(run, toy, clades, tmp_path):

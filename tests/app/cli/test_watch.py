@@ -1,7 +1,9 @@
 """What programs see of a job: lines of JSON, metrics, and the exit status."""
 
 import json
+import os
 import re
+import subprocess
 import threading
 from contextlib import nullcontext
 
@@ -110,6 +112,30 @@ def test_metrics_are_what_prometheus_reads(photos, run, tmp_path):
     assert found["start_time_seconds"] <= found["last_progress_time_seconds"] <= found["end_time_seconds"]
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
     assert path.stat().st_mode & 0o777 == (photos / "bad.jpg").stat().st_mode & 0o777
+
+
+def test_drafts_of_killed_jobs_go_and_those_of_running_ones_stay(photos, run, tmp_path):
+    path, gone = tmp_path / "job.prom", subprocess.Popen(["true"])
+    gone.wait()
+    drafts = [tmp_path / f".job.prom.{number}" for number in (gone.pid, os.getppid(), "kept")]
+    for draft in drafts:
+        draft.write_text("half")
+    run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", path)
+    assert [draft.exists() for draft in drafts] == [False, True, True]
+
+
+def test_a_name_as_long_as_names_may_be_is_a_file_of_metrics(tmp_path):
+    path = tmp_path / f"{'é' * 125}.prom"
+    metrics.write_metrics(path, {}, None, started=0.0, moved=0.0, exit_status=None)
+    assert samples(path.read_text())["cladescope_job_running"][1] == 1
+
+
+def test_when_the_source_has_been_read_the_number_of_its_records_is_known(photos, run, tmp_path, monkeypatch):
+    monkeypatch.setattr("cladescope.embedding.counting.count_of", lambda source: None)
+    path = tmp_path / "job.prom"
+    run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", path)
+    found = samples(path.read_text())
+    assert found["cladescope_job_source_records"][1] == found["cladescope_job_records_total"][1] == 6
 
 
 def test_metrics_of_a_running_job_have_no_end():
