@@ -18,6 +18,7 @@ from jaxtyping import Float32, UInt8
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
 from cladescope.embedding.given import AnyPicture, as_records
 from cladescope.embedding.transform import ImageTransform
+from cladescope.embedding.ways import HasWays, Tuning
 from cladescope.errors import EncoderError, PictureError
 
 logger = logging.getLogger(__name__)
@@ -35,6 +36,8 @@ ON_CPU = "onnx_model"
 """File for those whose graphs a runtime other than torch computes."""
 COMPILED = "compiled"
 """File for what `torch.compile` makes of those that torch computes."""
+TUNED = "tuned"
+"""File for those that look for the fastest way in which a processor computes them."""
 OTHERS = "open_clip_model"
 """File for all other names: open_clip's own, `hf-hub:...`, checkpoint folders, and `tiny`."""
 UNKNOWN_ENCODER = "unknown"
@@ -175,14 +178,26 @@ class Encoder(ABC):
         """Have its user know something."""
         self._noted = (*self._noted, text)
 
-    def for_a_job(self) -> "Encoder":
-        """The encoder as a job of many pictures should have it: that of a GPU compiles itself once that pays back (`encoders.compiled`).
+    @property
+    def ways(self) -> list[dict[str, object]]:
+        """How a processor computes it and how that was chosen, as plain values; empty where nobody looks for another way."""
+        return []
+
+    def for_a_job(self, *, compiles: bool = True, tuning: Tuning = "none") -> "Encoder":
+        """The encoder as a job of many pictures should have it.
+
+        That of a GPU compiles itself once that pays back (`encoders.compiled`), unless it is told not to; that of a processor looks for the fastest way, once, if
+        the job is long (`encoders.tuned`).
 
         >>> encoder = Encoder.load("pixels")
         >>> encoder.for_a_job() is encoder
         True
         """
-        return cast(Encoder, _plugin(COMPILED).CompiledEncoder(self)) if self._can_compile else self
+        if self._can_compile:
+            return cast(Encoder, _plugin(COMPILED).CompiledEncoder(self)) if compiles else self
+        if tuning != "none" and isinstance(self, HasWays):
+            return cast(Encoder, _plugin(TUNED).TunedEncoder(self, again=tuning == "again"))
+        return self
 
     @property
     def transform(self) -> ImageTransform:

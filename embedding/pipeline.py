@@ -180,6 +180,7 @@ def embed(
         with stages.write.at_work():
             job.commit()
         job.summary.notes = (*encoder.notes, *job.summary.notes, *writing.notes())
+        job.summary.ways = encoder.ways
         if device is not None:
             job.summary.decoded, job.summary.decode_cosine = device.counts, device.least_cosine
             job.summary.notes += (device.note(),)

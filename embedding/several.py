@@ -71,6 +71,11 @@ class SeveralEncoders(Encoder):
         """Those of all encoders."""
         return tuple(note for encoder in self.encoders for note in encoder.notes)
 
+    @property
+    def ways(self) -> list[dict[str, object]]:
+        """Those of all encoders."""
+        return [way for encoder in self.encoders for way in encoder.ways]
+
     def encode_pixels(self, batch: UInt8[np.ndarray, "b 1 w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of all encoders, one behind the other; where one has no direction, none is a number.
 

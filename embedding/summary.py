@@ -125,6 +125,8 @@ class EmbedSummary:
     """Where pictures were decoded, of a job with a device for that: `on the device`, or on the CPU by the reason."""
     decode_cosine: float | None = None
     """Least cosine between vectors of pictures decoded on that device and on the CPU; None where too few were compared."""
+    ways: list[dict[str, Any]] = field(default_factory=list)
+    """How the processor computed the pictures of each encoder, and how that was chosen (`encoders.tuned`); empty where nothing is chosen."""
     stages: tuple[StageProfile, ...] = ()
     """How busy listing, reading, decoding, encoding and writing were; empty for jobs that have no such stages."""
     bottleneck: str | None = None
@@ -172,6 +174,7 @@ class EmbedSummary:
             "pictures_per_second": round(rate, 1),
             "decoded": dict(self.decoded.most_common()),
             "decode_cosine": self.decode_cosine,
+            "ways": self.ways,
             "stages": {one.stage: one.to_dict() for one in self.stages},
             "bottleneck": self.bottleneck,
         }

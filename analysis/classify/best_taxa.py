@@ -5,7 +5,6 @@ when the next begins, and only the best so far are kept. The sum over all classe
 known at the end. This module does no more; `class_tree.roll_up` gives every node, from all probabilities of a picture.
 """
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.arrays import blocks
 from cladescope.errors import InputError
+from cladescope.processor import n_cores
 from cladescope.taxonomy.taxon import RANK_INDEX
 
 BLOCK_PICTURES = 4096
@@ -54,7 +54,7 @@ def best_taxa(
     own = tree.class_nodes[:, RANK_INDEX[rank]]
     own = own[tree.order] if tree.order is not None else np.ascontiguousarray(own)
     k = min(k, len(nodes))
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = n_cores()
     shares = [queries[start:stop] for start, stop in blocks(len(queries), size=max(1, -(-len(queries) // cores)))]
     # Two threads that multiply one pair of matrices wait for each other, badly so beside other work; two products do not.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(cores) as pool:

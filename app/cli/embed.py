@@ -5,7 +5,15 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.command import Verb
-from cladescope.app.cli.embed_options import CheckRemoteOption, DecodeName, DecodeOption, PruneOption, RetryFailedOption
+from cladescope.app.cli.embed_options import (
+    CheckRemoteOption,
+    DecodeName,
+    DecodeOption,
+    PruneOption,
+    RetryFailedOption,
+    TuningName,
+    TuningOption,
+)
 from cladescope.app.cli.jobs import run_job
 from cladescope.app.cli.many_options import DevicesOption, ExecutorName, ExecutorOption, ShardOption, ShardsOption
 from cladescope.app.cli.options import (
@@ -85,6 +93,7 @@ def embed(
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
     decode: DecodeOption = DecodeName.CPU,
+    tuning: TuningOption = TuningName.AUTO,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
     shard: ShardOption = None,
     devices: DevicesOption = None,
@@ -130,7 +139,7 @@ def embed(
     run_job(
         lambda progress, stop: verb.embed(
             source, store, encoder=encoder, batch_size=batch_size, workers=workers, readers=readers, picture_seconds=picture_seconds, device=device.value,
-            precision=precision.value, runtime=runtime.value, decode=decode.value, limit=limit, shard=shard, devices=words(devices) or (), executor=executor.value, shards=shards, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
+            precision=precision.value, runtime=runtime.value, decode=decode.value, tuning=tuning.value, limit=limit, shard=shard, devices=words(devices) or (), executor=executor.value, shards=shards, prune=prune, check_remote=check_remote, retry_failed=retry_failed, contact=contact, allow=allow or (),
             backbone=backbone, change_backbone=change_backbone, conflicts=conflicts, types=pairs(types), missing=words(missing), labels_from=labels_from, by_content=by_content, exif=exif, strict=strict,
             progress=progress, stop=stop,
         ),

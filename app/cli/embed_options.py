@@ -17,6 +17,22 @@ DecodeOption = Annotated[
     DecodeName,
     typer.Option(help="Where plain JPEGs are decoded: on a GPU, after a check that vectors stay the same, or the CPU."),
 ]
+
+
+class TuningName(StrEnum):
+    """Whether a long job on a CPU looks for the fastest way to use its cores."""
+
+    AUTO = "auto"
+    NONE = "none"
+    AGAIN = "again"
+
+
+TuningOption = Annotated[
+    TuningName,
+    typer.Option(
+        help="On a CPU: look for the fastest way to use its cores in a job of over a minute, once a machine and encoder; never; or anew."
+    ),
+]
 PruneOption = Annotated[
     bool,
     typer.Option(

@@ -20,6 +20,7 @@ from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.records import Source
 from cladescope.embedding.retried import RetriedSource
 from cladescope.embedding.shards import Shard, ShardedSource
+from cladescope.embedding.ways import Tuning
 from cladescope.embedding.web import introduce
 from cladescope.errors import UsageError
 
@@ -38,6 +39,7 @@ def embed(
     precision: Precision = "auto",
     runtime: Runtime = "auto",
     decode: Literal["cpu", "device"] = "cpu",
+    tuning: Tuning = "auto",
     limit: int | None = None,
     shard: str | None = None,
     devices: Sequence[str] = (),
@@ -80,7 +82,7 @@ def embed(
     regular expression with named groups over the path; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
     error. `runtime` is what computes the encoder (`Encoder.load`). With `decode="device"` plain JPEGs are decoded on a GPU once its vectors
-    were found right. `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
+    were found right. On a CPU, a job that has encoded for a minute looks for the fastest way to use its cores, once an encoder and machine (`tuning`: `none` never, `again` anew). `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
     Returns the counts; the store's `failures` has a row for each picture that could not be embedded.
@@ -113,7 +115,13 @@ def embed(
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)
-    by: dict[str, Any] = {"device": device, "precision": precision, "runtime": runtime, "batch_size": batch_size}
+    by: dict[str, Any] = {
+        "device": device,
+        "precision": precision,
+        "runtime": runtime,
+        "batch_size": batch_size,
+        "tuning": tuning,
+    }
     if piece is None:
         target = target_of(store, encoder, by)
     else:
@@ -125,7 +133,7 @@ def embed(
     if retry_failed is not None:
         pictures = RetriedSource(pictures, failed)
     settings = {
-        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "decode": decode, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
+        "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "decode": decode, "tuning": tuning, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
         "missing": missing if missing is None else list(missing), "labels_from": labels_from, "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip

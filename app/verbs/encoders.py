@@ -85,7 +85,7 @@ def _going_on(summary: EmbedSummary, progress: Callable[[Progress], None]) -> Ca
 
 
 def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]) -> Target:
-    """The store, made where there is none, and its encoders, loaded `by` device, precision, runtime and batch size: those asked for, by default all that it has, or `tiny` for a new one.
+    """The store, made where there is none, and its encoders, loaded `by` device, precision, runtime, batch size and tuning: those asked for, by default all that it has, or `tiny` for a new one.
 
     Of several the first is a new store's own; that of a store that is there must be among them.
 
@@ -125,8 +125,9 @@ def loaded_as(
     if isinstance(asked, Encoder):
         return asked
     card = next((card for card in held if card.name == asked), held[0] if held and alone else None)
-    loaded = Encoder.load(asked, **by) if card is None else Encoder.of(card, asked, **by)
-    return loaded.for_a_job() if by["runtime"] == "auto" else loaded
+    how = {name: value for name, value in by.items() if name != "tuning"}
+    loaded = Encoder.load(asked, **how) if card is None else Encoder.of(card, asked, **how)
+    return loaded.for_a_job(compiles=by["runtime"] == "auto", tuning=by["tuning"])
 
 
 def _named(store: Store, encoders: Sequence[Encoder]) -> dict[str, Encoder]:

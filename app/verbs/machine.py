@@ -10,6 +10,7 @@ from typing import Any
 from cladescope.embedding.locations import file_of
 from cladescope.files import hash_file
 from cladescope.packages import versions_of
+from cladescope.processor import n_cores, processor_name
 
 PACKAGES = (
     "cladescope",
@@ -56,8 +57,8 @@ def machine() -> dict[str, Any]:
         "host": platform.node(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "processor": processor_name(),
+        "cores": n_cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "gpus": gpus,
         "process": os.getpid(),
@@ -77,12 +78,3 @@ def source_file(address: str) -> dict[str, Any]:
     except OSError:
         return {}
     return {"bytes": found.st_size, "modified": modified, "hash": hashed}
-
-
-def _processor() -> str:
-    """What the processor calls itself."""
-    try:
-        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
-            return next(line.partition(":")[2].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor()

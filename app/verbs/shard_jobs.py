@@ -32,6 +32,11 @@ def apart(call: Mapping[str, Any]) -> EmbedSummary:
     progress = given.pop("progress")
     if given["shard"] is not None or given["retry_failed"] is not None:
         raise UsageError("a shard, or what failed before, is one job: leave devices and executor out")
+    if given["tuning"] == "again":
+        raise UsageError(
+            "jobs that share the cores of a machine cannot measure them: leave tuning out, or devices and executor"
+        )
+    given["tuning"] = "none"
     if given["conflicts"] is not None:
         raise UsageError("a file of conflicts is written by one job: leave it out, or devices and executor")
     if isinstance(given["encoder"], list | tuple) and len(given["encoder"]) > 1:

@@ -4,7 +4,7 @@ any other once its graphs are made (`onnx_export`). Nothing here imports torch u
 
 import importlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
 from cladescope.embedding.encoders.onnx_towers import AGREE, FILE, Towers, lowest_cosine, probe_pictures, read_towers
 from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.shipped import SHIPPED, shipped_folder
+from cladescope.embedding.ways import Compute, Way
 from cladescope.errors import EncoderError
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,25 @@ class OnnxEncoder(Encoder):
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of the picture tower; unit length."""
         return self._towers.pictures(batch)
+
+    @property
+    def default_way(self) -> Way:
+        """That in which `encode_pixels` computes many pictures."""
+        return self._towers.default_way
+
+    @property
+    def other_ways(self) -> tuple[Way, ...]:
+        """Those that may be faster on another machine."""
+        return self._towers.other_ways
+
+    @property
+    def engine(self) -> Mapping[str, str]:
+        """ONNX Runtime or OpenVINO."""
+        return self._towers.engine
+
+    def in_way(self, way: Way) -> Compute:
+        """What computes vectors of unit length in a way. Raises EncoderError where the runtime fails."""
+        return self._towers.in_way(way)
 
     def encode_texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
         """Vectors of the text tower; unit length. Raises EncoderError where the encoder has none."""
@@ -61,7 +81,7 @@ class OnnxEncoder(Encoder):
         asked: PrecisionClass = "bf16" if precision == "bf16" else "fp32"
         towers = Towers(self._towers.folder, self._towers.card, engine="openvino", precision=asked)
         pictures = probe_pictures(self.transform.size)
-        cosine = lowest_cosine(towers.pictures(pictures), self.encode_pixels(pictures))
+        cosine = lowest_cosine(towers.few_pictures(pictures), self._towers.few_pictures(pictures))
         card = self.card
         if cosine < AGREE:
             card = replace(card, precision=asked, runtime="openvino", cosine=round(cosine, 6))

@@ -6,22 +6,25 @@ A folder holds the graphs, `onnx.json`, which says what they are and how close t
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import local
 from typing import Any, Literal, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encoder import EncoderCard, PrecisionClass
 from cladescope.embedding.encoders.parts import SHARE, SideBySide, in_parts
+from cladescope.embedding.ways import Compute, Way, ways_of
 from cladescope.errors import EncoderError
-from cladescope.packages import not_installed
+from cladescope.packages import not_installed, versions_of
+from cladescope.processor import n_cores
 
 FILE = "onnx.json"
 FORMAT = 1
@@ -93,18 +96,49 @@ class Towers:
     ) -> None:
         self.folder, self.card = folder, card
         self._engine, self._precision = engine, precision
-        self._side_by_side: SideBySide | None = None
+        self._side_by_side: Compute | None = None
+        self._towers: WeakValueDictionary[tuple[int, int], Tower] = WeakValueDictionary()
+        """Loaded picture towers by callers and threads, as long as somebody computes by them."""
 
     def pictures(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of pictures as the image transform gives them; unit length. Raises EncoderError where the engine fails.
 
-        By ONNX Runtime all cores share the few pictures of a query, and each core takes its own of more, to the same bits.
+        All cores share the few pictures of a query, and each core takes its own of more, to the same bits.
         """
-        if self._side_by_side is None and self._engine == "onnx" and len(batch) >= max(2, n_cores()):
-            self._side_by_side = self._each_core_its_own()
-        if self._side_by_side is not None:
-            return self._side_by_side(batch)
+        if self._side_by_side is None and len(batch) >= max(2, n_cores()):
+            self._side_by_side = self.in_way(self.default_way)
+            vars(self).pop("_picture", None)  # whose memory is free then
+        return self.few_pictures(batch) if self._side_by_side is None else self._side_by_side(batch)
+
+    def few_pictures(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
+        """The same, by all cores together."""
         return in_parts(lambda part: _unit(self._picture(np.ascontiguousarray(part))), batch, self.card.part)
+
+    @property
+    def default_way(self) -> Way:
+        """That of many pictures: each core computes its own."""
+        cores = n_cores()
+        return Way(part=max(1, self.card.part // SHARE) if cores > 1 else self.card.part, side_by_side=cores, threads=1)
+
+    @property
+    def other_ways(self) -> tuple[Way, ...]:
+        """Parts of half and twice as many pictures, and the other of the two."""
+        found = ways_of(part=self.card.part, share=SHARE, cores=n_cores())
+        return tuple(way for way in found if way != self.default_way)
+
+    @property
+    def engine(self) -> dict[str, str]:
+        """What computes the picture tower, with its version and precision."""
+        package = "onnxruntime" if self._engine == "onnx" else "openvino"
+        return {**versions_of([package]), "precision": self._precision}
+
+    def in_way(self, way: Way) -> Compute:
+        """What computes vectors of unit length in a way. Raises EncoderError where the engine fails."""
+        compute = self._tower(way.side_by_side, way.threads)
+        unit = lambda part: _unit(compute(np.ascontiguousarray(part)))  # noqa: E731 - a short one for both
+        if way.side_by_side == 1:
+            return lambda batch: in_parts(unit, batch, way.part)
+        return SideBySide(unit, size=way.part, n_threads=way.side_by_side)
 
     def texts(self, texts: Sequence[str]) -> Float32[np.ndarray, "t d"]:
         """Vectors of texts; unit length."""
@@ -115,13 +149,20 @@ class Towers:
 
     @cached_property
     def _picture(self) -> Tower:
-        return tower(self.folder / f"{PICTURE}.onnx", engine=self._engine, precision=self._precision)
+        return self._tower(1, n_cores())
 
-    def _each_core_its_own(self) -> SideBySide:
-        path, n_threads = self.folder / f"{PICTURE}.onnx", n_cores()
-        compute = tower(path, engine=self._engine, precision=self._precision, n_threads=1)
-        size = max(1, self.card.part // SHARE)
-        return SideBySide(lambda part: _unit(compute(np.ascontiguousarray(part))), size=size, n_threads=n_threads)
+    def _tower(self, n_callers: int, n_threads: int) -> Tower:
+        """The picture tower for so many callers at once, with so many threads to each; those that share one share its memory."""
+        # ONNX Runtime's callers bring the thread that computes, OpenVINO's ask for one of so many streams.
+        key = (1 if self._engine == "onnx" else n_callers, n_threads)
+        found = self._towers.get(key)
+        if found is None:
+            path = self.folder / f"{PICTURE}.onnx"
+            found = tower(
+                path, engine=self._engine, precision=self._precision, n_threads=n_threads, n_callers=n_callers
+            )
+            self._towers[key] = found
+        return found
 
     @cached_property
     def _text(self) -> Tower:
@@ -156,18 +197,25 @@ def read_towers(folder: Path) -> Towers:
     return Towers(folder, card)
 
 
-def tower(path: Path, *, engine: Engine, precision: PrecisionClass, n_threads: int | None = None) -> Tower:
-    """A graph ready to compute, with one thread a core or with `n_threads`. Raises EncoderError where the engine is missing or cannot load it."""
-    make = _by_onnxruntime if engine == "onnx" else _by_openvino
+def tower(
+    path: Path, *, engine: Engine, precision: PrecisionClass, n_threads: int | None = None, n_callers: int = 1
+) -> Tower:
+    """A graph ready to compute, with one thread a core or with `n_threads`, for so many callers at once.
+
+    Raises EncoderError where the engine is missing or cannot load it.
+    """
+    threads = n_threads or n_cores()
     try:
-        return make(path, precision, n_threads or n_cores())
+        if engine == "onnx":
+            return _by_onnxruntime(path, threads)
+        return _by_openvino(path, precision, threads, n_callers)
     except EncoderError:
         raise
     except Exception as error:  # both engines have many kinds of errors, with no base of their own
         raise EncoderError(f"{engine} cannot load {path} ({_first_line(error)}): use runtime torch") from error
 
 
-def _by_onnxruntime(path: Path, precision: PrecisionClass, n_threads: int) -> Tower:
+def _by_onnxruntime(path: Path, n_threads: int) -> Tower:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -190,7 +238,7 @@ def _by_onnxruntime(path: Path, precision: PrecisionClass, n_threads: int) -> To
     return run
 
 
-def _by_openvino(path: Path, precision: PrecisionClass, n_threads: int) -> Tower:
+def _by_openvino(path: Path, precision: PrecisionClass, n_threads: int, n_callers: int) -> Tower:
     try:
         with silent_telemetry():
             import openvino
@@ -198,11 +246,16 @@ def _by_openvino(path: Path, precision: PrecisionClass, n_threads: int) -> Tower
         raise EncoderError(not_installed("openvino")) from error
     hint = {"fp32": "f32", "bf16": "bf16"}[precision]
     settings = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": n_threads}
+    if n_callers > 1:
+        settings |= {"NUM_STREAMS": n_callers, "INFERENCE_NUM_THREADS": n_callers * n_threads}
     compiled = openvino.Core().compile_model(str(path), "CPU", settings)
+    own = local()
 
     def run(batch: np.ndarray) -> np.ndarray:
         try:
-            return np.array(compiled([batch])[0])
+            if not hasattr(own, "request"):
+                own.request = compiled.create_infer_request()  # of each caller, for one computes one batch at a time
+            return np.array(own.request.infer([batch])[0])
         except RuntimeError as error:
             raise EncoderError(
                 f"OpenVINO failed with {len(batch)} a batch ({_first_line(error)}): use a smaller batch size"
@@ -227,11 +280,6 @@ def silent_telemetry() -> Iterator[None]:
             del sys.modules[name]
         else:
             sys.modules[name] = before
-
-
-def n_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def probe_pictures(size: int) -> UInt8[np.ndarray, "p size size 3"]:

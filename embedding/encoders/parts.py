@@ -58,10 +58,11 @@ class SideBySide:
         *,
         size: int,
         n_threads: int,
+        begin: Callable[[], None] | None = None,
     ) -> None:
-        """Of a part at most `size` pictures, and of a small batch so few that each of `n_threads` has some."""
+        """Of a part at most `size` pictures, and of a small batch so few that each of `n_threads` has some; each thread does `begin` first."""
         self._compute, self._size, self._n_threads = compute, size, n_threads
-        self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="compute")
+        self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="compute", initializer=begin)
 
     def __call__(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """The vectors of a batch; where a part fails, its error."""

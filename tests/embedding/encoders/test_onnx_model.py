@@ -22,6 +22,7 @@ from cladescope.embedding.encoders import onnx_export, onnx_model, onnx_towers
 from cladescope.embedding.encoders.onnx_model import OnnxEncoder
 from cladescope.embedding.encoders.onnx_towers import AGREE, lowest_cosine, probe_pictures
 from cladescope.embedding.shipped import shipped_folder
+from cladescope.embedding.ways import Way
 from cladescope.errors import EncoderError, StoreError
 from tests.conftest import REPOSITORY
 
@@ -82,6 +83,18 @@ def test_vectors_are_the_same_bits_on_any_number_of_cores_and_in_any_batch(by_on
     np.testing.assert_array_equal(made, shared)
     for n in (1, 3, 8):
         np.testing.assert_array_equal(towers.pictures(pictures[:n]), shared[:n])
+
+
+@pytest.mark.parametrize("n_cores", [1, 2, 4])
+def test_vectors_are_those_of_the_identity_in_every_way_to_use_the_cores(by_onnx, by_torch, monkeypatch, n_cores):
+    monkeypatch.setattr(onnx_towers, "n_cores", lambda: n_cores)
+    pictures, towers = probe_pictures(224)[:5], onnx_towers.read_towers(TINY)
+    ways = (towers.default_way, *towers.other_ways)
+    assert len(set(ways)) == len(ways) >= 4
+    reference = by_torch.encode_pixels(pictures)
+    found = [towers.in_way(way)(pictures) for way in ways]
+    assert min(lowest_cosine(vectors, reference) for vectors in found) >= AGREE
+    assert not towers._towers  # what nobody computes by is let go
 
 
 def test_both_have_one_identity_so_that_their_vectors_may_be_mixed(by_torch, by_onnx):
@@ -288,6 +301,15 @@ class TestOtherVectors:
         encoder = Encoder.load("tiny", device="cpu", runtime="openvino")
         assert encoder.card == by_onnx.card
         assert lowest_cosine(encoder.encode_images(photographs), by_onnx.encode_images(photographs)) >= AGREE
+
+    def test_openvino_computes_the_same_in_every_way(self, by_onnx, monkeypatch):
+        pytest.importorskip("openvino")
+        monkeypatch.setattr(onnx_towers, "n_cores", lambda: 2)
+        encoder, pictures = Encoder.load("tiny", device="cpu", runtime="openvino"), probe_pictures(224)[:5]
+        assert encoder.default_way == by_onnx.default_way == Way(part=2, side_by_side=2, threads=1)
+        assert {way.side_by_side for way in encoder.other_ways} == {1, 2}
+        for way in (encoder.default_way, *encoder.other_ways):
+            assert lowest_cosine(encoder.in_way(way)(pictures), by_onnx.encode_pixels(pictures)) >= AGREE
 
     def test_openvino_tells_nobody_that_it_is_used(self, tmp_path):
         """Its package imports another one that tells Intel, forks a process for it, and writes to the home folder."""

@@ -4,12 +4,14 @@ import threading
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.embedding.encoders import open_clip_model
+from cladescope.embedding.encoders import open_clip_model, torch_encoder
 from cladescope.embedding.encoders.parts import LARGEST_BLOCK, LARGEST_PART, SideBySide, in_parts, part_size
 from cladescope.embedding.encoders.weights import outputs_watched
+from cladescope.embedding.ways import Way
 
 
 @given(st.integers(0, 20), st.integers(1, 9))
@@ -39,6 +41,22 @@ def test_torch_on_a_cpu_computes_in_parts_with_memory_that_is_kept(checkpoint, m
     monkeypatch.setattr(encoder._model, "encode_image", lambda batch: sizes.append(len(batch)) or made(batch))
     np.testing.assert_allclose(encoder.encode_pixels(pictures), whole, atol=1e-6)
     assert sizes == [8, 8, 3]
+
+
+def test_torch_computes_the_same_in_every_way_and_has_its_threads_back(checkpoint, monkeypatch):
+    monkeypatch.setattr(torch_encoder, "n_cores", lambda: 4)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    given_back = []
+    monkeypatch.setattr(torch, "set_num_threads", given_back.append)
+    encoder = open_clip_model.load(str(checkpoint), device="cpu", precision="fp32")
+    pictures = np.random.default_rng(0).integers(0, 255, (19, 32, 32, 3), np.uint8)
+    whole = encoder.encode_pixels(pictures)
+    assert encoder.default_way == Way(part=LARGEST_PART, side_by_side=1, threads=4)
+    assert {way.side_by_side for way in encoder.other_ways} == {1, 2, 4}
+    for way in encoder.other_ways:
+        given_back.clear()
+        np.testing.assert_allclose(encoder.in_way(way)(pictures), whole, atol=1e-6)
+        assert given_back == [] if way.side_by_side == 1 else given_back[0] == 1 and given_back[-1] == 4
 
 
 @given(st.integers(0, 10**9))
