@@ -26,7 +26,7 @@ def draw_hero(path: Path = HERO) -> Path:
         cladescope.embed(manifest, place)
         store = cladescope.open(place)
         query = sorted(pictures.glob("images/*/*.jpg"))[ASKED]
-        answer = cladescope.search(store, query, k=9)
+        answer = cladescope.search(store, query, k=8, keep_query=False)
         return draw_answer(answer, path, queries=[str(query)], likeness=likeness_of_store(store))
 
 

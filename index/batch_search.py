@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -38,6 +39,8 @@ class BatchSearch:
     where: str | None = None
     exact: bool = False
     min_score: float | None = None
+    keep_query: bool = True
+    """Whether a picture that is stored may be among its own hits."""
     strict: bool = False
     """Whether a query that cannot be used is an error."""
     progress: Callable[[Progress], None] | None = field(default=None, repr=False)
@@ -50,6 +53,8 @@ class BatchSearch:
     n_queries: int = 0
     """Queries that were searched; and their hits. Whole after an iteration."""
     n_hits: int = 0
+    own_left_out: int = 0
+    """Rows of the query's own file that would have been among its hits, without `keep_query`."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -60,7 +65,7 @@ class BatchSearch:
 
     def __iter__(self) -> Iterator[pa.Table]:
         self.failures.clear()
-        self.notes, self.n_queries, self.n_hits = (), 0, 0
+        self.notes, self.n_queries, self.n_hits, self.own_left_out = (), 0, 0, 0
         began, told = time.monotonic(), tuple[str, ...]()
         for block in self.queries.blocks(max(1, min(BLOCK_QUERIES, BLOCK_HITS // self.k))):
             if self.strict and block.failures:
@@ -68,7 +73,7 @@ class BatchSearch:
             self.failures += block.failures
             if len(block.vectors):
                 found = self.searcher.search_batch(
-                    block.vectors, k=self.k, within=self.within, where=self.where, exact=self.exact
+                    block.vectors, k=self.k + self._leaves_out, within=self.within, where=self.where, exact=self.exact
                 )
                 self.method, told = found.method, found.notes
                 table = self._named(found.to_arrow(), block.names)
@@ -107,7 +112,27 @@ class BatchSearch:
         """Hits of a block under the names of their queries, without those below the score, in the types of `schema`."""
         if self.min_score is not None:
             hits = hits.filter(pc.greater_equal(hits.column("score").cast(pa.float64()), self.min_score))
+        if self._leaves_out:
+            hits = self._without_own(hits, names)
         return hits.set_column(0, "query", names.take(hits.column("query"))).cast(self.schema)
+
+    @property
+    def _leaves_out(self) -> bool:
+        """Whether one hit more is asked for, in place of the query itself."""
+        return self.queries.is_pictures and not self.keep_query
+
+    def _without_own(self, hits: pa.Table, names: pa.Array) -> pa.Table:
+        """The first k hits of each query among those of other addresses than its own; an address that is stored twice leaves k - 1."""
+        queries = hits.column("query").to_numpy()
+        are_own = pc.equal(names.take(hits.column("query")), hits.column("uri").cast(names.type)).to_numpy(
+            zero_copy_only=False
+        )
+        n_before = np.cumsum(are_own) - are_own
+        first = np.searchsorted(queries, queries)
+        positions = np.arange(len(queries)) - first + 1 - (n_before - n_before[first])
+        kept = ~are_own & (positions <= self.k)
+        self.own_left_out += int((are_own & (positions <= self.k)).sum())
+        return hits.set_column(1, "position", pa.array(positions, pa.int64())).filter(pa.array(kept))
 
 
 def check_suffix(path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int64
+import pyarrow.compute as pc
+from jaxtyping import Bool, Float32, Int64
 
 from cladescope.index.block import Block
 from cladescope.index.hits import Hit
@@ -62,6 +63,14 @@ class Found(NamedTuple):
             return _table(self.blocks[0], np.empty(0, np.int64), columns)
         joined = pa.concat_tables(parts, promote_options="permissive")
         return joined.take(pa.array(np.argsort(np.concatenate(order))))
+
+    def are_of(self, addresses: Collection[str], positions: Int64[np.ndarray, " m"]) -> Bool[np.ndarray, " m"]:
+        """Which of some rows show the pictures at some addresses."""
+        if not addresses:
+            return np.zeros(len(positions), bool)
+        uris = self.table(positions, ["uri"]).column("uri")
+        are: Bool[np.ndarray, " m"] = pc.is_in(uris, pa.array(addresses, uris.type)).to_numpy(zero_copy_only=False)
+        return are
 
     def rows(self, query: int, k: int, *, leave_out: Collection[int] = ()) -> Int64[np.ndarray, " m"]:
         """Places of the first k hits of a query in its list, without rows of some ids."""

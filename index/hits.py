@@ -77,6 +77,7 @@ class Query(TypedDict, total=False):
     where: str | None
     facets: str | None
     exact: bool
+    keep_query: bool
 
 
 class _Votes(NamedTuple):
@@ -95,6 +96,7 @@ class SearchResult:
         *,
         kin: Sequence[tuple[str, str | None]] = (),
         notes: Sequence[str] = (),
+        own_left_out: int = 0,
     ) -> None:
         """`kin` are address and observation of what the query shows."""
         self._made = hits
@@ -103,6 +105,8 @@ class SearchResult:
         """`exact`, or the name of the index that answered."""
         self.notes = tuple(notes)
         """What a reader should know of the answer, a line each: why there are fewer hits than asked for, what was left out."""
+        self.own_left_out = own_left_out
+        """Stored rows of the query's own files that would have been among the hits and were left out, as was asked."""
         self.facets: tuple[Facet, ...] | None = None
         """How hits and gallery are spread over the taxa of a rank, where that was asked for."""
 
@@ -123,7 +127,7 @@ class SearchResult:
 
     @property
     def kin_of_query(self) -> int:
-        """Hits that show the query's own picture or observation, as other boxes of it do: they are shown and do not vote."""
+        """Hits that show the query's own picture or observation, as its row or other boxes of it do: they do not vote."""
         return self._votes.kin_of_query
 
     @property
@@ -154,7 +158,7 @@ class SearchResult:
         return {
             "method": self.method,
             "notes": list(self.notes),
-            "kin": {"of_query": self.kin_of_query, "of_hits": self.kin_of_hits},
+            "kin": {"of_query": self.kin_of_query, "of_hits": self.kin_of_hits, "left_out": self.own_left_out},
             "hits": [hit.to_dict() for hit in self.hits],
             "consensus": {
                 "taxon": None if found.taxon is None else str(found.taxon),

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, Int64
+from jaxtyping import Float16, Float32, Int64
 
 from cladescope.arrays import merge_top_k
 from cladescope.errors import StoreError
@@ -189,6 +189,20 @@ class LiveGallery:
             best = merge_top_k(np.concatenate(scores, axis=1), np.concatenate(positions, axis=1), k)
             return Found(*best, method, blocks)
         return Found(scores[0], positions[0], method, blocks)
+
+    def drawn(self, n: int, *, seed: int) -> Float16[np.ndarray, "m d"]:
+        """Vectors of n rows drawn at random, or of all where there are fewer, as stored; 2 m d bytes, and 8 a row of the store."""
+        standing = [
+            np.arange(len(block)) if block.alive is None else np.flatnonzero(block.alive) for block in self.blocks
+        ]
+        n_rows, rng = sum(map(len, standing)), np.random.default_rng(seed)
+        chosen = np.sort(rng.choice(n_rows, min(n, n_rows), replace=False))
+        ends = np.cumsum([0, *map(len, standing)]).tolist()
+        parts = [
+            block.flat.vectors[rows[chosen[(chosen >= start) & (chosen < stop)] - start]]
+            for block, rows, start, stop in zip(self.blocks, standing, ends, ends[1:], strict=False)
+        ]
+        return np.concatenate(parts)
 
     def count_lineages(self, narrowed: Filter | None = None) -> pa.Table:
         """Each lineage of the rows, or of those that a filter leaves, and their number, `n_images`."""

@@ -1,5 +1,6 @@
 """What a query is made of, and the one vector that it becomes: what is wanted, less what is not."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -52,7 +53,9 @@ class Composed:
     leave_out: frozenset[int]
     """Row ids of the stored pictures that it is made of."""
     kin: tuple[tuple[str, str | None], ...]
-    """Address and observation of each stored picture and region that is wanted: hits that show the same are no witnesses."""
+    """Address and observation of each picture that is wanted: hits that show the same are no witnesses."""
+    own: frozenset[str]
+    """Addresses of the files that were given: rows of the store that show these very files are the query itself."""
     is_composed: bool
     """Whether it is made of several things: several parts, a difference, or a taxon's pictures. An index looks for it more widely; a
     text it knows by its score."""
@@ -111,11 +114,12 @@ def compose(store: Store, like: Parts, unlike: Parts | None = None, *, weight: f
         away = _mean([*_vectors(store, unlike, others), *_encode(store, unlike_records)], "what is not wanted")
         query = _unit(query - weight * away, "the query less what is not wanted")
     kin = [(str(row["uri"]), row["observation_id"]) for row in stored]
-    kin += [(canonical(record.uri), None) for record in records if split_region(record.uri)[1]]
+    kin += [(address, None) for record in records for address in _addresses(record)]
     return Composed(
         vector=query.astype(np.float32),
         leave_out=frozenset(int(row["_rowid"]) for row in (*stored, *others)),
         kin=tuple(kin),
+        own=frozenset(address for record in (*records, *unlike_records) for address in _addresses(record)),
         is_composed=len(parts) > 1 or bool(unlike) or bool(like.taxa),
     )
 
@@ -172,6 +176,16 @@ def _with_content(image: AnyPicture, record: Record) -> Record:
         return called if split_region(called.uri)[1] else replace(called, data=read_bytes(called.uri))
     except PictureError as error:
         raise _unusable(called, str(error)) from error
+
+
+def _addresses(record: Record) -> tuple[str, ...]:
+    """Where the file of a query picture lies, as stores write it, also where it is given by a link; none of one in memory."""
+    if record.uri.startswith(MEMORY):
+        return ()
+    address = canonical(record.uri)
+    if split_region(address)[1] or "://" in address:
+        return (address,)
+    return tuple(dict.fromkeys((address, os.path.realpath(address))))
 
 
 def _encode(store: Store, records: Sequence[Record]) -> list[Float[np.ndarray, " d"]]:

@@ -66,12 +66,14 @@ class Searcher:
         where: str | None = None,
         facets: str | None = None,
         exact: bool = False,
+        keep_query: bool = True,
     ) -> SearchResult:
         """The k nearest pictures to one query, best first, and the taxon that they agree on.
 
         The query is the normalised mean of the unit vectors of all that is given: several `images` of one individual
         make one query, a `text` steers it, a `taxon` stands for its centroid (`index.centroids`). What is given as `not_...` is
-        subtracted with the weight `not_weight` (`index.query`). Pictures named by `image_id` or `not_image_id` are not among the hits.
+        subtracted with the weight `not_weight` (`index.query`). Pictures named by `image_id` or `not_image_id` are not among the hits;
+        rows of the very files `images` and `not_images` are, unless `keep_query` is False.
 
         At most `at_most` hits of one taxon of the rank `per` are shown, and none below `min_score`: so many rows are looked at
         that k are found, or that there are no more. `near` is latitude, longitude and kilometres around; `same_place`
@@ -80,7 +82,7 @@ class Searcher:
         counted, among the hits and in the gallery. Searches exactly where `exact` is set, the store has no index, a filter leaves few
         rows (`ann.tuned`), or a GPU holds the vectors (`on_device`); otherwise by the index.
 
-        Hits that are kin (`embedding.kin`) of an `image_id`, or of a region that is asked about, are shown and do not vote in the
+        Hits that are kin (`embedding.kin`) of an `image_id`, or of a picture that is asked about, are shown and do not vote in the
         consensus; hits that are kin of each other share one vote.
 
         Raises InputError for an empty query or one without direction, an unknown id, column or condition, a number that is none;
@@ -116,7 +118,7 @@ class Searcher:
             taxa=several(not_taxon, name="not_taxon"),
         )
         query = compose(store, like, unlike, weight=not_weight)
-        result = self._picked(query, picking, narrowed, exact=exact)
+        result = self._picked(query, picking, narrowed, exact=exact, own=frozenset() if keep_query else query.own)
         result.notes = (*notes, *store.encoder_notes, *result.notes)
         if facets is not None:
             taxa, scores = [hit.taxon for hit in result.hits], [hit.score for hit in result.hits]
@@ -126,9 +128,11 @@ class Searcher:
                 result.facets = facets_of(scores, taxa, self.gallery.count_lineages(narrowed), rank=facets)
         return result
 
-    def _picked(self, query: Composed, picking: Picking, narrowed: Filter | None, *, exact: bool) -> SearchResult:
-        """The first k rows that may be shown; more and more are looked at until they are found."""
-        if picking.takes_all:
+    def _picked(
+        self, query: Composed, picking: Picking, narrowed: Filter | None, *, exact: bool, own: frozenset[str]
+    ) -> SearchResult:
+        """The first k rows that may be shown, without those of the addresses `own`; more and more are looked at until they are found."""
+        if picking.takes_all and not own:
             return self.nearest(
                 query.vector,
                 picking.k,
@@ -138,7 +142,7 @@ class Searcher:
                 leave_out=query.leave_out,
                 kin=query.kin,
             )
-        gallery, n_wanted = self.gallery, picking.k
+        gallery, n_wanted = self.gallery, picking.k + len(own)
         n_rows = len(gallery)
         while True:
             n_wanted = min(n_wanted, max(1, n_rows))
@@ -149,20 +153,29 @@ class Searcher:
                 exact=exact,
                 composed=query.is_composed,
             )
-            rows = found.rows(0, n_wanted, leave_out=query.leave_out)
+            seen = found.rows(0, n_wanted, leave_out=query.leave_out)
+            are_own = found.are_of(own, found.positions[0, seen])
+            rows = seen[~are_own]
             scores = found.scores[0, rows].tolist()
             positions = found.positions[0, rows]
             labels = found.table(positions, [LABEL])[LABEL].to_pylist() if picking.per == LABEL else None
-            places = picking.of(scores, labels or found.taxa(positions))
-            if len(rows) < n_wanted or n_wanted >= n_rows or picking.is_settled(len(places), scores[-1]):
+            places = picking.of(scores, found.taxa(positions) if labels is None else labels)
+            if len(seen) < n_wanted or n_wanted >= n_rows:
+                break
+            if picking.is_settled(len(places), float(found.scores[0, seen[-1]])):
                 break
             n_wanted *= 4
-        note = picking.note(len(places), len(rows))
+        note = picking.note(len(places), len(seen))
+        last = rows[places[-1]] if len(places) == picking.k else len(found.scores[0])
+        left_out = seen[are_own & (seen < last)]
+        said = found.table(found.positions[0, left_out], ["uri", "observation_id"]) if len(left_out) else None
+        kin = () if said is None else zip(*said.to_pydict().values(), strict=True)
         return SearchResult(
             found.hits(0, rows[places], extra=self._extra),
             found.method,
-            kin=query.kin,
+            kin=(*query.kin, *kin),
             notes=(*gallery.notes, *(() if note is None else (note,))),
+            own_left_out=len(left_out),
         )
 
     def nearest(

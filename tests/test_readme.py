@@ -26,9 +26,10 @@ def shown(question):
 
 
 def form(line):
-    """The form of a line of a screen: its words in small letters, for numbers #, for names and files a mark."""
+    """The form of a line of a screen: its words in small letters, for numbers #, for names, files and words for numbers a mark."""
     line = re.sub(r"\S+/\S+|\S+\.jpg", "FILE", line.strip())
     line = re.sub(r"\b[A-Z][\w-]+( [a-z-]+)?( \([^)]*\))?", "NAME", line)
+    line = re.sub(r"\b(almost sure|likely|perhaps|a guess|(very |hardly )?like)\b", "WORDS", line)
     return re.sub(r"\s+", " ", re.sub(r"[+-]?\d[\d,.]*", "#", line))
 
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -63,19 +63,22 @@ def draw_answer(
     tiles = [_tile(hit, place, likeness) for place, hit in enumerate(hits, 1)]
     name = agreed.label or (None if agreed.taxon is None else agreed.taxon.name)
     is_alike = likeness is None or any(likeness.word(hit.score) != HARDLY for hit in hits)
-    title = (
-        "Nothing here is much like it"
-        if not is_alike
-        else "No name that most of the hits share"
-        if name is None
-        else name
-    )
+    if not hits:
+        title = "Nothing was found"
+    elif not is_alike:
+        title = "Nothing here is much like it"
+    elif name is None:
+        has_names = any(hit.taxon is not None or hit.label for hit in hits)
+        title = "No name that most of the hits share" if has_names else "What looks most like it"
+    else:
+        title = name
     said = (
         ""
         if name is None
         else f"{agreed.label or agreed.taxon}: what the hits agree on, {agreed.share:.0%} of their votes"
     )
-    left_out = "" if len(hits) == len(answer.hits) else "the query is stored too, and left out of its hits"
+    is_left_out = answer.own_left_out or len(hits) < len(answer.hits)
+    left_out = "the query is stored too, and left out of its hits" if is_left_out else ""
     below = "; ".join(one for one in (said, left_out) if one)
     return save(draw(heads, tiles, title=f"{caption}: {title}" if caption else title, subtitle=below), path)
 
@@ -86,6 +89,7 @@ def draw(
     """A sheet: the title, the queries below each other at the left and in a frame, the tiles in rows beside them, or of the whole
     width where there is no query; a row has `n_columns` of them, usually 4 or 5. A picture that cannot be read leaves a grey field that says so."""
     n_columns = n_columns or (BESIDE if queries else COLUMNS)
+    tiles = _without_empty_lines(tiles)
     rows = [tiles[start : start + n_columns] for start in range(0, len(tiles), n_columns)]
     n_lines = max((len(tile.lines) for tile in [*queries, *tiles]), default=0)
     below = 6 + n_lines * LINE + GAP
@@ -169,6 +173,16 @@ def _draw_tile(
         pen.text((left, y), text, fill=FAINT if number else INK, font=font)
         if tile.small and number == len(tile.lines) - 1:
             pen.text((left + font.getlength(text) + 8, y + 3), tile.small, fill=FAINT, font=small)
+
+
+def _without_empty_lines(tiles: Sequence[Tile]) -> list[Tile]:
+    """The tiles without lines that are empty in all of them; others stay, so that what is below stands at one height.
+
+    >>> _without_empty_lines([Tile("a.jpg", ("a", "", "b")), Tile("b.jpg", ("c", ""))])[0].lines
+    ('a', 'b')
+    """
+    filled = {number for tile in tiles for number, line in enumerate(tile.lines) if line}
+    return [replace(tile, lines=tuple(line for n, line in enumerate(tile.lines) if n in filled)) for tile in tiles]
 
 
 def _cut(text: str, font: Font, width: int) -> str:

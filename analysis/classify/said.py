@@ -44,13 +44,19 @@ def first_said(answers: Sequence[Mapping[str, object]]) -> str:
     return name_said(answers[0]) if answers else NOT_KNOWN
 
 
+def sureness(score: float) -> str:
+    """How sure an answer of a probability is, in words.
+
+    >>> sureness(0.97), sureness(0.3)
+    ('almost sure', 'a guess')
+    """
+    return next((words for least, words in _SURE if score >= least), "a guess")
+
+
 def in_words(score: float) -> str:
     """How sure an answer is, in words and as a number.
 
-    >>> in_words(0.97), in_words(0.3)
-    ('almost sure (0.97)', 'a guess (0.30)')
-    >>> in_words(0.0006)
-    'a guess (under 0.01)'
+    >>> in_words(0.97), in_words(0.0006)
+    ('almost sure (0.97)', 'a guess (under 0.01)')
     """
-    words = next((words for least, words in _SURE if score >= least), "a guess")
-    return f"{words} ({'under 0.01' if score < 0.005 else f'{score:.2f}'})"
+    return f"{sureness(score)} ({'under 0.01' if score < 0.005 else f'{score:.2f}'})"

@@ -102,7 +102,7 @@ def draw_drill_down(
             else f"{panel.n_pictures:,}"
         )
         axes.set(xticks=[], yticks=[], aspect="equal", adjustable="datalim")
-        axes.spines[:].set_color("#e4e7eb")
+        axes.set_axis_off()
         heading = f"{'abcdefg'[place]}  {panel.within or 'all'} by {panel.rank} ({drawn})"
         axes.set_title(shown(heading), fontsize=9, loc="left", parse_math=False)
         legend = axes.legend(

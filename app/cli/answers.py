@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.naming import Predictions
 
 
+WORD = len("almost sure")
+
+
 def write(
     predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool, after: Callable[[], Mapping[str, object]]
 ) -> int:
@@ -53,8 +56,8 @@ def as_options(line: str) -> str:
 
 
 def _show(name: str, found: "list[Prediction]") -> None:
-    """A picture's answers as lines: score and name."""
-    from cladescope.analysis.classify.said import NAMED, name_said
+    """A picture's answers as lines: score, the same in words, and name."""
+    from cladescope.analysis.classify.said import NAMED, name_said, sureness
 
     print_line(name.removeprefix(f"{Path.cwd()}/"))
 
@@ -63,4 +66,4 @@ def _show(name: str, found: "list[Prediction]") -> None:
             print_line(f"  {row['verdict']}  (nearest guess: {row['nearest']}, {row['nearest_score']:.4f})")
             continue
         common = f" ({row['common_name']})" if row.get("common_name") else ""
-        print_line(f"  {row['score']:.4f}  {name_said(row)}{common}")
+        print_line(f"  {row['score']:.4f}  {sureness(float(row['score'])):<{WORD}}  {name_said(row)}{common}")

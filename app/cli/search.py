@@ -51,6 +51,7 @@ def search(
     where: WhereOption = None,
     facets: of.FacetsOption = None,
     exact: of.ExactOption = False,
+    keep_query: of.KeepQueryOption = None,
     vectors: VectorsOption = None,
     queries: of.QueriesOption = None,
     column: of.ColumnOption = None,
@@ -90,9 +91,10 @@ def search(
         "at_most": at_most, "per": per.value, "near": of.place_of(near), "same_place": same_place, "same": same,
         "facets": None if facets is None else facets.value,
     }  # fmt: skip
+    for_programs = json or csv or out is not None  # what joins tables must find every row
     common: dict[str, Any] = {
         "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "vectors": vectors,
-        "contact": contact, "runtime": runtime.value,
+        "keep_query": for_programs if keep_query is None else keep_query, "contact": contact, "runtime": runtime.value,
     }  # fmt: skip
     of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=out, strict=strict, allow=allow)
     if queries is not None:
@@ -101,6 +103,7 @@ def search(
             csv=csv, safe_csv=safe_csv, json=json, **common,
         )  # fmt: skip
         return
+    from cladescope.analysis.likeness import likeness_of_answer
     from cladescope.app.verbs import search as verb
     from cladescope.app.verbs.given import opened
     from cladescope.outputs import check_out_file
@@ -119,13 +122,12 @@ def search(
             say(note)
         write_csv(document["hits"], held.schema.names, safe=safe_csv)
     else:
-        show(document)
+        show(document, likeness_of_answer(held, asked))
     if sheet is not None:
         from cladescope.analysis.audit.contact_sheet import draw_answer
-        from cladescope.analysis.likeness import likeness_of_store
 
         pictures = [*images, *(str(held.row(one, ["uri"])["uri"]) for one in image_id or ())]
         caption = ", ".join([*([text] if text else []), *(taxon or [])])
-        words = likeness_of_store(held) if pictures and not caption else None  # other queries have scores of their own
+        words = likeness_of_answer(held, asked)
         draw_answer(answer, sheet, queries=pictures, caption=caption, likeness=words)
         say(f"contact sheet: {sheet}")

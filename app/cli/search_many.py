@@ -57,14 +57,18 @@ def _write_json(found: "BatchSearch", store: Path, queries: str) -> None:
 
 
 def _show(found: "BatchSearch") -> None:
+    from cladescope.analysis.likeness import HARDLY, likeness_of_store
+
     last: object = None
+    likeness = likeness_of_store(found.searcher.store) if found.queries.is_pictures else None
     for hits in found:
         for row in hits.to_pylist():
             if row["query"] != last:
                 last = row["query"]
                 print_line(f"row {last}" if isinstance(last, int) else str(last).removeprefix(f"{Path.cwd()}/"))
             taxon = row["species"] or next((row[rank] for rank in _ABOVE if row[rank]), "")
-            print_line(f"  {row['score']:.4f}  {taxon}  {row['uri'].removeprefix(f'{Path.cwd()}/')}")
+            word = f"  {likeness.word(row['score']):<{len(HARDLY)}}" if likeness is not None else ""
+            print_line(f"  {row['score']:.4f}{word}  {taxon}  {row['uri'].removeprefix(f'{Path.cwd()}/')}")
 
 
 _ABOVE = ("genus", "family", "order", "class", "phylum", "kingdom")
@@ -75,7 +79,7 @@ def _rounded(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lost(found: "BatchSearch") -> dict[str, Any]:
-    return {"failures": found.failures, "notes": list(found.notes)}
+    return {"failures": found.failures, "notes": list(found.notes), "left_out": found.own_left_out}
 
 
 def _told(found: "BatchSearch") -> None:
@@ -87,5 +91,7 @@ def _told(found: "BatchSearch") -> None:
     if found.failures:
         n_all = found.n_queries + len(found.failures)
         say(f"{len(found.failures):,} of {n_all:,} queries could not be used")
+    if found.own_left_out:
+        say(f"{found.own_left_out:,} rows left out of the hits of their own pictures: --keep-query shows them")
     if not found.n_hits:
         say("no hits: the store is empty, or no picture meets what was asked for")

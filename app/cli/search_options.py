@@ -37,17 +37,13 @@ NotIdOption = Annotated[
     typer.Option("--not-id", metavar="IMAGE_ID", help="Not like this stored picture; it is left out of the hits."),
 ]
 NotTaxonOption = Annotated[list[str] | None, typer.Option(metavar="TAXON", help="Not like the middle of this taxon.")]
-NotWeightOption = Annotated[
-    float, typer.Option(help="How much of what is not wanted is subtracted: the query is a - WEIGHT b.")
-]
+NotWeightOption = Annotated[float, typer.Option(help="How much of that is subtracted: the query is a - WEIGHT b.")]
 KOption = Annotated[int, typer.Option("-k", min=1, help="Number of hits.")]
 AtMostOption = Annotated[
     int | None,
     typer.Option(min=1, metavar="M", help="At most M hits of one taxon: of one species, or --per another rank."),
 ]
-PerOption = Annotated[
-    LevelName, typer.Option(help="With --at-most: the rank of its taxa, or label: the names of folders.")
-]
+PerOption = Annotated[LevelName, typer.Option(help="With --at-most: the rank of its taxa, or label, of folders.")]
 MinScoreOption = Annotated[
     float | None, typer.Option(min=-1, max=1, metavar="S", help="Only hits of at least this score (cosine), up to -k.")
 ]
@@ -71,6 +67,10 @@ SameOption = Annotated[
 FacetsOption = Annotated[
     LevelName | None,
     typer.Option(metavar="RANK", help="Count the taxa of a rank, or label, among the hits and the pictures searched."),
+]
+KeepQueryOption = Annotated[
+    bool | None,
+    typer.Option("--keep-query/--leave-out-query", help="Whether a picture may be its own hit; not so in a table."),
 ]
 ExactOption = Annotated[
     bool, typer.Option("--exact", help="Compare with every vector, even if the store has an index.")

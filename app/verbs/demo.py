@@ -75,7 +75,7 @@ def demo(out: str | Path = "demo", *, workers: int = 1, say: Callable[[str], Non
     tell(f"  {card.n_vectors:,} vectors, ann_recall@10 {card.ann_recall['10']:.3f}")
     query = sorted(pictures.glob("images/*/*.jpg"))[0]
     tell(f"$ cladescope search {store_path} --image {query} --sheet {sheet}")
-    answer = search(store, query, k=K)
+    answer = search(store, query, k=K, keep_query=False)
     draw_answer(answer, sheet, queries=[str(query)], likeness=likeness_of_store(store))
     agreement = nearest_agreement(store)
     return DemoResult(pictures, store_path, sheet, store.count(), query, answer, agreement, time.monotonic() - began)

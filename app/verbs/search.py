@@ -38,6 +38,7 @@ def search(
     where: str | None = None,
     facets: str | None = None,
     exact: bool = False,
+    keep_query: bool = True,
     vectors: str | None = None,
     contact: str | None = None,
     runtime: Runtime = "auto",
@@ -53,8 +54,8 @@ def search(
     and kilometres, keeps what was taken around a place; `same_place`, kilometres, what was taken around the pictures
     `image_id`, or `images` with a GPS position in their files; `same` what has their value in a column or several, such as
     locality. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition. If few rows are left, or
-    with `exact`, every one of them is compared even if the store has an index; of many, an index is asked for more hits. `facets`,
-    a rank, counts its taxa among the hits and the pictures searched. `vectors` names those of a further encoder of the store. `contact`, an e-mail or
+    with `exact`, every one of them is compared even if the store has an index; of many, an index is asked for more hits. Without
+    `keep_query` a picture whose very file is stored is left out of its own hits; it never counts in the consensus. `facets`, a rank, counts its taxa among the hits and the pictures searched. `vectors` names those of a further encoder of the store. `contact`, an e-mail or
     web address, is named in requests to servers. `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes the encoder. For many queries give an open `Store`: it keeps the encoder; or call `search_batch`.
 
     Raises InputError for an empty query, one whose parts cancel out, an unknown id or column, or an invalid condition;
@@ -77,5 +78,5 @@ def search(
         not_images=pictures_of(not_images), not_text=not_text, not_image_id=not_image_id, not_taxon=not_taxon,
         not_weight=not_weight, k=k, at_most=at_most, per=per, min_score=min_score,
         near=near, same_place=same_place, same=same, within=within_of(within), where=where,
-        facets=facets, exact=exact,
+        facets=facets, exact=exact, keep_query=keep_query,
     )  # fmt: skip

@@ -28,6 +28,7 @@ def search_batch(
     within: str | Sequence[str] | None = None,
     where: str | None = None,
     exact: bool = False,
+    keep_query: bool = True,
     vectors: str | None = None,
     column: str | None = None,
     out: str | Path | None = None,
@@ -43,7 +44,7 @@ def search_batch(
     `queries` is an array of vectors (floats of shape (queries, d)), a .npy file or a .parquet table of them (its `column`), pictures
     (a folder, a table, a pattern; or a list of paths, bytes, Pillow images, arrays of uint8). A row of the result is a hit: `query` (row
     number from 0, or the picture's address), `position`, `score`, `image_id`, `uri`, ranks; `to_arrow()` gives all of them. Each query finds what
-    `search` finds for it alone; `min_score`, `within`, `where`, `exact` and `vectors` mean the same.
+    `search` finds for it alone; `min_score`, `within`, `where`, `exact`, `keep_query` and `vectors` mean the same.
 
     Queries that cannot be used are left out and stand in `failures`; with `strict` the first is an error. `out` is an .arrow or .parquet
     file, written block by block. `contact`, an e-mail or web address, is named in requests to servers; `allow` are schemes that a table may
@@ -70,7 +71,7 @@ def search_batch(
         held.condition(within=within_of(within), where=where)
     found = BatchSearch(
         held.searcher, open_queries(queries, held, column=column, allowed=allow), k=k, within=within_of(within),
-        where=where, exact=exact, min_score=min_score, strict=strict, progress=progress,
+        where=where, exact=exact, min_score=min_score, keep_query=keep_query, strict=strict, progress=progress,
     )  # fmt: skip
     if file is not None:
         found.write(file)

@@ -1,17 +1,16 @@
 """Words for scores: what they are held against."""
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cladescope.analysis.likeness import HARDLY, LEAST, LIKE, VERY, likeness, likeness_of_store
-from cladescope.analysis.pictures import Pictures
+from cladescope.arrays import normalise
 
 
 def pictures(vectors):
-    return Pictures.of_table(vectors, pa.table({"uri": [""] * len(vectors)}))
+    return normalise(vectors)
 
 
 def of_classes(n_classes, each, noise, seed=0):
@@ -33,7 +32,7 @@ def test_a_higher_score_never_has_a_lesser_word(seed, noise, each):
 def test_half_of_the_nearest_are_very_like_and_a_twentieth_hardly_where_classes_stand_apart():
     vectors = pictures(of_classes(20, 10, 0.7))
     found = likeness(vectors)
-    scores = vectors.vectors @ vectors.vectors.T
+    scores = vectors @ vectors.T
     nearest = np.sort(scores - 2 * np.eye(200, dtype=np.float32), axis=1)[:, -1]
     said = [found.word(float(score)) for score in nearest]
     assert said.count(VERY) == pytest.approx(100, abs=2)

@@ -95,6 +95,20 @@ def test_pictures_find_what_each_finds_alone(store, clades, tmp_path):
     assert in_memory.column("query")[0].as_py().startswith("memory:")
 
 
+def test_each_picture_of_a_folder_may_be_left_out_of_its_own_hits(store, clades):
+    pictures = sorted(clades.glob("images/*/*.jpg"))[:7]
+    found = cladescope.search_batch(store, pictures, k=3, keep_query=False)
+    expected = [
+        (str(picture), hit.position, hit.image_id, hit.uri)
+        for picture in pictures
+        for hit in store.search(images=[picture], k=3, keep_query=False).hits
+    ]
+    assert rows(found.to_arrow()) == expected
+    assert (found.own_left_out, found.n_hits) == (7, 21)
+    few = cladescope.search_batch(store, pictures, k=3, keep_query=False, min_score=0.999)
+    assert (rows(few.to_arrow()), few.own_left_out) == ([], 7)
+
+
 def test_the_pictures_of_another_store_are_queries(made, tmp_path, monkeypatch):
     other = Store.create(tmp_path / "other", CARD)
     vectors = normalise(random(9)).astype(np.float16)

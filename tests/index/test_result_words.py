@@ -58,7 +58,7 @@ def test_table_csv_and_json_say_the_same_and_the_job_tells_of_the_names(manifest
     row = run(*asked, "--csv").rows[0]
     assert (row["position"], row["manifest_position"], float(row["score"])) == ("1", "dorsal", first["score"])
     assert list(row) == list(first)
-    position, score = run(*asked).out.splitlines()[1].split()[:2]
+    position, score = run(*asked, "--keep-query").out.splitlines()[1].split()[:2]
     assert (position, float(score)) == ("1", pytest.approx(first["score"], abs=1e-3))
 
 

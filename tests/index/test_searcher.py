@@ -51,6 +51,51 @@ def test_a_stored_picture_finds_itself_first(clades, store):
     assert scores == sorted(scores, reverse=True)
 
 
+def test_a_picture_whose_file_is_stored_does_not_vote_for_itself_and_may_be_left_out(clades, store, tmp_path):
+    picture = sorted(clades.glob("images/*/*.jpg"))[5]
+    kept, without = (store.search(images=[picture], k=k, keep_query=keeps) for k, keeps in ((5, True), (4, False)))
+    assert [hit.uri for hit in kept.hits[1:]] == [hit.uri for hit in without.hits]
+    assert [hit.position for hit in without.hits] == [1, 2, 3, 4]
+    assert (kept.kin_of_query, kept.own_left_out) == (1, 0)
+    assert (without.kin_of_query, without.own_left_out) == (0, 1)
+    assert kept.consensus == without.consensus
+    (tmp_path / "link.jpg").symlink_to(picture)
+    assert ids(store.search(images=[tmp_path / "link.jpg"], k=4, keep_query=False)) == ids(without)
+    (tmp_path / "copy.jpg").write_bytes(picture.read_bytes())
+    for other in (tmp_path / "copy.jpg", picture.read_bytes()):
+        assert store.search(images=[other], k=5, keep_query=False).hits[0].uri == str(picture), "another file"
+
+
+@pytest.mark.parametrize("options", [{}, {"at_most": 1}, {"min_score": 0.5}, {"within": "GENUS"}, {"k": 100}])
+def test_what_is_left_out_is_the_only_difference(clades, store, options):
+    pictures = sorted(clades.glob("images/*/*.jpg"))[5:7]
+    genus = store.search(images=pictures[:1], k=1).hits[0].taxon.path[5]
+    options = {"k": 6} | {name: genus if value == "GENUS" else value for name, value in options.items()}
+    everything = store.search(images=pictures, k=1000).hits
+    found = store.search(images=pictures, keep_query=False, **options)
+    wanted = [hit for hit in everything if hit.uri not in map(str, pictures)]
+    if "within" in options:
+        wanted = [hit for hit in wanted if hit.taxon.path[5] == genus]
+    if "at_most" in options:
+        wanted = list({hit.taxon: hit for hit in reversed(wanted)}.values())
+        wanted.sort(key=lambda hit: hit.position)
+    wanted = [hit for hit in wanted if hit.score >= options.get("min_score", -1)]
+    assert ids(found) == [hit.image_id for hit in wanted[: options["k"]]]
+
+
+def test_a_file_that_is_stored_several_times_is_left_out_as_often(clades, tmp_path):
+    pictures = sorted(clades.glob("images/*/*.jpg"))[:6]
+    lines = [f"{picture},{number}" for number, picture in enumerate([*[pictures[0]] * 9, *pictures[1:]])]
+    (tmp_path / "t.csv").write_text("\n".join(["file,image_id", *lines]))
+    encoder = Encoder.load("pixels")
+    store = Store.create(tmp_path / "s", encoder.card)
+    embed(open_source(tmp_path / "t.csv"), encoder, store)
+    assert store.count() == 14
+    found = store.search(images=pictures[:1], k=3, keep_query=False)
+    assert len(found.hits) == 3
+    assert (found.own_left_out, found.hits[0].score < 0.999) == (9, True)
+
+
 def test_a_picture_named_by_its_id_is_not_among_its_own_hits(store):
     first = store.search(vector=np.ones(960, np.float32), k=1).hits[0]
     answer = store.search(image_id=first.image_id, k=47)

@@ -1,5 +1,7 @@
 """`cladescope search`: the kinds of queries and what hits must meet, from the command line."""
 
+import re
+
 import pytest
 from PIL import ExifTags, Image
 
@@ -131,3 +133,51 @@ def test_the_taxa_of_a_rank_are_counted(run, store, query):
 )
 def test_a_query_that_cannot_be_answered_says_why(fails, store, query, arguments, reason):
     assert reason in fails("search", store.path, *[str(query) if given == "QUERY" else given for given in arguments])
+
+
+def test_a_query_that_is_stored_is_no_hit_of_a_table_and_it_is_said(run, asked, store, clades):
+    picture = sorted(clades.glob("images/*/*.jpg"))[5]
+    shown = run("search", store.path, picture, "-k", 4)
+    assert str(picture) not in shown.out
+    assert len(shown.out.splitlines()) == 6
+    assert "1 stored picture is the query itself and left out of its hits: --keep-query shows it" in shown.err
+    kept = run("search", store.path, picture, "-k", 4, "--keep-query")
+    assert str(picture) in kept.out.splitlines()[1]
+    assert "1 hit shows the query's own picture or observation: not counted in the consensus" in kept.err
+
+
+def test_programs_get_a_stored_query_among_its_hits_unless_they_ask_otherwise(run, asked, store, clades):
+    picture = sorted(clades.glob("images/*/*.jpg"))[5]
+    document = asked("--image", picture, "-k", 4).json
+    assert (document["hits"][0]["uri"], document["kin"]) == (str(picture), {"of_query": 1, "of_hits": 0, "left_out": 0})
+    assert str(picture) in run("search", store.path, picture, "-k", 4, "--csv").out
+    without = asked("--image", picture, "-k", 4, "--leave-out-query").json
+    assert [hit["uri"] for hit in without["hits"][:3]] == [hit["uri"] for hit in document["hits"][1:]]
+    assert (without["kin"]["left_out"], without["query"]["keep_query"]) == (1, False)
+    assert without["consensus"]["taxon"] == document["consensus"]["taxon"]
+
+
+def test_scores_of_pictures_have_words_in_a_table_and_scores_of_other_queries_none(run, store, clades):
+    picture = sorted(clades.glob("images/*/*.jpg"))[5]
+    lines = run("search", store.path, picture, "-k", 47).out.splitlines()
+    assert lines[0].split()[:3] == ["score", "likeness", "taxon"]
+    words = [re.search(r"very like|hardly like|like", line).group() for line in lines[1:-1]]
+    assert words == sorted(words, key=["very like", "like", "hardly like"].index)
+    assert words[-1] == "hardly like"
+    other = run("search", store.path, picture, "--not-taxon", store.taxonomy.taxa("species")[0].name)
+    assert "like" not in other.out
+    assert "like" not in run("search", store.path, "--taxon", store.taxonomy.taxa("species")[0].name).out
+
+
+def test_many_queries_have_the_same_words_and_leave_themselves_out(run, store, clades):
+    folder = sorted(clades.glob("images/*"))[0]
+    shown = run("search", store.path, "--queries", folder, "-k", 2)
+    pictures = sorted(map(str, folder.glob("*.jpg")))
+    assert [line for line in shown.out.splitlines() if not line.startswith(" ")] == pictures
+    hits = [line.split("  ") for line in shown.out.splitlines() if line.startswith("  ")]
+    assert len(hits) == 2 * len(pictures)
+    assert {hit[2].strip() for hit in hits} <= {"very like", "like", "hardly like"}
+    assert f"{len(pictures)} rows left out of the hits of their own pictures: --keep-query shows them" in shown.err
+    kept = run("search", store.path, "--queries", folder, "-k", 2, "--json").json
+    assert [hit["uri"] for hit in kept["hits"][::2]] == pictures
+    assert kept["left_out"] == 0

@@ -90,15 +90,15 @@ def test_a_narrow_terminal_gets_fewer_columns_and_nobody_an_empty_one(run, store
 
     def shown(width):
         monkeypatch.setattr(cladescope.app.cli.output, "WIDE", width)
-        head, *hits, _ = run("search", store.path, "--image", query, "-k", 3).out.splitlines()
+        head, *hits, _ = run("search", store.path, "--image", query, "-k", 3, "--keep-query").out.splitlines()
         return head.split(), [hit.split()[-1] for hit in hits]
 
     place = str(query.relative_to(query.parents[2]))
     wide, paths = shown(200)
-    assert wide == ["score", "taxon", "common", "name", "family", "order", "picture"]
+    assert wide == ["score", "likeness", "taxon", "common", "name", "family", "order", "picture"]
     assert paths[0] == place, "below this folder a path is short"
     narrow, paths = shown(len(place) + 50)
-    assert narrow[:2] + narrow[-1:] == ["score", "taxon", "picture"]
+    assert narrow[:3] + narrow[-1:] == ["score", "likeness", "taxon", "picture"]
     assert "order" not in narrow
     assert paths[0] == place, "and is not broken"
 
@@ -106,7 +106,7 @@ def test_a_narrow_terminal_gets_fewer_columns_and_nobody_an_empty_one(run, store
 def test_columns_without_a_value_are_not_shown(run, photos, tmp_path):
     run("embed", photos, "--store", tmp_path / "s")
     head = run("search", tmp_path / "s", "--image", photos / "good0.jpg").out.splitlines()[0]
-    assert head.split() == ["score", "taxon", "picture"]
+    assert head.split() == ["score", "picture"], "without taxa, and too few for words"
 
 
 def test_hits_come_as_csv(run, store, query):
