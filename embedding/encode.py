@@ -19,7 +19,7 @@ from jaxtyping import Float, Float32, UInt8
 
 from cladescope.arrays import NO_DIRECTION, has_direction, normalise
 from cladescope.embedding.portions import Portions
-from cladescope.embedding.prepare import Entering, Failure, Prepared, Whole, prepare
+from cladescope.embedding.prepare import DecodesApart, Entering, Failure, Prepared, Whole, prepare
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import Parents, split_region
 from cladescope.embedding.stages import Meter, Stages
@@ -105,6 +105,7 @@ def encoded(
     stages: Stages | None = None,
     stop: threading.Event | None = None,
     device: "DeviceDecoding | None" = None,
+    decoders: DecodesApart | None = None,
 ) -> Iterator[EncodedBatch]:
     """Encode every picture; nothing that is wrong with one of them stops the rest.
 
@@ -124,7 +125,8 @@ def encoded(
     one encoded file, and for each worker 4 bytes a decoded pixel (a JPEG is decoded at a reduced scale). What `records` itself
     holds comes on top.
 
-    With a `device`, pictures are decoded there that it takes, once it has shown on some that their vectors are right.
+    With a `device`, pictures are decoded there that it takes, once it has shown on some that their vectors are right; with `decoders` files are
+    decoded in processes, `workers` at a time, for which `decoders` says what a picture may take (of `picture_seconds`) and what memory.
 
     A batch that the encoder's device has no memory for is halved until it fits, and so are those behind it.
 
@@ -160,6 +162,7 @@ def encoded(
             tag_columns=tag_columns,
             entering=entering,
             device=device,
+            decoders=decoders,
         )
 
     pixel_bytes = 3 * encoder.transform.size**2

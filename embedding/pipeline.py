@@ -6,7 +6,7 @@ each ahead of the next by a number of bytes. Each record ends as one row of `ima
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from cladescope.embedding.ahead import ahead
 from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.counting import Counting
+from cladescope.embedding.decoders import DecodeIn, decoders_for
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS, EncodedBatch, encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.in_step import InStep
@@ -70,6 +71,8 @@ class EmbedConfig:
 
     decode_on: str | None = None
     """Device of torch on which plain JPEGs are decoded; None decodes all on the processor."""
+    decode_in: DecodeIn = "auto"
+    """What decodes on the processor: threads of this process, or processes; see `decoders.decoders_for`."""
     exif: bool = False
     """Whether columns are made of what is written into the pictures' files; see `picture_tags.TAG_FIELDS`."""
     strict: bool = False
@@ -107,7 +110,7 @@ def embed(
 
     Whatever a source raises is a failure, of one record or of its remaining ones: see `embedding.sound`.
 
-    Raises InputError for a source whose columns contradict the store's, EncoderError for a device that cannot decode, StoreError where the store cannot be written.
+    Raises InputError for a source whose columns contradict the store's, EncoderError for a device that cannot decode or processes that do not start, StoreError where the store cannot be written.
     """
     config = config or EmbedConfig()
     device = None
@@ -120,6 +123,12 @@ def embed(
             _rehearse(source, sink, config)
         tag_fields = fields_beside(source.extra_fields) if config.exif else ()
         fields = (*source.extra_fields, *tag_fields)
+        decoders = None
+        if device is None:
+            seconds = float(config.picture_seconds)
+            decoders = decoders_for(
+                encoder, config.decode_in, workers=config.workers, with_tags=bool(tag_fields), seconds=seconds
+            )
         job = StoredJob(
             sink,
             extra_fields=fields,
@@ -155,6 +164,7 @@ def embed(
                     stages=stages,
                     stop=stop,
                     device=device,
+                    decoders=decoders,
                 ),
                 contents,
             ),
@@ -165,7 +175,7 @@ def embed(
             meanwhile=lambda: writing.rest(turns, stop),
         )
         try:
-            with turns, closing(batches):
+            with turns, decoders or nullcontext(), closing(batches):
                 for batch in stages.write.timed(batches, "starved"):
                     with turns.turn(stages.write.starved()), stages.write.at_work():
                         writing.take(batch)
@@ -184,6 +194,9 @@ def embed(
         if device is not None:
             job.summary.decoded, job.summary.decode_cosine = device.counts, device.least_cosine
             job.summary.notes += (device.note(),)
+        if decoders is not None:
+            job.summary.decoded = decoders.counts
+            job.summary.notes += decoders.notes()
         job.summary.stages = stages.profile(job.summary.seconds)
         job.summary.bottleneck = stages.bottleneck(job.summary.seconds)
         if stop.is_set():

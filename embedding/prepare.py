@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
@@ -16,14 +16,14 @@ from cladescope.embedding.picture_tags import PictureTags, tags_of
 from cladescope.embedding.records import Record
 from cladescope.embedding.regions import Box, Parents, cropped, split_region, written
 from cladescope.embedding.transform import ImageTransform
-from cladescope.errors import PictureError
+from cladescope.errors import EncoderError, PictureError
 
 if TYPE_CHECKING:
     from cladescope.embedding.device_decode import DeviceDecoding
     from cladescope.embedding.web import Web
 
-Step = Literal["fetch", "read", "decode"]
-"""What is being done to a picture; `fetch` reads it from the web."""
+Step = Literal["fetch", "read", "decode", "decode apart"]
+"""What is being done to a picture; `fetch` reads it from the web, and what decodes it apart is a process with a clock of its own."""
 Entering = Callable[[Step], AbstractContextManager[None]]
 """What is told of each step of a picture, for as long as that takes."""
 Whole = tuple[str, Picture, PictureTags]
@@ -43,6 +43,32 @@ class Prepared:
     height: int
     is_cut: bool = False
     """Whether it is a box that was cut at its picture's edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What an encoder sees of a picture, and what else its file says."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    content_hash: str
+    width: int
+    """Pixels across the upright original."""
+    height: int
+    tags: PictureTags
+
+
+@runtime_checkable
+class DecodesApart(Protocol):
+    """What decodes files elsewhere than in the thread that asks: `embedding.decoders`."""
+
+    def take(self) -> bool:
+        """Whether it decodes the next picture."""
+
+    def made_of(self, data: bytes) -> Made | None:
+        """As the function below; None where the thread has to do it after all."""
+
+    def whole_of(self, data: bytes) -> Whole | None:
+        """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +94,11 @@ def prepare(
     tag_columns: Collection[str] = (),
     entering: Entering = no_steps,
     device: "DeviceDecoding | None" = None,
+    decoders: DecodesApart | None = None,
 ) -> Prepared | Failure:
     """Read and decode one picture; those of the web are fetched by `web`, those of which regions are wanted kept in `parents`.
 
-    Whole pictures are decoded on the `device`, if there is one and it takes them.
+    Whole pictures are decoded on the `device`, files by the `decoders`, if there are any and they take them.
 
     Each step is done within what `entering` gives. The record gets those columns of `picture_tags.TAG_FIELDS` that are in `tag_columns`, and then its licence. Whatever is wrong with it comes back as a `Failure`, never as an exception.
 
@@ -84,7 +111,9 @@ def prepare(
     if box is not None:
         if device is not None:
             device.count("boxes of pictures")
-        return _prepare_region(record, parent, box, transform, web, parents or Parents(), tag_columns, entering)
+        return _prepare_region(
+            record, parent, box, transform, web, parents or Parents(), tag_columns, entering, decoders
+        )
     try:
         data = _read(record, web, entering) if record.data is None else record.data
     except PictureError as error:
@@ -93,20 +122,50 @@ def prepare(
         return Failure(record, "read", unexpected(error))
     record = replace(record, data=None)  # rows wait for a commit by the thousand, the pictures must not
     try:
-        with entering("decode"):
-            hashed = content_hash(data)
-            made = None if device is None else device.pixels_of(data)
-            if made is None:
-                picture = _decoded(data, transform)
-                made = transform.apply(picture.image, picture.box), picture.width, picture.height
-            if tag_columns:
-                record = _tagged(record, tags_of(data) if isinstance(data, bytes) else PictureTags(), tag_columns)
+        made = None
+        if decoders is not None and isinstance(data, bytes) and decoders.take():
+            with entering("decode apart"):
+                made = decoders.made_of(data)
+        if made is None:
+            with entering("decode"):
+                made = made_of(data, transform, device, with_tags=bool(tag_columns))
     except PictureError as error:
         return Failure(record, "decode", str(error))
+    except EncoderError:
+        raise
     except Exception as error:  # noqa: BLE001 - so is what a decoder raises
         return Failure(record, "decode", unexpected(error))
-    pixels, width, height = made
-    return Prepared(record, pixels, hashed, width, height)
+    if tag_columns:
+        record = _tagged(record, made.tags, tag_columns)
+    return Prepared(record, made.pixels, made.content_hash, made.width, made.height)
+
+
+def made_of(
+    data: bytes | Image.Image,
+    transform: ImageTransform,
+    device: "DeviceDecoding | None" = None,
+    *,
+    with_tags: bool,
+) -> Made:
+    """Decode one picture, and read its tags. Raises PictureError, and whatever a decoder raises.
+
+    >>> squash = ImageTransform(size=8, resize="squash", interpolation="bilinear", mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    >>> made = made_of(Image.new("RGB", (40, 30), "teal"), squash, with_tags=False)
+    >>> made.pixels.shape, made.width, made.height
+    ((8, 8, 3), 40, 30)
+    """
+    hashed = content_hash(data)
+    made = None if device is None else device.pixels_of(data)
+    if made is None:
+        picture = decode(data, min_side=transform.min_side) if isinstance(data, bytes) else upright_rgb(data)
+        made = transform.apply(picture.image, picture.box), picture.width, picture.height
+    tags = tags_of(data) if with_tags and isinstance(data, bytes) else PictureTags()
+    return Made(made[0], hashed, *made[1:], tags)
+
+
+def whole_of(data: bytes, *, with_tags: bool) -> Whole:
+    """Decode one picture at its own size, and read its tags. Raises as `made_of` does."""
+    return content_hash(data), decode(data), tags_of(data) if with_tags else PictureTags()
 
 
 def _prepare_region(
@@ -118,14 +177,20 @@ def _prepare_region(
     parents: Parents[Whole],
     tag_columns: Collection[str],
     entering: Entering,
+    decoders: DecodesApart | None,
 ) -> Prepared | Failure:
     """A box of a picture, which is read and decoded once for all its boxes."""
     stage = "read"
 
     def whole() -> Whole:
         data = _read(replace(record, uri=parent), web, entering)
+        if decoders is not None and decoders.take():
+            with entering("decode apart"):
+                found = decoders.whole_of(data)
+            if found is not None:
+                return found
         with entering("decode"):
-            return content_hash(data), decode(data), tags_of(data) if tag_columns else PictureTags()
+            return whole_of(data, with_tags=bool(tag_columns))
 
     try:
         hashed, picture, tags = parents.get(parent, whole)
@@ -137,6 +202,8 @@ def _prepare_region(
             record = _tagged(record, tags, tag_columns)
     except PictureError as error:
         return Failure(record, stage, str(error))
+    except EncoderError:
+        raise
     except Exception as error:  # noqa: BLE001 - as above
         return Failure(record, stage, unexpected(error))
     shown = region.picture
@@ -157,6 +224,15 @@ def region_hash(parent_hash: str, box: Box) -> str:
     '3efa5ac6b53779b38b821475741fe0c0'
     """
     return content_hash(f"{parent_hash} {written(box)}".encode())
+
+
+def too_long(seconds: float) -> str:
+    """Why a picture is a failure that kept a decoder or a disk for so long.
+
+    >>> too_long(120.0)
+    'took longer than 120 seconds: open and save it with other software'
+    """
+    return f"took longer than {seconds:g} seconds: open and save it with other software"
 
 
 def unexpected(error: Exception) -> str:
@@ -190,7 +266,3 @@ def _read(record: Record, web: "Web | None", entering: Entering) -> bytes:
 
     with entering("fetch"):
         return (web or current()).fetch(record.uri, public_only=record.public_only)
-
-
-def _decoded(data: bytes | Image.Image, transform: ImageTransform) -> Picture:
-    return decode(data, min_side=transform.min_side) if isinstance(data, bytes) else upright_rgb(data)

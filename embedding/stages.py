@@ -152,8 +152,8 @@ class Stages:
     write: Meter = field(default_factory=Meter)
 
     def of(self, step: str) -> Meter:
-        """What counts a step of preparing a picture: `decode`, or else reading it."""
-        return self.decode if step == "decode" else self.read
+        """What counts a step of preparing a picture: decoding, here or apart, or else reading it."""
+        return self.decode if step.startswith("decode") else self.read
 
     @contextmanager
     def counting(self, step: str) -> Iterator[None]:

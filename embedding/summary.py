@@ -122,7 +122,7 @@ class EmbedSummary:
     encode_seconds: float = 0.0
     """Time spent inside the encoder."""
     decoded: Counter[str] = field(default_factory=Counter)
-    """Where pictures were decoded, of a job with a device for that: `on the device`, or on the CPU by the reason."""
+    """Where pictures were decoded, of a job with a device for that: `on the device`, or on the CPU by the reason; with processes: `in processes` and `in threads`."""
     decode_cosine: float | None = None
     """Least cosine between vectors of pictures decoded on that device and on the CPU; None where too few were compared."""
     ways: list[dict[str, Any]] = field(default_factory=list)

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Final
 
 from cladescope.embedding.ahead import LEAVE_SECONDS, STOP_SECONDS, Room, ahead
 from cladescope.embedding.idle import Idle
-from cladescope.embedding.prepare import Entering, Failure, Prepared, Step
+from cladescope.embedding.prepare import Entering, Failure, Prepared, Step, too_long
 from cladescope.embedding.records import Record
 from cladescope.embedding.stages import Stages
 from cladescope.errors import EncoderError
@@ -18,6 +19,8 @@ LISTED_BYTES = 4096
 """What a record without a picture takes while it waits, at a guess from above."""
 MOST_HUNG = 32
 """Pictures that may hang before a job gives up: each keeps a thread, and perhaps a core, until the process ends."""
+DECODING: Final = ("decode", "decode apart")
+"""Steps of which there are as many at the same time as there are workers."""
 
 Outcome = Prepared | Failure
 Preparing = Callable[[Record, Entering], Outcome]
@@ -104,7 +107,7 @@ class _Task:
     @contextmanager
     def entering(self, step: Step) -> Iterator[None]:
         """A step of the work; as many pictures are decoded at the same time as there are workers."""
-        is_gated = step == "decode"
+        is_gated = step in DECODING
         meter = self._pool.stages.of(step)
         if is_gated:
             self._pool.enter_gate()
@@ -130,16 +133,19 @@ class _Task:
             if self.outcome is not None:
                 return False
             self.outcome = outcome
-            if self.step == "decode":
+            if self.step in DECODING:
                 self._pool.leave_gate()  # its thread will not
         self._pool.idle.change(held=-1)
         self.is_done.set()
         return True
 
     def late_at(self, seconds: float) -> Step | None:
-        """The step that it is at for longer than that; servers are asked with a patience of their own (`embedding.web`)."""
+        """The step that it is at for longer than that.
+
+        Servers are asked with a patience of their own (`embedding.web`), and decoders in processes are ended by theirs (`embedding.decoders`).
+        """
         with self._lock:
-            is_late = self.step not in (None, "fetch") and time.monotonic() - self.began > seconds
+            is_late = self.step in ("read", "decode") and time.monotonic() - self.began > seconds
             return self.step if is_late else None
 
 
@@ -235,7 +241,7 @@ class _Pool:
 
     def _give_up(self, task: _Task, step: Step) -> None:
         stage = "decode" if step == "decode" else "read"
-        reason = f"took longer than {self._limits.picture_seconds:g} seconds: open and save it with other software"
+        reason = too_long(self._limits.picture_seconds)
         self._at_work.discard(task)
         if not task.settle(Failure(task.bare, stage, reason)):
             return

@@ -92,7 +92,7 @@ def embed(
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     precision: Annotated[PrecisionName, typer.Option(help="Type of the encoder's weights.")] = PrecisionName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,
-    decode: DecodeOption = DecodeName.CPU,
+    decode: DecodeOption = DecodeName.AUTO,
     tuning: TuningOption = TuningName.AUTO,
     limit: Annotated[int | None, typer.Option(min=0, help="Only the first N pictures of the source.")] = None,
     shard: ShardOption = None,

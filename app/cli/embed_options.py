@@ -7,15 +7,19 @@ import typer
 
 
 class DecodeName(StrEnum):
-    """Where plain JPEGs are decoded."""
+    """Where pictures are decoded."""
 
-    CPU = "cpu"
+    AUTO = "auto"
+    THREADS = "threads"
+    PROCESSES = "processes"
     DEVICE = "device"
 
 
 DecodeOption = Annotated[
     DecodeName,
-    typer.Option(help="Where plain JPEGs are decoded: on a GPU, after a check that vectors stay the same, or the CPU."),
+    typer.Option(
+        help="Decode in threads, in a process for each worker (auto: where a GPU encodes and there are 8 workers or more), or plain JPEGs on a GPU, after a check that vectors stay the same."
+    ),
 ]
 
 

@@ -38,7 +38,7 @@ def embed(
     device: Device = "auto",
     precision: Precision = "auto",
     runtime: Runtime = "auto",
-    decode: Literal["cpu", "device"] = "cpu",
+    decode: Literal["auto", "threads", "processes", "device"] = "auto",
     tuning: Tuning = "auto",
     limit: int | None = None,
     shard: str | None = None,
@@ -81,7 +81,8 @@ def embed(
     say that a label is not known; `labels_from` says what of a folder of pictures gives their labels: `folder` (the default: every folder on the way whose name is a name), `parent`, `none`, or a
     regular expression with named groups over the path; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
-    error. `runtime` is what computes the encoder (`Encoder.load`). With `decode="device"` plain JPEGs are decoded on a GPU once its vectors
+    error. `runtime` is what computes the encoder (`Encoder.load`). Pictures are decoded in `threads` or in as many `processes` as there are `workers`; `auto` uses
+    these where the encoder computes on a GPU, with eight workers or more. With `decode="device"` plain JPEGs are decoded on a GPU once its vectors
     were found right. On a CPU, a job that has encoded for a minute looks for the fastest way to use its cores, once an encoder and machine (`tuning`: `none` never, `again` anew). `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 
@@ -111,7 +112,7 @@ def embed(
     known_by = address_of(source)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit if piece is None else None,
-        decode_on=decoding_device() if decode == "device" else None, address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None and (piece is None or limit is None), exif=exif, strict=strict,
+        decode_on=decoding_device() if decode == "device" else None, decode_in="threads" if decode == "device" else decode, address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None and (piece is None or limit is None), exif=exif, strict=strict,
     )  # fmt: skip
     naming = NamingJob(backbone, conflicts, change=change_backbone)
     pictures = naming.source(pictures)

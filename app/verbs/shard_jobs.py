@@ -14,6 +14,7 @@ from typing import Any
 
 from cladescope.app.verbs.shard_process import IN_USE, ShardProcess
 from cladescope.app.verbs.shard_tasks import TRIES, Call, on_ray, put_together
+from cladescope.embedding.encode import WORKERS
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.errors import CladescopeError, InUseError, UsageError
 
@@ -69,11 +70,15 @@ def on_devices(
 ) -> EmbedSummary:
     """One process a device, each over a shard; `devices` are numbers of GPUs, or `cpu`. Then the shards are put together.
 
+    Each decodes as many pictures at a time as its share of the cores, where the call has the default.
+
     Raises UsageError for what is no device, InUseError where another job holds a part, CladescopeError where a shard could not be done.
     """
     if wrong := [one for one in devices if one != "cpu" and not (one.isascii() and one.isdigit())]:
         raise UsageError(f"found the device {wrong[0]!r}, expected numbers of GPUs, or cpu, as in 0,1")
     began, threads = time.monotonic(), max(1, (os.cpu_count() or 1) // len(devices))
+    if call["workers"] == WORKERS:
+        call = call | {"workers": threads}
     running: dict[int, ShardProcess] = {}
     waiting = [(number, 1) for number in range(1, len(devices) + 1)]
     summaries: dict[int, EmbedSummary] = {}

@@ -49,6 +49,8 @@ def on_ray(call: Call, shards: int | None) -> EmbedSummary:
     gpus, cpus = int(there.get("GPU", 0)), int(there.get("CPU", 1))
     total = shards or (4 * gpus if gpus else 2 * cpus)
     task = ray.remote(max_retries=TRIES, num_cpus=1, num_gpus=1 if gpus else 0)(run_patiently)
+    if call["decode"] == "auto":
+        call = call | {"decode": "threads"}  # tasks of a node share its cores, and do not know of each other
     waiting = [task.remote(call | {"shard": f"{number}/{total}"}) for number in range(1, total + 1)]
     try:
         done = ray.get(waiting)
