@@ -20,6 +20,7 @@ from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
 from cladescope.nearest import did_you_mean
 from cladescope.schema import LABEL, LEVELS, holds_labels
+from cladescope.steps import counted_rows
 from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
@@ -117,7 +118,8 @@ class Pictures:
         vectors = np.empty((int(chosen.sum()), store.card.dim), np.float16 if as_stored else np.float32)
         parts: list[pa.RecordBatch] = []
         start, filled, n_bad = 0, 0, 0
-        for batch in store.scan([*names, "vector"], condition=condition):
+        batches = store.scan([*names, "vector"], condition=condition)
+        for batch in counted_rows(batches, "reading vectors", n):
             # Rows that were added since they were counted are not among the chosen.
             rows = np.flatnonzero(chosen[start : start + batch.num_rows])
             start += batch.num_rows

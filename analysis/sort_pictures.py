@@ -21,6 +21,7 @@ from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError
 from cladescope.outputs import check_is_folder
 from cladescope.shown import shown
+from cladescope.steps import counted
 
 UNREADABLE = "unreadable"
 """Folder of pictures that could not be read."""
@@ -151,7 +152,7 @@ def _place_all(
     wanted: list[tuple[Path, str]], folder: Path, log: SortLog, before: Mapping[Path, set[Path]], found: Sorted
 ) -> None:
     used: set[str] = set()
-    for path, name in wanted:
+    for path, name in counted(wanted, {"link": "linking", "copy": "copying", "move": "moving"}[found.by], len(wanted)):
         within = folder / name
         if folder in path.parents:
             found.already_there += 1

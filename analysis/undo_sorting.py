@@ -12,6 +12,7 @@ from cladescope.analysis.placing import is_same, place
 from cladescope.analysis.sort_log import Entry, logs_of, read_log
 from cladescope.errors import InputError
 from cladescope.files import PART, leftovers
+from cladescope.steps import counted
 
 SHOWN = 20
 
@@ -54,7 +55,7 @@ def undo_sorting(place_: Path) -> Undone:
     head, entries = read_log(log)
     found = Undone(log=str(log))
     # Folders may hold what was placed later than they were made, and what another log placed.
-    for entry in reversed(entries):
+    for entry in counted(reversed(entries), "turning back", len(entries)):
         try:
             why = _undo(entry, found)
         except OSError as error:

@@ -16,10 +16,12 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from cladescope.embedding.encode import BATCH_SIZE, WORKERS, encoded
+from cladescope.embedding.encoder_names import check_name
 from cladescope.embedding.given import AnyPicture, as_records
 from cladescope.embedding.transform import ImageTransform
 from cladescope.embedding.ways import HasWays, Tuning
 from cladescope.errors import EncoderError, PictureError
+from cladescope.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -277,12 +279,14 @@ class Encoder(ABC):
         >>> Encoder.load("pixels").card.dim
         960
         """
-        encoder = _by_runtime(name, device=device, precision=precision, runtime=runtime)
-        if encoder is None:
-            scheme = name.partition(":")[0]
-            encoder = _plugin(KINDS.get(scheme, OTHERS)).load(name, device=device, precision=precision)
-        if runtime == "compiled":
-            encoder = _plugin(COMPILED).compiled(encoder, batch_size)
+        check_name(name)
+        with step(f"loading the encoder {name}"):
+            encoder = _by_runtime(name, device=device, precision=precision, runtime=runtime)
+            if encoder is None:
+                scheme = name.partition(":")[0]
+                encoder = _plugin(KINDS.get(scheme, OTHERS)).load(name, device=device, precision=precision)
+            if runtime == "compiled":
+                encoder = _plugin(COMPILED).compiled(encoder, batch_size)
         logger.info("encoder %s: %d numbers a vector, %s", encoder.card.name, encoder.card.dim, encoder.transform)
         return encoder
 

@@ -15,7 +15,8 @@ from cladescope.embedding.columns import LABEL_NAMES
 from cladescope.embedding.folder_names import FolderName, said_by, scheme_ranks
 from cladescope.embedding.known_taxa import KnownTaxa, shipped_taxa
 from cladescope.embedding.labels import clean_labels, is_respelt, missing_words
-from cladescope.errors import InputError
+from cladescope.errors import UsageError
+from cladescope.nearest import did_you_mean
 from cladescope.schema import LABEL, own_name
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.spelling import fold
@@ -257,7 +258,7 @@ def _pattern(rule: str) -> re.Pattern[str]:
     try:
         pattern = re.compile(rule)
     except re.error as error:
-        raise InputError(f"found labels from {rule!r}, which is no regular expression ({error}): {expected}") from error
+        raise UsageError(f"found labels from {rule!r}, which is no regular expression ({error}): {expected}") from error
     if not pattern.groupindex:
-        raise InputError(f"found labels from {rule!r}: {expected}")
+        raise UsageError(f"found labels from {rule!r}: {expected}{did_you_mean(rule, RULES)}")
     return pattern

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from cladescope.delimited.headers import squash
 from cladescope.embedding.labels import MISSING
-from cladescope.errors import InputError
+from cladescope.errors import UsageError
+from cladescope.nearest import did_you_mean
 
 TYPES: Mapping[str, pa.DataType] = {"text": pa.string(), "int": pa.int64(), "float": pa.float64()}
 """Types that a column may be declared to have."""
@@ -51,6 +52,7 @@ def declared_types(text: str) -> dict[str, pa.DataType]:
     for part in filter(None, text.split(",")):
         column, sign, name = part.rpartition("=")
         if not sign or name.strip() not in TYPES or not column.strip():
-            raise InputError(f"found {part!r}, expected COLUMN=TYPE with one of the types {', '.join(TYPES)}")
+            meant = did_you_mean(name.strip(), TYPES)
+            raise UsageError(f"found {part!r}, expected COLUMN=TYPE with one of the types {', '.join(TYPES)}{meant}")
         found[column.strip()] = TYPES[name.strip()]
     return found

@@ -22,6 +22,7 @@ from cladescope.index.named_by import check_backbone
 from cladescope.index.parts import Part
 from cladescope.index.store import Store
 from cladescope.schema import FAILURE_SCHEMA, ORIGIN_SCHEMA, STORED_COLUMNS
+from cladescope.steps import counted
 
 COMMIT_ROWS = 1 << 15
 """Rows that are read and written together."""
@@ -73,7 +74,7 @@ def commit_source(store: Store, address: str, parts: list[Part]) -> Committed:
     done = Committed(parts=len(parts))
     with store.writing():
         merge = _Merge(store, address, done)
-        for part in parts:
+        for part in counted(parts, "putting parts together:", len(parts)):
             with part.store.held():
                 merge.take(part)
         merge.finish(parts)

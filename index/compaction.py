@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cladescope.index import remote
 from cladescope.index.files import disk_errors
+from cladescope.steps import counted
 
 if TYPE_CHECKING:
     import lance
@@ -130,7 +131,8 @@ def compact(store_path: Path, tables: Mapping[str, Any]) -> dict[str, Compacted]
     Raises StoreError where the disk is full or cannot be written; what was written is removed then.
     """
     with disk_errors(store_path):
-        return {name: _compact_table(_folder(store_path, name), table) for name, table in tables.items()}
+        named = counted(tables.items(), "writing tables together:", len(tables))
+        return {name: _compact_table(_folder(store_path, name), table) for name, table in named}
 
 
 def planned(store_path: Path, tables: Iterable[str]) -> dict[str, Compacted]:

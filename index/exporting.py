@@ -26,6 +26,7 @@ from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
 from cladescope.outputs import check_new_folder
 from cladescope.shown import formula_safe
+from cladescope.steps import counted_rows
 
 Format = Literal["parquet", "csv", "npy", "croissant", "dwca"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -160,7 +161,9 @@ def _blocks(store: Store, condition: str | None, rights: Rights, *, with_vectors
     """Rows in the store's order, with what is added to them; `vector` is the last column. Whose they are is counted."""
     names = [name for name in store.schema.names if name != "vector"]
     has_regions = store.count(where=_REGIONS) > 0
-    for batch in store.scan([*names, "vector"] if with_vectors else names, condition=condition, block_rows=BLOCK_ROWS):
+    columns = [*names, "vector"] if with_vectors else names
+    batches = store.scan(columns, condition=condition, block_rows=BLOCK_ROWS)
+    for batch in counted_rows(batches, "writing rows", store.count_rows(condition)):
         rights.add(batch)
         pairs = zip(batch.column("rights_holder").to_pylist(), batch.column("licence").to_pylist(), strict=True)
         added = {ATTRIBUTION: [attribution(*pair) for pair in pairs]}

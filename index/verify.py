@@ -22,6 +22,7 @@ from cladescope.index.named_vectors import column_of
 from cladescope.index.storage import storage
 from cladescope.index.store import Store
 from cladescope.schema import images_schema, vector_type
+from cladescope.steps import counted, step
 
 UNIT_TOLERANCE = 1e-3
 """How far the length of a stored vector may be from 1: rounding to 16 bits moves each number by up to 1 in 2048."""
@@ -71,14 +72,15 @@ def verify(path: str | Path) -> Verification:
     """
     folder = Path(path)
     identity.read(folder)
-    files, damaged = _files(folder)
+    with step("comparing files with their hashes"):
+        files, damaged = _files(folder)
     checks = [files]
     try:
         store = Store.open(folder)
     except StoreError as error:
         checks.append(Check(name="tables", looked_at="images, failures, runs", problems=(str(error),)))
         return Verification(store=remote.shown(folder), checks=tuple(checks))
-    for name, (check, tables) in CHECKS.items():
+    for name, (check, tables) in counted(CHECKS.items(), "checking", len(CHECKS)):
         if unread := sorted(damaged & set(tables)):
             note = f"files of {', '.join(unread)} are damaged, and of some damage the engine dies"
             checks.append(Check(name=name, looked_at="not read", notes=(note,)))

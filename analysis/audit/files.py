@@ -12,6 +12,7 @@ from cladescope.analysis.decision_table import COLUMNS
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json, write_text
 from cladescope.shown import formula_safe
+from cladescope.steps import step
 
 SHEET = 30
 FILES = ("audit.json",)
@@ -40,9 +41,11 @@ def write_audit(
             if rows and sheets:
                 tiles = [Tile(row["uri"], _lines(row)) for row in rows[:SHEET]]
                 title = f"{name.replace('_', ' ')}: {len(tiles)} of {len(rows)} pictures"
-                written.append(save(draw([], tiles, title=title), sheet))
+                with step(f"drawing {sheet.name}"):
+                    written.append(save(draw([], tiles, title=title), sheet))
         if sheets:
-            written.append(write_text(folder / PAGE, audit_page(audit, store=store)))
+            with step("drawing the page"):
+                written.append(write_text(folder / PAGE, audit_page(audit, store=store)))
         written.append(_write_csv(decisions_of(audit), folder / DECISIONS, safe=safe_csv, columns=COLUMNS))
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error

@@ -13,7 +13,7 @@ from cladescope.analysis.audit.near_pairs import UNSEEN, addresses, seen
 from cladescope.analysis.audit.rows import Row, named
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import COLUMNS, Pictures
-from cladescope.analysis.shares import percent
+from cladescope.analysis.shares import TOO_FEW, percent
 from cladescope.errors import InputError
 from cladescope.index import neighbour_graph
 from cladescope.index.clusters import cluster, groups
@@ -22,6 +22,7 @@ from cladescope.index.near_duplicates import NearDuplicates, near_duplicates
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.index.store import Store
 from cladescope.schema import LABEL, LEVELS
+from cladescope.steps import step
 
 K = 10
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
@@ -124,23 +125,27 @@ def audit(
             notes.append(f"{n} pictures are fewer than {k} neighbours and oneself: {n - 1} are asked")
         if not is_small:
             notes.append(f"{n:,} pictures: neighbours are sought among the nearest cells, and a few are missed")
-        near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))[1]
+        with step("looking for the nearest of each picture"):
+            near = nearest_others(pictures.vectors, np.arange(n), min(k, n - 1))[1]
         deepest = pictures.ranks.index(rank) if rank in pictures.ranks else len(pictures.ranks) - 1
         if (codes.max(axis=0) < 1)[: deepest + 1].all():
             notes.append(
                 f"no label errors sought: no {'rank has two taxa' if pictures.note is None else 'two labels differ'}"
             )
-        suspects = label_errors.find(pictures.vectors, near, codes, deepest=deepest)
+        with step("looking for wrong labels"):
+            suspects = label_errors.find(pictures.vectors, near, codes, deepest=deepest)
 
     doubles: list[Row] = []
     leaks: list[Row] = []
     about_near: dict[str, Any] = {}
     if {"duplicates", "leaks"} & set(sought):
         least = UNSEEN if threshold is None else threshold
-        found = near_duplicates(pictures.vectors, least, seed=seed)
+        with step("looking for near vectors"):
+            found = near_duplicates(pictures.vectors, least, seed=seed)
         links = found.links
         if threshold is None:
-            look = seen(addresses(pictures), pictures.vectors)
+            with step("looking for near-duplicates by their pixels"):
+                look = seen(addresses(pictures), pictures.vectors)
             notes += [look.note] * bool(look.note)
             links = np.concatenate([look.links, links[np.isin(links, look.unseen).any(axis=1)]])
         exact_pairs = duplicates.same_value(pictures.numbered("content_hash"))
@@ -156,8 +161,10 @@ def audit(
             else:
                 leaks += split_leaks(pictures, split, exact_pairs, links)
         if "leaks" in sought and against is not None:
-            leaks += leaks_against(pictures, against, least)
-    strange = _outliers(pictures, codes) if "outliers" in sought else []
+            with step("looking for pictures of the other store"):
+                leaks += leaks_against(pictures, against, least)
+    with step("looking for outliers"):
+        strange = _outliers(pictures, codes) if "outliers" in sought else []
     summary = {
         "pictures": n,
         "left_out": pictures.n_left_out,
@@ -209,11 +216,9 @@ def _how_sure(found: NearDuplicates) -> str:
     if check.share is None or check.interval is None:
         said = f"{check.rows:,} pictures at random have no near-duplicate, so that none could be missed"
     else:
-        low, high = check.interval
-        said = (
-            f"of {check.pairs:,} pairs that {check.rows:,} pictures at random have, {percent(check.share)} were found "
-            f"(95 %: {percent(low)} to {percent(high)})"
-        )
+        low, high = map(percent, check.interval)
+        span = f"95 %: {low} to {high}" if low != high else TOO_FEW
+        said = f"of {check.pairs:,} pairs that {check.rows:,} pictures at random have, {percent(check.share)} were found ({span})"
     cut = f"; {found.n_cut:,} pictures had more cells to be compared with than allowed" if found.n_cut else ""
     return f"near-duplicates are sought among the cells that can hold them: {said}{cut}"
 

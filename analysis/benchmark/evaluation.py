@@ -17,6 +17,7 @@ from cladescope.analysis.benchmark.scoring import Contender, Result, score
 from cladescope.analysis.benchmark.stores import reasons, stored_contents
 from cladescope.analysis.benchmark.tasks import Task, task_hash
 from cladescope.errors import InputError
+from cladescope.steps import counted
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def evaluate_task(task: Task, contenders: Sequence[Contender], config: ProtocolC
             f"{int(used.sum())} of {len(ids)} pictures of {task.address} could be used, of {left} classes "
             f"(the first reason: {why}): expected pictures of at least two, so check where the paths start"
         )
-    results = tuple(score(task, contender, config, used) for contender in contenders)
+    asked = counted(contenders, f"{task.name}: scoring encoders", len(contenders))
+    results = tuple(score(task, contender, config, used) for contender in asked)
     evaluation = Evaluation(
         task=task,
         config=config,

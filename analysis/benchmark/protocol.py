@@ -12,7 +12,7 @@ from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.classify.templates import templates
 from cladescope.analysis.measures import folds, retrieval
 from cladescope.embedding.encoder import EncoderCard
-from cladescope.errors import EncoderError, InputError
+from cladescope.errors import EncoderError, InputError, UsageError
 
 Protocol = Literal["zero-shot", "few-shot", "retrieval"]
 ZERO_SHOT, FEW_SHOT, RETRIEVAL = "zero-shot", "few-shot", "retrieval"
@@ -34,9 +34,9 @@ class ProtocolConfig:
 
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 1 or len(set(self.shots)) < len(self.shots):
-            raise InputError(f"found the shots {self.shots}, expected different numbers of at least 1, such as 1,5")
+            raise UsageError(f"found the shots {self.shots}, expected different numbers of at least 1, such as 1,5")
         if not self.texts or len(set(self.texts)) < len(self.texts) or not {*self.texts} <= {*class_texts.TEXT_KINDS}:
-            raise InputError(
+            raise UsageError(
                 f"found the text kinds {', '.join(self.texts)}, expected different ones of {', '.join(class_texts.TEXT_KINDS)}"
             )
 

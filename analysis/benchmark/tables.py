@@ -7,6 +7,7 @@ from typing import Any
 from cladescope.analysis.benchmark.protocol import RETRIEVAL
 from cladescope.analysis.benchmark.stores import short_name
 from cladescope.analysis.measures.by_class import FEW, MANY
+from cladescope.analysis.shares import TOO_FEW, ends
 from cladescope.taxonomy.taxon import RANKS
 
 _PARTS = {
@@ -123,13 +124,13 @@ def _detail(measure: str, results: Sequence[Mapping[str, Any]]) -> Table:
 def percent(figure: Mapping[str, Any] | None) -> str:
     """A figure in percent with its interval, a dash where there is none.
 
-    >>> percent({"value": 0.5, "low": 0.41, "high": 0.592, "std": 0.0123})
-    '50.0 ±1.2 [41.0, 59.2]'
+    >>> percent({"value": 0.5, "low": 0.41, "high": 0.592, "std": 0.0123}), percent({"value": 1.0, "low": 1.0, "high": 1.0})
+    ('50.0 ±1.2 [41.0, 59.2]', '100.0 (too few for an interval)')
     """
     if figure is None:
         return "-"
     std = "" if figure.get("std") is None else f" ±{100 * figure['std']:.1f}"
-    return f"{100 * figure['value']:.1f}{std} [{100 * figure['low']:.1f}, {100 * figure['high']:.1f}]"
+    return f"{100 * figure['value']:.1f}{std} {_interval(100 * figure['low'], 100 * figure['high'], 1)}"
 
 
 def number(figure: Mapping[str, Any] | None) -> str:
@@ -140,7 +141,7 @@ def number(figure: Mapping[str, Any] | None) -> str:
     """
     if figure is None:
         return "-"
-    interval = f" [{figure['low']:.2f}, {figure['high']:.2f}]" if "low" in figure else ""
+    interval = f" {_interval(figure['low'], figure['high'], 2)}" if "low" in figure else ""
     return f"{figure['value']:.2f}{interval}"
 
 
@@ -155,4 +156,11 @@ def gain(figure: Mapping[str, Any] | None) -> str:
     chance = ""
     if "p" in figure:  # results of earlier versions have none
         chance = " p <0.001" if figure["p"] < 0.001 else f" p {figure['p']:.3f}"
-    return f"{100 * figure['value']:+.1f} [{100 * figure['low']:+.1f}, {100 * figure['high']:+.1f}]{chance}"
+    if figure["low"] == figure["high"] == 0:
+        return "no difference"
+    return f"{100 * figure['value']:+.1f} {_interval(100 * figure['low'], 100 * figure['high'], 1, sign=True)}{chance}"
+
+
+def _interval(low: float, high: float, digits: int, *, sign: bool = False) -> str:
+    found = ends(low, high, digits, sign=sign)
+    return f"({TOO_FEW})" if found is None else f"[{found[0]}, {found[1]}]"

@@ -96,7 +96,7 @@ def told_choice(
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
-    """Classes told to the encoder by texts: taxa, or plain labels; without either the taxa of the store or of the encoder.
+    """Classes told to the encoder by texts: taxa, or plain labels; without either the taxa of the store or, where it has none, of the encoder.
 
     `within` are clades, of which every taxon in one is a class. Published text vectors beside a list of taxa are read and
     not made again. A `backbone` turns synonyms among taxa, labels, bins, clades and the prior's names into accepted names; texts
@@ -107,6 +107,8 @@ def told_choice(
     """
     notes: list[str] = []
     known: Known | None = None
+    if taxa is None and labels is None:
+        asked = _with_taxa(asked, notes)
     if isinstance(taxa, str | Path) and is_precomputed(Path(taxa)):
         gallery, table = _precomputed(asked, Path(taxa), within, notes, backbone)
     else:
@@ -170,6 +172,14 @@ def calibrated_on(classes: Classes, store: "Store") -> BackOff:
 
 def _encoder(asked: "Store | Encoder") -> Encoder:
     return asked if isinstance(asked, Encoder) else asked.encoder
+
+
+def _with_taxa(asked: "Store | Encoder", notes: list[str]) -> "Store | Encoder":
+    """What the taxa are of: of a store whose pictures have none the encoder, where that has a list of its own."""
+    if isinstance(asked, Encoder) or len(asked.taxonomy) or not asked.count() or asked.encoder.taxa_file is None:
+        return asked
+    notes.append(f"no picture in {asked.path} has a taxon")
+    return asked.encoder
 
 
 def _labels(labels: Labels) -> taxon_lists.LabelList | pa.Table:

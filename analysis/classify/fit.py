@@ -32,6 +32,7 @@ from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import differing, named_by
 from cladescope.index.store import Store
 from cladescope.schema import LABEL
+from cladescope.steps import step
 
 AUTO = "auto"
 """In place of a number: let the pictures choose."""
@@ -156,22 +157,24 @@ def fit_store(
         if chosen.all():
             notes.append(f"no class has more than {shots} pictures: all are given")
         labelled = labelled.take(np.flatnonzero(chosen))
-    made = fit_calibrated(
-        labelled.pictures.vectors,
-        labelled.classes,
-        labelled.labels,
-        method=method,
-        tree=labelled.tree,
-        kappa=kappa,
-        texts=None if weight == 0 else _name_vectors(store, labelled),
-        text_weight=weight,
-        share=calibration,
-        kin=labelled.pictures.kin,
-        k=k,
-        seed=seed,
-    )
+    with step(f"learning {len(labelled.labels):,} classes, and how sure they are"):
+        made = fit_calibrated(
+            labelled.pictures.vectors,
+            labelled.classes,
+            labelled.labels,
+            method=method,
+            tree=labelled.tree,
+            kappa=kappa,
+            texts=None if weight == 0 else _name_vectors(store, labelled),
+            text_weight=weight,
+            share=calibration,
+            kin=labelled.pictures.kin,
+            k=k,
+            seed=seed,
+        )
     notes += _kin_notes(labelled, made, calibration)
-    known = known_of(labelled.pictures.vectors, labelled.classes, labelled.pictures.kin, seed=seed)
+    with step("measuring what is far from everything known"):
+        known = known_of(labelled.pictures.vectors, labelled.classes, labelled.pictures.kin, seed=seed)
     if known is None or not known.can_tell(DOUBT):
         notes.append(
             f"{0 if known is None else len(known.held):,} pictures are too few to tell what is far from everything known: "

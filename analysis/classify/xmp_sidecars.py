@@ -18,6 +18,7 @@ from cladescope.analysis.classify.said import is_named, name_said
 from cladescope.embedding.locations import file_of, local_path
 from cladescope.embedding.regions import split_region
 from cladescope.files import write_text
+from cladescope.steps import counted
 from cladescope.taxonomy import RANKS
 
 SUFFIX = ".xmp"
@@ -60,7 +61,7 @@ def write_sidecars(predicted: Iterable[tuple[str, Prediction]], *, made_by: Mapp
             found.not_known += 1
         else:
             said.setdefault(Path(path), []).append(answer)
-    for picture, answers in said.items():
+    for picture, answers in counted(said.items(), "writing sidecars", len(said)):
         try:
             _write(picture.with_name(picture.name + SUFFIX), sidecar(answers, made_by), found)
         except OSError as error:

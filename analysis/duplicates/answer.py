@@ -10,7 +10,8 @@ import numpy as np
 from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs
 from cladescope.analysis.duplicates.find import Alike, alike
 from cladescope.analysis.duplicates.looks import Looks, Told, look_at
-from cladescope.errors import InputError
+from cladescope.errors import UsageError
+from cladescope.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from cladescope.analysis.sort_pictures import Sorted
@@ -95,7 +96,7 @@ class Duplicates:
 def likeness_of(near: str | float) -> float:
     """The least likeness that a word of `NEAR` or a number means.
 
-    Raises InputError for any other word and for a number below 0.5, at which pictures have little in common, or above 1.
+    Raises UsageError for any other word and for a number below 0.5, at which pictures have little in common, or above 1.
 
     >>> likeness_of("same"), likeness_of("0.9"), likeness_of(0.7)
     (0.8, 0.9, 0.7)
@@ -108,7 +109,8 @@ def likeness_of(near: str | float) -> float:
         number = -1.0
     if not 0.5 <= number <= 1:
         words = ", ".join(f"{word} ({least:g})" for word, least in NEAR.items())
-        raise InputError(f"near is {near!r}, expected {words}, or a number from 0.5 to 1")
+        meant = did_you_mean(str(near), NEAR)
+        raise UsageError(f"near is {near!r}, expected {words}, or a number from 0.5 to 1{meant}")
     return number
 
 

@@ -16,6 +16,7 @@ from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs, by_has
 from cladescope.analysis.duplicates.looks import Looks, look_at
 from cladescope.arrays import blocks
 from cladescope.embedding.regions import split_region
+from cladescope.steps import counted, step
 
 FIRST_LOOK = 0.7
 """Likeness at the first look below which there is no second."""
@@ -55,9 +56,10 @@ def alike(
     """
     exact, one_of_each = _same_bytes(looks)
     thumbs = looks.thumbs[one_of_each]
-    found = [by_hash(thumbs)]
-    if len(thumbs) <= PARTS_UP_TO:
-        found.append(by_parts(thumbs))
+    with step("looking for pictures that may be the same"):
+        found = [by_hash(thumbs)]
+        if len(thumbs) <= PARTS_UP_TO:
+            found.append(by_parts(thumbs))
     pairs = [one_of_each[some] for some in found]
     if also is not None:
         pairs.append(also[np.isin(also, one_of_each).all(axis=1)])
@@ -105,7 +107,8 @@ class _Placed:
 def _aligned(looks: Looks, candidates: Pairs) -> _Placed:
     """The first look, at the small copies."""
     parts = []
-    for start, stop in blocks(len(candidates), size=_PAIRS):
+    parted = list(blocks(len(candidates), size=_PAIRS))
+    for start, stop in counted(parted, "comparing small copies, in blocks of pairs:", len(parted)):
         pairs, is_mirrored, boxes = starts(looks.thumbs, candidates[start:stop])
         placed, likeness, _ = align(
             sums(looks.thumbs[pairs[:, 0]]), sums(looks.thumbs[pairs[:, 1]]), is_mirrored, boxes,
@@ -120,7 +123,8 @@ def _looked_again(
 ) -> _Placed:
     """The second look, at the pictures themselves, block by block."""
     parts = []
-    for start, stop in blocks(len(pairs), size=_PAIRS):
+    parted = list(blocks(len(pairs), size=_PAIRS))
+    for start, stop in counted(parted, "comparing the pictures, in blocks of pairs:", len(parted)):
         some = pairs[start:stop]
         rows = np.unique(some)
         again = look_at([uris[row] for row in rows], side=_SECOND_SIDE)

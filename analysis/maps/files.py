@@ -26,6 +26,7 @@ from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 from cladescope.outputs import check_new_folder
 from cladescope.schema import LABEL, LEVELS, holds_labels
+from cladescope.steps import step
 from cladescope.taxonomy import RANKS
 
 FILES = ("coordinates.parquet", "placed.parquet", "map.*", "map-dark.png", "drill-down.*")
@@ -53,19 +54,22 @@ def write_map(
             _write_coordinates(pictures, fitted.points, draft / "coordinates.parquet")
             fitted.save(draft / "map.safetensors")
             if drawn.placed is not None and len(drawn.placed):
-                _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), draft / "placed.parquet")
+                with step(f"placing {len(drawn.placed):,} pictures"):
+                    _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), draft / "placed.parquet")
             named = (pictures.labels(rank) >= 0).any()
             title = f"{n:,} pictures by {rank}" if named else f"{n:,} pictures without names"
-            save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
-            dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
-            dark.savefig(draft / "map-dark.png")
-            told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
-            told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
-            taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
-            page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
-            write_text(draft / "map.html", page)
+            with step("drawing the figures and the page"):
+                save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
+                dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
+                dark.savefig(draft / "map-dark.png")
+                told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
+                told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
+                taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
+                page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
+                write_text(draft / "map.html", page)
             if drill_down_seed is not None:
-                write_drill_down(pictures, draft, seed=drill_down_seed)
+                with step("drawing maps rank by rank"):
+                    write_drill_down(pictures, draft, seed=drill_down_seed)
             write_json(draft / "map.json", summary)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
@@ -98,7 +102,7 @@ def place_store(
     pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
     with disk_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "placed.parquet") as draft:
+        with replacing(folder / "placed.parquet") as draft, step(f"placing {len(pictures):,} pictures"):
             _write_coordinates(pictures, fitted.place(pictures.vectors), draft)
     return pictures
 

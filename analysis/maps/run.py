@@ -16,6 +16,7 @@ from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 from cladescope.packages import versions_of
 from cladescope.schema import LEVELS
+from cladescope.steps import step
 
 COLUMNS = ("image_id", "uri", "common_name")
 """What is read of a picture beside its ranks."""
@@ -152,15 +153,19 @@ def draw(
     seed: int = 0,
 ) -> DrawnMap:
     """Lay out pictures that are in memory, and measure how far they keep their neighbours. Raises as `fit_map` does."""
-    fitted = fit_map(pictures.vectors, method=method, dim=dim, neighbours=neighbours, seed=seed)
+    with step(f"laying out {len(pictures):,} pictures"):
+        fitted = fit_map(pictures.vectors, method=method, dim=dim, neighbours=neighbours, seed=seed)
     k = min(fitted.neighbours, (len(pictures) - 1) // 2)
+    with step("measuring how far neighbours stay neighbours"):
+        trusted = trustworthiness(fitted.vectors, fitted.points, k=k, seed=seed)
+        kept = continuity(fitted.vectors, fitted.points, k=k, seed=seed)
     return DrawnMap(
         pictures=pictures,
         fitted=fitted,
         rank=rank,
         neighbours=k,
-        trustworthiness=trustworthiness(fitted.vectors, fitted.points, k=k, seed=seed),
-        continuity=continuity(fitted.vectors, fitted.points, k=k, seed=seed),
+        trustworthiness=trusted,
+        continuity=kept,
         placed=placed,
         about=about or {},
     )

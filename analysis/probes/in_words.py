@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
-from cladescope.analysis.shares import of_100, percent
+from cladescope.analysis.shares import TOO_FEW, ends, of_100, percent
 from cladescope.schema import LABEL, LEVELS
 
 GRADES = ((0.9, "very well"), (0.7, "well"), (0.4, "fairly well"), (0.0, "poorly"))
@@ -101,11 +101,12 @@ def _span(result: ProbeResult) -> str:
     """
     if result.low is None or result.high is None:
         return ""
-    if result.low == result.high:
-        return " (too few for an interval)"
+    found = ends(100 * result.low, 100 * result.high, 1)
+    if found is None:
+        return f" ({TOO_FEW})"
     low, high = percent(result.low), percent(result.high)
     if low == high:
-        low, high = f"{100 * result.low:.1f} %", f"{100 * result.high:.1f} %"
+        low, high = (f"{end} %" for end in found)
     return f" (95 % interval {low} to {high})"
 
 
@@ -147,9 +148,10 @@ def difference_in_words(own: Sequence[Difference], first: str, label: str) -> li
         return []
     one = nearest[-1]
     apart = sum(one.low > 0 or one.high < 0 for one in own)
+    span = ends(100 * one.low, 100 * one.high, 1, sign=True)
     return [
         f"On the same pictures the nearest neighbour shares the {one.rank} {_more(100 * one.difference, label)} "
-        f"{first} (95 % interval of the difference {100 * one.low:+.1f} to {100 * one.high:+.1f} points).",
+        f"{first} ({f'95 % interval of the difference {span[0]} to {span[1]} points' if span else TOO_FEW}).",
         f"Of {len(own)} differences between {label} and {first}, {apart} have an interval that leaves out 0.",
     ]
 

@@ -23,6 +23,7 @@ from cladescope.errors import InputError
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.phylogeny.tree import Tree
 from cladescope.schema import LABEL
+from cladescope.steps import counted, step
 
 K = 10
 """Neighbours of each picture."""
@@ -73,8 +74,9 @@ def probe(
     rng = np.random.default_rng(seed)
     n, k = len(pictures), min(K, len(pictures) - 2)
     queries = np.sort(rng.choice(n, min(sample, n), replace=False))
-    _, nearest = nearest_others(pictures.vectors, queries, k)
-    for rank in pictures.ranks:
+    with step("looking for the nearest of each picture"):
+        _, nearest = nearest_others(pictures.vectors, queries, k)
+    for rank in counted(pictures.ranks, "probing, rank by rank:", len(pictures.ranks)):
         try:
             results += rank_probes(
                 pictures, rank, nearest, queries, items, n_permutations=n_permutations, seed=seed
@@ -86,20 +88,24 @@ def probe(
     try:
         if pictures.note is not None:
             raise InputError(f"labels make no tree ({pictures.note})")
-        results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
-        taxonomy = TreeProbes(pictures, n_permutations=n_permutations, seed=seed)
-        results += [*taxonomy.correlations(), *taxonomy.tree_distances()]
-        curves["similarity"] = taxonomy.curve()
+        with step("probing all ranks together"):
+            results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
+        with step("holding the vectors against the tree of names"):
+            taxonomy = TreeProbes(pictures, n_permutations=n_permutations, seed=seed)
+            results += [*taxonomy.correlations(), *taxonomy.tree_distances()]
+            curves["similarity"] = taxonomy.curve()
     except InputError as error:
         skipped.append(f"tree of mean vectors: {error}")
     if tree is not None:
         try:
-            phylogeny = TreeProbes(pictures, n_permutations=n_permutations, seed=seed, tree=tree)
-            results += phylogeny.tree_distances()
+            with step("holding the vectors against the phylogeny"):
+                phylogeny = TreeProbes(pictures, n_permutations=n_permutations, seed=seed, tree=tree)
+                results += phylogeny.tree_distances()
             matching = phylogeny.matching
         except InputError as error:
             skipped.append(f"phylogeny: {error}")
-    results += _shape(pictures, curves, seed=seed)
+    with step("measuring how the vectors lie"):
+        results += _shape(pictures, curves, seed=seed)
     if variant is not None:
         try:
             results += _variants(pictures, variant, seed=seed)

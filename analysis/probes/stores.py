@@ -13,6 +13,7 @@ from cladescope.analysis.probes.run import N_PERMUTATIONS, check_asked, probe, u
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.phylogeny.tree import Tree
+from cladescope.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -81,11 +82,12 @@ def probe_stores(
                 variant=variant, sample=sample, n_permutations=n_permutations, seed=seed,
             )
         )  # fmt: skip
-    found = tuple(
-        difference
-        for name, other in zip(called[1:], probed[1:], strict=True)
-        for difference in differences(probed[0], other, name=name, seed=seed)
-    )
+    with step("comparing the stores"):
+        found = tuple(
+            difference
+            for name, other in zip(called[1:], probed[1:], strict=True)
+            for difference in differences(probed[0], other, name=name, seed=seed)
+        )
     return ProbedStores(
         reports=tuple(one.report for one in probed), pictures=tuple(sets), totals=totals, differences=found
     )

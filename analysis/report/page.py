@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from cladescope.analysis.maps.quality import error_said
 from cladescope.analysis.probes.result import ProbeReport
 from cladescope.analysis.report import figures, pieces
 from cladescope.analysis.report.methods import (
@@ -234,7 +235,7 @@ def _maps(report: Report) -> str:
     for one in report.maps:
         words = f"Map of {len(one.points):,} pictures as {one.label} sees them, coloured by {one.rank}"
         values = [
-            f"{name} {value:.3f} (standard error {error:.4f})"
+            f"{name} {value:.3f} (standard error {error_said(error, len(one.points))})"
             for name, (value, error) in (("trustworthiness", one.trustworthiness), ("continuity", one.continuity))
         ]
         only = " All of them have the same value, or none, at this rank." if len(set(one.lineages)) == 1 else ""

@@ -6,6 +6,7 @@ from html import escape
 from cladescope.analysis.probes.result import ProbeResult
 from cladescope.analysis.report import figures
 from cladescope.analysis.report.methods import METHODS, Method, method_name
+from cladescope.analysis.shares import TOO_FEW, ends
 
 CELLS = ("value", "95 % interval", "by chance", "its 95 % range")
 
@@ -70,8 +71,14 @@ def number(value: float) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Two ends."""
-    return f"{number(low)} to {number(high)}"
+    """Two ends, or that there is too little for an interval.
+
+    >>> interval(-0.5, 0.25), interval(0.56, 0.56)
+    ('&minus;0.500 to 0.250', 'too few for an interval')
+    """
+    if low != low or high != high:
+        return f"{number(low)} to {number(high)}"
+    return " to ".join(ends(low, high, 3) or (TOO_FEW,)).replace("-", "&minus;")
 
 
 def table(

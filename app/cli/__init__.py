@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, NoReturn
 
 import typer
@@ -17,6 +17,7 @@ from cladescope.app.cli.statuses import AGAIN, FAILED, status_of
 from cladescope.errors import CladescopeError, ConfigError, TakenError
 from cladescope.packages import is_known, not_installed
 from cladescope.shown import shown
+from cladescope.steps import Tell, listening
 
 __all__ = ["VERBS", "app", "main"]
 
@@ -41,6 +42,9 @@ def _print_version(wanted: bool) -> bool:
 @app.callback()
 def _options(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error, and detailed logs.")] = False,
+    silent: Annotated[
+        bool, typer.Option("--quiet", help="Do not say how far it is; what was left out or assumed is still said.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
     ] = False,
@@ -53,11 +57,19 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command line on `sys.argv`. `--debug` may stand anywhere."""
+    """Run the command line on `sys.argv`. `--debug` and `--quiet` may stand anywhere."""
     arguments = sys.argv[1:]
-    debug = "--debug" in arguments
-    with _logs_on_stderr(logging.DEBUG if debug else logging.INFO):
-        _run([argument for argument in arguments if argument != "--debug"], debug=debug)
+    debug, silent = "--debug" in arguments, "--quiet" in arguments
+    rest = [argument for argument in arguments if argument not in ("--debug", "--quiet")]
+    level = logging.DEBUG if debug else logging.WARNING if silent else logging.INFO
+    with _logs_on_stderr(level), contextlib.nullcontext() if silent else listening(_told):
+        _run(rest, debug=debug)
+
+
+def _told(words: str, total: int | None) -> AbstractContextManager[Tell]:
+    from cladescope.app.cli.progress import told  # loads Rich, which help does not need
+
+    return told(words, total)
 
 
 def _run(arguments: list[str], *, debug: bool) -> None:

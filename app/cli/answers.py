@@ -7,40 +7,42 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cladescope.app.cli.output import CsvTable, json_text, print_line
+from cladescope.steps import counted
 
 if TYPE_CHECKING:
     from cladescope.analysis.classify.answers import Prediction
     from cladescope.analysis.classify.naming import Predictions
+    from cladescope.app.cli.options import Printed
 
 
 WORD = len("almost sure")
 
 
-def write(
-    predictions: "Predictions", *, csv: bool, safe_csv: bool, json: bool, after: Callable[[], Mapping[str, object]]
-) -> int:
+def write(predictions: "Predictions", how: "Printed", *, after: Callable[[], Mapping[str, object]]) -> int:
     """Print answers as they come, then do what comes `after`, which a JSON document tells too; the number of pictures."""
     from cladescope.analysis.classify.naming import WHEN_AND_WHERE
 
     written = 0
     table: CsvTable | None = None
-    for picture in predictions.pictures():
+    # On a terminal the answers themselves say how far it is.
+    pictures = predictions.pictures()
+    for picture in pictures if sys.stdout.isatty() else counted(pictures, "naming"):
         if picture.problem is not None:
             continue
         name, found = picture.name, picture.answers
-        if csv:
+        if how.csv:
             table = table or CsvTable(
-                ["file_name", *predictions.columns, *WHEN_AND_WHERE, *predictions.made_by], safe=safe_csv
+                ["file_name", *predictions.columns, *WHEN_AND_WHERE, *predictions.made_by], safe=how.safe_csv
             )
             table.add({"file_name": name, **row, **picture.tags, **predictions.made_by} for row in found)
-        elif json:
+        elif how.json:
             document = json_text({"file_name": name, **picture.tags, "answers": found})
             sys.stdout.write(('{"predictions": [\n' if not written else ",\n") + document)
         else:
             _show(name, found)
         written += 1
     done = after()
-    if json and written:
+    if how.json and written:
         end = json_text({"made_by": predictions.made_by, "failures": predictions.failures, **done})
         sys.stdout.write(f"\n], {end[1:]}\n")
     return written

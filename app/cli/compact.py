@@ -13,6 +13,7 @@ def compact(
     prune_older_than: Annotated[
         float | None,
         typer.Option(
+            min=0,
             metavar="DAYS",
             help="Remove versions written so many days ago or earlier, with the files that only they need; with 0, all but the newest.",
         ),

@@ -13,8 +13,10 @@ from cladescope.app.cli.options import (
     WhereOption,
     WithinOption,
     clades,
+    printed,
 )
-from cladescope.app.cli.output import CsvTable, job_progress, print_json, print_line, print_table, say
+from cladescope.app.cli.output import CsvTable, print_json, print_sentence, print_table, say
+from cladescope.app.cli.progress import job_progress
 
 if TYPE_CHECKING:
     from cladescope.analysis.duplicates.answer import Duplicates
@@ -42,7 +44,7 @@ def duplicates(
     ] = "same",
     list_to: Annotated[
         Path | None,
-        typer.Option("--list", metavar="FILE.csv", help="Write all pairs here, with sizes in pixels and bytes."),
+        typer.Option("--out", "--list", metavar="FILE.csv", help="File for all pairs, with sizes in pixels and bytes."),
     ] = None,
     sheet: Annotated[
         Path | None,
@@ -67,8 +69,7 @@ def duplicates(
 
     Example: cladescope duplicates photos/ --sheet pairs.png
     """
-    if json and csv:
-        raise typer.BadParameter("--json and --csv are two ways to print: give one")
+    printed(csv=csv, json=json)
     from cladescope.analysis.audit.pair_files import COLUMNS
     from cladescope.app.verbs import duplicates as verb
 
@@ -100,7 +101,7 @@ def _show(found: "Duplicates") -> None:
     if rows:
         print_table(["group", "keep", "its size", "the other", "its size", "which is", "likeness"], rows)
     counts = found.summary
-    print_line(
+    print_sentence(
         f"{counts['pairs']:,} pairs in {counts['groups']:,} groups among {counts['pictures']:,} pictures "
         f"(likeness from {found.least:g}); {counts['same_files']:,} are the same file"
     )
@@ -109,7 +110,7 @@ def _show(found: "Duplicates") -> None:
 def _tell(found: "Duplicates", listed: Path | None, sheet: Path | None) -> None:
     """What else there is to know, on stderr."""
     if len(found.pairs) > SHOWN and listed is None:
-        say(f"the first {SHOWN} pairs are shown: --list FILE.csv writes all")
+        say(f"the first {SHOWN} pairs are shown: --out FILE.csv writes all")
     if found.unreadable:
         say(f"{len(found.unreadable):,} pictures could not be looked at, and are in no pair:")
         for uri, why in list(found.unreadable.items())[:LISTED]:

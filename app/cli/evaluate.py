@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladescope.app.cli.options import DeviceName, JsonOption, LevelName, RuntimeName, RuntimeOption, VectorsOption
-from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
+from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.progress import job_progress
 from cladescope.app.cli.signals import stop_on_signals
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 
@@ -78,7 +79,7 @@ def evaluate(
         typer.Option(metavar="DIR", help="For a CSV: the folder of its paths.", show_default="the CSV's folder"),
     ] = None,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder of results.json, results.md and the stores of vectors.")
+        Path, typer.Option(metavar="DIR", help="Folder for results.json, results.md and the stores of vectors.")
     ] = Path("evaluation"),
     device: Annotated[DeviceName, typer.Option(help="Where to compute.")] = DeviceName.AUTO,
     runtime: RuntimeOption = RuntimeName.AUTO,

@@ -20,7 +20,8 @@ from cladescope.app.cli.options import (
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import job_progress, print_json, print_table, say
+from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.progress import job_progress
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def fit(
     store: Annotated[
         Path, typer.Argument(metavar="STORE | PICTURES", help="A store, or a folder, which is encoded and not stored.")
     ],
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.safetensors", help="Where to write the classifier.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE.safetensors", help="File for the classifier.")],
     rank: Annotated[
         LevelName | None,
         typer.Option(
@@ -120,8 +121,9 @@ def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
     made, interval = fitted.calibrated, fitted.accuracy_interval
     named = "nothing held out"
     if interval is not None:
-        span = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval[0] < interval[1] else "too few for an interval"
-        named = f"{fitted.accuracy:.3f} ({span})"
+        from cladescope.analysis.shares import TOO_FEW, ends
+
+        named = f"{fitted.accuracy:.3f} ({' to '.join(ends(*interval, 3) or (TOO_FEW,))})"
     rows: list[tuple[str, object]] = [
         ("classes", len(fitted.classifier.labels)),
         ("pictures learnt from", int(made.counts.sum())),
@@ -134,7 +136,11 @@ def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
     if made.text_weight:
         rows.append(("weight of the names", f"{made.text_weight:g}"))
     if errors := fitted.calibration_error:
-        rows.append(("calibration error", ", ".join(f"{name} {error:.3f}" for name, error in errors.items())))
+        from cladescope.analysis.classify.confidence_figures import LEAST_ANSWERS
+
+        said = ", ".join(f"{name} {error:.3f}" for name, error in errors.items())
+        few = fitted.held_out < LEAST_ANSWERS
+        rows.append(("calibration error", f"too few held out: {LEAST_ANSWERS} would do" if few else said))
     return rows
 
 

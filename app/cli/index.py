@@ -40,10 +40,12 @@ def index(
     if not 0 < target_recall <= 1:
         raise typer.BadParameter(f"--target-recall is {target_recall}: it must lie in 0 to 1, for instance 0.95")
     from cladescope.app.verbs import build_index as verb
+    from cladescope.app.verbs.build_index import asked_limits
     from cladescope.app.verbs.given import opened
     from cladescope.index.ann.files import folder
     from cladescope.index.ann.page import page
 
+    asked_limits(kind, target_recall, max_memory, max_minutes)
     held = opened(store, vectors=vectors)
     had_index = folder(held.path, held.vectors_name).exists()
     card = verb.build_index(

@@ -5,12 +5,16 @@ from typing import Annotated, Any
 import typer
 
 from cladescope.app.cli.options import (
+    CsvOption,
     JsonOption,
+    OverwriteOption,
+    RowsOutOption,
     SafeCsvOption,
     StoreArgument,
     VectorsOption,
+    printed,
 )
-from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table
+from cladescope.app.cli.output import CsvTable, print_json, print_sentence, print_table, printing_to
 
 SHOWN_RUNS = 5
 
@@ -22,7 +26,10 @@ def info(
         bool, typer.Option("--gone", help="List the pictures that their source lists no more, as CSV.")
     ] = False,
     vectors: VectorsOption = None,
+    out: RowsOutOption = None,
+    csv: CsvOption = False,
     safe_csv: SafeCsvOption = False,
+    overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
     """Show what a store holds: encoder, pictures by rank, failures, index and jobs.
@@ -33,24 +40,28 @@ def info(
         raise typer.BadParameter("give one of --failures and --gone")
     if safe_csv and not (failures or gone):
         raise typer.BadParameter("--safe-csv is of --failures and --gone")
-    if safe_csv and json:
-        raise typer.BadParameter("give one of --json and --safe-csv")
+    how = printed(csv=csv, safe_csv=safe_csv, json=json, out=out)
     from cladescope.app.verbs import info as verb
     from cladescope.app.verbs.given import opened
+    from cladescope.outputs import check_out_file
 
+    if out is not None:
+        check_out_file(out, overwrite=overwrite)
     held = opened(store, vectors=vectors)
-    if failures or gone:
-        listed = held.failures if failures else held.gone()
-        if json:
-            print_json({"store": str(store), "failures" if failures else "gone": listed.to_pylist()})
-        else:
+    listed = held.failures if failures else held.gone() if gone else None
+    document: dict[str, Any] = verb.info(held) if listed is None else {"store": str(store)}
+    with printing_to(out, overwrite=overwrite):
+        if listed is not None and how.json:
+            print_json({**document, "failures" if failures else "gone": listed.to_pylist()})
+        elif listed is not None:
             CsvTable(listed.column_names, safe=safe_csv).add(listed.to_pylist())
-        return
-    document = verb.info(held)
-    if json:
-        print_json(document)
-    else:
-        _show(document)
+        elif how.json:
+            print_json(document)
+        elif how.csv:
+            ranks = [{"rank": rank, **counts} for rank, counts in document["ranks"].items()]
+            CsvTable(["rank", "taxa", "images"]).add(ranks)
+        else:
+            _show(document)
 
 
 def _show(document: dict[str, Any]) -> None:
@@ -58,47 +69,47 @@ def _show(document: dict[str, Any]) -> None:
     weights = (encoder["weight_hash"] or "unknown")[:12]
     listed = " (--failures lists them)" if document["failures"] else ""
     counts = f"{document['images']:,} pictures, {document['failures']:,} failures{listed}"
-    print_line(f"{counts}, version {document['version']}")
+    print_sentence(f"{counts}, version {document['version']}")
     if document["gone"]:
-        print_line(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
-    print_line(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
+        print_sentence(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
+    print_sentence(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     if document["vectors_name"] is not None:
-        print_line(
+        print_sentence(
             f"these are its vectors {document['vectors_name']}, which {document['without_vector']:,} pictures lack"
         )
     for name, held in document["vectors"].items():
         by = f"encoder {held['encoder']['name']}, {held['encoder']['dim']} numbers"
         index = "no index" if held["index"] is None else f"index {held['index']['kind']}"
-        print_line(f"vectors {name} of {held['images']:,} pictures: {by}, {held['index_problem'] or index}")
+        print_sentence(f"vectors {name} of {held['images']:,} pictures: {by}, {held['index_problem'] or index}")
     images = document["storage"]["images"]
     earlier = f"; earlier versions hold {images['earlier_bytes'] / 1e6:,.1f} MB more" if images["earlier_bytes"] else ""
-    print_line(
+    print_sentence(
         f"{images['n_bytes'] / 1e6:,.1f} MB of rows in {images['fragments']:,} fragments, {images['versions']:,} versions{earlier}"
     )
     rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
     print_table(["rank", "taxa", "pictures"], rows)
     if (said := document["predicted"]) is not None:
         by = "; ".join(f"{n:,} by {maker}" for maker, n in said["by"].items())
-        print_line(
+        print_sentence(
             f"predicted of {said['images']:,} pictures: {said['names']:,} names, {said['not_known']:,} not known ({by})"
         )
     if document["index_problem"] is not None:
-        print_line(f"no index that can be used, searches are exact: {document['index_problem']}")
+        print_sentence(f"no index that can be used, searches are exact: {document['index_problem']}")
     elif document["index"] is None:
-        print_line("no index: searches are exact")
+        print_sentence("no index: searches are exact")
     else:
         card = document["index"]
         recall = ", ".join(f"@{k} {value:.3f}" for k, value in card["ann_recall"].items())
         short = "" if card["target_met"] else f", target NOT met for {', '.join(card['failing'])}"
-        print_line(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}{short}")
+        print_sentence(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}{short}")
     runs = document["runs"]
     if len(runs) > SHOWN_RUNS:
-        print_line(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
+        print_sentence(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
     for run in runs[-SHOWN_RUNS:]:
-        print_line(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {_ended(run)}")
+        print_sentence(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {_ended(run)}")
     for job in document["running"]:
         done = job["told"].get("records", 0)
-        print_line(
+        print_sentence(
             f"{job['verb']} {job['source']} is under way: {done:,} records, process {job['process']} of {job['host']}"
         )
 

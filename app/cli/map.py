@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -97,19 +97,12 @@ def map_(
         return
     for note in summary["notes"]:
         say(note)
+    from cladescope.analysis.maps.quality import error_said
+
     rows = [
-        (name, summary[name]["value"], _error(summary[name], summary["pictures"]))
+        (name, summary[name]["value"], error_said(summary[name]["standard_error"], summary["pictures"]))
         for name in ("trustworthiness", "continuity")
         if summary[name]
     ]
     print_table([f"{summary['pictures']:,} pictures", "value", "standard error"], rows)
     say(f"coordinates and figures: {out}")
-
-
-def _error(measured: dict[str, Any], n: int) -> str:
-    """The error of what was measured on a sample; what was measured on every picture has none.
-
-    >>> _error({"sampled": 48, "standard_error": 0.0}, 48), _error({"sampled": 1000, "standard_error": 0.0021}, 9000)
-    ('none: measured on all', '0.0021')
-    """
-    return "none: measured on all" if measured["sampled"] >= n else f"{measured['standard_error']:.4f}"

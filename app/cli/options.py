@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -22,6 +22,10 @@ WhereOption = Annotated[
     str | None, typer.Option(metavar="SQL", help='Only pictures that meet this condition, for instance "width > 500".')
 ]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+RowsOutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE.csv|.json", help="File for what --csv or --json would print."),
+]
 SafeCsvOption = Annotated[
     bool,
     typer.Option(
@@ -187,6 +191,35 @@ RuntimeOption = Annotated[
         help="What computes the encoder: on a CPU, auto is ONNX Runtime where it has graphs, else torch. compiled is torch, compiled first."
     ),
 ]
+
+
+class Printed(NamedTuple):
+    """How a verb prints its rows, and where to."""
+
+    csv: bool
+    safe_csv: bool
+    json: bool
+    out: Path | None
+
+    @property
+    def is_machine(self) -> bool:
+        """Whether it is for programs."""
+        return self.csv or self.json
+
+
+def printed(*, csv: bool, safe_csv: bool = False, json: bool, out: Path | None = None) -> Printed:
+    """What --csv, --safe-csv, --json and the ending of --out mean together; raises BadParameter where they contradict each other."""
+    csv = csv or safe_csv
+    if json and csv:
+        raise typer.BadParameter("give one of --json and --csv")
+    if out is not None:
+        by_ending = {".csv": csv or not json, ".json": json or not csv}
+        if not by_ending.get(ending := out.suffix.lower(), True):
+            raise typer.BadParameter(
+                f"--out {out} is for {ending[1:].upper()}: leave out {'--json' if json else '--csv'}"
+            )
+        csv, json = csv or ending == ".csv", json or ending == ".json"
+    return Printed(csv, safe_csv, json, out)
 
 
 def clades(within: list[str] | None) -> str | list[str] | None:

@@ -1,4 +1,4 @@
-"""How verbs print: lines, tables, CSV and JSON on stdout, talk and progress on stderr.
+"""How verbs print: lines, tables, CSV and JSON on stdout, talk on stderr.
 
 Everything that a verb prints goes through here, for names are data: a file called `tit[bold].jpg`, a label with an escape
 sequence or one that begins with `=` is shown as it is spelt and interpreted by nothing (`cladescope.shown`).
@@ -10,24 +10,37 @@ import math
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any, TextIO
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from cladescope.files import replacing
+from cladescope.outputs import check_out_file
 from cladescope.shown import formula_safe, json_safe, shown
 
-if TYPE_CHECKING:
-    from cladescope.embedding.pipeline import Progress as JobProgress
-
-LOG_SECONDS = 10.0
 WIDE = 240
+
+
+@contextmanager
+def printing_to(out: Path | None, *, overwrite: bool) -> Iterator[None]:
+    """Have results go to a file in place of stdout, whole or not at all; to stdout where there is none.
+
+    Raises TakenError where the file is there and is not to be replaced, InputError where it cannot be written.
+    """
+    if out is None:
+        yield
+        return
+    check_out_file(out, overwrite=overwrite)
+    with replacing(out) as draft, draft.open("w", encoding="utf-8", newline="") as file, redirect_stdout(file):
+        yield
+    say(f"written to {out}")
 
 
 def print_json(document: Mapping[str, Any]) -> None:
@@ -69,8 +82,14 @@ def print_line(text: str = "") -> None:
 
 def print_sentence(text: str) -> None:
     """A sentence of a result on stdout; on a terminal it is broken between words."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    typer.echo(shown(text) if width is None else textwrap.fill(shown(text), width, break_on_hyphens=False))
+    typer.echo(_broken(shown(text), sys.stdout))
+
+
+def _broken(text: str, stream: TextIO) -> str:
+    """A text for a terminal with its lines broken between words; a command in it stays as it is, to be copied."""
+    if not stream.isatty() or "cladescope " in text:
+        return text
+    return textwrap.fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False, break_long_words=False)
 
 
 class CsvTable:
@@ -137,46 +156,10 @@ def _cell(value: object) -> str:
 
 
 def say(message: str) -> None:
-    """One line of talk, on stderr."""
-    typer.echo(shown(message), err=True)
+    """One line of talk, on stderr; on a terminal it is broken between words."""
+    typer.echo(_broken(shown(message), sys.stderr), err=True)
 
 
-@contextmanager
-def job_progress(noun: str) -> Iterator["Callable[[JobProgress], None]"]:
-    """A bar on a terminal, a line every ten seconds elsewhere: how far, how fast, how long still."""
-    if not sys.stderr.isatty():
-        yield _Lines(noun)
-        return
-    bar = Progress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]:.0f}/s"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failed]}"),
-        console=Console(stderr=True),
-    )
-    with bar:
-        task = bar.add_task(shown(noun), total=None, rate=0.0, failed="")
-
-        def show(state: "JobProgress") -> None:
-            failed = f"{state.failed} failed" if state.failed else ""
-            bar.update(task, completed=state.done, total=state.total, rate=state.rate, failed=failed)
-
-        yield show
-
-
-class _Lines:
-    """Progress as lines of a log."""
-
-    def __init__(self, noun: str) -> None:
-        self.noun, self.next = noun, LOG_SECONDS
-
-    def __call__(self, state: "JobProgress") -> None:
-        if state.seconds < self.next:
-            return
-        self.next = state.seconds + LOG_SECONDS
-        total = f" of {state.total:,}" if state.total is not None else ""
-        eta = f", {state.eta:.0f} s to go" if state.eta is not None else ""
-        failed = f", {state.failed:,} failed" if state.failed else ""
-        say(f"{self.noun} {state.done:,}{total}, {state.rate:.0f} per second{eta}{failed}")
+def talk_console() -> Console:
+    """Where bars are drawn: stderr."""
+    return Console(stderr=True)

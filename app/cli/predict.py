@@ -1,5 +1,6 @@
 """`cladescope predict`: name the organisms on pictures."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from cladescope.app.cli.options import (
     JsonOption,
     OverwriteOption,
     RankName,
+    RowsOutOption,
     RuntimeName,
     RuntimeOption,
     SafeCsvOption,
@@ -23,8 +25,9 @@ from cladescope.app.cli.options import (
     VectorsOption,
     WhereOption,
     clades,
+    printed,
 )
-from cladescope.app.cli.output import say
+from cladescope.app.cli.output import printing_to, say
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 from cladescope.errors import InputError
 
@@ -32,8 +35,6 @@ CACHE = "~/.cache/cladescope/class-vectors"
 ENCODER = f"the store's or classifier's, else {DEFAULT_ENCODER}"
 LONG = 10_000
 """Classes from which on their making is told."""
-LISTED = 5
-"""Broken pictures that are told one by one."""
 
 
 def predict(
@@ -85,6 +86,7 @@ def predict(
     sort_into: of.SortIntoOption = None,
     by: of.ByOption = of.ByName.LINK,
     write_to: of.WriteToOption = None,
+    out: RowsOutOption = None,
     sheet: of.PredictedSheetOption = None,
     xmp: of.XmpOption = False,
     overwrite: OverwriteOption = False,
@@ -96,9 +98,7 @@ def predict(
 
     Example: cladescope predict photos/ --taxa taxa.csv --rank family --csv
     """
-    csv = csv or safe_csv
-    if json and csv:
-        raise typer.BadParameter("give one of --json and --csv")
+    how = printed(csv=csv, safe_csv=safe_csv, json=json, out=out)
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
     if classifier is not None and (within or prior or templates or text_type is not TextTypeName.TAXON_COM):
@@ -107,9 +107,12 @@ def predict(
     from cladescope.app.verbs import predict as verb
     from cladescope.app.verbs.act_on import Acts
     from cladescope.app.verbs.given import is_store
+    from cladescope.outputs import check_out_file
 
     if (where is not None or vectors is not None) and not (len(pictures) == 1 and is_store(pictures[0])):
         raise typer.BadParameter("--where and --vectors are for a store")
+    if out is not None:
+        check_out_file(out, overwrite=overwrite)
     acts = Acts(sort_into=sort_into, by=by.value, write_to=write_to, xmp=xmp, sheet=sheet, overwrite=overwrite)
     found = verb.predict(
         pictures, rank=rank, taxa=taxa, labels=labels, classifier=classifier, within=clades(within), k=k, risk=risk,
@@ -120,16 +123,21 @@ def predict(
     for note in found.notes:
         say(as_options(note))
     found = acts.noting(found)
-    written = write(found, csv=csv, safe_csv=safe_csv, json=json, after=lambda: acts.done(found).to_dict())
+    written = 0
+    with suppress(_NothingError), printing_to(out, overwrite=overwrite):
+        written = write(found, how, after=lambda: acts.done(found).to_dict())
+        if not written:
+            raise _NothingError
     for line in found.why:
         say(as_options(line))
-    for line in found.failures[:LISTED]:
-        say(f"left out: {line}")
-    if found.failures:
-        say(f"{len(found.failures)} pictures could not be read; {written} were named")
+    of.tell_failures(found.failures, written)
     of.tell(acts.acted)
     if not written:
         raise InputError("no picture was named: widen the selection, or name pictures that can be read")
+
+
+class _NothingError(Exception):
+    """No picture was named: no file is written."""
 
 
 def _tell(done: int, total: int) -> None:

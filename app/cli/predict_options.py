@@ -1,5 +1,6 @@
 """Options of `predict` for doing something with what is said, and how it is told what was done."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.xmp_sidecars import Sidecars
     from cladescope.analysis.sort_pictures import Sorted
     from cladescope.app.verbs.act_on import Acted
+
+
+LISTED = 5
+"""Broken pictures that are told one by one."""
 
 
 class ByName(StrEnum):
@@ -56,7 +61,8 @@ WriteToOption = Annotated[
     ),
 ]
 PredictedSheetOption = Annotated[
-    Path | None, typer.Option(metavar="FILE.png", help="Draw the first 100 pictures with their names and file names.")
+    Path | None,
+    typer.Option(metavar="FILE.png|.jpg", help="Draw the first 100 pictures with their names and file names."),
 ]
 XmpOption = Annotated[
     bool,
@@ -91,6 +97,16 @@ def check_given(
         raise typer.BadParameter(f"--doubt is {doubt:g}: expected a share above 0 and below 1, such as 0.03")
     if by is not ByName.LINK and sort_into is None:
         raise typer.BadParameter("--by is of --sort-into: name a folder")
+
+
+def tell_failures(failures: Sequence[str], written: int) -> None:
+    """Say which pictures could not be read. Raises InputError where that is the only one."""
+    if not written and len(failures) == 1:
+        raise InputError(failures[0])
+    for line in failures[:LISTED]:
+        say(f"left out: {line}")
+    if failures:
+        say(f"{len(failures):,} pictures could not be read; {written:,} were named")
 
 
 def tell(acted: "Acted") -> None:

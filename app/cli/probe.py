@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import (
+    CsvOption,
     JsonOption,
     OverwriteOption,
     StoreArgument,
@@ -14,9 +15,10 @@ from cladescope.app.cli.options import (
     WhereOption,
     WithinOption,
     clades,
+    printed,
 )
 from cladescope.app.cli.output import print_json, say
-from cladescope.app.cli.probe_answers import show_rows, show_words
+from cladescope.app.cli.probe_answers import show_rows, show_words, write_rows
 
 
 class Label(StrEnum):
@@ -58,12 +60,14 @@ def probe(
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     every: Annotated[bool, typer.Option("--all", help="Print every number, not only what they say.")] = False,
     overwrite: OverwriteOption = False,
+    csv: CsvOption = False,
     json: JsonOption = False,
 ) -> None:
     """Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.
 
     Example: cladescope probe photos.store --out probes
     """
+    how = printed(csv=csv, json=json)
     if curve and not compare:
         raise typer.BadParameter("--curve is of several stores: give --compare")
     from cladescope.app.verbs import probe as verb
@@ -79,7 +83,10 @@ def probe(
     if json:
         print_json(probed.to_dict())
         return
-    (show_rows if every else show_words)(reports, found)
+    if how.csv:
+        write_rows(reports)
+    else:
+        (show_rows if every else show_words)(reports, found)
     for reason in reports[0].skipped:
         say(f"left out: {reason}")
     say(f"written to {out}" if every else f"every number is in {out / 'probes.json'}; --all prints them")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cladescope.app.cli.output import print_line, print_sentence, print_table
+from cladescope.app.cli.output import CsvTable, print_line, print_sentence, print_table
 
 if TYPE_CHECKING:
     from cladescope.analysis.probes.result import Difference, ProbeReport
@@ -63,7 +63,20 @@ def show_rows(reports: "Sequence[ProbeReport]", differences: "Sequence[Differenc
         )
 
 
+def write_rows(reports: "Sequence[ProbeReport]") -> None:
+    """Every number of every store as CSV, a row each."""
+    own = ("probe", "rank", "value", "low", "high", "balanced", "n_images")
+    CsvTable(["store", *own, "null", "null_low", "null_high"]).add(
+        {"store": report.store, **{name: getattr(result, name) for name in own}}
+        | dict(zip(("null", "null_low", "null_high"), result.null or ("", "", ""), strict=True))
+        for report in reports
+        for result in report.results
+    )
+
+
 def _span(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return ""
-    return f"[{low:.4f}, {high:.4f}]" if low < high else "too few"
+    from cladescope.analysis.shares import ends
+
+    return "too few" if (found := ends(low, high, 4)) is None else f"[{found[0]}, {found[1]}]"

@@ -14,7 +14,8 @@ from cladescope.app.cli.options import (
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import job_progress, print_json, print_line, print_table, say
+from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.progress import job_progress
 
 
 class DatabaseName(StrEnum):

@@ -21,8 +21,9 @@ from cladescope.app.cli.options import (
     WhereOption,
     WithinOption,
     clades,
+    printed,
 )
-from cladescope.app.cli.output import print_json, say
+from cladescope.app.cli.output import print_json, printing_to, say
 from cladescope.app.cli.search_answers import show, write_csv
 from cladescope.app.cli.search_many import search_many
 from cladescope.index.defaults import UNLIKE_WEIGHT, K
@@ -80,9 +81,8 @@ def search(
     Example: cladescope search photos.store --queries new-photos/ -k 5 --csv
     """
     images = [*(image or []), *(more or [])]
-    csv = csv or safe_csv
-    if json and csv:
-        raise typer.BadParameter("give one of --json and --csv")
+    how = printed(csv=csv, safe_csv=safe_csv, json=json, out=out)
+    table = out if out is not None and out.suffix.lower() in of.TABLES else None
     asked: dict[str, Any] = {
         "images": images, "text": text, "image_id": image_id, "taxon": taxon, "not_images": not_image or (),
         "not_text": not_text, "not_image_id": not_image_id, "not_taxon": not_taxon, "not_weight": not_weight,
@@ -91,38 +91,41 @@ def search(
         "at_most": at_most, "per": per.value, "near": of.place_of(near), "same_place": same_place, "same": same,
         "facets": None if facets is None else facets.value,
     }  # fmt: skip
-    for_programs = json or csv or out is not None  # what joins tables must find every row
+    for_programs = how.is_machine or out is not None  # what joins tables must find every row
     common: dict[str, Any] = {
         "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "vectors": vectors,
         "keep_query": for_programs if keep_query is None else keep_query, "contact": contact, "runtime": runtime.value,
     }  # fmt: skip
-    of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=out, strict=strict, allow=allow)
+    of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=table, strict=strict, allow=allow)
     if queries is not None:
-        search_many(
-            store, queries, column=column, out=out, overwrite=overwrite, strict=strict, allow=allow or (),
-            csv=csv, safe_csv=safe_csv, json=json, **common,
-        )  # fmt: skip
+        with printing_to(None if table else out, overwrite=overwrite):
+            search_many(
+                store, queries, how, column=column, out=table, overwrite=overwrite, strict=strict, allow=allow or (),
+                **common,
+            )  # fmt: skip
         return
     from cladescope.analysis.likeness import likeness_of_answer
     from cladescope.app.verbs import search as verb
     from cladescope.app.verbs.given import opened
     from cladescope.outputs import check_out_file
 
-    if sheet is not None and sheet.parent.exists():
-        check_out_file(sheet, overwrite=overwrite)
+    for file in (out, sheet):
+        if file is not None and file.parent.exists():
+            check_out_file(file, overwrite=overwrite)
     held = opened(store, vectors=vectors)
     answer = verb.search(held, **asked, **shown, **common)
     document = answer.to_dict()
-    if json:
-        query = {**asked, **common, **shown, "images": images or None}
-        del query["contact"], query["runtime"]
-        print_json({"store": str(store), "query": query, **document})
-    elif csv:
-        for note in answer.notes:
-            say(note)
-        write_csv(document["hits"], held.schema.names, safe=safe_csv)
-    else:
-        show(document, likeness_of_answer(held, asked))
+    with printing_to(out, overwrite=overwrite):
+        if how.json:
+            query = {**asked, **common, **shown, "images": images or None}
+            del query["contact"], query["runtime"]
+            print_json({"store": str(store), "query": query, **document})
+        elif how.csv:
+            for note in answer.notes:
+                say(note)
+            write_csv(document["hits"], held.schema.names, safe=safe_csv)
+        else:
+            show(document, likeness_of_answer(held, asked))
     if sheet is not None:
         from cladescope.analysis.audit.contact_sheet import draw_answer
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cladescope.app.cli.output import CsvTable, print_line, print_table, say
+from cladescope.app.cli.output import CsvTable, print_sentence, print_table, say
 from cladescope.schema import shown_names
 from cladescope.taxonomy import RANKS
 
@@ -66,13 +66,13 @@ def _show_consensus(document: dict[str, Any]) -> None:
     if kin["of_hits"]:
         say(f"{_hits_show(kin['of_hits'])} the picture or observation of a better hit, and share its vote")
     if agreed["label"] is not None:
-        print_line(f"consensus: {agreed['label']} (label, {agreed['share']:.2f} of the score)")
+        print_sentence(f"consensus: {agreed['label']} (label, {agreed['share']:.2f} of the score)")
     elif agreed["taxon"] is None:
         is_named = any(_deepest(hit) or hit.get("label") for hit in document["hits"])
         why = "no taxon holds most of the hits" if is_named else "the hits have no names"
-        print_line(f"consensus: none, {why}")
+        print_sentence(f"consensus: none, {why}")
     else:
-        print_line(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")
+        print_sentence(f"consensus: {agreed['taxon']} ({agreed['rank']}, {agreed['share']:.2f} of the score)")
 
 
 def _hits_show(n: int) -> str:

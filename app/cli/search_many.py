@@ -4,18 +4,18 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cladescope.app.cli.output import CsvTable, job_progress, json_text, print_json, print_line, say
+from cladescope.app.cli.output import CsvTable, json_text, print_json, print_line, say
+from cladescope.app.cli.progress import job_progress
 
 if TYPE_CHECKING:
+    from cladescope.app.cli.options import Printed
     from cladescope.index.batch_search import BatchSearch
 
 LISTED = 20
 """Queries that cannot be used that are told one by one."""
 
 
-def search_many(
-    store: Path, queries: str, *, out: Path | None, csv: bool, safe_csv: bool, json: bool, **options: Any
-) -> None:
+def search_many(store: Path, queries: str, how: "Printed", *, out: Path | None, **options: Any) -> None:
     """Search for each of many queries and print the hits."""
     from cladescope.app.verbs import search_batch as verb
 
@@ -23,15 +23,15 @@ def search_many(
         found = verb.search_batch(store, queries, out=out, progress=progress, **options)
         if out is not None:
             _told(found)
-            if json:
+            if how.json:
                 counts = {"queries": found.n_queries, "hits": found.n_hits, "method": found.method}
                 print_json({"store": str(store), "out": str(out), **counts, **_lost(found)})
             else:
                 print_line(f"{found.n_queries:,} queries, {found.n_hits:,} hits: {out}")
             return
-        if csv:
-            _write_csv(found, safe=safe_csv)
-        elif json:
+        if how.csv:
+            _write_csv(found, safe=how.safe_csv)
+        elif how.json:
             _write_json(found, store, queries)
         else:
             _show(found)

@@ -37,7 +37,9 @@ NotIdOption = Annotated[
     typer.Option("--not-id", metavar="IMAGE_ID", help="Not like this stored picture; it is left out of the hits."),
 ]
 NotTaxonOption = Annotated[list[str] | None, typer.Option(metavar="TAXON", help="Not like the middle of this taxon.")]
-NotWeightOption = Annotated[float, typer.Option(help="How much of that is subtracted: the query is a - WEIGHT b.")]
+NotWeightOption = Annotated[
+    float, typer.Option(min=0, help="How much of that is subtracted: the query is a - WEIGHT b.")
+]
 KOption = Annotated[int, typer.Option("-k", min=1, help="Number of hits.")]
 AtMostOption = Annotated[
     int | None,
@@ -56,6 +58,7 @@ NearOption = Annotated[
 SamePlaceOption = Annotated[
     float | None,
     typer.Option(
+        min=0,
         metavar="KM",
         help="With --id, or --image with a GPS position in its file: only pictures taken within KM kilometres.",
     ),
@@ -87,11 +90,19 @@ ColumnOption = Annotated[
     str | None, typer.Option(help="With --queries: the column of the vectors, if the table has several.")
 ]
 OutOption = Annotated[
-    Path | None, typer.Option(metavar="FILE.arrow|.parquet", help="With --queries: write the hits to a file.")
+    Path | None,
+    typer.Option(
+        metavar="FILE.csv|.json|.arrow|.parquet",
+        help="File for what --csv or --json would print; .arrow and .parquet are of --queries.",
+    ),
 ]
 StrictOption = Annotated[
     bool, typer.Option("--strict", help="With --queries: stop at the first query that cannot be used.")
 ]
+
+
+TABLES = (".arrow", ".parquet")
+"""Endings of files of hits that come block by block."""
 
 
 def place_of(near: str | None) -> tuple[float, float, float] | None:
@@ -106,6 +117,10 @@ def place_of(near: str | None) -> tuple[float, float, float] | None:
         latitude, longitude, kilometres = map(float, near.split(","))
     except ValueError as error:
         raise typer.BadParameter(f"found {near!r} for --near, expected LAT,LON,KM such as 50.93,11.59,20") from error
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 < kilometres < float("inf")):
+        raise typer.BadParameter(
+            f"found {near!r} for --near, expected a latitude (-90 to 90), a longitude (-180 to 180) and kilometres above 0"
+        )
     return latitude, longitude, kilometres
 
 

@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from cladescope.app.cli.options import JsonOption
-from cladescope.app.cli.output import job_progress, print_json, print_line, say
+from cladescope.app.cli.output import print_json, print_line, say
+from cladescope.app.cli.progress import job_progress
 from cladescope.app.verbs.simulate import DEFAULTS
 
 

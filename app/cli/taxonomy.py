@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, OverwriteOption
-from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.options import CsvOption, JsonOption, OverwriteOption, Printed, printed
+from cladescope.app.cli.output import CsvTable, print_json, print_line, print_table, say
 
 if TYPE_CHECKING:
     from cladescope.taxonomy.backbone import Backbone
@@ -35,7 +35,7 @@ def taxonomy(
             "match: names, or files of them. trace: image ids.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="build: the folder to make.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="build: new folder for the backbone.")] = None,
     backbone: Annotated[Path | None, typer.Option(metavar="DIR", help="match: a folder that build made.")] = None,
     release: Annotated[
         str | None, typer.Option(help="build: what the backbone is called.", show_default="the files' names")
@@ -49,6 +49,7 @@ def taxonomy(
         typer.Option(metavar="FILE.csv", help="match: write the names that are not sure, or have other ranks above."),
     ] = None,
     overwrite: OverwriteOption = False,
+    csv: CsvOption = False,
     json: JsonOption = False,
 ) -> None:
     """Build a backbone of names from published taxonomies, or look up what names mean in one.
@@ -58,6 +59,9 @@ def taxonomy(
 
     Example: cladescope taxonomy match "Parus ater" "Plantae > Oenanthe" --backbone backbone
     """
+    how = printed(csv=csv, json=json)
+    if csv and action is ActionName.BUILD:
+        raise typer.BadParameter("--csv is of match and trace: build makes a folder")
     from cladescope.app.verbs.backbone import backbone as run
     from cladescope.taxonomy.backbone import Backbone
     from cladescope.taxonomy.backbone_match import Match
@@ -88,19 +92,34 @@ def taxonomy(
         if json:
             print_json({"pictures": traced})
             return
+        if csv:
+            CsvTable(list(dict.fromkeys(name for one in traced for name in one))).add(traced)
+            return
         for one in traced:
             print_table(["", str(one["image_id"])], [(part, value) for part, value in one.items() if value])
         return
-    _show([match for match in found if isinstance(match, Match)], Backbone.open(backbone or Path()), json=json)
+    _show([match for match in found if isinstance(match, Match)], Backbone.open(backbone or Path()), how)
 
 
-def _show(found: "list[Match]", opened: "Backbone", *, json: bool) -> None:
+def _show(found: "list[Match]", opened: "Backbone", how: Printed) -> None:
     """What names mean, with the nearest names of those that are not known."""
     unknown = [match.asked for match in found if match.status == "unknown"][:SUGGESTED]
     near = {name: opened.suggestions(name) for name in dict.fromkeys(unknown)}
-    if json:
+    if how.is_machine:
         rows = [match.to_dict() | {"near": near.get(match.asked, [])} for match in found]
-        print_json({"release": opened.release, "hash": opened.hash, "matches": rows})
+        if how.json:
+            print_json({"release": opened.release, "hash": opened.hash, "matches": rows})
+            return
+        flat = [
+            {
+                **row,
+                "others": "; ".join(" > ".join(filter(None, one)) for one in row["others"]),
+                "differs": "; ".join(row["differs"]),
+                "near": "; ".join(row["near"]),
+            }
+            for row in rows
+        ]
+        CsvTable(list(flat[0]) if flat else ["asked"]).add(flat)
         return
     table = []
     for match in found:

@@ -11,7 +11,7 @@ from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 def train(
     config: Annotated[str, typer.Argument(metavar="CONFIG.toml", help="A file of settings, or the name of a recipe.")],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder of the run.")] = Path("run"),
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the run.")] = Path("run"),
     data: Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="Manifest, folder, shards or store to learn from, for data.source."),
@@ -43,9 +43,9 @@ def train(
     if show:
         print_json(verb.resolve(config, data=data, set=replaced)[0].to_dict())
         return
-    from cladescope.training.loop.distributed import is_first_process
-
     made = verb.train(config, out=out, data=data, set=replaced, resume=resume)
+    from cladescope.training.loop.distributed import is_first_process  # loads torch
+
     if not is_first_process():
         return
     if json:

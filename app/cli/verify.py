@@ -2,11 +2,11 @@
 
 import typer
 
-from cladescope.app.cli.options import JsonOption, StoreArgument
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.options import CsvOption, JsonOption, StoreArgument, printed
+from cladescope.app.cli.output import CsvTable, print_json, print_table, say
 
 
-def verify(store: StoreArgument, json: JsonOption = False) -> None:
+def verify(store: StoreArgument, csv: CsvOption = False, json: JsonOption = False) -> None:
     """Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.
 
     Reads every file and changes nothing. Exit status 1 means that something is wrong.
@@ -15,9 +15,16 @@ def verify(store: StoreArgument, json: JsonOption = False) -> None:
     """
     from cladescope.app.verbs.verify import verify as check
 
+    how = printed(csv=csv, json=json)
     found = check(store)
-    if json:
+    if how.json:
         print_json(found.to_dict())
+    elif how.csv:
+        CsvTable(["check", "looked_at", "problem"]).add(
+            {"check": one.name, "looked_at": one.looked_at, "problem": said}
+            for one in found.checks
+            for said in one.problems or ("",)
+        )
     else:
         rows = [(one.name, one.looked_at, "; ".join(one.problems) or "sound") for one in found.checks]
         print_table(["check", "looked at", "found"], rows)

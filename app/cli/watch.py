@@ -17,9 +17,11 @@ import typer
 
 import cladescope
 from cladescope.app.cli.metrics import forget_drafts, write_metrics
-from cladescope.app.cli.output import job_progress, json_text, say
+from cladescope.app.cli.output import json_text, say
+from cladescope.app.cli.progress import job_progress
 from cladescope.app.cli.statuses import status_of
-from cladescope.errors import InputError
+from cladescope.errors import InputError, UsageError
+from cladescope.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from cladescope.embedding.pipeline import EmbedSummary, Progress
@@ -52,7 +54,10 @@ class Watch:
         self._state: Progress | None = None
         self._lines = None if self.how in (AUTO, JSON, NONE) else Path(self.how)
         if self._lines is not None and self._lines.suffix != LINES:
-            raise InputError(f"found {self.how!r} for the progress, expected auto, json, none or a file *{LINES}")
+            words = (AUTO, JSON, NONE)
+            raise UsageError(
+                f"found {self.how!r} for the progress, expected auto, json, none or a file *{LINES}{did_you_mean(self.how, words)}"
+            )
         for path in filter(None, (self._lines, self.metrics)):
             if not path.absolute().parent.is_dir():
                 raise InputError(f"there is no folder {path.absolute().parent} to write {path.name} to: make it first")

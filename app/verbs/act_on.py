@@ -18,6 +18,7 @@ from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
+from cladescope.steps import step
 
 SHEET = 100
 """Pictures on a sheet."""
@@ -107,7 +108,8 @@ class Acts:
             total, n = self.acted.pictures, len(self._tiles)
             title = f"{n:,} of {total:,} pictures" if n < total else f"{n:,} pictures"
             tiles = [Tile(uri, lines) for uri, lines in self._tiles]
-            self.acted.sheet = save(draw([], tiles, title=f"{title}, and what they were named"), self.sheet)
+            with step(f"drawing {self.sheet.name}"):
+                self.acted.sheet = save(draw([], tiles, title=f"{title}, and what they were named"), self.sheet)
             self.acted.on_sheet = n
         if self.xmp:
             self.acted.sidecars = write_sidecars(self._first, made_by=predictions.made_by)

@@ -5,7 +5,7 @@ from math import log10
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
-from cladescope.errors import InputError
+from cladescope.errors import InputError, UsageError
 from cladescope.index.ann import kinds
 from cladescope.index.ann.build import build, check_target
 from cladescope.index.ann.card import IndexCard
@@ -46,8 +46,7 @@ def build_index(
     >>> cladescope.build_index("photos.store", kind="hnsw").ann_recall["10"]
     1.0
     """
-    check_target(target_recall)
-    limits = Limits(memory=None if max_memory is None else bytes_of(max_memory), seconds=_seconds(max_minutes))
+    limits = asked_limits(kind, target_recall, max_memory, max_minutes)
     if refresh and (kind != AUTO or limits or target_recall != TARGET_RECALL):
         raise InputError("refresh keeps the index as it was built: leave out kind, target recall and limits")
     held = opened(store, vectors=vectors)
@@ -59,20 +58,27 @@ def build_index(
     return build(held, kind=kind, target_recall=target_recall, limits=limits)
 
 
+def asked_limits(kind: str, target_recall: float, max_memory: str | None, max_minutes: float | None) -> Limits:
+    """The limits, once all that is asked is checked, before any store is opened. Raises UsageError for what is never taken."""
+    check_target(target_recall)
+    kinds.check_word(kind)
+    return Limits(memory=None if max_memory is None else bytes_of(max_memory), seconds=_seconds(max_minutes))
+
+
 def bytes_of(text: str) -> int:
-    """A number of bytes as people write it. Raises InputError for anything else.
+    """A number of bytes as people write it. Raises UsageError for anything else.
 
     >>> bytes_of("2GB"), bytes_of("500 MB"), bytes_of("1.5g"), bytes_of("2GiB")
     (2000000000, 500000000, 1500000000, 2147483648)
     """
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)\s*", text, re.IGNORECASE)
     if found is None or not float(found[1]):
-        raise InputError(f"found the size {text!r}, expected a number of bytes such as 500MB or 2GB")
+        raise UsageError(f"found the size {text!r}, expected a number of bytes such as 500MB or 2GB")
     unit = _UNITS[found[2].lower()]
     return int(float(found[1]) * (unit if not found[3] else 2 ** (10 * round(log10(unit) / 3))))
 
 
 def _seconds(minutes: float | None) -> float | None:
     if minutes is not None and not 0 < minutes < float("inf"):
-        raise InputError(f"max_minutes is {minutes}: it must be above 0, for instance 10")
+        raise UsageError(f"max_minutes is {minutes}: it must be above 0, for instance 10")
     return None if minutes is None else 60 * minutes

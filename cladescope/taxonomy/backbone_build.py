@@ -17,6 +17,7 @@ import pyarrow as pa
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json
 from cladescope.outputs import check_new_folder
+from cladescope.steps import step
 from cladescope.taxonomy.backbone_files import TaxonomyTable, taxonomy_tables
 from cladescope.taxonomy.backbone_names import FORMAT_VERSION, LINEAGES, NAMES, content_hash
 from cladescope.taxonomy.backbone_taxa import COLUMNS, in_chunks, load_birds, load_darwin_core, load_ranks, quoted
@@ -53,13 +54,15 @@ def build_backbone(
             work.mkdir()
             with duckdb.connect(str(work / "names.duckdb"), config=_config(work)) as connection:
                 connection.execute("SET enable_progress_bar = false")  # it would stand among the results
-                languages = _load(connection, tables, codes, counts)
+                with step("reading names"):
+                    languages = _load(connection, tables, codes, counts)
                 if language is not None:
                     _check_language(connection, codes, languages)
                 for number, source in enumerate(sources):
                     source["names"] = _one(connection, f"select count(*) from taxa where source = {number}")
-                give_common_names(connection, counts)
-                _write(connection, draft)
+                with step("writing the backbone"):
+                    give_common_names(connection, counts)
+                    _write(connection, draft)
                 n_names = _one(connection, "select count(*) from names")
                 n_synonyms = _one(connection, "select count(*) from names where synonym")
             shutil.rmtree(work)

@@ -1,7 +1,5 @@
 """open_clip models: by `MODEL/PRETRAINED`, from the hub, or from a local checkpoint folder."""
 
-import difflib
-import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from jaxtyping import Float32
 from safetensors import SafetensorError
 
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision
+from cladescope.embedding.encoder_names import check_name
 from cladescope.embedding.encoders.identity import (
     PROBE_TEXT,
     layers_of,
@@ -43,8 +42,6 @@ from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 
 CONFIG_FILE = "open_clip_config.json"
-HUB_NAMES = ("hf-hub:imageomics/bioclip", "hf-hub:imageomics/bioclip-2")
-"""The encoders that most users of this package look for."""
 TEXT_BATCH = 256
 
 _UNUSABLE = (
@@ -148,13 +145,8 @@ def _address(name: str) -> _Address:
     if folder.is_dir():
         _check_folder(folder)
         return _Address(str(folder.resolve()), f"local-dir:{folder.resolve()}", None)
+    check_name(name)
     model, _, pretrained = name.partition("/")
-    if model not in open_clip.list_models():
-        near = _near(name)
-        raise EncoderError(
-            f"no encoder {name!r}: it is neither a folder, nor hf-hub:ORG/REPO, timm:NAME or a known open_clip MODEL/PRETRAINED"
-            + (f" (did you mean {', '.join(near)}?)" if near else "")
-        )
     tags = open_clip.list_pretrained_tags_by_model(model)
     if pretrained in tags:
         return _Address(name, model, pretrained)
@@ -165,22 +157,6 @@ def _address(name: str) -> _Address:
     raise EncoderError(
         f"model {model!r} {found}: write {model}/TAG with one of {', '.join(tags[:12]) or 'none'}, or {model}/FILE with local weights"
     )
-
-
-def _near(name: str) -> list[str]:
-    """Names of encoders that are like one that does not exist, whatever its case; a hub's also by its last part.
-
-    >>> _near("BioCLIP2"), _near("ViT-B-99/openai")[0]
-    (['hf-hub:imageomics/bioclip-2', 'hf-hub:imageomics/bioclip', 'MobileCLIP2-B'], 'ViT-B-...')
-    """
-    names = [*SHIPPED, "pixels", *HUB_NAMES, *open_clip.list_models()]
-    parts = name.lower().split("/")
-
-    def likeness(known: str) -> float:
-        own = known.rpartition("/")[2].lower()
-        return max(difflib.SequenceMatcher(None, part, own).ratio() for part in parts)
-
-    return [known for known in heapq.nlargest(3, names, key=likeness) if likeness(known) >= 0.6]
 
 
 def _check_folder(folder: Path) -> None:

@@ -24,6 +24,7 @@ from cladescope.embedding.sources.walk import PICTURE_SUFFIXES, file_head
 from cladescope.embedding.sources.webdataset import WebDatasetSource
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
+from cladescope.nearest import did_you_mean
 
 __all__ = ["open_source"]
 
@@ -35,10 +36,7 @@ KINDS: dict[str, Callable[[str, str], Source]] = {
     **dict.fromkeys(PICTURE_SUFFIXES, lambda uri, name: FileSource(uri, name=name)),
 }
 """What a single file is opened with, from its URI and the source's name, by the end of its own name."""
-_ACCEPTED = (
-    "a folder, a manifest (.csv .tsv .txt .parquet), annotations (.json of COCO or MegaDetector), shards (.tar), "
-    f"a package of tables (.zip or folder, as of GBIF), a picture ({' '.join(sorted(PICTURE_SUFFIXES))}) or a quoted pattern of pictures or shards"
-)
+_ACCEPTED = "a folder, a picture, a quoted pattern, a table (.csv .tsv .txt .parquet), annotations (.json), shards (.tar) or a package of tables (.zip)"
 
 _INSTEAD = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods", ".numbers"), "a spreadsheet: save it as CSV"),
@@ -74,7 +72,7 @@ def open_source(
 
     >>> open_source("/nowhere/photos")
     Traceback (most recent call last):
-    cladescope.errors.InputError: no such file or folder: /nowhere/photos; expected a folder, a manifest (...
+    cladescope.errors.InputError: no such file or folder: /nowhere/photos: check the name
     """
     labels = FolderLabels(labels_from or FOLDER)
     source = _opened(spec, name=name, rules=rules, allowed=allowed, by_content=by_content, labels=labels)
@@ -114,12 +112,21 @@ def _opened(
     if _has_magic(text):
         return _pattern(text if path is None else path, name, by_content=by_content, labels=labels)
     if path is not None:
-        raise InputError(f"no such file or folder: {path}; expected {_ACCEPTED}")
+        raise InputError(f"no such file or folder: {path}{_meant(path) or ': check the name'}")
     if suffix == ".zip":
         raise InputError(f"{text} is a .zip of the web, which is read on this machine only: download it first")
     if suffix in KINDS:
         return _single(text, suffix, name, rules, checked_schemes(allowed), labels)
     return _folder(text.rstrip("/"), name, by_content=by_content, labels=labels)
+
+
+def _meant(path: str) -> str:
+    """A file or folder of nearly this name in the same place, asked for; nothing where there is none."""
+    try:
+        beside = [one.name for one in Path(dirname(path.rstrip("/")) or ".").iterdir()]
+    except OSError:
+        return ""
+    return did_you_mean(basename(path.rstrip("/")), beside)
 
 
 def _folder(

@@ -28,6 +28,7 @@ from cladescope.index.ann.tuned import TunedIndex
 from cladescope.index.defaults import AUTO, AUTO_MIN_ROWS, COMPARE, TARGET_RECALL
 from cladescope.index.resident.snapshot import Snapshot, snapshot
 from cladescope.index.store_reader import StoreReader
+from cladescope.steps import step
 
 logger = logging.getLogger(__name__)
 
@@ -93,7 +94,10 @@ def build(
             logger.info("no parameters of %s meet the target: all kinds are compared", first.name)
         names = tuple(kinds.NAMES) if is_open else (first.name,)
         kept = plan.rows.vectors[: plan.n_kept]
-        wanted, compared = compare(kept, plan.choosing, names, target_recall, limits, n_all=len(plan.rows), seed=seed)
+        with step("comparing kinds of index"):
+            wanted, compared = compare(
+                kept, plan.choosing, names, target_recall, limits, n_all=len(plan.rows), seed=seed
+            )
         return _finished(plan, _drafted(plan, wanted), compared if is_open else ())
 
 
@@ -133,10 +137,12 @@ def _drafted(plan: Plan, kind: kinds.Kind) -> Draft:
     """Build, tune and measure an index of one kind."""
     began = time.monotonic()
     kept = plan.rows.vectors[: plan.n_kept]
-    engine = Engine.built(kind, kept, seed=plan.seed, folder=plan.folder)
+    with step(f"building {kind.name}"):
+        engine = Engine.built(kind, kept, seed=plan.seed, folder=plan.folder)
     built = time.monotonic()
     logger.info("built %s over %d vectors in %.1f s", kind.factory, plan.n_kept, built - began)
-    card, in_reach = _measured(plan, kind, engine)
+    with step(f"measuring {kind.name}"):
+        card, in_reach = _measured(plan, kind, engine)
     card = replace(card, build_seconds=built - began, tune_seconds=round(time.monotonic() - built, 3))
     return Draft(engine, card, in_reach)
 

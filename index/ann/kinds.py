@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from math import log2, sqrt
 from typing import Any
 
-from cladescope.errors import InputError
+from cladescope.errors import InputError, UsageError
 from cladescope.index.defaults import AUTO, COMPARE
 from cladescope.index.late_faiss import faiss
+from cladescope.nearest import did_you_mean
 
 NONE, FLAT, GRAPH = "none", "flat", "hnsw"
 VECTORS = "SQfp16"
@@ -111,6 +112,20 @@ def of(name: str, n: int, d: int) -> Kind:
     kind = Kind(name, factory, tuple(notes))
     empty(kind, d)
     return kind
+
+
+def check_word(kind: str) -> None:
+    """Raise UsageError for a word that can be neither a name nor a factory string, which has capitals.
+
+    >>> check_word("hsnw")
+    Traceback (most recent call last):
+    cladescope.errors.UsageError: found kind 'hsnw', expected one of auto, compare, flat, hnsw, ... (did you mean hnsw?)
+    """
+    words = (AUTO, COMPARE, *NAMES, NONE)
+    if kind not in words and not any(letter.isupper() for letter in kind):
+        raise UsageError(
+            f"found kind {kind!r}, expected one of {', '.join(words)}, or a FAISS factory string{did_you_mean(kind, words)}"
+        )
 
 
 def empty(kind: Kind, d: int) -> Any:

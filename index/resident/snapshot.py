@@ -11,6 +11,7 @@ from cladescope.index.resident.flat import Flat
 from cladescope.index.resident.lineages import Lineages, numbered
 from cladescope.index.resident.rows import Rows
 from cladescope.index.store_reader import StoreReader
+from cladescope.steps import step
 from cladescope.taxonomy import RANKS
 
 
@@ -78,10 +79,12 @@ def snapshot(
     place[order] = np.arange(len(order))
     flat = Flat.empty(len(rows), store.card.dim)
     done = 0
-    for row_ids, vectors in reader.vectors(condition=condition):
-        assert np.array_equal(rows.row_ids[done : done + len(row_ids)], row_ids.astype(np.int64))
-        flat.vectors[place[done : done + len(row_ids)]] = vectors
-        done += len(row_ids)
+    with step("reading vectors", len(rows)) as tell:
+        for row_ids, vectors in reader.vectors(condition=condition):
+            assert np.array_equal(rows.row_ids[done : done + len(row_ids)], row_ids.astype(np.int64))
+            flat.vectors[place[done : done + len(row_ids)]] = vectors
+            done += len(row_ids)
+            tell(done)
     return Snapshot(version, rows.taken(order), flat)
 
 

@@ -358,7 +358,7 @@ def test_logging_is_as_before_once_a_command_has_ended(run, store):
         (["fit", "PHOTOS", "--out", "c.txt"], "--out: c.txt does not end in .safetensors"),
         (["fit", "PHOTOS", "--out", "/dev/null/c.safetensors"], "--out: /dev/null is no folder"),
         (["search", "s", "--id", "a", "--sheet", "a.doc"], "--sheet: a.doc does not end in .png or .jpg"),
-        (["search", "s", "--queries", "PHOTOS", "--out", "a.csv"], "--out: a.csv does not end in .arrow or .parquet"),
+        (["search", "s", "--queries", "PHOTOS", "--out", "a.doc"], "a.doc does not end in .csv or .json or .arrow or"),
         (["map", "s", "--out", "/dev/null/map"], "--out: /dev/null is a file, expected a folder"),
         (["map", "s", "--out", "m", "--place", "none"], "--place: there is no store none"),
         (["audit", "s", "--out", "a", "--against", "PHOTOS"], "is no store (it has no store.json)"),

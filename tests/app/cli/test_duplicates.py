@@ -54,7 +54,7 @@ def test_a_store_gives_the_same_pairs_as_its_folder(run, twins, tmp_path):
 
 
 def test_what_makes_no_sense_is_told_before_any_picture_is_read(fails, misused, twins):
-    assert "expected copies (1), same (0.8), alike (0.6)" in fails("duplicates", twins, "--near", "close")
+    assert "expected copies (1), same (0.8), alike (0.6)" in misused("duplicates", twins, "--near", "close")
     assert "select pictures of a store" in fails("duplicates", twins, "--where", "width > 5")
     assert "no such file or folder" in fails("duplicates", twins / "none")
     assert "give one" in misused("duplicates", twins, "--json", "--csv")

@@ -20,7 +20,7 @@ from tests.conftest import REPOSITORY
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path, number):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
-    code = "from cladescope.app.cli import main, output; output.LOG_SECONDS = 0.0; main()"
+    code = "from cladescope.app.cli import main, progress; progress.LOG_SECONDS = 0.0; main()"
     arguments = [
         "embed",
         str(manifest),

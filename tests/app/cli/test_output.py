@@ -14,8 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.app.cli import output
+from cladescope.app.cli import output, progress
 from cladescope.embedding.pipeline import Progress
+from cladescope.steps import listening
 from tests.conftest import REPOSITORY
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()) | st.sampled_from("\x1b\x9b\n\r\t\u202e\u2066[]/$={}"))
@@ -68,7 +69,7 @@ def test_any_name_stands_in_a_table_as_it_is_spelt(head, name):
 @given(ANY_TEXT)
 def test_a_bar_on_a_terminal_takes_any_name(noun):
     def run():
-        with output.job_progress(noun) as show:
+        with listening(progress.told), progress.job_progress(noun) as show:
             show(Progress(done=1, total=2, embedded=1, failed=0, seconds=1.0))
 
     sent = printed(run, terminal=True)[1]

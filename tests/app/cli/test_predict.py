@@ -258,3 +258,13 @@ def test_date_and_place_stand_beside_the_answers_from_files_and_from_a_store(
     stored = run("predict", path, "--taxa", taxa, "--json", "--cache", tmp_path / "cache").json["predictions"]
     assert [one.get("date_taken") for one in stored] == ["2024-05-03T06:07:08"] + [None] * 5
     assert stored[0]["latitude"] == -2.5
+
+
+def test_a_store_without_taxa_is_named_by_the_list_of_its_encoder(run, photos, tmp_path):
+    store = tmp_path / "photos.store"
+    run("embed", photos, "--store", store)
+    ended = run("predict", store, "-k", 1, "--csv")
+    assert ended.status == 0
+    assert len(ended.rows) == 6
+    assert f"no picture in {store} has a taxon" in ended.err
+    assert "taxa that tiny was trained on" in ended.err

@@ -122,7 +122,7 @@ def test_the_taxa_of_a_rank_are_counted(run, store, query):
         (["--id", "nobody"], "no image_id 'nobody'"),
         (["--taxon", "Nowhere"], "unknown taxon 'Nowhere'"),
         (["--image", "QUERY", "--not-image", "QUERY", "--not-weight", "1"], "cancel out and leave no direction"),
-        (["--image", "QUERY", "--not-image", "QUERY", "--not-weight", "-1"], "expected a number above 0"),
+        (["--image", "QUERY", "--not-image", "QUERY", "--not-weight", "0"], "expected a number above 0"),
         (["--image", "QUERY", "--not-image", "gone.jpg"], "the query picture gone.jpg cannot be used"),
         (["--image", "QUERY", "--not-text", "a bird"], "encoder 'pixels' has no text side"),
         (["--image", "QUERY", "--near", "50,11,5"], "the store has no columns of coordinates"),

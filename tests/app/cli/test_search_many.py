@@ -90,5 +90,5 @@ def test_queries_that_cannot_be_used_are_one_line(fails, store, tmp_path, photos
 
 
 def test_hits_of_an_unknown_ending_are_wrong_usage(misused, store, tmp_path, photos):
-    said = misused("search", store.path, "--queries", photos, "--out", tmp_path / "hits.csv")
-    assert "does not end in .arrow or .parquet" in said
+    said = misused("search", store.path, "--queries", photos, "--out", tmp_path / "hits.doc")
+    assert "does not end in .csv or .json or .arrow or .parquet" in said

@@ -10,6 +10,7 @@ from PIL import Image
 
 import cladescope.app.cli
 import cladescope.app.cli.output
+import cladescope.app.cli.progress
 from cladescope.index.store import Store
 
 
@@ -181,7 +182,7 @@ def test_a_simulation_prints_the_path_of_its_manifest(run, tmp_path):
 
 
 def test_a_long_simulation_says_how_far_it_is(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(cladescope.app.cli.output, "LOG_SECONDS", 0.0)
+    monkeypatch.setattr(cladescope.app.cli.progress, "LOG_SECONDS", 0.0)
     ended = run("simulate", tmp_path / "clades", "--species", 2, "--images", 2, "--size", 32)
     assert [line.partition(",")[0] for line in ended.err.splitlines()[:2]] == ["drawn 2 of 4", "drawn 4 of 4"]
 

@@ -256,8 +256,11 @@ def test_a_single_picture_is_one_record(tmp_path: Path, remote: fsspec.AbstractF
 
 def test_a_source_that_is_nothing_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
     put(tmp_path / "notes.pdf")
-    for spec, message in (("notes.pdf", "found the file"), ("none", "no such file or folder")):
-        with pytest.raises(InputError, match=rf"{message}.*expected a folder, a manifest"):
-            open_source(tmp_path / spec)
+    with pytest.raises(InputError, match=r"found the file .*notes.pdf: expected a folder, a picture"):
+        open_source(tmp_path / "notes.pdf")
+    with pytest.raises(InputError, match=r"no such file or folder: .*/none: check the name$"):
+        open_source(tmp_path / "none")
+    with pytest.raises(InputError, match=r"no such file or folder: .*/note.pdf \(did you mean notes.pdf\?\)$"):
+        open_source(tmp_path / "note.pdf")
     with pytest.raises(InputError, match="found ''"):
         open_source("")
