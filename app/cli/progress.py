@@ -32,9 +32,9 @@ def job_progress(noun: str) -> Iterator["Callable[[JobProgress], None]"]:
         with _bars.shown(noun, None, patience=None) as bar:
 
             def show(state: "JobProgress") -> None:
-                left = "" if state.eta is None else f", {state.eta:.0f} s to go"
+                left = "" if state.eta is None else f", {state.eta:.0f} s left"
                 failed = f", {state.failed:,} failed" if state.failed else ""
-                bar.show(state.done, state.total, f", {state.rate:.0f} a second{left}{failed}")
+                bar.show(state.done, state.total, f", {state.rate:.0f}/s{left}{failed}")
 
             yield show
     else:
@@ -166,13 +166,20 @@ class _Bars:
     def display(self) -> Any:
         """Rich's display, started when it is first asked for."""
         if self._display is None:
-            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+            from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+            from rich.text import Text
+
+            class Far(ProgressColumn):
+                """How far, how fast and how long still; of a step that does not say, for how long it lasts."""
+
+                def render(self, task: Task) -> Text:
+                    note = str(task.fields["note"])
+                    return Text(note if "/s" in note else f"{note}{', ' * bool(note)}{task.elapsed or 0:.0f} s")
 
             self._display = Progress(
                 TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=12),
-                TextColumn("{task.fields[note]}", markup=False),
-                TimeElapsedColumn(),
+                BarColumn(bar_width=8),
+                Far(),
                 console=talk_console(),
                 transient=True,
             )

@@ -96,7 +96,9 @@ def search(
         "k": k, "min_score": min_score, "within": clades(within), "where": where, "exact": exact, "vectors": vectors,
         "keep_query": for_programs if keep_query is None else keep_query, "contact": contact, "runtime": runtime.value,
     }  # fmt: skip
-    of.check({**asked, **shown, "sheet": sheet}, more, queries, column=column, out=table, strict=strict, allow=allow)
+    of.check(
+        store, {**asked, **shown, "sheet": sheet}, more, queries, column=column, out=table, strict=strict, allow=allow
+    )
     if queries is not None:
         with printing_to(None if table else out, overwrite=overwrite):
             search_many(

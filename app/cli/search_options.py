@@ -124,11 +124,15 @@ def place_of(near: str | None) -> tuple[float, float, float] | None:
     return latitude, longitude, kilometres
 
 
-def check(asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | None, **of_many: object) -> None:
+def check(
+    store: object, asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | None, **of_many: object
+) -> None:
     """Raise BadParameter for options that do not go together: of one query and of many, or of what is not there.
 
     `asked` are the options of one query, `more` arguments after the store, which are pictures after --image and nothing else, `of_many` those that stand beside `queries`.
     """
+    from cladescope.app.verbs.given import is_store
+
     usual = {"not_weight": UNLIKE_WEIGHT, "per": "species"}
     nothing: tuple[object, ...] = (None, (), [])
     given = [name for name, value in asked.items() if value not in nothing and value != usual.get(name)]
@@ -137,6 +141,9 @@ def check(asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | N
         raise typer.BadParameter(
             f"unexpected argument {more[0]!r}: {option} takes one value; repeat --not-image and --image, quote a pattern"
         )
+    for one in more or ():
+        if Path(one).is_dir() and not is_store(one):
+            raise typer.BadParameter(f"{one} is a folder: --queries {one} searches for each of its pictures")
     for one in () if asked["images"] != list(more or ()) else more or ():
         if "://" not in one and not Path(one).exists():
             raise typer.BadParameter(f"there is no picture {one}: name a file, or search for words with --text")
@@ -147,6 +154,8 @@ def check(asked: Mapping[str, Any], more: Sequence[str] | None, queries: str | N
     if others := [name for name, value in of_many.items() if value]:
         raise typer.BadParameter(f"{_option(others[0])} is of --queries: give a file or folder of queries")
     if not any(asked[name] for name in ("images", "text", "image_id", "taxon")):
+        if Path(str(store)).exists() and not is_store(store):
+            raise typer.BadParameter(f"found {store} where a store is expected: name the store, too, in either order")
         raise typer.BadParameter("give a query: --image, --text, --id or --taxon, or several of them; or --queries")
     if "not_weight" in given and not any(
         asked[name] for name in asked if name.startswith("not_") and name != "not_weight"

@@ -12,7 +12,7 @@ from cladescope.analysis.duplicates.looks import Told
 from cladescope.analysis.sort_pictures import check_sort_folder, sort_pictures
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, is_store, opened, within_of
-from cladescope.app.verbs.meant import records_of
+from cladescope.app.verbs.meant import opened_places, records_of
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
@@ -94,7 +94,7 @@ def _among_files(pictures: object, near: str | float, progress: Told | None) -> 
     one = isinstance(pictures, str | os.PathLike)
     places = [cast(str | Path, pictures)] if one else list(cast(Sequence[str | Path], pictures))
     failures: list[str] = []
-    uris = list(dict.fromkeys(record.uri for record in records_of(places, (), failures)))
+    uris = list(dict.fromkeys(record.uri for record in records_of(opened_places(places, ()), failures)))
     found = find_duplicates(uris, near=near, told=progress)
     found.notes.extend(failures)
     return found

@@ -25,7 +25,7 @@ from cladescope.app.verbs.given import (
     pictures_of,
     vector_notes,
 )
-from cladescope.app.verbs.meant import records_of
+from cladescope.app.verbs.meant import opened_places, records_of
 from cladescope.app.verbs.stopping import back_off_of
 from cladescope.embedding.encoder import Encoder, Runtime
 from cladescope.embedding.given import AnyPicture
@@ -107,6 +107,7 @@ def predict(
     store = opened(given[0], runtime, vectors=vectors) if len(given) == 1 and is_store(given[0]) else None
     if store is None and (where is not None or vectors is not None):
         raise InputError(f"{'vectors are' if where is None else 'where is'} for a store")
+    places = [] if store is not None else opened_places(given, allow)
     fitted = None if classifier is None else choosing.fitted(classifier)
     if store is not None and fitted is not None and vectors is None:
         store = opened_for(store, fitted.card)
@@ -133,7 +134,7 @@ def predict(
     def make(failures: list[str]) -> Iterator[NamedPicture]:
         if store is not None:
             return name_stored(store, answers, where=where, limit=limit)
-        return name_pictures(islice(records_of(given, allow, failures), limit), cast(Encoder, asked), answers)
+        return name_pictures(islice(records_of(places, failures), limit), cast(Encoder, asked), answers)
 
     by, notes = naming_of(named, fitted, store, own_taxa=store is not None and taxa is None and labels is None)
     made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)

@@ -107,7 +107,7 @@ def test_on_a_terminal_bars_stand_together_and_none_comes_for_a_short_step(monke
             for _ in counted("ab", "comparing", 2):
                 pass
         assert ("comparing" in screen.getvalue()) == shown
-        assert "1 of 2, 1 a second, 1 s to go" in screen.getvalue()
+        assert "1 of 2, 1/s, 1 s left" in screen.getvalue()
         assert "encoded" not in screen.getvalue(), "nothing was"
 
 

@@ -134,6 +134,9 @@ VALUES = {
         ["index", "photos", "--kind", "hsnw"], ["evaluate", "zero-shot", "photos", "--text", "latin"],
         ["embed", "photos", "--store", "s", "--progress", "nome"], ["train", "tini"], ["train", "tiny", "--set", "loop.epoch=3"],
     ],
+    "a picture or a folder of them where a store is expected": [
+        ["search", "photos/a.jpg"], ["search", "photos"], ["search", "photos", "plain"], ["search", "photos/a.jpg", "photos/b.jpg", "plain"],
+    ],
     "options that exclude each other": [
         *([*command(verb, None, ""), "--json", "--csv"] for verb, made in COMMANDS.items()
           if {"json", "csv"} <= {one.name for one in made.params}),
@@ -155,6 +158,7 @@ FAILURES = {
         if verb not in ("search", "delete")
     ]
     + [[verb, place, "--id", "a"] for verb in ("search", "delete") for place in ("plain", "none", "notes.txt")],
+    "a place without pictures": [["predict", "none"], ["predict", "none.jpg"], ["predict", "notes.pdf"], ["duplicates", "none"], ["evaluate", "few-shot", "none"]],
     "a text where a picture is expected": [["predict", "notes.txt"], ["predict", "photos/words.jpg"], ["predict", "a bird"]],
     "arguments that were swapped": [["embed", "none.store", "--store", "photos"], ["predict", "photos", "--classifier", "photos/a.jpg"]],
 }  # fmt: skip
@@ -176,6 +180,7 @@ def ended(tmp_path_factory):
     (folder / "plain.csv").mkdir()
     for name in ("a", "b"):
         Image.new("RGB", (64, 48), "teal").save(folder / "photos" / f"{name}.jpg")
+    (folder / "notes.pdf").write_text("no picture")
     (folder / "notes.txt").write_text("no picture, no store, no table")
     (folder / "photos" / "words.jpg").write_text("no picture")
     cases = tmp_path_factory.mktemp("cases") / "cases.json"

@@ -62,6 +62,8 @@ def test_a_verb_and_its_function_use_the_same_words(name):
         "every": None,  # what is printed
         "onto": None,  # a function of its own: it draws no map
         **({"overwrite": None} if name == "search" else {}),  # of the sheet, which is printing
+        **({"out": None} if name == "predict" else {}),  # a file for what is printed
+        **({"out": None, "overwrite": None} if name == "info" else {}),
     }  # fmt: skip
     verb = next((verb for verb, function in NAMES.items() if function == name), name)
     words = {one.name for one in typer.main.get_group(app).commands[verb].params} - printing
