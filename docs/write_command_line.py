@@ -12,6 +12,7 @@ HEAD = """# The command line
 Written from the code by `make docs`. Results go to stdout, messages and progress to stderr; `--json` prints one JSON document.
 Names are shown literally: a control character in a name is printed as an escape such as `\\x1b`. `--csv` writes names unchanged;
 `--safe-csv` puts an apostrophe before those that a spreadsheet would read as a formula.
+Steps that last say how far they are, on stderr: bars on a terminal, a line every ten seconds elsewhere; `--quiet` leaves that out.
 Exit status: 0 success, 1 failure (one line says why; `--debug` shows where), 2 wrong usage,
 75 stopped, or the store is in use: the same command goes on later ([for schedulers](pipeline.md#exit-status)).
 """
