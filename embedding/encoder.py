@@ -279,7 +279,8 @@ class Encoder(ABC):
         >>> Encoder.load("pixels").card.dim
         960
         """
-        check_name(name)
+        if name.partition(":")[0] not in KINDS:
+            check_name(name)
         with step(f"loading the encoder {name}"):
             encoder = _by_runtime(name, device=device, precision=precision, runtime=runtime)
             if encoder is None:

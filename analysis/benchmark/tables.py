@@ -161,6 +161,6 @@ def gain(figure: Mapping[str, Any] | None) -> str:
     return f"{100 * figure['value']:+.1f} {_interval(100 * figure['low'], 100 * figure['high'], 1, sign=True)}{chance}"
 
 
-def _interval(low: float, high: float, digits: int, *, sign: bool = False) -> str:
-    found = ends(low, high, digits, sign=sign)
+def _interval(low: float | int, high: float | int, digits: int, *, sign: bool = False) -> str:
+    found = ends(float(low), float(high), digits, sign=sign)
     return f"({TOO_FEW})" if found is None else f"[{found[0]}, {found[1]}]"

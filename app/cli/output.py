@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -82,12 +82,12 @@ def print_line(text: str = "") -> None:
 
 def print_sentence(text: str) -> None:
     """A sentence of a result on stdout; on a terminal it is broken between words."""
-    typer.echo(_broken(shown(text), sys.stdout))
+    typer.echo(_broken(shown(text)) if sys.stdout.isatty() else shown(text))
 
 
-def _broken(text: str, stream: TextIO) -> str:
+def _broken(text: str) -> str:
     """A text for a terminal with its lines broken between words; a command in it stays as it is, to be copied."""
-    if not stream.isatty() or "cladescope " in text:
+    if "cladescope " in text:
         return text
     return textwrap.fill(text, shutil.get_terminal_size().columns, break_on_hyphens=False, break_long_words=False)
 
@@ -157,7 +157,7 @@ def _cell(value: object) -> str:
 
 def say(message: str) -> None:
     """One line of talk, on stderr; on a terminal it is broken between words."""
-    typer.echo(_broken(shown(message), sys.stderr), err=True)
+    typer.echo(_broken(shown(message)) if sys.stderr.isatty() else shown(message), err=True)
 
 
 def talk_console() -> Console:

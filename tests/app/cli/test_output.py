@@ -146,7 +146,7 @@ def test_every_verb_shows_the_worst_of_names(run, nasty_store, tmp_path):
         ended = run(*command)
         assert instructs(ended.out + ended.err) == [], command
         assert "unexpected" not in ended.err, command
-    found = run("search", nasty_store, "--image", picture, "-k", 20)
+    found = run("search", nasty_store, "--image", picture, "-k", 20, "--keep-query")
     assert found.status == 0
     assert "0tit[bold]1.jpg" in found.out
 

@@ -166,8 +166,8 @@ def test_watching_never_stops_a_job(tmp_path, capsys):
     ]
 
 
-def test_a_way_of_telling_that_there_is_not_is_refused_before_anything_is_done(photos, fails, misused, tmp_path):
-    reason = fails("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", "xml")
+def test_a_way_of_telling_that_there_is_not_is_refused_before_anything_is_done(photos, misused, tmp_path):
+    reason = misused("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", "xml")
     assert reason == "error: found 'xml' for the progress, expected auto, json, none or a file *.jsonl"
     reason = misused("embed", photos, "--store", tmp_path / "s", "--metrics", tmp_path / "none" / "m.prom")
     assert f"{tmp_path / 'none'} is no folder" in reason

@@ -284,4 +284,4 @@ def test_a_classifier_in_place_of_a_picture_or_a_store_is_told(run, fails, store
         assert (ended.status, ended.out) == (1, "")
         assert "genus.safetensors" in ended.err.splitlines()[-1]
     assert "is a file" in fails("info", file)
-    assert "classifier" in fails("predict", query, "--classifier", query)
+    assert "expected a file that fit has written" in fails("predict", query, "--classifier", query)
