@@ -19,7 +19,7 @@ Compute = Callable[[UInt8[np.ndarray, "b h w 3"]], Float32[np.ndarray, "b d"]]
 
 ROUNDS: Final = 3
 """Batches in each way by which the best of the others is found."""
-DUELS: Final = 5
+DUELS: Final = 9
 """Further batches of the best and of the default, in turn, by which it is confirmed: of several that differ by chance one always looks best."""
 GAIN: Final = 1.05
 """Pictures a second, as a multiple of the default's, from which another way is taken."""

@@ -126,7 +126,7 @@ class TunedEncoder(Encoder):
         if search.is_over_budget:
             told = f"{tried}, which took more than {BUDGET:.0f} s: it stays with {self._default}"
         elif choice.way == self._default:
-            told = f"{tried}: none gained {PERCENT} %, so it stays with {self._default}"
+            told = f"{tried}: none was clearly faster ({PERCENT} %), so it stays with {self._default}"
         else:
             gained = round(100 * ((choice.gain or 1) - 1))
             told = f"{tried}: from picture {self._n_before + 1:,} on in {choice.way}, {gained} % faster than {self._default}"
@@ -135,7 +135,7 @@ class TunedEncoder(Encoder):
             told += "; later jobs do as well"
         except OSError as error:
             told += f"; {self._kept.path} cannot be written ({error.strerror}), so that later jobs try again"
-        logger.info("%s", told)
+        logger.debug("%s", told)
         self.note(told)
 
 
@@ -204,7 +204,7 @@ class _Search:
         return vectors
 
     def _give_up(self, way: Way, why: object) -> None:
-        logger.info("%s: not used: %s", way, why)
+        logger.debug("%s: not used: %s", way, why)
         self.failed.add(way)
         self.ready.pop(way, None)
         self._answer(math.inf)

@@ -3,6 +3,7 @@
 import math
 from itertools import count
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,3 +101,11 @@ def test_what_is_no_way_is_refused(wrong):
     assert Way.from_dict(DEFAULT.to_dict()) == DEFAULT
     with pytest.raises((KeyError, ValueError)):
         Way.from_dict(wrong)
+
+
+def test_where_batches_take_up_to_twice_as_long_by_chance_the_default_is_left_once_in_fifty_times_at_most():
+    n_left = 0
+    for seed in range(200):
+        noise = np.random.default_rng(seed).uniform(1, 2, 100)
+        n_left += chosen(lambda way, turn, noise=noise: float(noise[turn]))[0].way != DEFAULT
+    assert n_left <= 4

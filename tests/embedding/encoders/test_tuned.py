@@ -109,7 +109,7 @@ def test_where_none_gains_enough_the_default_stays_and_the_next_job_tries_nothin
     plain = Simulated({DOUBLE: 0.97, HALF: 1.02})
     encoder = job(plain)
     assert last(plain) == DEFAULT
-    assert "none gained 5 %, so it stays with parts of 2 pictures" in encoder.notes[0]
+    assert "none was clearly faster (5 %), so it stays with parts of 2 pictures" in encoder.notes[0]
     later = Simulated({DOUBLE: 0.5})
     second = job(later)
     assert {way for way, _ in later.computed} == {DEFAULT}
