@@ -30,6 +30,7 @@ COMMIT_ROWS, COMMIT_SECONDS = 4096, 30.0
 _COLUMNS = ("image_id", "uri", "source", "content_hash")
 NO_PICTURE = "vectors that were imported, without a picture"
 NOT_KEPT = "pictures that were given in memory, and are not kept"
+FILLED_BY = "embed with all encoders of the store"
 CHANGED = "the picture has changed since it was stored"
 
 
@@ -95,6 +96,16 @@ def backfill(
             done.seconds = time.monotonic() - job.began
             done.stages = stages.profile(done.seconds)
     return done
+
+
+def left_without(store: Store) -> tuple[str, ...]:
+    """That stored pictures have no vectors of some of the store's encoders, a sentence each."""
+    counts = {name: store.count_rows(lacking([name])) for name in store.named}
+    return tuple(
+        f"{n:,} pictures have no vector of {name}: embed with all encoders of the store"
+        for name, n in counts.items()
+        if n
+    )
 
 
 class _Job:

@@ -19,6 +19,7 @@ from cladescope.embedding.origins import plain
 from cladescope.embedding.shards import number_of
 from cladescope.embedding.sorted_rows import hashed
 from cladescope.index.named_by import check_backbone
+from cladescope.index.part_vectors import PartVectors
 from cladescope.index.parts import Part
 from cladescope.index.store import Store
 from cladescope.schema import FAILURE_SCHEMA, ORIGIN_SCHEMA, STORED_COLUMNS
@@ -44,6 +45,8 @@ class Committed:
     """Rows whose picture has another address now."""
     relabelled: int = 0
     already_stored: int = 0
+    filled: int = 0
+    """Rows that were given vectors of encoders that they lacked."""
     refused: int = 0
     """Rows whose id the store has for another picture; they are among its failures."""
     gone: int = 0
@@ -107,10 +110,12 @@ class _Merge:
         """Rows, failures and origins of one part into the store."""
         store, source = self._store, part.store
         store.add_fields([field for field in source.schema if field.name not in STORED_COLUMNS])
+        self._vectors = PartVectors(store, source)
         self._said = _fingerprints(source.origins(["image_id", "said"], address=self._address), ["image_id", "said"])
-        for rows in _tables(source.scan(source.schema.names), source.schema):
+        schema = pa.schema([*source.schema, *self._vectors.fields])
+        for rows in _tables(source.scan(schema.names), schema):
             self._done.rows += rows.num_rows
-            self._rows(rows, source)
+            self._rows(self._vectors.named(rows), source)
         failures = source.failures
         self._write_failures(failures.to_pylist())
         self._done.failures += failures.num_rows
@@ -135,6 +140,7 @@ class _Merge:
             self._store.update(_of(rows, moved).select(["image_id", "uri"]))
         if kept.any():
             self._correct(_of(rows, kept), source)
+            self._done.filled += self._vectors.fill(_of(rows, kept))
         if refused.any():
             self._refuse(_of(rows, refused))
         done = self._done
@@ -152,7 +158,7 @@ class _Merge:
             return
         asked = [ids[place] for place in places]
         before, now = (_said(store, self._address, asked) for store in (self._store, source))
-        held = rows.drop_columns(["vector"]).take(pa.array(places)).to_pylist()
+        held = self._vectors.without(rows).take(pa.array(places)).to_pylist()
         names: set[str] = set()
         for row in held:
             names |= _differing(before.get(row["image_id"]), now.get(row["image_id"])) & row.keys() - _NOT_CORRECTED

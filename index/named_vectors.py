@@ -98,6 +98,24 @@ def name_of(card: EncoderCard, taken: Iterable[str] = ()) -> str:
     return next(name for name in names if name not in set(taken))
 
 
+def called(cards: Iterable[EncoderCard], own: EncoderCard, held: Mapping[str, EncoderCard]) -> list[str]:
+    """What the vectors of encoders are called beside a store's `own`: by the names that it holds some under, or will.
+
+    >>> from dataclasses import replace
+    >>> toy = EncoderCard(name="toy", dim=8, weight_hash="a", transform=None, has_text=False)
+    >>> called([toy, replace(toy, weight_hash="b")], replace(toy, dim=9), {"first": toy})
+    ['first', 'toy_2']
+    """
+    there, found = dict(held), []
+    for card in cards:
+        name = next((name for name, other in there.items() if other.difference(card) is None), None)
+        if name is None:
+            name = name_of(card, {name_of(own), *there})
+            there[name] = card
+        found.append(name)
+    return found
+
+
 def chosen(asked: str, own: EncoderCard, named: Mapping[str, EncoderCard]) -> str | None:
     """The name of the vectors that are meant, by their name or their encoder's; None for the store's own.
 

@@ -128,10 +128,13 @@ def _part(place: str, shard: Shard) -> "Part | str":
 
 def _check_alike(first: Part, other: Part) -> None:
     """Raises StoreError where two parts of a source were made in different ways."""
-    if (difference := first.store.card.difference(other.store.card)) is not None:
-        raise StoreError(
-            f"parts {first.shard} and {other.shard} of {first.source} hold vectors of different encoders: {difference}: embed one of them anew"
-        )
+    cards = [(part.store.card, *part.store.named.values()) for part in (first, other)]
+    alike = [(mine, yours) for mine in cards[0] for yours in cards[1] if mine.name == yours.name]
+    for mine, yours in ((cards[0][0], cards[1][0]), *alike):
+        if (difference := mine.difference(yours)) is not None:
+            raise StoreError(
+                f"parts {first.shard} and {other.shard} of {first.source} hold vectors of different encoders: {difference}: embed one of them anew"
+            )
     settings = [part.run["settings"] | {"address": part.address} for part in (first, other)]
     for name in ("address", *_ALIKE):
         one, two = (_hash_only(each.get(name)) for each in settings)

@@ -33,9 +33,7 @@ class SeveralSink:
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """As `Store.add_fields`, and make room for vectors that the store has no column for yet."""
         self._store.add_fields(fields)
-        for name, card in self._vectors.items():
-            if name is not None and name not in self._store.named:
-                _add(self._store, name, card)
+        make_room(self._store, {name: card for name, card in self._vectors.items() if name is not None})
 
     def write(self, images: pa.Table, failures: pa.Table, *, out: Sequence[str] = ()) -> None:
         """As `Store.write`, with a vector of all encoders in each row."""
@@ -84,15 +82,19 @@ class SeveralSink:
         return {content: vector for content, vector in found.items() if content in wanted}
 
 
-def _add(store: Store, name: str, card: EncoderCard) -> None:
-    """Make room for vectors of a further encoder, which no picture has yet. Call it while the store is held."""
-    column = column_of(name)
-    with disk_errors(store.path):
-        table = store.tables["images"]
-        if column in table.schema.names:  # of a job that was killed before it said whose they are
-            table.drop_columns([column])
-        table.add_columns([pa.field(column, vector_type(card.dim))])
-    identity.add(store.path, name, card)
+def make_room(store: Store, vectors: Mapping[str, EncoderCard]) -> None:
+    """Columns for vectors of further encoders, by their names, where a store has none yet. Call it while the store is held."""
+    held = store.named
+    for name, card in vectors.items():
+        if name in held:
+            continue
+        column = column_of(name)
+        with disk_errors(store.path):
+            table = store.tables["images"]
+            if column in table.schema.names:  # of a job that was killed before it said whose they are
+                table.drop_columns([column])
+            table.add_columns([pa.field(column, vector_type(card.dim))])
+        identity.add(store.path, name, card)
 
 
 def _joined(column: pa.ChunkedArray) -> Float[np.ndarray, "n d"]:

@@ -36,6 +36,7 @@ def commit(
             *([("moved", done.moved)] if done.moved else []),
             ("already stored", done.already_stored),
             *([("  of these, labels changed", done.relabelled)] if done.relabelled else []),
+            *([("  of these, given further vectors", done.filled)] if done.filled else []),
             *([("gone from the source", done.gone)] if done.gone else []),
             *([("  of these, deleted", done.pruned)] if done.pruned else []),
             *([("refused: their id is another picture's", done.refused)] if done.refused else []),
@@ -45,3 +46,5 @@ def commit(
         print_line(f"{done.seconds:.1f} s, store: {store}")
         if done.failures or done.refused:
             say(f"each failure with its reason: cladescope info {store} --failures")
+    for note in found.notes:
+        say(note)

@@ -6,6 +6,7 @@ from typing import Any
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.index import remote
+from cladescope.index.backfill import left_without
 from cladescope.index.commit import Committed, commit_source
 from cladescope.index.parts import FOLDER, shards_of, whole_parts
 from cladescope.index.store import Store
@@ -17,10 +18,12 @@ class CommitResult:
 
     sources: dict[str, Committed] = field(default_factory=dict)
     """By the source's address."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of the store then."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        return {"sources": {address: done.to_dict() for address, done in self.sources.items()}}
+        return {"sources": {address: done.to_dict() for address, done in self.sources.items()}, "notes": self.notes}
 
 
 @checked
@@ -41,7 +44,8 @@ def commit(store: str | PathLike[str], *, remove_parts: bool = False) -> CommitR
     path = remote.folder_of(store)
     parts = whole_parts(path)
     held = Store.open_or_create(store, parts[0].store.card)
-    result = CommitResult(sources={address: commit_source(held, address, some) for address, some in shards_of(parts)})
+    done = {address: commit_source(held, address, some) for address, some in shards_of(parts)}
+    result = CommitResult(sources=done, notes=left_without(held))
     if remove_parts:
         remote.remove(path, FOLDER)
     return result

@@ -12,8 +12,8 @@ from cladescope.embedding.pipeline import EmbedConfig, EmbedSummary, Progress
 from cladescope.embedding.several import SeveralEncoders
 from cladescope.embedding.stages import bottleneck_of, one_after_another
 from cladescope.errors import EncoderError, InputError, StoreError
-from cladescope.index.backfill import backfill
-from cladescope.index.named_vectors import lacking, name_of
+from cladescope.index.backfill import backfill, left_without
+from cladescope.index.named_vectors import called
 from cladescope.index.remote import folder_of
 from cladescope.index.several_sink import SeveralSink
 from cladescope.index.store import Store
@@ -64,9 +64,7 @@ class Target:
             summary.bottleneck = bottleneck_of(summary.stages)
             summary.seconds += done.seconds
             summary.unfilled.update(done.left)
-        for name in self.store.named:
-            if n := self.store.count_rows(lacking([name])):
-                summary.notes += (f"{n:,} pictures have no vector of {name}: embed with all encoders of the store",)
+        summary.notes += left_without(self.store)
 
 
 def _going_on(summary: EmbedSummary, progress: Callable[[Progress], None]) -> Callable[[Progress], None]:
@@ -115,7 +113,9 @@ def target_of(store: AnyStore, encoder: AnyEncoder | None, by: Mapping[str, Any]
         if len(loaded) == 1:
             there.check(loaded[0].card)
         raise StoreError(f"{path} has the encoder {there.card.name}, which is not among those given: give it, too")
-    return Target(there, own, _named(there, [one for one in loaded if one is not own]))
+    others = [one for one in loaded if one is not own]
+    names = called([one.card for one in others], there.card, there.named)
+    return Target(there, own, dict(zip(names, others, strict=True)))
 
 
 def loaded_as(
@@ -128,15 +128,3 @@ def loaded_as(
     how = {name: value for name, value in by.items() if name != "tuning"}
     loaded = Encoder.load(asked, **how) if card is None else Encoder.of(card, asked, **how)
     return loaded.for_a_job(compiles=by["runtime"] == "auto", tuning=by["tuning"])
-
-
-def _named(store: Store, encoders: Sequence[Encoder]) -> dict[str, Encoder]:
-    """Encoders by the names of their vectors: those that the store has, or will have."""
-    named, found = store.named, {}
-    for encoder in encoders:
-        name = next((name for name, card in named.items() if card.difference(encoder.card) is None), None)
-        if name is None:
-            name = name_of(encoder.card, {name_of(store.card), *named})
-            named[name] = encoder.card
-        found[name] = encoder
-    return found

@@ -5,7 +5,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cladescope.app.verbs.encoders import AnyEncoder, Target, loaded_as, target_of
+from cladescope.app.verbs.encoders import AnyEncoder, Target, target_of
 from cladescope.app.verbs.given import AnyStore, pictures_of
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.folder_labels import FolderLabels
@@ -57,24 +57,18 @@ def address_of(source: AnySource) -> str | None:
 def part_of(
     store: AnyStore, address: str | None, shard: Shard, encoder: AnyEncoder | None, by: Mapping[str, Any]
 ) -> Target:
-    """The part of a store for one shard of a source, made where there is none, and the encoder of the whole store's vectors.
+    """The part of a store for one shard of a source, made where there is none, and the encoders: those asked for, by default all of the whole store.
 
-    Raises InputError for a source without an address and for several encoders, StoreError where the store is another encoder's or has parts of another number of shards.
+    Raises InputError for a source without an address, StoreError where the store is another encoder's or has parts of another number of shards.
     """
     if address is None:
         raise InputError("a shard is one of a source with an address, as a folder or a table has: these have none")
-    if not isinstance(encoder, str | Encoder | None) and len(encoder) > 1:
-        raise InputError(
-            f"{len(encoder)} encoders are given for a shard, expected one: commit the parts, then embed with all encoders, "
-            "which gives the stored pictures the other vectors"
-        )
     path = store.path if isinstance(store, Store) else folder_of(store)
     check_division(path, address, shard)
     whole = _there(store)
     if whole is not None:  # before a part is made that the store would not take
-        asked = encoder if isinstance(encoder, str | Encoder) else next(iter(encoder or ()), whole.card.name)
-        encoder = loaded_as(asked, [whole.card], by)
-        whole.check(encoder.card)
+        target = target_of(whole, encoder, by)
+        encoder = [target.own, *target.others.values()]
     return target_of(place_of(path, address, shard), encoder, by)
 
 

@@ -40,11 +40,6 @@ def apart(call: Mapping[str, Any]) -> EmbedSummary:
     given["tuning"] = "none"
     if given["conflicts"] is not None:
         raise UsageError("a file of conflicts is written by one job: leave it out, or devices and executor")
-    if isinstance(given["encoder"], list | tuple) and len(given["encoder"]) > 1:
-        raise UsageError(
-            "shards take one encoder, and several are given: embed with the first in shards, then with all of them in one job, "
-            "which gives the stored pictures the other vectors"
-        )
     if devices and executor == "ray":
         raise UsageError("devices are of this machine, and Ray chooses its own: give one of devices and executor")
     if executor == "ray":

@@ -12,6 +12,7 @@ from cladescope.embedding.locations import canonical
 from cladescope.embedding.stages import StageProfile, bottleneck_of, side_by_side
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.errors import CladescopeError, InputError
+from cladescope.index.backfill import FILLED_BY
 from cladescope.packages import not_installed
 
 TRIES = 3
@@ -103,8 +104,12 @@ def put_together(call: Call, summaries: Sequence[EmbedSummary], began: float) ->
     total.stages = side_by_side([(one.stages, one.seconds) for one in summaries])
     total.bottleneck = bottleneck_of(total.stages) if total.stages else None
     if not total.stopped:
-        sources = verb("commit")(call["store"]).sources
-        _refused(total, sources[canonical(call["source"])].refused)
+        done = verb("commit")(call["store"])
+        source = done.sources[canonical(call["source"])]
+        _refused(total, source.refused)
+        total.filled = source.filled
+        of_parts = (note for note in total.notes if not note.endswith(FILLED_BY))
+        total.notes = (*of_parts, *done.notes)
     total.seconds = time.monotonic() - began
     return total
 

@@ -39,6 +39,20 @@ def test_two_processes_store_what_one_job_does(folder, tmp_path):
     assert many.failures == one.failures
 
 
+def test_a_process_gives_the_vectors_of_several_encoders_also_to_what_is_stored(folder, tmp_path):
+    cladescope.embed(folder, tmp_path / "many.store", encoder="pixels", limit=2)
+    done = cladescope.embed(folder, tmp_path / "many.store", encoder=["pixels", "tiny"], devices=["cpu"])
+    assert (done.filled, done.failed, done.notes) == (2, 1, ())
+    many = Store.open(tmp_path / "many.store", vectors="tiny")
+    cladescope.embed(folder, tmp_path / "one.store", encoder=["pixels", "tiny"])
+    one = Store.open(tmp_path / "one.store", vectors="tiny")
+    found, wanted = (
+        dict(zip(store.table(["uri"])["uri"].to_pylist(), store.matrix().tolist(), strict=True))
+        for store in (many, one)
+    )
+    assert found == wanted
+
+
 def test_a_process_that_dies_is_started_again_and_one_that_cannot_go_on_is_told(folder, tmp_path, monkeypatch):
     begun = []
 
@@ -102,7 +116,6 @@ def test_rows_that_the_store_refuses_are_counted_as_failures(tmp_path):
 @pytest.mark.parametrize(
     "settings, said",
     [
-        ({"devices": ["cpu"], "encoder": ["pixels", "tiny"]}, "shards take one encoder"),
         ({"devices": ["gpu"]}, "found the device 'gpu', expected numbers of GPUs"),
         ({"devices": ["cpu"], "shard": "1/2"}, "is one job"),
         ({"devices": ["cpu"], "executor": "ray"}, "give one of devices and executor"),
