@@ -26,7 +26,8 @@ DOORS = {("index.store", "index.searcher")}
 EXTRAS = {
     "object_storage": "cloud",
     "front_door": "pandas",
-    "shard_tasks": "ray",
+    "ray_shards": "ray",
+    "ray_task": "ray",
     "onnx_export": "onnx",
     "onnx_towers": "openvino",
 }

@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from cladescope.app.verbs.ray_shards import on_ray
 from cladescope.app.verbs.shard_process import IN_USE, ShardProcess
-from cladescope.app.verbs.shard_tasks import TRIES, Call, on_ray, put_together
+from cladescope.app.verbs.shard_progress import Call, ShardsProgress
+from cladescope.app.verbs.shard_tasks import TRIES, put_together
 from cladescope.embedding.encode import WORKERS
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.errors import CladescopeError, InUseError, UsageError
@@ -43,7 +45,7 @@ def apart(call: Mapping[str, Any]) -> EmbedSummary:
     if devices and executor == "ray":
         raise UsageError("devices are of this machine, and Ray chooses its own: give one of devices and executor")
     if executor == "ray":
-        return on_ray(sendable(given), shards)
+        return on_ray(sendable(given), shards, progress, stop)
     if shards is not None:
         raise UsageError("each device has one shard: leave shards out")
     return on_devices(sendable(given), devices, progress, stop)
@@ -77,7 +79,7 @@ def on_devices(
     running: dict[int, ShardProcess] = {}
     waiting = [(number, 1) for number in range(1, len(devices) + 1)]
     summaries: dict[int, EmbedSummary] = {}
-    states: dict[int, Progress] = {}
+    state = ShardsProgress(call)
     try:
         while waiting or running:
             for number, tries in waiting:
@@ -90,7 +92,7 @@ def on_devices(
                 if stopping:
                     one.stop()
                 if one.state is not None:
-                    states[number] = one.state
+                    state.note(number, one.state)
                 if one.status is None:
                     continue
                 del running[number]
@@ -98,6 +100,7 @@ def on_devices(
                 one.end(at_once=False)
                 if (done := one.summary) is not None:
                     summaries[number] = done
+                    state.ended(number, done)
                 elif stopping:
                     summaries[number] = EmbedSummary(stopped=True)
                 elif one.status < 0 and one.tries < TRIES:
@@ -105,8 +108,8 @@ def on_devices(
                 else:
                     what = f"shard {number}/{len(devices)} on {devices[number - 1]} failed: {said}"
                     raise InUseError(what) if one.status == IN_USE else CladescopeError(what)
-            if progress is not None and states:
-                progress(_together(list(states.values()), time.monotonic() - began))
+            if progress is not None and (so_far := state.together()) is not None:
+                progress(so_far)
     except BaseException:
         for one in running.values():
             one.stop()  # they commit what is encoded
@@ -115,11 +118,3 @@ def on_devices(
         for one in running.values():
             one.end(at_once=sys.exc_info()[0] is KeyboardInterrupt)
     return put_together(call, [summaries[number] for number in sorted(summaries)], began)
-
-
-def _together(states: Sequence[Progress], seconds: float) -> Progress:
-    """How far a job is whose shards are so far."""
-    return Progress(
-        done=sum(one.done for one in states), total=None, embedded=sum(one.embedded for one in states),
-        failed=sum(one.failed for one in states), seconds=seconds, lately=sum(one.rate for one in states),
-    )  # fmt: skip

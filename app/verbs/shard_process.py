@@ -16,7 +16,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from cladescope.app.verbs.shard_tasks import Call, summary_of, verb
+from cladescope.app.verbs.shard_progress import Call
+from cladescope.app.verbs.shard_tasks import summary_of, verb
 from cladescope.embedding.summary import EmbedSummary, Progress
 from cladescope.errors import CladescopeError, InUseError
 
