@@ -1,6 +1,7 @@
 """Shards of a source, embedded apart and put together, are what one job would have made."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -24,6 +25,8 @@ def folder(tmp_path):
     shutil.copy(tmp_path / "photos/Parus/0.png", tmp_path / "photos/Parus/copy.png")
     (tmp_path / "photos/Parus/broken.png").write_bytes(b"no picture")
     (tmp_path / "photos/empty.png").write_bytes(b"")
+    for path in (tmp_path / "photos").rglob("*.png"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))  # a file that was changed a moment ago may be looked into again
     return tmp_path / "photos"
 
 
