@@ -40,6 +40,7 @@ NOTES_AT_ONCE = 4096
 SHOWN_GONE = 20
 """Addresses of pictures that are gone which a summary lists."""
 _LISTED = "the source lists it no more"
+_NOTED = ("image_id", "size", "modified", "said", "gone")
 _NOT_OWN = frozenset(field.name for field in IDENTITY_FIELDS) - {"source"}
 
 
@@ -72,8 +73,7 @@ class InStep:
         """`address` names the source; `pictures` are those that the job knows. With `prune`, what is gone is deleted at the end; with `web` remote pictures are compared, too."""
         self._sink, self._address, self._summary, self._prune = sink, address, summary, prune
         self._workers, self._web, self._began = workers, web, datetime.now(UTC)
-        listed = sink.listed(["image_id", "size", "modified", "said", "gone"], address)
-        self._origins = Origins(pictures, listed)
+        self._origins = Origins(pictures, sink.listed(_NOTED, address))
         self._columns = self._own_columns()
         self._lost = lost_addresses(sink, address)
         self._notes: dict[str, dict[str, object]] = {}
@@ -94,12 +94,14 @@ class InStep:
 
     def choose(self, records: Sequence[Record], checked: Checked) -> tuple[set[int], set[int]]:
         """Places of the records that must be encoded, and of those that are stored and need not, which are noted."""
+        if checked.apart:  # what was noted of them may stand in the row of another picture
+            self._origins.take_in(self._sink.origins(_NOTED, address=self._address, image_ids=checked.apart))
         new = set(np.flatnonzero(checked.is_new).tolist())
         listed = set(np.flatnonzero(checked.is_stored).tolist())
         if checked.elsewhere:
             places = sorted(checked.elsewhere)
-            own = self._origins.is_known([records[place].image_id for place in places])
-            listed |= {place for place, known in zip(places, own, strict=True) if known}
+            own = self._own([records[place].image_id for place in places])
+            listed |= {place for place in places if records[place].image_id in own}
         saying = Saying()
         seen = {
             place: _Seen(
@@ -116,6 +118,14 @@ class InStep:
         if len(self._notes) >= NOTES_AT_ONCE:
             self._flush()
         return new | again, listed - again
+
+    def _own(self, image_ids: Sequence[str]) -> set[str]:
+        """Those of some stored pictures that the source listed before, as the store has it."""
+        likely = [one for one, known in zip(image_ids, self._origins.is_known(image_ids), strict=True) if known]
+        if not likely:
+            return set()
+        found = self._sink.origins(["image_id"], address=self._address, image_ids=likely)
+        return {one for batch in found for one in batch.column("image_id").to_pylist()}
 
     def _compare(
         self, records: Sequence[Record], seen: Mapping[int, _Seen], stored: Sequence[int], elsewhere: frozenset[int]
@@ -226,11 +236,11 @@ class InStep:
         )
         away = [row for row in found if row["image_id"] not in self._claimed and is_there(row["uri"]) is False]
         ids = [row["image_id"] for row in away]
-        own = self._origins.is_known(ids) & ~self._origins.is_met(ids)
-        elsewhere = self._of_lost_sources(ids)
+        unmet = [one for one, is_met in zip(ids, self._origins.is_met(ids), strict=True) if not is_met]
+        ours = self._own(unmet) | self._of_lost_sources(ids)
         left: dict[str, list[dict[str, Any]]] = {}
-        for row, is_own in zip(away, own, strict=True):
-            if is_own or row["image_id"] in elsewhere:
+        for row in away:
+            if row["image_id"] in ours:
                 left.setdefault(row["content_hash"], []).append(row)
         pairs = {one: left[content].pop(0) for one, content in new.items() if left.get(content)}
         moved = [row["image_id"] for row in pairs.values()]

@@ -40,8 +40,19 @@ class Sink(Protocol):
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """Make room for a source's own columns."""
 
-    def keys(self) -> Iterator[pa.RecordBatch]:
-        """`image_id` and `uri` of every stored picture."""
+    def stored_ids(self) -> Iterator[pa.RecordBatch]:
+        """`image_id` and `_rowid` of every stored picture, in the same order whenever it is asked."""
+
+    def ids_at(self, row_ids: Sequence[int]) -> pa.Table:
+        """`_rowid`, `image_id` and `uri` of those of some rows that are there."""
+
+    def rows_by_id(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Some columns of some pictures."""
+
+    def origins(
+        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """What sources listed."""
 
     def contents(self) -> Iterator[pa.RecordBatch]:
         """`content_hash` and `_rowid` of every stored picture."""
@@ -64,11 +75,6 @@ class SyncSink(Sink, Protocol):
 
     schema: pa.Schema
 
-    def origins(
-        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """What sources listed."""
-
     def listed(self, columns: Sequence[str], address: str) -> Iterator[pa.RecordBatch]:
         """All that one source listed."""
 
@@ -77,9 +83,6 @@ class SyncSink(Sink, Protocol):
 
     def forget_origins(self, address: str, image_ids: Sequence[str]) -> None:
         """Strike that out."""
-
-    def rows_by_id(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Some columns of some pictures."""
 
     def rows_by_content(self, hashes: Iterable[str], columns: Sequence[str]) -> list[dict[str, Any]]:
         """Some columns of the pictures of some contents."""
@@ -100,17 +103,17 @@ class SyncSink(Sink, Protocol):
 class Rehearsal:
     """What a job asks before anything is written, where no record may be touched by a rule: whether ids are free.
 
-    Memory: that of `KnownPictures`.
+    Memory: that of `KnownPictures`, with the ids of all records that are not stored.
     """
 
     def __init__(self, sink: Sink) -> None:
         """Reads which pictures are stored."""
         self.summary = EmbedSummary()
-        self._sink, self._known = sink, KnownPictures(sink.keys())
+        self._known = KnownPictures(sink)
 
     def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
         """What is known of records, as `StoredJob.check` says it."""
-        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64), stored=_stored_in(self._sink))
+        return self._known.check(image_ids, uris, np.asarray(numbers, np.int64))
 
 
 class StoredJob:
@@ -138,7 +141,7 @@ class StoredJob:
         self._commit_rows, self._commit_seconds = commit_rows, commit_seconds
         self._started, self._pace = time.monotonic(), Pace()
         self._room: set[str] = set()
-        self.pictures = KnownPictures(sink.keys())
+        self.pictures = KnownPictures(sink)
         self._begin_chunk()
 
     def _begin_chunk(self) -> None:
@@ -150,7 +153,7 @@ class StoredJob:
 
     def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
         """What is known of records, whose `numbers` are their places in the source from 1; see `KnownPictures.check`."""
-        return self.pictures.check(image_ids, uris, np.asarray(numbers, np.int64), stored=_stored_in(self._sink))
+        return self.pictures.check(image_ids, uris, np.asarray(numbers, np.int64))
 
     def add(self, images: pa.Table, failures: Sequence[Failure]) -> bool:
         """Take new rows and failures, and commit when enough waits; whether that was done."""
@@ -188,6 +191,7 @@ class StoredJob:
         if self._n_waiting:
             images = pa.concat_tables(self._images, promote_options="default")
             self.write(images, self._failures)
+            self.pictures.committed(images.column("image_id").to_pylist())
             logger.debug("committed %d pictures and %d failures", images.num_rows, len(self._failures))
         self._begin_chunk()
         self.report()
@@ -209,11 +213,3 @@ class StoredJob:
             self._pace.note(summary.seconds, done, summary.embedded)
             lately = self._pace.records, self._pace.pictures
             self._progress(Progress(done, self._total(), summary.embedded, summary.failed, summary.seconds, *lately))
-
-
-def _stored_in(sink: Sink) -> Callable[[Sequence[str]], Collection[str]] | None:
-    """What tells which of some ids a store has; None of one that cannot be asked for rows by their ids."""
-    if not isinstance(sink, SyncSink):
-        return None
-    rows_by_id = sink.rows_by_id
-    return lambda image_ids: rows_by_id(image_ids, [])

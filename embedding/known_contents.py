@@ -11,11 +11,9 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, UInt64
 
-from cladescope.embedding.sorted_rows import BLOCK_ROWS, are_merged, hashed
+from cladescope.embedding.sorted_rows import BLOCK_ROWS, UNKNOWN_ROW, are_merged, hashed
 
 ROW_BITS = np.uint64(32)
-UNKNOWN_ROW = (1 << 32) - 1
-"""Stands for a row id that does not fit, as in tables without stable row ids: such a content is sought in all rows."""
 MOST_ALIKE = 1024
 """So many rows of one fingerprint in a run are looked into."""
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int, UInt8, UInt32, UInt64
 
 from cladescope.embedding.known import GONE, LISTED, SEEN, STAMPED, KnownPictures
 from cladescope.embedding.records import Record
-from cladescope.embedding.sorted_rows import half, hashed
+from cladescope.embedding.sorted_rows import half, hashed, salted
 from cladescope.embedding.stamps import UNKNOWN
 from cladescope.schema import LABEL
 
@@ -26,22 +26,40 @@ class Origins:
     """The pictures that one source listed, as they were then, and which of them this run has met.
 
     They are noted in the rows of `KnownPictures`. Memory: nothing beside these, but 21 bytes for a picture that is not stored.
-    Sizes, times and words are kept as fingerprints of 32 bits: of four thousand million changed files one would be taken for unchanged.
+    Sizes, times and words are kept as fingerprints of 32 bits, each mixed with its picture's id: of four thousand million changed files one would
+    be taken for unchanged, and what was noted of another picture is not taken for what was noted of this one.
+
+    That a picture was listed is told by the row of its key. An id that was listed and never stored may have the fingerprint of one that was stored
+    by another source; where a row of that would be touched, `InStep` asks the store for the id itself.
     """
 
     def __init__(self, pictures: KnownPictures, batches: Iterable[pa.RecordBatch]) -> None:
         """`batches` hold the columns `image_id, size, modified, said, gone` of `schema.ORIGIN_SCHEMA`; `pictures` is that of the job."""
         self._pictures, self._n = pictures, 0
+        self.take_in(batches)
+
+    def take_in(self, batches: Iterable[pa.RecordBatch]) -> None:
+        """Note what was listed."""
         waiting: list[_Listed] = []
         n_rows = 0
         for batch in batches:
-            waiting.append(_listed(batch))
+            waiting.append(self._listed(batch))
             n_rows += batch.num_rows
             if n_rows >= ROWS_AT_ONCE:
                 self._note(waiting)
                 waiting, n_rows = [], 0
         if waiting:
             self._note(waiting)
+
+    def _listed(self, batch: pa.RecordBatch) -> _Listed:
+        """Keys, sizes and times, words, and what is known of the pictures of some rows."""
+        sizes, times = (batch.column(name).fill_null(UNKNOWN).to_numpy() for name in ("size", "modified"))
+        gone = batch.column("gone").is_valid().to_numpy(zero_copy_only=False)
+        bits = LISTED | np.where(gone, GONE, 0) | np.where(times != UNKNOWN, STAMPED, 0)
+        image_ids = batch.column("image_id")
+        salt = salted(image_ids)
+        said = half(hashed(batch.column("said")) ^ (salt << np.uint64(32)))
+        return self._pictures.keys_of(image_ids), _stamp(sizes, times) ^ half(salt), said, bits.astype(np.uint8)
 
     def _note(self, waiting: Sequence[_Listed]) -> None:
         """Note what was listed of many pictures: the more keys are sought at once, the faster."""
@@ -81,13 +99,14 @@ class Origins:
 
         A picture that was not listed, or was gone, is as before in neither.
         """
-        places = self._places(image_ids)
+        places, salt = self._places(image_ids), salted(pa.array(image_ids, pa.string()))
         known = self._pictures.known_of(places)
         listed = (known & (LISTED | GONE)) == LISTED
         file, words = np.zeros(len(places), np.bool_), np.zeros(len(places), np.bool_)
         timed = listed & ((known & STAMPED) > 0) & (stamps[:, 1] != UNKNOWN)
-        file[timed] = self._pictures.rows.take("stamp", places[timed]) == _stamp(stamps[timed, 0], stamps[timed, 1])
-        now = half(hashed(pa.array(said, pa.string())))
+        now = _stamp(stamps[timed, 0], stamps[timed, 1]) ^ half(salt[timed])
+        file[timed] = self._pictures.rows.take("stamp", places[timed]) == now
+        now = half(hashed(pa.array(said, pa.string())) ^ (salt << np.uint64(32)))
         words[listed] = self._pictures.rows.take("said", places[listed]) == now[listed]
         return file, words
 
@@ -95,16 +114,7 @@ class Origins:
         return self._pictures.known_of(self._places(image_ids))
 
     def _places(self, image_ids: Sequence[str]) -> Int[np.ndarray, " n"]:
-        return self._pictures.rows.find(hashed(pa.array(image_ids, pa.string())))
-
-
-def _listed(batch: pa.RecordBatch) -> _Listed:
-    """Keys, sizes and times, words, and what is known of the pictures of some rows."""
-    sizes, times = (batch.column(name).fill_null(UNKNOWN).to_numpy() for name in ("size", "modified"))
-    gone = batch.column("gone").is_valid().to_numpy(zero_copy_only=False)
-    bits = LISTED | np.where(gone, GONE, 0) | np.where(times != UNKNOWN, STAMPED, 0)
-    said = half(hashed(batch.column("said")))
-    return hashed(batch.column("image_id")), _stamp(sizes, times), said, bits.astype(np.uint8)
+        return self._pictures.rows.find(self._pictures.keys_of(pa.array(image_ids, pa.string())))
 
 
 def _stamp(sizes: Int[np.ndarray, " n"], times: Int[np.ndarray, " n"]) -> UInt32[np.ndarray, " n"]:

@@ -12,6 +12,9 @@ BLOCK_ROWS = 1 << 20
 RUN_ROWS = 1 << 21
 """A sorted run of so many rows is merged with no other: merging takes 8 bytes a row more for a moment."""
 
+UNKNOWN_ROW = (1 << 32) - 1
+"""Stands for a row id that does not fit into 32 bits, as in tables without stable row ids: such a row is sought by what it holds."""
+
 Block = tuple[UInt64[np.ndarray, " _"], Mapping[str, Shaped[np.ndarray, " _"]]]
 """Keys and columns of some rows."""
 
@@ -102,6 +105,11 @@ class SortedRows:
         places[order] = found
         return places
 
+    def repeated(self) -> UInt64[np.ndarray, " k"]:
+        """Keys that several of the first rows have, each once."""
+        keys = self._runs[0].keys
+        return np.unique(keys[1:][keys[1:] == keys[:-1]])
+
     def take(self, name: str, places: Int[np.ndarray, " b"]) -> Shaped[np.ndarray, " b"]:
         """A column of the rows at these places, all of them at least 0."""
         values = np.empty(len(places), self._types[name])
@@ -126,13 +134,18 @@ class SortedRows:
             start += len(run.keys)
 
 
-def hashed(texts: pa.Array) -> UInt64[np.ndarray, " n"]:
-    """Fingerprints of texts, of 64 bits; they hold in one process."""
+def hashed(texts: pa.Array, *, seed: int = 0) -> UInt64[np.ndarray, " n"]:
+    """Fingerprints of texts, of 64 bits; they hold in one process. Those of different seeds have nothing to do with each other."""
     import polars as pl  # takes a tenth of a second, which jobs alone need
 
     found = pl.from_arrow(texts)
     assert isinstance(found, pl.Series)
-    return found.hash().to_numpy()
+    return found.hash(seed=seed).to_numpy()
+
+
+def salted(texts: pa.Array) -> UInt64[np.ndarray, " n"]:
+    """Other fingerprints of texts than those of `hashed`."""
+    return hashed(texts, seed=1)
 
 
 def half(fingerprints: UInt64[np.ndarray, " n"]) -> UInt32[np.ndarray, " n"]:

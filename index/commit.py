@@ -14,13 +14,16 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from jaxtyping import Bool, UInt64
 
 from cladescope.embedding.origins import plain
 from cladescope.embedding.shards import number_of
 from cladescope.embedding.sorted_rows import hashed
 from cladescope.index.named_by import check_backbone
+from cladescope.index.origins import NAME, of_address
 from cladescope.index.part_vectors import PartVectors
 from cladescope.index.parts import Part
+from cladescope.index.rows_by_id import RowsById
 from cladescope.index.store import Store
 from cladescope.schema import FAILURE_SCHEMA, ORIGIN_SCHEMA, STORED_COLUMNS
 from cladescope.steps import counted
@@ -28,6 +31,7 @@ from cladescope.steps import counted
 COMMIT_ROWS = 1 << 15
 """Rows that are read and written together."""
 _LISTED = "the source lists it no more"
+_MARKED = ("image_id", "said", "gone")
 _NOT_CORRECTED = frozenset({"image_id", "uri", "content_hash", "width", "height", "vector"})
 
 
@@ -65,7 +69,7 @@ class Committed:
 def commit_source(store: Store, address: str, parts: list[Part]) -> Committed:
     """Put the parts of one source into a store, each held meanwhile so that no job writes to it.
 
-    Memory: 24 bytes a row of the store, 16 a picture that the source listed, and `COMMIT_ROWS` rows.
+    Memory: 16 bytes a row of the store, 24 a picture that the source listed, 16 more a picture of one part, and `COMMIT_ROWS` rows.
 
     Raises StoreError where a job writes to the store or to a part, where the encoder is another one, or the disk is full.
     """
@@ -99,37 +103,35 @@ class _Merge:
 
     def __init__(self, store: Store, address: str, done: Committed) -> None:
         self._store, self._address, self._done = store, address, done
-        columns = ["image_id", "uri", "content_hash"]
-        self._known = _fingerprints(store.scan(columns), columns)
-        columns = ["image_id", "said", "size", "modified", "gone"]
-        self._listed = _fingerprints(store.origins(columns, address=address), columns)
+        self._known = RowsById(store.tables["images"], store.schema, store.stored_ids())
+        self._listed = _listed(store, address)
         self._failed: set[str] = set()
-        self._still_listed: list[pl.Series] = []
+        self._still_listed = [np.empty(0, np.uint64)]
 
     def take(self, part: Part) -> None:
         """Rows, failures and origins of one part into the store."""
         store, source = self._store, part.store
         store.add_fields([field for field in source.schema if field.name not in STORED_COLUMNS])
         self._vectors = PartVectors(store, source)
-        self._said = _fingerprints(source.origins(["image_id", "said"], address=self._address), ["image_id", "said"])
+        self._says = _listed(source, self._address)
         schema = pa.schema([*source.schema, *self._vectors.fields])
         for rows in _tables(source.scan(schema.names), schema):
             self._done.rows += rows.num_rows
-            self._rows(self._vectors.named(rows), source)
+            self._rows(self._vectors.named(rows))
         failures = source.failures
         self._write_failures(failures.to_pylist())
         self._done.failures += failures.num_rows
         for batch in source.origins(ORIGIN_SCHEMA.names, address=self._address):
             self._note(pa.Table.from_batches([batch.select(ORIGIN_SCHEMA.names)], schema=ORIGIN_SCHEMA))
 
-    def _rows(self, rows: pa.Table, source: Store) -> None:
-        columns = ["image_id", "uri", "content_hash"]
-        asked = _fingerprints(rows.select(columns).to_batches(), columns).with_row_index("row")
-        found = asked.join(self._known, on="image_id", how="left", suffix="_known", maintain_order="left")
+    def _rows(self, rows: pa.Table) -> None:
+        found = _beside(rows.select(["image_id", "uri", "content_hash"]), self._known)
+        ids = rows.column("image_id").combine_chunks()
+        listed = self._read(self._listed, ids, [])
         there = found["uri_known"].is_not_null()
         same_place = (found["uri"] == found["uri_known"]).fill_null(False)
         same_content = found["content_hash"].eq_missing(found["content_hash_known"])
-        ours = same_place | found["image_id"].is_in(self._listed["image_id"].implode())
+        ours = same_place | found["image_id"].is_in(listed["image_id"].implode())
         new, changed, refused = ~there, there & ours & ~same_content, there & ~ours
         kept = there & ours & same_content
         moved = kept & ~same_place
@@ -139,7 +141,7 @@ class _Merge:
         if moved.any():
             self._store.update(_of(rows, moved).select(["image_id", "uri"]))
         if kept.any():
-            self._correct(_of(rows, kept), source)
+            self._correct(_of(rows, kept))
             self._done.filled += self._vectors.fill(_of(rows, kept))
         if refused.any():
             self._refuse(_of(rows, refused))
@@ -148,23 +150,21 @@ class _Merge:
         done.moved, done.refused = done.moved + int(moved.sum()), done.refused + int(refused.sum())
         done.already_stored += int(kept.sum())
 
-    def _correct(self, rows: pa.Table, source: Store) -> None:
+    def _correct(self, rows: pa.Table) -> None:
         """Put right those columns of stored rows of which the source says something else than when they were put in."""
-        ids = rows.column("image_id").to_pylist()
-        keys = pl.DataFrame({"image_id": _hashed(rows.column("image_id").combine_chunks()), "row": np.arange(len(ids))})
-        both = keys.join(self._said, on="image_id").join(self._listed, on="image_id", suffix="_known")
-        places = both.filter(pl.col("said").ne_missing(pl.col("said_known")))["row"].sort().to_list()
-        if not places:
+        ids = rows.column("image_id").combine_chunks()
+        says, said = (self._read(listed, ids, ["said"]) for listed in (self._says, self._listed))
+        both = says.join(said, on="image_id", suffix="_known").filter(pl.col("said").ne_missing(pl.col("said_known")))
+        if both.is_empty():
             return
-        asked = [ids[place] for place in places]
-        before, now = (_said(store, self._address, asked) for store in (self._store, source))
-        held = self._vectors.without(rows).take(pa.array(places)).to_pylist()
+        now, before = (dict(zip(both["image_id"], both[name], strict=True)) for name in ("said", "said_known"))
+        held = _of(self._vectors.without(rows), pl.Series(ids).is_in(both["image_id"].implode())).to_pylist()
         names: set[str] = set()
         for row in held:
             names |= _differing(before.get(row["image_id"]), now.get(row["image_id"])) & row.keys() - _NOT_CORRECTED
         if not names:
             return
-        stored = self._store.rows_by_id(asked, sorted(names))
+        stored = self._store.rows_by_id(list(now), sorted(names))
         corrected = []
         for row in held:
             differing = _differing(before.get(row["image_id"]), now.get(row["image_id"]))
@@ -200,13 +200,16 @@ class _Merge:
 
     def _note(self, origins: pa.Table) -> None:
         """Note what the part's source listed, where that is not noted so."""
-        columns = ["image_id", "said", "size", "modified", "gone"]
-        asked = _fingerprints(origins.select(columns).to_batches(), columns)
-        self._still_listed.append(asked["image_id"])
-        found = asked.join(self._listed, on="image_id", how="left", suffix="_known", maintain_order="left")
-        new = ~asked["image_id"].is_in(self._listed["image_id"].implode())
-        same = pl.Series(np.ones(len(asked), np.bool_))
-        for name in columns[1:]:
+        columns = ["said", "size", "modified", "gone"]
+        ids = origins.column("image_id").combine_chunks()
+        self._still_listed.append(hashed(ids))
+        known = self._read(self._listed, ids, columns)
+        found = pl.DataFrame(origins.select(["image_id", *columns])).join(
+            known, on="image_id", how="left", suffix="_known", maintain_order="left"
+        )
+        new = ~found["image_id"].is_in(known["image_id"].implode())
+        same = pl.Series(np.ones(len(ids), np.bool_))
+        for name in columns:
             same &= found[name].eq_missing(found[f"{name}_known"])
         for chosen, is_new in ((new, True), (~new & ~same, False)):
             if chosen.any():
@@ -220,15 +223,9 @@ class _Merge:
         if settings.get("limit") is not None:
             return
         self._store.clear_failures(first.source, self._address, self._failed)
-        still = pl.concat(self._still_listed) if self._still_listed else self._listed["image_id"].clear()
-        gone: dict[str, Mapping[str, Any]] = {}
-        columns = ["image_id", "said", "gone"]
-        for batch in self._store.origins(columns, address=self._address):
-            away = ~pl.Series(hashed(batch.column("image_id"))).is_in(still.implode())
-            for row in batch.filter(pa.array(away.to_numpy())).to_pylist():
-                gone[row["image_id"]] = row
-        pruned = {part.shard.number for part in parts if (part.run.get("settings") or {}).get("prune")}
+        gone = self._away(parts)
         self._done.gone += len(gone)
+        pruned = {part.shard.number for part in parts if (part.run.get("settings") or {}).get("prune")}
         out = [one for one in gone if number_of(one, first.shard.of) in pruned]
         out = self._not_listed_elsewhere(out)
         if out:
@@ -249,6 +246,30 @@ class _Merge:
         ]
         if marks:
             self._store.note_origins(pa.Table.from_pylist(marks, schema=ORIGIN_SCHEMA), new=False)
+
+    def _away(self, parts: list[Part]) -> dict[str, Mapping[str, Any]]:
+        """What the store has the source list, and no part does, by its id."""
+        still = np.sort(np.concatenate(self._still_listed))
+        gone: dict[str, Mapping[str, Any]] = {}
+        n_listed = 0
+        for batch in self._store.origins(_MARKED, address=self._address):
+            n_listed += batch.num_rows
+            away = ~_is_among(hashed(batch.column("image_id")), still)
+            gone |= {row["image_id"]: row for row in batch.filter(pa.array(away)).to_pylist()}
+        if n_listed - len(gone) == len(still):
+            return gone
+        # One that is gone has the fingerprint of one that is listed still: the ids themselves are compared.
+        listed = [_listed(part.store, self._address) for part in parts]
+        for batch in self._store.origins(_MARKED, address=self._address):
+            ids = batch.column("image_id")
+            there = {one for each in listed for one in self._read(each, ids, [])["image_id"]}
+            gone |= {row["image_id"]: row for row in batch.to_pylist() if row["image_id"] not in there}
+        return gone
+
+    def _read(self, listed: RowsById, image_ids: pa.Array, columns: list[str]) -> pl.DataFrame:
+        """What a store has the source say of some pictures, a row a picture."""
+        found = pl.DataFrame(listed.read(image_ids, columns, condition=of_address(self._address)))
+        return found.unique("image_id", keep="first", maintain_order=True)
 
     def _not_listed_elsewhere(self, image_ids: list[str]) -> list[str]:
         if not image_ids:
@@ -281,24 +302,23 @@ def _tables(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
         yield pa.Table.from_batches(waiting, schema=schema)
 
 
-def _fingerprints(batches: Iterable[pa.RecordBatch], columns: list[str]) -> pl.DataFrame:
-    """Columns of rows, each value as 64 bits; null stays null."""
-    types = {name: pl.UInt64 for name in columns}
-    frames = [pl.DataFrame({name: _hashed(batch.column(name)) for name in columns}, schema=types) for batch in batches]
-    return pl.concat(frames) if frames else pl.DataFrame(schema=types)
+def _listed(store: Store, address: str) -> RowsById:
+    """What a store has a source list."""
+    return RowsById(store.tables.get(NAME), ORIGIN_SCHEMA, store.listed(["image_id", "_rowid"], address))
 
 
-def _hashed(values: pa.Array) -> pl.Series:
-    texts = values if pa.types.is_string(values.type) else values.cast(pa.string())
-    return pl.select(
-        pl.when(pl.Series(values.is_valid().to_numpy(zero_copy_only=False))).then(hashed(texts))
-    ).to_series()
+def _beside(rows: pa.Table, known: RowsById) -> pl.DataFrame:
+    """Rows, and beside them what is known of the same ids, under names that end in `_known`."""
+    _, *columns = rows.column_names
+    there = pl.DataFrame(known.read(rows.column("image_id").combine_chunks(), columns))
+    there = there.unique("image_id", keep="first", maintain_order=True)
+    return pl.DataFrame(rows).join(there, on="image_id", how="left", suffix="_known", maintain_order="left")
 
 
-def _said(store: Store, address: str, image_ids: list[str]) -> dict[str, str | None]:
-    """What the source said of some pictures, as a store has it."""
-    found = store.origins(["image_id", "said"], address=address, image_ids=image_ids)
-    return {row["image_id"]: row["said"] for batch in found for row in batch.to_pylist()}
+def _is_among(keys: UInt64[np.ndarray, " n"], some: UInt64[np.ndarray, " m"]) -> Bool[np.ndarray, " n"]:
+    """Which keys are among some that are sorted."""
+    found: Bool[np.ndarray, " n"] = np.searchsorted(some, keys) < np.searchsorted(some, keys, "right")
+    return found
 
 
 def _differing(before: str | None, now: str | None) -> set[str]:

@@ -200,10 +200,15 @@ class StoreReader:
             for batch in query.to_batches(block_rows):
                 yield named_vectors.shown_rows(batch, self._column)
 
-    def keys(self) -> Iterator[pa.RecordBatch]:
-        """`image_id` and `uri` of every row, while the store is held."""
+    def stored_ids(self) -> Iterator[pa.RecordBatch]:
+        """`image_id` and `_rowid` of every row, while the store is held."""
         with disk_errors(self.path):
-            yield from tables.in_slices(self._images, ["image_id", "uri"])
+            yield from tables.in_slices(self._images, ["image_id", "_rowid"])
+
+    def ids_at(self, row_ids: Sequence[int]) -> pa.Table:
+        """`_rowid`, `image_id` and `uri` of those of some rows that are there."""
+        with disk_errors(self.path):
+            return tables.rows_at(self._images, row_ids, ["image_id", "uri"])
 
     def contents(self) -> Iterator[pa.RecordBatch]:
         """`content_hash` and `_rowid` of every row, while the store is held."""
@@ -255,8 +260,7 @@ class StoreReader:
             return []
         with disk_errors(self.path):
             names = named_vectors.stored_names(columns, self._column)
-            wanted = self._images.take_row_ids([int(row) for row in row_ids]).select(names).with_row_id()
-            found = named_vectors.shown_rows(wanted.to_arrow(), self._column)
+            found = named_vectors.shown_rows(tables.rows_at(self._images, list(map(int, row_ids)), names), self._column)
         by_id = {row["_rowid"]: row for row in found.to_pylist()}
         return [by_id[int(row)] for row in row_ids if int(row) in by_id]
 
@@ -293,11 +297,8 @@ class StoreReader:
 
     def rows_by_content(self, hashes: Iterable[str], columns: Sequence[str]) -> list[dict[str, Any]]:
         """Some columns of the pictures of some contents."""
-        return [
-            row
-            for batch in self.scan(columns, condition=is_one_of("content_hash", hashes))
-            for row in batch.to_pylist()
-        ]
+        found = self.scan(columns, condition=is_one_of("content_hash", hashes))
+        return [row for batch in found for row in batch.to_pylist()]
 
     def origins(
         self,

@@ -82,6 +82,14 @@ def in_slices(table: Any, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         yield from table.search().select(list(columns)).offset(start).limit(SLICE_ROWS).to_batches(BLOCK_ROWS)
 
 
+def rows_at(table: Any, row_ids: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    """Some columns of those of some rows of a table that are there, and their `_rowid`."""
+    if not len(row_ids):
+        schema = table.schema
+        return pa.schema([*(schema.field(name) for name in columns), pa.field("_rowid", pa.uint64())]).empty_table()
+    return table.take_row_ids(list(row_ids)).select(list(columns)).with_row_id().to_arrow()
+
+
 def _is_begun(place: str, name: str) -> bool:
     """Whether a table's folder holds nothing that was ever committed."""
     if (url := object_url(place)) is not None:

@@ -3,7 +3,8 @@ import pyarrow as pa
 import pytest
 
 from cladescope.embedding import known_contents
-from cladescope.embedding.known_contents import UNKNOWN_ROW, KnownContents
+from cladescope.embedding.known_contents import KnownContents
+from cladescope.embedding.sorted_rows import UNKNOWN_ROW
 
 
 class Listed:

@@ -24,9 +24,17 @@ def test_slices_give_every_row_once_and_in_order_where_some_were_deleted(tmp_pat
     for start in range(0, 24, 4):
         add(store, *range(start, start + 4))
     store.delete(image_ids=["i0", "i3", "i8", "i9", "i10", "i11", "i23"])
-    for batches, columns in ((store.keys(), ["image_id", "uri"]), (store.contents(), ["content_hash", "_rowid"])):
+    for batches, columns in (
+        (store.stored_ids(), ["image_id", "_rowid"]),
+        (store.contents(), ["content_hash", "_rowid"]),
+    ):
         assert rows_of(batches, columns) == rows_of(store.scan(columns), columns)
-    assert len(rows_of(store.keys(), ["uri"])) == 17
+    ids = rows_of(store.stored_ids(), ["image_id", "_rowid"])
+    assert len(ids) == 17
+    asked = [row["_rowid"] for row in ids[3:9]]
+    found = sorted(rows_of([store.ids_at([*asked, 9999])], ["image_id", "_rowid"]), key=lambda row: row["_rowid"])
+    assert found == ids[3:9]
+    assert store.ids_at([]).num_rows == 0
 
 
 @pytest.mark.parametrize("slice_rows", [1, 5, 99])
