@@ -2,9 +2,10 @@
 
 import json
 import os
-import re
 import subprocess
+import sys
 import threading
+import time
 from contextlib import nullcontext
 
 import pytest
@@ -13,23 +14,25 @@ from cladescope.app.cli import jobs, metrics
 from cladescope.app.cli.watch import Watch, watched
 from cladescope.embedding.pipeline import Progress
 from cladescope.index.store import Store
+from tests.app.cli import exposition
+from tests.conftest import REPOSITORY
 
 STATE = Progress(done=30, total=100, embedded=20, failed=1, seconds=4.0, pace=10.0, lately=8.0)
-SAMPLE = re.compile(r'([a-z_]+)\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)*)\} (\S+)\n')
+GATED = """
+import sys
+from cladescope.app.cli import main, watch
+from cladescope.embedding.encoders.pixels import Pixels
+first = Pixels.encode_pixels
+watch.WATCH_SECONDS = 0.0
 
+def encode(self, batch):
+    sys.stdin.readline()
+    return first(self, batch)
 
-def samples(text):
-    """The samples of a file of metrics, by name; every line of it must be one that Prometheus reads."""
-    found, described = {}, set()
-    for line in text.splitlines(keepends=True):
-        if line.startswith("# "):
-            described.add(line.split()[2])
-            continue
-        name, labels, value = SAMPLE.fullmatch(line).groups()
-        assert name not in found
-        assert name in described
-        found[name] = (labels, float(value))
-    return found
+Pixels.encode_pixels = encode
+main()
+"""
+"""An `embed` that encodes a batch for each line that it is given."""
 
 
 @pytest.fixture
@@ -77,7 +80,7 @@ def test_a_job_that_fails_says_so_in_its_last_line(photos, run, tmp_path):
     last = json.loads([line for line in ended.err.splitlines() if line.startswith("{")][-1])
     assert (ended.status, last["status"], last["exit_status"], last["summary"]) == (1, "failed", 1, None)
     assert "holds vectors of another encoder" in last["error"]
-    found = samples((tmp_path / "m.prom").read_text())
+    found = exposition.read((tmp_path / "m.prom").read_text())
     assert found["cladescope_job_exit_status"][1] == 1
     assert found["cladescope_job_running"][1] == 0
 
@@ -95,7 +98,10 @@ def test_a_stopped_job_is_told_apart_from_a_failure(photos, run, tmp_path, monke
     stop.set()
     monkeypatch.setattr(jobs, "stop_on_signals", lambda: nullcontext(stop))
     events = tmp_path / "e.jsonl"
-    ended = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", events)
+    asked = ("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", tmp_path / "m.prom")
+    ended = run(*asked, "--progress", events)
+    found = exposition.read((tmp_path / "m.prom").read_text())
+    assert (found["cladescope_job_running"][1], found["cladescope_job_exit_status"][1]) == (0, 75)
     last = json.loads(events.read_text().splitlines()[-1])
     assert (ended.status, last["status"], last["exit_status"]) == (75, "stopped", 75)
 
@@ -104,7 +110,9 @@ def test_metrics_are_what_prometheus_reads(photos, run, tmp_path):
     path = tmp_path / "job.prom"
     (photos / "bad.jpg").write_text("no picture")
     run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", path)
-    found = {name.removeprefix("cladescope_job_"): value for name, (_, value) in samples(path.read_text()).items()}
+    found = {
+        name.removeprefix("cladescope_job_"): value for name, (_, value) in exposition.read(path.read_text()).items()
+    }
     assert found.keys() == metrics.METRICS.keys()
     counts = {"source_records": 7, "records_total": 7, "pictures_embedded_total": 6, "pictures_failed_total": 1}
     assert {name: found[name] for name in counts} == counts
@@ -127,20 +135,20 @@ def test_drafts_of_killed_jobs_go_and_those_of_running_ones_stay(photos, run, tm
 def test_a_name_as_long_as_names_may_be_is_a_file_of_metrics(tmp_path):
     path = tmp_path / f"{'é' * 125}.prom"
     metrics.write_metrics(path, {}, None, started=0.0, moved=0.0, exit_status=None)
-    assert samples(path.read_text())["cladescope_job_running"][1] == 1
+    assert exposition.read(path.read_text())["cladescope_job_running"][1] == 1
 
 
 def test_when_the_source_has_been_read_the_number_of_its_records_is_known(photos, run, tmp_path, monkeypatch):
     monkeypatch.setattr("cladescope.embedding.counting.count_of", lambda source: None)
     path = tmp_path / "job.prom"
     run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", path)
-    found = samples(path.read_text())
+    found = exposition.read(path.read_text())
     assert found["cladescope_job_source_records"][1] == found["cladescope_job_records_total"][1] == 6
 
 
 def test_metrics_of_a_running_job_have_no_end():
-    found = samples("".join(metrics.lines({"store": "s"}, STATE, started=1.0, moved=2.0, exit_status=None)))
-    assert found["cladescope_job_running"] == ('store="s"', 1.0)
+    found = exposition.read("".join(metrics.lines({"store": "s"}, STATE, started=1.0, moved=2.0, exit_status=None)))
+    assert found["cladescope_job_running"] == ({"store": "s"}, 1.0)
     assert "cladescope_job_end_time_seconds" not in found
     assert "cladescope_job_exit_status" not in found
     assert found["cladescope_job_remaining_seconds"][1] == 7.0
@@ -149,8 +157,8 @@ def test_metrics_of_a_running_job_have_no_end():
 @pytest.mark.parametrize("name", ['a "b"', "a\\b", "two\nlines", "é", "half \ud83d"])
 def test_any_name_is_a_label(name):
     text = "".join(metrics.lines({"source": name}, None, started=0.0, moved=0.0, exit_status=None))
-    text.encode()
-    assert samples(text)["cladescope_job_running"][1] == 1
+    labels, value = exposition.read(text)["cladescope_job_running"]
+    assert (labels["source"], value) == (name.replace("\ud83d", "\\ud83d"), 1)
 
 
 def test_watching_never_stops_a_job(tmp_path, capsys):
@@ -172,3 +180,34 @@ def test_a_way_of_telling_that_there_is_not_is_refused_before_anything_is_done(p
     reason = misused("embed", photos, "--store", tmp_path / "s", "--metrics", tmp_path / "none" / "m.prom")
     assert f"{tmp_path / 'none'} is no folder" in reason
     assert not (tmp_path / "s").exists()
+
+
+def test_metrics_can_be_read_while_a_job_runs_once_it_is_killed_and_when_it_goes_on(photos, run, tmp_path):
+    path, arguments = (
+        tmp_path / "job.prom",
+        ["--store", str(tmp_path / "s"), "--encoder", "pixels", "--batch-size", "2"],
+    )
+    asked = ["embed", str(photos), *arguments, "--metrics", str(path)]
+    process = subprocess.Popen([sys.executable, "-c", GATED, *asked], stdin=subprocess.PIPE, text=True, cwd=REPOSITORY)
+    process.stdin.write("\n\n")
+    process.stdin.flush()
+    found, until = {}, time.monotonic() + 100
+    while found.get("cladescope_job_pictures_embedded_total", ({}, 0))[1] < 4:
+        assert time.monotonic() < until
+        assert process.poll() is None
+        if path.exists():
+            found = exposition.read(path.read_text(encoding="utf-8"))
+            assert found["cladescope_job_running"][1] == 1
+            assert found.keys().isdisjoint({"cladescope_job_exit_status", "cladescope_job_end_time_seconds"})
+    process.kill()
+    process.communicate()
+    killed = exposition.read(path.read_text(encoding="utf-8"))
+    assert (killed["cladescope_job_running"][1], killed["cladescope_job_pictures_embedded_total"][1]) == (1, 4)
+    (tmp_path / f".job.prom.{process.pid}").write_text("cut sh")  # as where it is killed while it writes
+    ended = run(*asked, "--json")
+    resumed = exposition.read(path.read_text(encoding="utf-8"))
+    values = {name.removeprefix("cladescope_job_"): value for name, (_, value) in resumed.items()}
+    assert (values["running"], values["exit_status"], values["records_total"]) == (0, 0, 6)
+    assert values["pictures_embedded_total"] == ended.json["embedded"]
+    assert values["start_time_seconds"] > killed["cladescope_job_start_time_seconds"][1]
+    assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
