@@ -61,6 +61,15 @@ def check_division(store_path: Path, address: str, shard: Shard) -> None:
                 )
 
 
+def check_source(part: Store, address: str) -> None:
+    """Raises StoreError where a part holds pictures of another source, whose address has the same hash."""
+    told = (
+        json.loads(run["manifest"]).get("settings") or {} for run in part.runs.to_pylist() if run["verb"] == "embed"
+    )
+    for other in {settings.get("address", address) for settings in told} - {address}:
+        raise StoreError(f"{part.path} is a part of {other}, not of {address}: embed one of them into another store")
+
+
 def whole_parts(store_path: Path) -> list[Part]:
     """All parts of a store, by source and number.
 

@@ -17,7 +17,7 @@ from cladescope.embedding.shards import Shard
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
-from cladescope.index.parts import check_division, place_of
+from cladescope.index.parts import check_division, check_source, place_of
 from cladescope.index.remote import folder_of
 from cladescope.index.store import Store
 from cladescope.taxonomy.backbone import Backbone
@@ -69,7 +69,9 @@ def part_of(
     if whole is not None:  # before a part is made that the store would not take
         target = target_of(whole, encoder, by)
         encoder = [target.own, *target.others.values()]
-    return target_of(place_of(path, address, shard), encoder, by)
+    part = target_of(place_of(path, address, shard), encoder, by)
+    check_source(part.store, address)
+    return part
 
 
 def part_place(store: str | PathLike[str], source: str, shard: str) -> str:

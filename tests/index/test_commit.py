@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 import cladescope
+from cladescope.app.verbs import filling
 from cladescope.embedding.shards import Shard, number_of
 from cladescope.errors import InputError, StoreError
 from cladescope.index.store import Store
@@ -178,6 +179,17 @@ def test_a_shard_of_another_division_is_refused_before_it_is_embedded(folder, tm
         embed_shards(folder, tmp_path / "many.store", shards=("2/4",))
     embed_shards(folder / "Parus", tmp_path / "many.store", shards=("2/4",))  # another source
     assert len(list((tmp_path / "many.store/parts").glob("*/*"))) == 2
+
+
+def test_a_source_whose_address_has_the_hash_of_another_s_is_refused(folder, tmp_path, monkeypatch):
+    embed_shards(folder, tmp_path / "many.store", shards=("1/3",))
+    (place,) = (tmp_path / "many.store/parts").glob("*/*")
+    monkeypatch.setattr(filling, "place_of", lambda *_: str(place))
+    with pytest.raises(
+        StoreError, match=r"is a part of .*photos, not of .*Parus: embed one of them into another store"
+    ):
+        embed_shards(folder / "Parus", tmp_path / "many.store", shards=("1/3",))
+    embed_shards(folder, tmp_path / "many.store", shards=("1/3",))
 
 
 def test_a_shard_by_another_encoder_than_the_store_s_leaves_no_part(folder, tmp_path):
