@@ -73,7 +73,7 @@ def test_every_question_of_the_readme_is_answered_by_the_line_under_it(run, pict
 
 
 def test_the_first_line_names_pictures():
-    assert commands(QUESTIONS[0]) == ["cladescope predict photos/"]
+    assert commands(QUESTIONS[0])[0] == "cladescope predict photos/"
 
 
 def test_no_word_of_the_trade_stands_before_it_is_needed():

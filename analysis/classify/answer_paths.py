@@ -22,19 +22,23 @@ class Traces:
     chances: Float64[np.ndarray, "q ranks"]
     """Probability of the node met at each rank; NaN where none is met."""
     wrong: Bool[np.ndarray, "q ranks"]
+    standing: Float64[np.ndarray, " q"] | None = None
+    """How near each picture lies to what is known (`Known.standing`); None where that was not measured."""
 
     def __len__(self) -> int:
         return len(self.chances)
 
     def __getitem__(self, rows: Any) -> "Traces":
-        return Traces(self.chances[rows], self.wrong[rows])
+        return Traces(self.chances[rows], self.wrong[rows], None if self.standing is None else self.standing[rows])
 
     @staticmethod
     def of_parts(parts: "Sequence[Traces]") -> "Traces":
-        """Some traces as one; of none, an empty one."""
+        """Some traces as one; of none, an empty one. Where a picture stands is kept if all parts say it."""
         none = np.empty((0, len(RANKS)))
         chances = np.concatenate([none, *(part.chances for part in parts)])
-        return Traces(chances, np.concatenate([none.astype(bool), *(part.wrong for part in parts)]))
+        stand = [part.standing for part in parts if part.standing is not None]
+        standing = np.concatenate(stand) if parts and len(stand) == len(parts) else None
+        return Traces(chances, np.concatenate([none.astype(bool), *(part.wrong for part in parts)]), standing)
 
     @property
     def critical(self) -> Float64[np.ndarray, " q"]:
@@ -44,12 +48,19 @@ class Traces:
         return np.where(self.wrong.any(axis=1), found, 0.0)
 
 
-def trace(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth: Sequence[Taxon]) -> Traces:
+def trace(
+    tree: ClassTree,
+    probabilities: Float[np.ndarray, "q c"],
+    truth: Sequence[Taxon],
+    standing: Float[np.ndarray, " q"] | None = None,
+) -> Traces:
     """Where each picture's answer goes, from the best root to its best child and on. Raises as `critical_values` does."""
     if len(truth) != len(probabilities):
         raise InputError(f"{len(truth)} true taxa for {len(probabilities)} pictures: expected one each")
     path, chances = walk(tree, probabilities)
-    return Traces(chances, _is_wrong(tree, path, truth))
+    return Traces(
+        chances, _is_wrong(tree, path, truth), None if standing is None else standing.astype(np.float64, copy=False)
+    )
 
 
 def critical_values(

@@ -4,12 +4,11 @@ The columns are pybioclip's (https://github.com/Imageomics/pybioclip), so that w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import SupportsIndex
+from typing import SupportsFloat, SupportsIndex
 
 import numpy as np
 from jaxtyping import Float, Int, Real
 
-from cladescope.analysis.classify.answer_paths import walk
 from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.best_taxa import BLOCK_PICTURES, best_taxa
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
@@ -53,17 +52,22 @@ class Answers:
         back_off: BackOff | None = None,
         risk: float | None = None,
         known: Known | None = None,
-        doubt: float = DOUBT,
+        doubt: float | None = DOUBT,
+        others: bool = False,
     ) -> None:
-        """`rank` is ignored for plain labels; what is `known` decides which pictures are too far for a name, at a `doubt`.
+        """`rank` is ignored for plain labels. What is `known` decides which pictures are too far for a name, at a `doubt`, if one is given.
 
-        Raises InputError where no class has the rank, a risk has no tree, or the doubt is no share.
+        With a `risk` a picture gets one answer, at the rank or above it, where it is sure enough; with `others` one that is named at
+        the rank has up to `k`, the less likely ones too.
+
+        Raises InputError where no class has the rank, nothing was calibrated for a risk, or the doubt is no share.
         """
-        check_doubt(doubt)
-        self.known, self.doubt = known, doubt
+        if doubt is not None:
+            check_doubt(doubt)
+        self.known, self.doubt, self.others = known, doubt, others
         self.classes, self.k, self.back_off, self.risk = classes, k, back_off, risk
         self.tree = classes.tree
-        self.rank = None if self.tree is None else "species" if risk is not None else rank
+        self.rank = None if self.tree is None else rank
         self.columns = (*columns(self.rank), *ASIDE)
         self.labels: Sequence[str] = classes.labels
         self._gallery = (
@@ -74,13 +78,12 @@ class Answers:
             self.labels = tuple(dict.fromkeys(bins))
             place = {label: number for number, label in enumerate(self.labels)}
             self._bin = np.array([place[label] for label in bins])
-        if risk is not None and (self.tree is None or back_off is None):
-            raise InputError(
-                "a risk needs classes that are taxa, and labelled pictures: give taxa, and a store of labelled pictures to calibrate on"
-            )
+        if risk is not None and back_off is None:
+            raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
+        self._paths = ClassTree.flat(len(classes.labels)) if self.tree is None and risk is not None else self.tree
         if self.tree is not None and self.rank is not None:
             self._nodes = self.tree.at(self.rank)
-            if risk is None and not len(self._nodes):
+            if not len(self._nodes) and risk is None:
                 there = [name for name in RANKS if len(self.tree.at(name))]
                 raise InputError(f"no class has a {self.rank}: ask for the rank {', '.join(there)}")
             # Of classes that are one taxon the first.
@@ -99,28 +102,34 @@ class Answers:
         risk it is 1: that it is some organism. Memory: as `best_taxa` for class vectors and a rank, else that of the block's
         probabilities and roll-up.
         """
-        if self.known is None:
-            yield from self._all_named(vectors)
+        named = self._all_named(vectors)
+        if self.known is None or self.doubt is None:
+            yield from named
             return
         chances, empty = self.known.chances(vectors), self.known.looks_empty(vectors)
-        for found, chance, is_empty in zip(self._all_named(vectors), chances, empty, strict=True):
+        for found, chance, is_empty in zip(named, chances, empty, strict=True):
             if chance > self.doubt:
                 yield found
             else:
                 yield [self._aside(found[0], EMPTY if is_empty else NOT_KNOWN, float(chance))]
 
-    def why(self, counts: Mapping[str, int]) -> list[str]:
-        """Why pictures have no name and which setting would name them, a sentence each; from their number by verdict."""
-        said = why_far(counts, self.doubt)
-        if (
-            (n := counts.get(NOT_SURE, 0))
-            and self.back_off is not None
-            and self.risk is not None
-            and self.tree is not None
-        ):
+    def why(self, counts: Mapping[str, int], above: int = 0) -> list[str]:
+        """Why pictures have no name, or none at the rank asked for, and which setting would name them, a sentence each.
+
+        From their number by verdict, and that of those that are named `above` the rank.
+        """
+        said = [] if self.doubt is None else why_far(counts, self.doubt)
+        n, total = counts.get(NOT_SURE, 0), sum(counts.values())
+        if self.back_off is None or self.risk is None or not n + above:
+            return said
+        more = self.back_off.more(self.risk)
+        if above:
             said.append(
-                f"{n:,} of {sum(counts.values()):,} pictures are not sure: {self.back_off.why(self.tree, self.risk)}"
+                f"{above:,} of {total:,} pictures are named above the {self.rank} only: a narrower name would be wrong too often "
+                f"(risk {self.risk:g}); {more} goes further; the nearest guess stands beside each"
             )
+        if n and self._paths is not None:
+            said.append(f"{n:,} of {total:,} pictures are not sure: {self.back_off.why(self._paths, self.risk)}")
         return said
 
     def _aside(self, guess: Prediction, verdict: str, score: float) -> Prediction:
@@ -130,6 +139,9 @@ class Answers:
         return blank | {"score": score, "verdict": verdict, "nearest": nearest, "nearest_score": near}
 
     def _all_named(self, vectors: Real[np.ndarray, "q d"]) -> Iterator[list[Prediction]]:
+        if self.risk is not None:
+            yield from self._sure(vectors, self.risk)
+            return
         if self._gallery is not None and self.tree is not None and self.rank is not None:
             for chances, nodes in zip(*best_taxa(self._gallery, vectors, self.rank, self.k), strict=True):
                 yield [
@@ -140,14 +152,6 @@ class Answers:
         probabilities = self.classes.probabilities(vectors)
         if self.tree is None:
             yield from self._plain(probabilities)
-        elif self.risk is not None and self.back_off is not None:
-            nodes, chances = self.back_off.answer(self.tree, probabilities, self.risk)
-            guesses = iter(self._narrowest(self.tree, probabilities[nodes < 0]))
-            for node, chance in zip(nodes, chances, strict=True):
-                if node < 0:
-                    yield [self._aside(next(guesses), NOT_SURE, float(chance))]
-                else:
-                    yield [self._prediction(self.tree, node, float(chance))]
         else:
             rolled = self.tree.roll_up(probabilities)
             del probabilities
@@ -155,13 +159,50 @@ class Answers:
             for row, places in enumerate(best(at_rank, self.k)):
                 yield [self._prediction(self.tree, self._nodes[place], float(at_rank[row, place])) for place in places]
 
-    def _narrowest(self, tree: ClassTree, probabilities: Float[np.ndarray, "q c"]) -> Iterator[Prediction]:
-        """The end of each picture's path down the tree, and its probability."""
-        path, chances = walk(tree, probabilities)
-        # Nodes are counted rank by rank: the greatest is the deepest.
-        for place, row in enumerate(path):
-            end = int(row.argmax())
-            yield self._prediction(tree, row[end], float(chances[place, end]))
+    def _sure(self, vectors: Real[np.ndarray, "q d"], risk: float) -> Iterator[list[Prediction]]:
+        """Of each picture the narrowest name that is sure enough, none below the rank; where it is another one, the narrowest aside."""
+        assert self.back_off is not None
+        assert self._paths is not None
+        standing = None if self.known is None else self.known.standing(vectors)
+        probabilities = self.classes.probabilities(vectors)
+        path, sure = self.back_off.paths(self._paths, probabilities, standing)
+        deepest = len(RANKS) if self.rank is None else RANK_INDEX[self.rank] + 1
+        path, sure = path[:, :deepest], sure[:, :deepest]
+        threshold = self.back_off.threshold(risk)
+        rolled = self._paths.roll_up(probabilities) if self.others and self.k > 1 else None
+        for row in range(len(vectors)):
+            # Nodes are counted rank by rank: the greatest is the deepest.
+            end = int(path[row].argmax())
+            is_sure = np.nan_to_num(sure[row], nan=-1.0) >= threshold
+            guess = self._called(path[row, end], sure[row, end])
+            if not is_sure.any():
+                yield [self._aside(guess, NOT_SURE, 1.0)]
+                continue
+            place = int(np.flatnonzero(is_sure & (path[row] >= 0))[-1])
+            if place != end:
+                aside = {"nearest": name_said(guess), "nearest_score": guess["score"]}
+                yield [self._called(path[row, place], sure[row, place]) | aside]
+                continue
+            found = [guess]
+            if rolled is not None and end == deepest - 1:
+                nodes = self._paths.at(RANKS[end])
+                nodes = nodes[nodes != path[row, end]]
+                if len(nodes):
+                    chances = rolled[row, nodes]
+                    (places,) = best(chances[None], self.k - 1)
+                    stand = None if standing is None else float(standing[row])
+                    scores = np.minimum(self.back_off.sure_at(end, chances[places], stand), sure[row, end])
+                    found += [self._called(nodes[one], score) for one, score in zip(places, scores, strict=True)]
+            yield found
+
+    def _called(self, node: SupportsIndex, score: SupportsFloat) -> Prediction:
+        """A node of the tree, or the plain label that it stands for."""
+        if self.tree is not None:
+            return self._prediction(self.tree, node, float(score))
+        assert self._paths is not None
+        row = int(self._paths.taxon(node).name)
+        label = self.labels[row] if self._bin is None else self.labels[self._bin[row]]
+        return {"classification": label, "score": float(score), "verdict": NAMED}
 
     def _plain(self, probabilities: Float[np.ndarray, "q c"]) -> Iterator[list[Prediction]]:
         if self._bin is not None:

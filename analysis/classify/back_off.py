@@ -4,11 +4,12 @@ A picture's answer moves along one path, from the best root to its best child an
 is a threshold on probability that labelled pictures decide. The paths themselves are `answer_paths`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Float, Float64, Int
+from jaxtyping import Bool, Float, Float64, Int
 
 from cladescope.analysis.classify.answer_paths import Traces, trace, walk, without_own
 from cladescope.analysis.classify.class_tree import ClassTree
@@ -16,28 +17,41 @@ from cladescope.embedding.kin import are_alone
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import Taxon
 
+RISK = 0.02
+"""Share of answers that may be wrong, unless another is asked for, or too few calibration pictures can promise it."""
+MOST_USUAL_RISK = 0.05
+"""Up to which it may then be more."""
 NOTHING_ALLOWED = np.inf
 """A threshold that no probability reaches: every answer is "not known"."""
 MIN_CONFIDENCE = 200
 """Calibration pictures from which on half of them fit a `RankConfidence`."""
 
-WIDER_RISKS = (0.05, 0.1, 0.2, 0.3, 0.5)
+WIDER_RISKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Of which the least that would name more is proposed."""
 
 _LEAST_CHANCE = 1e-6
 
+AskedBlock: TypeAlias = (
+    tuple[Float[np.ndarray, "_ c"], Sequence[Taxon]]
+    | tuple[Float[np.ndarray, "_ c"], Sequence[Taxon], Float[np.ndarray, " _"], Float[np.ndarray, " _"]]
+)
+"""Probabilities of some pictures and their true taxa; where it was measured also how each stands, as it is and without its own class."""
+
 
 @dataclass(frozen=True, eq=False)
 class RankConfidence:
-    """How sure an answer of each rank is, given the probability of its node: sigmoid(slope logit(p) + offset).
+    """How sure an answer of each rank is, given its node's p and the picture's z: sigmoid(slope logit(p) + weight z + offset).
 
     Probabilities speak of the classes that there are. A picture of a taxon that is none of them often has a sure nearest
-    species all the same, but seldom a wrong class: so a species has to be surer than a class to be believed. Platt scaling
-    (Platt 1999, Probabilistic outputs for support vector machines, eq. 1), one line a rank.
+    species all the same, but seldom a wrong class: so a species has to be surer than a class to be believed. It also lies
+    farther from all that is known: its standing z (`Known.standing`) counts where it was measured. Platt scaling
+    (Platt 1999, Probabilistic outputs for support vector machines, eq. 1), one line a rank, with a second feature.
     """
 
     slopes: Float64[np.ndarray, " ranks"]
     offsets: Float64[np.ndarray, " ranks"]
+    weights: Float64[np.ndarray, " ranks"] | None = None
+    """Of a picture's standing; None where that does not count."""
 
     @staticmethod
     def fit(traces: Traces) -> "RankConfidence | None":
@@ -52,19 +66,35 @@ class RankConfidence:
         right = ~traces.wrong[met]
         if right.all() or not right.any():
             return None
-        logits, ranks = _logit(traces.chances[met]), np.eye(traces.chances.shape[1])[np.nonzero(met)[1]]
+        row, rank = np.nonzero(met)
+        logits, ranks = _logit(traces.chances[met]), np.eye(traces.chances.shape[1])[rank]
+        given = [logits[:, None], ranks, ranks * logits[:, None]]
+        if traces.standing is not None:
+            stand = traces.standing[row][:, None]
+            given += [stand, ranks * stand]
         model = LogisticRegression(max_iter=1000)
-        model.fit(np.concatenate([logits[:, None], ranks, ranks * logits[:, None]], axis=1), right)
-        shared, own = float(model.coef_[0, 0]), model.coef_[0, 1:].reshape(2, -1)
-        # A surer node is never less to be believed.
-        return RankConfidence(np.maximum(shared + own[1], 0.0), own[0] + float(model.intercept_[0]))
+        model.fit(np.concatenate(given, axis=1), right)
+        n, found = ranks.shape[1], model.coef_[0]
+        # A surer node, and a picture that lies nearer, is never less to be believed.
+        slopes = np.maximum(found[0] + found[1 + n : 1 + 2 * n], 0.0)
+        weights = None if traces.standing is None else np.maximum(found[1 + 2 * n] + found[2 + 2 * n :], 0.0)
+        return RankConfidence(slopes, found[1 : 1 + n] + float(model.intercept_[0]), weights)
 
-    def of(self, chances: Float64[np.ndarray, "q ranks"]) -> Float64[np.ndarray, "q ranks"]:
-        """Confidence at each rank of a path; no rank is surer than one above it. NaN stays NaN."""
+    def of(
+        self, chances: Float64[np.ndarray, "q ranks"], standing: Float[np.ndarray, " q"] | None = None
+    ) -> Float64[np.ndarray, "q ranks"]:
+        """Confidence at each rank of a path; no rank is surer than one above it. NaN stays NaN.
+
+        Raises InputError where a standing counts and none is given.
+        """
         from scipy.special import expit
 
-        found: Float64[np.ndarray, "q ranks"] = expit(self.slopes * _logit(chances) + self.offsets)
-        return np.where(np.isnan(chances), np.nan, np.fmin.accumulate(found, axis=1))
+        found = self.slopes * _logit(chances) + self.offsets
+        if self.weights is not None:
+            if standing is None:
+                raise InputError("how sure an answer is depends on how near the picture lies, which is not given")
+            found += self.weights * standing[:, None]
+        return np.where(np.isnan(chances), np.nan, np.fmin.accumulate(expit(found), axis=1))
 
 
 def _logit(chances: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "..."]:
@@ -101,6 +131,24 @@ class BackOff:
         if not ((both >= 0) & (both <= 1 + 1e-5)).all():
             raise InputError("critical values must be probabilities, from 0 to 1: make them with critical_values")
 
+    def parts(self) -> dict[str, Float64[np.ndarray, "..."]]:
+        """As arrays by name, for a file."""
+        found = {"critical_seen": self.seen, "critical_unseen": self.unseen}
+        if (sure := self.confidence) is not None:
+            found["confidence"] = np.stack([sure.slopes, sure.offsets])
+            if sure.weights is not None:
+                found["confidence_weights"] = sure.weights
+        return found
+
+    @staticmethod
+    def of_parts(arrays: Mapping[str, np.ndarray]) -> "BackOff | None":
+        """What `parts` gave, among other arrays; None where it is not there."""
+        if "critical_seen" not in arrays:
+            return None
+        sure = arrays.get("confidence")
+        confidence = None if sure is None else RankConfidence(sure[0], sure[1], arrays.get("confidence_weights"))
+        return BackOff(arrays["critical_seen"], arrays["critical_unseen"], confidence)
+
     def closed_set(self) -> "BackOff":
         """The promise for pictures of taxa that are among the classes, and for no others; answers go deeper.
 
@@ -132,25 +180,75 @@ class BackOff:
         >>> BackOff(np.full(16, 0.9), np.full(16, 0.9)).why(tree, 0.05)
         '16 calibration pictures, and names without higher ranks, allow none at a risk of 0.05: try risk 0.1 or closed_set'
         """
-        n = min(len(values) for values in (self.seen, self.unseen) if len(values))
+        n = self.n_deciding
         bare = ", and names without higher ranks," if len(np.unique(tree.rank)) == 1 else ""
         now = self.threshold(risk)
         allow = "allow none" if now > 1 else f"ask for a confidence of {now:.2f}"
+        return f"{n:,} calibration pictures{bare} {allow} at a risk of {risk:g}: try {self.more(risk)}"
+
+    def more(self, risk: float) -> str:
+        """Which setting names more than a risk does."""
+        now = self.threshold(risk)
         others = [other for other in WIDER_RISKS if other > risk and self.threshold(other) < min(now, 1.0)]
-        more = f"risk {others[0]:g} or " if others else ""
-        closed = "closed_set" if len(self.seen) and len(self.unseen) else "more labelled pictures"
-        return f"{n:,} calibration pictures{bare} {allow} at a risk of {risk:g}: try {more}{closed}"
+        wider = f"risk {others[0]:g} or " if others else ""
+        return wider + ("closed_set" if len(self.seen) and len(self.unseen) else "more labelled pictures")
+
+    @property
+    def n_deciding(self) -> int:
+        """Calibration pictures of each kind, known and unknown; of that which has fewer."""
+        return min(len(values) for values in (self.seen, self.unseen) if len(values))
+
+    @property
+    def usual_risk(self) -> float | None:
+        """The least risk from `RISK` on that there are pictures enough to promise; None where it would be above `MOST_USUAL_RISK`.
+
+        >>> BackOff(np.zeros(24)).usual_risk, BackOff(np.zeros(5)).usual_risk
+        (0.04, None)
+        """
+        least = max(RISK, 1 / (self.n_deciding + 1))
+        return least if least <= MOST_USUAL_RISK else None
+
+    def paths(
+        self, tree: ClassTree, probabilities: Float[np.ndarray, "q c"], standing: Float[np.ndarray, " q"] | None = None
+    ) -> tuple[Int[np.ndarray, "q ranks"], Float64[np.ndarray, "q ranks"]]:
+        """The node of each picture's path at each rank, -1 where none is met, and how sure it is, NaN where none is met.
+
+        That is the `confidence` in it, or its probability where there is none.
+        """
+        path, chances = walk(tree, probabilities)
+        return path, chances if self.confidence is None else self.confidence.of(chances, standing)
+
+    def reaches_end(self, traces: Traces, risk: float) -> Bool[np.ndarray, " q"]:
+        """Whether the end of each path is sure enough for a risk."""
+        sure = traces.chances if self.confidence is None else self.confidence.of(traces.chances, traces.standing)
+        # No rank is surer than one above it, so that the end is the least.
+        found: Bool[np.ndarray, " q"] = np.nanmin(sure, axis=1) >= self.threshold(risk)
+        return found
+
+    def sure_at(
+        self, rank: int, chances: Float[np.ndarray, " m"], standing: Float[np.ndarray, ""] | float | None
+    ) -> Float64[np.ndarray, " m"]:
+        """How sure one picture's taxa of a rank are, from their probabilities; `paths` says so of its path."""
+        if self.confidence is None:
+            return chances.astype(np.float64)
+        table = np.full((len(chances), len(self.confidence.slopes)), np.nan)
+        table[:, rank] = chances
+        stand = None if standing is None else np.full(len(chances), float(standing))
+        found: Float64[np.ndarray, " m"] = self.confidence.of(table, stand)[:, rank]
+        return found
 
     def answer(
-        self, tree: ClassTree, probabilities: Float[np.ndarray, "q c"], risk: float
+        self,
+        tree: ClassTree,
+        probabilities: Float[np.ndarray, "q c"],
+        risk: float,
+        standing: Float[np.ndarray, " q"] | None = None,
     ) -> tuple[Int[np.ndarray, " q"], Float[np.ndarray, " q"]]:
         """The deepest node of each picture's path that reaches the threshold, -1 for none, and how sure it is.
 
-        That is the `confidence` in it, or its probability where there is none. No answer has 1: that it is some organism.
+        No answer has 1: that it is some organism.
         """
-        path, chances = walk(tree, probabilities)
-        if self.confidence is not None:
-            chances = self.confidence.of(chances)
+        path, chances = self.paths(tree, probabilities, standing)
         reached = np.nan_to_num(chances, nan=-1.0) >= self.threshold(risk)
         answered = np.where(reached, path, -1).max(axis=1)
         # Nodes are counted rank by rank: the greatest is the deepest.
@@ -172,42 +270,26 @@ def _threshold(critical: Float64[np.ndarray, " n"], risk: float) -> float:
 
 def calibrated(
     tree: ClassTree,
-    asked: Iterable[tuple[Float[np.ndarray, "_ c"], Sequence[Taxon]]],
+    asked: Iterable[AskedBlock],
     *,
     kin: Int[np.ndarray, " n"] | None = None,
+    confidence: RankConfidence | None = None,
     seed: int = 0,
 ) -> BackOff:
     """Back-off from blocks of probabilities and true taxa of pictures that the classifier has not learnt from.
 
     A picture whose taxon is a class is asked twice, as it is and as if its class were not there (`without_own`); one
-    whose taxon the tree does not have is a stranger itself. With `MIN_CONFIDENCE` pictures or more a random half fits the
+    whose taxon the tree does not have is a stranger itself. Where a `confidence` is given, made of other pictures, all of these decide
+    the threshold. Else with `MIN_CONFIDENCE` pictures or more a random half fits the
     `RankConfidence` and the other half decides the threshold; with fewer, all decide it and probabilities stay as they are.
     `kin` has a number for each picture of all blocks; those with one number are in one half.
 
     Raises InputError where there is no picture.
     """
-    seen, unseen = [], []
-    rows: tuple[list[Int[np.ndarray, " _"]], list[Int[np.ndarray, " _"]]] = ([], [])
-    start = 0
-    taxa = {tree.class_taxon(row) for row in range(tree.n_classes)}
-    for probabilities, truth in asked:
-        own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
-        can_imitate = np.array([taxon in taxa and not _is_all(tree, taxon) for taxon in truth], bool)
-        found = trace(tree, probabilities, truth)
-        seen.append(found[own])
-        unseen.append(found[~own])
-        block = np.arange(start, start := start + len(truth))
-        rows[0].append(block[own])
-        rows[1].append(block[~own])
-        if can_imitate.any():
-            named = [taxon for taxon, is_class in zip(truth, can_imitate, strict=True) if is_class]
-            unseen.append(trace(tree, without_own(tree, probabilities[can_imitate], named), named))
-            rows[1].append(block[can_imitate])
-    groups = [Traces.of_parts(seen), Traces.of_parts(unseen)]
+    groups, rows = asked_twice(tree, asked)
     if sum(map(len, groups)) == 0:
         raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
-    confidence = None
-    if len(groups[0]) + len(groups[1]) >= MIN_CONFIDENCE:
+    if confidence is None and len(groups[0]) + len(groups[1]) >= MIN_CONFIDENCE:
         rng = np.random.default_rng(seed)
         if kin is None or are_alone(kin):
             orders = [rng.permutation(len(group)) for group in groups]
@@ -215,15 +297,45 @@ def calibrated(
         else:
             _, number = np.unique(kin, return_inverse=True)
             is_first = rng.permutation(int(number.max()) + 1)[number] % 2 == 0
-            sides = [is_first[np.concatenate(part)] for part in rows]
+            sides = [is_first[part] for part in rows]
             halves = [(group[side], group[~side]) for group, side in zip(groups, sides, strict=True)]
         confidence = RankConfidence.fit(Traces.of_parts([half for half, _ in halves]))
         if not any(len(half) for _, half in halves):  # all are kin of each other
             confidence = None
         if confidence is not None:
-            groups = [half for _, half in halves]
+            groups = (halves[0][1], halves[1][1])
     values = [(group if confidence is None else _sure(confidence, group)).critical for group in groups]
     return BackOff(values[0], values[1], confidence)
+
+
+def asked_twice(
+    tree: ClassTree, asked: Iterable[AskedBlock]
+) -> tuple[tuple[Traces, Traces], tuple[Int[np.ndarray, " s"], Int[np.ndarray, " u"]]]:
+    """Paths of pictures of taxa that are classes, and of strangers real and imitated; and which pictures of all blocks these are."""
+    seen, unseen = [], []
+    rows: tuple[list[Int[np.ndarray, " _"]], list[Int[np.ndarray, " _"]]] = ([], [])
+    start = 0
+    taxa = {tree.class_taxon(row) for row in range(tree.n_classes)}
+    for probabilities, truth, *stand in asked:
+        standing, apart = stand or (None, None)
+        own = np.array([tree.node_of(taxon) is not None for taxon in truth], bool)
+        can_imitate = np.array([taxon in taxa and not _is_all(tree, taxon) for taxon in truth], bool)
+        found = trace(tree, probabilities, truth, standing)
+        seen.append(found[own])
+        unseen.append(found[~own])
+        block = np.arange(start, start := start + len(truth))
+        rows[0].append(block[own])
+        rows[1].append(block[~own])
+        if can_imitate.any():
+            named = [taxon for taxon, is_class in zip(truth, can_imitate, strict=True) if is_class]
+            alone = None if apart is None else apart[can_imitate]
+            unseen.append(trace(tree, without_own(tree, probabilities[can_imitate], named), named, alone))
+            rows[1].append(block[can_imitate])
+    none = np.empty(0, np.int64)
+    return (Traces.of_parts(seen), Traces.of_parts(unseen)), (
+        np.concatenate([none, *rows[0]]),
+        np.concatenate([none, *rows[1]]),
+    )
 
 
 def _is_all(tree: ClassTree, taxon: Taxon) -> bool:
@@ -232,4 +344,4 @@ def _is_all(tree: ClassTree, taxon: Taxon) -> bool:
 
 
 def _sure(confidence: RankConfidence, traces: Traces) -> Traces:
-    return Traces(confidence.of(traces.chances), traces.wrong)
+    return Traces(confidence.of(traces.chances, traces.standing), traces.wrong)

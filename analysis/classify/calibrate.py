@@ -12,17 +12,23 @@ from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 from scipy.optimize import minimize_scalar
 
 from cladescope.analysis.classify.answer_paths import Traces, trace
-from cladescope.analysis.classify.back_off import BackOff, calibrated
+from cladescope.analysis.classify.back_off import AskedBlock, BackOff, RankConfidence, asked_twice, calibrated
 from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.draws import draw_share
 from cladescope.analysis.classify.fitting import chosen_kappa, fit_classes, with_texts
+from cladescope.analysis.classify.known import Known, known_of
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.errors import InputError
-from cladescope.taxonomy.taxon import RANKS, Taxon
+from cladescope.taxonomy.taxon import RANKS
 
 TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Of which the likeliest is taken where pictures shall choose how much texts count."""
+
+FEW = 100
+"""Pictures held out from which on half of them say how sure an answer is, and the others where it stops. Fewer all say the latter."""
+ROUNDS = 5
+"""Times that a share of the pictures learnt from is held out in turn, to say how sure an answer is where few are held out."""
 
 _SCALES = (-2.0, 4.0)
 """Ends of the scales that are tried, as powers of ten; the loss may have several hollows, so first a step apart."""
@@ -39,6 +45,8 @@ class Learnt:
     counts: Int[np.ndarray, " c"]
     """Pictures that each class was learnt from."""
     kappa: float
+    known: Known | None = None
+    """How near pictures lie to these classes; None where that was not measured."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +76,11 @@ class Calibrated:
     traces: Traces | None
     """Of the same pictures, by rank; None where labels are no taxa."""
     back_off: BackOff | None
-    """None where labels are no taxa, or no picture was asked."""
+    """None where no picture was asked. Plain labels are a tree of one rank (`ClassTree.flat`)."""
+    known: Known | None = None
+    """How near pictures lie to what was learnt, those asked among the pictures that say how near is usual."""
+    kept: float | None = None
+    """Share of the pictures asked whose whole name is sure enough for the usual risk; None where no such risk can be kept."""
     kin: Int[np.ndarray, " m"] | None = None
     """Of the pictures asked, equal for those that are not independent of each other; None where that is not known."""
 
@@ -140,7 +152,8 @@ def fit_calibrated(
         if leaning is None:
             leaning = 0.0 if tree is None else chosen_kappa(given, own, tree, method=method)
         fitted = fit_classes(given, own, labels, method=method, tree=tree, kappa=leaning, k=k)
-        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning)
+        near = known_of(given, own, None if kin is None else kin[chosen], seed=seed)
+        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning, near)
 
     kept, asked = fit_apart(learn, vectors, classes, share=share, kin=kin, seed=seed)
     weight = text_weight or 0.0
@@ -156,15 +169,42 @@ def fit_calibrated(
         asked = [replace(part, classes=_mixed(part.classes, texts, weight)) for part in asked]
     if not asked:
         return Calibrated(
-            fitted, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None
+            fitted, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None, kept.known
         )
     scale = best_scale(asked)
     asked = [replace(part, classes=replace(part.classes, scale=scale)) for part in asked]
     numbers = [part.kin for part in asked if part.kin is not None]
     related = np.concatenate(numbers) if len(numbers) == len(asked) else None
-    right, sure, traces, back_off = _answers(asked, tree, related, seed=seed)
+    known = kept.known
+    taxa = ClassTree.flat(len(labels)) if tree is None else tree
+    confidence = None
+    if sum(len(part.truth) for part in asked) < FEW:
+        rest = np.flatnonzero(~draw_share(classes, share, kin=kin, seed=seed))
+        paths: list[Traces] = []
+        for number in range(1, 1 + ROUNDS):
+            again = draw_share(classes[rest], share, kin=None if kin is None else kin[rest], seed=seed + number)
+            chosen = np.zeros(len(classes), bool)
+            chosen[rest[~again]] = True
+            less = learn(chosen)
+            own = less.classes if texts is None else _mixed(less.classes, texts, weight)
+            part = Asked(replace(own, scale=scale), vectors[rest[again]], classes[rest[again]])
+            paths += asked_twice(taxa, _blocks(part, taxa, less.known))[0]
+        confidence = RankConfidence.fit(Traces.of_parts(paths))
+    right, sure, traces, back_off, kept_names = _answers(asked, tree, taxa, related, known, confidence, seed=seed)
+    if known is not None:
+        known = known.and_held(np.concatenate([known.nearness(part.vectors) for part in asked]))
     return Calibrated(
-        replace(fitted, scale=scale), kept.counts, kept.kappa, weight, right, sure, traces, back_off, kin=related
+        replace(fitted, scale=scale),
+        kept.counts,
+        kept.kappa,
+        weight,
+        right,
+        sure,
+        traces,
+        back_off,
+        known,
+        kept_names,
+        related,
     )
 
 
@@ -207,30 +247,54 @@ def _least(classes: ClassGallery | NeighbourVote) -> float:
 
 
 def _answers(
-    asked: Sequence[Asked], tree: ClassTree | None, kin: Int[np.ndarray, " m"] | None, *, seed: int
-) -> tuple[Bool[np.ndarray, " m"], Float32[np.ndarray, " m"], Traces | None, BackOff | None]:
-    """Whether each picture is named correctly, how sure that is, the paths of the answers, and where they shall stop."""
+    asked: Sequence[Asked],
+    tree: ClassTree | None,
+    taxa: ClassTree,
+    kin: Int[np.ndarray, " m"] | None,
+    known: Known | None,
+    confidence: RankConfidence | None,
+    *,
+    seed: int,
+) -> tuple[Bool[np.ndarray, " m"], Float32[np.ndarray, " m"], Traces | None, BackOff, float | None]:
+    """Whether each picture is named correctly, how sure that is, the paths of the answers, where they shall stop, and which share then goes to its end.
+
+    `taxa` are the classes as a tree, also those that are plain labels.
+    """
     right: list[Bool[np.ndarray, " _"]] = []
     sure: list[Float32[np.ndarray, " _"]] = []
     traces: list[Traces] = []
 
-    def blocks_of_answers() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
+    def noting() -> Iterator[AskedBlock]:
         for part in asked:
-            for start, stop, found in probability_blocks(part.classes, part.vectors):
-                truth = part.truth[start:stop]
+            start = 0
+            for block in _blocks(part, taxa, known):
+                found, own, *stand = block
+                truth = part.truth[start : start + len(found)]
+                start += len(found)
                 right.append(found.argmax(axis=1) == truth)
                 sure.append(found.max(axis=1))
-                taxa = [] if tree is None else [tree.class_taxon(row) for row in truth]
-                if tree is not None:
-                    traces.append(trace(tree, found, taxa))
-                yield found, taxa
+                traces.append(trace(taxa, found, own, stand[0] if stand else None))
+                yield block
 
-    if tree is None:
-        for _ in blocks_of_answers():
-            pass
-        return np.concatenate(right), np.concatenate(sure), None, None
-    back_off = calibrated(tree, blocks_of_answers(), kin=kin, seed=seed)
-    return np.concatenate(right), np.concatenate(sure), Traces.of_parts(traces), back_off
+    back_off = calibrated(taxa, noting(), kin=kin, confidence=confidence, seed=seed)
+    met = Traces.of_parts(traces)
+    risk = back_off.usual_risk
+    kept = None if risk is None else float(back_off.reaches_end(met, risk).mean())
+    return np.concatenate(right), np.concatenate(sure), None if tree is None else met, back_off, kept
+
+
+def _blocks(part: Asked, taxa: ClassTree, known: Known | None) -> Iterator[AskedBlock]:
+    """Probabilities of pictures, their taxa, and how each stands, as it is and without its class."""
+    # Of more pictures than `known_of` uses, it may lack a class.
+    near = known if known is not None and len(known.means) == taxa.n_classes else None
+    for start, stop, found in probability_blocks(part.classes, part.vectors):
+        truth, vectors = part.truth[start:stop], part.vectors[start:stop]
+        own = [taxa.class_taxon(row) for row in truth]
+        if near is None:
+            yield found, own
+            continue
+        apart = (taxa.class_nodes[None] == taxa.class_node[truth][:, None, None]).any(axis=2)
+        yield found, own, near.standing(vectors), near.standing(vectors, apart)
 
 
 def _likeliest_weight(asked: Sequence[Asked], texts: Float[np.ndarray, "c d"]) -> float:

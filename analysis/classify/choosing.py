@@ -107,6 +107,7 @@ def told_choice(
     """
     notes: list[str] = []
     known: Known | None = None
+    back_off: BackOff | None = None
     if taxa is None and labels is None:
         asked = _with_taxa(asked, notes)
     if isinstance(taxa, str | Path) and is_precomputed(Path(taxa)):
@@ -123,14 +124,17 @@ def told_choice(
             )
         if table is None:
             table = _taxa(asked, taxa, rank, backbone, notes)
+        n_listed = table.num_rows
         if backbone is not None:
             table = taxon_lists.taxa_table(backbone.table(table))
-        if taxa is None and isinstance(asked, Encoder) and asked.taxa_file is not None and backbone is None:
-            known = read_known(asked.taxa_file, asked.card, table.num_rows)
+        if taxa is None and labels is None and isinstance(asked, Encoder) and asked.taxa_file is not None:
+            found = read_known(asked.taxa_file, asked.card, n_listed)
+            known, back_off = (None, None) if found is None else (found.known, found.back_off)
         if within:
             chosen = _within(table, within, backbone, notes)
             table = table.filter(pa.array(chosen))
-            known = None if known is None or not chosen.any() else known.only(chosen)
+            if known is not None and len(chosen) == len(known.means) and chosen.any():
+                known = known.only(chosen)
         gallery = zero_shot.taxon_gallery(
             encoder,
             table,
@@ -147,7 +151,7 @@ def told_choice(
         gallery = replace(gallery, log_prior=log_prior)
     if backbone is not None:
         notes += backbone.told("taxa named")
-    return Choice(classes=gallery, known=known, notes=tuple(notes))
+    return Choice(classes=gallery, known=known, back_off=back_off, notes=tuple(notes))
 
 
 def calibrated_on(classes: Classes, store: "Store") -> BackOff:

@@ -87,6 +87,17 @@ class ClassTree:
         """The tree of classes given as taxa. Raises TaxonError where there are none."""
         return cls.from_table(rank_table(taxa))
 
+    @classmethod
+    def flat(cls, n_classes: int) -> "ClassTree":
+        """A tree of one rank for so many plain labels, called by their numbers: what is done with taxa can be done with them.
+
+        >>> tree = ClassTree.flat(3)
+        >>> len(tree), tree.class_taxon(2).name
+        (3, '2')
+        """
+        above: tuple[str | None, ...] = (None,) * (len(RANKS) - 1)
+        return cls.from_taxa([Taxon((*above, str(number))) for number in range(n_classes)])
+
     def __len__(self) -> int:
         """Number of nodes."""
         return len(self.rank)

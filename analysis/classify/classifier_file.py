@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 import cladescope
-from cladescope.analysis.classify.back_off import BackOff, RankConfidence
+from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_parts import check_parts, hash_parts
@@ -29,7 +29,7 @@ from cladescope.files import replacing
 from cladescope.outputs import check_out_file
 from cladescope.taxonomy.taxon import Taxon
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Raised when an older reader would misunderstand a file."""
 
 _KEY, _HASH_KEY = "cladescope.classifier", "cladescope.hash"
@@ -99,9 +99,7 @@ def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool
     classes = classifier.classes
     arrays: dict[str, np.ndarray | None] = {"vectors": classes.vectors, "counts": classifier.counts}
     if classifier.back_off is not None:
-        arrays |= {"critical_seen": classifier.back_off.seen, "critical_unseen": classifier.back_off.unseen}
-        if (sure := classifier.back_off.confidence) is not None:
-            arrays["confidence"] = np.stack([sure.slopes, sure.offsets])
+        arrays |= classifier.back_off.parts()
     if classifier.known is not None:
         arrays |= {f"known_{name}": getattr(classifier.known, name) for name in ("means", "axes", "held")}
     if isinstance(classes, NeighbourVote):
@@ -192,7 +190,7 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         data_version=about["data_version"],
         vectors=_vectors(about),
         counts=arrays["counts"],
-        back_off=_back_off(arrays),
+        back_off=BackOff.of_parts(arrays),
         known=None
         if "known_means" not in arrays
         else Known(*(arrays[f"known_{name}"] for name in ("means", "axes", "held"))),
@@ -214,11 +212,3 @@ def _backbone(about: dict[str, Any]) -> dict[str, str]:
     """Files of earlier versions say nothing of a backbone."""
     told = about.get("backbone") or {}
     return {name: str(told[name]) for name in ("release", "hash") if name in told}
-
-
-def _back_off(arrays: dict[str, np.ndarray]) -> BackOff | None:
-    if "critical_seen" not in arrays:
-        return None
-    sure = arrays.get("confidence")
-    confidence = None if sure is None else RankConfidence(sure[0], sure[1])
-    return BackOff(arrays["critical_seen"], arrays["critical_unseen"], confidence)

@@ -22,6 +22,7 @@ _ARRAYS: dict[str, tuple[str, tuple[str | int, ...], str]] = {
     "critical_seen": ("f", ("any",), "shares"),
     "critical_unseen": ("f", ("any",), "shares"),
     "confidence": ("f", (2, len(RANKS)), "finite"),
+    "confidence_weights": ("f", (len(RANKS),), "finite"),
     "known_means": ("f", ("any", "any"), "finite"),
     "known_axes": ("f", ("dim", "any"), "finite"),
     "known_held": ("f", ("any",), "finite"),

@@ -13,7 +13,7 @@ from cladescope.analysis.classify import taxon_lists, zero_shot
 from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.draws import draw_shots
-from cladescope.analysis.classify.known import DOUBT, known_of
+from cladescope.analysis.classify.known import DOUBT
 from cladescope.analysis.classify.labelled import (
     Labelled,
     by_column,
@@ -92,6 +92,7 @@ class Fitted:
             "held_out": self.held_out,
             "accuracy": self.accuracy,
             "accuracy_interval": None if interval is None else list(interval),
+            "kept_at_usual_risk": made.kept,
             "calibration_error": self.calibration_error,
         }
 
@@ -173,8 +174,7 @@ def fit_store(
             seed=seed,
         )
     notes += _kin_notes(labelled, made, calibration)
-    with step("measuring what is far from everything known"):
-        known = known_of(labelled.pictures.vectors, labelled.classes, labelled.pictures.kin, seed=seed)
+    known = made.known
     if known is None or not known.can_tell(DOUBT):
         notes.append(
             f"{0 if known is None else len(known.held):,} pictures are too few to tell what is far from everything known: "

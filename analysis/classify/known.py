@@ -26,6 +26,9 @@ _BLOCK = 4096
 FOLDS = 5
 """Parts of which each is asked about what the others tell."""
 
+FARTHEST = 20.0
+"""Quarter widths from the median of known pictures within which it counts how far one lies."""
+
 _ROUNDING = 1e-6
 _LEAST_WIDTH = 1e-6
 
@@ -72,10 +75,33 @@ class Known:
         """What is known of some of the classes. Raises InputError for none."""
         return replace(self, means=self.means[rows])
 
-    def nearness(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, " q"]:
-        """Of each picture to the nearest class. Memory: 4 c bytes for each of 4,096 pictures at a time."""
+    def and_held(self, nearness: Float32[np.ndarray, " n"]) -> "Known":
+        """The same, with the nearness of further pictures of known taxa that the means were not made of."""
+        return replace(self, held=np.sort(np.concatenate([self.held, nearness])))
+
+    def nearness(
+        self, vectors: Real[np.ndarray, "q d"], without: Bool[np.ndarray, "q c"] | None = None
+    ) -> Float32[np.ndarray, " q"]:
+        """Of each picture to the nearest class, or to the nearest that is not taken out for it (-inf if all are).
+
+        Memory: 4 c bytes for each of 4,096 pictures at a time.
+        """
         moved = normalise(vectors).astype(np.float32, copy=False) @ self.axes.astype(np.float32, copy=False)
-        return _nearest(moved, self.means.astype(np.float32, copy=False))
+        return _nearest(moved, self.means.astype(np.float32, copy=False), without)
+
+    def standing(
+        self, vectors: Real[np.ndarray, "q d"], without: Bool[np.ndarray, "q c"] | None = None
+    ) -> Float64[np.ndarray, " q"]:
+        """Nearness in terms of pictures of known taxa: 0 is that of their median, -1 as far below as a quarter of them lies, or farther.
+
+        Cut at -`FARTHEST`: beyond that all is equally strange.
+        """
+        quarter, median = np.quantile(self.held.astype(np.float64), (0.25, 0.5))
+        width = max(median - quarter, _ROUNDING)
+        found: Float64[np.ndarray, " q"] = np.clip(
+            (self.nearness(vectors, without) - median) / width, -FARTHEST, FARTHEST
+        )
+        return found
 
     def chances(self, vectors: Real[np.ndarray, "q d"]) -> Float64[np.ndarray, " q"]:
         """Share of the pictures of known taxa that lie as far as each picture, or farther; it counts as one of them."""
@@ -168,18 +194,25 @@ def _means_and_axes(
     return (means @ scaled).astype(np.float32), scaled
 
 
-def _nearest(moved: Float32[np.ndarray, "q m"], means: Float32[np.ndarray, "c m"]) -> Float32[np.ndarray, " q"]:
-    """Minus the squared distance to the nearest mean."""
+def _nearest(
+    moved: Float32[np.ndarray, "q m"],
+    means: Float32[np.ndarray, "c m"],
+    without: Bool[np.ndarray, "q c"] | None = None,
+) -> Float32[np.ndarray, " q"]:
+    """Minus the squared distance to the nearest mean that is not taken out."""
     found = np.empty(len(moved), np.float32)
     lengths = np.einsum("cm,cm->c", means, means)
     for start, stop in blocks(len(moved), size=_BLOCK):
         part = moved[start:stop]
-        found[start:stop] = (2 * part @ means.T - lengths).max(axis=1) - np.einsum("qm,qm->q", part, part)
+        near = 2 * part @ means.T - lengths
+        if without is not None:
+            near[without[start:stop]] = -np.inf
+        found[start:stop] = near.max(axis=1) - np.einsum("qm,qm->q", part, part)
     return found
 
 
-def judge(known: Known | None, *, fitted: bool, closed_set: bool, doubt: float) -> tuple[Known | None, tuple[str, ...]]:
-    """What decides whether a picture is too far for a name, and what the user should know where nothing does.
+def judge(known: Known | None, *, fitted: bool, closed_set: bool, doubt: float) -> tuple[float | None, tuple[str, ...]]:
+    """The doubt at which a picture is too far for a name, None where nothing decides that, and what the user should know then.
 
     A `closed_set` asks for nothing to decide. Files of classifiers fitted by earlier versions know no distances; nor do names
     that an encoder was not trained on.
@@ -198,7 +231,7 @@ def judge(known: Known | None, *, fitted: bool, closed_set: bool, doubt: float) 
             f"every picture gets a name, also one of something else: {len(known.held):,} pictures are too few to tell at a doubt of "
             f"{doubt:g}: fit on more, or ask for doubt {1.01 / (len(known.held) + 1):.2g}",
         )
-    return known, ()
+    return doubt, ()
 
 
 def why_far(counts: Mapping[str, int], doubt: float) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.analysis.classify.answers import Answers, Prediction
+from cladescope.analysis.classify.said import NAMED
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.records import Record
@@ -54,10 +55,12 @@ class Predictions:
     """What the user should know of the choice of classes."""
     failures: list[str] = field(default_factory=list)
     """Of each picture that could not be named its place and why; whole after an iteration."""
-    reasons: Callable[[Mapping[str, int]], list[str]] = field(default=lambda counts: [], repr=False)
-    """Why pictures have no name, from the number of pictures by verdict."""
+    reasons: Callable[[Mapping[str, int], int], list[str]] = field(default=lambda counts, above: [], repr=False)
+    """Why pictures have no name, or none at the rank asked for, from the number of pictures by verdict, and of those named above it."""
     verdicts: Counter[str] = field(default_factory=Counter)
     """Number of pictures by verdict (see `analysis.classify.known`); whole after an iteration."""
+    above: int = 0
+    """Pictures that are named, but above the rank that was asked for, since no narrower name is sure enough; whole after an iteration."""
     made_by: Mapping[str, str] = field(default_factory=dict)
     """Encoder, classes, version and date, to be kept with the answers: see `made_by`."""
 
@@ -67,17 +70,20 @@ class Predictions:
     @property
     def why(self) -> list[str]:
         """Why pictures of the last iteration have no name, and which setting would name them, a sentence each."""
-        return self.reasons(self.verdicts)
+        return self.reasons(self.verdicts, self.above)
 
     def pictures(self) -> Iterator[NamedPicture]:
         """Every picture with its address, date and place, and among them those that could not be read."""
         self.failures.clear()
         self.verdicts.clear()
+        self.above = 0
         for one in self.make(self.failures):
             if one.problem is not None:
                 self.failures.append(f"{one.name}: {one.problem}")
             else:
-                self.verdicts[str(one.answers[0]["verdict"])] += 1
+                first = one.answers[0]
+                self.verdicts[str(first["verdict"])] += 1
+                self.above += bool(first["verdict"] == NAMED and first.get("nearest"))
             yield one
 
     def to_table(self) -> pa.Table:

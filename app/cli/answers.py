@@ -62,10 +62,10 @@ def _show(name: str, found: "list[Prediction]") -> None:
     from cladescope.analysis.classify.said import NAMED, name_said, sureness
 
     print_line(name.removeprefix(f"{Path.cwd()}/"))
-
     for row in found:
         if row["verdict"] != NAMED:
             print_line(f"  {row['verdict']}  (nearest guess: {row['nearest']}, {row['nearest_score']:.4f})")
             continue
         common = f" ({row['common_name']})" if row.get("common_name") else ""
-        print_line(f"  {row['score']:.4f}  {sureness(float(row['score'])):<{WORD}}  {name_said(row)}{common}")
+        near = f"  (nearest guess: {row['nearest']}, {row['nearest_score']:.4f})" if row.get("nearest") else ""
+        print_line(f"  {row['score']:.4f}  {sureness(float(row['score'])):<{WORD}}  {name_said(row)}{common}{near}")

@@ -129,6 +129,7 @@ def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
         ("pictures learnt from", int(made.counts.sum())),
         ("pictures held out", fitted.held_out),
         ("named correctly of these", named),
+        *([] if made.kept is None else [("sure enough for the usual risk", f"{made.kept:.3f}")]),
         ("scale of probabilities", f"{made.classes.scale:.1f}" + ("" if fitted.held_out else ", not calibrated")),
     ]
     if made.kappa:
@@ -138,9 +139,8 @@ def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
     if errors := fitted.calibration_error:
         from cladescope.analysis.classify.confidence_figures import LEAST_ANSWERS
 
-        said = ", ".join(f"{name} {error:.3f}" for name, error in errors.items())
-        few = fitted.held_out < LEAST_ANSWERS
-        rows.append(("calibration error", f"too few held out: {LEAST_ANSWERS} would do" if few else said))
+        few = f"too few held out: {LEAST_ANSWERS} would do" if fitted.held_out < LEAST_ANSWERS else ""
+        rows.append(("calibration error", few or ", ".join(f"{name} {error:.3f}" for name, error in errors.items())))
     return rows
 
 

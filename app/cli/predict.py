@@ -56,10 +56,7 @@ def predict(
         Path | None, typer.Option(metavar="FILE", help="A classifier from `cladescope fit`, instead of texts.")
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Answers for each picture.")] = 5,
-    risk: Annotated[
-        float | None,
-        typer.Option(min=0, max=1, help="One answer, as precise as this risk of a wrong answer allows, such as 0.1."),
-    ] = None,
+    risk: of.RiskOption = None,
     calibrate_on: of.CalibrateOnOption = None,
     closed_set: of.ClosedSetOption = False,
     doubt: of.DoubtOption = 0.03,

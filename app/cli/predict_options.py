@@ -69,8 +69,20 @@ XmpOption = Annotated[
     typer.Option("--xmp", help="Write the names as keywords into a sidecar beside each picture, such as a.jpg.xmp."),
 ]
 
+RiskOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=1,
+        help="Share of answers that may be wrong, such as 0.1; names are as narrow as it allows, and each picture gets one.",
+        show_default="0.02, where held-out pictures tell how sure is enough",
+    ),
+]
 ClosedSetOption = Annotated[
-    bool, typer.Option("--closed-set", help="Every picture shows one of the taxa: never say `not known`.")
+    bool,
+    typer.Option(
+        "--closed-set", help="Every picture shows one of the taxa: name all of them, down to --rank, sure or not."
+    ),
 ]
 DoubtOption = Annotated[
     float,

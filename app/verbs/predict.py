@@ -9,7 +9,7 @@ from cladescope.analysis.classify import choosing
 from cladescope.analysis.classify.answers import Answers, columns
 from cladescope.analysis.classify.choosing import Labels, Taxa
 from cladescope.analysis.classify.classifier_file import Classifier
-from cladescope.analysis.classify.known import DOUBT, check_doubt, judge
+from cladescope.analysis.classify.known import DOUBT, check_doubt
 from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import NamedPicture, Predictions, name_pictures, name_stored
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
@@ -26,7 +26,7 @@ from cladescope.app.verbs.given import (
     vector_notes,
 )
 from cladescope.app.verbs.meant import opened_places, records_of
-from cladescope.app.verbs.stopping import back_off_of
+from cladescope.app.verbs.stopping import stops
 from cladescope.embedding.encoder import Encoder, Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
@@ -70,11 +70,11 @@ def predict(
     Pillow images or arrays of uint8. The classes are `taxa`, `labels` or those of the `classifier`; by default the taxa of
     the store, or those that the encoder was trained on. `encoder` is by default the classifier's, else `tiny`. `within` keeps the classes of a clade or of several, or
     of those that a file lists.
-    Each picture gets `k` answers at a `rank`. With `risk` it gets one, as precise as this risk of a wrong answer allows. That
-    needs labelled pictures: those held out when the classifier was fitted, or the store `calibrate_on`.
+    Each picture gets `k` answers at a `rank`, or one above it where none is sure enough for the usual risk of a wrong name, 0.02: pictures held out
+    when the classifier was fitted decide that, and for the own list of `tiny` pictures of unlisted birds. With `risk` a picture gets one answer, as precise as that allows; the store `calibrate_on` may decide.
     A picture that is farther from everything known than all but the share `doubt` of pictures of known taxa gets no name: its
     verdict is "not known", or "empty" for a frame without an organism, and the nearest guess stands aside. `closed_set` says
-    that every picture shows one of the taxa: all are named. `prior` is a CSV of prior odds. `backbone`, a folder of
+    that every picture shows one of the taxa: all are named, down to the rank. `prior` is a CSV of prior odds. `backbone`, a folder of
     `cladescope.backbone`, gives classes their accepted names; what it is not sure of stays, and is written to the CSV file
     `conflicts`. `vectors` names those of a further encoder of the store; by default those that the classifier is of, else the store's own. `where` and `limit` select pictures, `text_type`
     and `templates` set how a taxon is described, `runtime` (`torch`, `compiled`, `onnx`, `openvino`) computes the encoder, `contact`, an
@@ -125,11 +125,19 @@ def predict(
             backbone=named, cache=folder, progress=progress,
         )  # fmt: skip
     write_conflicts(named, conflicts)
-    back_off = back_off_of(choice, asked, risk, calibrate_on, closed_set=closed_set)
-    known, told = judge(choice.known, fitted=fitted is not None, closed_set=closed_set, doubt=doubt)
-    answers = Answers(
-        choice.classes, rank=rank, k=k, bins=choice.bins, back_off=back_off, risk=risk, known=known, doubt=doubt
+    stop = stops(
+        choice,
+        asked,
+        risk=risk,
+        calibrate_on=calibrate_on,
+        closed_set=closed_set,
+        doubt=doubt,
+        fitted=fitted is not None,
     )
+    answers = Answers(
+        choice.classes, rank=rank, k=k, bins=choice.bins, back_off=stop.back_off, risk=stop.risk, known=choice.known, doubt=stop.doubt,
+        others=risk is None,
+    )  # fmt: skip
 
     def make(failures: list[str]) -> Iterator[NamedPicture]:
         if store is not None:
@@ -139,4 +147,4 @@ def predict(
     by, notes = naming_of(named, fitted, store, own_taxa=store is not None and taxa is None and labels is None)
     made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)
     notes += asked.notes if isinstance(asked, Encoder) else (*asked.encoder_notes, *vector_notes(asked, where))
-    return Predictions(answers.columns, make, (*choice.notes, *notes, *told), reasons=answers.why, made_by=made)
+    return Predictions(answers.columns, make, (*choice.notes, *notes, *stop.notes), reasons=answers.why, made_by=made)

@@ -1,10 +1,12 @@
 """Where the answers of `predict` stop: at which rank, and at which pictures."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cladescope.analysis.classify import choosing
-from cladescope.analysis.classify.back_off import BackOff
+from cladescope.analysis.classify.back_off import RISK, BackOff
 from cladescope.analysis.classify.choosing import Choice
+from cladescope.analysis.classify.known import judge
 from cladescope.app.verbs.given import AnyStore, opened_for
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
@@ -13,15 +15,52 @@ if TYPE_CHECKING:
     from cladescope.index.store import Store
 
 
-def back_off_of(
-    choice: Choice, asked: "Store | Encoder", risk: float | None, calibrate_on: AnyStore | None, *, closed_set: bool
-) -> BackOff | None:
-    """The classifier's own, or that of a store of labelled pictures. Raises InputError for a risk without labelled pictures."""
+@dataclass(frozen=True, eq=False)
+class Stops:
+    """Where answers stop."""
+
+    back_off: BackOff | None
+    risk: float | None
+    """None where every name goes down to the rank asked for."""
+    doubt: float | None
+    """None where no picture is too far for a name."""
+    notes: tuple[str, ...]
+    """What the user should know, a sentence each."""
+
+
+def stops(
+    choice: Choice,
+    asked: "Store | Encoder",
+    *,
+    risk: float | None,
+    calibrate_on: AnyStore | None,
+    closed_set: bool,
+    doubt: float,
+    fitted: bool,
+) -> Stops:
+    """By the choice's own calibration, or that of a store of labelled pictures; by the usual risk where none is asked for and any can be kept.
+
+    Raises InputError for a risk without labelled pictures.
+    """
+    within, notes = judge(choice.known, fitted=fitted, closed_set=closed_set, doubt=doubt)
     found = choice.back_off
     if risk is not None and calibrate_on is not None:
-        judge = opened_for(calibrate_on, asked.card)
-        judge.check(asked.card)
-        found = choosing.calibrated_on(choice.classes, judge)
-    if risk is not None and found is None:
-        raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
-    return found.closed_set() if found is not None and closed_set else found
+        store = opened_for(calibrate_on, asked.card)
+        store.check(asked.card)
+        found = choosing.calibrated_on(choice.classes, store)
+    if risk is not None:
+        if found is None:
+            raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
+        return Stops(found.closed_set() if closed_set else found, risk, within, notes)
+    if found is None or closed_set:
+        return Stops(None, None, within, notes)
+    usual, n = found.usual_risk, found.n_deciding
+    if usual is None:
+        few = f"names go down to the rank asked for, sure or not: {n:,} held-out pictures are too few to say how sure is enough"
+        return Stops(None, None, within, (*notes, f"{few}: fit on more, or ask for risk {1.01 / (n + 1):.2g}"))
+    if usual > RISK:
+        notes = (
+            *notes,
+            f"{n:,} held-out pictures allow a risk of {usual:.2g} of a wrong name, and none below: fit on more for {RISK:g}",
+        )
+    return Stops(found, usual, within, notes)

@@ -45,7 +45,9 @@ def classifier(*, classes=None):
         store="photos.store",
         data_version=7,
         counts=np.array([3, 1, 2]),
-        back_off=BackOff(np.array([0.5, 0.0]), np.array([0.7]), RankConfidence(np.ones(7), np.arange(7.0))),
+        back_off=BackOff(
+            np.array([0.5, 0.0]), np.array([0.7]), RankConfidence(np.ones(7), np.arange(7.0), np.full(7, 0.5))
+        ),
         kappa=2.0,
     )
 
@@ -60,7 +62,7 @@ def test_a_classifier_comes_back_as_it_was_written(tmp_path):
     np.testing.assert_array_equal(read.counts, written.counts)
     for name in ("seen", "unseen"):
         np.testing.assert_array_equal(getattr(read.back_off, name), getattr(written.back_off, name))
-    for name in ("slopes", "offsets"):
+    for name in ("slopes", "offsets", "weights"):
         np.testing.assert_array_equal(
             getattr(read.back_off.confidence, name), getattr(written.back_off.confidence, name)
         )
@@ -107,8 +109,8 @@ def test_files_that_are_no_classifier_are_named(tmp_path):
     save_file({"vectors": QUERIES}, path)
     with pytest.raises(InputError, match="holds no classifier"):
         load_classifier(path)
-    save_file({"vectors": QUERIES}, path, metadata={"cladescope.classifier": '{"format_version": 2}'})
-    with pytest.raises(InputError, match="format 2"):
+    save_file({"vectors": QUERIES}, path, metadata={"cladescope.classifier": '{"format_version": 3}'})
+    with pytest.raises(InputError, match="format 3"):
         load_classifier(path)
     save_file({"vectors": QUERIES}, path, metadata={"cladescope.classifier": '{"format_version": 1}'})
     with pytest.raises(InputError, match="damaged"):

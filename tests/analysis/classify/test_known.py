@@ -107,7 +107,7 @@ def test_why_pictures_have_no_name_and_what_would_name_them_is_said(known):
 
 
 def test_what_cannot_tell_says_so(known):
-    assert judge(known, fitted=True, closed_set=False, doubt=DOUBT) == (known, ())
+    assert judge(known, fitted=True, closed_set=False, doubt=DOUBT) == (DOUBT, ())
     assert judge(known, fitted=True, closed_set=True, doubt=DOUBT) == (None, ())
     nothing, (note,) = judge(None, fitted=True, closed_set=False, doubt=DOUBT)
     assert nothing is None
