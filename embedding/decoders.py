@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 DecodeIn = Literal["auto", "threads", "processes"]
 """Where pictures are decoded on the processor."""
-AUTO_WORKERS = 8
-"""`auto` uses processes where as many pictures or more are decoded at the same time, and the encoder computes on a device of its own."""
+AUTO_WORKERS = 32
+"""`auto` uses processes where as many pictures or more are decoded at the same time, and the encoder computes on a device of its own:
+with fewer, threads keep the cores busy over pictures of a camera's size (by reckoning: docs/benchmarks.md)."""
 AUTO_AFTER = 2_000
 """Pictures that `auto` decodes in threads first: fewer are not worth the start of processes."""
 TRIES = 3
@@ -68,6 +69,12 @@ class Decoders:
 
     def __exit__(self, *_error: object) -> None:
         self.close()
+
+    @property
+    def pids(self) -> list[int]:
+        """Numbers of the processes that are there."""
+        with self._lock:
+            return [process.pid for process in (*self._idle, *self._busy)]
 
     def take(self) -> bool:
         """Whether the next picture is for a process; it is counted."""

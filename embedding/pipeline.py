@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from cladescope.embedding.ahead import ahead
 from cladescope.embedding.columns import renamed_columns
+from cladescope.embedding.core_time import CoreTime
 from cladescope.embedding.counting import Counting
 from cladescope.embedding.decoders import DecodeIn, decoders_for
 from cladescope.embedding.encode import BATCH_SIZE, PICTURE_SECONDS, READERS, WORKERS, EncodedBatch, encoded
@@ -112,7 +113,7 @@ def embed(
 
     Raises InputError for a source whose columns contradict the store's, EncoderError for a device that cannot decode or processes that do not start, StoreError where the store cannot be written.
     """
-    config = config or EmbedConfig()
+    config, core_time = config or EmbedConfig(), CoreTime()
     device = None
     if config.decode_on is not None:
         from cladescope.embedding.device_decode import DeviceDecoding  # loads torch
@@ -198,7 +199,9 @@ def embed(
             job.summary.decoded = decoders.counts
             job.summary.notes += decoders.notes()
         job.summary.stages = stages.profile(job.summary.seconds)
-        job.summary.bottleneck = stages.bottleneck(job.summary.seconds)
+        job.summary.bottleneck = stages.bottleneck(
+            job.summary.seconds, core_time.at_work, in_processes=decoders is not None
+        )
         if stop.is_set():
             _count_stopped(job.summary, listed_all=turns.listed_all)
         if config.exif and job.summary.already_stored:

@@ -1,5 +1,6 @@
 """How busy each stage of a job is: how much it does, how long it is at work, and how long it waits for the others."""
 
+import os
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,13 +13,15 @@ Item = TypeVar("Item")
 
 BUSY = 0.5
 """Share of the time from which a stage can be what the others wait for."""
+FULL = 0.8
+"""Share of the cores at work from which more workers do not help."""
 _ADVICE: Final = {
     "list": (
         "listing is what the others wait for, which reads tars and hashes files that were touched, too: nearer files help, and a "
         "table is listed faster than a remote folder"
     ),
     "read": "reading the files is what the others wait for: more readers help, and so do nearer files or shards",
-    "decode": "decoding is what the others wait for: more workers help where cores are idle, and smaller files do",
+    "decode": "decoding is what the others wait for: more workers or processes help where cores are idle, and smaller files do",
     "encode": "the encoder is what the others wait for: only a faster encoder, runtime or device helps",
     "write": "writing into the store is what the others wait for: a faster disk helps",
 }
@@ -167,13 +170,13 @@ class Stages:
         """Each stage of a job that took so many seconds."""
         return tuple(_profile(name, getattr(self, name), seconds) for name in _ADVICE)
 
-    def bottleneck(self, seconds: float) -> str:
-        """The stage that the others wait for, and what helps, in a sentence."""
-        return bottleneck_of(self.profile(seconds))
+    def bottleneck(self, seconds: float, cores: float | None = None, *, in_processes: bool = False) -> str:
+        """The stage that the others wait for, and what helps, in a sentence; `cores` were at work on average, and pictures decoded `in_processes`."""
+        return bottleneck_of(self.profile(seconds), cores, in_processes=in_processes)
 
 
-def bottleneck_of(profile: Sequence[StageProfile]) -> str:
-    """The stage that the others wait for, and what helps, in a sentence."""
+def bottleneck_of(profile: Sequence[StageProfile], cores: float | None = None, *, in_processes: bool = False) -> str:
+    """As `Stages.bottleneck` says it."""
     busiest = max(profile, key=lambda one: one.share)
     if busiest.share < BUSY:
         why = (
@@ -182,7 +185,27 @@ def bottleneck_of(profile: Sequence[StageProfile]) -> str:
             else "they waited for each other by turns, as they do over few pictures"
         )
         return f"no stage was at work for half of the time (most: {busiest.stage}, {100 * busiest.share:.0f} %): {why}"
-    return f"{_ADVICE[busiest.stage]} ({100 * busiest.share:.0f} % of the time at work)"
+    advice = _ADVICE[busiest.stage]
+    if busiest.stage == "decode" and cores is not None:
+        advice = _decoding(cores, os.cpu_count() or 1, in_processes=in_processes)
+    return f"{advice} ({100 * busiest.share:.0f} % of the time at work)"
+
+
+def _decoding(at_work: float, there: int, *, in_processes: bool) -> str:
+    """What helps where decoding is waited for, by the cores that are at work.
+
+    >>> _decoding(15.2, 16, in_processes=False)
+    'decoding is what the others wait for, and 15.2 of 16 cores are at work: smaller files help, or more cores'
+    >>> _decoding(5.1, 16, in_processes=False)
+    'decoding is what the others wait for, and the job has 5.1 of 16 cores at work: if the others are idle, more workers help, or processes that decode where as many as cores do not'
+    """
+    if at_work >= FULL * there:
+        return f"decoding is what the others wait for, and {at_work:.1f} of {there} cores are at work: smaller files help, or more cores"
+    processes = "" if in_processes else ", or processes that decode where as many as cores do not"
+    return (
+        f"decoding is what the others wait for, and the job has {at_work:.1f} of {there} cores at work: if the others are idle, "
+        f"more workers help{processes}"
+    )
 
 
 def side_by_side(jobs: Sequence[tuple[Sequence[StageProfile], float]]) -> tuple[StageProfile, ...]:

@@ -7,11 +7,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
 
+from cladescope.embedding.decoders import decoders_for
 from cladescope.embedding.encode import EncodedBatch, encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.given import MEMORY
@@ -42,6 +44,10 @@ class Backfilled:
     """Pictures that have all vectors now."""
     left: Counter[str] = field(default_factory=Counter)
     """Why others have not, and how many."""
+    decoded: Counter[str] = field(default_factory=Counter)
+    """How many were decoded in threads and in processes, of a job that uses these."""
+    notes: tuple[str, ...] = ()
+    """What the user should know beside this."""
     seconds: float = 0.0
     encode_seconds: float = 0.0
     """Time spent inside the encoders."""
@@ -71,10 +77,13 @@ def backfill(
         n = store.count_rows(condition)
         if not n:
             return done
-        job = _Job(store, encoders, n, progress, done)
+        job, together = _Job(store, encoders, n, progress, done), SeveralEncoders(list(encoders.values()))
+        decoders = decoders_for(
+            together, config.decode_in, workers=config.workers, with_tags=False, seconds=float(config.picture_seconds)
+        )
         batches = encoded(
             _records(store, condition, job, stop),
-            SeveralEncoders(list(encoders.values())),
+            together,
             batch_size=config.batch_size,
             workers=config.workers,
             readers=config.readers,
@@ -82,12 +91,14 @@ def backfill(
             known=job.contents.vectors,
             stages=stages,
             stop=stop,
+            decoders=decoders,
         )
         try:
-            for batch in stages.write.timed(batches, "starved"):
-                with stages.write.at_work():
-                    job.add(batch)
-                stages.write.done(len(batch.records))
+            with decoders or nullcontext():
+                for batch in stages.write.timed(batches, "starved"):
+                    with stages.write.at_work():
+                        job.add(batch)
+                    stages.write.done(len(batch.records))
         finally:
             with stages.write.at_work():
                 job.commit()
@@ -95,6 +106,8 @@ def backfill(
             done.stopped = stop.is_set() and done.filled + done.left.total() < n
             done.seconds = time.monotonic() - job.began
             done.stages = stages.profile(done.seconds)
+            if decoders is not None:
+                done.decoded, done.notes = decoders.counts, decoders.notes()
     return done
 
 

@@ -18,7 +18,7 @@ class DecodeName(StrEnum):
 DecodeOption = Annotated[
     DecodeName,
     typer.Option(
-        help="Decode in threads, in a process for each worker (auto: where a GPU encodes and there are 8 workers or more), or plain JPEGs on a GPU, after a check that vectors stay the same."
+        help="Decode in threads, in a process for each worker (auto: where a GPU encodes and there are 32 workers or more), or plain JPEGs on a GPU, after a check that vectors stay the same."
     ),
 ]
 

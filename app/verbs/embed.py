@@ -82,7 +82,7 @@ def embed(
     regular expression with named groups over the path; with `by_content` files that are not named as pictures are looked at; with `exif`, columns are made of what is written into the files (date, place, camera,
     keywords, rights), where the source has none of the name; with `strict` a record that a rule touched (a missing value, a respelt name, a refused row) is an
     error. `runtime` is what computes the encoder (`Encoder.load`). Pictures are decoded in `threads` or in as many `processes` as there are `workers`; `auto` uses
-    these where the encoder computes on a GPU, with eight workers or more. With `decode="device"` plain JPEGs are decoded on a GPU once its vectors
+    these where the encoder computes on a GPU, with 32 workers or more. With `decode="device"` plain JPEGs are decoded on a GPU once its vectors
     were found right. On a CPU, a job that has encoded for a minute looks for the fastest way to use its cores, once an encoder and machine (`tuning`: `none` never, `again` anew). `progress` is called as the job advances; once `stop` is set the job commits and ends. Memory: as
     `embedding.pipeline.embed`.
 

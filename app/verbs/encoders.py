@@ -64,6 +64,8 @@ class Target:
             summary.bottleneck = bottleneck_of(summary.stages)
             summary.seconds += done.seconds
             summary.unfilled.update(done.left)
+            summary.decoded.update(done.decoded)
+            summary.notes += done.notes
         summary.notes += left_without(self.store)
 
 

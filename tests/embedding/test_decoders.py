@@ -138,7 +138,7 @@ def test_a_process_that_hangs_is_ended_and_replaced(tmp_path: Path) -> None:
         with pytest.raises(PictureError) as refusal:
             decoders.made_of(png(HANGS))
         assert str(refusal.value) == too_long(0.5)
-        assert not decoders._busy
+        assert not decoders.pids
         assert decoders.notes()[1] == "processes that hung in a picture for 0.5 seconds were ended and replaced: 1"
 
 
@@ -168,10 +168,10 @@ class OnDevice(Pixels):
 @pytest.mark.parametrize(
     "encoder, decode_in, workers, is_used",
     [
-        (OnDevice(), "auto", 8, True),
-        (OnDevice(), "auto", 7, False),
+        (OnDevice(), "auto", 32, True),
+        (OnDevice(), "auto", 31, False),
         (Pixels(), "auto", 64, False),
-        (SeveralEncoders([Pixels(), OnDevice()]), "auto", 8, True),
+        (SeveralEncoders([Pixels(), OnDevice()]), "auto", 32, True),
         (OnDevice(), "threads", 64, False),
         (Pixels(), "processes", 1, True),
     ],
@@ -184,10 +184,9 @@ def test_processes_are_for_many_workers_beside_a_device(
 
 
 def test_nothing_is_left_when_a_job_has_ended(tmp_path: Path) -> None:
-    pids = []
     with Decoders(TRANSFORM, with_tags=False, seconds=120.0) as decoders:
         decoders.made_of(png(50))
-        pids += [process.pid for process in decoders._idle]
+        pids = decoders.pids
     assert len(pids) == 1
     assert not any(map(is_running, pids))
     with pytest.raises(EncoderError, match="the job has ended"):
@@ -209,7 +208,7 @@ def test_a_thread_that_waits_for_a_process_is_told_when_the_job_ends(treacherous
     treacherous.close()
     thread.join(60)
     assert len(told) == 1
-    assert not treacherous._busy
+    assert not treacherous.pids
 
 
 ORPHAN = """
@@ -218,7 +217,7 @@ from cladescope.embedding.decoders import Decoders
 from tests.embedding.treacherous import PLAIN, Treacherous
 decoders = Decoders(Treacherous(**PLAIN, notes=sys.argv[1]), with_tags=False, seconds=600.0)
 decoders.made_of(open(sys.argv[2], "rb").read())
-print(decoders._idle[0].pid, flush=True)
+print(*decoders.pids, flush=True)
 decoders.made_of(open(sys.argv[3], "rb").read())
 """
 

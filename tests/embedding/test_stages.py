@@ -20,6 +20,27 @@ def test_the_busiest_stage_is_named_by_the_share_of_its_own_places(stage, said):
     assert "(90 % of the time at work)" in stages.bottleneck(10.0)
 
 
+@pytest.mark.parametrize(
+    "cores, in_processes, said",
+    [
+        (4.0, False, "4.0 of 4 cores are at work: smaller files help, or more cores (90 %"),
+        (3.2, True, "3.2 of 4 cores are at work: smaller files help, or more cores (90 %"),
+        (
+            1.5,
+            False,
+            "if the others are idle, more workers help, or processes that decode where as many as cores do not (90 %",
+        ),
+        (1.5, True, "if the others are idle, more workers help (90 %"),
+        (None, False, "more workers or processes help where cores are idle, and smaller files do (90 %"),
+    ],
+)
+def test_what_helps_against_decoding_depends_on_the_cores_at_work(monkeypatch, cores, in_processes, said):
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    stages = Stages()
+    stages.decode.add("at work", 9.0)
+    assert said in stages.bottleneck(10.0, cores, in_processes=in_processes)
+
+
 def test_a_job_in_which_nothing_was_busy_has_no_bottleneck():
     stages = Stages()
     stages.encode.add("at work", 1.0)

@@ -53,6 +53,46 @@ def test_a_signal_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_
     assert (rest["already_stored"], rest["embedded"]) == (stored["images"], 300 - stored["images"])
 
 
+def of_the_job(mark):
+    """Numbers of the processes that run with this in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if mark.encode() in (process / "environ").read_bytes():
+                found.append(int(process.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_signal_to_all_processes_of_a_job_lets_those_that_decode_do_their_work_and_leaves_none(run, tmp_path):
+    manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
+    code = "from cladescope.app.cli import main, output; output.LOG_SECONDS = 0.0; main()"
+    embed = ["embed", manifest, "--store", tmp_path / "s", "--encoder", "pixels", "--batch-size", "4", "--workers", "2"]
+    mark = f"OF_THE_JOB={tmp_path}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *embed, "--decode", "processes"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=REPOSITORY,
+        env=os.environ | dict([mark.split("=")]),
+    )
+    assert process.stderr.readline().startswith("encoder pixels")
+    assert process.stderr.readline().startswith("embedded 4 of 300")
+    pids = of_the_job(mark)
+    assert process.pid in pids
+    assert len(pids) >= 2
+    for pid in pids:
+        os.kill(pid, signal.SIGTERM)  # as a scheduler does with all that it started
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert "died" not in err
+    assert not of_the_job(mark)
+    stored = run("info", tmp_path / "s", "--json").json
+    assert 4 <= stored["images"] < 300
+    assert (stored["runs"][0]["status"], stored["failures"]) == ("stopped", 0)
+
+
 HANGING = """
 import threading
 from cladescope.app.cli import main

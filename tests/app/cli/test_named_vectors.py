@@ -6,6 +6,7 @@ import shutil
 import pytest
 
 from cladescope.embedding.encoder import Encoder
+from cladescope.index.store import Store
 from tests.index.toy import Toy
 
 
@@ -44,6 +45,20 @@ def test_pictures_that_are_stored_get_further_vectors_and_the_summary_says_how_m
     assert line.split()[-1] == "48"
     ended = run("embed", clades / "metadata.csv", "--store", store, "--json")
     assert (ended.json["already_stored"], ended.json["filled"]) == (48, 0)
+
+
+def test_further_vectors_of_pictures_that_processes_decode_are_the_same(run, toy, clades, tmp_path):
+    vectors = []
+    for how in ("threads", "processes"):
+        embed = ("embed", clades / "metadata.csv", "--store", tmp_path / how, "--decode", how)
+        run(*embed, "--encoder", "pixels")
+        filled = run(*embed, "--encoder", "pixels", "--encoder", "toy", "--json").json
+        assert (filled["filled"], filled["decoded"]) == (48, {} if how == "threads" else {"in processes": 48})
+        named = Store.open(tmp_path / how, vectors="toy")
+        vectors.append(
+            {row["uri"]: row["vector"] for rows in named.scan(["uri", "vector"]) for row in rows.to_pylist()}
+        )
+    assert vectors[0] == vectors[1]
 
 
 def test_programs_see_what_was_filled_apart_from_what_was_embedded(run, toy, clades, tmp_path):
