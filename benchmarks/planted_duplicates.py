@@ -26,6 +26,13 @@ KINDS = ("resized", "saved anew", "cropped", "mirrored", "recoloured")
 HALVES = {"chosen": slice(0, None, 2), "report": slice(1, None, 2), "all": slice(None)}
 
 
+def photographs(folder: Path, half: str, n: int, rng: np.random.Generator) -> list[Path]:
+    """Some photographs of a folder, drawn at random from one half of its files."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    files = files[HALVES[half]]
+    return [files[place] for place in rng.permutation(len(files))[:n]]
+
+
 def changed(picture: Image.Image, kind: str, rng: np.random.Generator) -> tuple[Image.Image, int]:
     """A copy of a picture, changed in one of the `KINDS`, and the JPEG quality to save it with."""
     width, height = picture.size
@@ -86,9 +93,7 @@ def main() -> None:
     parser.add_argument("--sheet", type=Path, help="draw the pairs that were not planted")
     options = parser.parse_args()
     rng = np.random.default_rng(options.seed)
-    files = sorted(path for path in options.folder.rglob("*") if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-    files = files[HALVES[options.half]]
-    photos = [files[place] for place in rng.permutation(len(files))[: options.photos]]
+    photos = photographs(options.folder, options.half, options.photos, rng)
     with tempfile.TemporaryDirectory() as folder:
         truth = planted(photos, options.planted, Path(folder), rng)
         begun = time.perf_counter()

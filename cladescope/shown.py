@@ -64,6 +64,15 @@ def formula_safe(cell: object) -> object:
     return f"'{cell}" if looks_so else cell
 
 
+def counted(n: int, noun: str, several: str | None = None) -> str:
+    """A number and what it counts; `several` where more than one are not called by an added s.
+
+    >>> counted(1, "pair"), counted(2000, "pair"), counted(2, "is", "are")
+    ('1 pair', '2,000 pairs', '2 are')
+    """
+    return f"{n:,} {noun if n == 1 else several or f'{noun}s'}"
+
+
 def _escape(letter: str) -> str:
     code = ord(letter)
     if letter in _LETTERS:

@@ -16,7 +16,7 @@ from cladescope.analysis.thumbnail import photograph
 from cladescope.embedding.regions import split_region
 from cladescope.errors import PictureError
 from cladescope.schema import LABEL
-from cladescope.shown import shown
+from cladescope.shown import counted, shown
 
 SHOWN = 120
 """Pictures of each table that the page shows; each takes some 10 kB."""
@@ -89,13 +89,13 @@ def end_of(lineage: str) -> str:
 
 def _verdict(audit: Audit) -> str:
     words = {
-        "label_errors": "may have a wrong label",
-        "duplicates": "are there more than once",
-        "leaks": "are on both sides",
+        "label_errors": ("may have a wrong label", "may have a wrong label"),
+        "duplicates": ("is there more than once", "are there more than once"),
+        "leaks": ("is on both sides", "are on both sides"),
+        "outliers": ("is unlike the others of its name", "are unlike the others of their name"),
     }
-    words["outliers"] = "are unlike the others of their name"
-    counts = [f"{len(rows):,} {said}" for name, said in words.items() if (rows := getattr(audit, name))]
-    n = f"{audit.summary['pictures']:,} pictures looked at"
+    counts = [counted(len(rows), *said) for name, said in words.items() if (rows := getattr(audit, name))]
+    n = f"{counted(audit.summary['pictures'], 'picture')} looked at"
     return f"{n}: {', '.join(counts)}." if counts else f"{n}, and nothing to doubt."
 
 

@@ -17,6 +17,7 @@ from cladescope.app.cli.options import (
 )
 from cladescope.app.cli.output import CsvTable, print_json, print_sentence, print_table, say
 from cladescope.app.cli.progress import job_progress
+from cladescope.shown import counted
 
 if TYPE_CHECKING:
     from cladescope.analysis.duplicates.answer import Duplicates
@@ -102,8 +103,8 @@ def _show(found: "Duplicates") -> None:
         print_table(["group", "keep", "its size", "the other", "its size", "which is", "likeness"], rows)
     counts = found.summary
     print_sentence(
-        f"{counts['pairs']:,} pairs in {counts['groups']:,} groups among {counts['pictures']:,} pictures "
-        f"(likeness from {found.least:g}); {counts['same_files']:,} are the same file"
+        f"{counted(counts['pairs'], 'pair')} in {counted(counts['groups'], 'group')} among {counted(counts['pictures'], 'picture')} "
+        f"(likeness from {found.least:g}); the same file: {counts['same_files']:,}"
     )
 
 

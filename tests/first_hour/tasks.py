@@ -95,11 +95,12 @@ def screen(task: Task, status: int, out: str, err: str, folder: Path) -> str:
 
 
 def alike(text: str) -> list[str]:
-    """The lines of a screen without what may differ between machines: names, numbers, the order of equal ones, columns' widths."""
+    """The lines of a screen without what may differ between machines: names, numbers and words for them, the order of equal ones, columns' widths."""
     lines = []
     for line in text.splitlines():
         bare = re.sub(r"\S*/\S+|\S+\.jpg", "FILE", line)
         bare = re.sub(r"\b[A-Z][\w-]+( [a-z-]+)?( \([^)]*\))?", "NAME", bare)
         bare = re.sub(r"[+-]?\d[\d,.]*|#", "#", bare)
+        bare = re.sub(r"\b(almost sure|likely|perhaps|a guess|(very |hardly )?like)\b", "WORDS", bare)
         lines.append(re.sub(r"\s+", " ", bare).strip())
     return lines

@@ -23,7 +23,7 @@ def twins(tmp_path):
 def test_one_line_on_a_plain_folder_names_the_pairs(run, twins):
     ended = run("duplicates", twins)
     assert ended.status == 0
-    assert "2 pairs in 2 groups among 11 pictures (likeness from 0.8); 0 are the same file" in ended.out
+    assert "2 pairs in 2 groups among 11 pictures (likeness from 0.8); the same file: 0" in ended.out
     lines = [line.split() for line in ended.out.splitlines()]
     assert ["6.jpg", "240", "x", "180,"] in [line[1:5] for line in lines]
     assert {"small.jpg", "mirrored"} <= {word for line in lines for word in line}
