@@ -2,12 +2,13 @@
 75 where the same command goes on later (`statuses`)."""
 
 import contextlib
+import errno
 import logging
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TextIO
 
 import typer
 
@@ -62,8 +63,11 @@ def main() -> None:
     debug, silent = "--debug" in arguments, "--quiet" in arguments
     rest = [argument for argument in arguments if argument not in ("--debug", "--quiet")]
     level = logging.DEBUG if debug else logging.WARNING if silent else logging.INFO
-    with _logs_on_stderr(level), contextlib.nullcontext() if silent else listening(_told):
-        _run(rest, debug=debug)
+    try:
+        with _logs_on_stderr(level), contextlib.nullcontext() if silent else listening(_told):
+            _run(rest, debug=debug)
+    finally:
+        _drop(sys.stderr)
 
 
 def _told(words: str, total: int | None) -> AbstractContextManager[Tell]:
@@ -91,10 +95,17 @@ def _run(arguments: list[str], *, debug: bool) -> None:
     except CladescopeError as error:
         _fail(f"error: {error}", debug=debug, status=status_of(error))
     except BrokenPipeError:
-        _drop_output()
+        _drop(sys.stdout)
         sys.exit(1)
     except OSError as error:
-        _drop_output()
+        _drop(sys.stdout)
+        if (
+            error.errno == errno.ENOSPC and not error.filename
+        ):  # of a file that has no name here, and stdout is the likeliest
+            _fail(
+                "error: no space left for the output, or a temporary file: what was committed is kept (--debug shows where)",
+                debug=debug,
+            )
         place = f": {error.filename}" if error.filename else ""
         _fail(f"error: {error.strerror or error}{place} (--debug shows where)", debug=debug)
     except MemoryError:
@@ -117,20 +128,23 @@ def _leave(message: str, *, status: int) -> NoReturn:
     os._exit(status)
 
 
-def _drop_output() -> None:
-    """Where stdout takes no more, drop what is still buffered: Python would complain of it at its end."""
+def _drop(stream: TextIO | None) -> None:
+    """Where a stream takes no more, drop what is still buffered: Python would complain of it at its end."""
     try:
-        sys.stdout.flush()
+        if stream is not None:
+            stream.flush()
     except OSError:
+        assert stream is not None
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, stream.fileno())
         os.close(nowhere)
 
 
 def _fail(*messages: str, debug: bool, status: int = FAILED) -> None:
     if debug:
         raise
-    sys.stderr.write("".join(f"{shown(one)}\n" for one in messages))
+    with contextlib.suppress(OSError):
+        sys.stderr.write("".join(f"{shown(one)}\n" for one in messages))
     sys.exit(status)
 
 

@@ -11,7 +11,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -156,8 +156,11 @@ def _cell(value: object) -> str:
 
 
 def say(message: str) -> None:
-    """One line of talk, on stderr; on a terminal it is broken between words."""
-    typer.echo(_broken(shown(message)) if sys.stderr.isatty() else shown(message), err=True)
+    """One line of talk, on stderr; on a terminal it is broken between words. Where stderr takes no more, as a log on a full disk, nobody
+    can be told, and the command goes on.
+    """
+    with suppress(OSError):
+        typer.echo(_broken(shown(message)) if sys.stderr.isatty() else shown(message), err=True)
 
 
 def talk_console() -> Console:

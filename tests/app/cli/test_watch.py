@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -144,6 +145,52 @@ def test_when_the_source_has_been_read_the_number_of_its_records_is_known(photos
     run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--metrics", path)
     found = exposition.read(path.read_text())
     assert found["cladescope_job_source_records"][1] == found["cladescope_job_records_total"][1] == 6
+
+
+FULL = Path("/dev/full")
+needs_full = pytest.mark.skipif(not FULL.exists(), reason="the system has no device that is always full")
+
+
+def in_a_process(*arguments, **streams):
+    code = "import sys; from cladescope.app.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, cwd=REPOSITORY, text=True, check=False, **streams)
+
+
+@needs_full
+@pytest.mark.parametrize("how", ["auto", "json"])
+def test_a_log_on_a_full_disk_stops_no_job(how, photos, tmp_path):
+    with FULL.open("w") as full:
+        arguments = ("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", how, "--json")
+        ended = in_a_process(*arguments, stdout=subprocess.PIPE, stderr=full)
+    assert (ended.returncode, json.loads(ended.stdout)["embedded"]) == (0, 6)
+
+
+def test_a_log_that_nobody_reads_any_more_stops_no_job(photos, tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    arguments = ("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--progress", "json", "--json")
+    ended = in_a_process(*arguments, stdout=subprocess.PIPE, stderr=writing)
+    os.close(writing)
+    assert (ended.returncode, json.loads(ended.stdout)["embedded"]) == (0, 6)
+
+
+@needs_full
+def test_a_store_in_use_has_its_status_where_nothing_can_be_said(photos, run, tmp_path):
+    run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels")
+    with FULL.open("w") as full, Store.open(tmp_path / "s").writing():
+        ended = in_a_process("embed", photos, "--store", tmp_path / "s", stdout=full, stderr=full)
+    assert ended.returncode == 75
+
+
+@needs_full
+def test_a_result_that_cannot_be_written_is_one_line_and_the_job_is_done(photos, tmp_path):
+    with FULL.open("w") as full:
+        arguments = ("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--json")
+        ended = in_a_process(*arguments, stdout=full, stderr=subprocess.PIPE)
+    assert ended.returncode == 1
+    assert "error: no space left for the output, or a temporary file: what was committed is kept" in ended.stderr
+    assert Store.open(tmp_path / "s").runs.column("status").to_pylist() == ["done"]
 
 
 def test_metrics_of_a_running_job_have_no_end():
