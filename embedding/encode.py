@@ -122,7 +122,8 @@ def encoded(
 
     Memory: for pixels `AHEAD_BYTES`, or 3 size^2 (2 batch_size + workers + readers) bytes if that is more, and 6 size^2 batch_size
     beside these; `waiting_bytes` for pictures that records carry, or one picture if that is larger; for each reader and worker
-    one encoded file, and for each worker 4 bytes a decoded pixel (a JPEG is decoded at a reduced scale). What `records` itself
+    one encoded file and 4 bytes a decoded pixel (a JPEG is decoded at a reduced scale): only workers decode at a time, but the C library
+    keeps what a thread once needed. What `records` itself
     holds comes on top.
 
     With a `device`, pictures are decoded there that it takes, once it has shown on some that their vectors are right; with `decoders` files are

@@ -131,14 +131,15 @@ class StoredJob:
         commit_rows: int,
         commit_seconds: float,
         progress: Callable[[Progress], None] | None,
+        commit_bytes: int | None = None,
     ) -> None:
-        """Makes room for a source's own columns, and reads which pictures are stored. `total` tells the number of records, once it is known. A commit comes after so many rows, or when the oldest has waited so long."""
+        """Makes room for a source's own columns, and reads which pictures are stored. `total` tells the number of records, once it is known. A commit comes after so many rows, so many bytes of them, or when the oldest has waited so long."""
         self.write: Callable[[pa.Table, Sequence[Failure]], None] = self._write
         """What writes rows and failures at a commit; `embedding.in_step` puts its own in place."""
         sink.add_fields(extra_fields)
         self.summary = EmbedSummary(renamed=renamed_columns(extra_fields))
         self._sink, self._total, self._progress = sink, total, progress
-        self._commit_rows, self._commit_seconds = commit_rows, commit_seconds
+        self._commit_rows, self._commit_seconds, self._commit_bytes = commit_rows, commit_seconds, commit_bytes
         self._started, self._pace = time.monotonic(), Pace()
         self._room: set[str] = set()
         self.pictures = KnownPictures(sink)
@@ -148,7 +149,7 @@ class StoredJob:
         """Nothing waits for a commit."""
         self._images: list[pa.Table] = []
         self._failures: list[Failure] = []
-        self._n_waiting = 0
+        self._n_waiting, self._waiting_bytes = 0, 0
         self._chunk_started = time.monotonic()
 
     def check(self, image_ids: pa.Array, uris: pa.Array, numbers: Int[np.ndarray, " n"]) -> Checked:
@@ -163,13 +164,17 @@ class StoredJob:
         self._images.append(images)
         self._failures += failures
         self._n_waiting += images.num_rows + len(failures)
+        self._waiting_bytes += images.nbytes
         summary.embedded += images.num_rows
         summary.failed += len(failures)
         summary.failures_by_reason.update(
             f"{failure.stage}: {gist(failure.reason, failure.record.uri)}" for failure in failures
         )
         self.report()
-        return self.commit_where_due(now=self._n_waiting >= self._commit_rows)
+        is_full = self._n_waiting >= self._commit_rows or (
+            self._commit_bytes is not None and self._waiting_bytes >= self._commit_bytes
+        )
+        return self.commit_where_due(now=is_full)
 
     def commit_where_due(self, *, now: bool = False) -> bool:
         """Commit what waits, if anything does, where its time has come, or `now`; whether that was done."""

@@ -20,7 +20,7 @@ from cladescope.embedding.stages import Meter
 
 CHUNK_RECORDS = 8192
 CHUNK_BYTES = 4 * 2**20
-"""Records whose ids are looked up together: so many, or fewer where they carry so many bytes of pictures."""
+"""Records whose ids are looked up together: so many, or fewer where they carry so many bytes of pictures and words."""
 CHUNK_SECONDS = 0.2
 """And no longer than that, so that pictures of a slow source do not wait for many others."""
 
@@ -119,7 +119,7 @@ def chunks(records: Iterable[Record | Failure]) -> Iterator[deque[Record | Failu
     carried, began = 0, time.monotonic()
     for record in records:
         chunk.append(record)
-        carried += record.carried_bytes if isinstance(record, Record) else 0
+        carried += record.carried_bytes + record.said_bytes if isinstance(record, Record) else 0
         if len(chunk) >= CHUNK_RECORDS or carried >= CHUNK_BYTES or time.monotonic() - began >= CHUNK_SECONDS:
             yield chunk
             chunk, carried, began = deque(), 0, time.monotonic()

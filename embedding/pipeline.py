@@ -38,7 +38,9 @@ __all__ = ["EmbedConfig", "EmbedSummary", "Progress", "Sink", "embed"]
 WRITING_BYTES = 16 * 2**20
 """Bytes of encoded pictures, their labels included, that may wait to be written."""
 LABEL_BYTES = 2048
-"""What a record takes without its picture, at a guess from above."""
+"""What a record takes without its picture and its words, at a guess from above."""
+COMMIT_BYTES = 64 * 2**20
+"""Bytes of rows that wait for a commit, with which it comes early: vectors, and all that the source says of the pictures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ def embed(
     """Embed every record of `source` that `sink` does not hold yet, and keep what it holds in step (`embedding.in_step`).
 
     Memory: that of `encode.encoded`; `WRITING_BYTES` of what is encoded and not yet taken by the job; one chunk of records
-    (`listing.CHUNK_RECORDS`, `CHUNK_BYTES`) and `commit_rows` labels and vectors (6 d bytes each); and 21 bytes a stored row
+    (`listing.CHUNK_RECORDS`, `CHUNK_BYTES`) and `commit_rows` labels and vectors (6 d bytes each), or three times `COMMIT_BYTES`; and 21 bytes a stored row
     or record for ids, 8 for contents. It does not grow with what is embedded but for these. When `stop` is set,
     what is encoded is committed and the job ends early.
 
@@ -136,6 +138,7 @@ def embed(
             total=Counting(source, config.limit),
             commit_rows=config.commit_rows,
             commit_seconds=config.commit_seconds,
+            commit_bytes=COMMIT_BYTES,
             progress=progress,
         )
         job.summary.notes += notes_of(source)
@@ -169,7 +172,7 @@ def embed(
                 ),
                 contents,
             ),
-            size=lambda batch: batch.vectors.nbytes + LABEL_BYTES * (len(batch.records) + len(batch.failures)),
+            size=_n_bytes,
             most_bytes=WRITING_BYTES,
             name="encode",
             meter=stages.encode,
@@ -219,6 +222,12 @@ def embed(
         if step is not None:
             step.finish(source.name, whole=config.whole and config.limit is None and not job.summary.stopped)
     return job.summary
+
+
+def _n_bytes(batch: EncodedBatch) -> int:
+    """About what a batch takes while it waits to be written."""
+    records = (*batch.records, *(failure.record for failure in batch.failures))
+    return batch.vectors.nbytes + sum(LABEL_BYTES + record.said_bytes for record in records)
 
 
 def _noted(batches: Iterable[EncodedBatch], contents: KnownContents) -> Iterator[EncodedBatch]:

@@ -49,6 +49,16 @@ class Record:
             return self.data.width * self.data.height * len(self.data.getbands())
         return 0 if self.data is None else len(self.data)
 
+    @property
+    def said_bytes(self) -> int:
+        """Letters of all that its source says of it in words: about the memory that these take.
+
+        >>> Record(image_id="a", uri="/a.jpg", source="s", labels={"genus": "Parus"}, extra={"n": 3}).said_bytes
+        13
+        """
+        said = (self.image_id, self.uri, self.source, *self.labels.values(), *self.extra.values())
+        return sum(len(value) for value in said if isinstance(value, str))
+
 
 @runtime_checkable
 class Source(Protocol):

@@ -219,7 +219,8 @@ class Store(FrontDoor):
                 merging = self._images.merge_insert(["image_id", "content_hash"]).when_matched_update_all()
                 merging = merging.when_not_matched_insert_all()
                 merging = merging.when_not_matched_by_source_delete(is_one_of("image_id", out))
-                merging.execute(_with_all(images, self._images.schema))
+                # Vectors of further encoders that these rows have not got yet are null, which LanceDB calls bad.
+                merging.execute(_with_all(images, self._images.schema), on_bad_vectors="null")
             elif images.num_rows:
                 self._images.add(images)
             failure_notes.note(self._failures, failures)

@@ -245,7 +245,9 @@ def _damaged(path: Path, found: str) -> StoreError:
 
 def _unwritten(path: Path, error: Exception) -> StoreError:
     found = getattr(error, "strerror", None) or "the disk is full, or failed"
-    return StoreError(f"the index could not be written to {path} ({found}): free some space and try again")
+    return StoreError(
+        f"the index could not be written to {path} ({found}): free some space, or see to its rights, and try again"
+    )
 
 
 def _named(path: Path) -> list[str]:

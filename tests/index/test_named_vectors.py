@@ -174,6 +174,23 @@ def test_a_changed_picture_gets_all_its_vectors_anew(both, folder, pixels, tmp_p
         assert_same(vectors_of(both, name), vectors_of(tmp_path / "fresh", name))
 
 
+@pytest.mark.parametrize("how", ["changed", "moved"])
+def test_with_one_encoder_alone_pictures_that_changed_or_moved_wait_for_their_further_vectors(
+    how, both, folder, pixels, tmp_path
+):
+    if how == "changed":
+        shutil.copy(folder / "01.jpg", folder / "00.jpg")
+    else:
+        (folder / "00.jpg").rename(folder / "98.jpg")
+    summary = cladescope.embed(folder, both, encoder=pixels)
+    assert (summary.changed, summary.moved) == ((1, 0) if how == "changed" else (0, 1))
+    assert any(note.startswith("1 pictures have no vector of toy") for note in summary.notes)
+    assert cladescope.embed(folder, both, encoder=[pixels, Toy()]).filled == 1
+    cladescope.embed(folder, tmp_path / "fresh", encoder=[pixels, Toy()])
+    for name in (None, "toy"):
+        assert_same(vectors_of(both, name), vectors_of(tmp_path / "fresh", name))
+
+
 def test_a_picture_that_moved_keeps_all_its_vectors(both, folder, pixels):
     before = vectors_of(both, "toy")["s/07.jpg"]
     (folder / "07.jpg").rename(folder / "moved.jpg")
