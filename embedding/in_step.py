@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 NOTES_AT_ONCE = 4096
 """Notes and corrections that wait to be written together."""
+MARKED_AT_ONCE = 1 << 15
+"""Marks of what is gone that are written together: each writing reads the ids of all that any source listed."""
 SHOWN_GONE = 20
 """Addresses of pictures that are gone which a summary lists."""
 _LISTED = "the source lists it no more"
@@ -56,7 +58,8 @@ class _Seen:
 class InStep:
     """Compares the records of one source with what is stored, and writes what differs. Made while the store is held.
 
-    Memory: that of `Origins`, `NOTES_AT_ONCE` notes, and the pictures that wait for a commit, 300 bytes each.
+    Memory: that of `Origins`, `NOTES_AT_ONCE` notes, and the pictures that wait for a commit, 300 bytes each; at the end about 1 KB
+    for each picture that is gone.
     """
 
     def __init__(
@@ -308,8 +311,11 @@ class InStep:
             self._delete(gone)
         elif not self._prune:
             reasons = {one: _LISTED for one in gone} | {one: failure.reason for one, failure in self._spoilt.items()}
-            away = {one: _Seen(UNKNOWN, UNKNOWN, self._said_before.get(one)) for one in gone if one not in marked}
-            self._note_down([self._note(one, seen, reasons[one]) for one, seen in away.items()], new=False)
+            away = [one for one in gone if one not in marked]
+            for start in range(0, len(away), MARKED_AT_ONCE):
+                some = away[start : start + MARKED_AT_ONCE]
+                seen = {one: _Seen(UNKNOWN, UNKNOWN, self._said_before.get(one)) for one in some}
+                self._note_down([self._note(one, seen[one], reasons[one]) for one in some], new=False)
 
     def _gone(self) -> tuple[dict[str, str], set[str]]:
         """Stored pictures that the source listed once and does not list now, with their addresses, and those marked before."""
@@ -338,10 +344,12 @@ class InStep:
 
     def _delete(self, gone: Mapping[str, str]) -> None:
         """Delete what is gone, but for pictures whose file is there and that another source lists."""
-        others = self._sink.origins(["image_id", "address", "gone"], image_ids=list(gone))
+        ids, columns = list(gone), ["image_id", "address", "gone"]
+        some = (ids[start : start + MARKED_AT_ONCE] for start in range(0, len(ids), MARKED_AT_ONCE))
         listed = {
             row["image_id"]
-            for batch in others
+            for asked in some
+            for batch in self._sink.origins(columns, image_ids=asked)
             for row in batch.to_pylist()
             if row["address"] != self._address and row["gone"] is None
         }

@@ -17,7 +17,7 @@ from cladescope.schema import ORIGIN_SCHEMA
 NAME = "origins"
 KEYS = ["address", "image_id"]
 BLOCK_ROWS = 1 << 15
-LISTED_AT_ONCE = 1000
+LISTED_AT_ONCE = 1 << 14
 
 
 def find(store_path: Path) -> Any | None:
