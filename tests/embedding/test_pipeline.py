@@ -9,10 +9,8 @@ import sys
 import threading
 import time
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from PIL import Image
 
@@ -139,23 +137,6 @@ def test_many_rows_make_few_commits(clades, tmp_path):
     before = store.version
     embed(open_source(clades / "metadata.csv"), encoder, store, EmbedConfig(batch_size=2))
     assert store.version <= before + 2
-
-
-def test_rows_with_long_texts_are_listed_and_committed_by_their_bytes(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "COMMIT_BYTES", 25_000)
-    monkeypatch.setattr(listing, "CHUNK_BYTES", 20_000)
-    folder = write_pictures(tmp_path / "pictures", 9)
-    note = pa.field("note", pa.string())
-    for n_letters, together in ((10, [9]), (9_000, [3, 3, 3])):
-        records = [
-            Record(image_id=f"r{n}", uri=str(folder / f"{n:03}.jpg"), source="s", extra={"note": "x" * n_letters})
-            for n in range(9)
-        ]
-        assert [len(chunk) for chunk in listing.chunks(iter(records))] == together
-        store, encoder = new_store(tmp_path / f"s{n_letters}")
-        with mock.patch.object(store, "write", wraps=store.write) as write:
-            embed(Listed(records, [note]), encoder, store, EmbedConfig(batch_size=1))
-        assert [call.args[0].num_rows for call in write.call_args_list] == together
 
 
 def test_every_record_ends_in_images_or_failures(tmp_path):
