@@ -20,16 +20,15 @@ import pyarrow as pa
 
 from cladescope.embedding.job import SyncSink
 from cladescope.embedding.known import Checked, KnownPictures
-from cladescope.embedding.locations import file_of, is_web_file, read_bytes
+from cladescope.embedding.locations import file_of
 from cladescope.embedding.lost_sources import lost_addresses
 from cladescope.embedding.origins import Origins, Saying, corrections, plain
-from cladescope.embedding.prepare import Failure, content_hash, region_hash
+from cladescope.embedding.prepare import Failure
+from cladescope.embedding.record_hash import record_hash
 from cladescope.embedding.records import Record
-from cladescope.embedding.regions import split_region
 from cladescope.embedding.stamps import UNKNOWN, is_there, stamp
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.embedding.tables import failures_table
-from cladescope.errors import PictureError
 from cladescope.schema import IDENTITY_FIELDS, NAME_FIELDS, ORIGIN_SCHEMA
 
 if TYPE_CHECKING:
@@ -164,7 +163,7 @@ class InStep:
         ]
         asked = [place for place in doubtful if self._web is not None or place not in remote]
         with ThreadPoolExecutor(self._workers, thread_name_prefix="hash") as pool:
-            found = pool.map(_hash_of, (records[place] for place in asked), repeat(self._web))
+            found = pool.map(record_hash, (records[place] for place in asked), repeat(self._web))
             hashes = dict(zip(asked, found, strict=True))
         # A server that is away says nothing of its pictures.
         silent = {place for place in remote & hashes.keys() - elsewhere if hashes[place] is None}
@@ -385,21 +384,6 @@ class InStep:
 def _is_remote(record: Record) -> bool:
     """Whether a picture lies where it would have to be fetched to be compared."""
     return record.data is None and file_of(record.uri) is None
-
-
-def _hash_of(record: Record, web: "Web | None") -> str | None:
-    """Hash of a record's picture, None where it cannot be read; one of the web is fetched by `web`."""
-    try:
-        if record.data is not None:
-            return content_hash(record.data)
-        parent, box = split_region(record.uri)
-        if web is not None and is_web_file(parent):
-            found = content_hash(web.fetch(parent, public_only=record.public_only))
-        else:
-            found = content_hash(read_bytes(parent))
-        return found if box is None else region_hash(found, box)
-    except (PictureError, OSError, ValueError):
-        return None
 
 
 def _lies_in(uri: str, place: str) -> bool:

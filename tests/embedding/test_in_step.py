@@ -213,7 +213,7 @@ def test_a_folder_that_was_moved_whole_is_recognised_and_a_copy_is_not(tmp_path)
 def test_an_unchanged_file_is_not_opened(tmp_path, monkeypatch):
     source = garden(tmp_path / "garden", 6)
     run(source, tmp_path / "s")
-    monkeypatch.setattr("cladescope.embedding.in_step.read_bytes", None)
+    monkeypatch.setattr("cladescope.embedding.record_hash.read_bytes", None)
     monkeypatch.setattr("cladescope.embedding.prepare.read_bytes", None)
     assert run(source, tmp_path / "s")[0].already_stored == 6
 
