@@ -3,7 +3,7 @@
 usage: python benchmarks/folder_names.py TAXONOMY.parquet [--sample 20000] [--seed 0]
 
 TAXONOMY has the ranks and `common_name` in columns; `folder_names.txt` beside this script holds names that are no taxa. Each is read
-with nothing known but the 652 taxa of `tiny`, and with all of TAXONOMY known, as by a backbone.
+with nothing known but the 652 taxa of `tiny`, and with all of TAXONOMY known, as by a backbone; and once more beside folders that are species.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from cladescope.embedding.folder_company import Company
 from cladescope.embedding.folder_names import said_by
 from cladescope.embedding.known_taxa import KnownTaxa, ListedTaxa, common_key, shipped_taxa
 from cladescope.taxonomy.spelling import fold
@@ -25,6 +26,8 @@ FORMS: dict[str, Callable[[str], str]] = {
     "2024-05-03 Ciconia nigra": lambda name: f"2024-05-03 {name}",
     "ciconia_nigra": lambda name: name.replace(" ", "_").lower(),
 }
+BESIDE = ("Ciconia nigra", "Vanessa atalanta", "Mniotilta varia")
+"""Folders that are species in the company of a name."""
 NO_NAMES = Path(__file__).with_suffix(".txt")
 
 
@@ -87,10 +90,20 @@ def main() -> None:
     commons = sorted({row["common_name"] for row in rows if row["common_name"]})
     formed = [name for name in commons if said_by(name.capitalize(), few).kind == "binomial"]
     print(f"common names read as a binomial by their form, tiny's taxa known: {len(formed)} of {len(commons):,}")
+    formed = sum(species_beside(name, few) == name for name in names)
+    print(f"{few.said}: binomials right that stand among folders that are species {formed / len(names):.2%}")
     for part, listed in no_names().items():
+        taken = [f"{name} = {found}" for name in listed if (found := species_beside(name, few)) is not None]
+        print(f"no names, {part} ({len(listed)}), {few.said}, among species: read as a species {len(taken)}: {'; '.join(taken)}")
         for told, known in lists.items():
             taken = list(_taken(listed, known))
             print(f"no names, {part} ({len(listed)}), {told}: read as a taxon {len(taken)}: {'; '.join(taken)}")
+
+
+def species_beside(name: str, known: KnownTaxa) -> str | None:
+    """The species that a folder's name is read as where three other species and nothing else lie beside it."""
+    company = Company(known, lambda _: (*BESIDE, name))
+    return company.said_of(said_by(name, known), "").labels.get("species")
 
 
 def _taken(names: list[str], known: KnownTaxa) -> Iterator[str]:

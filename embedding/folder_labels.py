@@ -12,6 +12,7 @@ from posixpath import basename, splitext
 from typing import Final
 
 from cladescope.embedding.columns import LABEL_NAMES
+from cladescope.embedding.folder_company import Company
 from cladescope.embedding.folder_names import FolderName, said_by, scheme_ranks
 from cladescope.embedding.known_taxa import KnownTaxa, shipped_taxa
 from cladescope.embedding.labels import clean_labels, is_respelt, missing_words
@@ -59,12 +60,16 @@ class FolderLabels:
         """
         self.pattern = None if rule in RULES else _pattern(rule)
         self.rule = rule
+        self.remark = ""
+        """Why this rule, where another might be expected."""
         self._known: KnownTaxa | None = None
         self.start_over()
 
     def start_over(self) -> None:
         """Forget what was counted, as where a source is read a second time."""
         self._names: dict[str, FolderName] = {}
+        self._among: dict[tuple[str, str], FolderName] = {}
+        self._company: Company | None = None
         self._files: dict[str, FolderName] = {}
         self._last: tuple[str, ...] | None = None
         self._said = Said(extra={LABEL: None})
@@ -114,11 +119,11 @@ class FolderLabels:
             labels = clean_labels(raw)
             return Said(labels, {LABEL: None}, is_respelt(raw, labels), missing_words(raw))
         if self.rule == "parent":
-            own = [self._read(name) for name in folders[-1:]]
+            own = [self._read(name, "/".join([root, *folders[:-1]])) for name in folders[-1:]]
             label = folders[-1] if folders else None
             said = own
         else:
-            said = [self._read(name) for name in folders]
+            said = [self._read(name, "/".join([root, *folders[:depth]])) for depth, name in enumerate(folders)]
             if said_by(basename(root), self.known).is_taxon:
                 said = [self._read(basename(root)), *said]
             label = next((one.written for one in reversed(said) if one.kind == "word"), None)
@@ -141,10 +146,17 @@ class FolderLabels:
                 labels |= {rank: name for rank, name in other.labels.items() if rank in ranks and rank not in labels}
         return Said(self._with_ranks_above(labels, lowest), {LABEL: lowest.written})
 
-    def _read(self, name: str) -> FolderName:
+    def _read(self, name: str, place: str | None = None) -> FolderName:
+        """What the name of a folder says; where its `place` is given, among the folders beside it."""
         if name not in self._names:
             self._names[name] = said_by(name, self.known)
-        return self._names[name]
+        said = self._names[name]
+        if place is None or said.kind != "word":
+            return said
+        if (name, place) not in self._among:
+            self._company = self._company or Company(self.known)
+            self._among[name, place] = self._company.said_of(said, place)
+        return self._among[name, place]
 
     def _read_file(self, name: str) -> FolderName:
         """What a file's name says; numbers at its end, by which files of one name are told apart, make no difference."""
@@ -171,9 +183,10 @@ class FolderLabels:
         self._counts["contradict what is known"] += differs or (lineage is not None and not fits)
         told = [*found, *(rank for rank in ("genus", "species") if said.kind == "common" and rank in labels)]
         self._inferred[bool(found)] += 1
-        if not told:
-            return labels
-        return {**labels, **found, "inferred": f"{', '.join(told)} from {self.known.said}"}
+        notes = [f"{', '.join(told)} from {self.known.said}"] if told else []
+        if said.by_company:
+            notes.append("genus, species by the form of the name among folders that are species")
+        return {**labels, **found, "inferred": "; ".join(notes)} if notes else labels
 
     def _by_pattern(self, path: str) -> Said:
         assert self.pattern is not None
@@ -202,21 +215,31 @@ class FolderLabels:
     # What was done
 
     @property
+    def _distinct(self) -> list[FolderName]:
+        """What each distinct name was taken for; a species where it is one in any place."""
+        found = dict(self._names)
+        found.update({name: said for (name, _), said in self._among.items() if said.by_company})
+        return list(found.values())
+
+    @property
     def counts(self) -> dict[str, int]:
         """Distinct names of folders by what they say, files that named a taxon themselves, and what went otherwise."""
-        kinds = Counter(one.kind for one in self._names.values())
-        return {**dict(kinds.most_common()), **{name: n for name, n in self._counts.items() if n}}
+        kinds = Counter(one.kind for one in self._distinct)
+        by_company = sum(one.by_company for one in self._distinct)
+        return {**dict(kinds.most_common()), **({"by company": by_company} if by_company else {}), **{name: n for name, n in self._counts.items() if n}}
 
     @property
     def notes(self) -> tuple[str, ...]:
         """The same for people, in lines."""
+        remark = (self.remark,) if self.remark else ()
         if self.pattern is not None:
             unmatched = self._counts["not matched"]
             return (
+                *remark,
                 f"labels from paths by the pattern: {self._counts['matched']:,} pictures match, {unmatched:,} do not",
             )
         by_kind: dict[str, list[str]] = {}
-        for one in self._names.values():
+        for one in self._distinct:
             by_kind.setdefault(one.kind, []).append(one.written)
         parts = [f"{len(by_kind[kind]):,} read {words}" for kind, words in _COUNTED.items() if kind in by_kind]
         passed = [
@@ -233,6 +256,11 @@ class FolderLabels:
             some = ", ".join(plain[:_SHOWN]) + (", ..." if len(plain) > _SHOWN else "")
             parts.append(f"{len(plain):,} word{'s' * (len(plain) > 1)} kept as label only: {some}")
         lines = [f"names of folders: {'; '.join(parts)}"] if parts and self.rule != "none" else []
+        if guessed := [one.written for one in self._distinct if one.by_company]:
+            some = ", ".join(guessed[:_SHOWN]) + (", ..." if len(guessed) > _SHOWN else "")
+            lines.append(
+                f"{len(guessed):,} of these species by the form of the name alone, among folders that are species: {some}"
+            )
         if files := self._counts["files"]:
             lines.append(f"names of files: {files:,} read as taxa")
         for what in ("within another taxon", "contradict what is known"):
@@ -245,7 +273,7 @@ class FolderLabels:
                 f"ranks above inferred from {self.known.said} for {self._inferred[True]:,} of {self._inferred.total():,} of these names"
                 + (": a backbone knows more" if self._inferred[False] and "backbone" not in self.known.said else "")
             )
-        return tuple(lines)
+        return (*remark, *lines)
 
 
 def _depth(said: FolderName) -> int:

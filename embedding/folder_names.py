@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from cladescope.embedding import name_words as words
+from cladescope.embedding.clip_merges import is_common
 from cladescope.embedding.dates_in_names import is_date, without_dates
 from cladescope.embedding.known_taxa import KnownTaxa
 from cladescope.embedding.labels import clean_labels
@@ -77,6 +78,8 @@ class FolderName:
     """Of a taxon: names under the ranks, `common_name` and the parts of a name that a store keeps, clean; nothing that was looked up."""
     lineage: Lineage | None = None
     """Of a common name and of a taxon above the species: the ranks of the one that is known."""
+    by_company: bool = False
+    """Whether it counts as a species only because of the folders beside it (`folder_company`)."""
 
     @property
     def is_taxon(self) -> bool:
@@ -236,7 +239,7 @@ def _has_form(first: str, epithet: str, known: KnownTaxa) -> bool:
         if not is_cased and first.lower() in words.GIVEN_NAMES | words.PLACES:
             return False
         loose = is_cased and first.lower() not in words.NO_GENUS and small not in _NO_TAXON
-        return bool((loose and not words.NO_WORD.search(small)) or words.LATIN_EPITHET.fullmatch(small))
+        return bool(words.LATIN_EPITHET.fullmatch(small) or (loose and not words.NO_WORD.search(small) and not is_common(small)))
     if not is_cased or first.lower() in words.NO_GENUS | words.GIVEN_NAMES | words.PLACES or first.lower() in _NO_TAXON:
         return False
     if small == first.lower() and len(small) > 3:
@@ -244,6 +247,28 @@ def _has_form(first: str, epithet: str, known: KnownTaxa) -> bool:
     if words.STRONG_EPITHET.fullmatch(small) and genus[-1] in "asmnexori" and len(genus) > 3:
         return True
     return _looks_genus(genus) and bool(words.LATIN_EPITHET.fullmatch(small))
+
+
+def loosely_said(name: str) -> dict[str, str] | None:
+    """The clean labels of the species that a name would be whose first word has the form of a genus, both words written as such; else None.
+
+    Not enough to be one: `Chapada norte` has that form, too.
+
+    >>> loosely_said("Quercus_robur (Oak)"), loosely_said("Old barn")
+    ({'genus': 'Quercus', 'species': 'Quercus robur', 'common_name': 'Oak'}, None)
+    """
+    for part, others in _parts(_core(name)):
+        first, _, small = part.partition(" ")
+        if not (re.fullmatch(r"[A-Z][a-z]{2,}", first) and re.fullmatch(r"[a-z]{3,}(?:-[a-z]{2,})?", small)):
+            continue
+        none = _NO_TAXON | words.EVERYDAY | words.GIVEN_NAMES | words.PLACES
+        if first.lower() in none | words.NO_GENUS or small in none | words.NO_EPITHET | NOT_EPITHETS:
+            continue
+        if words.NO_WORD.search(small) or not words.LATIN_GENUS.fullmatch(first):
+            continue
+        beside = next((one for one in others if _is_common_name(one)), None)
+        return clean_labels({"species": part}) | ({"common_name": beside} if beside else {})
+    return None
 
 
 _NO_TAXON: Final = words.UNKNOWN | words.SITE_WORDS | words.SPLITS | words.FILLERS | words.STAGES

@@ -82,12 +82,12 @@ EVERYDAY: Final = _set(
 
 NO_GENUS: Final = _set(
     """agenda agua tierra viva magna alma alpaca alpha analysis anaconda antarctica area arena atlas bahia baia baja banana barracuda basilica bella beluga beta betta bonus buena
-    camera campus canada capybara caracara casa cascada catalina chia chinchilla cinema circus cobra coca cola colonia cordillera
+    camera campus canada cocos capybara caracara casa cascada catalina chia chinchilla cinema circus cobra coca cola colonia cordillera
     corona costa cuenca data delta dolina drama extra fauna festa fiesta finca flora focus forum gala galleria gamma gorilla guinea hacienda hyena
     hydra idea iguana impala isla isola kenya koala laguna llama loma lynx macedonia mama manila maria marina media mesa museum
     nova oasis opera orca orchidea pagoda pampa panda panorama papa paprika paradis paris pasta piranha pista pizza plataforma playa
     plaza primavera propaganda puma punta quebrada quinta quota reserva rhea sahara sala santa sauna savanna savannah selva serra
-    siesta sierra sofa solana stadium status stigma streptococcus tapioca tarantula tennis terra terrapin tilapia tuna tundra ultra utopia
+    siesta sierra sula sofa solana stadium status stigma streptococcus tapioca tarantula tennis terra terrapin tilapia tuna tundra ultra utopia
     vanilla veranda versus via vicuna villa virus vista visa vodka vuvuzela yoga zebra zona"""
     " aquarium terrarium herbarium arboretum solarium auditorium gymnasium album maximum minimum optimum medium premium momentum spectrum"
 )
@@ -117,7 +117,7 @@ NO_EPITHET: Final = _set(
 NO_WORD: Final = re.compile(
     r"(?:ing|ings|tion|tions|ness|ment|ments|ight|ights|ough|ship|ships|hood|land|lands|ville|town|wood|woods|yard|"
     r"[^aeiouy]ed|ies|ays|oys|ees|eys|ows|aws|oo|ee|ck|cks|ll|lls|sh|tch|th|ths|ph|wn|rd|rds|nd|nds|nt|nts|st|sts|ct|cts|pt|"
-    r"[bdfgklmprtw]s(?<![aeiou]ps)(?<!eps)|y|w|k|g|b|d|f|v|j|q|c|z|t|h|p)"
+    r"[bdfgklmprtw]s(?<![aeiou]ps)(?<!eps)|y|w|k|g|b|d|f|v|j|q|c|z|t|h|p)\Z"
 )
 """Endings that English has and epithets hardly ever."""
 

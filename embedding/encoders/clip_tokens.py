@@ -4,25 +4,19 @@ Byte-pair encoding as in Radford et al. 2021, CLIP, https://arxiv.org/abs/2103.0
 open_clip brings, which is found without importing it. `onnx_export` writes no text tower where these tokens are others.
 """
 
-import gzip
 import html
-import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 
 import ftfy
 import numpy as np
 import regex
 from jaxtyping import Int64
 
-from cladescope.errors import EncoderError
+from cladescope.embedding.clip_merges import END_OF_WORD, N_MERGES, merges
 
-MERGES_FILE = "bpe_simple_vocab_16e6.txt.gz"
-N_MERGES = 49152 - 256 - 2
 SPECIAL = ("<start_of_text>", "<end_of_text>")
-END_OF_WORD = "</w>"
 
 _WORD = regex.compile(
     "|".join(SPECIAL) + r"|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", regex.IGNORECASE
@@ -96,14 +90,6 @@ _LETTERS = _byte_letters()
 @lru_cache(maxsize=1)
 def _tables() -> tuple[dict[tuple[str, str], int], dict[str, int]]:
     """Rank of each merge, and the code of each token."""
-    spec = importlib.util.find_spec("open_clip")
-    path = Path(str(spec.origin)).parent / MERGES_FILE if spec is not None else Path(MERGES_FILE)
-    try:
-        lines = gzip.decompress(path.read_bytes()).decode().split("\n")[1 : N_MERGES + 1]
-    except OSError as error:
-        raise EncoderError(f"{path} cannot be read ({error}): install open_clip_torch anew") from error
-    pairs = [tuple(line.split()) for line in lines]
     letters = list(_LETTERS.values())
-    tokens = [*letters, *(letter + END_OF_WORD for letter in letters), *map("".join, pairs), *SPECIAL]
-    merges = {(first, second): rank for rank, (first, second) in enumerate(pairs)}
-    return merges, {token: code for code, token in enumerate(tokens)}
+    tokens = [*letters, *(letter + END_OF_WORD for letter in letters), *map("".join, merges()), *SPECIAL]
+    return {pair: rank for rank, pair in enumerate(merges())}, {token: code for code, token in enumerate(tokens)}
