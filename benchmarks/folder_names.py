@@ -94,7 +94,9 @@ def main() -> None:
     print(f"{few.said}: binomials right that stand among folders that are species {formed / len(names):.2%}")
     for part, listed in no_names().items():
         taken = [f"{name} = {found}" for name in listed if (found := species_beside(name, few)) is not None]
-        print(f"no names, {part} ({len(listed)}), {few.said}, among species: read as a species {len(taken)}: {'; '.join(taken)}")
+        print(
+            f"no names, {part} ({len(listed)}), {few.said}, among species: read as a species {len(taken)}: {'; '.join(taken)}"
+        )
         for told, known in lists.items():
             taken = list(_taken(listed, known))
             print(f"no names, {part} ({len(listed)}), {told}: read as a taxon {len(taken)}: {'; '.join(taken)}")

@@ -56,6 +56,10 @@ class Company:
             self._said[place] = {name: said_by(name, self._known) for name in self._listed(place)}
         beside = [one for name, one in self._said[place].items() if name != said.written and one.kind in _COUNTED]
         n_species = sum(one.kind in ("scheme", "binomial") and "species" in one.labels for one in beside)
-        if n_species < COMPANIONS or n_species < SHARE * len(beside) or any(map(is_common, labels["species"].casefold().split(" "))):
+        if (
+            n_species < COMPANIONS
+            or n_species < SHARE * len(beside)
+            or any(map(is_common, labels["species"].casefold().split(" ")))
+        ):
             return said
         return replace(said, kind="binomial", labels=labels, by_company=True)

@@ -226,7 +226,11 @@ class FolderLabels:
         """Distinct names of folders by what they say, files that named a taxon themselves, and what went otherwise."""
         kinds = Counter(one.kind for one in self._distinct)
         by_company = sum(one.by_company for one in self._distinct)
-        return {**dict(kinds.most_common()), **({"by company": by_company} if by_company else {}), **{name: n for name, n in self._counts.items() if n}}
+        return {
+            **dict(kinds.most_common()),
+            **({"by company": by_company} if by_company else {}),
+            **{name: n for name, n in self._counts.items() if n},
+        }
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -239,7 +239,9 @@ def _has_form(first: str, epithet: str, known: KnownTaxa) -> bool:
         if not is_cased and first.lower() in words.GIVEN_NAMES | words.PLACES:
             return False
         loose = is_cased and first.lower() not in words.NO_GENUS and small not in _NO_TAXON
-        return bool(words.LATIN_EPITHET.fullmatch(small) or (loose and not words.NO_WORD.search(small) and not is_common(small)))
+        return bool(
+            words.LATIN_EPITHET.fullmatch(small) or (loose and not words.NO_WORD.search(small) and not is_common(small))
+        )
     if not is_cased or first.lower() in words.NO_GENUS | words.GIVEN_NAMES | words.PLACES or first.lower() in _NO_TAXON:
         return False
     if small == first.lower() and len(small) > 3:

@@ -45,6 +45,16 @@ class TrainConfig(Section):
                 ("model.lock_image_cached", "objective.replay_source"),
                 "model.lock_image_cached leaves no pictures to replay: set it to false",
             )
+        if bool(self.model.blend_shares) != bool(self.data.tested_images):
+            yield Problem(
+                ("model.blend_shares", "data.tested_images"),
+                "model.blend_shares and data.tested_images belong together: what is chosen is then tested on pictures of its own",
+            )
+        if self.model.blend_shares and not self.data.held_out_images:
+            yield Problem(
+                ("model.blend_shares", "data.held_out_images"),
+                "model.blend_shares are chosen from by data.held_out_images, which is 0: hold some out",
+            )
         if self.seed < 0 or self.data.split_seed < 0:
             yield Problem(
                 ("seed", "data.split_seed"), f"seeds are {self.seed} and {self.data.split_seed}: expected 0 or more"
@@ -55,7 +65,9 @@ class TrainConfig(Section):
         return asdict(self)
 
 
-FREE_KEYS = frozenset({"data.workers", "loop.log_every", "loop.save_every", "loop.device", "loop.compile"})
+FREE_KEYS = frozenset(
+    {"data.workers", "loop.log_every", "loop.save_every", "loop.device", "loop.compile", "loop.foretell"}
+)
 """Keys that may change between a run and its continuation: they do not decide what is learnt."""
 
 

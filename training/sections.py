@@ -46,6 +46,13 @@ class DataConfig(Section):
     """Share of the classes (taxa by full path) that are kept out whole."""
     held_out_images: float = 0.2
     """Share of the pictures of the other classes that are kept out; each class keeps at least one."""
+    tested_images: float = 0.0
+    """Share of these pictures that nothing is chosen by: with `model.blend_shares` how much better the encoder got is told by them. Drawn
+    first; `held_out_images` is then a share of the rest."""
+    classes: Literal["taxon", "label", "auto"] = "taxon"
+    """What is told apart: taxa, or the labels of pictures (names of folders); `auto`: labels where fewer than half of those with one have a species."""
+    labels_from: str = ""
+    """How labels are read from the names of folders, as `embed --labels-from`; empty for the usual rule."""
     group_by: Literal["image", "group"] = "image"
     """`group`: pictures of one observation stay on one side."""
     compare_contents: bool = False
@@ -68,6 +75,7 @@ class DataConfig(Section):
     def problems(self) -> Iterator[Problem]:
         yield from _out_of_range(self, "held_out_species", 0, 0.9)
         yield from _out_of_range(self, "held_out_images", 0, 0.9)
+        yield from _out_of_range(self, "tested_images", 0, 0.9)
         yield from _out_of_range(self, "balance", 0, 1)
         yield from _out_of_range(self, "samples_per_epoch", 0, math.inf)
         yield from _out_of_range(self, "workers", 1, 256)
@@ -123,7 +131,7 @@ class ModelConfig(Section):
     """Where the weights start from, and which of them move."""
 
     open_clip: str = ""
-    """`MODEL/PRETRAINED`, `hf-hub:ORG/REPO` or a checkpoint folder; `MODEL` alone starts from random weights."""
+    """`tiny`, `MODEL/PRETRAINED`, `hf-hub:ORG/REPO` or a checkpoint folder; `MODEL` alone starts from random weights."""
     timm: str = ""
     """A timm backbone, to which a projection and a new text side are added; instead of `open_clip`."""
     weights: str = ""
@@ -166,6 +174,11 @@ class ModelConfig(Section):
     """Keep the picture side locked for so many steps, until a new text side is of use to it."""
     lock_image_cached: bool = False
     """While it is locked, take the features of unchanged pictures, computed once: fast. Memory: 4 n p bytes."""
+    lock_text: bool = False
+    """The text side stays as it is, so that names keep the vectors that they have."""
+    blend_shares: tuple[float, ...] = ()
+    """Shares of the trained weights, the rest being of those that it started from, of which the best for `data.held_out_images` is
+    exported (by nearest class mean; the least among equals); 0 gives the encoder back as it was. Empty: what was trained."""
     frozen_stages: int = 0
     """First stages of the picture side that stay as they are: the stem is the first."""
     freeze_norm: bool = False
@@ -192,6 +205,11 @@ class ModelConfig(Section):
                 ("model.blend", "model.open_clip", "model.weights", "model.freeze_norm"),
                 f"model.blend is {self.blend:g}: it mixes the backbone in model.weights into model.open_clip; give both, "
                 "and freeze_norm = true, because norms are mixed with their convolutions",
+            )
+        if self.blend_shares and (not self.open_clip or not all(0 <= share <= 1 for share in self.blend_shares)):
+            yield Problem(
+                ("model.blend_shares", "model.open_clip"),
+                f"model.blend_shares is {list(self.blend_shares)}: expected shares from 0 to 1 of what is trained from model.open_clip",
             )
         for name in ("mean", "std", "interpolation", "resize"):
             if self.open_clip and getattr(self, name) != getattr(type(self), name):
@@ -228,6 +246,9 @@ class ObjectiveConfig(Section):
     head_on: Literal["pooled", "embedding"] = "pooled"
     """Where the heads of the cross-entropies sit: a linear layer on the pooled feature, as in BioCLIP's ablation, or
     cosines with the embedding."""
+    head_start: Literal["random", "means"] = "random"
+    """`means`: the head over classes starts as the means of their training pictures, so that the first steps move the encoder no
+    further than they must; for a head on the embedding (after Kumar et al. 2022, https://arxiv.org/abs/2202.10054)."""
     head_scale: float = 16.0
     """Inverse temperature of heads on the embedding."""
     label_smoothing: float = 0.0
@@ -252,6 +273,11 @@ class ObjectiveConfig(Section):
                 yield Problem((key,), f"{key} is {weight!r}: expected a positive weight")
         yield from _out_of_range(self, "label_smoothing", 0, 0.9)
         yield from _out_of_range(self, "head_scale", 1e-3, 1000)
+        if self.head_start == "means" and not (self.head_on == "embedding" and "cross_entropy" in self.terms):
+            yield Problem(
+                ("objective.head_start", "objective.head_on", "objective.terms"),
+                "objective.head_start is means: that is for cross_entropy with objective.head_on = embedding",
+            )
         if bool(self.replay_source) != bool(self.replay_batch):
             yield Problem(
                 ("objective.replay_source", "objective.replay_batch"),
@@ -322,6 +348,8 @@ class LoopConfig(Section):
     """Steps between checkpoints; one more at each evaluation and at the end."""
     evaluate_every: int = 1
     """Epochs; 0 for only at the end."""
+    foretell: bool = False
+    """Say before the first step how long the run will take, by two steps whose result is thrown away."""
     monitor: str = "zero_shot_images"
     """The score by which the best checkpoint is chosen; higher is better."""
 

@@ -5,7 +5,7 @@
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +15,12 @@ from cladescope.analysis.benchmark.file_task import LABEL_SCHEMA, file_task
 from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Task
 from cladescope.delimited import DelimitedText, local_opener
 from cladescope.embedding.columns import plan_columns
+from cladescope.embedding.folder_labels import FolderLabels
 from cladescope.embedding.labels import clean_labels
 from cladescope.embedding.sources.folder import FolderSource
 from cladescope.errors import InputError
+from cladescope.schema import LABEL
+from cladescope.taxonomy.taxon import RANKS
 
 logger = logging.getLogger(__name__)
 
@@ -34,33 +37,45 @@ class _File(NamedTuple):
     problem: str | None
 
 
-def read_class_folders(root: Path) -> Task:
+def read_class_folders(root: Path, *, labels_from: str | None = None) -> Task:
     """The task of a folder, class by class in the order of their names, the training part first.
 
     Parts are `train` and `test` (else `val`) where the folder has both; other folders beside them are left out. A class
     is the first folder below the root or part; pictures in folders below it belong to it, pictures outside any class
-    are left out. No picture is opened. Memory: some 1 KB a picture.
+    are left out. With `labels_from` (as `open_source` takes it) the class is what that rule says of the path below the root or part: the
+    `label`, else the narrowest taxon; pictures of which it says nothing are left out. No picture is opened. Memory: some 1 KB a picture.
 
-    Raises InputError for a folder without pictures, a class without pictures, fewer than two classes, or a labels.csv
-    that cannot be read.
+    Raises InputError for a folder without pictures, a class without pictures, fewer than two classes, a labels.csv
+    that cannot be read, and for a rule that is none or gives no picture a class.
     """
     root = root.resolve()
     parts = _parts(root)
     known = _class_labels(root / LABELS)
     found: dict[str | None, list[_File]] = {part: [] for part in parts}
     left_out = []
+    rule = None if labels_from is None else FolderLabels(labels_from)
     for record in FolderSource(str(root), name=root.name).records():
         names = record.uri.removeprefix(f"{root}/").split("/")
         place = next((part for part, folder in parts.items() if part is None or folder.name == names[0]), "")
         inner = names if place is None else names[1:]
-        if place == "" or len(inner) < 2:
+        if place == "" or (len(inner) < 2 and rule is None):
             left_out.append(f"{record.uri} lies in no class folder")
             continue
-        ranks = {name: value for name, value in record.labels.items() if value is not None}
-        labels = known.get(inner[0], ranks)
-        found[place].append(_File(record.uri, inner[0], labels, record.problem))
-    for part, folder in parts.items():
+        if rule is None:
+            label: str | None = inner[0]
+            ranks = {name: value for name, value in record.labels.items() if value is not None}
+        else:
+            said = rule.of(str(root), inner)
+            ranks = dict(said.labels)
+            label = said.extra[LABEL] or next((ranks[rank] for rank in reversed(RANKS) if rank in ranks), None)
+        if label is None:
+            left_out.append(f"{record.uri} has no class by the rule {labels_from!r}")
+            continue
+        found[place].append(_File(record.uri, label, known.get(label, ranks), record.problem))
+    for part, folder in parts.items() if rule is None else ():
         _check_classes(folder, {file.label for file in found[part]})
+    if rule is not None:
+        _check_rule(root, rule, found)
     files = [file for of_part in found.values() for file in of_part]
     if strangers := sorted(known.keys() - {file.label for file in files}):
         logger.info("%s: %d classes have no folder, the first is %r", root / LABELS, len(strangers), strangers[0])
@@ -82,6 +97,18 @@ def _parts(root: Path) -> dict[str | None, Path]:
     if test is None or not (root / TRAIN).is_dir():
         return {None: root}
     return {TRAIN: root / TRAIN, TEST: test}
+
+
+def _check_rule(root: Path, rule: FolderLabels, found: Mapping[str | None, Sequence[_File]]) -> None:
+    """Say how names were read. Raises InputError where they give no class, or a part none."""
+    for note in rule.notes:
+        logger.info("%s: %s", root, note)
+    for part, files in found.items():
+        if not files:
+            of = "the folder" if part is None else f"the part {part}"
+            raise InputError(
+                f"labels from {rule.rule!r} give no picture of {of} in {root} a class: take another rule, or none for a folder a class"
+            )
 
 
 def _check_classes(folder: Path, labels: set[str]) -> None:

@@ -28,12 +28,10 @@ from cladescope.analysis.benchmark.stores import fill_store, short_name
 from cladescope.analysis.benchmark.tables import label_of
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trained_on import trained_note
-from cladescope.analysis.classify.taxon_lists import read_taxa
 from cladescope.analysis.measures.folds import SHOTS
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Device, Encoder, Runtime
 from cladescope.embedding.pipeline import EmbedSummary, Progress
-from cladescope.embedding.prompts import TAXA_FILE
-from cladescope.embedding.shipped import shipped_folder
+from cladescope.embedding.trained_on import trained_on
 from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_text
 from cladescope.index.store import Store
@@ -100,6 +98,7 @@ def evaluate(
     rank: str | None = None,
     vectors: str | None = None,
     images: str | Path | None = None,
+    labels_from: str | None = None,
     out: str | Path = OUT,
     device: Device = "auto",
     runtime: Runtime = "auto",
@@ -112,7 +111,7 @@ def evaluate(
     scored. Other pictures are embedded by each of `encoders` (`tiny` unless given) into stores under `out`, where also
     results.json and results.md are written; what is embedded there already is not embedded again. `shots` are 1 and 5
     unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species or, where most pictures have a label and no species, `label`). `vectors` names those of a further
-    encoder of the stores. docs/evaluation.md says what each
+    encoder of the stores. `labels_from` says how classes are read from the names of folders, as for `embed`; unless given, each first folder is one. docs/evaluation.md says what each
     figure means.
 
     `watch` follows each embedding and may stop it, `embedded` is told what it did.
@@ -134,7 +133,7 @@ def evaluate(
     paths = [local_path(path) for path in ([tasks] if isinstance(tasks, str | Path) else tasks)]
     chosen = [encoders] if isinstance(encoders, str | Encoder) else list(encoders or [])
     if (reason := contradiction(
-        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors
+        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors, labels_from=labels_from
     )) is not None:  # fmt: skip
         raise InputError(reason)
     config = ProtocolConfig(
@@ -145,7 +144,13 @@ def evaluate(
         pool_parts=pool_parts,
     )
     opened = [
-        open_task(path, rank=rank, vectors=vectors, images=None if images is None else local_path(images))
+        open_task(
+            path,
+            rank=rank,
+            vectors=vectors,
+            images=None if images is None else local_path(images),
+            labels_from=labels_from if path.is_dir() else None,
+        )
         for path in paths
     ]
     for task, _ in opened:
@@ -167,7 +172,7 @@ def evaluate(
             contenders.append(Contender(store=filled, encoder=encoder))
         evaluations.append(evaluate_task(task, contenders, config))
         for one in contenders:
-            _warn_of_trained(task, one.store.card.name)
+            _warn_of_trained(task, one.store)
     documents = [results.describe(evaluation) for evaluation in evaluations]
     write_text(folder / results.PAGE, page(results.save(documents, folder)))
     return EvaluationReport(
@@ -178,10 +183,11 @@ def evaluate(
     )
 
 
-def _warn_of_trained(task: Task, name: str) -> None:
-    """Say where an encoder with a list of its taxa was trained on those of a task."""
-    folder = shipped_folder(name) if "/" not in name else Path(name)
-    if (folder / TAXA_FILE).is_file() and (note := trained_note(name, read_taxa(folder / TAXA_FILE), task)) is not None:
+def _warn_of_trained(task: Task, store: Store) -> None:
+    """Say where an encoder was trained on what a task asks for, and where that is not known."""
+    name = store.card.name
+    contents = frozenset(filter(None, store.table(["content_hash"])["content_hash"].to_pylist()))
+    if (note := trained_note(name, trained_on(name), task, contents)) is not None:
         logger.warning("%s", note)
 
 
@@ -196,6 +202,7 @@ def contradiction(
     rank: str | None = None,
     images: object = None,
     vectors: str | None = None,
+    labels_from: str | None = None,
 ) -> str | None:
     """Why settings of `evaluate` contradict the protocol or each other, or None; None stands for what was not given.
 
@@ -227,6 +234,8 @@ def contradiction(
         return "vectors are of stores: pictures are embedded by the encoders that are given"
     if images is not None and not any(path.suffix.lower() == ".csv" for path in tasks):
         return "images is for CSVs: give one"
+    if labels_from is not None and not any(path.is_dir() and not is_store(path) for path in tasks):
+        return "labels_from is for folders of pictures, whose names are read: give one"
     return None
 
 

@@ -16,11 +16,17 @@ def is_store(path: Path) -> bool:
 
 
 def open_task(
-    path: Path, *, rank: str | None = None, images: Path | None = None, vectors: str | None = None
+    path: Path,
+    *,
+    rank: str | None = None,
+    images: Path | None = None,
+    vectors: str | None = None,
+    labels_from: str | None = None,
 ) -> tuple[Task, Store | None]:
     """The task at a path, and the store of its vectors where it is one: its taxa at `rank`, or its labels, are the classes then.
 
-    `vectors` names those of a further encoder of the store. Paths in a CSV start at `images`, by default at the CSV's folder.
+    `vectors` names those of a further encoder of the store. Paths in a CSV start at `images`, by default at the CSV's folder. `labels_from` is
+    of folders (`read_class_folders`).
 
     Raises InputError for what is no task.
     """
@@ -28,7 +34,7 @@ def open_task(
         store = Store.open(path, vectors=vectors)
         return read_store(store, rank=rank), store
     if path.is_dir():
-        return read_class_folders(path), None
+        return read_class_folders(path, labels_from=labels_from), None
     if path.is_file() and path.suffix.lower() == ".csv":
         return read_annotations(path, images=images), None
     found = "is no CSV" if path.exists() else "does not exist"

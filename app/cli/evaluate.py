@@ -1,13 +1,20 @@
 """`cladescope evaluate`: score encoders on labelled pictures."""
 
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import DeviceName, JsonOption, LevelName, RuntimeName, RuntimeOption, VectorsOption
+from cladescope.app.cli import evaluate_options as of
+from cladescope.app.cli.options import (
+    DeviceName,
+    JsonOption,
+    LevelName,
+    RuntimeName,
+    RuntimeOption,
+    VectorsOption,
+)
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 from cladescope.app.cli.progress import job_progress
 from cladescope.app.cli.signals import stop_on_signals
@@ -21,23 +28,8 @@ if TYPE_CHECKING:
     from cladescope.index.store import Store
 
 
-class ProtocolName(StrEnum):
-    """What is asked."""
-
-    ZERO_SHOT = "zero-shot"
-    FEW_SHOT = "few-shot"
-    RETRIEVAL = "retrieval"
-
-
-class PartsName(StrEnum):
-    """Which pictures of a task with parts are given and asked."""
-
-    OFFICIAL = "official"
-    ALL = "all"
-
-
 def evaluate(
-    protocol: Annotated[ProtocolName, typer.Argument(metavar="PROTOCOL", help="zero-shot, few-shot or retrieval.")],
+    protocol: Annotated[of.ProtocolName, typer.Argument(metavar="PROTOCOL", help="zero-shot, few-shot or retrieval.")],
     tasks: Annotated[
         list[Path],
         typer.Argument(
@@ -52,21 +44,9 @@ def evaluate(
     shots: Annotated[
         str | None, typer.Option(metavar="K,...", help="few-shot: labelled pictures of each class.", show_default="1,5")
     ] = None,
-    v1_folds: Annotated[
-        bool, typer.Option("--v1-folds", help="few-shot: draw the folds as BioCLIP's first evaluation did.")
-    ] = False,
-    text: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KIND,...",
-            help="zero-shot: asis, sci, com, taxon, sci_com, taxon_com; asis also tests cleaned names.",
-            show_default="asis",
-        ),
-    ] = None,
-    parts: Annotated[
-        PartsName,
-        typer.Option(help="Tasks with train/ and test/: learn from train and test on test, or pool both."),
-    ] = PartsName.OFFICIAL,
+    v1_folds: of.V1FoldsOption = False,
+    text: of.TextOption = None,
+    parts: of.PartsOption = of.PartsName.OFFICIAL,
     rank: Annotated[
         LevelName | None,
         typer.Option(
@@ -74,10 +54,8 @@ def evaluate(
             show_default="species, of pictures without species label",
         ),
     ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="For a CSV: the folder of its paths.", show_default="the CSV's folder"),
-    ] = None,
+    images: of.ImagesOption = None,
+    labels_from: of.LabelsFromOption = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for results.json, results.md and the stores of vectors.")
     ] = Path("evaluation"),
@@ -94,14 +72,15 @@ def evaluate(
     from cladescope.app.verbs.evaluate import evaluate as run
 
     if (reason := contradiction(
-        protocol.value, tasks, encoder or [], shots=shots, texts=text, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors
+        protocol.value, tasks, encoder or [], shots=shots, texts=text, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors,
+        labels_from=labels_from,
     )) is not None:  # fmt: skip
         raise typer.BadParameter(reason)
     try:
         report = run(
             protocol.value, tasks, encoders=encoder, shots=None if shots is None else _numbers(shots), v1_folds=v1_folds,
             texts=None if text is None else [kind.strip() for kind in text.split(",")],
-            pool_parts=parts is PartsName.ALL, rank=None if rank is None else rank.value, images=images, out=out,
+            pool_parts=parts is of.PartsName.ALL, rank=None if rank is None else rank.value, images=images, labels_from=labels_from, out=out,
             device=device.value, runtime=runtime.value, vectors=vectors, watch=_watch, embedded=_say_embedded,
         )  # fmt: skip
     except StoppedError as stopped:

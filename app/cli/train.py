@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.options import JsonOption, LabelsFromOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 
 
@@ -16,6 +16,11 @@ def train(
         str | None,
         typer.Option(metavar="SOURCE", help="Manifest, folder, shards or store to learn from, for data.source."),
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="Encoder to train further, for model.open_clip: tiny, a run's export, hf-hub:..."),
+    ] = None,
+    labels_from: LabelsFromOption = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -28,9 +33,10 @@ def train(
 ) -> None:
     """Train an encoder and export it as a checkpoint folder for --encoder; torchrun uses several GPUs.
 
-    Recipes: tiny and then tiny-texts, bioclip, bioclip2, inat-only, ablation-... (training/recipes).
+    Recipes: fine-tune (on some hundreds of your own pictures, in minutes), tiny and then tiny-texts, bioclip, bioclip2, inat-only,
+    ablation-... (training/recipes).
 
-    Example: cladescope train tiny --data organisms/metadata.csv --out runs/tiny
+    Example: cladescope train fine-tune --data photos/ --out mine
     """
     from cladescope.app.verbs import train as verb
 
@@ -40,20 +46,24 @@ def train(
         keys = [key for key, _ in pairs]
         twice = next(key for place, key in enumerate(keys) if key in keys[:place])
         raise typer.BadParameter(f"--set {twice} is given twice, expected once")
+    given: dict[str, Any] = {"data": data, "encoder": encoder, "labels_from": labels_from, "set": replaced}
     if show:
-        print_json(verb.resolve(config, data=data, set=replaced)[0].to_dict())
+        print_json(verb.resolve(config, **given)[0].to_dict())
         return
-    made = verb.train(config, out=out, data=data, set=replaced, resume=resume)
+    made = verb.train(config, out=out, resume=resume, **given)
     from cladescope.training.loop.distributed import is_first_process  # loads torch
 
     if not is_first_process():
         return
     if json:
-        print_json({"encoder": str(made.encoder), "run": str(out), "scores": made.scores, "notes": list(made.notes)})
+        told = {"encoder": str(made.encoder), "run": str(out), "scores": made.scores, "notes": list(made.notes)}
+        print_json(told if made.verdict is None else {**told, "verdict": made.verdict})
         return
     for note in made.notes:
         say(note)
-    if made.scores:
+    if made.verdict is not None:
+        print_line(made.verdict)
+    elif made.scores:
         print_table(["held out", "score"], list(made.scores.items()))
     print_line(f"encoder: {made.encoder} (use it with --encoder {made.encoder})")
 

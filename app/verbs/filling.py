@@ -1,12 +1,13 @@
 """What `embed` opens before it starts: the source, its address, the store, or a part of it for one shard, and the encoder."""
 
+import json
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from cladescope.app.verbs.encoders import AnyEncoder, Target, target_of
-from cladescope.app.verbs.given import AnyStore, pictures_of
+from cladescope.app.verbs.given import AnyStore, is_there, opened, pictures_of
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.folder_labels import FolderLabels
 from cladescope.embedding.given import AnyPicture, GivenSource
@@ -26,12 +27,30 @@ AnySource = str | Path | Source | AnyPicture | Sequence[AnyPicture]
 
 
 def source_of(
-    source: AnySource, allow: Sequence[str], rules: TableRules, *, by_content: bool, labels_from: str | None
+    source: AnySource,
+    allow: Sequence[str],
+    rules: TableRules,
+    *,
+    by_content: bool,
+    labels_from: str | None,
+    before: str | None = None,
 ) -> tuple[Source, str]:
-    """The source that is meant, and its address for the store's ledger."""
+    """The source that is meant, and its address for the store's ledger.
+
+    `before` is the rule by which the last job read labels from the names of this folder: it holds unless another is given, which is said.
+    """
     if isinstance(source, str | Path):
-        opened = open_source(source, allowed=allow, rules=rules, by_content=by_content, labels_from=labels_from)
-        return opened, str(source)
+        found = open_source(source, allowed=allow, rules=rules, by_content=by_content, labels_from=labels_from)
+        labels = rule_of(found)
+        if labels is not None and before not in (None, labels.rule):
+            if labels_from is None:
+                found = open_source(source, allowed=allow, rules=rules, by_content=by_content, labels_from=before)
+                remark = f"labels are read as by the last job on this folder: by {before} (for the usual rule, labels from folder)"
+            else:
+                remark = f"labels are read by {labels_from}, and the last job on this folder read them by {before}"
+            if (now := rule_of(found)) is not None:
+                now.remark = remark
+        return found, str(source)
     if labels_from is not None:
         raise InputError("labels are read from the names of a folder that is named: leave labels_from out")
     if isinstance(source, Source):
@@ -40,9 +59,28 @@ def source_of(
     return GivenSource(pictures), f"{len(pictures)} pictures at hand"
 
 
+def rule_of(source: Source) -> FolderLabels | None:
+    """What reads labels from the names of a source's folders; None for a source that says its labels itself."""
+    labels = getattr(source, "labels", None)
+    return labels if isinstance(labels, FolderLabels) else None
+
+
+def rule_before(store: AnyStore, address: str | None) -> str | None:
+    """By which rule the last job that filled a store read labels from the names of folders at an address; None where none did."""
+    if address is None or (isinstance(store, str | PathLike) and not is_there(store)):
+        return None
+    runs = opened(store).runs.select(["verb", "started", "manifest"]).sort_by([("started", "descending")])
+    for run in runs.to_pylist():
+        settings = json.loads(run["manifest"] or "{}").get("settings", {}) if run["verb"] == "embed" else {}
+        if settings.get("address") == address:
+            rule = settings.get("labels_from")
+            return None if rule is None else str(rule)
+    return None
+
+
 def look_names_up(source: Source, encoder: Encoder, backbone: Backbone | None) -> None:
     """Let the names of a source's folders be looked up in a backbone, else among the taxa that the encoder was trained on."""
-    if isinstance(labels := getattr(source, "labels", None), FolderLabels):
+    if (labels := rule_of(source)) is not None:
         if backbone is not None:
             labels.known = BackboneTaxa(backbone)
         elif encoder.taxa_file is not None:

@@ -20,6 +20,8 @@ class Trained:
     run: Path
     scores: dict[str, float]
     """On the held-out pictures, by name."""
+    verdict: str | None = None
+    """Of `fine-tune`: whether it got better at pictures that were only tested, in words."""
     notes: tuple[str, ...] = ()
     """Why the checkpoint has no graphs for ONNX Runtime, where it has none."""
 
@@ -30,22 +32,25 @@ def train(
     *,
     out: str | Path = "run",
     data: str | Path | None = None,
+    encoder: str | None = None,
+    labels_from: str | None = None,
     set: Mapping[str, Any] | None = None,
     resume: bool = False,
 ) -> Trained:
     """Train an encoder and export it as a checkpoint folder, with graphs for ONNX Runtime, which `embed(..., encoder=...)` takes.
 
-    `config` is a TOML file, the name of a recipe (`tiny`, `bioclip`, ...; see training/recipes) or a configuration. `data`
-    is the manifest, folder, shards or store to learn from (the setting `data.source`); `set` replaces other settings, such as
+    `config` is a TOML file, the name of a recipe (`fine-tune`, `tiny`, `bioclip`, ...; see training/recipes) or a configuration. `data`
+    is the manifest, folder, shards or store to learn from (the setting `data.source`), `encoder` what is trained further
+    (`model.open_clip`), `labels_from` how names of folders are read (`data.labels_from`, as for `embed`); `set` replaces other settings, such as
     `{"loop.epochs": 3}`. `resume` continues the run in `out` where it stopped. Under torchrun every process makes this call.
 
     Raises InputError for a configuration or data that cannot be used, or if `out` already holds a run; EncoderError if the
     starting weights cannot be loaded; TrainingError if the loss is no longer finite; StoreError if the disk fails.
 
     >>> import cladescope
-    >>> cladescope.train("tiny", data="organisms/metadata.csv", out="runs/tiny").scores      # doctest: +SKIP
+    >>> cladescope.train("fine-tune", data="photos/", out="runs/mine").verdict      # doctest: +SKIP
     """
-    resolved, recipe = resolve(config, data=data, set=set)
+    resolved, recipe = resolve(config, data=data, encoder=encoder, labels_from=labels_from, set=set)
     from cladescope.training.loop import train as loop
     from cladescope.training.loop.distributed import is_first_process
     from cladescope.training.loop.export import read_card
@@ -53,7 +58,9 @@ def train(
     folder = loop.train(resolved, local_path(out), recipe=recipe, resume=resume)
     if not is_first_process():
         return Trained(folder, local_path(out), {})
-    return Trained(folder, local_path(out), dict(read_card(folder)["scores"]), _with_graphs(folder))
+    card = read_card(folder)
+    verdict = card.get("gain", {}).get("verdict")
+    return Trained(folder, local_path(out), dict(card["scores"]), verdict, _with_graphs(folder))
 
 
 def _with_graphs(folder: Path) -> tuple[str, ...]:
@@ -73,6 +80,8 @@ def resolve(
     config: str | Path | TrainConfig,
     *,
     data: str | Path | None = None,
+    encoder: str | None = None,
+    labels_from: str | None = None,
     set: Mapping[str, Any] | None = None,
 ) -> tuple[TrainConfig, str]:
     """The complete configuration that `train` would use, and the name of its recipe.
@@ -83,10 +92,16 @@ def resolve(
     3
     """
     replaced = dict(set or {})
-    if data is not None:
-        if "data.source" in replaced:
-            raise InputError("data and the key data.source say the same: give one of them")
-        replaced["data.source"] = str(data)
+    given = {
+        "data": ("data.source", data),
+        "encoder": ("model.open_clip", encoder),
+        "labels_from": ("data.labels_from", labels_from),
+    }
+    for name, (key, value) in given.items():
+        if value is not None:
+            if key in replaced:
+                raise InputError(f"{name} and the key {key} say the same: give one of them")
+            replaced[key] = str(value)
     if not isinstance(config, TrainConfig):
         return load_config(config, replaced), str(config)
     if replaced:

@@ -11,15 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Int
 
 from cladescope.embedding.locations import read_bytes
-from cladescope.embedding.records import Record
+from cladescope.embedding.records import Record, notes_of
 from cladescope.embedding.regions import split_region
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
+from cladescope.schema import LABEL, holds_labels
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.data.shard_index import index_shard, read_span
 
@@ -54,6 +56,8 @@ class Examples:
     """Shard, first byte and number of bytes of a picture in a tar shard; None where the picture is elsewhere."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Why records of the source are not among the examples, and how many."""
+    by_label: bool = False
+    """Whether classes are the labels of pictures: each then stands for a taxon of one name, which says nothing of kinship."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -70,6 +74,7 @@ class Examples:
             sources=[self.sources[row] for row in chosen],
             licences=[self.licences[row] for row in chosen],
             spans=[self.spans[row] for row in chosen],
+            by_label=self.by_label,
             skipped=self.skipped,
         )
 
@@ -125,8 +130,13 @@ class Examples:
         return read_bytes(self.uris[row]) if span is None else read_span(*span)
 
 
-def load_examples(spec: str | Path) -> Examples:
+def load_examples(
+    spec: str | Path, *, classes: Literal["taxon", "label", "auto"] = "taxon", labels_from: str | None = None
+) -> Examples:
     """The labelled pictures of a store (a folder with `store.json`), or of whatever `open_source` opens.
+
+    With `classes` as `label` the labels of pictures (names of folders) are their classes; `auto` takes these where most pictures have
+    one and fewer than half of those a species, else the taxa, as everywhere (`Pictures.narrowest`). `labels_from` is that of `open_source`.
 
     Left out and counted are records without a picture, records without any rank, and every record whose
     `image_id` came before. No picture is opened, but shards are read through once for their texts and once
@@ -140,15 +150,30 @@ def load_examples(spec: str | Path) -> Examples:
     cladescope.errors.InputError: no such file or folder: /nowhere/photos; expected a folder, a manifest (...
     """
     stored = Path(spec, "store.json").is_file()
-    examples = _collect(_stored(Path(spec)) if stored else open_source(spec).records())
+    if stored and labels_from is not None:
+        raise InputError(f"{spec} is a store, which has its labels: leave data.labels_from out")
+    source = None if stored else open_source(spec, labels_from=labels_from)
+    records = _stored(Path(spec)) if source is None else source.records()
+    if classes == "auto":
+        every = list(records)
+        records, classes = iter(every), "label" if _are_told_apart_by_label(every) else "taxon"
+    examples = _collect(records, by_label=classes == "label")
+    for note in () if source is None else notes_of(source):
+        logger.info("%s", note)
     left_out = ", ".join(f"{n} {reason}" for reason, n in examples.skipped.most_common())
     if not len(examples):
         raise InputError(
             f"found no labelled picture in {spec} (left out: {left_out or 'nothing, it is empty'}): expected records "
-            f"that name some of {', '.join(RANKS)}"
+            + (f"with a {LABEL}" if examples.by_label else f"that name some of {', '.join(RANKS)}")
         )
+    what = "labels" if examples.by_label else "taxa"
     logger.info(
-        "%s: %d pictures of %d taxa, left out: %s", spec, len(examples), len(examples.class_taxa), left_out or "none"
+        "%s: %d pictures of %d %s, left out: %s",
+        spec,
+        len(examples),
+        len(examples.class_taxa),
+        what,
+        left_out or "none",
     )
     return examples
 
@@ -169,20 +194,28 @@ def check_several_classes(examples: Examples) -> None:
 def _stored(folder: Path) -> Iterator[Record]:
     from cladescope.index.store import Store  # loads LanceDB, which a training machine may lack
 
-    for batch in Store.open(folder).scan(_COLUMNS):
+    store = Store.open(folder)
+    columns = (*_COLUMNS, LABEL) if holds_labels(store.schema) else _COLUMNS
+    for batch in store.scan(columns):
         for row in batch.to_pylist():
             image_id, uri, source = (row.pop(name) for name in ("image_id", "uri", "source"))
-            yield Record(image_id=image_id, uri=uri, source=source, labels=row)
+            extra = {LABEL: row.pop(LABEL, None)}
+            yield Record(image_id=image_id, uri=uri, source=source, labels=row, extra=extra)
 
 
-def _collect(records: Iterator[Record]) -> Examples:
+def _are_told_apart_by_label(records: Sequence[Record]) -> bool:
+    labelled = [record for record in records if record.extra.get(LABEL)]
+    return 2 * sum(bool(record.labels.get("species")) for record in records) < len(labelled)
+
+
+def _collect(records: Iterator[Record], *, by_label: bool = False) -> Examples:
     taxa: list[Taxon] = []
-    examples = Examples([], [], (), [], [], [], [], [])
+    examples = Examples([], [], (), [], [], [], [], [], by_label=by_label)
     skipped, seen = examples.skipped, set[str]()
     known: dict[tuple[str | None, ...], Taxon | None] = {}
     for record in records:
         labels = record.labels
-        ranks = tuple(labels.get(rank) for rank in RANKS)
+        ranks = (_text(record.extra.get(LABEL)),) if by_label else tuple(labels.get(rank) for rank in RANKS)
         if ranks not in known:
             known[ranks] = Taxon.from_ranks(ranks)
         taxon = known[ranks]
@@ -191,7 +224,7 @@ def _collect(records: Iterator[Record]) -> Examples:
             told_apart = reason in skipped or len(skipped) < MAX_REASONS
             skipped[reason if told_apart else "no picture, for other reasons"] += 1
         elif taxon is None:
-            skipped["no taxon"] += 1
+            skipped[f"no {LABEL}" if by_label else "no taxon"] += 1
         elif record.image_id in seen:
             skipped["image_id came before"] += 1
         else:
@@ -237,6 +270,10 @@ def find_spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
             for row in members.pop(member.name, ()):
                 spans[row] = (shard, member.offset, member.size)
     return spans
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _sort_key(path: tuple[str | None, ...]) -> tuple[str, ...]:

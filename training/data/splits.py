@@ -30,13 +30,16 @@ class SplitConfig:
     classes below it (pictures known to the genus only, beside its species) is never held out."""
     images: float = 0.0
     """Share of the pictures of the other classes that are held out; every class keeps one in training."""
+    tested: float = 0.0
+    """Share of the pictures of the other classes that nothing is chosen by: for a figure at the very end. Drawn before `images`, which is a
+    share of those that are left; every class keeps one in training."""
     group_by: str = "group"
     """`group`: all pictures of one observation stay on one side; `image`: each picture file is on its own."""
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raises InputError for a share that is negative, or 1 or more, and for an unknown `group_by`."""
-        for name, share in (("species", self.species), ("images", self.images)):
+        for name, share in (("species", self.species), ("images", self.images), ("tested", self.tested)):
             if not 0.0 <= share < 1.0:
                 raise InputError(f"{name} is {share}: expected the share to hold out, from 0 to below 1")
         if self.group_by not in ("image", "group"):
@@ -54,6 +57,8 @@ class Split:
     """Pictures of classes that are trained on."""
     held_out_species: Int[np.ndarray, " s"]
     """All pictures of classes that are not trained on."""
+    tested: Int[np.ndarray, " u"]
+    """Further pictures of classes that are trained on."""
     left_out: Int[np.ndarray, " l"]
     """Pictures of other classes that show what a held-out species' picture shows: the same file, or observation."""
     held_out_taxa: tuple[Taxon, ...]
@@ -63,7 +68,7 @@ class Split:
 
     def report(self) -> dict[str, object]:
         """What was held out, in values that JSON knows."""
-        parts = ("train", "held_out_images", "held_out_species", "left_out")
+        parts = ("train", "held_out_images", "held_out_species", "tested", "left_out")
         return {
             **asdict(self.config),
             **{f"n_{part}": len(getattr(self, part)) for part in parts},
@@ -95,15 +100,17 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
     keys += [] if contents is None else [contents]
     unit = _units([[values[row] for row in by_id] for values in keys], n)
     classes = examples.classes()[by_id]
-    species_rng, images_rng = (np.random.default_rng([config.seed, part]) for part in range(2))
+    species_rng, images_rng, tested_rng = (np.random.default_rng([config.seed, part]) for part in range(3))
 
     out_classes = _draw_classes(examples.class_taxa, config.species, species_rng)
     out_species = out_classes[classes]
     left_out = np.isin(unit, unit[out_species]) & ~out_species
     others = ~out_species & ~left_out
-    out_images = np.zeros(n, bool)
-    out_images[others] = _draw_images(classes[others], unit[others], config.images, images_rng)
-    train = others & ~out_images
+    tested, out_images = np.zeros(n, bool), np.zeros(n, bool)
+    tested[others] = _draw_images(classes[others], unit[others], config.tested, tested_rng)
+    rest = others & ~tested
+    out_images[rest] = _draw_images(classes[rest], unit[rest], config.images, images_rng)
+    train = rest & ~out_images
     if not train.any():
         raise InputError(f"of {n} pictures none would be left to train on: hold out less than species {config.species}")
 
@@ -111,16 +118,20 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
         "train": np.sort(by_id[train]),
         "held_out_images": np.sort(by_id[out_images]),
         "held_out_species": np.sort(by_id[out_species]),
+        "tested": np.sort(by_id[tested]),
         "left_out": np.sort(by_id[left_out]),
     }
     kinds = ["taxon", "image_id", "uri", *(["group"] if config.group_by == "group" else [])]
     columns = {kind: column(examples, kind) for kind in kinds}
     if contents is not None:
         columns["content"] = contents
-    for part in ("held_out_species", "held_out_images"):
-        # Other pictures of the taxa of `held_out_images` are trained on.
-        compared = {kind: values for kind, values in columns.items() if (kind, part) != ("taxon", "held_out_images")}
-        check_rows_apart(compared, rows["train"], rows[part])
+    for learnt, part in (
+        *(("train", part) for part in ("held_out_species", "held_out_images", "tested")),
+        ("held_out_images", "tested"),
+    ):
+        # Other pictures of the taxa of `held_out_images` and `tested` are trained on.
+        compared = {kind: values for kind, values in columns.items() if kind != "taxon" or part == "held_out_species"}
+        check_rows_apart(compared, rows[learnt], rows[part])
     return Split(
         **rows,
         held_out_taxa=tuple(examples.class_taxa[code] for code in np.flatnonzero(out_classes)),

@@ -91,12 +91,25 @@ def load(path: Path, *, config: TrainConfig | None = None) -> tuple[Progress, di
     if version != FORMAT_VERSION:
         raise InputError(f"{path} has checkpoint format {version}, this version of cladescope reads {FORMAT_VERSION}")
     if config is not None:
-        changed = differences(made_under, json.loads(json.dumps(config.to_dict())))
+        changed = differences(_with_later_keys(made_under), json.loads(json.dumps(config.to_dict())))
         if changed:
             raise InputError(
                 f"the configuration changed since {path} was written: {'; '.join(changed)}: put it back, or start a new run"
             )
     return progress, content
+
+
+def _with_later_keys(made_under: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that an earlier version wrote, with what it did not know of as it was then: the defaults.
+
+    >>> _with_later_keys({"seed": 3, "data": {"source": "a.csv"}})["data"]["tested_images"]
+    0.0
+    """
+    defaults = TrainConfig().to_dict()
+    return {
+        key: {**value, **made_under.get(key, {})} if isinstance(value, dict) else made_under.get(key, value)
+        for key, value in defaults.items()
+    }
 
 
 def restore_random(content: Mapping[str, Any]) -> None:

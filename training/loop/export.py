@@ -102,7 +102,7 @@ def data_card(examples: Examples, split: Split) -> dict[str, Any]:
     rows = split.train.tolist()
     return {
         "pictures": len(rows),
-        "taxa": len({examples.taxa[row] for row in rows}),
+        ("labels" if examples.by_label else "taxa"): len({examples.taxa[row] for row in rows}),
         "sources": dict(Counter(examples.sources[row] for row in rows).most_common()),
         "licences": dict(Counter(examples.licences[row] or "not stated" for row in rows).most_common()),
         "skipped": dict(examples.skipped),
@@ -156,7 +156,7 @@ def page(card: Mapping[str, Any]) -> str:
         f"| started from | {card.get('started_from', 'not stated')} |",
         f"| recipe | {card.get('recipe', 'not stated')} |",
         f"| steps | {card.get('steps', 'not stated')} |",
-        f"| pictures, taxa | {data.get('pictures', '?')}, {data.get('taxa', '?')} |",
+        f"| pictures, {'labels' if 'labels' in data else 'taxa'} | {data.get('pictures', '?')}, {data.get('labels', data.get('taxa', '?'))} |",
     ]
     if "weights" in card:
         weights = card["weights"]

@@ -43,6 +43,8 @@ def make_optimiser(config: TrainConfig, towers: Towers, criterion: Criterion) ->
                 continue
             rate = options.image_learning_rate or rate
             rate *= options.layer_decay ** (towers.n_layers - 1 - layer)
+        elif name.startswith("clip.") and config.model.lock_text:
+            continue
         elif name.startswith("projection."):
             if config.model.lock_image:
                 continue

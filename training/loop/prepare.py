@@ -10,12 +10,15 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from cladescope.analysis.measures.class_sums import class_sums
+from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from cladescope.files import write_json
 from cladescope.index.files import disk_errors
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.apart import content_hashes
+from cladescope.training.data.enough import check_enough
 from cladescope.training.data.examples import Examples, check_several_classes, load_examples
 from cladescope.training.data.exclusion import exclude_taxa
 from cladescope.training.data.loader import n_steps
@@ -50,19 +53,25 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         progress, content = checkpoint.load(last, config=config)
     device = _device(config, group)
     _check(config, device)
-    examples = load_examples(config.data.source)
+    examples = load_examples(
+        config.data.source, classes=config.data.classes, labels_from=config.data.labels_from or None
+    )
     if config.data.exclude:
         examples = examples.take(exclude_taxa(examples, config.data.exclude).kept)
     check_several_classes(examples)
+    if config.data.tested_images:
+        check_enough(examples)
+    contents = content_hashes(examples, workers=config.data.workers) if config.data.compare_contents else None
     parts = split(
         examples,
         SplitConfig(
             species=config.data.held_out_species,
             images=config.data.held_out_images,
+            tested=config.data.tested_images,
             group_by=config.data.group_by,
             seed=config.data.split_seed,
         ),
-        contents=content_hashes(examples, workers=config.data.workers) if config.data.compare_contents else None,
+        contents=contents,
     )
     check_several_classes(examples.take(parts.train))
     order_length = config.data.samples_per_epoch or len(parts.train)
@@ -89,6 +98,8 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         n_classes=int(classes.max()) + 1,
         n_taxa={rank: int(codes[:, rank].max()) + 1 for rank in range(len(RANKS))},
     ).to(device)
+    if config.objective.head_start == "means" and content is None:
+        _start_head(criterion, towers, examples, parts, classes, config, group)
     set_trainable(towers, config.model, locked=config.model.lock_image)
     if config.loop.chunk_size and (moving := moving_norms(towers)):
         raise InputError(
@@ -115,6 +126,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         codes=codes,
         classes=classes,
         data_hash=_data_hash(examples),
+        contents=contents,
     )
     if content is not None:
         restore(run, content)
@@ -128,11 +140,13 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
             write_json(folder / checkpoint.CONFIG_FILE, config.to_dict())
             write_json(folder / "split.json", parts.report())
     logger.info(
-        "%d pictures of %d taxa to train on, %d of the same and %d of other species held out; %d steps",
+        "%d pictures of %d %s to train on, %d of the same and %d of other species held out%s; %d steps",
         len(parts.train),
         len(np.unique(examples.classes()[parts.train])),
+        "labels" if examples.by_label else "taxa",
         len(parts.held_out_images),
         len(parts.held_out_species),
+        f", {len(parts.tested)} for the test at the end" if config.data.tested_images else "",
         run.total_steps,
     )
     return run
@@ -160,15 +174,17 @@ def _check(config: TrainConfig, device: torch.device) -> None:
     loop = config.loop
     if not config.data.source:
         raise InputError("data.source is empty: name a manifest, a folder, shards or a store of labelled pictures")
+    if loop.precision == "fp16" and device.type == "cpu":
+        raise InputError("loop.precision is fp16 and the device a CPU: use bf16 or fp32 there")
     if loop.monitor not in SCORES:
         raise InputError(f"loop.monitor is {loop.monitor!r}: expected one of {', '.join(SCORES)}")
+    if config.model.blend_shares:
+        return  # what is exported is chosen among shares, not by a score of the loop
     if loop.monitor.startswith("zero_shot") and not config.objective.has_texts:
         raise InputError(f"loop.monitor is {loop.monitor!r}, but no objective trains texts: monitor one_shot")
     part = "held_out_images" if loop.monitor == "zero_shot_images" else "held_out_species"
     if not getattr(config.data, part) and (config.data.held_out_species or config.data.held_out_images):
         raise InputError(f"loop.monitor is {loop.monitor!r}, but data.{part} is 0: hold some out, or monitor another")
-    if loop.precision == "fp16" and device.type == "cpu":
-        raise InputError("loop.precision is fp16 and the device a CPU: use bf16 or fp32 there")
 
 
 def _device(config: TrainConfig, group: Group) -> torch.device:
@@ -198,3 +214,28 @@ def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfi
     with torch.no_grad():
         towers.projection.weight.copy_(torch.from_numpy(weight))
         towers.projection.bias.copy_(torch.from_numpy(bias))
+
+
+def _start_head(
+    criterion: Criterion,
+    towers: Towers,
+    examples: Examples,
+    parts: Split,
+    classes: Int[np.ndarray, " n"],
+    config: TrainConfig,
+    group: Group,
+) -> None:
+    """Let the head over classes start as the mean vectors of their training pictures; that of a class without one that can be read is drawn."""
+    assert criterion.head is not None
+    towers.eval()
+    vectors, kept = encode_examples(
+        towers, examples, parts.train, workers=config.data.workers, autocast=nullcontext, group=group
+    )
+    if not len(kept):
+        raise InputError(f"none of {len(parts.train)} pictures could be read: check that the files are where they were")
+    sums, counts = class_sums(vectors, classes[kept])
+    there = np.flatnonzero(counts)
+    with torch.no_grad():
+        criterion.head.weight[torch.from_numpy(there)] = torch.from_numpy(normalise(sums[there]).astype(np.float32)).to(
+            criterion.head.weight.device
+        )

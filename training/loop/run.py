@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,6 +55,8 @@ class Run:
     """Class of each example, counted in the same way."""
     data_hash: str
     """Of what a resumed run must find again: ids, taxa and common names, in their order."""
+    contents: Sequence[str | None] | None = None
+    """Hash of each example's file, where files were compared."""
     features: tuple[Float32[np.ndarray, "n p"], Bool[np.ndarray, " n"]] | None = None
     """Of all examples, while the picture side is locked and they are cached, and which of them could be read."""
     scores: dict[str, float] = field(default_factory=dict)

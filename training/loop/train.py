@@ -9,7 +9,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -23,14 +23,17 @@ from cladescope.training.config import TrainConfig
 from cladescope.training.data.loader import Batch, augmented, batches
 from cladescope.training.data.sampling import epoch_order
 from cladescope.training.loop import checkpoint
-from cladescope.training.loop.checkpoint import BEST, LAST
+from cladescope.training.loop.checkpoint import BEST, LAST, Progress
 from cladescope.training.loop.distributed import process_group
 from cladescope.training.loop.evaluate import evaluate
 from cladescope.training.loop.export import data_card, environment, export, write_taxa
+from cladescope.training.loop.foretelling import foretold
+from cladescope.training.loop.gain import Gain, chosen_and_tested
 from cladescope.training.loop.logs import Log
 from cladescope.training.loop.prepare import prepare
 from cladescope.training.loop.run import Run, averaged, held, restore, save
 from cladescope.training.loop.step import take_step
+from cladescope.training.loop.trained_on import write_trained_on
 from cladescope.training.sections import ModelConfig
 
 logger = logging.getLogger(__name__)
@@ -54,6 +57,8 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
         if run.replay is not None:
             stack.callback(run.replay.close)
         log = stack.enter_context(Log(folder, run.progress) if group.is_first else nullcontext(None))
+        if config.loop.foretell and run.progress.step < run.total_steps:
+            logger.info("%s", foretold(run, _epoch(run)))
         while True:
             if _evaluation_is_due(run):
                 _evaluate(run, log)
@@ -86,7 +91,7 @@ def _evaluation_is_due(run: Run) -> bool:
     return step == run.total_steps or (every > 0 and epoch % every == 0)
 
 
-def _epoch(run: Run) -> Iterator[Batch]:
+def _epoch(run: Run) -> Generator[Batch, None, None]:
     """The batches of the epoch that the run is in, from its next step on."""
     config = run.config
     epoch, start = divmod(run.progress.step, run.steps_per_epoch)
@@ -173,7 +178,7 @@ def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
 def _evaluate(run: Run, log: Log | None) -> None:
     """Score the held-out parts; keep the checkpoint if it is the best so far."""
     run.progress = replace(run.progress, evaluated=run.progress.step)
-    if not (len(run.split.held_out_images) or len(run.split.held_out_species)):
+    if run.config.model.blend_shares or not (len(run.split.held_out_images) or len(run.split.held_out_species)):
         return
     with averaged(run):
         run.scores = evaluate(
@@ -207,19 +212,30 @@ def _export(run: Run, recipe: str) -> None:
     progress, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
     restore(run, content)
     config = run.config
-    card = {
+    with averaged(run):
+        gain = chosen_and_tested(run) if config.model.blend_shares else None
+        folder = export(
+            run.towers, run.folder / "export", card=_card(run, progress, recipe, gain), dtype=config.model.export_dtype
+        )
+    if not run.examples.by_label:
+        write_taxa(folder, run.examples, run.split)
+    write_trained_on(folder, run)
+
+
+def _card(run: Run, progress: Progress, recipe: str, gain: Gain | None) -> dict[str, Any]:
+    """What is said of the exported encoder."""
+    config = run.config
+    return {
         "name": run.folder.name,
         "recipe": recipe,
         "started_from": _started_from(config.model),
         "steps": progress.step,
-        "scores": run.scores,
+        "scores": run.scores if gain is None else gain.scores,
+        **({} if gain is None else {"scores_of": gain.scores_of, "gain": gain.to_dict()}),
         "data": data_card(run.examples, run.split),
         "environment": environment(run.towers.device),
         "config": _without_folders(json.loads(json.dumps(config.to_dict()))),
     }
-    with averaged(run):
-        folder = export(run.towers, run.folder / "export", card=card, dtype=config.model.export_dtype)
-    write_taxa(folder, run.examples, run.split)
 
 
 def _started_from(model: ModelConfig) -> str:

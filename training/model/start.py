@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from cladescope.embedding.shipped import SHIPPED, shipped_folder
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 from cladescope.training.model.folding import fold_norms
@@ -86,11 +87,25 @@ def _from_timm(config: ModelConfig) -> Towers:
     return towers
 
 
+def is_local(open_clip: str) -> bool:
+    """Whether an encoder to start from ships with the package, or is a folder.
+
+    >>> is_local("tiny"), is_local("ViT-B-16/openai")
+    (True, False)
+    """
+    return _local(open_clip).is_dir()
+
+
+def _local(open_clip: str) -> Path:
+    if open_clip in SHIPPED:
+        return shipped_folder(open_clip)
+    return Path(open_clip.removeprefix("local-dir:")).expanduser()
+
+
 def _from_open_clip(config: ModelConfig) -> Towers:
     name, _, pretrained = config.open_clip.partition("/")
-    folder = Path(config.open_clip.removeprefix("local-dir:")).expanduser()
-    if folder.is_dir():
-        name, pretrained = f"local-dir:{folder.resolve()}", ""
+    if is_local(config.open_clip):
+        name, pretrained = f"local-dir:{_local(config.open_clip).resolve()}", ""
     elif config.open_clip.startswith("hf-hub:"):
         name, pretrained = config.open_clip, ""
     size = {"force_image_size": config.image_size} if config.image_size else {}
@@ -105,7 +120,7 @@ def _from_open_clip(config: ModelConfig) -> Towers:
     except (OSError, RuntimeError, ValueError, KeyError, AttributeError) as error:
         first = str(error).strip().partition("\n")[0][:300]
         raise EncoderError(
-            f"cannot start from {config.open_clip!r}: {first}: give MODEL/PRETRAINED, hf-hub:ORG/REPO or a checkpoint folder"
+            f"cannot start from {config.open_clip!r}: {first}: give tiny, MODEL/PRETRAINED, hf-hub:ORG/REPO or a checkpoint folder"
         ) from error
     model_cfg["custom_text"] = True
     towers = Towers(clip, model_cfg, ImageTransform.from_open_clip(clip.visual.preprocess_cfg), tokenizer)

@@ -161,6 +161,9 @@ def set_trainable(towers: Towers, config: ModelConfig, *, locked: bool) -> None:
         parameter.requires_grad_(not locked and towers.layer_of(name) >= config.frozen_stages)
     for parameter in towers.projection.parameters():
         parameter.requires_grad_(not locked)
+    if config.lock_text:
+        towers.clip.text.requires_grad_(False).eval()
+        towers.clip.logit_scale.requires_grad_(False)
     if locked:
         towers.clip.visual.eval()
     for norm in _batch_norms(towers):

@@ -88,9 +88,10 @@ def test_a_rule_that_is_none_or_of_a_table_is_refused_in_a_line(fails, photos, t
 
 def test_a_store_of_folders_takes_the_names_over_without_encoding_anew(run, photos, tmp_path):
     cladescope.embed(photos, tmp_path / "s", encoder="pixels", labels_from="parent")
-    ended = run("embed", photos, "--store", tmp_path / "s", "--json")
+    ended = run("embed", photos, "--store", tmp_path / "s", "--labels-from", "folder", "--json")
     document = ended.json
     assert (document["embedded"], document["already_stored"], document["relabelled"]) == (0, 10, 4)
+    assert "labels are read by folder, and the last job on this folder read them by parent" in document["notes"]
     assert {label for (label,) in rows(tmp_path / "s", "label")} == {
         "Fictonia nigra",
         "Panthera_leo (Lion)",
@@ -98,6 +99,24 @@ def test_a_store_of_folders_takes_the_names_over_without_encoding_anew(run, phot
         "Old barn",
         None,
     }
+
+
+def test_a_store_remembers_the_rule_of_a_folder_until_another_is_given(run, photos, tmp_path):
+    def embedded(*options):
+        document = run("embed", photos, "--store", tmp_path / "s", "--encoder", "pixels", "--json", *options).json
+        return document["relabelled"], [note for note in document["notes"] if "last job" in note]
+
+    assert embedded("--labels-from", "parent") == (0, [])
+    remark = "labels are read as by the last job on this folder: by parent (for the usual rule, labels from folder)"
+    assert embedded() == (0, [remark])
+    assert embedded() == (0, [remark])
+    differs = "labels are read by none, and the last job on this folder read them by parent"
+    assert embedded("--labels-from", "none")[1] == [differs]
+    assert [note.partition("by none")[1] for note in embedded()[1]] == ["by none"]
+    (tmp_path / "more" / "Parus major").mkdir(parents=True)
+    picture(tmp_path / "more" / "Parus major" / "a.png", 99)
+    other = run("embed", tmp_path / "more", "--store", tmp_path / "s", "--json").json
+    assert not [note for note in other["notes"] if "last job" in note]
 
 
 def test_a_folder_that_is_renamed_keeps_its_vectors_and_gets_the_new_name(run, photos, tmp_path):

@@ -1,6 +1,7 @@
 """`cladescope train` from the command line to a search with what it made."""
 
 import json
+import re
 import shutil
 import sys
 
@@ -150,3 +151,43 @@ def test_a_checkpoint_without_graphs_says_why_and_keeps_no_old_ones(finished, tm
     (note,) = verb._with_graphs(folder)
     assert "torch computes this encoder: no graph can be written: the package onnx is not installed" in note
     assert not (folder / "onnx.json").exists()
+
+
+def test_fine_tuning_on_a_folder_ends_with_a_verdict_and_an_encoder_that_fit_and_predict_take(
+    run, clades, checkpoint, tmp_path
+):
+    command = ["train", "fine-tune", "--data", clades / "images", "--encoder", checkpoint, "--out", tmp_path / "run"]
+    quick = ["loop.epochs=1", "loop.batch_size=8", "optimiser.warmup_steps=1", "model.blend_shares=[0.0, 1.0]"]
+    ended = run(*command, *(part for key in quick for part in ("--set", key)))
+    assert ended.status == 0, ended.err
+    assert " steps, and a test at the end: about " in ended.err
+    assert "10 for the test at the end" in ended.err
+    assert re.match(r"(no better|cannot be told from 10 pictures)", ended.out)
+    assert f"encoder: {tmp_path}/run/export (use it with --encoder {tmp_path}/run/export)" in ended.out
+    encoder = ("--encoder", tmp_path / "run" / "export")
+    fitted = run("fit", clades / "images", *encoder, "--out", tmp_path / "c.safetensors")
+    assert fitted.status == 0, fitted.err
+    picture = sorted(clades.glob("images/*/*.jpg"))[0]
+    named = run("predict", picture, "--classifier", tmp_path / "c.safetensors", "--closed-set", "--json")
+    assert named.status == 0, named.err
+    species = {path.name.replace("_", " ") for path in (clades / "images").iterdir()}
+    by_name = run("predict", picture, *encoder, "-k", "1", "--json")
+    assert by_name.json["predictions"][0]["answers"][0]["species"] in species
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--encoder", "pixels"), "cannot start from 'pixels'"),
+        (("--encoder", "tiny", "--set", "model.open_clip=tiny"), "encoder and the key model.open_clip say the same"),
+        (("--set", "model.blend_shares=[2.0]"), "expected shares from 0 to 1"),
+        (("--set", "data.tested_images=0.0"), "belong together"),
+        (("--labels-from", "fodler"), "expected folder, parent, none, or a regular"),
+    ],
+)
+def test_what_fine_tuning_cannot_use_is_told_in_one_line(run, clades, tmp_path, options, message):
+    ended = run("train", "fine-tune", "--data", clades / "images", "--out", tmp_path / "run", *options)
+    assert ended.status in (1, 2)
+    assert message in ended.err
+    assert len([line for line in ended.err.splitlines() if line.startswith("error: ")]) == 1
+    assert not (tmp_path / "run" / "export").exists()

@@ -352,3 +352,38 @@ def test_a_text_that_is_no_path_is_refused(text):
 def test_the_keys_of_rare_species_are_read_as_full_paths():
     taxon = read_path("Animalia-Mollusca-Gastropoda-Stylommatophora-Achatinellidae-Partulina-tuberculata")
     assert taxon.path[-2:] == ("Partulina", "Partulina tuberculata")
+
+
+@quick
+@given(
+    st.lists(rows, min_size=6, max_size=40),
+    st.sampled_from([0.0, 0.2]),
+    st.sampled_from([0.2, 0.5]),
+    st.sampled_from([0.2, 0.5]),
+    st.booleans(),
+)
+def test_what_is_tested_shares_nothing_with_what_is_trained_on_or_chosen_by(drawn, species, images, tested, hashed):
+    taxa, groups, contents = (list(column) for column in zip(*drawn, strict=True))
+    examples = listed(taxa, groups=groups)
+    try:
+        made = split(
+            examples, SplitConfig(species=species, images=images, tested=tested), contents=contents if hashed else None
+        )
+    except InputError:
+        return
+    parts = (made.train, made.held_out_images, made.held_out_species, made.tested, made.left_out)
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(examples)))
+    assert len(made.tested)
+    assert {taxa[row] for row in made.tested} <= {taxa[row] for row in made.train}
+    for column in (groups, contents) if hashed else (groups,):
+        own = {column[row] for row in made.tested} - {None}
+        assert not own & {column[row] for part in parts[:3] for row in part}
+
+
+def test_a_part_to_test_on_leaves_the_draw_of_species_as_it_was():
+    examples = listed([GENERA[place % 10] for place in range(60)])
+    without, having = (split(examples, SplitConfig(species=0.3, images=0.2, tested=share)) for share in (0.0, 0.2))
+    assert without.held_out_taxa == having.held_out_taxa
+    assert len(without.tested) == 0
+    assert len(having.tested) == 9
+    assert having.report()["n_tested"] == 9

@@ -1,0 +1,68 @@
+"""What an exported encoder has seen, written beside it, so that whoever tests it later is warned (`cladescope.embedding.trained_on`).
+
+What the encoder that it started from had seen is taken over, where that says it.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from cladescope.embedding.shipped import SHIPPED
+from cladescope.embedding.trained_on import TRAINED_FILE, TrainedOn, trained_on
+from cladescope.files import write_json
+from cladescope.index.files import disk_errors
+from cladescope.taxonomy.taxon import RANKS
+from cladescope.training.loop.evaluate import common_names_of
+from cladescope.training.loop.run import Run
+from cladescope.training.model.start import is_local
+from cladescope.training.sections import ModelConfig
+
+MAX_PICTURES = 1_000_000
+"""Pictures up to which their hashes are listed, 35 bytes each."""
+
+
+def write_trained_on(folder: Path, run: Run) -> None:
+    """Write the file into an exported folder: all that was trained on or chosen by, without what was only tested.
+
+    Raises StoreError where it cannot be written.
+    """
+    own = _own(run)
+    start = _start(run.config.model)
+    with disk_errors(folder):
+        write_json(folder / TRAINED_FILE, (own if start is None else own.joined(start)).to_dict())
+
+
+def _own(run: Run) -> TrainedOn:
+    examples, parts = run.examples, run.split
+    known = sorted({int(code) for code in examples.classes()[parts.train]})
+    names = common_names_of(examples)
+    rows = np.concatenate([parts.train, parts.held_out_images]) if run.config.model.blend_shares else parts.train
+    contents = (
+        [None] * len(rows) if run.contents is None or len(rows) > MAX_PICTURES else [run.contents[row] for row in rows]
+    )
+    taxa, labels = [], []
+    for code in known:
+        taxon = examples.class_taxa[code]
+        if examples.by_label:
+            labels.append(taxon.name)
+        else:
+            blank = [""] * (len(RANKS) - len(taxon.path))
+            taxa.append((*(name or "" for name in taxon.path), *blank, names[code] or ""))
+    return TrainedOn(
+        taxa=tuple(taxa),
+        labels=tuple(labels),
+        pictures=frozenset(filter(None, contents)),
+        # A file that could not be read was not trained on either.
+        has_all_pictures=run.contents is not None and len(rows) <= MAX_PICTURES,
+    )
+
+
+def _start(model: ModelConfig) -> TrainedOn | None:
+    """What the encoder that a run started from says; None where it started from random weights."""
+    name = model.open_clip
+    if model.timm or (not is_local(name) and "/" not in name):
+        weights = model.weights if model.timm else ""
+        return TrainedOn(unknown=(Path(weights).name,)) if weights else None
+    said = trained_on(str(Path(name).expanduser().resolve()) if is_local(name) and name not in SHIPPED else name)
+    found = TrainedOn(unknown=(name,)) if said is None else said
+    return found.joined(TrainedOn(unknown=(Path(model.weights).name,))) if model.weights else found
