@@ -151,7 +151,11 @@ def _tell_sidecars(found: "Sidecars") -> None:
     counts = (
         (found.replaced, "of these took the place of one of an earlier run"),
         (found.same, "were there already"),
-        (found.of_others, "pictures have a sidecar of another program, or a changed one: left as it is"),
+        (found.merged, "sidecars of another program, or changed ones, got these names; all that stood in them stays"),
+        (
+            found.of_others,
+            f"pictures have a sidecar of another program that is left as it is, such as {found.why_left}",
+        ),
         (found.not_known, "pictures are not known: no sidecar"),
         (found.no_file, "are no files of this disk: no sidecar"),
         (found.refused, f"could not be written, such as {found.reason}"),

@@ -129,7 +129,7 @@ def act_on(
     a move. Pictures that no name was found for lie in `not known`, those that cannot be read in `unreadable`. Nothing is overwritten, and
     `cladescope.undo` turns it back by the log in the folder. `write_to` is a store that keeps what was said of its pictures in columns of
     their own, `predicted_species` and so on, in place of earlier predictions. `sheet` is a picture of the first 100 with their names; `overwrite` lets it
-    replace a file. `xmp` writes the names as keywords into a sidecar beside each picture, never over one of another program.
+    replace a file. `xmp` writes the names as keywords into a sidecar beside each picture; into one of another program they are inserted, and all else in it stays.
 
     Raises InputError where something cannot be written, StoreError where there is no such store.
 

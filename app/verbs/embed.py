@@ -9,7 +9,7 @@ from cladescope.app.verbs import jobs, shard_jobs
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import NamingJob
 from cladescope.app.verbs.encoders import AnyEncoder, target_of
-from cladescope.app.verbs.filling import address_of, look_names_up, part_of, rule_before, rule_of, source_of
+from cladescope.app.verbs.filling import address_of, look_names_up, part_of, rule_before, rule_said, source_of
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.embedding import pipeline
 from cladescope.embedding.decoding_device import decoding_device
@@ -111,7 +111,6 @@ def embed(
         source, allow, jobs.table_rules(store, types, missing), by_content=by_content, labels_from=labels_from,
         before=rule_before(store, known_by),
     )  # fmt: skip
-    rule = rule_of(pictures)
     config = EmbedConfig(
         batch_size=batch_size, workers=workers, readers=readers, picture_seconds=float(picture_seconds), limit=limit if piece is None else None,
         decode_on=decoding_device() if decode == "device" else None, decode_in="threads" if decode == "device" else decode, address=known_by, prune=prune, check_remote=check_remote, whole=retry_failed is None and (piece is None or limit is None), exif=exif, strict=strict,
@@ -138,7 +137,7 @@ def embed(
     settings = {
         "batch_size": batch_size, "workers": workers, "readers": readers, "picture_seconds": picture_seconds, "device": device, "precision": precision, "runtime": runtime, "decode": decode, "tuning": tuning, "limit": limit, "shard": shard and str(piece), "address": known_by, "encoder": target.encoder.card.name,
         "prune": prune, "check_remote": check_remote, "retry_failed": retry_failed, "backbone": naming.settings, "types": dict(types or {}),
-        "missing": missing if missing is None else list(missing), "labels_from": None if rule is None else rule.rule, "by_content": by_content, "exif": exif, "strict": strict,
+        "missing": missing if missing is None else list(missing), "labels_from": rule_said(pictures), "by_content": by_content, "exif": exif, "strict": strict,
     }  # fmt: skip
     with jobs.Run(sink, verb="embed", source=address, settings=settings).recorded() as run:
         summary = pipeline.embed(

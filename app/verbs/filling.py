@@ -65,6 +65,12 @@ def rule_of(source: Source) -> FolderLabels | None:
     return labels if isinstance(labels, FolderLabels) else None
 
 
+def rule_said(source: Source) -> str | None:
+    """By which rule labels are read from the names of a source's folders; None where they are not."""
+    labels = rule_of(source)
+    return None if labels is None else labels.rule
+
+
 def rule_before(store: AnyStore, address: str | None) -> str | None:
     """By which rule the last job that filled a store read labels from the names of folders at an address; None where none did."""
     if address is None or (isinstance(store, str | PathLike) and not is_there(store)):

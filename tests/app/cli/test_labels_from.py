@@ -78,9 +78,9 @@ def test_groups_of_a_pattern_become_columns(run, photos, tmp_path):
     assert rows(tmp_path / "s", "site", "camera") == [("Old barn", "100RECNX"), (None, None)]
 
 
-def test_a_rule_that_is_none_or_of_a_table_is_refused_in_a_line(fails, photos, tmp_path):
+def test_a_rule_that_is_none_or_of_a_table_is_refused_in_a_line(fails, misused, photos, tmp_path):
     store = ("--store", tmp_path / "s", "--encoder", "pixels")
-    assert "expected folder, parent, none, or a regular" in fails("embed", photos, *store, "--labels-from", "fodler")
+    assert "expected folder, parent, none, or a regular" in misused("embed", photos, *store, "--labels-from", "fodler")
     (tmp_path / "t.csv").write_text("file,species\na.jpg,Parus major\n")
     assert "says its labels itself" in fails("embed", tmp_path / "t.csv", *store, "--labels-from", "parent")
     assert not (tmp_path / "s").exists()

@@ -121,13 +121,16 @@ def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(
     assert "does not end in .png" in misused("predict", photos, "--sheet", tmp_path / "a.gif")
 
 
-def test_sidecars_hold_keywords_that_others_read_and_those_of_others_stay(run, genera, photos, tmp_path):
+def test_sidecars_hold_keywords_that_others_read_and_what_others_wrote_stays(run, genera, photos, tmp_path):
     theirs = photos / "good0.jpg.xmp"
     theirs.write_text("<theirs/>")
     asked = ("predict", photos, "--classifier", genera, "--xmp")
     ended = run(*asked, "--rank", "genus", "--json")
     assert (ended.json["xmp"]["written"], ended.json["xmp"]["of_others"]) == (5, 1)
-    assert "1 pictures have a sidecar of another program, or a changed one: left as it is" in ended.err
+    assert (
+        "1 pictures have a sidecar of another program that is left as it is, such as good0.jpg.xmp: it has no RDF"
+        in ended.err
+    )
     assert theirs.read_text() == "<theirs/>"
     said = {one["file_name"].rpartition("/")[2]: one["answers"][0] for one in ended.json["predictions"]}
     mine = photos / "good1.jpg.xmp"
@@ -137,9 +140,11 @@ def test_sidecars_hold_keywords_that_others_read_and_those_of_others_stay(run, g
     assert keywords["lr:hierarchicalSubject"] == ["|".join(lineage)]
     assert keywords["digiKam:TagsList"] == ["/".join(lineage)]
     mine.write_text(mine.read_text().replace(lineage[-1], "Corrected"))
+    changed = mine.read_bytes()
     again = run(*asked, "--rank", "family", "--json").json["xmp"]
-    assert (again["written"], again["replaced"], again["of_others"]) == (4, 4, 2)
-    assert "Corrected" in mine.read_text()
+    assert (again["written"], again["replaced"], again["of_others"]) == (4, 4, 1)
+    assert again["merged"] + again["same"] == 1
+    assert read_xmp(mine.read_bytes())["dc:subject"][: len(lineage)] == read_xmp(changed)["dc:subject"]
 
 
 @given(st.dictionaries(st.sampled_from(RANKS), st.text(min_size=1), min_size=1), st.text())
