@@ -83,7 +83,8 @@ class Answers:
         self._paths = ClassTree.flat(len(classes.labels)) if self.tree is None and risk is not None else self.tree
         if self.tree is not None and self.rank is not None:
             self._nodes = self.tree.at(self.rank)
-            if not len(self._nodes) and risk is None:
+            has_name = len(self._nodes) if risk is None else (self.tree.rank <= RANK_INDEX[self.rank]).any()
+            if not has_name:
                 there = [name for name in RANKS if len(self.tree.at(name))]
                 raise InputError(f"no class has a {self.rank}: ask for the rank {', '.join(there)}")
             # Of classes that are one taxon the first.
@@ -165,12 +166,18 @@ class Answers:
         assert self._paths is not None
         standing = None if self.known is None else self.known.standing(vectors)
         probabilities = self.classes.probabilities(vectors)
-        path, sure = self.back_off.paths(self._paths, probabilities, standing)
+        whole, sure_whole = self.back_off.paths(self._paths, probabilities, standing)
         deepest = len(RANKS) if self.rank is None else RANK_INDEX[self.rank] + 1
-        path, sure = path[:, :deepest], sure[:, :deepest]
+        path, sure = whole[:, :deepest], sure_whole[:, :deepest]
         threshold = self.back_off.threshold(risk)
         rolled = self._paths.roll_up(probabilities) if self.others and self.k > 1 else None
         for row in range(len(vectors)):
+            if (path[row] < 0).all():  # the taxa of its path lack a name at the rank and above it
+                first = int((whole[row] >= 0).argmax())
+                near = float(sure_whole[row, first])
+                nearest = self._paths.taxon(whole[row, first]).name
+                yield [self._aside({"nearest": nearest, "nearest_score": near, "score": near}, NOT_SURE, 1.0)]
+                continue
             # Nodes are counted rank by rank: the greatest is the deepest.
             end = int(path[row].argmax())
             is_sure = np.nan_to_num(sure[row], nan=-1.0) >= threshold

@@ -176,6 +176,9 @@ def fit_calibrated(
     numbers = [part.kin for part in asked if part.kin is not None]
     related = np.concatenate(numbers) if len(numbers) == len(asked) else None
     known = kept.known
+    if known is not None:
+        # Before they are asked how they stand: what decides and what is asked later must be measured alike.
+        known = known.and_held(np.concatenate([known.nearness(part.vectors) for part in asked]))
     taxa = ClassTree.flat(len(labels)) if tree is None else tree
     confidence = None
     if sum(len(part.truth) for part in asked) < FEW:
@@ -191,8 +194,6 @@ def fit_calibrated(
             paths += asked_twice(taxa, _blocks(part, taxa, less.known))[0]
         confidence = RankConfidence.fit(Traces.of_parts(paths))
     right, sure, traces, back_off, kept_names = _answers(asked, tree, taxa, related, known, confidence, seed=seed)
-    if known is not None:
-        known = known.and_held(np.concatenate([known.nearness(part.vectors) for part in asked]))
     return Calibrated(
         replace(fitted, scale=scale),
         kept.counts,

@@ -173,7 +173,7 @@ def fit_store(
             k=k,
             seed=seed,
         )
-    notes += _kin_notes(labelled, made, calibration)
+    notes += [*_kin_notes(labelled, made, calibration), *_few_notes(labelled, made)]
     known = made.known
     if known is None or not known.can_tell(DOUBT):
         notes.append(
@@ -250,6 +250,17 @@ def _kin_notes(labelled: Labelled, made: Calibrated, share: float) -> list[str]:
     if not len(made.right):
         notes.append("nothing could be held out: the pictures of each class are all of one photograph or observation")
     return notes
+
+
+def _few_notes(labelled: Labelled, made: Calibrated) -> list[str]:
+    """How many classes had no part in what decides how sure is enough: it speaks of pictures like those that were held out."""
+    unasked = np.bincount(labelled.classes, minlength=len(made.counts)) == made.counts
+    if not len(made.right) or not unasked.any():
+        return []
+    return [
+        f"{int(unasked.sum()):,} of {len(unasked):,} classes, with {int(made.counts[unasked].sum()):,} pictures, have too few to hold one out: "
+        "the others decide how sure a name must be, and names of these classes may be wrong more often"
+    ]
 
 
 def _number(name: str, value: float | str) -> float | None:

@@ -5,6 +5,7 @@ import pytest
 from scipy.special import softmax
 from sklearn.metrics import log_loss
 
+from cladescope.analysis.classify import calibrate
 from cladescope.analysis.classify.calibrate import Asked, Learnt, best_scale, fit_apart, fit_calibrated, mean_surprise
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
@@ -113,3 +114,14 @@ def test_what_held_out_pictures_say_is_told_for_each_rank():
     plain = fit_calibrated(vectors, classes, ("a", "b", "c", "d"))
     assert list(plain.by_rank()) == ["label"]
     assert fit_calibrated(vectors, classes, ("a", "b", "c", "d"), share=0.0).by_rank() == {}
+
+
+def test_what_decides_and_what_is_asked_later_stand_alike(monkeypatch):
+    rng = np.random.default_rng(0)
+    classes = np.arange(300) % 6
+    vectors = np.eye(8)[classes] + rng.normal(scale=0.3, size=(300, 8))
+    seen = []
+    blocks = calibrate._blocks
+    monkeypatch.setattr(calibrate, "_blocks", lambda part, taxa, known: seen.append(known) or blocks(part, taxa, known))
+    made = fit_calibrated(vectors, classes, [str(one) for one in range(6)])
+    np.testing.assert_array_equal(made.known.standing(vectors), seen[-1].standing(vectors))

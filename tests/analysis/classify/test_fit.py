@@ -31,3 +31,11 @@ def test_labels_may_be_a_mapping_and_clades_several(store):
 def test_a_weight_that_is_no_number_is_named(store, value):
     with pytest.raises(InputError, match="shrinkage is .* expected a number from 0 on"):
         fit_store(store, shrinkage=value)
+
+
+def test_classes_that_decide_nothing_are_counted(store):
+    ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
+    labels = {id_: "abcd"[min(row, 3)] if row < 4 else "ef"[row % 2] for row, id_ in enumerate(ids[:30])}
+    (note,) = [one for one in fit_store(store, labels=labels).notes if "hold one out" in one]
+    assert note.startswith("4 of 6 classes, with 4 pictures, have too few to hold one out: the others decide")
+    assert not [one for one in fit_store(store, labels=labels, calibration=0.0).notes if "hold one out" in one]

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from cladescope.analysis.classify.answers import Answers
-from cladescope.analysis.classify.back_off import RISK
+from cladescope.analysis.classify.back_off import RISK, BackOff
 from cladescope.analysis.classify.calibrate import fit_calibrated
+from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.known import DOUBT
 from cladescope.analysis.classify.said import NAMED, NOT_SURE
+from cladescope.errors import InputError
 from cladescope.schema import NOT_KNOWN
 from cladescope.taxonomy.taxon import Taxon
 
@@ -130,6 +132,26 @@ def test_a_name_goes_no_deeper_than_the_rank_and_others_follow_where_they_are_as
             assert [row["score"] for row in found] == sorted((row["score"] for row in found), reverse=True)
         else:
             assert len(found) == 1
+
+
+def test_taxa_without_a_name_at_the_rank_or_above_it_are_not_sure_and_stand_aside():
+    taxa = [Taxon((None,) * 6 + ("Parus major",)), taxon(0, 0), Taxon((None,) * 6 + ("Sitta europaea",))]
+    gallery = ClassGallery(
+        np.eye(3, dtype=np.float32), tuple(one.name for one in taxa), 9.0, tree=ClassTree.from_taxa(taxa)
+    )
+    back_off = BackOff(np.zeros(60))
+    answers = Answers(gallery, rank="family", k=1, back_off=back_off, risk=RISK)
+    rows = said(answers, np.eye(3, dtype=np.float32))
+    assert [(row["verdict"], row.get("nearest")) for row in rows] == [
+        (NOT_SURE, "Parus major"),
+        (NAMED, None),
+        (NOT_SURE, "Sitta europaea"),
+    ]
+    assert [row["family"] for row in rows] == ["", "F0", ""]
+    assert all(0 < row["nearest_score"] <= 1 for row in rows[::2])
+    bare = ClassGallery(np.eye(2, dtype=np.float32), ("a", "b"), 9.0, tree=ClassTree.from_taxa([taxa[0], taxa[2]]))
+    with pytest.raises(InputError, match="no class has a family: ask for the rank species"):
+        Answers(bare, rank="family", k=1, back_off=back_off, risk=RISK)
 
 
 def test_why_names_stop_above_the_rank_is_said_with_what_goes_further(made):
