@@ -20,6 +20,7 @@ from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
 from cladescope.nearest import did_you_mean
 from cladescope.schema import LABEL, LEVELS, holds_labels
+from cladescope.shown import counted
 from cladescope.steps import counted_rows
 from cladescope.taxonomy.rank_table import path_codes, rank_codes, taxon_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
@@ -153,7 +154,7 @@ class Pictures:
         """
         told = {NO_DIRECTION: "their vectors have no direction (NaN or zero)"}
         return [
-            f"{n:,} pictures left out: {told.get(reason, reason)}"
+            f"{counted(n, 'picture')} left out: {told.get(reason, reason)}"
             for reason, n in self.left_out.items()
             if reason == NO_DIRECTION or reason.startswith(NO_VECTOR.format(name=""))
         ]

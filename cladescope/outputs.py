@@ -45,7 +45,7 @@ def check_out_folder(folder: Path, *, what: str, names: Sequence[str], overwrite
     there = sorted({path.name for name in names for path in folder.glob(name)})
     if there and not overwrite:
         raise TakenError(
-            f"{folder} holds a {what} already ({', '.join(there)}): choose another folder, or overwrite it"
+            f"{folder} holds {'an' if what[0] in 'aeio' else 'a'} {what} already ({', '.join(there)}): choose another folder, or overwrite it"
         )
 
 

@@ -73,6 +73,15 @@ def counted(n: int, noun: str, several: str | None = None) -> str:
     return f"{n:,} {noun if n == 1 else several or f'{noun}s'}"
 
 
+def counted_of(n: int, total: int, noun: str) -> str:
+    """How many of how many, and whether that is one: the beginning of a sentence.
+
+    >>> counted_of(1, 16, "picture"), counted_of(2, 2000, "picture"), counted_of(1, 1, "picture")
+    ('1 of 16 pictures is', '2 of 2,000 pictures are', '1 of 1 picture is')
+    """
+    return f"{n:,} of {counted(total, noun)} {'is' if n == 1 else 'are'}"
+
+
 def _escape(letter: str) -> str:
     code = ord(letter)
     if letter in _LETTERS:

@@ -19,6 +19,7 @@ from cladescope.embedding.labels import clean_labels, is_respelt, missing_words
 from cladescope.errors import UsageError
 from cladescope.nearest import did_you_mean
 from cladescope.schema import LABEL, own_name
+from cladescope.shown import counted
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.spelling import fold
 
@@ -240,7 +241,7 @@ class FolderLabels:
             unmatched = self._counts["not matched"]
             return (
                 *remark,
-                f"labels from paths by the pattern: {self._counts['matched']:,} pictures match, {unmatched:,} do not",
+                f"labels from paths by the pattern: {counted(self._counts['matched'], 'picture matches', 'pictures match')}, {counted(unmatched, 'does', 'do')} not",
             )
         by_kind: dict[str, list[str]] = {}
         for one in self._distinct:

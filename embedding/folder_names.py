@@ -67,6 +67,9 @@ _AND: Final = frozenset(
 """Words between two names."""
 _AUTHOR: Final = re.compile(r"[(]?[A-ZÀ-Þ][\w.'-]*(?:(?:,? (?:&|et|and|in|ex) |,? )[A-ZÀ-Þ][\w.'-]*)*(?:,? \d{4})?[)]?")
 
+_AUTHOR_YEAR: Final = re.compile(r"(?<= )[(]?[A-ZÀ-Þ][\w.'-]*,? 1[7-9]\d\d[)]?$")
+"""The last author of a name and the year, which is no date of a picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class FolderName:
@@ -171,6 +174,8 @@ def _core(name: str) -> str:
         if re.fullmatch(r"[^\W\d_]+(?:-\w+)+", text):
             text = text.replace("-", " ")
         text = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    if described := _AUTHOR_YEAR.search(text):
+        return f"{_core(text[: described.start()])} {described[0]}"
     text = without_dates(text)
     text = re.sub(r"^\d+[a-z]?[ .)_-]+(?=[^\W\d])", "", text)
     text = re.sub(

@@ -16,7 +16,7 @@ UNKNOWN: Final = _set(
     old original originals other others output outputs photo photos pic pics picture pictures png processed raw reject rejected
     rejects resized result results review samples selected selection snapshots sort sorted temp test thumbs thumbnails tiff tmp
     trash unbekannt unclassified unclear unidentified unid undetermined unknown unlabeled unlabelled unnamed unsorted untitled unused
-    upload uploads various verschiedenes video videos work"""
+    whatsapp telegram instagram snapchat snapseed screenshot screenshots upload uploads various verschiedenes video videos work"""
 ) | {f"to{act}" for act in ("check", "do", "identify", "label", "name", "review", "sort")}
 """Words that say nothing of what a picture shows; a name of such words alone, with or without numbers, says nothing."""
 FILLERS: Final = _set(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cladescope import shown
 from cladescope.index import remote
 from cladescope.index.files import disk_errors
 from cladescope.steps import counted
@@ -67,7 +68,7 @@ class Compacted:
 
     def __str__(self) -> str:
         """As a line of the log tells it."""
-        return f"{self.fragments_before:,} fragments to {self.fragments_after:,}"
+        return f"{shown.counted(self.fragments_before, 'fragment')} to {self.fragments_after:,}"
 
     def and_then(self, later: "Compacted") -> "Compacted":
         """This and a later compaction of the same table."""

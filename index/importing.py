@@ -25,6 +25,7 @@ from cladescope.embedding.tables import table_of_columns
 from cladescope.errors import InputError
 from cladescope.index.literals import is_one_of
 from cladescope.index.store import Store
+from cladescope.shown import counted
 
 __all__ = ["VectorFile", "import_vectors", "open_vectors"]
 
@@ -76,7 +77,7 @@ def import_vectors(
         job.commit()
     if differing:
         job.summary.notes += (
-            f"{differing:,} pictures that are stored have other labels in {source.path.name}: the store keeps its own; "
+            f"{counted(differing, 'picture that is stored has', 'pictures that are stored have')} other labels in {source.path.name}: the store keeps its own; "
             "`relabel` takes over those of a table",
         )
     return job.summary

@@ -11,7 +11,7 @@ from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.analysis.decision_table import COLUMNS
 from cladescope.errors import InputError
 from cladescope.files import replacing, write_json, write_text
-from cladescope.shown import formula_safe
+from cladescope.shown import counted, formula_safe
 from cladescope.steps import step
 
 SHEET = 30
@@ -40,7 +40,7 @@ def write_audit(
             sheet.unlink(missing_ok=True)
             if rows and sheets:
                 tiles = [Tile(row["uri"], _lines(row)) for row in rows[:SHEET]]
-                title = f"{name.replace('_', ' ')}: {len(tiles)} of {len(rows)} pictures"
+                title = f"{name.replace('_', ' ')}: {len(tiles)} of {counted(len(rows), 'picture')}"
                 with step(f"drawing {sheet.name}"):
                     written.append(save(draw([], tiles, title=title), sheet))
         if sheets:

@@ -18,6 +18,7 @@ from cladescope.analysis.classify.said import ASIDE, EMPTY, NAMED, NOT_SURE, nam
 from cladescope.analysis.classify.zero_shot import best
 from cladescope.errors import InputError, TaxonError
 from cladescope.schema import NOT_KNOWN
+from cladescope.shown import counted_of
 from cladescope.taxonomy.taxon import RANK_INDEX, RANKS
 
 Prediction = dict[str, str | float]
@@ -126,11 +127,11 @@ class Answers:
         more = self.back_off.more(self.risk)
         if above:
             said.append(
-                f"{above:,} of {total:,} pictures are named above the {self.rank} only: a narrower name would be wrong too often "
+                f"{counted_of(above, total, 'picture')} named above the {self.rank} only: a narrower name would be wrong too often "
                 f"(risk {self.risk:g}); {more} goes further; the nearest guess stands beside each"
             )
         if n and self._paths is not None:
-            said.append(f"{n:,} of {total:,} pictures are not sure: {self.back_off.why(self._paths, self.risk)}")
+            said.append(f"{counted_of(n, total, 'picture')} not sure: {self.back_off.why(self._paths, self.risk)}")
         return said
 
     def _aside(self, guess: Prediction, verdict: str, score: float) -> Prediction:

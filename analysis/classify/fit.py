@@ -32,6 +32,7 @@ from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import differing, named_by
 from cladescope.index.store import Store
 from cladescope.schema import LABEL
+from cladescope.shown import counted
 from cladescope.steps import step
 
 AUTO = "auto"
@@ -158,7 +159,7 @@ def fit_store(
         if chosen.all():
             notes.append(f"no class has more than {shots} pictures: all are given")
         labelled = labelled.take(np.flatnonzero(chosen))
-    with step(f"learning {len(labelled.labels):,} classes, and how sure they are"):
+    with step(f"learning {counted(len(labelled.labels), 'class', 'classes')}, and how sure they are"):
         made = fit_calibrated(
             labelled.pictures.vectors,
             labelled.classes,
@@ -229,12 +230,16 @@ def _notes(labelled: Labelled, target: str) -> list[str]:
     notes = []
     if several := of_several_folders(labelled) if target == LABEL else []:
         some = ", ".join(several[:5]) + (", ..." if len(several) > 5 else "")
-        notes.append(f"{len(several):,} labels are names of several folders, which are one class each: {some}")
+        notes.append(
+            f"{counted(len(several), 'label is the name', 'labels are names')} of several folders, which are one class each: {some}"
+        )
     if n_missing := len(labelled.missing):
         some = ", ".join(labelled.missing[:5]) + (", ..." if n_missing > 5 else "")
-        notes.append(f"{n_missing:,} labels are of pictures that are not in the store: {some}")
+        notes.append(f"{counted(n_missing, 'label is', 'labels are')} of pictures that are not in the store: {some}")
     if labelled.without_label:
-        notes.append(f"{labelled.without_label:,} pictures have no {target} and are left out")
+        notes.append(
+            f"{counted(labelled.without_label, f'picture has no {target} and is', f'pictures have no {target} and are')} left out"
+        )
     return notes + labelled.pictures.vector_notes
 
 

@@ -16,6 +16,7 @@ from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 from cladescope.schema import NOT_KNOWN
+from cladescope.shown import counted_of
 
 DOUBT = 0.03
 """Share of pictures of known taxa that may be left without a name, unless another is asked for."""
@@ -240,11 +241,11 @@ def why_far(counts: Mapping[str, int], doubt: float) -> list[str]:
     said = []
     if far := counts.get(NOT_KNOWN, 0):
         said.append(
-            f"{far:,} of {n:,} pictures are not known: they lie farther from everything known than {1 - doubt:.0%} of the pictures of "
-            f"known taxa do; closed_set names them all, doubt {doubt / 3:.2g} more of them; the nearest guess stands beside each"
+            f"{counted_of(far, n, 'picture')} not known, farther from everything known than {1 - doubt:.0%} of the pictures of "
+            f"known taxa: closed_set names them all, doubt {doubt / 3:.2g} more of them; the nearest guess stands beside each"
         )
     if empty := counts.get(EMPTY, 0):
         said.append(
-            f"{empty:,} of {n:,} pictures are empty: they are far from everything known, and like frames without an organism"
+            f"{counted_of(empty, n, 'picture')} empty: far from everything known, and like frames without an organism"
         )
     return said

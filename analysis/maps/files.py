@@ -26,6 +26,7 @@ from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 from cladescope.outputs import check_new_folder
 from cladescope.schema import LABEL, LEVELS, holds_labels
+from cladescope.shown import counted
 from cladescope.steps import step
 from cladescope.taxonomy import RANKS
 
@@ -54,10 +55,10 @@ def write_map(
             _write_coordinates(pictures, fitted.points, draft / "coordinates.parquet")
             fitted.save(draft / "map.safetensors")
             if drawn.placed is not None and len(drawn.placed):
-                with step(f"placing {len(drawn.placed):,} pictures"):
+                with step(f"placing {counted(len(drawn.placed), 'picture')}"):
                     _write_coordinates(drawn.placed, fitted.place(drawn.placed.vectors), draft / "placed.parquet")
             named = (pictures.labels(rank) >= 0).any()
-            title = f"{n:,} pictures by {rank}" if named else f"{n:,} pictures without names"
+            title = f"{counted(n, 'picture')} by {rank}" if named else f"{counted(n, 'picture')} without names"
             with step("drawing the figures and the page"):
                 save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
                 dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
@@ -65,7 +66,7 @@ def write_map(
                 told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
                 told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
                 taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
-                page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=f"{n:,} pictures")
+                page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=counted(n, "picture"))
                 write_text(draft / "map.html", page)
             if drill_down_seed is not None:
                 with step("drawing maps rank by rank"):

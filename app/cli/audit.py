@@ -18,6 +18,7 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.shown import counted
 
 
 class TableName(StrEnum):
@@ -114,4 +115,4 @@ def _show(summary: dict[str, Any]) -> None:
         ("likely label errors", summary["label_errors"], ""),
     ]
     rows += [(f"  part at {rank}", count, "") for rank, count in summary["label_errors_by_rank"].items() if count]
-    print_table([f"{summary['pictures']:,} pictures", "found", "how"], rows)
+    print_table([counted(summary["pictures"], "picture"), "found", "how"], rows)

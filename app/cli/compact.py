@@ -6,6 +6,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_line, print_table
+from cladescope.shown import counted
 
 
 def compact(
@@ -51,7 +52,9 @@ def compact(
     print_table(["table", "fragments", to, "versions", "rows on disk", "earlier versions"], rows)
     if found.pruned:
         n_bytes = sum(one.n_bytes for one in found.pruned.values())
-        print_line(f"{sum(one.versions for one in found.pruned.values()):,} versions removed, {_size(n_bytes)}")
+        print_line(
+            f"{counted(sum(one.versions for one in found.pruned.values()), 'version')} removed, {_size(n_bytes)}"
+        )
     elif prune_older_than is not None:
         print_line("no version is that old: none was removed")
 

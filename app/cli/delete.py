@@ -6,6 +6,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument, WhereOption, WithinOption, clades
 from cladescope.app.cli.output import print_json, print_line
+from cladescope.shown import counted
 
 
 def delete(
@@ -37,6 +38,6 @@ def delete(
     if json:
         print_json({"store": str(store), "deleted": n_deleted, "dry_run": dry_run, "left": held.count()})
     elif dry_run:
-        print_line(f"{n_deleted:,} of {held.count():,} rows would be deleted")
+        print_line(f"{n_deleted:,} of {counted(held.count(), 'row')} would be deleted")
     else:
-        print_line(f"{n_deleted:,} rows deleted, {held.count():,} left")
+        print_line(f"{counted(n_deleted, 'row')} deleted, {held.count():,} left")

@@ -113,7 +113,9 @@ def _tell(found: "Duplicates", listed: Path | None, sheet: Path | None) -> None:
     if len(found.pairs) > SHOWN and listed is None:
         say(f"the first {SHOWN} pairs are shown: --out FILE.csv writes all")
     if found.unreadable:
-        say(f"{len(found.unreadable):,} pictures could not be looked at, and are in no pair:")
+        say(
+            f"{counted(len(found.unreadable), 'picture')} could not be looked at, and {'is' if len(found.unreadable) == 1 else 'are'} in no pair:"
+        )
         for uri, why in list(found.unreadable.items())[:LISTED]:
             say(f"  {uri}: {why}")
     if found.moved is not None:

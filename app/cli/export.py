@@ -17,6 +17,7 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import print_json, print_line, say
+from cladescope.shown import counted
 
 
 class FormatName(StrEnum):
@@ -66,9 +67,9 @@ def export(
     if json:
         print_json({"store": str(store), **made.to_dict()})
         return
-    print_line(f"{made.rows:,} rows in {', '.join(f'{out}/{name}' for name in made.files)}")
+    print_line(f"{counted(made.rows, 'row')} in {', '.join(f'{out}/{name}' for name in made.files)}")
     if made.without_licence:
-        say(f"of {made.without_licence:,} pictures no licence is known: ask before you pass them on")
+        say(f"of {counted(made.without_licence, 'picture')} no licence is known: ask before you pass them on")
     if safe_csv:
         say(
             f"an apostrophe was put before the text of {made.guarded_cells:,} cells: take it off to have the text again"

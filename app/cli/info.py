@@ -15,6 +15,8 @@ from cladescope.app.cli.options import (
     printed,
 )
 from cladescope.app.cli.output import CsvTable, print_json, print_sentence, print_table, printing_to
+from cladescope.schema import LABEL
+from cladescope.shown import counted
 
 SHOWN_RUNS = 5
 
@@ -68,30 +70,33 @@ def _show(document: dict[str, Any]) -> None:
     encoder = document["encoder"]
     weights = (encoder["weight_hash"] or "unknown")[:12]
     listed = " (--failures lists them)" if document["failures"] else ""
-    counts = f"{document['images']:,} pictures, {document['failures']:,} failures{listed}"
+    counts = f"{counted(document['images'], 'picture')}, {counted(document['failures'], 'failure')}{listed}"
     print_sentence(f"{counts}, version {document['version']}")
     if document["gone"]:
-        print_sentence(f"{document['gone']:,} pictures are gone from their source (--gone lists them)")
+        print_sentence(
+            f"{counted(document['gone'], 'picture is gone from its', 'pictures are gone from their')} source (--gone lists them)"
+        )
     print_sentence(f"encoder {encoder['name']}, {encoder['dim']} numbers a vector, weights {weights}")
     if document["vectors_name"] is not None:
         print_sentence(
-            f"these are its vectors {document['vectors_name']}, which {document['without_vector']:,} pictures lack"
+            f"these are its vectors {document['vectors_name']}, which {counted(document['without_vector'], 'picture lacks', 'pictures lack')}"
         )
     for name, held in document["vectors"].items():
         by = f"encoder {held['encoder']['name']}, {held['encoder']['dim']} numbers"
         index = "no index" if held["index"] is None else f"index {held['index']['kind']}"
-        print_sentence(f"vectors {name} of {held['images']:,} pictures: {by}, {held['index_problem'] or index}")
+        print_sentence(
+            f"vectors {name} of {counted(held['images'], 'picture')}: {by}, {held['index_problem'] or index}"
+        )
     images = document["storage"]["images"]
     earlier = f"; earlier versions hold {images['earlier_bytes'] / 1e6:,.1f} MB more" if images["earlier_bytes"] else ""
     print_sentence(
-        f"{images['n_bytes'] / 1e6:,.1f} MB of rows in {images['fragments']:,} fragments, {images['versions']:,} versions{earlier}"
+        f"{images['n_bytes'] / 1e6:,.1f} MB of rows in {counted(images['fragments'], 'fragment')}, {counted(images['versions'], 'version')}{earlier}"
     )
-    rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in document["ranks"].items()]
-    print_table(["rank", "taxa", "pictures"], rows)
+    _show_ranks(document["ranks"])
     if (said := document["predicted"]) is not None:
         by = "; ".join(f"{n:,} by {maker}" for maker, n in said["by"].items())
         print_sentence(
-            f"predicted of {said['images']:,} pictures: {said['names']:,} names, {said['not_known']:,} not known ({by})"
+            f"predicted of {counted(said['images'], 'picture')}: {counted(said['names'], 'name')}, {said['not_known']:,} not known ({by})"
         )
     if document["index_problem"] is not None:
         print_sentence(f"no index that can be used, searches are exact: {document['index_problem']}")
@@ -104,14 +109,23 @@ def _show(document: dict[str, Any]) -> None:
         print_sentence(f"index {card['kind']}: {card['n_vectors']:,} vectors, ann_recall {recall}{short}")
     runs = document["runs"]
     if len(runs) > SHOWN_RUNS:
-        print_sentence(f"{len(runs) - SHOWN_RUNS:,} earlier jobs: --json lists them")
+        print_sentence(f"{counted(len(runs) - SHOWN_RUNS, 'earlier job')}: --json lists them")
     for run in runs[-SHOWN_RUNS:]:
         print_sentence(f"{run['started'].astimezone():%Y-%m-%d %H:%M} {run['verb']} {run['source']}: {_ended(run)}")
     for job in document["running"]:
         done = job["told"].get("records", 0)
         print_sentence(
-            f"{job['verb']} {job['source']} is under way: {done:,} records, process {job['process']} of {job['host']}"
+            f"{job['verb']} {job['source']} is under way: {counted(done, 'record')}, process {job['process']} of {job['host']}"
         )
+
+
+def _show_ranks(ranks: dict[str, dict[str, int]]) -> None:
+    """How many taxa and pictures each rank has; one line where none has any, and none for those that have none."""
+    rows = [(rank, counts["taxa"], counts["images"]) for rank, counts in ranks.items() if counts["images"]]
+    if rows:
+        print_table(["rank", "taxa", "pictures"], rows)
+    if not any(rank != LABEL for rank, *_ in rows):
+        print_sentence("no picture has the name of a taxon: `cladescope predict STORE` proposes some")
 
 
 def _ended(run: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from cladescope.app.cli.signals import stop_on_signals
 from cladescope.app.cli.statuses import AGAIN, FAILED
 from cladescope.app.cli.watch import Watch, watched
 from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.shown import counted
 
 SHOWN_REASONS = 10
 
@@ -45,10 +46,12 @@ def conclude(summary: EmbedSummary, store: Path | str, *, source: str, done: str
     else:
         show(summary, str(store), done=done)
     if summary.stopped:
-        say(f"stopped after {summary.records:,} records, nothing is lost: run the same command to go on")
+        say(f"stopped after {counted(summary.records, 'record')}, nothing is lost: run the same command to go on")
         raise typer.Exit(AGAIN)
     if summary.failed and not summary.embedded and not summary.already_stored:
-        say(f"error: none of {summary.records:,} records could be used: see `cladescope info {store} --failures`")
+        say(
+            f"error: none of {counted(summary.records, 'record')} could be used: see `cladescope info {store} --failures`"
+        )
         raise typer.Exit(FAILED)
 
 
@@ -90,9 +93,9 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     if counts["left_out"]:
         print_line("left out: " + ", ".join(f"{words} {n:,}" for words, n in counts["left_out"].items()))
     if summary.contradictions:
-        print_line(f"lineages that contradict others: {summary.contradictions.total():,} records")
+        print_line(f"lineages that contradict others: {counted(summary.contradictions.total(), 'record')}")
         for words, n in summary.contradictions.most_common(SHOWN_REASONS):
-            say(f"contradiction, {n:,} records: {words}")
+            say(f"contradiction, {counted(n, 'record')}: {words}")
     for rule, n in counts["paths"].items():
         print_line(f"{rule}: {n:,} paths")
     if counts["ignored"]:

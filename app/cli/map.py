@@ -17,6 +17,7 @@ from cladescope.app.cli.options import (
     clades,
 )
 from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.shown import counted
 
 
 class Method(StrEnum):
@@ -104,5 +105,5 @@ def map_(
         for name in ("trustworthiness", "continuity")
         if summary[name]
     ]
-    print_table([f"{summary['pictures']:,} pictures", "value", "standard error"], rows)
+    print_table([counted(summary["pictures"], "picture"), "value", "standard error"], rows)
     say(f"coordinates and figures: {out}")

@@ -10,6 +10,7 @@ import typer
 from cladescope.app.cli.options import store_place
 from cladescope.app.cli.output import say
 from cladescope.errors import InputError
+from cladescope.shown import counted
 
 if TYPE_CHECKING:
     from cladescope.analysis.classify.predicted_columns import Written
@@ -118,7 +119,7 @@ def tell_failures(failures: Sequence[str], written: int) -> None:
     for line in failures[:LISTED]:
         say(f"left out: {line}")
     if failures:
-        say(f"{len(failures):,} pictures could not be read; {written:,} were named")
+        say(f"{counted(len(failures), 'picture')} could not be read; {counted(written, 'was', 'were')} named")
 
 
 def tell(acted: "Acted") -> None:
@@ -126,7 +127,7 @@ def tell(acted: "Acted") -> None:
     if acted.written is not None:
         _tell_written(acted.written)
     if acted.sheet is not None:
-        say(f"contact sheet of {acted.on_sheet:,} of {acted.pictures:,} pictures: {acted.sheet}")
+        say(f"contact sheet of {acted.on_sheet:,} of {counted(acted.pictures, 'picture')}: {acted.sheet}")
     if acted.sidecars is not None:
         _tell_sidecars(acted.sidecars)
     if acted.sorting is not None:
@@ -134,54 +135,89 @@ def tell(acted: "Acted") -> None:
 
 
 def _tell_written(found: "Written") -> None:
-    say(f"{found.pictures:,} pictures of {found.store} have a prediction in {', '.join(found.columns[:2])} and so on")
-    counts = (
-        (found.replaced, "of these had an earlier prediction, which is replaced"),
-        (found.not_known, "of these are not known"),
-        (found.kept, "others keep an earlier prediction"),
-        (found.not_stored, f"are not in {found.store}: embed them first"),
+    say(
+        f"{counted(found.pictures, 'picture')} of {found.store} {'has' if found.pictures == 1 else 'have'} a prediction in {', '.join(found.columns[:2])} and so on"
     )
-    for n, words in counts:
+    counts = (
+        (
+            found.replaced,
+            "of these had an earlier prediction, which is replaced",
+            "of these had an earlier prediction, which is replaced",
+        ),
+        (found.not_known, "of these is not known", "of these are not known"),
+        (found.kept, "other keeps an earlier prediction", "others keep an earlier prediction"),
+        (found.not_stored, f"is not in {found.store}: embed it first", f"are not in {found.store}: embed them first"),
+    )
+    for n, one, several in counts:
         if n:
-            say(f"{n:,} {words}")
+            say(counted(n, one, several))
 
 
 def _tell_sidecars(found: "Sidecars") -> None:
-    say(f"{found.written:,} XMP sidecars written")
+    say(f"{counted(found.written, 'XMP sidecar')} written")
     counts = (
-        (found.replaced, "of these took the place of one of an earlier run"),
-        (found.same, "were there already"),
-        (found.merged, "sidecars of another program, or changed ones, got these names; all that stood in them stays"),
+        (
+            found.replaced,
+            "of these took the place of one of an earlier run",
+            "of these took the place of one of an earlier run",
+        ),
+        (found.same, "was there already", "were there already"),
+        (
+            found.merged,
+            "sidecar of another program, or a changed one, got these names; all that stood in it stays",
+            "sidecars of another program, or changed ones, got these names; all that stood in them stays",
+        ),
         (
             found.of_others,
+            f"picture has a sidecar of another program that is left as it is: {found.why_left}",
             f"pictures have a sidecar of another program that is left as it is, such as {found.why_left}",
         ),
-        (found.not_known, "pictures are not known: no sidecar"),
-        (found.no_file, "are no files of this disk: no sidecar"),
-        (found.refused, f"could not be written, such as {found.reason}"),
+        (found.not_known, "picture is not known: no sidecar", "pictures are not known: no sidecar"),
+        (found.no_file, "is no file of this disk: no sidecar", "are no files of this disk: no sidecar"),
+        (found.refused, f"could not be written: {found.reason}", f"could not be written, such as {found.reason}"),
     )
-    for n, words in counts:
+    for n, one, several in counts:
         if n:
-            say(f"{n:,} {words}")
+            say(counted(n, one, several))
 
 
 def tell_sorting(found: "Sorted") -> None:
     """Say which pictures were placed, and which were not, and why."""
     done = {"link": "linked", "copy": "copied", "move": "moved"}[found.by]
-    say(f"{found.placed:,} pictures {done} into {found.folders:,} folders")
+    say(f"{counted(found.placed, 'picture')} {done} into {counted(found.folders, 'folder')}")
     counts = (
-        (found.renamed, "of these got a number behind their name, for it was taken"),
-        (found.sidecars, "XMP files went with them"),
-        (found.already_there, "were there already"),
-        (found.no_file, "are no files of this disk (on the web, in an archive, or gone): not sorted"),
-        (found.links_left, "are links, which are not moved: left where they are"),
-        (found.several_names, "have boxes of several names: left where they are"),
-        (found.elsewhere_too, "stand in another folder too, since an earlier sorting: undo that to have them once"),
-        (found.refused, f"could not be placed, such as {found.reason}"),
+        (
+            found.renamed,
+            "of these got a number behind its name, for it was taken",
+            "of these got a number behind their name, for it was taken",
+        ),
+        (found.sidecars, "XMP file went with them", "XMP files went with them"),
+        (found.already_there, "was there already", "were there already"),
+        (
+            found.no_file,
+            "is no file of this disk (on the web, in an archive, or gone): not sorted",
+            "are no files of this disk (on the web, in an archive, or gone): not sorted",
+        ),
+        (
+            found.links_left,
+            "is a link, which is not moved: left where it is",
+            "are links, which are not moved: left where they are",
+        ),
+        (
+            found.several_names,
+            "has boxes of several names: left where it is",
+            "have boxes of several names: left where they are",
+        ),
+        (
+            found.elsewhere_too,
+            "stands in another folder too, since an earlier sorting: undo that to have it once",
+            "stand in another folder too, since an earlier sorting: undo that to have them once",
+        ),
+        (found.refused, f"could not be placed: {found.reason}", f"could not be placed, such as {found.reason}"),
     )
-    for n, words in counts:
+    for n, one, several in counts:
         if n:
-            say(f"{n:,} {words}")
+            say(counted(n, one, several))
     if found.log:
         say(f"to turn it back: cladescope undo {found.log}")
     if found.is_full:

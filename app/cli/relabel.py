@@ -7,6 +7,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, StoreArgument
 from cladescope.app.cli.output import print_json, print_line, say
+from cladescope.shown import counted
 
 
 def relabel(
@@ -40,19 +41,25 @@ def relabel(
     else:
         if dry_run:
             say("a dry run: nothing is changed")
-        print_line(f"{found.changed:,} pictures relabelled, {found.same:,} had these labels already")
+        print_line(f"{counted(found.changed, 'picture')} relabelled, {found.same:,} had these labels already")
         if found.is_of_decisions:
             print_line(f"{found.dropped:,} dropped, {found.left:,} kept as they are, {found.undecided:,} not decided")
         if found.dropped:
             say("their files stay: a later embed of the folder brings them back, unless you move them away")
         if found.new_taxa:
-            print_line(f"{found.new_taxa:,} have a name now that the store did not know")
+            print_line(f"{counted(found.new_taxa, 'has', 'have')} a name now that the store did not know")
         for name, meant in found.added.items():
             print_line(f"new column {name!r}" + (f": did you mean {meant}?" if meant else ""))
         if found.kept_above:
             print_line(
-                f"{found.kept_above:,} pictures have another genus now and keep their family and order: give these columns too"
+                counted(
+                    found.kept_above,
+                    "picture has another genus now and keeps its family and order: give these columns too",
+                    "pictures have another genus now and keep their family and order: give these columns too",
+                )
             )
         if found.unused:
-            print_line(f"{found.unknown:,} rows name no stored picture, {found.ambiguous:,} name several: not used")
+            print_line(
+                f"{counted(found.unknown, 'row names', 'rows name')} no stored picture, {counted(found.ambiguous, 'names', 'name')} several: not used"
+            )
             say(f"not used: {', '.join(found.unused)}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cladescope.app.cli.output import CsvTable, json_text, print_json, print_line, say
 from cladescope.app.cli.progress import job_progress
+from cladescope.shown import counted
 
 if TYPE_CHECKING:
     from cladescope.app.cli.options import Printed
@@ -92,6 +93,6 @@ def _told(found: "BatchSearch") -> None:
         n_all = found.n_queries + len(found.failures)
         say(f"{len(found.failures):,} of {n_all:,} queries could not be used")
     if found.own_left_out:
-        say(f"{found.own_left_out:,} rows left out of the hits of their own pictures: --keep-query shows them")
+        say(f"{counted(found.own_left_out, 'row')} left out of the hits of their own pictures: --keep-query shows them")
     if not found.n_hits:
         say("no hits: the store is empty, or no picture meets what was asked for")

@@ -9,6 +9,7 @@ from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, say
 from cladescope.app.cli.progress import job_progress
 from cladescope.app.verbs.simulate import DEFAULTS
+from cladescope.shown import counted
 
 
 def simulate(
@@ -52,4 +53,6 @@ def simulate(
         )
     else:
         print_line(str(manifest))
-        say(f"{n:,} pictures of {species:,} species, {n / seconds:.0f} a second; tree: {directory / 'tree.nwk'}")
+        say(
+            f"{counted(n, 'picture')} of {species:,} species, {n / seconds:.0f} a second; tree: {directory / 'tree.nwk'}"
+        )

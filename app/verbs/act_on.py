@@ -18,6 +18,7 @@ from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
+from cladescope.shown import counted
 from cladescope.steps import step
 
 SHEET = 100
@@ -106,7 +107,7 @@ class Acts:
             from cladescope.analysis.audit.contact_sheet import Tile, draw, save
 
             total, n = self.acted.pictures, len(self._tiles)
-            title = f"{n:,} of {total:,} pictures" if n < total else f"{n:,} pictures"
+            title = f"{n:,} of {counted(total, 'picture')}" if n < total else counted(n, "picture")
             tiles = [Tile(uri, lines) for uri, lines in self._tiles]
             with step(f"drawing {self.sheet.name}"):
                 self.acted.sheet = save(draw([], tiles, title=f"{title}, and what they were named"), self.sheet)

@@ -16,6 +16,7 @@ from cladescope.app.verbs.meant import opened_places, records_of
 from cladescope.errors import InputError
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
+from cladescope.shown import counted
 
 
 @checked
@@ -85,7 +86,9 @@ def _found(
     held = Pictures.of_store(opened(cast(AnyStore, pictures)), within=within_of(within), where=where)
     found = find_duplicates(addresses(held), near=near, also=near_vectors(held.vectors), told=progress)
     if held.n_left_out:
-        found.notes.append(f"{held.n_left_out} pictures left out: their vectors have no direction (NaN or zero)")
+        found.notes.append(
+            f"{counted(held.n_left_out, 'picture')} left out: their vectors have no direction (NaN or zero)"
+        )
     return found
 
 

@@ -14,6 +14,7 @@ from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedSummary, Progress
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
+from cladescope.shown import counted
 from cladescope.taxonomy.backbone import Backbone
 
 if TYPE_CHECKING:
@@ -60,11 +61,11 @@ def opened_or_encoded(
 
 def _notes(summary: EmbedSummary, encoder: Encoder) -> list[str]:
     """What was encoded, and what could not be."""
-    notes = [f"{summary.embedded:,} pictures encoded by {encoder.card.name}; nothing of them is stored"]
+    notes = [f"{counted(summary.embedded, 'picture')} encoded by {encoder.card.name}; nothing of that is stored"]
     notes += summary.notes
     if summary.failed:
         reasons = "; ".join(f"{reason} {n:,}" for reason, n in summary.failures_by_reason.most_common(SHOWN))
-        notes.append(f"{summary.failed:,} pictures could not be used: {reasons}")
+        notes.append(f"{counted(summary.failed, 'picture')} could not be used: {reasons}")
     if summary.missing:
         words = ", ".join(f"{word} {n:,}" for word, n in summary.missing.most_common())
         notes.append(f"missing {summary.missing.total():,}: {words}")

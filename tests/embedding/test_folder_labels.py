@@ -97,7 +97,7 @@ def test_a_pattern_takes_what_its_groups_name():
     assert found.labels["species"] == "Ciconia nigra"
     assert found.labels["class"] == "Aves"
     assert found.extra == {"label": None, "site": "Old barn", "year": "2024"}
-    assert labels.notes == ("labels from paths by the pattern: 1 pictures match, 0 do not",)
+    assert labels.notes == ("labels from paths by the pattern: 1 picture matches, 0 do not",)
     assert said("elsewhere.jpg", rule)[0].extra == {"label": None, "site": None, "year": None}
 
 

@@ -53,6 +53,22 @@ def test_without_capitals_the_genus_must_be_known(written):
     assert said_by(written, NOTHING).kind == "word"
 
 
+def test_author_and_year_stay_whole_and_are_no_date_of_the_picture():
+    for written, author in {
+        "Lama glama (L., 1758)": "(L., 1758)",
+        "Lama_glama_(Smith_&_Jones,_1890)": "(Smith & Jones, 1890)",
+        "Lama glama Linnaeus 1758": "Linnaeus, 1758",
+    }.items():
+        said = said_by(written, KNOWN)
+        assert (said.labels["species"], said.labels["authorship"]) == ("Lama glama", author)
+    assert "authorship" not in said_by("Lama glama 1998", KNOWN).labels
+
+
+def test_folders_that_a_phone_makes_say_nothing():
+    for written in ("Screenshots", "WhatsApp Images", "Telegram", "Camera"):
+        assert said_by(written, KNOWN).kind == "unknown"
+
+
 def test_any_case_will_do_for_a_species_that_is_known():
     for written in ("vulpes vulpes", "VULPES VULPES", "Vulpes Vulpes", "vulpes_vulpes_003", "VulpesVulpes"):
         assert said_by(written, KNOWN).labels["species"] == "Vulpes vulpes"

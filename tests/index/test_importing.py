@@ -252,8 +252,8 @@ def test_labels_that_differ_on_a_second_run_are_counted_and_relabel_takes_them_o
     ended = run(*command, "--json")
     assert (ended.json["already_stored"], ended.json["embedded"]) == (20, 0)
     (note,) = ended.json["notes"]
-    assert note.startswith("1 pictures that are stored have other labels in emb.parquet")
-    assert "1 pictures relabelled" in run("relabel", tmp_path / "s", vectors).out
+    assert note.startswith("1 picture that is stored has other labels in emb.parquet")
+    assert "1 picture relabelled" in run("relabel", tmp_path / "s", vectors).out
     store = Store.open(tmp_path / "s")
     assert store.row("u0", ["species"])["species"] == "Parus ater"
     assert "emb" not in store.schema.names

@@ -374,7 +374,7 @@ def test_a_vector_without_direction_is_left_out_and_said(tmp_path):
     store.write(images_table(records, stored, (), {}), failures_table([]))
     pictures = Pictures.of_store(store)
     assert "i4" not in pictures.table["image_id"].to_pylist()
-    assert "1 pictures left out" in audit(pictures).summary["notes"][0]
+    assert "1 picture left out" in audit(pictures).summary["notes"][0]
 
 
 def test_near_duplicates_are_those_of_the_pixels_however_the_vectors_lie(tmp_path):

@@ -87,7 +87,7 @@ def test_decisions_keep_fix_and_drop_after_a_dry_run_that_changes_nothing(run, s
     )  # fmt: skip
     dry = run("relabel", store.path, path, "--dry-run")
     assert dry.out.splitlines()[:2] == [
-        "1 pictures relabelled, 0 had these labels already",
+        "1 picture relabelled, 0 had these labels already",
         "1 dropped, 1 kept as they are, 1 not decided",
     ]
     assert "nothing is changed" in dry.err

@@ -27,7 +27,7 @@ def test_an_empty_frame_at_night_is_empty_and_closed_set_names_it(grey):
     ((_, (row,)),) = list(found)
     assert (row["verdict"], row["species"]) == ("empty", "")
     assert row["nearest"]
-    assert "1 of 1 pictures are empty" in found.why[0]
+    assert "1 of 1 picture is empty" in found.why[0]
     ((_, rows),) = list(cladescope.predict(grey, encoder="tiny", closed_set=True))
     assert len(rows) == 5
     assert all(one["species"] for one in rows)  # the nearest guess may be a genus that is listed without species

@@ -101,7 +101,7 @@ def test_a_stranger_keeps_its_nearest_guess_beside_the_verdict(known, strangers)
 def test_why_pictures_have_no_name_and_what_would_name_them_is_said(known):
     answers = Answers(ClassGallery(np.eye(DIM, dtype=np.float32)[:2], ("a", "b"), 1.0), known=known)
     (line,) = answers.why({NAMED: 8, NOT_KNOWN: 2})
-    assert line.startswith("2 of 10 pictures are not known: they lie farther from everything known than 97%")
+    assert line.startswith("2 of 10 pictures are not known, farther from everything known than 97%")
     assert "closed_set names them all, doubt 0.01 more of them" in line
     assert answers.why({NAMED: 10}) == []
 

@@ -25,7 +25,7 @@ def test_a_store_of_several_fragments_is_compacted_and_its_versions_are_removed(
         == "no version is that old: none was removed"
     )
     assert "versions removed" in run("compact", store, "--prune-older-than", "0").out
-    assert "in 1 fragments, 1 versions\n" in run("info", store).out
+    assert "in 1 fragment, 1 version\n" in run("info", store).out
     assert Store.open(store).table().to_pylist() == rows
     assert run("verify", store).status == 0
 
@@ -34,5 +34,7 @@ def test_what_cannot_be_is_refused_in_a_line(fails, misused, run, photos, tmp_pa
     assert "does not exist" in fails("compact", tmp_path / "none")
     store = tmp_path / "s"
     assert run("embed", photos, "--store", store).status == 0
-    assert "prune_older_than is -1.0: give a number of days" in fails("compact", store, "--prune-older-than", "-1")
+    assert "--prune-older-than: found '-1', expected a number from 0 on" in misused(
+        "compact", store, "--prune-older-than", "-1"
+    )
     assert "give one of --dry-run and" in misused("compact", store, "--dry-run", "--prune-older-than", "1")

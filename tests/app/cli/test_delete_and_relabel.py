@@ -52,7 +52,7 @@ def test_missing_rows_are_counted_then_deleted_and_the_delete_is_a_run(run, kept
 def test_conditions_of_a_delete_must_all_hold_and_one_must_be_given(run, kept):
     ids = column(kept, "image_id")
     both = run("delete", kept, "--where", "label = 'a'", "--id", ids["a/0.png"], "--id", ids["b/0.png"])
-    assert both.out == "1 rows deleted, 5 left\n"
+    assert both.out == "1 row deleted, 5 left\n"
     assert run("delete", kept, "--missing", "--where", "label = 'a'").out == "0 rows deleted, 5 left\n"
     assert run("delete", kept).status == 2
     assert Store.open(kept).count() == 5
@@ -121,7 +121,7 @@ def test_what_stood_beside_an_earlier_name_goes_with_it_and_ranks_that_stay_are_
     assert told == "2 pictures relabelled, 0 had these labels already\nnew column 'sex'\n"
     second = table(kept.parent / "t.csv", ("file", "species"), ("a/1.png", "Parus major"), ("b/5.png", "Parus major"))
     told = run("relabel", kept, second).out
-    assert "1 pictures have another genus now and keep their family and order" in told
+    assert "1 picture has another genus now and keeps its family and order" in told
     for name in ("a/1.png", "b/5.png"):
         assert (column(kept, "genus")[name], column(kept, "species")[name]) == ("Parus", "Parus major")
         for part in ("authorship", "qualifier", "verbatim_name"):

@@ -27,7 +27,7 @@ def test_one_line_on_a_plain_folder_names_the_pairs(run, twins):
     lines = [line.split() for line in ended.out.splitlines()]
     assert ["6.jpg", "240", "x", "180,"] in [line[1:5] for line in lines]
     assert {"small.jpg", "mirrored"} <= {word for line in lines for word in line}
-    assert "1 pictures could not be looked at, and are in no pair:" in ended.err
+    assert "1 picture could not be looked at, and is in no pair:" in ended.err
     assert str(twins / "broken.jpg") in ended.err
 
 

@@ -54,7 +54,7 @@ def test_what_is_exported_can_be_imported_again(run, kept):
 
 
 def test_a_part_of_a_store_goes_to_a_new_folder_or_nothing_is_written(run, fails, kept):
-    assert "1 rows" in run("export", kept, "--out", kept.parent / "a", "--within", "Sitta").out
+    assert "1 row in " in run("export", kept, "--out", kept.parent / "a", "--within", "Sitta").out
     assert "is there already" in fails("export", kept, "--out", kept.parent / "a")
     nothing = run("export", kept, "--out", kept.parent / "b", "--where", "genus = 'X'")
     assert nothing.status == 1

@@ -28,7 +28,7 @@ def test_the_folders_of_a_store_are_classes(run, classes, tmp_path):
     assert ended.status == 0, ended.err
     assert (ended.json["target"], ended.json["classes"], ended.json["pictures"]) == ("label", 3, 15)
     assert ended.json["without_label"] == 1
-    assert "1 pictures have no label and are left out" in ended.err
+    assert "1 picture has no label and is left out" in ended.err
     assert load_classifier(tmp_path / "c.safetensors").labels == ("crow", "jay", "tit")
     named = run("predict", classes / "jay" / "0.png", "--classifier", tmp_path / "c.safetensors", "--json").json
     assert "jay" in named["predictions"][0]["answers"][0].values()
@@ -37,7 +37,7 @@ def test_the_folders_of_a_store_are_classes(run, classes, tmp_path):
 def test_a_folder_of_pictures_is_learnt_from_as_it_is(run, fails, classes, tmp_path):
     ended = run("fit", classes, "--encoder", "pixels", "--out", tmp_path / "c.safetensors", "--json")
     assert ended.status == 0, ended.err
-    assert "19 pictures encoded by pixels; nothing of them is stored" in ended.err
+    assert "19 pictures encoded by pixels; nothing of that is stored" in ended.err
     assert (ended.json["target"], ended.json["classes"], ended.json["accuracy"]) == ("label", 3, 1.0)
     assert load_classifier(tmp_path / "c.safetensors").store == str(classes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.safetensors", "classes"]
@@ -52,7 +52,7 @@ def test_a_name_of_several_folders_is_one_class_and_that_is_said(run, classes, t
         for number in range(3):
             (classes / name / f"{number}.png").rename(classes / name / "early" / f"{number}.png")
     ended = run("fit", classes, "--encoder", "pixels", "--out", tmp_path / "c.safetensors", "--json")
-    assert "1 labels are names of several folders, which are one class each: early" in ended.err
+    assert "1 label is the name of several folders, which are one class each: early" in ended.err
     assert ended.json["classes"] == 4
 
 

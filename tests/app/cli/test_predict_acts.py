@@ -127,10 +127,7 @@ def test_sidecars_hold_keywords_that_others_read_and_what_others_wrote_stays(run
     asked = ("predict", photos, "--classifier", genera, "--xmp")
     ended = run(*asked, "--rank", "genus", "--json")
     assert (ended.json["xmp"]["written"], ended.json["xmp"]["of_others"]) == (5, 1)
-    assert (
-        "1 pictures have a sidecar of another program that is left as it is, such as good0.jpg.xmp: it has no RDF"
-        in ended.err
-    )
+    assert "1 picture has a sidecar of another program that is left as it is: good0.jpg.xmp: it has no RDF" in ended.err
     assert theirs.read_text() == "<theirs/>"
     said = {one["file_name"].rpartition("/")[2]: one["answers"][0] for one in ended.json["predictions"]}
     mine = photos / "good1.jpg.xmp"

@@ -51,7 +51,7 @@ def test_info_tells_of_the_latest_jobs_in_local_time(run, photos, tmp_path, monk
         time.tzset()
     latest = run("info", tmp_path / "s", "--json").json["runs"][-1]["started"]
     there = datetime.fromisoformat(latest) + timedelta(hours=5, minutes=45)
-    assert lines[0].startswith("6 pictures, 1 failures (--failures lists them)")
+    assert lines[0].startswith("6 pictures, 1 failure (--failures lists them)")
     assert lines[-6] == "2 earlier jobs: --json lists them"
     assert lines[-1] == f"{there:%Y-%m-%d %H:%M} embed {photos}: done"
 
