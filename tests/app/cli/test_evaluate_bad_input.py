@@ -72,12 +72,13 @@ def test_a_text_that_the_task_cannot_give_is_refused_before_any_work(fails, tmp_
 
 
 @pytest.mark.parametrize("shots", ["0", "1,1", "-1"])
-def test_shots_that_are_no_numbers_of_pictures(refused, folders, shots):
-    assert "expected different numbers of at least 1, such as 1,5" in refused(folders, f"--shots={shots}")
+def test_shots_that_are_no_numbers_of_pictures(misused, folders, tmp_path, shots):
+    reason = misused("evaluate", "few-shot", folders, f"--shots={shots}", "--out", tmp_path / "o")
+    assert "expected different numbers of at least 1, such as 1,5" in reason
 
 
-def test_an_unknown_kind_of_text(fails, folders, tmp_path):
-    reason = fails("evaluate", "zero-shot", folders, "--text", "asis,latin", "--out", tmp_path / "o")
+def test_an_unknown_kind_of_text(misused, folders, tmp_path):
+    reason = misused("evaluate", "zero-shot", folders, "--text", "asis,latin", "--out", tmp_path / "o")
     assert "found the text kinds asis, latin, expected different ones of asis, sci, com, taxon" in reason
 
 

@@ -37,7 +37,7 @@ STEPS = {
     "search": (["STORE", "PICTURE"], ["loading the encoder pixels", "reading vectors"]),
     "fit": (
         ["STORE", "--rank", "genus", "--out", "c.safetensors"],
-        ["reading vectors", "learning", "measuring what is far from everything known"],
+        ["reading vectors", "learning"],
     ),
     "predict": (
         ["STORE", "--classifier", "genus.safetensors", "--rank", "genus", "--sort-into", "sorted", "--by", "copy", "--sheet", "s.png"],
