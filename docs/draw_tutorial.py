@@ -20,6 +20,8 @@ IMAGES = DOCS / "images"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 PAGE = (1080, 1340)
 """Size of the browser's window."""
+COLOURS = 128
+"""Of a drawing."""
 WIDEST = 1200
 """Pixels of a picture in the tutorial."""
 
@@ -61,12 +63,14 @@ def photograph(page: Path, picture: Path) -> None:
 
 
 def keep(drawn: Path, name: str) -> None:
-    """Put a picture into docs/images, no wider than a page; photographs as JPEG."""
+    """Put a picture into docs/images, no wider than a page; photographs as JPEG, others in as few colours as they need."""
     with Image.open(drawn) as picture:
         small = picture.convert("RGB")
         small.thumbnail((WIDEST, 10 * WIDEST), Image.Resampling.LANCZOS)
-        more = {"quality": 85} if name.endswith(".jpg") else {"optimize": True}
-        small.save(IMAGES / name, **more)
+        if name.endswith(".jpg"):
+            small.save(IMAGES / name, quality=85)
+        else:
+            small.quantize(COLOURS, dither=Image.Dither.NONE).save(IMAGES / name, optimize=True)
 
 
 def main() -> None:

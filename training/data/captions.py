@@ -49,7 +49,7 @@ def load_captions(spec: str | Path) -> CaptionedPictures:
 
     >>> load_captions("/nowhere/captions.csv")
     Traceback (most recent call last):
-    cladescope.errors.InputError: no such file or folder: /nowhere/captions.csv; expected a folder, a manifest (...
+    cladescope.errors.InputError: no such file or folder: /nowhere/captions.csv: check the name
     """
     stored = Path(spec, "store.json").is_file()
     uris: list[str] = []

@@ -147,7 +147,7 @@ def load_examples(
 
     >>> load_examples("/nowhere/photos")
     Traceback (most recent call last):
-    cladescope.errors.InputError: no such file or folder: /nowhere/photos; expected a folder, a manifest (...
+    cladescope.errors.InputError: no such file or folder: /nowhere/photos: check the name
     """
     stored = Path(spec, "store.json").is_file()
     if stored and labels_from is not None:

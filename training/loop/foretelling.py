@@ -39,7 +39,7 @@ def foretold(run: Run, stream: Generator[Batch, None, None]) -> str:
 def minutes(seconds: float) -> str:
     """A time as one says it.
 
-    >>> minutes(4.2), minutes(100), minutes(12000)
+    >>> minutes(4.2), minutes(100.0), minutes(12000.0)
     ('10 seconds', '2 minutes', '3.3 hours')
     """
     if seconds < 50:

@@ -116,7 +116,7 @@ def test_a_job_by_a_compiled_checkpoint_stores_the_vectors_of_torch(backend, che
     summary = embed(open_source(clades / "metadata.csv"), encoder, store, EmbedConfig(batch_size=10))
     assert summary.embedded == 48
     assert summary.notes == ("compiled for 10 pictures at a time: 48 of 48 pictures",)
-    assert backend.sizes == [10]
+    assert set(backend.sizes) == {10}  # once more where the thread of the job has another number of threads
     eager = Encoder.load(str(checkpoint), device="cpu", runtime="torch")
     other = Store.create(tmp_path / "t", eager.card)
     embed(open_source(clades / "metadata.csv"), eager, other)
