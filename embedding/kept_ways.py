@@ -62,8 +62,12 @@ class KeptWay:
             self.measured = str(values["measured"])
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            said = "it is no JSON" if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else str(error)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+            said = (
+                "it is no JSON"
+                if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError)
+                else str(error)
+            )
             raise ValueError(f"{self.path} cannot be used ({said.partition(chr(10))[0]})") from error
         return choice
 

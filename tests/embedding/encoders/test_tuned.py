@@ -226,6 +226,7 @@ def test_another_machine_runtime_or_encoder_asks_anew(monkeypatch, cache):
         (lambda text: "[]", "it is not as it was written"),
         (lambda text: text.replace('"part": 4', '"part": 400'), "it is not as it was written"),
         (lambda text: "\0\xff" * 9, "it is no JSON"),
+        (lambda text: "[" * 100_000, "it is no JSON"),
     ],
 )
 def test_a_damaged_file_is_told_of_and_measured_anew(cache, damage, told):
