@@ -48,7 +48,7 @@ def test_a_folder_of_bad_pictures_only_is_a_failure(run, tmp_path):
     (tmp_path / "photos" / "text.jpg").write_text("this is no picture")
     ended = run("embed", tmp_path / "photos", "--store", tmp_path / "s")
     assert ended.status == 1
-    assert ended.err.splitlines()[-1].startswith("error: none of 1 records could be used")
+    assert ended.err.splitlines()[-1].startswith("error: none of 1 record could be used")
 
 
 def test_the_summary_counts_failures_by_reason_and_not_by_picture(run, photos, tmp_path):

@@ -45,7 +45,7 @@ def test_labels_come_from_a_csv_and_those_of_strange_pictures_are_counted(run, s
     ended = run("fit", store.path, "--labels", table, "--out", tmp_path / "a.safetensors", "--json")
     assert ended.status == 0, ended.err
     assert (ended.json["not_in_store"], ended.json["without_label"]) == (["gone.jpg"], 28)
-    assert "1 labels are of pictures that are not in" in ended.err
+    assert "1 label is of pictures that are not in" in ended.err
     classifier = load_classifier(tmp_path / "a.safetensors")
     assert (classifier.labels, classifier.tree, len(classifier.back_off.seen)) == (("7", "3"), None, 4)
 

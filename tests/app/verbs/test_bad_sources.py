@@ -283,8 +283,8 @@ def test_a_lineage_that_contradicts_itself_is_counted_and_strict_refuses_it(embe
     assert told in refusal(embedded(table, "--strict"))
     ended = embedded(table)
     assert ended.status == 0
-    assert "lineages that contradict others: 1 records" in ended.out
-    assert f"contradiction, 1 records: {told}" in ended.err
+    assert "lineages that contradict others: 1 record" in ended.out
+    assert f"contradiction, 1 record: {told}" in ended.err
 
 
 @pytest.mark.parametrize("box", ["900,900,20,20", "0.9,0.9,0.9,0.9", "0,0,0,0", "-90,-90,20,20", "1,1,1,x"])
