@@ -96,6 +96,16 @@ def ignored_by(source: Source) -> Mapping[str, int]:
     return found
 
 
+def ignored_said(ignored: Mapping[str, int]) -> str:
+    """Files that were passed over, in a line.
+
+    >>> ignored_said({".mp4": 2, "without ending": 1})
+    'files that are not named as pictures 3: .mp4 2, without ending 1'
+    """
+    kinds = ", ".join(f"{ending} {n:,}" for ending, n in ignored.items())
+    return f"files that are not named as pictures {sum(ignored.values()):,}: {kinds}"
+
+
 def notes_of(source: Source) -> tuple[str, ...]:
     """How a source was read otherwise than as it stands, in lines for a summary: its `notes`, if it makes such.
 

@@ -12,6 +12,7 @@ from cladescope.app.cli.signals import stop_on_signals
 from cladescope.app.cli.statuses import AGAIN, FAILED
 from cladescope.app.cli.watch import Watch, watched
 from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.embedding.records import ignored_said
 from cladescope.shown import counted
 
 SHOWN_REASONS = 10
@@ -99,8 +100,7 @@ def show(summary: EmbedSummary, store: str, *, done: str) -> None:
     for rule, n in counts["paths"].items():
         print_line(f"{rule}: {n:,} paths")
     if counts["ignored"]:
-        kinds = ", ".join(f"{suffix} {n:,}" for suffix, n in counts["ignored"].items())
-        print_line(f"files that are not named as pictures {sum(counts['ignored'].values()):,}: {kinds}")
+        print_line(ignored_said(counts["ignored"]))
     for column, name in counts["renamed"].items():
         say(f"column {column!r} of the source is kept as {name!r}")
     for note in summary.notes:

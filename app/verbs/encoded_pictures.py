@@ -12,6 +12,7 @@ from cladescope.embedding import pipeline
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder, Runtime
 from cladescope.embedding.locations import canonical
 from cladescope.embedding.pipeline import EmbedSummary, Progress
+from cladescope.embedding.records import ignored_said
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from cladescope.shown import counted
@@ -71,4 +72,6 @@ def _notes(summary: EmbedSummary, encoder: Encoder) -> list[str]:
         notes.append(f"missing {summary.missing.total():,}: {words}")
     if summary.left_out:
         notes.append("left out: " + ", ".join(f"{words} {n:,}" for words, n in summary.left_out.items()))
+    if summary.ignored:
+        notes.append(ignored_said(summary.ignored))
     return notes

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cladescope.embedding.given import AnyPicture, as_records
-from cladescope.embedding.records import Record, Source, left_out_of
+from cladescope.embedding.records import Record, Source, ignored_by, ignored_said, left_out_of
 from cladescope.embedding.sources import open_source
 from cladescope.embedding.sources.folder import FileSource
 from cladescope.errors import InputError
@@ -59,3 +59,5 @@ def records_of(places: Sequence[Meant], failures: list[str]) -> Iterator[Record]
             yield replace(record, image_id=name or record.uri)
         if left_out := left_out_of(source):
             logger.warning("%s: left out: %s", picture, ", ".join(f"{words} {n:,}" for words, n in left_out.items()))
+        if ignored := ignored_by(source):
+            logger.warning("%s: %s", picture, ignored_said(ignored))
