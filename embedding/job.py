@@ -18,7 +18,7 @@ from jaxtyping import Float, Int
 
 from cladescope.embedding.columns import renamed_columns
 from cladescope.embedding.encoder import EncoderCard
-from cladescope.embedding.known import Checked, KnownPictures
+from cladescope.embedding.known import Checked, KnownPictures, PictureStore
 from cladescope.embedding.pace import Pace
 from cladescope.embedding.prepare import Failure
 from cladescope.embedding.summary import EmbedSummary, Progress, gist, names_parsed
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
-class Sink(Protocol):
+class Sink(PictureStore, Protocol):
     """What the job needs of a store."""
 
     card: EncoderCard
@@ -39,20 +39,6 @@ class Sink(Protocol):
 
     def add_fields(self, fields: Iterable[pa.Field]) -> None:
         """Make room for a source's own columns."""
-
-    def stored_ids(self) -> Iterator[pa.RecordBatch]:
-        """`image_id` and `_rowid` of every stored picture, in the same order whenever it is asked."""
-
-    def ids_at(self, row_ids: Sequence[int]) -> pa.Table:
-        """`_rowid`, `image_id` and `uri` of those of some rows that are there."""
-
-    def rows_by_id(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Some columns of some pictures."""
-
-    def origins(
-        self, columns: Sequence[str], *, address: str | None = None, image_ids: Sequence[str] | None = None
-    ) -> Iterator[pa.RecordBatch]:
-        """What sources listed."""
 
     def contents(self) -> Iterator[pa.RecordBatch]:
         """`content_hash` and `_rowid` of every stored picture."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from cladescope.analysis.likeness import HARDLY, Likeness
+from cladescope.analysis.shares import percent
 from cladescope.analysis.thumbnail import thumbnail
 from cladescope.errors import InputError, PictureError
 from cladescope.files import replacing
@@ -75,7 +76,7 @@ def draw_answer(
     said = (
         ""
         if name is None
-        else f"{agreed.label or agreed.taxon}: what the hits agree on, {agreed.share:.0%} of their votes"
+        else f"{agreed.label or agreed.taxon}: what the hits agree on, {percent(agreed.share)} of their votes"
     )
     is_left_out = answer.own_left_out or len(hits) < len(answer.hits)
     left_out = "the query is stored too, and left out of its hits" if is_left_out else ""

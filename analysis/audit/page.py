@@ -12,6 +12,7 @@ from typing import Any
 
 from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.analysis.decision_table import COLUMNS
+from cladescope.analysis.shares import percent
 from cladescope.analysis.thumbnail import photograph
 from cladescope.embedding.regions import split_region
 from cladescope.errors import PictureError
@@ -116,7 +117,7 @@ def _row(row: Mapping[str, Any]) -> dict[str, Any]:
     if "suggested" in row:
         lines += [
             f"looks like {end_of(row['suggested'])}",
-            f"another {row['part_at']}, {row['confidence']:.0%} of its neighbours",
+            f"another {row['part_at']}, {percent(row['confidence'])} of its neighbours",
         ]
     if "z" in row:
         lines.append(

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Float, Float32, Float64, Int, Real
 
 from cladescope.analysis.classify.said import EMPTY
 from cladescope.analysis.measures.class_sums import class_sums
+from cladescope.analysis.shares import percent
 from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 from cladescope.schema import NOT_KNOWN
@@ -241,7 +242,7 @@ def why_far(counts: Mapping[str, int], doubt: float) -> list[str]:
     said = []
     if far := counts.get(NOT_KNOWN, 0):
         said.append(
-            f"{counted_of(far, n, 'picture')} not known, farther from everything known than {1 - doubt:.0%} of the pictures of "
+            f"{counted_of(far, n, 'picture')} not known, farther from everything known than {percent(1 - doubt)} of the pictures of "
             f"known taxa: closed_set names them all, doubt {doubt / 3:.2g} more of them; the nearest guess stands beside each"
         )
     if empty := counts.get(EMPTY, 0):

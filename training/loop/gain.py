@@ -17,6 +17,7 @@ from jaxtyping import Float, Int
 
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.simple_shot import simple_shot_labels
+from cladescope.analysis.shares import percent
 from cladescope.embedding.kin import kin_of
 from cladescope.errors import InputError
 from cladescope.training.loop.evaluate import encode_examples
@@ -71,10 +72,10 @@ class Gain:
         if not self.share:
             return (
                 f"no better: no share of what was trained names more of the pictures that it is chosen by, so the encoder is left as it was; it names "
-                f"{_percent(self.before)} % of the {self.n} pictures kept for the test right"
+                f"{percent(self.before)} of the {self.n} pictures kept for the test right"
             )
         figures = (
-            f"{_percent(self.after)} % of {self.n} pictures kept for the test are named right, {_percent(self.before)} % before training: "
+            f"{percent(self.after)} of {self.n} pictures kept for the test are named right, {percent(self.before)} before training: "
             f"{_points(self.value)} points"
         )
         if self.n < FEW:
@@ -112,7 +113,7 @@ def chosen_and_tested(run: Run) -> Gain:
         right[share] = float(_named_right(run, vectors, kept, run.split.held_out_images).mean())
     best = max(right.values())
     share = min(one for one, score in right.items() if score >= best)
-    told = ", ".join(f"{one:g}: {_percent(score)} %" for one, score in right.items())
+    told = ", ".join(f"{one:g}: {percent(score)}" for one, score in right.items())
     logger.info(
         "named right of the %d pictures to choose by, by share of what was trained: %s",
         len(run.split.held_out_images),
@@ -171,10 +172,6 @@ def _named_right(
     classes = run.examples.classes()[kept]
     found: np.ndarray = simple_shot_labels(vectors[is_train], classes[is_train], vectors[is_asked]) == classes[is_asked]
     return found
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}"
 
 
 def _points(difference: float) -> str:

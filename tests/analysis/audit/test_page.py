@@ -38,7 +38,7 @@ def test_a_page_shows_the_gravest_with_file_names_and_loads_nothing(tmp_path):
     assert table["rows"][0]["lines"] == [
         "named Parus major",
         "looks like Corvus corax",
-        "another genus, 90% of its neighbours",
+        "another genus, 90 % of its neighbours",
     ]
     assert data_of(page)["command"] == "cladescope relabel photos.store decisions.csv"
     assert not re.search(r"https?://|<link|src=\"(?!data:)", page), "nothing from elsewhere"

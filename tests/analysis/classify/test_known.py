@@ -101,9 +101,14 @@ def test_a_stranger_keeps_its_nearest_guess_beside_the_verdict(known, strangers)
 def test_why_pictures_have_no_name_and_what_would_name_them_is_said(known):
     answers = Answers(ClassGallery(np.eye(DIM, dtype=np.float32)[:2], ("a", "b"), 1.0), known=known)
     (line,) = answers.why({NAMED: 8, NOT_KNOWN: 2})
-    assert line.startswith("2 of 10 pictures are not known, farther from everything known than 97%")
+    assert line.startswith("2 of 10 pictures are not known, farther from everything known than 97 %")
     assert "closed_set names them all, doubt 0.01 more of them" in line
     assert answers.why({NAMED: 10}) == []
+
+
+def test_a_small_doubt_is_not_said_to_be_none():
+    (line,) = why_far({NAMED: 8, NOT_KNOWN: 2}, 0.0002)
+    assert "than over 99.9 % of the pictures" in line
 
 
 def test_what_cannot_tell_says_so(known):
