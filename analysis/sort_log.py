@@ -91,6 +91,10 @@ def read_log(path: Path) -> tuple[Head, list[Entry]]:
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise InputError(
+            f"{path} is not there: expected a folder that pictures were sorted into, or its log"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: expected the log of a sorting") from error
     found = list(_parsed(path, lines))

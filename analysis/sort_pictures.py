@@ -48,6 +48,8 @@ class Sorted:
     sidecars: int = 0
     """XMP files that went with their picture."""
     already_there: int = 0
+    inside: int = 0
+    """Lie in the very folder that was to be sorted into, or below it; not sorted."""
     no_file: int = 0
     """Are no file of this machine: addresses of the web, in an archive or a table, or gone meanwhile."""
     links_left: int = 0
@@ -155,7 +157,7 @@ def _place_all(
     for path, name in counted(wanted, {"link": "linking", "copy": "copying", "move": "moving"}[found.by], len(wanted)):
         within = folder / name
         if folder in path.parents:
-            found.already_there += 1
+            found.inside += 1
             continue
         try:
             if not within.is_dir():

@@ -66,6 +66,6 @@ def _show(name: str, found: "list[Prediction]") -> None:
         if row["verdict"] != NAMED:
             print_line(f"  {row['verdict']}  (nearest guess: {row['nearest']}, {row['nearest_score']:.4f})")
             continue
-        common = f" ({row['common_name']})" if row.get("common_name") else ""
+        common = f" ({row['common_name']})" if row.get("common_name") not in (None, "", name_said(row)) else ""
         near = f"  (nearest guess: {row['nearest']}, {row['nearest_score']:.4f})" if row.get("nearest") else ""
         print_line(f"  {row['score']:.4f}  {sureness(float(row['score'])):<{WORD}}  {name_said(row)}{common}{near}")

@@ -194,6 +194,11 @@ def tell_sorting(found: "Sorted") -> None:
         (found.sidecars, "XMP file went with them", "XMP files went with them"),
         (found.already_there, "was there already", "were there already"),
         (
+            found.inside,
+            "lies in the folder to sort into, or below it: left where it is; name a folder outside",
+            "lie in the folder to sort into, or below it: left where they are; name a folder outside",
+        ),
+        (
             found.no_file,
             "is no file of this disk (on the web, in an archive, or gone): not sorted",
             "are no files of this disk (on the web, in an archive, or gone): not sorted",

@@ -8,6 +8,7 @@ import typer
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, say
 from cladescope.errors import InputError
+from cladescope.shown import counted
 
 
 def undo(
@@ -27,16 +28,16 @@ def undo(
         print_json(found.to_dict())
     else:
         counts = (
-            (found.moved_back, "pictures moved back"),
-            (found.links_removed, "links removed"),
-            (found.copies_removed, "copies removed"),
-            (found.folders_removed, "empty folders removed"),
-            (found.gone, "turned back before, or never done"),
+            (found.moved_back, "picture moved back", "pictures moved back"),
+            (found.links_removed, "link removed", "links removed"),
+            (found.copies_removed, "copy removed", "copies removed"),
+            (found.folders_removed, "empty folder removed", "empty folders removed"),
+            (found.gone, "turned back before, or never done", "turned back before, or never done"),
         )
-        print_line(", ".join(f"{n:,} {words}" for n, words in counts if n) or "nothing was there to turn back")
+        print_line(", ".join(counted(*one) for one in counts if one[0]) or "nothing was there to turn back")
     for reason in found.reasons:
         say(f"kept: {reason}")
     if found.kept:
         raise InputError(
-            f"{found.kept:,} were kept, for something would be lost: put it right, and undo again by {found.log}"
+            f"{counted(found.kept, 'was', 'were')} kept, for something would be lost: put it right, and undo again by {found.log}"
         )

@@ -213,7 +213,8 @@ def test_pictures_that_lie_in_the_folder_already_stay(two, tmp_path):
     photos = tmp_path / "photos"
     sort_pictures(two, photos, by="move")
     again = [(str(path), "Corvus corax") for path in photos.rglob("*.jpg")]
-    assert sort_pictures(again, photos, by="move").already_there == 3
+    found = sort_pictures(again, photos, by="move")
+    assert (found.placed, found.inside, found.already_there) == (0, 3, 0)
 
 
 def test_a_folder_that_cannot_be_is_refused_before_anything_is_done(two, tmp_path, monkeypatch):

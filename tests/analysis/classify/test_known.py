@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.calibrate import fit_calibrated
 from cladescope.analysis.classify.class_gallery import ClassGallery
-from cladescope.analysis.classify.known import DOUBT, Known, judge, known_of
+from cladescope.analysis.classify.known import DOUBT, Known, judge, known_of, why_far
 from cladescope.analysis.classify.said import EMPTY, NAMED
 from cladescope.errors import InputError
 from cladescope.schema import NOT_KNOWN

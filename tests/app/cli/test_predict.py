@@ -14,10 +14,11 @@ from cladescope.analysis.classify.answers import Answers, columns
 from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.naming import WHEN_AND_WHERE
 from cladescope.analysis.classify.precomputed import read_precomputed
-from cladescope.analysis.classify.said import ASIDE, name_said
+from cladescope.analysis.classify.said import ASIDE, NAMED, name_said
 from cladescope.analysis.classify.taxon_lists import read_labels, read_prior, taxa_table, within
 from cladescope.analysis.classify.templates import templates
 from cladescope.analysis.classify.zero_shot import best, label_gallery, taxon_gallery, text_vectors
+from cladescope.app.cli import answers
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.pipeline import embed
 from cladescope.embedding.prompts import name_of, prompt
@@ -270,3 +271,10 @@ def test_a_store_without_taxa_is_named_by_the_list_of_its_encoder(run, photos, t
     assert len(ended.rows) == 6
     assert f"no picture in {store} has a taxon" in ended.err
     assert "taxa that tiny was trained on" in ended.err
+
+
+@pytest.mark.parametrize(("common", "said"), [("Coral spot", " (Coral spot)"), ("Nectria cinnabarina", ""), ("", "")])
+def test_a_common_name_that_is_the_name_is_not_said_twice(capsys, common, said):
+    taxon = dict(zip(RANKS, ("", "", "", "", "", "", "Nectria cinnabarina"), strict=True))
+    answers._show("a.jpg", [{**taxon, "common_name": common, "score": 0.99, "verdict": NAMED}])
+    assert capsys.readouterr().out.splitlines()[1].endswith(f"Nectria cinnabarina{said}")

@@ -46,7 +46,7 @@ def test_wrong_places_are_told_before_an_encoder_is_loaded(fails, misused, photo
     monkeypatch.setattr("cladescope.app.verbs.predict.predict", lambda *_, **__: pytest.fail("loaded"))
     assert "is a file, expected a folder" in misused("predict", photos, "--sort-into", photos / "good0.jpg")
     assert "holds no log of a sorting" in fails("undo", photos)
-    assert "cannot be read: expected the log" in fails("undo", tmp_path / "none")
+    assert "is not there: expected a folder that pictures were sorted into" in fails("undo", tmp_path / "none")
 
 
 def predicted(store):
