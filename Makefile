@@ -21,8 +21,9 @@ small:
 demo: $(READY)
 	$(BIN)/cladescope demo --out demo
 
+# A process a core: threads of their own would only wait for each other.
 test: $(READY)
-	$(BIN)/python -m pytest --numprocesses auto -r s
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -r s
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

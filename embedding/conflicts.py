@@ -89,7 +89,7 @@ class Conflicts:
         return found
 
     def write(self, path: Path) -> None:
-        """Write the rows as CSV, in place of a file that is there. Raises InputError where that cannot be done."""
+        """Write the rows as CSV, in place of an earlier list. Raises InputError where that cannot be done."""
         try:
             with replacing(path) as draft, draft.open("w", encoding="utf-8", newline="") as file:
                 table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
@@ -97,6 +97,27 @@ class Conflicts:
                 table.writerows(self.rows())
         except OSError as error:
             raise InputError(f"cannot write {path}: {error.strerror or error}: choose another place") from error
+
+
+def check_place(path: Path) -> None:
+    """Raise InputError where a table of conflicts cannot be written, or only in place of a file that is none.
+
+    >>> check_place(Path("conflicts.csv"))
+    """
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise InputError(f"{path} is no place for a file of conflicts: name a file in a folder that is there")
+    head = ",".join(COLUMNS).encode()
+    try:
+        with path.open("rb") as file:
+            is_earlier = file.readline(len(head) + 2).strip() == head
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}): choose another file") from error
+    if not is_earlier:
+        raise InputError(
+            f"{path} is there already and is no list of conflicts, which alone would be replaced: choose another file"
+        )
 
 
 def _padded(lineage: Lineage) -> Sequence[str | None]:

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from cladescope.embedding.encoder import Encoder
@@ -29,12 +30,13 @@ with fewer, threads keep the cores busy over pictures of a camera's size (by rec
 AUTO_AFTER = 2_000
 """Pictures that `auto` decodes in threads first: fewer are not worth the start of processes."""
 TRIES = 3
-"""How often a picture is decoded whose process dies."""
+"""How often a picture is decoded whose process dies, and how often a process is started that is ended while it begins."""
 MOST_DEAD = 32
 """Processes that may die one after another, without a picture between them, before a job gives up."""
 LAST_SECONDS = 10.0
 """How long the end of a process is waited for that has closed its socket."""
 
+AT_START: Final = "while starting"
 HERE: Final = "in threads"
 APART: Final = "in processes"
 
@@ -168,11 +170,9 @@ class Decoders:
                 process = self._idle.pop()
                 self._busy.add(process)
                 return process
-        from cladescope.embedding.decoder_process import DecoderProcess
-
         began = time.monotonic()
         try:
-            process = DecoderProcess(self._transform, with_tags=self._with_tags, seconds=self._seconds)
+            process = self._started()
         except (EOFError, OSError) as error:
             why = str(error) or ("it ends at once" if isinstance(error, EOFError) else "it does not begin")
             if not self._is_auto:
@@ -192,6 +192,22 @@ class Decoders:
             self._let_go(process)
             self._check()
         return process
+
+    def _started(self) -> "DecoderProcess":
+        """A new process. One that is ended while it begins is counted and replaced, `TRIES` times in all; raises as `DecoderProcess` does."""
+        from cladescope.embedding.decoder_process import DecoderProcess
+
+        start = partial(DecoderProcess, self._transform, with_tags=self._with_tags, seconds=self._seconds)
+        for n_ended in range(TRIES):
+            try:
+                process = start()
+            except (EOFError, ConnectionError) as error:
+                ended = error
+                continue
+            with self._lock:
+                self._dead += Counter({AT_START: n_ended})
+            return process
+        raise ended
 
     def _check(self) -> None:
         if self._is_closed:

@@ -182,18 +182,37 @@ def _means_and_axes(
 
     The covariance leans on that of a ball: Ledoit & Wolf 2004, https://doi.org/10.1016/S0047-259X(03)00096-4, by scikit-learn.
     """
-    from sklearn.covariance import ledoit_wolf
-
     _, place = np.unique(classes, return_inverse=True)
     sums, counts = class_sums(unit, place)
     means = sums / counts[:, None]
     apart = (unit - means[place])[counts[place] > 1]
     if not len(apart) or not np.abs(apart).max() > _ROUNDING:
         return None
-    covariance, _ = ledoit_wolf(apart, assume_centered=True)
-    widths, axes = np.linalg.eigh(covariance)
-    scaled = (axes / np.sqrt(np.maximum(widths, _LEAST_WIDTH * widths.max()))).astype(np.float32)
-    return (means @ scaled).astype(np.float32), scaled
+    axes = _even_axes(apart.astype(np.float64)).astype(np.float32)
+    return (means @ axes).astype(np.float32), axes
+
+
+def _even_axes(apart: Real[np.ndarray, "n d"]) -> Float[np.ndarray, "d d"]:
+    """Axes on which pictures that lie so far from their means spread evenly: an inverse square root of the shrunk covariance.
+
+    Across the directions in which fewer pictures than dimensions differ at all the covariance is the ball's alone.
+    """
+    from sklearn.covariance import ledoit_wolf_shrinkage
+
+    n, d = apart.shape
+    ball = ledoit_wolf_shrinkage(apart, assume_centered=True)
+    if n < d:  # the pictures span all in which they differ
+        widths, weights = np.linalg.eigh(apart @ apart.T / n)
+        kept = widths > _LEAST_WIDTH * widths.max()
+        widths, axes = widths[kept], apart.T @ weights[:, kept] / np.sqrt(n * widths[kept])
+    else:
+        widths, axes = np.linalg.eigh(apart.T @ apart / n)
+    rest = ball * np.square(apart).sum() / (n * d)
+    widths = (1 - ball) * widths + rest
+    least = _LEAST_WIDTH * widths.max()
+    factors, rest_factor = 1 / np.sqrt(np.maximum(widths, least)), 1 / np.sqrt(max(rest, least))
+    even: Float[np.ndarray, "d d"] = (axes * (factors - rest_factor)) @ axes.T + rest_factor * np.eye(d)
+    return even
 
 
 def _nearest(

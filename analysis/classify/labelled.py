@@ -76,7 +76,10 @@ def by_rank(pictures: Pictures, rank: str) -> Labelled:
     numbers = pictures.labels(rank)
     rows = np.flatnonzero(numbers >= 0)
     if not len(rows):
-        raise InputError(f"none of {len(pictures)} pictures has a {rank}: choose another rank, or give labels")
+        raise InputError(
+            f"none of {len(pictures):,} pictures has a {rank}: put those of each class into a folder of its own and learn from the rank label, "
+            "choose another rank, or give a table of names"
+        )
     taxa = pictures.taxa(rank)
     often = Counter(taxon.name for taxon in taxa)
     labels = tuple(taxon.name if often[taxon.name] == 1 else str(taxon) for taxon in taxa)

@@ -53,7 +53,7 @@ ConflictsOption = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE.csv",
-        help="With --backbone: write the names that it is not sure of, or has with other ranks above.",
+        help="With --backbone: write the names that it is not sure of, or has with other ranks above; an earlier list is replaced.",
     ),
 ]
 TypesOption = Annotated[

@@ -46,7 +46,10 @@ def taxonomy(
     store: Annotated[Path | None, typer.Option(metavar="DIR", help="trace: the store of the pictures.")] = None,
     conflicts: Annotated[
         Path | None,
-        typer.Option(metavar="FILE.csv", help="match: write the names that are not sure, or have other ranks above."),
+        typer.Option(
+            metavar="FILE.csv",
+            help="match: write the names that are not sure, or have other ranks above; an earlier list is replaced.",
+        ),
     ] = None,
     overwrite: OverwriteOption = False,
     csv: CsvOption = False,

@@ -18,8 +18,17 @@ def usage_words(error: Any) -> str:
         said = str(error.message)
     else:
         said = str(error.format_message()).partition(" (Possible options:")[0]
+    if (further := re.fullmatch(r"Got unexpected extra argument(?:s|\(s\))? \((.*)\)", said)) is not None:
+        return _too_many(further[1], error.ctx.command.params)
     where = "" if option is None or tell is None else f"{_place(option)}: "
     return where + said.rstrip(".") + _meant(error, said)
+
+
+def _too_many(found: str, params: list[Any]) -> str:
+    """What an argument more than a verb takes is, and where it may have been meant to stand."""
+    places = " and ".join(_place(one) for one in params if one.param_type_name == "argument")
+    data = next((f"; what to learn from goes after {one.opts[0]}" for one in params if one.name == "data"), "")
+    return f"found {found} as well, expected {places} alone{data}" if places else f"found {found}, expected no argument"
 
 
 def _place(option: Any) -> str:

@@ -12,7 +12,7 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
 from cladescope.delimited import DelimitedText, local_opener
 from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.conflicts import Conflicts
+from cladescope.embedding.conflicts import Conflicts, check_place
 from cladescope.embedding.sources.rows import read_columns
 from cladescope.embedding.table_rules import written_missing
 from cladescope.errors import InputError
@@ -74,6 +74,8 @@ def backbone(
         return _traced(opened(store), [str(name) for name in names])
     if backbone is None:
         raise InputError("no backbone is given: name the folder of one that was built")
+    if conflicts is not None:
+        check_place(local_path(conflicts))
     asked = [one for name in names for one in _asked(name)]
     found = list(Backbone.open(local_path(backbone)).match(asked))
     if conflicts is not None:

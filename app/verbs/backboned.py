@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cladescope.embedding.backboned import BackboneLabels, BackboneSource
+from cladescope.embedding.conflicts import check_place
 from cladescope.embedding.records import Source
 from cladescope.embedding.summary import EmbedSummary
 from cladescope.errors import InputError
@@ -19,14 +20,12 @@ if TYPE_CHECKING:
 def labels_by(backbone: str | Path | None, conflicts: str | Path | None) -> BackboneLabels | None:
     """Labels as a backbone has them, None without one.
 
-    Raises InputError where it cannot be opened, for conflicts without a backbone, and where these cannot be written.
+    Raises InputError where it cannot be opened, for conflicts without a backbone, and where these cannot be written, or only in place of another file.
     """
     if conflicts is not None:
         if backbone is None:
             raise InputError("conflicts are those with a backbone: name one, or leave the file of conflicts out")
-        path = local_path(conflicts)
-        if path.is_dir() or not path.absolute().parent.is_dir():
-            raise InputError(f"{path} is no place for a file of conflicts: name a file in a folder that is there")
+        check_place(local_path(conflicts))
     return None if backbone is None else BackboneLabels(Backbone.open(local_path(backbone)))
 
 

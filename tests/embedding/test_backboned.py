@@ -112,6 +112,13 @@ def test_another_backbone_is_refused_unless_it_may_change_and_none_is_told(run, 
     assert (row["name"], row["family"], row["pictures"]) == ("Parus ater", "Sylviidae", "1")
     assert (row["backbone"], row["why"]) == (" > ".join(FULL), "applied: the backbone has another family")
     assert row["first_image_id"] == Store.open(tmp_path / "s").table(["image_id"])["image_id"][0].as_py()
+    once_more = report.read_bytes()
+    assert run(*job, "--backbone", tmp_path / "one", "--conflicts", report).status == 0
+    assert report.read_bytes() == once_more
+    other = run(*job, "--backbone", tmp_path / "one", "--conflicts", tmp_path / "labels.csv")
+    assert other.status == 1
+    assert "labels.csv is there already and is no list of conflicts" in other.err
+    assert (tmp_path / "labels.csv").read_text().startswith("file,family,species")
     strict = run(*job, "--backbone", tmp_path / "one", "--strict")
     assert strict.status == 1
     assert "strict: " in strict.err

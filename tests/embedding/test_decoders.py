@@ -22,7 +22,7 @@ from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError, PictureError
 from tests.conftest import REPOSITORY
 from tests.embedding.encoding import ORIENTATION, encode, patches
-from tests.embedding.treacherous import ERROR, HANGS, KILLED, KILLED_ONCE, LEAVES, PLAIN, Treacherous
+from tests.embedding.treacherous import ERROR, HANGS, KILLED, KILLED_ONCE, LEAVES, PLAIN, KilledAtStart, Treacherous
 
 TRANSFORM = ImageTransform(**PLAIN)
 
@@ -123,6 +123,17 @@ def test_a_picture_of_which_every_process_dies_fails_alone(
             treacherous.made_of(png(width))
     assert treacherous.made_of(png(64)) is not None
     assert treacherous.notes()[1].startswith("processes that decode pictures died: 4 (SIGKILL 2, exit status 7 2)")
+
+
+def test_a_process_that_is_killed_while_it_starts_is_replaced(tmp_path: Path) -> None:
+    expected = made_of(png(64), TRANSFORM, with_tags=False)
+    with Decoders(KilledAtStart(**PLAIN, notes=str(tmp_path)), with_tags=False, seconds=120.0) as decoders:
+        made = decoders.made_of(png(64))
+        assert made is not None
+        assert np.array_equal(made.pixels, expected.pixels)
+        assert decoders.notes()[1].startswith(
+            "processes that decode pictures died: 1 (while starting 1); they were replaced"
+        )
 
 
 def test_an_error_that_nobody_expected_has_the_words_that_it_has_in_a_thread(treacherous: Decoders) -> None:

@@ -15,6 +15,7 @@ from cladescope.embedding.transform import ImageTransform
 
 PLAIN: dict[str, Any] = {"size": 32, "mean": (0.5,) * 3, "std": (0.5,) * 3}
 KILLED, KILLED_ONCE, HANGS, LEAVES, ERROR = 101, 102, 103, 104, 105
+AT_START = "at-start"
 """Widths of pictures, in pixels, and what becomes of the process that decodes them."""
 
 
@@ -40,3 +41,19 @@ class Treacherous(ImageTransform):
         if image.width == ERROR:
             raise KeyError("none")
         return ImageTransform.apply(self, image, box)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KilledAtStart(Treacherous):
+    """Kills the first process that it is sent to."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (self.notes,)
+
+
+def _received(notes: str) -> Treacherous:
+    note = Path(notes) / AT_START
+    if not note.exists():
+        note.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Treacherous(**PLAIN, notes=notes)

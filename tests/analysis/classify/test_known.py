@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.covariance import LedoitWolf
 
 from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.calibrate import fit_calibrated
@@ -71,6 +72,20 @@ def test_a_picture_is_asked_about_means_without_its_kin():
     twice, classes = np.concatenate([vectors, vectors]), np.concatenate([labels, labels])
     apart, together = known_of(twice, classes), known_of(twice, classes, kin=np.tile(np.arange(60), 2))
     assert np.median(together.held) < np.median(apart.held) - 5
+
+
+@pytest.mark.parametrize("n", [16, DIM, 200])
+def test_nearness_is_the_distance_that_scikit_learn_has_with_more_and_fewer_pictures_than_dimensions(n):
+    rng = np.random.default_rng(5)
+    vectors, _ = clusters(rng, n, range(2))
+    classes = np.arange(n) % 2
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    means = np.stack([unit[classes == one].mean(axis=0) for one in range(2)])
+    width = LedoitWolf(assume_centered=True).fit(unit - means[classes])
+    asked = rng.normal(size=(50, DIM))
+    asked /= np.linalg.norm(asked, axis=1, keepdims=True)
+    expected = -np.min([width.mahalanobis(asked - mean) for mean in means], axis=0)
+    np.testing.assert_allclose(known_of(vectors, classes).nearness(asked), expected, rtol=1e-3)
 
 
 def test_classes_of_one_picture_and_pictures_that_are_all_alike_tell_nothing():

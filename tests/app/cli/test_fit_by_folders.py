@@ -41,7 +41,7 @@ def test_a_folder_of_pictures_is_learnt_from_as_it_is(run, fails, classes, tmp_p
     assert (ended.json["target"], ended.json["classes"], ended.json["accuracy"]) == ("label", 3, 1.0)
     assert load_classifier(tmp_path / "c.safetensors").store == str(classes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["c.safetensors", "classes"]
-    assert "has a species: choose another rank" in fails(
+    assert "has a species: put those of each class into a folder of its own and learn from the rank label" in fails(
         "fit", classes, "--encoder", "pixels", "--rank", "species", "--out", tmp_path / "d.safetensors"
     )
 

@@ -5,7 +5,7 @@ import csv
 from tests.cladescope.taxonomy.test_backbone import darwin_core
 
 
-def test_the_command_line_builds_and_matches(run, tmp_path):
+def test_the_command_line_builds_and_matches(run, fails, tmp_path):
     built = run("taxonomy", "build", darwin_core(tmp_path / "Taxon.tsv"), "--out", tmp_path / "b", "--json")
     assert (built.status, built.json["synonyms"]) == (0, 1)
     (tmp_path / "names.csv").write_text("genus,species,class\nParus,ater,Aves\nOenanthe,,Aves\n")
@@ -27,6 +27,9 @@ def test_the_command_line_builds_and_matches(run, tmp_path):
         ("Oenanthe", "", "ambiguous", "1"),
     ]
     assert rows[1]["why"] == "applied: the backbone has another family"
+    assert "other.csv is there already and is no list of conflicts" in fails(
+        *asked, "--conflicts", tmp_path / "other.csv"
+    )
     shown = run("taxonomy", "match", "Parus ater", "--backbone", tmp_path / "b")
     assert "Periparus ater" in shown.out
     assert "Taxon.tsv: 1 synonym" in shown.err

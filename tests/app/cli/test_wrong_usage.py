@@ -121,6 +121,7 @@ VALUES = {
         *(command(verb, one, f"/proc/x{ending}") for verb, one in options(is_written)
           for ending in [str(one.metavar).partition("FILE")[2].partition("|")[0]]),
     ],
+    "an argument too many": [["train", "fine-tune", "photos"], ["doctor", "photos"], ["info", "photos", "plain"]],
     "a file that an option names and that is not there": [
         command(verb, one, "none.csv") for verb, one in options(is_read)
     ],
@@ -206,6 +207,11 @@ def test_wrong_usage_is_one_line_before_anything_is_loaded_or_written(ended, pla
     assert kind == "a text where a picture is expected" or heavy == [], heavy
 
 
+def test_what_to_learn_from_is_pointed_to_its_option(ended):
+    place = next(place for place, (_, one, _) in enumerate(CASES) if one == ["train", "fine-tune", "photos"])
+    assert "found photos as well, expected CONFIG.toml alone; what to learn from goes after --data" in ended[place][2]
+
+
 @pytest.mark.parametrize(
     "words, meant",
     [
@@ -214,6 +220,7 @@ def test_wrong_usage_is_one_line_before_anything_is_loaded_or_written(ended, pla
         (["embed", "photos", "--store", "s", "--types", "width=txt"], "text"),
         (["index", "photos", "--kind", "hsnw"], "hnsw"),
         (["train", "tini"], "tiny"),
+        (["info", "photos", "plain"], None),
         (["train", "tiny", "--set", "loop.epoch=3"], "epochs"),
         (["evaluate", "zero-shot", "photos", "--text", "latin"], None),
         (["embed", "photos", "--store", "s", "--labels-from", "folders"], "folder"),
