@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LIGHTNESS = (0.48, 0.76, 0.62)
-"""In turn; each stands at least 2 to 1 against white and against a dark page."""
+LIGHTNESS = (0.54, 0.76, 0.65)
+"""In turn; each stands at least 2 to 1 against white and 3 to 1 against a dark page."""
 CHROMA = 0.12
 SHOWN = 20
 """Taxa that have a name, a marker and a line of the legend; further ones have a colour and a line together."""

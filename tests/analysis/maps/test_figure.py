@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
 
 from cladescope.analysis.maps.colour_rank import colour_rank
 from cladescope.analysis.maps.colours import GREY, SHOWN, colouring
@@ -154,3 +154,18 @@ def test_a_drill_down_leaves_nothing_grey_and_has_equal_axes():
     assert "3 more of class (18)" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert figure.axes[0].get_aspect() == 1
     assert GREY not in {to_hex(one) for found in figure.axes[0].collections for one in found.get_facecolor()}
+
+
+def luminance(colour):
+    red, green, blue = (((one + 0.055) / 1.055) ** 2.4 if one > 0.04045 else one / 12.92 for one in to_rgb(colour))
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize(("dark", "least"), [(False, 2.0), (True, 3.0)])
+def test_every_colour_stands_out_on_its_paper(dark, least):
+    found = colouring([(f"Taxon {n:03}",) for n in range(180)], 180).colours.values()
+    papers = [luminance(INK[dark][0])] + [luminance("#16181c")] * dark
+    for paper in papers:
+        for colour in found:
+            darker, lighter = sorted((luminance(colour), paper))
+            assert (lighter + 0.05) / (darker + 0.05) >= least
