@@ -100,7 +100,9 @@ def _show(found: "Duplicates") -> None:
         for pair in found.pairs[:SHOWN]
     ]  # fmt: skip
     if rows:
-        print_table(["group", "keep", "its size", "the other", "its size", "which is", "likeness"], rows)
+        print_table(
+            ["group", "keep", "its size", "the other", "its size", "which is", "likeness"], rows, spare=["its size"]
+        )
     counts = found.summary
     print_sentence(
         f"{counted(counts['pairs'], 'pair')} in {counted(counts['groups'], 'group')} among {counted(counts['pictures'], 'picture')} "
