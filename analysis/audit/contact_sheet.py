@@ -8,9 +8,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
+from cladescope.analysis.duplicates.answer import shown_names
 from cladescope.analysis.likeness import HARDLY, Likeness
 from cladescope.analysis.shares import percent
 from cladescope.analysis.thumbnail import thumbnail
+from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError, PictureError
 from cladescope.files import replacing
 from cladescope.index.hits import Hit, SearchResult
@@ -61,7 +63,8 @@ def draw_answer(
         Tile(uri, ("your picture" if len(queries) == 1 else f"your picture {n}", Path(uri).name))
         for n, uri in enumerate(queries, 1)
     ]
-    tiles = [_tile(hit, place, likeness) for place, hit in enumerate(hits, 1)]
+    files = shown_names([split_region(hit.uri)[0] for hit in hits])
+    tiles = [_tile(hit, place, files[split_region(hit.uri)[0]], likeness) for place, hit in enumerate(hits, 1)]
     name = agreed.label or (None if agreed.taxon is None else agreed.taxon.name)
     is_alike = likeness is None or any(likeness.word(hit.score) != HARDLY for hit in hits)
     if not hits:
@@ -85,10 +88,17 @@ def draw_answer(
 
 
 def draw(
-    queries: Sequence[Tile], tiles: Sequence[Tile], *, title: str, subtitle: str = "", n_columns: int | None = None
+    queries: Sequence[Tile],
+    tiles: Sequence[Tile],
+    *,
+    title: str,
+    subtitle: str = "",
+    n_columns: int | None = None,
+    together: int | None = None,
 ) -> Image.Image:
     """A sheet: the title, the queries below each other at the left and in a frame, the tiles in rows beside them, or of the whole
-    width where there is no query; a row has `n_columns` of them, usually 4 or 5. A picture that cannot be read leaves a grey field that says so."""
+    width where there is no query; a row has `n_columns` of them, usually 4 or 5, with more room after as many as belong `together`.
+    A picture that cannot be read leaves a grey field that says so."""
     n_columns = n_columns or (BESIDE if queries else COLUMNS)
     tiles = _without_empty_lines(tiles)
     rows = [tiles[start : start + n_columns] for start in range(0, len(tiles), n_columns)]
@@ -96,7 +106,8 @@ def draw(
     below = 6 + n_lines * LINE + GAP
     aside = QUERY + 3 * GAP if queries else 0
     columns = max([3, *(len(row) for row in rows)])
-    width = aside + columns * (TILE + GAP) + GAP
+    apart = [GAP * 3 * (place // together if together else 0) for place in range(columns)]
+    width = aside + columns * (TILE + GAP) + GAP + apart[-1]
     heading, font = ImageFont.load_default(HEADING_SIZE), ImageFont.load_default(FONT_SIZE)
     titles = _wrapped(title, heading, width - 2 * GAP)
     faint = _wrapped(subtitle, font, width - 2 * GAP) if subtitle else []
@@ -115,7 +126,7 @@ def draw(
         _draw_tile(sheet, pen, tile, (GAP + 4, top + number * (QUERY + below)), side=QUERY, framed=True)
     for number, row in enumerate(rows):
         for place, tile in enumerate(row):
-            corner = (aside + GAP + place * (TILE + GAP), top + number * (TILE + below))
+            corner = (aside + GAP + place * (TILE + GAP) + apart[place], top + number * (TILE + below))
             _draw_tile(sheet, pen, tile, corner, side=TILE)
     return sheet
 
@@ -138,12 +149,13 @@ def _place(uri: str) -> str:
     return uri if "://" in uri else os.path.realpath(uri)
 
 
-def _tile(hit: Hit, place: int, likeness: Likeness | None) -> Tile:
-    name = hit.taxon.name if hit.taxon is not None else hit.label or Path(hit.uri).name
+def _tile(hit: Hit, place: int, file: str, likeness: Likeness | None) -> Tile:
+    name = hit.taxon.name if hit.taxon is not None else hit.label
     family = hit.taxon.path[4] if hit.taxon is not None and len(hit.taxon.path) > 4 else None
     score = f"{hit.score:.3f}"
     said, small = (score, "") if likeness is None else (likeness.word(hit.score), score)
-    return Tile(hit.uri, (f"{place}. {name}", hit.common_name or family or "", said), small)
+    lines = (f"{place}. {name or file}", hit.common_name or family or "", file if name else "", said)
+    return Tile(hit.uri, lines, small)
 
 
 def _draw_tile(

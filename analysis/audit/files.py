@@ -2,11 +2,14 @@
 
 import csv
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
+
 from cladescope.analysis.audit.contact_sheet import Tile, draw, save
-from cladescope.analysis.audit.page import audit_page, decisions_of
+from cladescope.analysis.audit.page import TITLES, audit_page, decisions_of
+from cladescope.analysis.audit.row_words import files_of, groups_of, lines_of
 from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.analysis.decision_table import COLUMNS
 from cladescope.errors import InputError
@@ -39,10 +42,8 @@ def write_audit(
             sheet = folder / f"{name}.png"
             sheet.unlink(missing_ok=True)
             if rows and sheets:
-                tiles = [Tile(row["uri"], _lines(row)) for row in rows[:SHEET]]
-                title = f"{name.replace('_', ' ')}: {len(tiles)} of {counted(len(rows), 'picture')}"
                 with step(f"drawing {sheet.name}"):
-                    written.append(save(draw([], tiles, title=title), sheet))
+                    written.append(save(_sheet(name, rows), sheet))
         if sheets:
             with step("drawing the page"):
                 written.append(write_text(folder / PAGE, audit_page(audit, store=store)))
@@ -50,6 +51,17 @@ def write_audit(
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return written
+
+
+def _sheet(name: str, rows: Sequence[Mapping[str, Any]]) -> Image:
+    """The first pictures of a table; four a row, so that pairs stay together."""
+    some = rows[:SHEET]
+    tiles = [
+        Tile(row["uri"], (*lines_of(row), *([group] if group else []), file))
+        for row, group, file in zip(some, groups_of(some), files_of(some), strict=True)
+    ]
+    of = f"{len(some)} of " * (len(some) < len(rows))
+    return draw([], tiles, title=f"{TITLES[name][0]}: {of}{counted(len(rows), 'picture')}", n_columns=4)
 
 
 def _write_csv(
@@ -64,19 +76,3 @@ def _write_csv(
         writer.writeheader()
         writer.writerows({key: formula_safe(value) for key, value in row.items()} if safe else row for row in rows)
     return path
-
-
-def _lines(row: Mapping[str, Any]) -> tuple[str, ...]:
-    """What stands under a picture: the given label, then what is said of it, and its file."""
-    given, file = _end(row["lineage"]), PurePosixPath(row["uri"]).name
-    if "suggested" in row:
-        said = f"{row['part_at']}, {row['confidence']:.2f}"
-        return (f"given {given}", f"suggested {_end(row['suggested'])}", said, file)
-    if "z" in row:
-        return (given, f"z {row['z']:.1f} within its {row['compared_within']}", file)
-    mark = f"side {row['side']}, by {row['by']}" if "side" in row else row["kind"]
-    return (given, f"group {row['group']}: {mark}", file)
-
-
-def _end(lineage: str) -> str:
-    return lineage.rpartition(" > ")[2] or "no label"

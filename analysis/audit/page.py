@@ -10,11 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from cladescope.analysis.audit.row_words import end_of, files_of, groups_of, lines_of
 from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.analysis.decision_table import COLUMNS
-from cladescope.analysis.shares import percent
 from cladescope.analysis.thumbnail import photograph
-from cladescope.embedding.regions import split_region
 from cladescope.errors import PictureError
 from cladescope.schema import LABEL
 from cladescope.shown import counted, shown
@@ -28,7 +27,10 @@ TITLES = {
         "The same picture more than once",
         "Groups of equal or nearly equal pictures. Drop what you do not need twice.",
     ),
-    "leaks": ("On both sides", "The same picture or observation in two parts of the data that should share none."),
+    "leaks": (
+        "In two parts of the data",
+        "The same picture or observation in parts that should share none, such as train and test, or in two stores.",
+    ),
     "outliers": (
         "Unlike the others of their name",
         "Far from other pictures of their own name: odd views, other things, bad crops.",
@@ -83,16 +85,11 @@ def decisions_of(audit: Audit) -> list[dict[str, str]]:
     return list(rows.values())
 
 
-def end_of(lineage: str) -> str:
-    """The narrowest name of a lineage."""
-    return lineage.rpartition(" > ")[2]
-
-
 def _verdict(audit: Audit) -> str:
     words = {
         "label_errors": ("may have a wrong label", "may have a wrong label"),
         "duplicates": ("is there more than once", "are there more than once"),
-        "leaks": ("is on both sides", "are on both sides"),
+        "leaks": ("is in two parts of the data", "are in two parts of the data"),
         "outliers": ("is unlike the others of its name", "are unlike the others of their name"),
     }
     counts = [counted(len(rows), *said) for name, said in words.items() if (rows := getattr(audit, name))]
@@ -102,37 +99,21 @@ def _verdict(audit: Audit) -> str:
 
 def _table(name: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     title, hint = TITLES[name]
+    some = rows[:SHOWN]
     return {
         "name": name,
         "title": title,
         "hint": hint,
         "n_rows": len(rows),
-        "rows": [_row(row) for row in rows[:SHOWN]],
+        "rows": [
+            _row(row, group, file) for row, group, file in zip(some, groups_of(some), files_of(some), strict=True)
+        ],
     }
 
 
-def _row(row: Mapping[str, Any]) -> dict[str, Any]:
-    given = end_of(row["lineage"] or "")
-    lines = [f"named {given}" if given else "no name given"]
-    if "suggested" in row:
-        lines += [
-            f"looks like {end_of(row['suggested'])}",
-            f"another {row['part_at']}, {percent(row['confidence'])} of its neighbours",
-        ]
-    if "z" in row:
-        lines.append(
-            f"among all of its {row['compared_within']}" if row["compared_within"] != "all" else "among all pictures"
-        )
-    if "side" in row:
-        lines.append(f"on side {row['side']}")
-    if "group" in row and "kind" in row:
-        group = f"Group {row['group'] + 1}: {'the same file' if row['kind'] == 'exact' else 'nearly the same'}"
-        group += ", named differently" if row.get("labels_differ") else ""
-    else:
-        group = f"Group {row['group'] + 1}" if "group" in row else ""
-    file = shown(Path(split_region(row["uri"])[0]).name)
+def _row(row: Mapping[str, Any], group: str, file: str) -> dict[str, Any]:
     return {
-        "id": row["image_id"], "uri": row["uri"], "file": file, "given": row["lineage"] or "", "lines": lines,
+        "id": row["image_id"], "uri": row["uri"], "file": file, "given": row["lineage"] or "", "lines": lines_of(row),
         "suggested": row.get("suggested", ""), "looks": end_of(row.get("suggested", "")), "group": group, "thumb": _thumb(row["uri"]),
     }  # fmt: skip
 

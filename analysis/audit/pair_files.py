@@ -7,7 +7,7 @@ from pathlib import Path
 from cladescope.analysis.audit.contact_sheet import Tile, draw, save
 from cladescope.analysis.duplicates.answer import Copy, DuplicatePair, shown_names
 from cladescope.files import replacing
-from cladescope.shown import formula_safe
+from cladescope.shown import counted, formula_safe
 
 COLUMNS = (
     *("group", "likeness", "how", "keep_uri", "keep_width", "keep_height", "keep_n_bytes"),
@@ -36,12 +36,17 @@ def draw_pairs(pairs: Sequence[DuplicatePair], path: Path) -> Path:
     names = shown_names([copy.uri for pair in some for copy in (pair.keep, pair.other)])
     tiles: list[Tile] = []
     for pair in some:
-        for copy, said in ((pair.keep, f"{pair.group}. keep"), (pair.other, f"{pair.how}, {pair.likeness:.2f}")):
+        for copy, said in (
+            (pair.keep, f"{pair.group}. keep"),
+            (pair.other, f"{pair.how}, likeness {pair.likeness:.2f}"),
+        ):
             tiles.append(Tile(copy.uri, (names[copy.uri], said, size_in_words(copy))))
-    title = f"Duplicates: {len(some)} of {len(pairs)} pairs"
-    return save(
-        draw([], tiles, title=title, subtitle="The picture to keep is on the left of each pair.", n_columns=4), path
+    of = f"{len(some)} of " * (len(some) < len(pairs))
+    title, subtitle = (
+        f"Duplicates: {of}{counted(len(pairs), 'pair')}",
+        "The picture to keep is on the left of each pair.",
     )
+    return save(draw([], tiles, title=title, subtitle=subtitle, n_columns=4, together=2), path)
 
 
 def size_in_words(copy: Copy) -> str:

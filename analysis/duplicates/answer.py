@@ -188,13 +188,13 @@ def _how(looks: Looks, found: Alike, number: int, kept: int, other: int) -> str:
 
 
 def shown_names(uris: Sequence[str]) -> dict[str, str]:
-    """Addresses without what all of them begin with.
+    """Addresses without the folder that all of them begin with; whole where some lie on a server, or nothing is shared.
 
-    >>> shown_names(["/p/a/1.jpg", "/p/b/1.jpg"])
-    {'/p/a/1.jpg': 'a/1.jpg', '/p/b/1.jpg': 'b/1.jpg'}
+    >>> shown_names(["/p/a/1.jpg", "/p/b/1.jpg"]), shown_names(["new/a/1.jpg"])
+    ({'/p/a/1.jpg': 'a/1.jpg', '/p/b/1.jpg': 'b/1.jpg'}, {'new/a/1.jpg': '1.jpg'})
     """
     folders = [os.path.dirname(uri) for uri in uris]  # noqa: PTH120 - addresses in archives too
-    if not folders or any(not folder.startswith("/") for folder in folders):
+    if any("://" in uri for uri in uris) or len({folder.startswith("/") for folder in folders}) != 1:
         return {uri: uri for uri in uris}
     start = os.path.commonpath(folders)
     return {uri: uri.removeprefix(start).lstrip("/") for uri in uris}

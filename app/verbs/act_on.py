@@ -88,16 +88,15 @@ class Acts:
         if (self.store is not None or self.xmp) and picture.answers:
             self._first.append((picture.uri, picture.answers[0]))
         if self.sheet is not None and len(self._tiles) < SHEET:
-            file = Path(split_region(picture.name)[0]).name
-            score = picture.answers[0].get("score") if picture.answers else None
-            surely = "cannot be read" if is_unread else ""
-            if score is not None and is_named(picture.answers[0]):
+            file, first = split_region(picture.name)[0], picture.answers[0] if picture.answers else {}
+            score, surely = first.get("score"), "cannot be read" if is_unread else ""
+            near = f"nearest: {first['nearest']}" if first.get("nearest") else ""
+            if score is not None and is_named(first):
                 surely = in_words(float(score))
-            elif near := picture.answers and picture.answers[0].get("nearest"):
-                surely = f"nearest: {near}"
+            elif near:
+                surely, near = near, ""
             said = UNREADABLE if is_unread else first_said(picture.answers)
-            common = str(picture.answers[0].get("common_name") or "") if picture.answers else ""
-            self._tiles.append((picture.uri, (said, common, surely, file)))
+            self._tiles.append((picture.uri, (said, str(first.get("common_name") or near), surely, file)))
 
     def done(self, predictions: Predictions) -> Acted:
         """Do it, once all predictions were made; files are moved last."""
@@ -105,10 +104,12 @@ class Acts:
             self.acted.written = write_predicted(self.store, self._first, made_by=predictions.made_by)
         if self.sheet is not None and self._tiles:
             from cladescope.analysis.audit.contact_sheet import Tile, draw, save
+            from cladescope.analysis.duplicates.answer import shown_names
 
             total, n = self.acted.pictures, len(self._tiles)
             title = f"{n:,} of {counted(total, 'picture')}" if n < total else counted(n, "picture")
-            tiles = [Tile(uri, lines) for uri, lines in self._tiles]
+            files = shown_names([lines[-1] for _, lines in self._tiles])
+            tiles = [Tile(uri, (*lines[:-1], files[lines[-1]])) for uri, lines in self._tiles]
             with step(f"drawing {self.sheet.name}"):
                 self.acted.sheet = save(draw([], tiles, title=f"{title}, and what they were named"), self.sheet)
             self.acted.on_sheet = n

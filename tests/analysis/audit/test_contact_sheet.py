@@ -11,6 +11,8 @@ from cladescope.taxonomy import Taxon
 
 FRAME = (0x0B, 0x6E, 0x99)
 
+MISSING_RGB = (0xE4, 0xE7, 0xEB)
+
 
 def test_a_query_stands_beside_its_hits_and_not_among_them(clades, store, tmp_path):
     picture = sorted(clades.glob("images/*/*.jpg"))[0]
@@ -88,15 +90,23 @@ def test_a_hit_is_called_by_its_taxon_else_its_label_else_its_file(tmp_path, mon
     answer = SearchResult(hits, "exact")
     draw_answer(answer, tmp_path / "hits.png")
     assert [tile.lines for tile in drawn] == [
-        ("1. Parus major", "Great Tit", "0.500"),
-        ("2. tits", "", "0.500"),
-        ("3. tit.jpg", "", "0.500"),
+        ("1. Parus major", "Great Tit", "tit.jpg", "0.500"),
+        ("2. tits", "", "tit.jpg", "0.500"),
+        ("3. tit.jpg", "", "", "0.500"),
     ]
+
+
+def test_what_belongs_together_stands_closer_than_what_does_not():
+    tile = Tile("/nowhere/a.jpg", ("a",))
+    row = np.asarray(draw([], [tile] * 4, title="t", n_columns=4, together=2))[60]
+    starts = np.flatnonzero((row == MISSING_RGB).all(axis=1) & (np.roll(row, 1, axis=0) == 255).all(axis=1))
+    first, second, third, fourth = starts.tolist()
+    assert second - first == fourth - third < third - second
 
 
 def test_a_picture_that_is_gone_leaves_a_field_and_not_an_error(tmp_path, caplog):
     sheet = draw([], [Tile("/nowhere/a.jpg", ("1. Parus major",))], title="consensus: none")
-    assert sheet.getpixel((14 + 5, sheet.height - TILE)) == (0xE4, 0xE7, 0xEB)
+    assert sheet.getpixel((14 + 5, sheet.height - TILE)) == MISSING_RGB
     assert "/nowhere/a.jpg" in caplog.text
 
 

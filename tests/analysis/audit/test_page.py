@@ -5,8 +5,11 @@ import json
 import re
 
 import pytest
+from PIL import Image
 
 import cladescope
+from cladescope.analysis.audit import files
+from cladescope.analysis.audit.files import write_audit
 from cladescope.analysis.audit.page import SHOWN, audit_page
 from cladescope.analysis.audit.run import Audit
 from cladescope.analysis.decision_table import COLUMNS, are_decisions, read_decisions
@@ -38,7 +41,7 @@ def test_a_page_shows_the_gravest_with_file_names_and_loads_nothing(tmp_path):
     assert table["rows"][0]["lines"] == [
         "named Parus major",
         "looks like Corvus corax",
-        "another genus, 90 % of its neighbours",
+        "another genus, 90\N{NO-BREAK SPACE}% of its neighbours",
     ]
     assert data_of(page)["command"] == "cladescope relabel photos.store decisions.csv"
     assert not re.search(r"https?://|<link|src=\"(?!data:)", page), "nothing from elsewhere"
@@ -147,3 +150,34 @@ def test_a_table_as_a_spreadsheet_saves_it_is_read(tmp_path):
     path.write_text("\ufeffimage_id;uri;decision;new_label\r\ni;/a.jpg;Keep;\r\nj;/b.jpg;;\r\n", newline="")
     assert are_decisions(path)
     assert [(one.image_id, one.decision) for one in read_decisions(path)] == [("i", "keep"), ("j", "")]
+
+
+def test_pictures_that_another_store_holds_too_are_shown_with_their_store_and_numbered(store, tmp_path):
+    audited = cladescope.audit(store, against=store, out=tmp_path / "audit", only=["leaks"])
+    assert {row["group"] for row in audited.leaks} >= {"against-0"}
+    table = data_of((tmp_path / "audit" / "audit.html").read_text())["tables"][0]
+    assert table["rows"][0]["group"] == "Group 1: the same file"
+    assert [row["lines"][-1] for row in table["rows"][:2]] == ["in this store", "in the other store"]
+    assert (tmp_path / "audit" / "leaks.png").exists()
+
+
+def test_a_sheet_says_the_same_of_a_picture_as_the_page_and_names_its_file_below_what_all_share(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        files, "draw", lambda _, tiles, **words: drawn.append((tiles, words)) or Image.new("RGB", (1, 1))
+    )
+    rows = [
+        {"image_id": f"i{n}", "uri": f"/p/{n}/tit.jpg", "lineage": "", "group": 4, "side": side, "by": "near_duplicate"}
+        for n, side in enumerate(("train", "test", None))
+    ]
+    found = audit(leaks=rows)
+    write_audit(found, tmp_path / "audit")
+    [(tiles, words)] = drawn
+    assert words["title"] == "In two parts of the data: 3 pictures"
+    assert [tile.lines for tile in tiles] == [
+        ("no name given", "in part train", "Group 1: nearly the same", "0/tit.jpg"),
+        ("no name given", "in part test", "Group 1: nearly the same", "1/tit.jpg"),
+        ("no name given", "in no part", "Group 1: nearly the same", "2/tit.jpg"),
+    ]
+    shown = data_of(audit_page(found))["tables"][0]["rows"]
+    assert [(*row["lines"], row["group"], row["file"]) for row in shown] == [tile.lines for tile in tiles]

@@ -117,6 +117,13 @@ def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(
         tile.lines[2].startswith(("almost sure (", "likely (", "perhaps (", "a guess (", "cannot")) for tile in drawn
     )
     assert (tmp_path / "a.png").is_file()
+    (photos / "below").mkdir()
+    (photos / "broken.jpg").rename(photos / "below" / "broken.jpg")
+    drawn.clear()
+    run("predict", photos, "--classifier", genera, "--sheet", tmp_path / "b.png", "--risk", 1e-9)
+    names = {tile.lines[-1] for tile in drawn}
+    assert "below/broken.jpg" in names, "files of one name in two folders are told apart"
+    assert any(line.startswith("nearest: ") for tile in drawn for line in tile.lines)
     assert "is there already" in fails("predict", photos, "--sheet", tmp_path / "a.png")
     assert "does not end in .png" in misused("predict", photos, "--sheet", tmp_path / "a.gif")
 
