@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from cladescope.analysis.maps.colours import GREY, Lineage, colouring
-from cladescope.analysis.maps.label_places import label_places
+from cladescope.analysis.maps.label_places import label_places, leader
 from cladescope.analysis.maps.named_clusters import large_clusters
 from cladescope.shown import shown
 
@@ -127,21 +127,17 @@ def _write_names(
         text.set_path_effects([withStroke(linewidth=2.0, foreground=paper)])  # a line may pass below
     sizes = [(extent.width, extent.height) for extent in (text.get_window_extent() for text in texts)]
     radius = np.sqrt(area / np.pi) * figure.dpi / 72 * 1.25  # markers of corners reach farther than a disc
+    line_from = radius + 14
     corners = label_places(
-        pixels, [rows for _, rows in clusters], sizes, width=box.width, height=box.height, radius=radius
-    )
+        pixels, [rows for _, rows in clusters], sizes, width=box.width, height=box.height, radius=radius, line_from=line_from
+    )  # fmt: skip
     for text, corner, size, (_, rows) in zip(texts, corners, sizes, clusters, strict=True):
         if corner is None:
             text.remove()
             continue
         text.set_position(corner)
         text.xy = corner
-        low, high = np.array(corner), np.array(corner) + size
-        nearest = np.clip(pixels[rows], low, high) - pixels[rows]
-        far = np.hypot(*nearest.T)
-        closest = int(far.argmin())
-        if far[closest] > radius + 14:
-            ends = axes.transData.inverted().transform(
-                np.stack([pixels[rows][closest], pixels[rows][closest] + nearest[closest]]) + np.array([box.x0, box.y0])
-            )
+        line = leader(pixels[rows], corner, size, least=line_from)
+        if line is not None:
+            ends = axes.transData.inverted().transform(line + np.array([box.x0, box.y0]))
             axes.plot(*ends.T, color=faint, linewidth=0.6, scalex=False, scaley=False, zorder=0)

@@ -11,7 +11,7 @@ from cladescope.analysis.maps.colour_rank import colour_rank
 from cladescope.analysis.maps.colours import GREY, SHOWN, colouring
 from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.maps.figure import INK, draw_map
-from cladescope.analysis.maps.label_places import label_places
+from cladescope.analysis.maps.label_places import label_places, leader
 from cladescope.analysis.maps.named_clusters import large_clusters
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.pictures import Pictures
@@ -48,6 +48,25 @@ def test_no_name_covers_a_point_or_another_name_or_leaves_the_canvas(seed, n, sp
         assert min(box[:2]) >= 0
         assert box[2] <= width
         assert box[3] <= height
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), spread=st.floats(20, 120))
+def test_no_line_to_a_name_leads_through_another_name(seed, spread):
+    width, height, size = 400.0, 300.0, (90.0, 14.0)
+    rng = np.random.default_rng(seed)
+    points = (rng.normal(scale=spread, size=(200, 2)) + np.array([200.0, 150.0])).clip(0, (width, height))
+    own = np.split(np.arange(200), 20)
+    found = label_places(points, own, [size] * 20, width=width, height=height, radius=4.0, line_from=12.0)
+    placed = {place: corner for place, corner in enumerate(found) if corner is not None}
+    assert placed or spread > 60, "where points are many everywhere there may be room for none"
+    for place, corner in placed.items():
+        if (line := leader(points[own[place]], corner, size, least=12.0)) is None:
+            continue
+        assert np.hypot(*(line[1] - line[0])) <= 0.12 * width
+        on_line = np.linspace(line[0], line[1], 400)
+        for other in (box for one, box in placed.items() if one != place):
+            assert not ((on_line > other) & (on_line < np.add(other, size))).all(axis=1).any()
 
 
 def test_a_name_stands_by_its_own_points_and_falls_out_where_there_is_no_room():
