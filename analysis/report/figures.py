@@ -98,7 +98,7 @@ def names_of(reports: Sequence[ProbeReport], wanted: Sequence[str]) -> list[str]
 
 
 def tree_panel(reports: Sequence[ProbeReport]) -> str:
-    """The numbers over all ranks that lie in -1 to 1, one below the other."""
+    """The numbers over all ranks that lie in -1 to 1, one below the other; each has its name above it, so that a telephone has room."""
     names = [name for name in names_of(reports, OF_TREES) if name != "LCA height"]
 
     def draw(axes: Axes) -> None:
@@ -107,11 +107,14 @@ def tree_panel(reports: Sequence[ProbeReport]) -> str:
             rows = [(row, results[name]) for row, name in enumerate(names) if name in results]
             at = [row + _shift(place, len(reports)) for row, _ in rows]
             _points(axes, at, [result for _, result in rows], place, sideways=True)
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
+        for row, name in enumerate(names):
+            axes.text(0, row - 0.38, name, transform=axes.get_yaxis_transform(), va="bottom")
+        axes.set_yticks([])
+        axes.set_ylim(len(names) - 0.5, -0.9)
+        axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
 
-    return _svg(draw, width=6.4, height=0.7 + 0.12 * len(names) * (len(reports) + 2))
+    return _svg(draw, width=4.0, height=0.5 + 0.13 * len(names) * (len(reports) + 2.5))
 
 
 def similarity_panel(reports: Sequence[ProbeReport]) -> str:

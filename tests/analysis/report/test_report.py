@@ -90,7 +90,8 @@ def made_of(found, taxa, *, n_permutations=3):
 def test_the_page_needs_no_other_file_and_no_network(written):
     text = (written / "report.html").read_text()
     page = Page(text)
-    assert "http" not in text
+    written_out = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)  # letters of a picture may be any
+    assert "http" not in written_out
     assert "@import" not in text
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
     assert all(target.startswith("#") for target in page.references)
