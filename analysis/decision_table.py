@@ -5,10 +5,16 @@ yet) and, for fix, `new_label`: a taxon, or any words where labels are meant (`l
 (`analysis.classify.decided`).
 """
 
+import codecs
 import csv
+import io
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
+from cladescope.delimited import local_opener, read_text
 from cladescope.errors import InputError
 
 COLUMNS = ("image_id", "uri", "table", "level", "given", "suggested", "decision", "new_label")
@@ -26,6 +32,8 @@ _WORDS = {
     "delete": DROP,
     "": "",
 }
+_HEAD_BYTES = 2**16
+_SEP = re.compile(r"\Asep=.\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,42 +48,55 @@ class Decision:
 
 
 def are_decisions(path: Path) -> bool:
-    """Whether a file is a table of decisions, and not of labels."""
+    """Whether a file is a table of decisions, also one that lacks a column that it needs, and not of labels."""
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            line = file.readline()
-    except (OSError, UnicodeDecodeError, csv.Error):
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:
         return False
-    head = next(csv.reader([line], delimiter=_delimiter(line)), [])
-    return {"image_id", "decision"} <= {name.strip().lower() for name in head}
+    is_wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    names = set(_header(head.decode("utf-16" if is_wide else "utf-8-sig", "replace")))
+    if "decision" in names:
+        return not names.isdisjoint({"image_id", "new_label"})
+    return {"suggested", "new_label"} <= names
 
 
 def read_decisions(path: Path) -> list[Decision]:
-    """What a table says of each picture, once; rows of nothing decided too.
+    """What a table says of each picture, once; rows of nothing decided too. Its encoding and delimiter are found.
 
-    Raises InputError for a word that is no decision, a fix without a new label, or two decisions of one picture.
+    Raises InputError for a table without a column that is needed, a row longer than the header, a word that is no decision,
+    a fix without a new label, or two decisions of one picture.
     """
+    text = read_text(str(path), local_opener(path))
+    header = _header(text)
+    for name in ("image_id", "decision"):
+        if name not in header:
+            raise InputError(
+                f"{path} is a table of decisions without the column {name}: keep the columns image_id, decision and new_label "
+                "as `audit` wrote them"
+            )
     found: dict[str, Decision] = {}
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            delimiter = _delimiter(file.readline())
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=delimiter)
-            for row in reader:
-                one = _decision(path, reader.line_num, {(k or "").strip().lower(): v for k, v in row.items()})
-                before = found.get(one.image_id)
-                if before is not None and before.decision and one.decision and not _agree(before, one):
-                    raise InputError(
-                        f"{path} decides twice about {one.image_id!r}, in lines {before.line} and {one.line}: leave one"
-                    )
-                if before is None or not before.decision:
-                    found[one.image_id] = one
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read ({error}): save it as CSV in UTF-8") from error
+        for line, cells in islice(_rows(text), 1, None):
+            if any(map(str.strip, cells[len(header) :])):
+                raise InputError(
+                    f"line {line} of {path} has {len(cells)} cells, expected {len(header)}: a text with {_delimiter(text)!r} "
+                    "in it stands in quotes"
+                )
+            one = _decision(path, line, dict(zip(header, cells, strict=False)))
+            before = found.get(one.image_id)
+            if before is not None and before.decision and one.decision and not _agree(before, one):
+                raise InputError(
+                    f"{path} decides twice about {one.image_id!r}, in lines {before.line} and {one.line}: leave one"
+                )
+            if before is None or not before.decision:
+                found[one.image_id] = one
+    except csv.Error as error:
+        raise InputError(f"{path} cannot be read ({error}): save it as CSV") from error
     return list(found.values())
 
 
-def _decision(path: Path, line: int, row: dict[str, str | None]) -> Decision:
+def _decision(path: Path, line: int, row: dict[str, str]) -> Decision:
     said = (row.get("decision") or "").strip()
     decision = _WORDS.get(said.lower())
     if decision is None:
@@ -93,6 +114,18 @@ def _agree(one: Decision, other: Decision) -> bool:
     return (one.decision, one.new_label) == (other.decision, other.new_label)
 
 
-def _delimiter(line: str) -> str:
+def _header(text: str) -> list[str]:
+    """The names of the columns, in small letters."""
+    _, first = next(_rows(text), (0, []))
+    return [name.strip().lower() for name in first]
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The line where each row ends, and its cells; empty rows and Excel's `sep=;` are none."""
+    reader = csv.reader(io.StringIO(_SEP.sub("\n", text), newline=""), delimiter=_delimiter(text))
+    yield from ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
+
+
+def _delimiter(text: str) -> str:
     """What a spreadsheet put between the cells of a header."""
-    return max(",;\t", key=line.count)
+    return max(",;\t", key=_SEP.sub("", text).partition("\n")[0].count)

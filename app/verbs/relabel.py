@@ -31,6 +31,8 @@ def relabel(store: AnyStore, labels: str | Path, *, clear: bool = False, dry_run
     1
     """
     held, began, path = opened(store), datetime.now(UTC), local_path(labels)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected a table of labels or decisions: name the file")
     if are_decisions(path):
         if clear:
             raise InputError(

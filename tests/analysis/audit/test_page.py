@@ -181,3 +181,59 @@ def test_a_sheet_says_the_same_of_a_picture_as_the_page_and_names_its_file_below
     ]
     shown = data_of(audit_page(found))["tables"][0]["rows"]
     assert [(*row["lines"], row["group"], row["file"]) for row in shown] == [tile.lines for tile in tiles]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter", "first"),
+    [("utf-16", "\t", ""), ("cp1252", ";", ""), ("utf-8-sig", ";", "sep=;\r\n"), ("utf-8", ",", "\r\n")],
+)
+def test_decisions_are_read_in_each_encoding_of_a_spreadsheet(tmp_path, encoding, delimiter, first):
+    path = tmp_path / "d.csv"
+    rows = [("image_id", "uri", "Decision", "new_label"), ("i", "/Größe 1.jpg", "drop", ""), ("j", "/b.jpg", "", "")]
+    path.write_bytes((first + "".join(f"{delimiter.join(row)}\r\n" for row in rows)).encode(encoding))
+    assert are_decisions(path)
+    line = 2 if not first else 3
+    assert [(one.image_id, one.decision, one.line) for one in read_decisions(path)] == [
+        ("i", "drop", line),
+        ("j", "", line + 1),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "lacking"),
+    [
+        (("uri", "decision", "new_label"), "image_id"),
+        (("image_id", "uri", "given", "suggested", "new_label"), "decision"),
+    ],
+)
+def test_decisions_without_a_column_are_not_taken_for_labels(run, fails, store, tmp_path, header, lacking):
+    before = rows_of(store)
+    one = next(iter(before.values()))
+    path = tmp_path / "d.csv"
+    with path.open("w", newline="") as file:
+        said = {"image_id": one["image_id"], "uri": one["uri"], "decision": "drop"}
+        csv.writer(file).writerows([header, [said.get(name, "") for name in header]])
+    assert f"{path} is a table of decisions without the column {lacking}:" in fails("relabel", store.path, path)
+    assert rows_of(store) == before
+
+
+def test_a_folder_in_place_of_a_table_is_said(fails, store, tmp_path):
+    said = f"{tmp_path} is a folder, expected a table of labels or decisions: name the file"
+    assert said in fails("relabel", store.path, tmp_path)
+
+
+def test_labels_with_a_column_of_decisions_of_their_own_stay_labels(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text("uri,species,decision\na.jpg,Parus major,sure\n")
+    assert not are_decisions(path)
+
+
+def test_a_comma_that_splits_a_new_label_is_refused(tmp_path):
+    path = tmp_path / "d.csv"
+    path.write_text("image_id,decision,new_label\ni,fix,Animalia, Aves\n")
+    with pytest.raises(
+        InputError, match=r"line 2 of .* has 4 cells, expected 3: a text with ',' in it stands in quotes"
+    ):
+        read_decisions(path)
+    path.write_text("image_id,decision,new_label\ni,fix,Aves,,\n\n")
+    assert [one.new_label for one in read_decisions(path)] == ["Aves"]
