@@ -88,6 +88,9 @@ RESERVED_COLUMNS = STORED_COLUMNS | NAME_COLUMNS | RESULT_WORDS
 PREDICTED = "predicted"
 """How the columns begin that hold what was predicted of pictures, and nothing else."""
 
+NAMING = tuple(f"{PREDICTED}_{level}" for level in LEVELS)
+"""Columns of predictions of which a named picture has at least one."""
+
 NOT_KNOWN = "not known"
 """What is said of a picture where nothing is named."""
 

@@ -4,28 +4,36 @@ from collections import Counter
 from typing import Any
 
 from cladescope.index.store_reader import StoreReader
-from cladescope.schema import NOT_KNOWN, PREDICTED
+from cladescope.schema import NAMING, NOT_KNOWN, PREDICTED
 
 BY = f"{PREDICTED}_by"
 
 
 def describe_predicted(store: StoreReader) -> dict[str, Any] | None:
-    """How many pictures have a prediction, of how many names, how many are not known, and what made how many; None where none has one."""
-    if not {PREDICTED, BY} <= set(store.schema.names):
+    """How many pictures have a prediction, of how many names, how many have none and why, and what made how many; None where none has one.
+
+    A picture without a name has its verdict in place of one (`not known`, `empty`, `not sure`), and nothing in the columns of names;
+    a class that is called `empty` is a name.
+    """
+    there = set(store.schema.names)
+    if not {PREDICTED, BY} <= there:
         return None
+    named = [name for name in NAMING if name in there]
     names: Counter[str] = Counter()
+    unnamed: Counter[str] = Counter()
     makers: Counter[str] = Counter()
-    for batch in store.scan([PREDICTED, BY]):
+    for batch in store.scan([PREDICTED, BY, *named]):
         for row in batch.to_pylist():
             if row[PREDICTED] is not None:
-                names[row[PREDICTED]] += 1
+                has_name = any(row[name] is not None for name in named)
+                (names if has_name else unnamed)[row[PREDICTED]] += 1
                 makers[row[BY] or "unknown"] += 1
-    if not names:
+    if not makers:
         return None
-    known = names.total() - names[NOT_KNOWN]
     return {
-        "images": names.total(),
-        "not_known": names.total() - known,
-        "names": len(names.keys() - {NOT_KNOWN}),
+        "images": makers.total(),
+        "not_known": unnamed[NOT_KNOWN],
+        "unnamed": dict(unnamed),
+        "names": len(names),
         "by": dict(makers),
     }

@@ -23,6 +23,7 @@ from cladescope.index.lineages import count_lineages
 from cladescope.index.literals import is_one_of, quote
 from cladescope.index.tables import reading
 from cladescope.index.vector_block import vector_block
+from cladescope.index.without_taxa import instead_of_taxon
 from cladescope.schema import FAILURE_SCHEMA, RUN_SCHEMA, holds_labels, images_schema
 from cladescope.taxonomy import RANKS, Taxon, Taxonomy
 
@@ -380,9 +381,8 @@ class StoreReader:
         if not names:
             raise InputError("within names no taxon: name one or several, or leave it out")
         if holds_labels(self.schema) and not len(self.taxonomy) and self.count_rows(None):
-            raise TaxonError(
-                f'no picture of {self.path} has a taxon: choose by its label, "label = {quote(names[0])}" as a condition'
-            )
+            instead = instead_of_taxon(names[0], self.schema.names, self.count_rows)
+            raise TaxonError(f"no picture of {self.path} has a taxon: {instead}")
         return list(dict.fromkeys(taxon for name in names for taxon in meant(self.taxonomy, name, self.common_names)))
 
     @property

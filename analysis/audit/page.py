@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from cladescope.analysis.audit.row_words import end_of, files_of, groups_of, lines_of
@@ -52,7 +53,7 @@ def audit_page(audit: Audit, *, store: str = "") -> str:
     data = {
         "key": f"cladescope audit {store} {audit.summary['pictures']}",
         "verdict": _verdict(audit),
-        "command": f"cladescope relabel {store or 'STORE'} decisions.csv",
+        "command": f"cladescope relabel {quote(store) if store else 'STORE'} decisions.csv",
         "columns": COLUMNS,
         "level": level_of(audit),
         "names": sorted(names),

@@ -20,7 +20,7 @@ from cladescope.app.cli.options import (
     WithinOption,
     clades,
 )
-from cladescope.app.cli.output import print_json, print_table, say
+from cladescope.app.cli.output import print_json, print_table, say, to_copy
 from cladescope.app.cli.progress import job_progress
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 
@@ -114,7 +114,7 @@ def fit(
     if json:
         return print_json({"store": str(store), "classifier": str(out), **fitted.summary})
     print_table([f"{method.value} by {fitted.classifier.target}", ""], _rows(fitted))
-    say(f"next: cladescope predict PICTURES --classifier {out}")
+    say(f"next: cladescope predict PICTURES --classifier {to_copy(out)}")
 
 
 def _rows(fitted: "Fitted") -> list[tuple[str, object]]:

@@ -95,8 +95,9 @@ def _show(document: dict[str, Any]) -> None:
     _show_ranks(document["ranks"])
     if (said := document["predicted"]) is not None:
         by = "; ".join(f"{n:,} by {maker}" for maker, n in said["by"].items())
+        unnamed = ", ".join(f"{n:,} {why}" for why, n in said["unnamed"].items()) or "0 not known"
         print_sentence(
-            f"predicted of {counted(said['images'], 'picture')}: {counted(said['names'], 'name')}, {said['not_known']:,} not known ({by})"
+            f"predicted of {counted(said['images'], 'picture')}: {counted(said['names'], 'name')}, {unnamed} ({by})"
         )
     if document["index_problem"] is not None:
         print_sentence(f"no index that can be used, searches are exact: {document['index_problem']}")

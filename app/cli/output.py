@@ -7,6 +7,7 @@ sequence or one that begins with `=` is shown as it is spelt and interpreted by 
 import csv
 import json
 import math
+import shlex
 import shutil
 import sys
 import textwrap
@@ -161,6 +162,15 @@ def say(message: str) -> None:
     """
     with suppress(OSError):
         typer.echo(_broken(shown(message)) if sys.stderr.isatty() else shown(message), err=True)
+
+
+def to_copy(path: str | Path) -> str:
+    """A path as a word of a command that is shown to be copied: in quotes where it needs them.
+
+    >>> to_copy(Path("mine.safetensors")), to_copy(Path("my birds"))
+    ('mine.safetensors', "'my birds'")
+    """
+    return shlex.quote(str(path))
 
 
 def talk_console() -> Console:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cladescope.app.cli.options import store_place
-from cladescope.app.cli.output import say
+from cladescope.app.cli.output import say, to_copy
 from cladescope.errors import InputError
 from cladescope.shown import counted
 
@@ -104,6 +104,8 @@ def check_given(
     *, risk: float | None, calibrate_on: Path | None, doubt: float, by: ByName, sort_into: Path | None
 ) -> None:
     """Raise BadParameter for options that count for nothing, or are no share."""
+    if risk is not None and not 0 < risk < 1:
+        raise typer.BadParameter(f"--risk is {risk:g}: expected a share above 0 and below 1, such as 0.1")
     if risk is None and calibrate_on is not None:
         raise typer.BadParameter("--calibrate-on is of --risk: give one")
     if not 0 < doubt < 1:
@@ -144,7 +146,7 @@ def _tell_written(found: "Written") -> None:
             "of these had an earlier prediction, which is replaced",
             "of these had an earlier prediction, which is replaced",
         ),
-        (found.not_known, "of these is not known", "of these are not known"),
+        (found.not_known, "of these has no name", "of these have no name"),
         (found.kept, "other keeps an earlier prediction", "others keep an earlier prediction"),
         (found.not_stored, f"is not in {found.store}: embed it first", f"are not in {found.store}: embed them first"),
     )
@@ -172,7 +174,7 @@ def _tell_sidecars(found: "Sidecars") -> None:
             f"picture has a sidecar of another program that is left as it is: {found.why_left}",
             f"pictures have a sidecar of another program that is left as it is, such as {found.why_left}",
         ),
-        (found.not_known, "picture is not known: no sidecar", "pictures are not known: no sidecar"),
+        (found.not_known, "picture has no name: no sidecar", "pictures have no name: no sidecar"),
         (found.no_file, "is no file of this disk: no sidecar", "are no files of this disk: no sidecar"),
         (found.refused, f"could not be written: {found.reason}", f"could not be written, such as {found.reason}"),
     )
@@ -224,6 +226,6 @@ def tell_sorting(found: "Sorted") -> None:
         if n:
             say(counted(n, one, several))
     if found.log:
-        say(f"to turn it back: cladescope undo {found.log}")
+        say(f"to turn it back: cladescope undo {to_copy(found.log)}")
     if found.is_full:
         raise InputError("the disk is full: nothing is lost; make room and sort again, which goes on, or undo")

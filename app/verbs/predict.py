@@ -33,6 +33,7 @@ from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
 from cladescope.outputs import check_is_folder
 from cladescope.paths import local_path
+from cladescope.taxonomy import RANKS
 
 
 @checked
@@ -124,16 +125,12 @@ def predict(
             asked, taxa=taxa, labels=labels, within=clades_of(within), prior=prior, rank=rank, text_type=text_type, templates=templates,
             backbone=named, cache=folder, progress=progress,
         )  # fmt: skip
+    if choice.classes.tree is None and rank != RANKS[-1]:
+        raise InputError(f"found rank {str(rank)!r}, and classes that are plain labels and have no ranks: leave it out")
     write_conflicts(named, conflicts)
     stop = stops(
-        choice,
-        asked,
-        risk=risk,
-        calibrate_on=calibrate_on,
-        closed_set=closed_set,
-        doubt=doubt,
-        fitted=fitted is not None,
-    )
+        choice, asked, risk=risk, calibrate_on=calibrate_on, closed_set=closed_set, doubt=doubt, fitted=fitted is not None,
+    )  # fmt: skip
     answers = Answers(
         choice.classes, rank=rank, k=k, bins=choice.bins, back_off=stop.back_off, risk=stop.risk, known=choice.known, doubt=stop.doubt,
         others=risk is None,
@@ -144,7 +141,10 @@ def predict(
             return name_stored(store, answers, where=where, limit=limit)
         return name_pictures(islice(records_of(places, failures), limit), cast(Encoder, asked), answers)
 
-    by, notes = naming_of(named, fitted, store, own_taxa=store is not None and taxa is None and labels is None)
-    made = made_by(asked.card, classifier, taxa, labels, store and store.path, within=clades_of(within), backbone=by)
+    # Of a store whose pictures have no taxa the classes are those of its encoder.
+    own_taxa = store is not None and classifier is None and taxa is None and labels is None and len(store.taxonomy) > 0
+    by, notes = naming_of(named, fitted, store, own_taxa=own_taxa)
+    own = store.path if store is not None and own_taxa else None
+    made = made_by(asked.card, classifier, taxa, labels, own, within=clades_of(within), backbone=by)
     notes += asked.notes if isinstance(asked, Encoder) else (*asked.encoder_notes, *vector_notes(asked, where))
     return Predictions(answers.columns, make, (*choice.notes, *notes, *stop.notes), reasons=answers.why, made_by=made)

@@ -44,6 +44,8 @@ def test_a_page_shows_the_gravest_with_file_names_and_loads_nothing(tmp_path):
         "another genus, 90\N{NO-BREAK SPACE}% of its neighbours",
     ]
     assert data_of(page)["command"] == "cladescope relabel photos.store decisions.csv"
+    spaced = data_of(audit_page(audit(label_errors=[suspect(1)]), store="my photos.store"))
+    assert spaced["command"] == "cladescope relabel 'my photos.store' decisions.csv"
     assert not re.search(r"https?://|<link|src=\"(?!data:)", page), "nothing from elsewhere"
 
 

@@ -11,6 +11,7 @@ import cladescope
 from cladescope.analysis.audit.run import audit
 from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError, TaxonError
+from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 
 COLOURS = {"striped": (200, 40, 40), "plain": (20, 20, 20), "dotted": (40, 60, 220)}
@@ -118,6 +119,28 @@ def test_a_label_that_is_not_there_is_said_in_a_line(fails, store, tmp_path):
 def test_a_clade_of_a_store_of_labels_is_told_of_them(fails, classes, tmp_path):
     said = fails("search", classes, "--image", tmp_path / "classes" / "plain" / "0.png", "--within", "plain")
     assert "has a taxon: choose by its label, \"label = 'plain'\" as a condition" in said
+
+
+def test_pictures_without_a_taxon_are_chosen_by_what_was_predicted_where_that_is_the_name(run, fails, store, tmp_path):
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (24, 24), COLOURS["plain"]).save(tmp_path / "photos" / "IMG_1.jpg")
+    cladescope.embed(tmp_path / "photos", tmp_path / "new", encoder="pixels")
+    asked = ("search", tmp_path / "new", "--image", tmp_path / "photos" / "IMG_1.jpg", "--within")
+    assert "none has a label either; predict proposes names" in fails(*asked, "Aves")
+    run("fit", store.path, "--rank", "kingdom", "--out", tmp_path / "c.safetensors")
+    run("predict", tmp_path / "new", "--classifier", tmp_path / "c.safetensors", "--rank", "kingdom", "--closed-set", "--write-to", tmp_path / "new")  # fmt: skip
+    (row,) = Store.open(tmp_path / "new").table(["predicted_kingdom"]).to_pylist()
+    name = row["predicted_kingdom"]
+    said = f"1 is predicted to be of {name!r}: choose by \"predicted_kingdom = '{name}'\" as a condition"
+    assert said in fails(*asked, name)
+    assert "proposes names" in fails(*asked, "Nemo")
+
+
+def test_a_rank_is_refused_where_the_classes_are_labels(run, fails, classes, tmp_path):
+    run("fit", classes, "--out", tmp_path / "c.safetensors")
+    asked = ("predict", classes, "--classifier", tmp_path / "c.safetensors")
+    assert "found rank 'family', and classes that are plain labels" in fails(*asked, "--rank", "family")
+    assert run(*asked, "--rank", "species").status == 0, "the default may be spelt out"
 
 
 def test_a_column_of_that_name_that_holds_no_labels_is_left_alone(tmp_path):

@@ -213,6 +213,8 @@ def test_wrong_input_is_told_in_one_line(run, fails, misused, photos, taxa, stor
     assert "no text side" in fails("predict", store.path)
     assert "'tribe' is not one of" in misused("predict", photos, "--rank", "tribe")
     assert "expected a number from 0 to 1" in misused("predict", photos, "--risk", "2")
+    for end in ("0", "1"):
+        assert f"--risk is {end}: expected a share above 0 and below 1" in misused("predict", photos, "--risk", end)
     assert "did you mean Aves" in fails("predict", photos, "--taxa", taxa, "--within", "Avess", *with_encoder)
     assert "--calibrate-on is of --risk" in misused("predict", photos, "--calibrate-on", store.path, *with_encoder)
     assert "--doubt is 3: expected a share" in misused("predict", photos, "--doubt", "3", *with_encoder)
@@ -271,6 +273,7 @@ def test_a_store_without_taxa_is_named_by_the_list_of_its_encoder(run, photos, t
     assert len(ended.rows) == 6
     assert f"no picture in {store} has a taxon" in ended.err
     assert "taxa that tiny was trained on" in ended.err
+    assert {row["classes"] for row in ended.rows} == {"taxa of the encoder"}
 
 
 @pytest.mark.parametrize(("common", "said"), [("Coral spot", " (Coral spot)"), ("Nectria cinnabarina", ""), ("", "")])

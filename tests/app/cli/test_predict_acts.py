@@ -11,6 +11,7 @@ from PIL import Image
 from cladescope.analysis.audit import contact_sheet
 from cladescope.analysis.classify.xmp_sidecars import is_ours, sidecar
 from cladescope.embedding.xmp import read_xmp
+from cladescope.index.predicted import describe_predicted
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 
@@ -81,6 +82,47 @@ def test_predictions_stand_in_columns_of_their_own_and_a_second_run_replaces_the
     rows = Store.open(store.path).table(["uri", "predicted_genus"]).to_pylist()
     asked_again = {one["file_name"] for one in again.json["predictions"]}
     assert {row["uri"] for row in rows if row["predicted_genus"] is None} == asked_again, "no genus of an earlier run"
+
+
+def test_pictures_without_a_name_are_told_by_their_verdicts_and_are_no_names(run, store, genera, photos):
+    asked = ("--classifier", genera, "--rank", "genus", "--risk", 0.001)
+    ended = run("predict", store.path, *asked, "--write-to", store.path)
+    assert "48 of these have no name" in ended.err
+    assert {row["predicted"] for row in predicted(Store.open(store.path)).values()} == {"not sure"}
+    assert "predicted of 48 pictures: 0 names, 48 not sure (48 by pixels " in run("info", store.path).out
+    said = run("info", store.path, "--json").json["predicted"]
+    assert (said["names"], said["not_known"], said["unnamed"]) == (0, 0, {"not sure": 48})
+    assert "6 pictures have no name: no sidecar" in run("predict", photos, *asked, "--xmp").err
+
+
+def test_a_class_called_empty_is_a_name_and_a_verdict_is_none(store):
+    store.add_fields([pa.field(name, pa.string()) for name in ("predicted", "predicted_label", "predicted_by")])
+    ids = store.table(["image_id"])["image_id"].to_pylist()
+    rows = [
+        ("empty", "empty"),
+        ("empty", None),
+        ("not known", None),
+        ("not sure", None),
+        ("fox", "fox"),
+        ("fox", "fox"),
+    ]
+    table = [
+        {"image_id": one, "predicted": said, "predicted_label": label, "predicted_by": "me"}
+        for one, (said, label) in zip(ids, rows, strict=False)
+    ]
+    store.update(pa.Table.from_pylist(table))
+    assert describe_predicted(Store.open(store.path)) == {
+        "images": 6, "not_known": 1, "unnamed": {"empty": 1, "not known": 1, "not sure": 1}, "names": 2, "by": {"me": 6},
+    }  # fmt: skip
+
+
+def test_commands_to_copy_quote_names_with_spaces(run, store, photos, tmp_path):
+    (tmp_path / "meine Käfer").mkdir()
+    path, folder = tmp_path / "meine Käfer" / "c 1.safetensors", tmp_path / "meine Käfer" / "nach Art"
+    ended = run("fit", store.path, *FIT, "--out", path)
+    assert f"next: cladescope predict PICTURES --classifier '{path}'" in ended.err
+    ended = run("predict", photos, "--classifier", path, "--rank", "genus", "--sort-into", folder)
+    assert f"to turn it back: cladescope undo '{folder}/sorted-1.jsonl'" in ended.err
 
 
 def test_pictures_that_a_store_lacks_are_counted_and_its_index_and_vectors_stay(run, store, genera, photos):
