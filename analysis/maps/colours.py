@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LIGHTNESS = (0.54, 0.76, 0.65)
-"""In turn; each stands at least 2 to 1 against white and 3 to 1 against a dark page."""
+LIGHTNESS = {False: (0.48, 0.76, 0.62), True: (0.54, 0.82, 0.68)}
+"""In turn, on white and on a dark page: each stands at least 2 to 1 against white and dark, the second 3 to 1 against dark."""
 CHROMA = 0.12
 SHOWN = 20
 """Taxa that have a name, a marker and a line of the legend; further ones have a colour and a line together."""
@@ -37,8 +37,8 @@ class Colouring:
         return f"{len(self.sizes) - len(self.largest):,} more of {rank}"
 
 
-def colouring(lineages: Sequence[Lineage | None], most: int = SHOWN) -> Colouring:
-    """Colours for all lineages; the `most` largest are named, and keep clear of each other's colours before all others.
+def colouring(lineages: Sequence[Lineage | None], most: int = SHOWN, *, dark: bool = False) -> Colouring:
+    """Colours for all lineages, on white or for a `dark` page alone; the `most` largest are named, and keep clear of each other's colours before all others.
 
     >>> found = colouring([("A",), ("A",), ("B",), None], 1)
     >>> found.largest, found.n_further, len(found.colours), found.further("kingdom")
@@ -46,12 +46,12 @@ def colouring(lineages: Sequence[Lineage | None], most: int = SHOWN) -> Colourin
     """
     sizes = Counter(lineage for lineage in lineages if lineage is not None)
     largest = sorted(sizes, key=lambda lineage: (-sizes[lineage], lineage))[:most]
-    named = taxon_colours({lineage: sizes[lineage] for lineage in largest})
-    others = taxon_colours({lineage: size for lineage, size in sizes.items() if lineage not in named})
+    named = taxon_colours({lineage: sizes[lineage] for lineage in largest}, dark=dark)
+    others = taxon_colours({lineage: size for lineage, size in sizes.items() if lineage not in named}, dark=dark)
     return Colouring(sizes, tuple(largest), named | others)
 
 
-def taxon_colours(sizes: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], str]:
+def taxon_colours(sizes: Mapping[tuple[str, ...], int], *, dark: bool = False) -> dict[tuple[str, ...], str]:
     """A colour, as #rrggbb, for each lineage (names from the kingdom down).
 
     The hue circle is dealt out in the order of the tree, a share a taxon by the square root of its pictures, as Tree
@@ -65,7 +65,7 @@ def taxon_colours(sizes: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...],
     shares = np.sqrt([float(sizes[lineage]) for lineage in order])
     middles = (np.cumsum(shares) - shares / 2) / shares.sum() if order else shares
     return {
-        lineage: _hex(LIGHTNESS[place % len(LIGHTNESS)], CHROMA, 2 * np.pi * float(middles[place]))
+        lineage: _hex(LIGHTNESS[dark][place % len(LIGHTNESS[dark])], CHROMA, 2 * np.pi * float(middles[place]))
         for place, lineage in enumerate(order)
     }
 

@@ -39,7 +39,7 @@ def draw_map(
     no other name; where there is no room for one it stands in the legend alone. `narrow` is for a telephone: the legend is below.
     """
     paper, ink, faint = INK[dark]
-    found = colouring(lineages)
+    found = colouring(lineages, dark=dark)
     figure = Figure(figsize=(3.9, 5.6) if narrow else (7.6, 5.0), layout="constrained", dpi=200, facecolor=paper)
     axes = figure.subplots()
     axes.set_title(shown(title), parse_math=False, loc="left", fontsize=11, color=ink)
