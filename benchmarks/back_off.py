@@ -22,7 +22,7 @@ import numpy as np
 from encoder_accuracy import redraw
 from side_by_side import print_table
 
-from cladescope.analysis.classify import calibrate
+from cladescope.analysis.classify import asked_apart, scales
 from cladescope.analysis.classify.answer_paths import critical_values, is_right, without_own
 from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_tree import ClassTree
@@ -56,8 +56,8 @@ def main() -> None:
     seen = np.random.default_rng(0).permutation(parts.held_out_images)
     n_fit = int(TEMPERATURE_SHARE * len(seen))
     fitted, seen = seen[:n_fit], seen[n_fit:]
-    to_scale = calibrate.Asked(gallery, vectors[fitted], np.searchsorted(codes, classes[fitted]))
-    gallery = replace(gallery, scale=calibrate.best_scale([to_scale]))
+    to_scale = asked_apart.Asked(gallery, vectors[fitted], np.searchsorted(codes, classes[fitted]))
+    gallery = replace(gallery, scale=scales.best_scale([to_scale]))
 
     def asked(rows: np.ndarray) -> Asked:
         return gallery.probabilities(vectors[rows]), [examples.class_taxa[code] for code in classes[rows]]

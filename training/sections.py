@@ -8,8 +8,9 @@ from typing import Any, Literal, NamedTuple
 from cladescope.embedding.prompts import TEXT_TYPES
 from cladescope.errors import ConfigError
 from cladescope.nearest import did_you_mean
+from cladescope.taxonomy import RANKS
 
-PAIR_TERMS = ("clip", "clip_masked", "clip_positive", "siglip", "level_restricted")
+PAIR_TERMS = ("clip", "clip_masked", "clip_positive", "siglip", "siglip_taxa", "level_restricted")
 """Objectives that compare pictures with texts; a run with one of them has a text side."""
 HEAD_TERMS = ("cross_entropy", "hierarchical_cross_entropy")
 """Objectives that train a linear head on the classes of the training data."""
@@ -253,6 +254,8 @@ class ObjectiveConfig(Section):
     """Inverse temperature of heads on the embedding."""
     label_smoothing: float = 0.0
     """Of the cross-entropies."""
+    rank_weights: Mapping[str, float] = field(default_factory=dict)
+    """How much the head of each rank counts in `hierarchical_cross_entropy`, such as `{order = 0.5}`; 1 for ranks that are not named."""
     replay_source: str = ""
     """Captioned pictures of a second stream: manifest, store or shards; they have a projection of their own."""
     replay_batch: int = 0
@@ -271,6 +274,17 @@ class ObjectiveConfig(Section):
                 yield Problem((key,), one.said)
             if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight > 0:
                 yield Problem((key,), f"{key} is {weight!r}: expected a positive weight")
+        for name, weight in self.rank_weights.items():
+            key = f"objective.rank_weights.{name}"
+            for one in one_of("objective.rank_weights", name, RANKS):
+                yield Problem((key,), one.said)
+            if isinstance(weight, bool) or not isinstance(weight, int | float) or not weight >= 0:
+                yield Problem((key,), f"{key} is {weight!r}: expected a weight from 0 on")
+        if self.rank_weights and "hierarchical_cross_entropy" not in self.terms:
+            yield Problem(
+                ("objective.rank_weights", "objective.terms"),
+                "objective.rank_weights are those of hierarchical_cross_entropy: add that term, or leave them out",
+            )
         yield from _out_of_range(self, "label_smoothing", 0, 0.9)
         yield from _out_of_range(self, "head_scale", 1e-3, 1000)
         if self.head_start == "means" and not (self.head_on == "embedding" and "cross_entropy" in self.terms):

@@ -13,6 +13,7 @@ from cladescope.analysis.classify.back_off import BackOff
 from cladescope.analysis.classify.best_taxa import BLOCK_PICTURES, best_taxa
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
 from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.drift import Drift
 from cladescope.analysis.classify.known import DOUBT, Known, check_doubt, why_far
 from cladescope.analysis.classify.said import ASIDE, EMPTY, NAMED, NOT_SURE, name_said
 from cladescope.analysis.classify.zero_shot import best
@@ -68,6 +69,8 @@ class Answers:
         self.known, self.doubt, self.others = known, doubt, others
         self.classes, self.k, self.back_off, self.risk = classes, k, back_off, risk
         self.tree = classes.tree
+        self.drift = None if known is None or risk is None else Drift(known.held)
+        """Whether the pictures asked about since `start_over` are like those that decided where answers stop."""
         self.rank = None if self.tree is None else rank
         self.columns = (*columns(self.rank), *ASIDE)
         self.labels: Sequence[str] = classes.labels
@@ -115,12 +118,19 @@ class Answers:
             else:
                 yield [self._aside(found[0], EMPTY if is_empty else NOT_KNOWN, float(chance))]
 
+    def start_over(self) -> None:
+        """Forget what was asked about, before another batch."""
+        if self.drift is not None:
+            self.drift.start_over()
+
     def why(self, counts: Mapping[str, int], above: int = 0) -> list[str]:
         """Why pictures have no name, or none at the rank asked for, and which setting would name them, a sentence each.
 
         From their number by verdict, and that of those that are named `above` the rank.
         """
         said = [] if self.doubt is None else why_far(counts, self.doubt)
+        if self.drift is not None and self.risk is not None:
+            said += self.drift.said(self.risk)
         n, total = counts.get(NOT_SURE, 0), sum(counts.values())
         if self.back_off is None or self.risk is None or not n + above:
             return said
@@ -166,6 +176,8 @@ class Answers:
         assert self.back_off is not None
         assert self._paths is not None
         standing = None if self.known is None else self.known.standing(vectors)
+        if self.known is not None and self.drift is not None:
+            self.drift.note(self.known.nearness(vectors))
         probabilities = self.classes.probabilities(vectors)
         whole, sure_whole = self.back_off.paths(self._paths, probabilities, standing)
         deepest = len(RANKS) if self.rank is None else RANK_INDEX[self.rank] + 1

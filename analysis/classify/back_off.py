@@ -13,7 +13,6 @@ from jaxtyping import Bool, Float, Float64, Int
 
 from cladescope.analysis.classify.answer_paths import Traces, trace, walk, without_own
 from cladescope.analysis.classify.class_tree import ClassTree
-from cladescope.embedding.kin import are_alone
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import Taxon
 
@@ -24,7 +23,9 @@ MOST_USUAL_RISK = 0.05
 NOTHING_ALLOWED = np.inf
 """A threshold that no probability reaches: every answer is "not known"."""
 MIN_CONFIDENCE = 200
-"""Calibration pictures from which on half of them fit a `RankConfidence`."""
+"""Calibration pictures, each counted as often as it is asked, from which on half of them fit a `RankConfidence`."""
+MIN_IN_TURN = 80
+"""The same where pictures were asked in turn, so that both halves do."""
 
 WIDER_RISKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 """Of which the least that would name more is proposed."""
@@ -273,39 +274,40 @@ def calibrated(
     asked: Iterable[AskedBlock],
     *,
     kin: Int[np.ndarray, " n"] | None = None,
-    confidence: RankConfidence | None = None,
+    in_turn: bool = False,
     seed: int = 0,
 ) -> BackOff:
     """Back-off from blocks of probabilities and true taxa of pictures that the classifier has not learnt from.
 
     A picture whose taxon is a class is asked twice, as it is and as if its class were not there (`without_own`); one
-    whose taxon the tree does not have is a stranger itself. Where a `confidence` is given, made of other pictures, all of these decide
-    the threshold. Else with `MIN_CONFIDENCE` pictures or more a random half fits the
+    whose taxon the tree does not have is a stranger itself. With `MIN_CONFIDENCE` pictures or more a random half fits the
     `RankConfidence` and the other half decides the threshold; with fewer, all decide it and probabilities stay as they are.
-    `kin` has a number for each picture of all blocks; those with one number are in one half.
+    Where pictures were asked `in_turn`, that of each half judges the other half, from `MIN_IN_TURN` on, all decide the threshold, and the one that
+    is kept is fitted to all. `kin` has a number for each picture of all blocks; those with one number are in one half.
 
     Raises InputError where there is no picture.
     """
     groups, rows = asked_twice(tree, asked)
-    if sum(map(len, groups)) == 0:
+    n = max((int(part.max()) + 1 for part in rows if len(part)), default=0)
+    if not n:
         raise InputError("no calibration picture: give labelled pictures of taxa that the classifier knows")
-    if confidence is None and len(groups[0]) + len(groups[1]) >= MIN_CONFIDENCE:
-        rng = np.random.default_rng(seed)
-        if kin is None or are_alone(kin):
-            orders = [rng.permutation(len(group)) for group in groups]
-            halves = [(group[order[::2]], group[order[1::2]]) for group, order in zip(groups, orders, strict=True)]
-        else:
-            _, number = np.unique(kin, return_inverse=True)
-            is_first = rng.permutation(int(number.max()) + 1)[number] % 2 == 0
-            sides = [is_first[part] for part in rows]
-            halves = [(group[side], group[~side]) for group, side in zip(groups, sides, strict=True)]
-        confidence = RankConfidence.fit(Traces.of_parts([half for half, _ in halves]))
-        if not any(len(half) for _, half in halves):  # all are kin of each other
-            confidence = None
-        if confidence is not None:
-            groups = (halves[0][1], halves[1][1])
-    values = [(group if confidence is None else _sure(confidence, group)).critical for group in groups]
-    return BackOff(values[0], values[1], confidence)
+    if len(groups[0]) + len(groups[1]) >= (MIN_IN_TURN if in_turn else MIN_CONFIDENCE):
+        _, number = np.unique(np.arange(n) if kin is None else kin, return_inverse=True)
+        is_first = np.random.default_rng(seed).permutation(int(number.max()) + 1)[number] % 2 == 0
+        sides = [is_first[part] for part in rows]
+        halves = [[group[side] for group, side in zip(groups, sides, strict=True)],
+                  [group[~side] for group, side in zip(groups, sides, strict=True)]]  # fmt: skip
+        fitted = [RankConfidence.fit(Traces.of_parts(half)) for half in halves]
+        if in_turn and fitted[0] is not None and fitted[1] is not None:
+            values = [
+                np.concatenate([_sure(fitted[1], first).critical, _sure(fitted[0], second).critical])
+                for first, second in zip(*halves, strict=True)
+            ]
+            return BackOff(values[0], values[1], RankConfidence.fit(Traces.of_parts(groups)))
+        if not in_turn and fitted[0] is not None and any(map(len, halves[1])):
+            values = [_sure(fitted[0], half).critical for half in halves[1]]
+            return BackOff(values[0], values[1], fitted[0])
+    return BackOff(groups[0].critical, groups[1].critical)
 
 
 def asked_twice(

@@ -4,61 +4,23 @@ Both are decided by pictures that the classes were not learnt from. Which those 
 in one place, `fit_apart`; the rest takes any number of such parts.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real
-from scipy.optimize import minimize_scalar
 
+from cladescope.analysis.classify import scales
 from cladescope.analysis.classify.answer_paths import Traces, trace
-from cladescope.analysis.classify.back_off import AskedBlock, BackOff, RankConfidence, asked_twice, calibrated
+from cladescope.analysis.classify.asked_apart import Apart, Asked, Learnt, fit_apart
+from cladescope.analysis.classify.back_off import AskedBlock, BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
 from cladescope.analysis.classify.class_tree import ClassTree
-from cladescope.analysis.classify.draws import draw_share
-from cladescope.analysis.classify.fitting import chosen_kappa, fit_classes, with_texts
-from cladescope.analysis.classify.known import Known, known_of
+from cladescope.analysis.classify.fitting import chosen_kappa, fit_present
+from cladescope.analysis.classify.known import Known, known_by_parts, known_of
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
-
-TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Of which the likeliest is taken where pictures shall choose how much texts count."""
-
-FEW = 100
-"""Pictures held out from which on half of them say how sure an answer is, and the others where it stops. Fewer all say the latter."""
-ROUNDS = 5
-"""Times that a share of the pictures learnt from is held out in turn, to say how sure an answer is where few are held out."""
-
-_SCALES = (-2.0, 4.0)
-"""Ends of the scales that are tried, as powers of ten; the loss may have several hollows, so first a step apart."""
-_STEP = 0.5
-_LEAST_VOTE = 1e-6
-_LEAST = float(np.finfo(np.float32).tiny)
-
-
-@dataclass(frozen=True, eq=False)
-class Learnt:
-    """Classes, and what they were learnt from."""
-
-    classes: ClassGallery | NeighbourVote
-    counts: Int[np.ndarray, " c"]
-    """Pictures that each class was learnt from."""
-    kappa: float
-    known: Known | None = None
-    """How near pictures lie to these classes; None where that was not measured."""
-
-
-@dataclass(frozen=True, eq=False)
-class Asked:
-    """m pictures, and classes that were not learnt from them."""
-
-    classes: ClassGallery | NeighbourVote
-    vectors: Real[np.ndarray, "m d"]
-    truth: Int[np.ndarray, " m"]
-    """Each picture's class."""
-    kin: Int[np.ndarray, " m"] | None = None
-    """Equal for pictures that are not independent of each other (`embedding.kin`); None where all are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +45,10 @@ class Calibrated:
     """Share of the pictures asked whose whole name is sure enough for the usual risk; None where no such risk can be kept."""
     kin: Int[np.ndarray, " m"] | None = None
     """Of the pictures asked, equal for those that are not independent of each other; None where that is not known."""
+    in_turn: int = 0
+    """How many of the pictures asked were asked about classes of the others, in parts; the kept classes were learnt from these too."""
+    alone: int = 0
+    """How many of these were the only pictures of their class, which was not there when they were asked."""
 
     def by_rank(self) -> dict[str, tuple[Float64[np.ndarray, " _"], Bool[np.ndarray, " _"]]]:
         """For each rank that an answer can have, how probable it was and whether it was right; `label` for plain labels."""
@@ -96,30 +62,6 @@ class Calibrated:
         }
 
 
-def fit_apart(
-    learn: Callable[[Bool[np.ndarray, " n"]], Learnt],
-    vectors: Real[np.ndarray, "n d"],
-    classes: Int[np.ndarray, " n"],
-    *,
-    share: float,
-    kin: Int[np.ndarray, " n"] | None = None,
-    seed: int = 0,
-) -> tuple[Learnt, list[Asked]]:
-    """The classes that are kept, and the parts of the pictures with classes that were not learnt from them.
-
-    `learn` makes classes of the pictures chosen. Here a share of each class is drawn and held out, the kept classes are those
-    of the rest, and they are asked about what was held out: one part, or none where nothing is. Pictures with one number in
-    `kin` stay on one side.
-
-    Raises InputError for a share outside [0, 1), and what `learn` raises.
-    """
-    held = draw_share(classes, share, kin=kin, seed=seed)
-    kept = learn(~held)
-    if not held.any():
-        return kept, []
-    return kept, [Asked(kept.classes, vectors[held], classes[held], None if kin is None else kin[held])]
-
-
 def fit_calibrated(
     vectors: Real[np.ndarray, "n d"],
     classes: Int[np.ndarray, " n"],
@@ -130,15 +72,16 @@ def fit_calibrated(
     kappa: float | None = 0.0,
     texts: Float[np.ndarray, "c d"] | None = None,
     text_weight: float | None = None,
-    share: float = 0.2,
+    share: float | None = None,
+    given: Bool[np.ndarray, " n"] | None = None,
     kin: Int[np.ndarray, " n"] | None = None,
     k: int = 5,
     seed: int = 0,
 ) -> Calibrated:
-    """Fit, and choose the scale that makes pictures likeliest that the classes were not learnt from; see `fit_apart`.
+    """Fit, and let pictures that classes were not learnt from say how sure answers are; see `fit_apart` for which these are.
 
-    One scale for all classes: temperature scaling, Guo et al. 2017, https://arxiv.org/abs/1706.04599, section 4.2. Where
-    the classes are taxa, each picture is asked twice for back-off: as it is, and as if its class were not there.
+    Scale and weight of texts are chosen for each part by the other parts (`scales.chosen`), so that no picture is judged by what it chose itself.
+    Where the classes are taxa, each picture is asked twice for back-off: as it is, and as if its class were not there.
     `kappa` None: `chosen_kappa`; `text_weight` None with `texts`: the one of `TEXT_WEIGHTS` that makes pictures likeliest.
 
     Raises InputError as `fit_classes` does, for a share outside [0, 1), and for texts where classes are no means.
@@ -147,115 +90,86 @@ def fit_calibrated(
         raise InputError(f"texts can be mixed with class means, not with {method}: use simpleshot or prototypes")
 
     def learn(chosen: Bool[np.ndarray, " n"]) -> Learnt:
-        given, own = vectors[chosen], classes[chosen]
+        told, own = vectors[chosen], classes[chosen]
         leaning = kappa
         if leaning is None:
-            leaning = 0.0 if tree is None else chosen_kappa(given, own, tree, method=method)
-        fitted = fit_classes(given, own, labels, method=method, tree=tree, kappa=leaning, k=k)
-        near = known_of(given, own, None if kin is None else kin[chosen], seed=seed)
-        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning, near)
+            leaning = _kappa(told, own, tree, method)
+        fitted = fit_present(told, own, labels, method=method, tree=tree, kappa=leaning, k=k)
+        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning)
 
-    kept, asked = fit_apart(learn, vectors, classes, share=share, kin=kin, seed=seed)
-    weight = text_weight or 0.0
-    fitted = kept.classes
-    if texts is not None:
-        if text_weight is None:
-            if not asked:
-                raise InputError(
-                    "no picture is held out to choose the weight of texts: give the weight, or more pictures"
-                )
-            weight = _likeliest_weight(asked, texts)
-        fitted = _mixed(fitted, texts, weight)
-        asked = [replace(part, classes=_mixed(part.classes, texts, weight)) for part in asked]
-    if not asked:
+    apart = fit_apart(learn, vectors, classes, share=share, given=given, kin=kin, seed=seed)
+    kept = apart.kept
+    if not apart.asked:
+        if texts is not None and text_weight is None:
+            raise InputError("no picture is held out to choose the weight of texts: give the weight, or more pictures")
+        near, _ = _with_known(apart, (), vectors, classes, kin, seed)
+        weight = text_weight or 0.0
+        plain = kept.classes if texts is None else scales.mixed(kept.classes, texts, weight)
         return Calibrated(
-            fitted, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None, kept.known
+            plain, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None, near
         )
-    scale = best_scale(asked)
-    asked = [replace(part, classes=replace(part.classes, scale=scale)) for part in asked]
+    asked = [
+        part for one in apart.asked for part in (scales.halved(one, seed=seed) if len(apart.asked) == 1 else (one,))
+    ]
+    chosen = scales.chosen(asked, texts, text_weight if texts is not None else 0.0, seed=seed)
+    known, asked = _with_known(apart, asked, vectors, classes, kin, seed)
+    asked = [
+        replace(part, classes=_tuned(part.classes, texts, weight, scale))
+        for part, (scale, weight) in zip(asked, chosen.of_parts, strict=True)
+    ]
     numbers = [part.kin for part in asked if part.kin is not None]
     related = np.concatenate(numbers) if len(numbers) == len(asked) else None
-    known = kept.known
-    if known is not None:
-        # Before they are asked how they stand: what decides and what is asked later must be measured alike.
-        known = known.and_held(np.concatenate([known.nearness(part.vectors) for part in asked]))
     taxa = ClassTree.flat(len(labels)) if tree is None else tree
-    confidence = None
-    if sum(len(part.truth) for part in asked) < FEW:
-        rest = np.flatnonzero(~draw_share(classes, share, kin=kin, seed=seed))
-        paths: list[Traces] = []
-        for number in range(1, 1 + ROUNDS):
-            again = draw_share(classes[rest], share, kin=None if kin is None else kin[rest], seed=seed + number)
-            chosen = np.zeros(len(classes), bool)
-            chosen[rest[~again]] = True
-            less = learn(chosen)
-            own = less.classes if texts is None else _mixed(less.classes, texts, weight)
-            part = Asked(replace(own, scale=scale), vectors[rest[again]], classes[rest[again]])
-            paths += asked_twice(taxa, _blocks(part, taxa, less.known))[0]
-        confidence = RankConfidence.fit(Traces.of_parts(paths))
-    right, sure, traces, back_off, kept_names = _answers(asked, tree, taxa, related, known, confidence, seed=seed)
+    right, sure, traces, back_off, kept_names = _answers(asked, tree, taxa, related, seed=seed)
     return Calibrated(
-        replace(fitted, scale=scale),
-        kept.counts,
-        kept.kappa,
-        weight,
-        right,
-        sure,
-        traces,
-        back_off,
-        known,
-        kept_names,
-        related,
-    )
+        classes=_tuned(kept.classes, texts, chosen.weight, chosen.scale), counts=kept.counts, kappa=kept.kappa,
+        text_weight=chosen.weight, right=right, sure=sure, traces=traces, back_off=back_off, known=known, kept=kept_names,
+        kin=related, in_turn=sum(len(part) for part in asked if part.part is not None),
+        alone=sum(int(part.absent[part.truth].sum()) for part in asked if part.absent is not None),
+    )  # fmt: skip
 
 
-def best_scale(asked: Sequence[Asked]) -> float:
-    """The scale under which the true classes are likeliest (least mean -log p), between 0.01 and 10,000.
+def _kappa(
+    vectors: Real[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], tree: ClassTree | None, method: str
+) -> float:
+    if tree is None:
+        return 0.0
+    there, place = np.unique(classes, return_inverse=True)
+    some = ClassTree.from_taxa([tree.class_taxon(row) for row in there])
+    return chosen_kappa(vectors, place, some, method=method)
 
-    Pictures are asked once a trial, about 25 times: at steps over the whole range, and then about the best of them.
+
+def _tuned(
+    classes: ClassGallery | NeighbourVote, texts: Float[np.ndarray, "c d"] | None, weight: float, scale: float
+) -> ClassGallery | NeighbourVote:
+    return replace(classes if texts is None else scales.mixed(classes, texts, weight), scale=scale)
+
+
+def _with_known(
+    apart: Apart, asked: Sequence[Asked], vectors: Real[np.ndarray, "n d"], classes: Int[np.ndarray, " n"],
+    kin: Int[np.ndarray, " n"] | None, seed: int,
+) -> tuple[Known | None, list[Asked]]:  # fmt: skip
+    """How near pictures lie to what was learnt, to all and for each part to the others; and the parts with that.
+
+    What decides and what is asked later must be measured alike: how near is usual is counted by the same pictures everywhere.
     """
-
-    def loss(exponent: float) -> float:
-        scale = float(10**exponent)
-        return mean_surprise([replace(part, classes=replace(part.classes, scale=scale)) for part in asked])
-
-    steps = np.arange(_SCALES[0], _SCALES[1] + _STEP, _STEP)
-    near = float(steps[int(np.argmin([loss(step) for step in steps]))])
-    bounds = (max(near - _STEP, _SCALES[0]), min(near + _STEP, _SCALES[1]))
-    found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 0.01})
-    return float(10**found.x)
-
-
-def mean_surprise(asked: Sequence[Asked]) -> float:
-    """Mean -log p of the true classes, in nats: the log loss.
-
-    Where neighbours vote, a probability below a millionth counts as that, so that a class for which none votes costs
-    something finite. Elsewhere only one that float32 cannot hold is raised: the loss would else be low for answers that are
-    all but certain and now and then wrong.
-    """
-    parts = [
-        -np.log(np.maximum(found[np.arange(stop - start), part.truth[start:stop]], _least(part.classes))).sum(
-            dtype=np.float64
-        )
-        for part in asked
-        for start, stop, found in probability_blocks(part.classes, part.vectors)
-    ]
-    return float(sum(parts) / sum(len(part.truth) for part in asked))
-
-
-def _least(classes: ClassGallery | NeighbourVote) -> float:
-    return _LEAST_VOTE if isinstance(classes, NeighbourVote) else _LEAST
+    told = slice(None) if apart.told.all() else apart.told
+    of_parts: dict[int, Known] = {}
+    if any(part.part is not None for part in asked):
+        found = known_by_parts(vectors[told], classes[told], apart.parts[told], seed=seed)
+        whole, of_parts = (None, of_parts) if found is None else found
+    else:
+        whole = known_of(vectors[told], classes[told], None if kin is None else kin[told], seed=seed)
+    if whole is None:
+        return None, list(asked)
+    if held := [whole.nearness(part.vectors) for part in asked if part.part is None]:
+        whole = whole.and_held(np.concatenate(held))
+    near = {number: replace(one, held=whole.held) for number, one in of_parts.items()}
+    return whole, [replace(part, known=whole if part.part is None else near.get(part.part)) for part in asked]
 
 
 def _answers(
-    asked: Sequence[Asked],
-    tree: ClassTree | None,
-    taxa: ClassTree,
-    kin: Int[np.ndarray, " m"] | None,
-    known: Known | None,
-    confidence: RankConfidence | None,
-    *,
-    seed: int,
+    asked: Sequence[Asked], tree: ClassTree | None, taxa: ClassTree, kin: Int[np.ndarray, " m"] | None, *, seed: int
 ) -> tuple[Bool[np.ndarray, " m"], Float32[np.ndarray, " m"], Traces | None, BackOff, float | None]:
     """Whether each picture is named correctly, how sure that is, the paths of the answers, where they shall stop, and which share then goes to its end.
 
@@ -268,7 +182,7 @@ def _answers(
     def noting() -> Iterator[AskedBlock]:
         for part in asked:
             start = 0
-            for block in _blocks(part, taxa, known):
+            for block in _blocks(part, taxa):
                 found, own, *stand = block
                 truth = part.truth[start : start + len(found)]
                 start += len(found)
@@ -277,37 +191,23 @@ def _answers(
                 traces.append(trace(taxa, found, own, stand[0] if stand else None))
                 yield block
 
-    back_off = calibrated(taxa, noting(), kin=kin, confidence=confidence, seed=seed)
+    back_off = calibrated(taxa, noting(), kin=kin, in_turn=any(part.part is not None for part in asked), seed=seed)
     met = Traces.of_parts(traces)
     risk = back_off.usual_risk
     kept = None if risk is None else float(back_off.reaches_end(met, risk).mean())
     return np.concatenate(right), np.concatenate(sure), None if tree is None else met, back_off, kept
 
 
-def _blocks(part: Asked, taxa: ClassTree, known: Known | None) -> Iterator[AskedBlock]:
+def _blocks(part: Asked, taxa: ClassTree) -> Iterator[AskedBlock]:
     """Probabilities of pictures, their taxa, and how each stands, as it is and without its class."""
-    # Of more pictures than `known_of` uses, it may lack a class.
-    near = known if known is not None and len(known.means) == taxa.n_classes else None
     for start, stop, found in probability_blocks(part.classes, part.vectors):
         truth, vectors = part.truth[start:stop], part.vectors[start:stop]
         own = [taxa.class_taxon(row) for row in truth]
-        if near is None:
+        if part.known is None:
             yield found, own
             continue
-        apart = (taxa.class_nodes[None] == taxa.class_node[truth][:, None, None]).any(axis=2)
-        yield found, own, near.standing(vectors), near.standing(vectors, apart)
-
-
-def _likeliest_weight(asked: Sequence[Asked], texts: Float[np.ndarray, "c d"]) -> float:
-    """The weight of texts under which the pictures are likeliest, each weight at its best scale."""
-    losses = []
-    for weight in TEXT_WEIGHTS:
-        mixed = [replace(part, classes=_mixed(part.classes, texts, weight)) for part in asked]
-        scale = best_scale(mixed)
-        losses.append(mean_surprise([replace(part, classes=replace(part.classes, scale=scale)) for part in mixed]))
-    return TEXT_WEIGHTS[int(np.argmin(losses))]
-
-
-def _mixed(classes: ClassGallery | NeighbourVote, texts: Float[np.ndarray, "c d"], weight: float) -> ClassGallery:
-    assert isinstance(classes, ClassGallery)  # class means are
-    return with_texts(classes, texts, weight)
+        absent = np.broadcast_to(
+            np.zeros(taxa.n_classes, bool) if part.absent is None else part.absent, (len(truth), taxa.n_classes)
+        )
+        apart = (taxa.class_nodes[None] == taxa.class_node[truth][:, None, None]).any(axis=2) | absent
+        yield found, own, part.known.standing(vectors, absent), part.known.standing(vectors, apart)

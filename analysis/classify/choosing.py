@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt64
 
 from cladescope.analysis.classify import name_lists, taxon_lists, zero_shot
 from cladescope.analysis.classify.back_off import BackOff, calibrated
@@ -19,6 +19,7 @@ from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, bl
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
 from cladescope.analysis.classify.encoder_known import read_known
 from cladescope.analysis.classify.known import Known
+from cladescope.analysis.classify.made_with import picture_numbers
 from cladescope.analysis.classify.named_classes import named_classes, named_labels
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
 from cladescope.embedding.backboned import BackboneLabels
@@ -28,6 +29,7 @@ from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import shown
 from cladescope.index.vector_block import vector_block
 from cladescope.paths import local_path
+from cladescope.shown import counted
 from cladescope.taxonomy.rank_table import rank_table
 from cladescope.taxonomy.taxon import RANKS, Taxon
 
@@ -54,6 +56,8 @@ class Choice:
     """Where answers stop; None where nothing has decided it."""
     known: Known | None = None
     """How far from these classes a picture may be; None where nothing tells."""
+    made_with: UInt64[np.ndarray, " m"] | None = None
+    """Numbers of the pictures that the classes were made with; None where that is not known."""
     notes: tuple[str, ...] = ()
     """What the user should know of the choice: taxa that were left out, names that are unknown."""
 
@@ -69,7 +73,12 @@ def fitted_choice(classifier: Classifier, asked: "Store | Encoder", backbone: Ba
     Raises StoreError unless they were fitted to vectors of the encoder that is asked.
     """
     classifier.check(asked.card)
-    choice = Choice(classes=classifier.classes, back_off=classifier.back_off, known=classifier.known)
+    choice = Choice(
+        classes=classifier.classes,
+        back_off=classifier.back_off,
+        known=classifier.known,
+        made_with=classifier.made_with,
+    )
     if backbone is None:
         return choice
     before = classifier.backbone
@@ -154,24 +163,44 @@ def told_choice(
     return Choice(classes=gallery, known=known, back_off=back_off, notes=tuple(notes))
 
 
-def calibrated_on(classes: Classes, store: "Store") -> BackOff:
-    """Where answers stop, from a store's labelled pictures, which the classes must not have been fitted on; block by block.
+def calibrated_on(choice: Choice, store: "Store") -> tuple[BackOff, tuple[str, ...]]:
+    """Where answers stop, from a store's labelled pictures, block by block; and what to say of those that the classes were made with.
 
-    Raises InputError where the classes are no taxa, and where no picture of the store has a taxon.
+    Such pictures are left out: of them answers are right far more often than of others. Raises InputError where the classes are no taxa,
+    and where no other picture of the store has a taxon.
     """
+    classes = choice.classes
     tree = classes.tree
+    own: np.ndarray = np.empty(0, np.uint64) if choice.made_with is None else choice.made_with
+    n_own = 0
     if tree is None:
         raise InputError("a risk needs classes that are taxa: give taxa, or labels with columns for ranks")
 
     def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
-        for batch in store.scan([*RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
+        nonlocal n_own
+        there = [name for name in ("image_id", "content_hash") if name in store.schema.names]
+        for batch in store.scan([*there, *RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
+            is_own = np.isin(picture_numbers(pa.Table.from_batches([batch])), own)
             truth = [Taxon.from_ranks(row) for row in batch.select(list(RANKS)).to_pylist()]
-            known = [row for row, taxon in enumerate(truth) if taxon is not None]
+            n_own += sum(taxon is not None for taxon, mine in zip(truth, is_own, strict=True) if mine)
+            known = [row for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]]
             if known:
-                vectors = vector_block(batch)[known]
-                yield classes.probabilities(vectors), [taxon for taxon in truth if taxon is not None]
+                yield (
+                    classes.probabilities(vector_block(batch)[known]),
+                    [taxon for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]],
+                )
 
-    return calibrated(tree, asked())
+    try:
+        found = calibrated(tree, asked())
+    except InputError:
+        if not n_own:
+            raise
+        raise InputError(
+            f"the classifier was made with all {n_own:,} labelled pictures of {store.path}, which can say nothing of how often it is wrong: "
+            "give a store of others, or leave it out, for the classifier has a calibration of its own"
+        ) from None
+    said = "the classifier was made with, and cannot be calibrated by"
+    return found, (f"{counted(n_own, 'picture')} of {store.path} that {said}: left out",) if n_own else ()
 
 
 def _encoder(asked: "Store | Encoder") -> Encoder:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int, Real
+from jaxtyping import Float32, Int, Real, UInt64
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -56,6 +56,8 @@ class Classifier:
     """Where answers stop; None where labels are no taxa or nothing was held out."""
     known: Known | None = None
     """How far from everything known a picture may be; None in files of earlier versions, and where no picture told."""
+    made_with: UInt64[np.ndarray, " m"] | None = None
+    """Numbers of the pictures that it was made with (`made_with.picture_numbers`), in order; None in files of earlier versions."""
     kappa: float = 0.0
     """Pseudo-pictures by which a class leans on the taxon above it."""
     text_weight: float = 0.0
@@ -97,7 +99,11 @@ def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool
     target = Path(path)
     check_out_file(target, overwrite=overwrite)
     classes = classifier.classes
-    arrays: dict[str, np.ndarray | None] = {"vectors": classes.vectors, "counts": classifier.counts}
+    arrays: dict[str, np.ndarray | None] = {
+        "vectors": classes.vectors,
+        "counts": classifier.counts,
+        "made_with": classifier.made_with,
+    }
     if classifier.back_off is not None:
         arrays |= classifier.back_off.parts()
     if classifier.known is not None:
@@ -194,6 +200,7 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         known=None
         if "known_means" not in arrays
         else Known(*(arrays[f"known_{name}"] for name in ("means", "axes", "held"))),
+        made_with=arrays.get("made_with"),
         kappa=about["kappa"],
         text_weight=about["text_weight"],
         backbone=_backbone(about),

@@ -26,6 +26,7 @@ _ARRAYS: dict[str, tuple[str, tuple[str | int, ...], str]] = {
     "known_means": ("f", ("any", "any"), "finite"),
     "known_axes": ("f", ("dim", "any"), "finite"),
     "known_held": ("f", ("any",), "finite"),
+    "made_with": ("u", ("any",), "at least 0"),
 }
 """Kind of numpy's type, shape, and range of each array."""
 _MOST_SHARE = 1 + 1e-5

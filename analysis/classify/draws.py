@@ -1,4 +1,4 @@
-"""Which pictures of each class are taken at random: at most so many to learn from, or a share to calibrate by."""
+"""Which pictures of each class are taken at random: at most so many to learn from, a share to calibrate by, or parts that are asked in turn."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -37,6 +37,28 @@ def draw_share(
     if kin is None or are_alone(kin):
         return _draw(classes, most, seed=seed)
     return _draw_together(classes, most, kin, seed=seed)
+
+
+def draw_parts(
+    classes: Int[np.ndarray, " n"], n_parts: int, *, kin: Int[np.ndarray, " n"] | None = None, seed: int = 0
+) -> Int[np.ndarray, " n"]:
+    """The part of each picture, each class spread over the parts as evenly as can be; those with one number in `kin` are in one part.
+
+    A group of kin goes by the class of its first picture.
+
+    >>> np.bincount(draw_parts(np.array([0, 0, 0, 1, 1, 1]), 3)).tolist()
+    [2, 2, 2]
+    """
+    _, first, group = np.unique(np.arange(len(classes)) if kin is None else kin, return_index=True, return_inverse=True)
+    rng = np.random.default_rng([seed, 10])
+    of_group = classes[first]
+    order = np.lexsort((rng.random(len(first)), of_group))
+    _, start, size = np.unique(of_group[order], return_index=True, return_counts=True)
+    place = np.arange(len(order)) - np.repeat(start, size)
+    part = np.empty(len(order), np.int64)
+    # Classes begin at different parts, so that the many of one or two pictures fill all alike.
+    part[order] = (place + np.repeat(rng.integers(n_parts, size=len(start)), size)) % n_parts
+    return np.asarray(part[group])
 
 
 def _draw(classes: Int[np.ndarray, " n"], most: Float[np.ndarray, " c"], *, seed: int) -> Bool[np.ndarray, " n"]:

@@ -11,6 +11,7 @@ from jaxtyping import Float
 
 from cladescope.analysis.classify import taxon_lists, zero_shot
 from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
+from cladescope.analysis.classify.calibration_kinds import CROSS, Calibration, share_of
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.draws import draw_shots
 from cladescope.analysis.classify.known import DOUBT
@@ -22,6 +23,7 @@ from cladescope.analysis.classify.labelled import (
     by_rank,
     of_several_folders,
 )
+from cladescope.analysis.classify.made_with import picture_numbers
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.calibration import calibration_error
 from cladescope.analysis.numbers import check_at_least
@@ -56,7 +58,7 @@ class Fitted:
 
     @property
     def held_out(self) -> int:
-        """How many pictures it was asked about without having learnt from them."""
+        """How many pictures were asked about classes that were not learnt from them."""
         return len(self.calibrated.right)
 
     @property
@@ -91,6 +93,7 @@ class Fitted:
             "text_weight": made.text_weight,
             "scale": made.classes.scale,
             "held_out": self.held_out,
+            "asked_in_turn": made.in_turn,
             "accuracy": self.accuracy,
             "accuracy_interval": None if interval is None else list(interval),
             "kept_at_usual_risk": made.kept,
@@ -109,7 +112,7 @@ def fit_store(
     shrinkage: float | str = 0.0,
     text_weight: float | str = 0.0,
     k: int = 5,
-    calibration: float = 0.2,
+    calibration: float | Calibration = CROSS,
     backbone: BackboneLabels | None = None,
     seed: int = 0,
 ) -> Fitted:
@@ -121,7 +124,9 @@ def fit_store(
     `shots` draws at most so many pictures of each class. `shrinkage` is in pseudo-pictures by which a class leans on the taxon
     above it, `text_weight` how much the names of classes count beside their pictures; "auto" lets the pictures choose.
     A `backbone` names the pictures, or the labels; else the classifier notes the one that named the store.
-    `calibration` is the share of each class that is held out, `k` the neighbours of method knn. See `fit_calibrated`.
+    `calibration` says which pictures tell how sure answers are: `cross` all in turn, in parts, each asked about classes of the others, so that the
+    classifier learns from every picture; `split` a fifth of each class that is held out for good, a number another share, 0 none. With `shots`
+    those that were not drawn. `k` are the neighbours of method knn. See `fit_calibrated`.
 
     Memory: 2 n d bytes for n pictures, as stored, and once again for those that are learnt from.
 
@@ -132,10 +137,11 @@ def fit_store(
         fitted.accuracy, fitted.classifier.probabilities(vectors)
         save_classifier(fitted.classifier, "genus.safetensors")
     """
+    share = share_of(calibration)
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
     check_at_least(1, shots=shots, k=k)
     check_at_least(0, seed=seed)
-    pictures = _pictures(store, within, ["image_id", "uri", "observation_id"], backbone)
+    pictures = _pictures(store, within, ["image_id", "uri", "observation_id", "content_hash"], backbone)
     if not len(pictures) and not pictures.n_left_out:
         where = "" if within is None else f" in {within if isinstance(within, str) else ', '.join(within)}"
         raise InputError(f"{store.path} has no picture{where}: embed some first")
@@ -154,11 +160,14 @@ def fit_store(
             *backbone.told("pictures named" if labels is None else "labels named"),
             *differing(store, backbone.named_by),
         ]
+    given = None
     if shots is not None:
-        chosen = draw_shots(labelled.classes, shots, seed=seed)
-        if chosen.all():
+        given = draw_shots(labelled.classes, shots, seed=seed)
+        if given.all():
             notes.append(f"no class has more than {shots} pictures: all are given")
-        labelled = labelled.take(np.flatnonzero(chosen))
+            given = None
+        elif share == 0:
+            labelled, given = labelled.take(np.flatnonzero(given)), None
     with step(f"learning {counted(len(labelled.labels), 'class', 'classes')}, and how sure they are"):
         made = fit_calibrated(
             labelled.pictures.vectors,
@@ -169,12 +178,13 @@ def fit_store(
             kappa=kappa,
             texts=None if weight == 0 else _name_vectors(store, labelled),
             text_weight=weight,
-            share=calibration,
+            share=share,
+            given=given,
             kin=labelled.pictures.kin,
             k=k,
             seed=seed,
         )
-    notes += [*_kin_notes(labelled, made, calibration), *_few_notes(labelled, made)]
+    notes += [*_kin_notes(labelled, made, share), *_few_notes(labelled, made)]
     known = made.known
     if known is None or not known.can_tell(DOUBT):
         notes.append(
@@ -192,6 +202,7 @@ def fit_store(
         counts=made.counts,
         back_off=made.back_off,
         known=known,
+        made_with=np.unique(picture_numbers(labelled.pictures.table)),
         kappa=made.kappa,
         text_weight=made.text_weight,
         backbone=(named_by(store) if labels is None else None) or {} if backbone is None else backbone.named_by,
@@ -243,14 +254,14 @@ def _notes(labelled: Labelled, target: str) -> list[str]:
     return notes + labelled.pictures.vector_notes
 
 
-def _kin_notes(labelled: Labelled, made: Calibrated, share: float) -> list[str]:
+def _kin_notes(labelled: Labelled, made: Calibrated, share: float | None) -> list[str]:
     """What it means that some pictures are kin."""
     _, sizes = np.unique(labelled.pictures.kin, return_counts=True)
-    if not (sizes > 1).any() or not share:
+    if not (sizes > 1).any() or share == 0:
         return []
     notes = [
         f"{int(sizes[sizes > 1].sum()):,} pictures are boxes of one photograph or share an observation with others: "
-        "those that do are held out together or not at all"
+        "those that do are asked about together, or told together"
     ]
     if not len(made.right):
         notes.append("nothing could be held out: the pictures of each class are all of one photograph or observation")
@@ -259,8 +270,13 @@ def _kin_notes(labelled: Labelled, made: Calibrated, share: float) -> list[str]:
 
 def _few_notes(labelled: Labelled, made: Calibrated) -> list[str]:
     """How many classes had no part in what decides how sure is enough: it speaks of pictures like those that were held out."""
+    if made.alone:
+        return [
+            f"{counted(made.alone, 'picture is the only one of its class', 'pictures are the only ones of their classes')}: asked about the others without it, "
+            "and so counted as named wrongly unless the name stops above the class"
+        ]
     unasked = np.bincount(labelled.classes, minlength=len(made.counts)) == made.counts
-    if not len(made.right) or not unasked.any():
+    if made.in_turn or not len(made.right) or not unasked.any():
         return []
     return [
         f"{int(unasked.sum()):,} of {len(unasked):,} classes, with {int(made.counts[unasked].sum()):,} pictures, have too few to hold one out: "

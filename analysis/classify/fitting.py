@@ -20,7 +20,7 @@ from cladescope.errors import InputError
 
 METHODS = ("simpleshot", "prototypes", *LINEAR_MODELS, "knn")
 SCALE = 10.0
-"""Of probabilities that nothing calibrated."""
+"""Of probabilities that nothing calibrated, where the method has none of its own."""
 
 
 def fit_classes(
@@ -31,14 +31,15 @@ def fit_classes(
     method: str = "simpleshot",
     tree: ClassTree | None = None,
     kappa: float = 0.0,
-    scale: float = SCALE,
+    scale: float | None = None,
     k: int = 5,
 ) -> ClassGallery | NeighbourVote:
     """Classes fitted to labelled vectors; `classes` are positions in `labels`, each with a picture.
 
     simpleshot: nearest mean of CL2N vectors (Wang et al. 2019). prototypes: nearest mean by cosine (Snell et al. 2017,
     https://arxiv.org/abs/1703.05175, frozen encoder). logistic, ridge: scikit-learn's, on unit vectors, their coefficients
-    being the class vectors. knn: `NeighbourVote`. `kappa` lets means lean on the tree. Ties go to the first label.
+    being the class vectors. knn: `NeighbourVote`. `kappa` lets means lean on the tree. Ties go to the first label. Without a
+    `scale` that of logistic regression is 1, as it was fitted, and that of the others `SCALE`.
 
     Raises InputError for one class only, an unknown method, kappa without a tree or means, or a vector without direction.
 
@@ -48,6 +49,7 @@ def fit_classes(
     """
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}: expected one of {', '.join(METHODS)}")
+    scale = (1.0 if method == "logistic" else SCALE) if scale is None else scale
     if len(labels) < 2:
         raise InputError(f"{len(labels)} class(es) with pictures: expected at least two to choose from")
     if kappa and (tree is None or method not in ("simpleshot", "prototypes")):
@@ -60,6 +62,33 @@ def fit_classes(
     means = class_means(vectors, classes, labels, method=method)
     leaning = None if tree is None or not kappa else shrunk_means(tree, means.sums_, means.counts_, kappa=kappa)
     return replace(means.gallery(scale=scale, means=leaning), labels=tuple(labels), tree=tree)
+
+
+def fit_present(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    labels: Sequence[str],
+    *,
+    method: str = "simpleshot",
+    tree: ClassTree | None = None,
+    kappa: float = 0.0,
+    k: int = 5,
+) -> ClassGallery | NeighbourVote:
+    """As `fit_classes`, where some of the labels may have no picture: no probability ever goes to these.
+
+    >>> fit_present(np.eye(2), np.array([0, 2]), ("tit", "owl", "crow")).probabilities(np.eye(2))[:, 1]
+    array([0., 0.], dtype=float32)
+    """
+    there, place = np.unique(classes, return_inverse=True)
+    if len(there) == len(labels) or method == "knn":
+        return fit_classes(vectors, classes, labels, method=method, tree=tree, kappa=kappa, k=k)
+    some = None if tree is None else ClassTree.from_taxa([tree.class_taxon(row) for row in there])
+    fitted = fit_classes(vectors, place, [labels[row] for row in there], method=method, tree=some, kappa=kappa)
+    assert isinstance(fitted, ClassGallery)
+    wide = np.zeros((len(labels), fitted.vectors.shape[1]), np.float32)
+    bias = np.full(len(labels), -np.inf, np.float32)
+    wide[there], bias[there] = fitted.vectors, 0.0 if fitted.bias is None else fitted.bias
+    return replace(fitted, vectors=wide, bias=bias, labels=tuple(labels), tree=tree)
 
 
 def class_means(

@@ -145,9 +145,8 @@ def known_of(
     """What labelled pictures tell: the classes' means and common width, and how near pictures lie that neither was made of.
 
     In `FOLDS` rounds a part of the pictures is asked about means and width made of the others; pictures with equal numbers in
-    `kin` are in one part, and one whose class has no other picture is not asked. Of more than `MOST_ASKED` pictures as many,
-    drawn at random, are used. None where there is nothing to ask, or pictures do not differ within classes. Memory: 4 n d bytes,
-    and 16 d^2.
+    `kin` are in one part, and one whose class has no other picture is not asked. None where there is nothing to ask, or pictures do not
+    differ within classes.
 
     >>> rng = np.random.default_rng(0)
     >>> classes = np.arange(60) % 2
@@ -155,40 +154,65 @@ def known_of(
     >>> len(known.held), known.is_far(np.eye(4)).tolist()
     (60, [False, False, True, True])
     """
-    rng = np.random.default_rng(seed)
-    if len(vectors) > MOST_ASKED:
-        chosen = np.sort(rng.choice(len(vectors), MOST_ASKED, replace=False))
-        vectors, classes, kin = vectors[chosen], classes[chosen], None if kin is None else kin[chosen]
+    _, family = np.unique(np.arange(len(classes)) if kin is None else kin, return_inverse=True)
+    parts = np.random.default_rng(seed).permutation(int(family.max()) + 1)[family] % FOLDS
+    found = known_by_parts(vectors, classes, parts, seed=seed)
+    return None if found is None else found[0]
+
+
+def known_by_parts(
+    vectors: Real[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], parts: Int[np.ndarray, " n"], *, seed: int = 0
+) -> tuple[Known, dict[int, Known]] | None:
+    """What all pictures tell, and for each part what the others tell of the same: how near pictures lie is asked of each part about the others.
+
+    Pictures of the part -1 tell and are not asked. A class that is in one part only has a mean of 0 among what the others tell: leave it
+    out there. At most `MOST_ASKED` pictures, drawn at random, are asked, and as many say how wide classes are. None as `known_of`.
+    Memory: 4 n d bytes, and 32 d^2.
+    """
+    rng = np.random.default_rng([seed, 11])
     unit = normalise(vectors).astype(np.float32, copy=False)
-    _, family = np.unique(np.arange(len(unit)) if kin is None else kin, return_inverse=True)
-    fold = rng.permutation(int(family.max()) + 1)[family] % FOLDS
-    held = []
-    for number in range(FOLDS):
-        rest = fold != number
-        asked = ~rest & np.isin(classes, classes[rest])
-        made = _means_and_axes(unit[rest], classes[rest]) if asked.any() else None
-        if made is not None:
-            held.append(_nearest(unit[asked] @ made[1], made[0]))
-    whole = _means_and_axes(unit, classes) if held else None
+    chosen = np.ones(len(unit), bool)
+    if len(unit) > MOST_ASKED:
+        chosen[:] = False
+        chosen[rng.choice(len(unit), MOST_ASKED, replace=False)] = True
+    made, held = {}, []
+    for number in np.unique(parts[parts >= 0]).tolist():
+        rest = parts != number
+        there = np.bincount(classes[rest], minlength=int(classes.max()) + 1) > 0
+        asked = ~rest & there[classes] & chosen
+        told = _means_and_axes(unit, classes, rest, chosen) if rest.any() else None
+        if told is None:
+            continue
+        made[number] = told
+        if asked.any():
+            without = None if there.all() else np.broadcast_to(~there, (int(asked.sum()), len(there)))
+            held.append(_nearest(unit[asked] @ told[1], told[0], without))
+    whole = _means_and_axes(unit, classes, np.ones(len(unit), bool), chosen) if held else None
     if whole is None:
         return None
-    return Known(*whole, np.sort(np.concatenate(held)))
+    near = np.sort(np.concatenate(held))
+    return Known(*whole, near), {number: Known(*one, near) for number, one in made.items()}
 
 
 def _means_and_axes(
-    unit: Float32[np.ndarray, "n d"], classes: Int[np.ndarray, " n"]
+    unit: Float32[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    told: Bool[np.ndarray, " n"],
+    wide: Bool[np.ndarray, " n"],
 ) -> tuple[Float32[np.ndarray, "c d"], Float32[np.ndarray, "d d"]] | None:
-    """Means of the classes that there are, on axes on which pictures spread evenly about the mean of their class; None if none spreads.
+    """Means of the classes of the pictures `told`, on axes on which those `wide` among them spread evenly about the mean of their class.
 
-    The covariance leans on that of a ball: Ledoit & Wolf 2004, https://doi.org/10.1016/S0047-259X(03)00096-4, by scikit-learn.
+    None if none spreads. The covariance leans on that of a ball: Ledoit & Wolf 2004, https://doi.org/10.1016/S0047-259X(03)00096-4, by scikit-learn.
     """
-    _, place = np.unique(classes, return_inverse=True)
-    sums, counts = class_sums(unit, place)
-    means = sums / counts[:, None]
-    apart = (unit - means[place])[counts[place] > 1]
+    sums, counts = class_sums(unit[told], classes[told])
+    means = np.zeros((int(classes.max()) + 1, unit.shape[1]))
+    means[: len(sums)] = sums / np.maximum(counts, 1)[:, None]
+    counts = np.pad(counts, (0, len(means) - len(counts)))
+    some = told & wide & (counts[classes] > 1)
+    apart = unit[some] - means[classes[some]]
     if not len(apart) or not np.abs(apart).max() > _ROUNDING:
         return None
-    axes = _even_axes(apart.astype(np.float64)).astype(np.float32)
+    axes = _even_axes(apart).astype(np.float32)
     return (means @ axes).astype(np.float32), axes
 
 

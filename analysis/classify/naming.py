@@ -101,6 +101,7 @@ def name_stored(
 
     Memory: that of `Answers.of` for `Answers.block_rows` pictures.
     """
+    answers.start_over()
     left, rows = limit, answers.block_rows
     beside = [name for name in WHEN_AND_WHERE if name in store.schema.names]
     for batch in store.scan(["uri", "vector", *beside], condition=store.condition(where=where), block_rows=rows):
@@ -118,6 +119,7 @@ def name_pictures(records: Iterable[Record], encoder: Encoder, answers: Answers)
 
     Memory: that of `encode.encoded` and of `Answers.of`.
     """
+    answers.start_over()
     for batch in encoded(records, encoder, tag_columns=WHEN_AND_WHERE):
         for record, said in zip(batch.records, _answers(batch.vectors, answers), strict=True):
             yield NamedPicture(name=record.image_id, uri=record.uri, answers=said, tags=_known(record.extra))

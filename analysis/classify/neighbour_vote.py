@@ -39,7 +39,16 @@ class NeighbourVote:
             raise InputError(f"k is {self.k} and {len(self.vectors)} vectors are given: expected at least one of each")
 
     def probabilities(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q c"]:
-        """Share of the votes of each class. Memory: 4 q c bytes beside the search.
+        """Share of the votes of each class. Memory: 4 q c bytes beside the search. Raises InputError as `nearest` does."""
+        scores, rows = self.nearest(vectors)
+        weights = np.exp(self.scale * (scores - scores[:, :1]))
+        weights /= weights.sum(axis=1, keepdims=True)
+        votes = np.zeros((len(vectors), len(self.labels)), np.float32)
+        np.add.at(votes, (np.arange(len(vectors))[:, None], self.classes[rows]), weights)
+        return votes
+
+    def nearest(self, vectors: Real[np.ndarray, "q d"]) -> tuple[Float32[np.ndarray, "q k"], Int[np.ndarray, "q k"]]:
+        """Cosines and places of the pictures that vote, the nearest first.
 
         Raises InputError for vectors of another length, and for one without direction.
         """
@@ -49,9 +58,4 @@ class NeighbourVote:
                 "they are of different encoders"
             )
         gallery = Gallery(np.arange(len(self.vectors)), self.vectors)
-        scores, rows = gallery.search(normalise(vectors).astype(np.float32, copy=False), min(self.k, len(gallery)))
-        weights = np.exp(self.scale * (scores - scores[:, :1]))
-        weights /= weights.sum(axis=1, keepdims=True)
-        votes = np.zeros((len(vectors), len(self.labels)), np.float32)
-        np.add.at(votes, (np.arange(len(vectors))[:, None], self.classes[rows]), weights)
-        return votes
+        return gallery.search(normalise(vectors).astype(np.float32, copy=False), min(self.k, len(gallery)))

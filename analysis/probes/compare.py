@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Int
 
-from cladescope.analysis.measures.bootstrap import percentiles, resampled_ratios
+from cladescope.analysis.measures.multiple_tests import holm
+from cladescope.analysis.measures.sign_flips import sign_flips
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.result import Difference
 from cladescope.analysis.probes.run import Probed
@@ -47,8 +48,8 @@ def _places(keys: pa.ChunkedArray, of_set: pa.ChunkedArray) -> Int[np.ndarray, "
 def differences(first: Probed, other: Probed, *, name: str, seed: int = 0) -> list[Difference]:
     """Other less first, for each probe of single pictures, over the pictures that both measured.
 
-    Species are resampled (Efron & Tibshirani 1993, chapter 16); the two-sided p-value is twice the smaller share of
-    resamples on one side of 0, at least 2 / (resamples + 1).
+    Whole species change places: see `sign_flips`. p-values are adjusted among all these probes (Holm 1979, A simple sequentially rejective multiple
+    test procedure), intervals are of each probe alone.
     """
     found = []
     for key, (values, rows, groups) in first.items.items():
@@ -59,9 +60,11 @@ def differences(first: Probed, other: Probed, *, name: str, seed: int = 0) -> li
         if not len(a):
             continue
         difference = there[b] - values[a]
-        drawn = resampled_ratios(difference, groups=groups[a], seed=seed)
-        low, high = percentiles(drawn)
-        side = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-        p = min(1.0, 2 * (side + 1) / (len(drawn) + 1))
-        found.append(Difference(probe=key[0], rank=key[1], other=name, difference=float(difference.mean()), low=low, high=high, p_value=p))  # fmt: skip
-    return found
+        flips = sign_flips(difference, groups[a], seed=seed)
+        found.append(Difference(
+            probe=key[0], rank=key[1], other=name, difference=float(difference.mean()), n_species=flips.n_groups,
+            low=flips.low, high=flips.high, p_value=flips.p_value,
+        ))  # fmt: skip
+    tested = [one.p_value for one in found if one.p_value is not None]
+    adjusted = iter(holm(np.array(tested)).tolist()) if tested else iter(())
+    return [one if one.p_value is None else replace(one, p_adjusted=next(adjusted)) for one in found]

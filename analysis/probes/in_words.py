@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
 from cladescope.analysis.shares import TOO_FEW, ends, of_100, percent
 from cladescope.schema import LABEL, LEVELS
+from cladescope.shown import counted
 
 GRADES = ((0.9, "very well"), (0.7, "well"), (0.4, "fairly well"), (0.0, "poorly"))
 """Share of pictures whose nearest is of the same species, and how well species are told apart then."""
@@ -13,6 +14,8 @@ FEWEST = 20
 TOO_SURE = 0.9
 """By chance as good as this: the question has one answer only."""
 
+CHANCE = 0.05
+"""A p-value up to which something is said to be more than chance."""
 TOO_WIDE = 0.5
 """An interval of a share that is wider says nothing."""
 
@@ -37,7 +40,7 @@ def verdict(label: str, probed: ProbeReport) -> str:
     if result.null is None:
         return f"{label} tells these {result.n_taxa:,} {noun} apart {_grade(result.value)}: {share}."
     chance = f"by chance {of_100(result.null[0])}"
-    if (result.low or 0.0) <= result.null[2]:
+    if not _is_found(result):
         return (
             f"{label} does not tell these {result.n_taxa:,} {noun} apart better than chance would: {share} ({chance})."
         )
@@ -62,8 +65,7 @@ def in_words(label: str, probed: ProbeReport) -> list[str]:
     if (height := found.get(("LCA height", None))) is not None:
         chance = "" if height.null is None else f" (by chance {height.null[0]:.1f})"
         sentences.append(
-            f"For {label} a picture and its nearest neighbour meet {height.value:.1f} ranks up on average{chance}; 0 would be the same "
-            "taxon, 7 not even the same kingdom."
+            f"For {label} a picture and its nearest neighbour meet {height.value:.1f} ranks up on average{chance}; 0 would be the same taxon."
         )
     if (relative := found.get(("triplet distance to phylogeny", None))) is not None:
         sentences.append(
@@ -79,18 +81,30 @@ def _nearest(label: str, results: Sequence[ProbeResult]) -> list[str]:
         return []
     parts: list[str] = []
     for result in dict.fromkeys([results[0], results[len(results) // 2], results[-1]]):
-        chance = "" if result.null is None else f", where chance would give {percent(result.null[0])}"
+        chance = "" if result.null is None else f" (by chance {percent(result.null[0])})"
         parts.append(f"the {result.rank} in {percent(result.value)}{' of pictures' * (not parts)}{chance}")
     said = f"For {label} the nearest neighbour of a picture shares {'; '.join(parts)}."
     tested = [result for result in results if result.null is not None]
-    within = [
-        str(result.rank) for result in tested if result.null is not None and (result.low or 0.0) <= result.null[2]
-    ]
+    within = [str(result.rank) for result in tested if not _is_found(result, among=len(tested))]
     if not tested:
         return [said]
+    above = any(result.rank not in ("species", LABEL) for result in tested)
+    meant = " Chance above the species is to give each species a taxon at random." if above else ""
     if not within:
-        return [f"{said} At every rank measured this is more than chance gives."]
-    return [f"{said} At the rank of {', '.join(within)} this cannot be told from chance."]
+        return [f"{said} At every rank measured this is more than chance gives.{meant}"]
+    return [f"{said} At the rank of {', '.join(within)} this cannot be told from chance.{meant}"]
+
+
+def _is_found(result: ProbeResult, *, among: int = 1) -> bool:
+    """Whether a value is more than chance, as one of several that are asked together (Bonferroni).
+
+    Of too few permutations for a p-value so small, whether its interval lies above their range.
+    """
+    if result.null is None:
+        return False
+    if result.p_value is None or (result.n_permutations + 1) * CHANCE < among:
+        return (result.low or 0.0) > result.null[2]
+    return result.p_value * among <= CHANCE
 
 
 def _span(result: ProbeResult) -> str:
@@ -135,8 +149,8 @@ def _unseen_species(label: str, found: dict[tuple[str, str | None], ProbeResult]
         return [f"{said}."]
     told = (
         "so the encoder has learnt more than to recognise single species"
-        if (result.low or 0.0) > result.null[2]
-        else "so what stands above chance at this rank may be no more than recognising single species"
+        if _is_found(result)
+        else "so what it has learnt may be no more than to recognise single species"
     )
     return [f"{said}, where chance would give {percent(result.null[0])}: {told}."]
 
@@ -147,12 +161,18 @@ def difference_in_words(own: Sequence[Difference], first: str, label: str) -> li
     if not nearest:
         return []
     one = nearest[-1]
-    apart = sum(one.low > 0 or one.high < 0 for one in own)
+    said = (
+        f"On the same pictures the nearest neighbour shares the {one.rank} {_more(100 * one.difference, label)} {first}"
+    )
+    if one.low is None or one.high is None:
+        return [
+            f"{said}; {counted(one.n_species, 'species', 'species')}: too few to say whether that is more than chance."
+        ]
+    apart = sum(other.p_adjusted is not None and other.p_adjusted <= CHANCE for other in own)
     span = ends(100 * one.low, 100 * one.high, 1, sign=True)
     return [
-        f"On the same pictures the nearest neighbour shares the {one.rank} {_more(100 * one.difference, label)} "
-        f"{first} ({f'95 % interval of the difference {span[0]} to {span[1]} points' if span else TOO_FEW}).",
-        f"Of {len(own)} differences between {label} and {first}, {apart} have an interval that leaves out 0.",
+        f"{said} ({f'95 % interval of the difference {span[0]} to {span[1]} points' if span else TOO_FEW}).",
+        f"Of {len(own)} differences between {label} and {first}, {apart} are more than chance.",
     ]
 
 

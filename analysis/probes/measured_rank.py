@@ -12,11 +12,12 @@ from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.by_class import balanced_mean
 from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.pictures import Pictures
-from cladescope.analysis.probes.result import N_RESAMPLES, ProbeResult
+from cladescope.analysis.probes.result import N_RESAMPLES, ProbeResult, of_null
 from cladescope.errors import InputError
+from cladescope.schema import LABEL
 
-SLOW_PERMUTATIONS = 20
-"""Most permutations of a probe whose null costs as much as itself."""
+SLOW_PERMUTATIONS = 40
+"""Most permutations of a probe whose null costs as much as itself: with fewer than 39 no 95 % lie between two of them."""
 Items = dict[tuple[str, str | None], tuple[Float[np.ndarray, " m"], Int[np.ndarray, " m"], Int[np.ndarray, " m"]]]
 """By probe and rank the values of single pictures, their rows and groups: what a paired comparison needs."""
 
@@ -62,6 +63,38 @@ class MeasuredRank:
         """What every result of the rank says."""
         return {"n_taxa": self.n_taxa, "n_left_out": len(self.labels) - len(self.known), "rank": self.rank}
 
+    def shuffled(self, rows: Int[np.ndarray, " m"], rng: np.random.Generator) -> Int[np.ndarray, " m"]:
+        """The labels of some pictures that have the rank, given out anew: among pictures where the rank is the narrowest, else among species.
+
+        Pictures of one species resemble each other, so that what is told of a higher rank comes species by species: were labels given
+        to single pictures, the spread by chance would be too small, and knowing species would count as knowing their families.
+        """
+        labels = self.labels[rows]
+        if self.is_of_pictures:
+            return np.asarray(rng.permutation(labels))
+        _, first, unit = np.unique(self.pictures.lineage[rows], return_index=True, return_inverse=True)
+        return np.asarray(rng.permutation(labels[first])[unit])
+
+    @property
+    def is_of_pictures(self) -> bool:
+        """Whether labels are given to pictures, and not to whole species."""
+        return self.rank in ("species", LABEL)
+
+    def null(
+        self,
+        statistic: Callable[[Int[np.ndarray, " m"]], float],
+        found: float,
+        rows: Int[np.ndarray, " m"],
+        *,
+        slow: bool = False,
+    ) -> dict[str, Any]:
+        """What a result tells of a statistic of the labels of `rows`, were they `shuffled`; with `slow` of `few_permutations`."""
+        times = self.few_permutations if slow else self.n_permutations
+        return of_null(
+            permuted(lambda rng: statistic(self.shuffled(rows, rng)), found, n_permutations=times, seed=self.seed),
+            times,
+        )
+
     def result(
         self,
         probe: str,
@@ -69,22 +102,21 @@ class MeasuredRank:
         rows: Int[np.ndarray, " m"],
         statistic: Callable[[Int[np.ndarray, " size"]], float],
         *,
-        size: int,
+        moved: Int[np.ndarray, " size"],
         reference: str,
         meaning: str,
         slow: bool = False,
     ) -> ProbeResult:
         """A probe that is the mean of `values`, one for each picture in `rows`.
 
-        `statistic` is the same mean under a new order of `size` pictures; with `slow` it is asked `few_permutations` times.
+        `statistic` is the same mean with other labels of the pictures in the rows `moved`.
         """
         groups = self.pictures.lineage[rows]
         self.items[probe, self.rank] = (values, rows, groups)
-        times = self.few_permutations if slow else self.n_permutations
         low, high = bootstrap_interval(values, groups=groups, n_resamples=N_RESAMPLES, seed=self.seed)
         return ProbeResult(
-            probe=probe, value=float(values.mean()), low=low, high=high, n_permutations=times,
-            null=permuted(statistic, size, n_permutations=times, seed=self.seed),
+            probe=probe, value=float(values.mean()), low=low, high=high,
             balanced=balanced_mean(values, self.labels[rows]), n_images=len(rows), reference=reference, meaning=meaning,
             sampled=len(rows) if len(rows) < len(self.known) else None, **self.about,
+            **self.null(statistic, float(values.mean()), moved, slow=slow),
         )  # fmt: skip

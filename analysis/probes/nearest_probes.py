@@ -24,27 +24,27 @@ def purities(
     asked = np.flatnonzero(labels[queries] >= 0)
     named = labels[nearest[asked]] >= 0
     asked, first = asked[named.any(axis=1)], named.argmax(axis=1)[named.any(axis=1)]
-    for k in (1, min(10, nearest.shape[1])):
+    for k in dict.fromkeys((1, min(10, nearest.shape[1]))):
         rows, close = queries[asked], nearest[asked]
         close = close[np.arange(len(asked)), first][:, None] if k == 1 else close[:, :k]
         there = labels[close] >= 0
+        usable = there.any(axis=1)
+        rows, close, there = rows[usable], close[usable], there[usable]
 
         def shuffled(
-            order: Int[np.ndarray, " m"],
+            given: Int[np.ndarray, " m"],
             rows: Int[np.ndarray, " q"] = rows,
             close: Int[np.ndarray, "q k"] = close,
             there: Bool[np.ndarray, "q k"] = there,
         ) -> float:
-            # Only those that know the rank change places.
             moved = labels.copy()
-            moved[known] = labels[known[order]]
+            moved[known] = given
             return float(_shares(moved[rows], moved[close], there).mean())
 
-        usable = there.any(axis=1)
-        if usable.any():
+        if len(rows):
             yield of.result(
-                f"{k}-NN purity", _shares(labels[rows], labels[close], there)[usable], rows[usable], shuffled,
-                size=len(known), reference="Manning et al. 2008, section 16.3",
+                f"{k}-NN purity", _shares(labels[rows], labels[close], there), rows, shuffled,
+                moved=known, reference="Manning et al. 2008, section 16.3",
                 meaning=f"Share of the {k} nearest pictures of the same {of.rank}.",
             )  # fmt: skip
 
@@ -76,8 +76,13 @@ def retrieval(of: MeasuredRank, some: Int[np.ndarray, " m"], rng: np.random.Gene
     usable = np.isfinite(values)
     if usable.any():
         yield of.result(
-            "retrieval mAP", values[usable], gallery[ask[usable]],
-            lambda moved: float(np.nanmean(np.append(precisions(labels[moved]), 0.0))), size=len(gallery), slow=True,
-            reference="Manning et al. 2008, section 8.4",
+            "retrieval mAP", values[usable], gallery[ask[usable]], lambda given: _mean(precisions(given)),
+            moved=gallery, slow=True, reference="Manning et al. 2008, section 8.4",
             meaning=f"Mean average precision of finding all pictures of the same {of.rank} among {len(gallery):,}.",
         )  # fmt: skip
+
+
+def _mean(values: Float[np.ndarray, " n"]) -> float:
+    """Mean of the finite values; NaN where there are none."""
+    there = values[np.isfinite(values)]
+    return float(there.mean()) if len(there) else float("nan")

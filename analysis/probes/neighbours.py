@@ -1,27 +1,22 @@
-"""Probes of the nearest pictures: purity, the height at which neighbours meet, retrieval, hubness."""
+"""Measures of the nearest pictures: the height at which they meet, hierarchical precision, hubness."""
 
 import numpy as np
 from jaxtyping import Float, Int
 
 
-def purity(
-    labels: Int[np.ndarray, " n"], queries: Int[np.ndarray, " q"], rows: Int[np.ndarray, "q k"]
-) -> Float[np.ndarray, " q"]:
-    """Share of each query's k neighbours that have its label: (1/k) sum_j [y_j = y_i]; a neighbour without (-1) has not.
-
-    With k = 1 the agreement of nearest neighbours; Manning et al. 2008, Introduction to Information Retrieval, section 16.3.
-    """
-    same: Float[np.ndarray, " q"] = (labels[rows] == labels[queries][:, None]).mean(axis=1)
-    return same
-
-
 def taxonomic_distance(a: Int[np.ndarray, "... ranks"], b: Int[np.ndarray, "... ranks"]) -> Int[np.ndarray, "..."]:
-    """Ranks from two paths up to where they meet: 0 for the same path, 7 where not even the kingdom is shared.
+    """Ranks from two paths up to where they meet: 0 for the same taxon of the last rank, 7 where not even the kingdom is shared.
 
-    Ranks are compared from the kingdom down, as `cladescope.taxonomy.taxon.lca` does. Codes are of `cladescope.taxonomy.rank_table.rank_codes`.
+    They meet at the lowest rank at which both have a name, and the same taxon: what is not known (-1) is not equal to what is not known. Codes
+    are of `cladescope.taxonomy.rank_table.taxon_codes`, which tell taxa apart by their whole path.
+
+    >>> taxonomic_distance(np.array([[3, -1, 7], [3, -1, -1]]), np.array([[3, -1, 7], [3, -1, -1]]))
+    array([0, 2])
     """
-    shared = np.logical_and.accumulate(a == b, axis=-1)
-    return np.asarray(a.shape[-1] - shared.sum(axis=-1))
+    ranks = a.shape[-1]
+    shared = (a == b) & (a >= 0)
+    lowest = np.where(shared, np.arange(1, ranks + 1), 0).max(axis=-1)
+    return np.asarray(ranks - lowest)
 
 
 def hierarchical_precision(
@@ -34,7 +29,7 @@ def hierarchical_precision(
 
     Alike is the share of ranks down to where two lineages meet, 1 - `taxonomic_distance` / ranks. Barz & Denzler 2019,
     Hierarchy-based Image Embeddings, https://arxiv.org/abs/1809.09924, equation 10. Takes 8 q k bytes; the best order comes
-    from counts of each clade, so that no pair is looked at.
+    from counts of each taxon, so that no pair is looked at.
 
     >>> codes = np.array([[1, 1], [1, 2], [2, 3]])
     >>> hierarchical_precision(codes, np.array([0, 0, 1, 2]), np.array([0]), np.array([[2]]))
@@ -46,11 +41,10 @@ def hierarchical_precision(
     pictures = np.bincount(lineage, minlength=len(codes))
     best, taken = np.zeros(len(codes)), np.zeros(len(codes))
     for depth in range(ranks, 0, -1):
-        _, clade = np.unique(codes[:, :depth], axis=0, return_inverse=True)
-        others = (
-            np.bincount(clade.ravel(), weights=pictures)[clade.ravel()] - 1
-        )  # all in the clade but the query itself
-        reached = np.minimum(others, k)
+        _, taxon = np.unique(codes[:, depth - 1], return_inverse=True)
+        others = np.bincount(taxon, weights=pictures)[taxon] - 1  # all of the taxon but the query itself
+        others = np.where(codes[:, depth - 1] >= 0, others, 0)
+        reached = np.maximum(taken, np.minimum(others, k))
         best += (reached - taken) * depth / ranks
         taken = reached
     most = best[lineage[queries]]

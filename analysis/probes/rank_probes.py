@@ -7,13 +7,11 @@ from jaxtyping import Float, Int
 
 from cladescope.analysis.measures import spread
 from cladescope.analysis.measures.bootstrap import percentiles, resampled_ratios
-from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import centroids
 from cladescope.analysis.probes.measured_rank import Items, MeasuredRank
 from cladescope.analysis.probes.nearest_probes import purities, retrieval
 from cladescope.analysis.probes.result import N_RESAMPLES, ProbeResult
-from cladescope.schema import LABEL
 
 N_QUERIES, N_TRAINING, N_SILHOUETTES = 5000, 20_000, 1000
 """Pictures asked for their neighbours; pictures that classifiers and variances see; pictures asked for their silhouette."""
@@ -34,7 +32,7 @@ def rank_probes(
     some = of.known if len(of.known) <= N_TRAINING else np.sort(rng.choice(of.known, N_TRAINING, replace=False))
     yield from retrieval(of, some, rng)
     vectors = pictures.vectors[some]
-    _, labels = np.unique(of.labels[some], return_inverse=True)
+    labels = _from_0(of.labels[some])
     if labels.max() > 0:
         yield from _spread(of, some, vectors, labels, rng)
     yield from _classifiers(of, some, vectors, labels, rng)
@@ -44,20 +42,24 @@ def _spread(
     of: MeasuredRank, some: Int[np.ndarray, " m"], vectors: Float[np.ndarray, "m d"], labels: Int[np.ndarray, " m"],
     rng: np.random.Generator,
 ) -> Iterator[ProbeResult]:  # fmt: skip
-    yield _eta_squared(of, vectors, labels, of.pictures.lineage[some])
+    yield _eta_squared(of, some, vectors, labels)
     asked = rng.choice(len(some), min(len(some), N_SILHOUETTES), replace=False)
     yield of.result(
         "silhouette", spread.silhouette(vectors, labels, asked), some[asked],
-        lambda order: float(spread.silhouette(vectors, labels[order], asked).mean()), size=len(some), slow=True,
+        lambda given: float(spread.silhouette(vectors, _from_0(given), asked).mean()), moved=some, slow=True,
         reference="Rousseeuw 1987",
         meaning=f"How much closer (in cosine) a picture is to its own {of.rank} than to the next: -1 to 1.",
     )  # fmt: skip
 
 
+def _from_0(labels: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+    return np.asarray(np.unique(labels, return_inverse=True)[1])
+
+
 def _eta_squared(
-    of: MeasuredRank, vectors: Float[np.ndarray, "m d"], labels: Int[np.ndarray, " m"], groups: Int[np.ndarray, " m"]
+    of: MeasuredRank, some: Int[np.ndarray, " m"], vectors: Float[np.ndarray, "m d"], labels: Int[np.ndarray, " m"]
 ) -> ProbeResult:
-    """Its interval resamples groups with the class means held fast."""
+    """Its interval resamples species with the class means held fast."""
 
     def eta(labels: Int[np.ndarray, " m"]) -> float:
         between, total = spread.variance_parts(vectors, labels)
@@ -65,17 +67,16 @@ def _eta_squared(
 
     between, total = spread.variance_parts(vectors, labels)
     top, bottom = (
-        resampled_ratios(part, groups=groups, n_resamples=N_RESAMPLES, seed=of.seed) for part in (between, total)
+        resampled_ratios(part, groups=of.pictures.lineage[some], n_resamples=N_RESAMPLES, seed=of.seed)
+        for part in (between, total)
     )
     low, high = percentiles(top / np.maximum(bottom, 1e-30))
-    value, times = eta(labels), of.few_permutations
+    value = eta(labels)
     fisher = value / (1 - value) if value < 1 else float("inf")
     return ProbeResult(
-        probe="eta squared", value=value, low=low, high=high, n_permutations=times,
-        null=permuted(lambda order: eta(labels[order]), len(labels), n_permutations=times, seed=of.seed),
-        n_images=len(labels), reference="Fisher 1925, chapter VIII",
+        probe="eta squared", value=value, low=low, high=high, n_images=len(labels), reference="Fisher 1925, chapter VIII",
         meaning=f"Share of the vectors' variance that lies between taxa of this rank (Fisher ratio {fisher:.3g}).",
-        **of.about,
+        **of.about, **of.null(lambda given: eta(_from_0(given)), value, some, slow=True),
     )  # fmt: skip
 
 
@@ -84,25 +85,27 @@ def _classifiers(
     rng: np.random.Generator,
 ) -> Iterator[ProbeResult]:  # fmt: skip
     """Nearest centroid and a linear probe, tested on other species; of species and labels, on other pictures."""
-    of_pictures = of.rank in ("species", LABEL)
-    never_cut = np.arange(len(some)) if of_pictures else of.pictures.lineage[some]
+    never_cut = np.arange(len(some)) if of.is_of_pictures else of.pictures.lineage[some]
     train = centroids.group_split(labels, never_cut, seed=of.seed)
     test = np.flatnonzero(~train & np.isin(labels, labels[train]))
     test = test if len(test) <= N_QUERIES else np.sort(rng.choice(test, N_QUERIES, replace=False))
     n_classes = len(np.unique(labels[train]))
     if not len(test) or n_classes < 2:
         return
-    others = "other pictures" if of_pictures else "other species"
+    names = np.unique(of.labels[some])
+    others = "other pictures" if of.is_of_pictures else "other species"
     methods = {"nearest-centroid accuracy": (centroids.nearest_centroid, "Snell et al. 2017")}
     if n_classes <= MOST_LINEAR_CLASSES:
         methods["linear-probe accuracy"] = (centroids.linear_probe, "Alain & Bengio 2016")
     for name, (method, reference) in methods.items():
         answer = method(vectors[train], labels[train], vectors[test])
 
-        def agreed(order: Int[np.ndarray, " t"], answer: Int[np.ndarray, " t"] = answer) -> float:
-            return float((answer == labels[test][order]).mean())
+        answered = names[answer]
+
+        def agreed(given: Int[np.ndarray, " t"], answered: Int[np.ndarray, " t"] = answered) -> float:
+            return float((answered == given).mean())
 
         yield of.result(
-            name, (answer == labels[test]).astype(float), some[test], agreed, size=len(test), reference=reference,
+            name, (answer == labels[test]).astype(float), some[test], agreed, moved=some[test], reference=reference,
             meaning=f"Share of pictures given the right {of.rank} by a classifier trained on {others}.",
         )  # fmt: skip

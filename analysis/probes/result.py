@@ -2,15 +2,19 @@
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from cladescope.analysis.measures.multiple_tests import false_discoveries
+from cladescope.analysis.measures.permutations import Null
 from cladescope.errors import InputError
 from cladescope.files import write_json
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of probes.json."""
 N_RESAMPLES = 500
 """Resamples of the interval of a probe."""
@@ -27,7 +31,11 @@ class ProbeResult:
     """Lower end of the 95 % bootstrap interval; None where the probe has none."""
     high: float | None = None
     null: tuple[float, float, float] | None = None
-    """Mean, 2.5 % and 97.5 % point of the values under permuted labels."""
+    """Mean, 2.5 % and 97.5 % point of the values where labels are given out at random: among pictures at the narrowest rank, else among species."""
+    p_value: float | None = None
+    """Share of these values that are at least as good, this one among them (one-sided); None without permutations."""
+    p_adjusted: float | None = None
+    """The same among all probes of the report: the least share of false discoveries at which this would be one."""
     n_permutations: int = 0
     balanced: float | None = None
     """The value where every taxon counts alike, whatever its number of pictures."""
@@ -43,6 +51,28 @@ class ProbeResult:
     meaning: str = ""
 
 
+def of_null(null: Null | None, n_permutations: int) -> dict[str, Any]:
+    """What a result tells of its null model, as keywords."""
+    if null is None:
+        return {}
+    return {"null": null.span, "p_value": null.p_value, "n_permutations": n_permutations}
+
+
+def with_adjusted(results: Iterable[ProbeResult]) -> list[ProbeResult]:
+    """Results with their p-values adjusted among all that have one: by the rate of false discoveries, for probes of one encoder agree.
+
+    >>> [one.p_adjusted for one in with_adjusted([ProbeResult(probe="x", value=1.0, p_value=0.02), ProbeResult(probe="y", value=0.0)])]
+    [0.02, None]
+    """
+    found = list(results)
+    tested = [place for place, one in enumerate(found) if one.p_value is not None]
+    if tested:
+        adjusted = false_discoveries(np.array([found[place].p_value for place in tested]))
+        for place, p_value in zip(tested, adjusted.tolist(), strict=True):
+            found[place] = replace(found[place], p_adjusted=p_value)
+    return found
+
+
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """One probe of another store less the first store's, over the same pictures."""
@@ -51,9 +81,15 @@ class Difference:
     rank: str | None
     other: str
     difference: float
-    low: float
-    high: float
-    p_value: float
+    low: float | None
+    """Lower end of the 95 % interval; it leaves out 0 where `p_value` is at most 0.05. None for too few species."""
+    high: float | None
+    p_value: float | None
+    """Two-sided; None for too few species."""
+    n_species: int = 0
+    """Species, or other lineages, between which the probe differs or could."""
+    p_adjusted: float | None = None
+    """Among all probes of the two stores (Holm 1979)."""
 
 
 @dataclass(frozen=True, kw_only=True)

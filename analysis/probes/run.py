@@ -1,6 +1,6 @@
 """All probes of a set of pictures: what can run does, and what cannot is named with its reason."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
-from cladescope.analysis.measures.by_class import balanced_mean
 from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import geometry, neighbours
-from cladescope.analysis.probes.measured_rank import SLOW_PERMUTATIONS, Items
+from cladescope.analysis.probes.lineage_probes import lineage_probes
+from cladescope.analysis.probes.measured_rank import Items
 from cladescope.analysis.probes.rank_probes import N_QUERIES, rank_probes
-from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult
+from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult, of_null, with_adjusted
 from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances, check_related
-from cladescope.analysis.probes.variants import variant_separation
+from cladescope.analysis.probes.variants import Parts, Variants, ratio
 from cladescope.errors import InputError
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.phylogeny.tree import Tree
@@ -89,7 +89,7 @@ def probe(
         if pictures.note is not None:
             raise InputError(f"labels make no tree ({pictures.note})")
         with step("probing all ranks together"):
-            results += _over_all_ranks(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
+            results += lineage_probes(pictures, queries, nearest, items, n_permutations=n_permutations, seed=seed)
         with step("holding the vectors against the tree of names"):
             taxonomy = TreeProbes(pictures, n_permutations=n_permutations, seed=seed)
             results += [*taxonomy.correlations(), *taxonomy.tree_distances()]
@@ -108,9 +108,10 @@ def probe(
         results += _shape(pictures, curves, seed=seed)
     if variant is not None:
         try:
-            results += _variants(pictures, variant, seed=seed)
+            results += _variants(pictures, variant, n_permutations=n_permutations, seed=seed)
         except InputError as error:
             skipped.append(f"variant {variant}: {error}")
+    results = with_adjusted(results)
     parameters = {"sample": sample, "k": k, "n_permutations": n_permutations, "seed": seed, "n_images": n}
     report = ProbeReport(
         store=store, store_version=store_version, encoder=encoder or {}, results=tuple(results), skipped=tuple(skipped),
@@ -132,44 +133,6 @@ def usable(pictures: Pictures, rank: str | None = None) -> Pictures:
             "fill the rank columns, or widen the selection"
         )
     return found
-
-
-def _over_all_ranks(
-    pictures: Pictures, queries: np.ndarray, nearest: np.ndarray, items: Items, *, n_permutations: int, seed: int
-) -> Iterator[ProbeResult]:
-    """Height of the lowest common ancestor with the nearest, and hierarchical precision of the k nearest."""
-    lineage, codes, k = pictures.lineage, pictures.lineage_codes, nearest.shape[1]
-
-    def heights(lineage: np.ndarray) -> np.ndarray:
-        found = neighbours.taxonomic_distance(codes[lineage[queries]], codes[lineage[nearest[:, 0]]])
-        return found.astype(float)
-
-    def precisions(lineage: np.ndarray) -> np.ndarray:
-        return neighbours.hierarchical_precision(codes, lineage, queries, nearest)
-
-    for name, values_of, better, reference, meaning in (
-        ("LCA height", heights, False, "Bertinetto et al. 2020",
-         "Ranks up to where a picture and its nearest meet: 0 the same taxon, 7 not even the kingdom."),
-        (f"hierarchical precision@{k}", precisions, True, "Barz & Denzler 2019, equation 10",
-         f"How like a picture its {k} nearest are, over how like the {k} most alike pictures are: 1 is the best order."),
-    ):  # fmt: skip
-        values, times = (
-            values_of(lineage),
-            min(n_permutations, N_PERMUTATIONS if name == "LCA height" else SLOW_PERMUTATIONS),
-        )
-        items[name, None] = (values, queries, lineage[queries])
-        low, high = bootstrap_interval(values, groups=lineage[queries], n_resamples=N_RESAMPLES, seed=seed)
-
-        def shuffled(order: np.ndarray, values_of: Callable[[np.ndarray], np.ndarray] = values_of) -> float:
-            return float(values_of(lineage[order]).mean())
-
-        yield ProbeResult(
-            probe=name, value=float(values.mean()), low=low, high=high, n_permutations=times,
-            null=permuted(shuffled, len(pictures), n_permutations=times, seed=seed),
-            balanced=balanced_mean(values, lineage[queries]), n_images=len(queries), n_taxa=len(np.unique(lineage)),
-            sampled=len(queries) if len(queries) < len(pictures) else None, higher_is_better=better,
-            reference=reference, meaning=meaning,
-        )  # fmt: skip
 
 
 def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, seed: int) -> list[ProbeResult]:
@@ -218,24 +181,29 @@ def _two_values(pictures: Pictures, column: str) -> list[str]:
     return values
 
 
-def _variants(pictures: Pictures, column: str, *, seed: int) -> list[ProbeResult]:
+def _variants(pictures: Pictures, column: str, *, n_permutations: int, seed: int) -> list[ProbeResult]:
     texts, values = pictures.texts(column), _two_values(pictures, column)
     labels = pictures.labels(pictures.ranks[-1])
     variants = pc.fill_null(pc.index_in(texts, value_set=pa.array(values, texts.type)), -1).to_numpy().astype(np.int64)
     rows = np.flatnonzero((variants >= 0) & (labels >= 0))
-    explained, fisher = variant_separation(pictures.vectors[rows], labels[rows], variants[rows])
-    named = [
-        ("variant explained variance", explained, False),
-        ("variant Fisher ratio", fisher[np.isfinite(fisher)], True),
-    ]
+    measured = Variants.of(pictures.vectors[rows], labels[rows], seed=seed)
+    asked = measured.usable(variants[rows])
     found = []
-    for name, measured, better in named:
-        if len(measured):
-            each = np.arange(len(measured))
-            low, high = bootstrap_interval(measured, groups=each, n_resamples=N_RESAMPLES, seed=seed)
-            found.append(ProbeResult(
-                probe=name, value=float(measured.mean()), low=low, high=high, n_images=len(rows), n_taxa=len(measured),
-                higher_is_better=better, reference="Gu et al. 2025, BioCLIP 2, section 5",
-                meaning=f"Difference of {values[0]} and {values[1]} {'apart from' if better else 'along'} that between species.",
-            ))  # fmt: skip
+    for name, of, better in (
+        ("variant explained variance", measured.explained, False),
+        ("variant Fisher ratio", measured.fisher, True),
+    ):
+        above, below = of(variants[rows])
+        value = ratio(above, below)
+        low, high = bootstrap_interval(above, below, groups=np.arange(len(above)), n_resamples=N_RESAMPLES, seed=seed)
+
+        def shuffled(rng: np.random.Generator, of: Parts = of) -> float:
+            return ratio(*of(measured.shuffled(variants[rows], rng)))
+
+        null = permuted(shuffled, value, n_permutations=n_permutations, seed=seed, higher_is_better=better)
+        found.append(ProbeResult(
+            probe=name, value=value, low=low, high=high, n_images=len(rows), n_taxa=len(asked),
+            higher_is_better=better, reference="Gu et al. 2025, BioCLIP 2, section 5", **of_null(null, n_permutations),
+            meaning=f"Difference of {values[0]} and {values[1]} {'apart from' if better else 'along'} that between species.",
+        ))  # fmt: skip
     return found

@@ -12,8 +12,9 @@ from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import distance_correlation as distance
 from cladescope.analysis.probes import trees
+from cladescope.analysis.probes.lineage_probes import Lineages
 from cladescope.analysis.probes.neighbours import taxonomic_distance
-from cladescope.analysis.probes.result import ProbeResult
+from cladescope.analysis.probes.result import ProbeResult, of_null
 from cladescope.errors import InputError
 from cladescope.phylogeny.tree import Tree
 
@@ -31,17 +32,18 @@ def check_related(pictures: Pictures, tree: Tree) -> None:
 
 
 class TreeProbes:
-    """Centroids of at most 600 sampled lineages, their cosine distances and the average-linkage tree."""
+    """Centroids of at most 600 sampled taxa of the narrowest common rank (`Lineages.of`), their cosine distances and the average-linkage tree."""
 
     def __init__(self, pictures: Pictures, *, n_permutations: int, seed: int, tree: Tree | None = None) -> None:
-        """Raises InputError for fewer than 4 lineages and, with a tree, for fewer than 4 shared names."""
-        vectors, codes = _centroids(pictures), pictures.lineage_codes
-        species = codes[:, -1] >= 0
-        self.places, self.rows = np.arange(len(codes)), np.empty(0, np.int64)
+        """With a tree they are species. Raises InputError for fewer than 4 taxa and, with a tree, for fewer than 4 shared names."""
+        at = Lineages.of(pictures, None if tree is None else "species")
+        self.n_left_out = len(pictures) - len(at.rows)
+        self.rank = at.rank
+        self.places, self.rows = np.arange(len(at.codes)), np.empty(0, np.int64)
         self.matching: dict[str, object] = {}
         if tree is not None:
             taxa = pictures.taxa("species")
-            binomials = [taxa[code].name for code in codes[species, -1]]
+            binomials = [taxa[code].name for code in at.codes[:, -1]]
             places, rows = trees.match_tips(binomials, tree)
             matched = set(places)
             unmatched = sorted(name for place, name in enumerate(binomials) if place not in matched)
@@ -51,15 +53,15 @@ class TreeProbes:
                     f"the tree shares {len(places)} names with the {len(binomials)} species, expected at least 4: "
                     "tips are to be called Genus_species"
                 )
-            self.places, self.rows = np.flatnonzero(species)[places], np.array(rows)
+            self.places, self.rows = np.array(places), np.array(rows)
         if len(self.places) < 4:
-            raise InputError(f"{len(self.places)} species or other lineages, expected at least 4 for a tree")
+            raise InputError(f"{len(self.places)} taxa at the rank {at.rank}, expected at least 4 for a tree")
         rng = np.random.default_rng([seed, 4])
         some = np.sort(rng.choice(len(self.places), min(N_SPECIES, len(self.places)), replace=False))
         self.sampled = len(some) if len(some) < len(self.places) else None
-        self.codes = codes[self.places[some]]
-        self.vectors = vectors[self.places[some]]
-        self.seed, self.n_permutations, self.n_images = seed, n_permutations, len(pictures)
+        self.codes = at.codes[self.places[some]]
+        self.vectors = _centroids(pictures.vectors[at.rows], at.numbers)[self.places[some]]
+        self.seed, self.n_permutations, self.n_images = seed, n_permutations, len(at.rows)
         self.distances = np.clip(1 - self.vectors @ self.vectors.T, 0, None).astype(np.float64)
         np.fill_diagonal(self.distances, 0)
         self.heights = distance.average_linkage(self.distances)[1]
@@ -69,6 +71,8 @@ class TreeProbes:
         else:
             self.other = trees.meeting_distances(tree, self.rows[some].tolist())
         self.name = "taxonomy" if tree is None else "phylogeny"
+        if np.ptp(self.other[~np.eye(len(self.other), dtype=bool)]) == 0:
+            raise InputError(f"all taxa are equally far apart in the {self.name}: there is no tree to compare with")
 
     def correlations(self) -> Iterator[ProbeResult]:
         """Spearman with the Mantel null, triplet accuracy and cophenetic correlation, against the taxonomy."""
@@ -117,7 +121,7 @@ class TreeProbes:
         if own or theirs:
             yield ProbeResult(
                 probe=f"Robinson-Foulds to {self.name}", value=trees.robinson_foulds(own, theirs),
-                n_images=self.n_images, n_taxa=len(self.other), sampled=self.sampled, higher_is_better=False,
+                n_images=self.n_images, n_taxa=len(self.other), n_left_out=self.n_left_out, sampled=self.sampled, higher_is_better=False,
                 reference="Robinson & Foulds 1981", meaning=f"Share of the clades of both trees that only one has: {len(own & theirs)} shared; the {self.name} has {len(theirs)}, the tree of mean vectors {len(own)}.",
             )  # fmt: skip
 
@@ -153,18 +157,23 @@ class TreeProbes:
         # Half of the species without replacement: a species drawn twice would be compared with itself, and of half-samples the
         # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263).
         half = max(4, s // 2)
-        low, high = percentiles(np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)]))
+        drawn = np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)])
+        low, high = percentiles(drawn) if np.isfinite(drawn).any() else (None, None)
+        found = shuffled(np.arange(s)) if value is None else value
+        null = permuted(
+            lambda rng: shuffled(rng.permutation(s)), found, n_permutations=self.n_permutations, seed=self.seed,
+            higher_is_better=higher_is_better,
+        )  # fmt: skip
         return ProbeResult(
-            probe=probe, value=shuffled(np.arange(s)) if value is None else value, low=low, high=high,
-            null=permuted(shuffled, s, n_permutations=self.n_permutations, seed=self.seed),
-            n_permutations=self.n_permutations, n_images=self.n_images, n_taxa=s, sampled=sampled or self.sampled,
-            reference=reference, meaning=meaning, higher_is_better=higher_is_better,
+            probe=probe, value=found, low=low, high=high, n_images=self.n_images, n_taxa=s, n_left_out=self.n_left_out,
+            sampled=sampled or self.sampled, reference=reference, meaning=meaning, higher_is_better=higher_is_better,
+            **of_null(null, self.n_permutations),
         )  # fmt: skip
 
 
-def _centroids(pictures: Pictures) -> Float[np.ndarray, "l d"]:
-    """Mean direction of each lineage."""
-    sums, _ = class_sums(pictures.vectors, pictures.lineage)
+def _centroids(vectors: Float[np.ndarray, "n d"], numbers: Int[np.ndarray, " n"]) -> Float[np.ndarray, "l d"]:
+    """Mean direction of each taxon."""
+    sums, _ = class_sums(vectors, numbers)
     found: Float[np.ndarray, "l d"] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return found
 

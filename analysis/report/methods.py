@@ -8,18 +8,20 @@ GENERAL = {
     "lineage) are drawn with replacement, since pictures of one species depend on each other (Davison and Hinkley 1997, "
     "Bootstrap Methods and their Application, section 3.8). For the tree of species it is the range over 100 random halves "
     "of the species (Shao and Wu 1989, doi:10.1214/aos/1176347263).",
-    "Chance": "The mean and the middle 95 % of the same number once the labels have been permuted among the pictures (for "
-    "the tree of species: among the species). A number inside that range says nothing about the encoder. Numbers "
-    "that cost as much under permuted labels as they do themselves have at most 20 permutations.",
+    "Chance": "The mean and the middle 95 % of the same number once labels have been given out at random: at the narrowest rank "
+    "among the pictures, above it among the species, each with all its pictures, for an encoder that knows species and nothing "
+    "else would stand above a chance by pictures at every rank. p is the share of these numbers that are at least as good (one-sided; Phipson "
+    "and Smyth 2010), and is also given adjusted among all probes of the encoder by the rate of false discoveries (Benjamini and Hochberg 1995). Numbers that "
+    "cost as much under permuted labels as they do themselves have at most 40 permutations, and a p of 0.024 at the least.",
     "Balanced": "The mean over taxa of the mean of each, so that a taxon of many pictures counts no more than a small one.",
     "Difference": "The other encoder's value less the first's, over the same pictures, picture by picture. The two-sided "
-    "p-value is twice the smaller share of 2,000 resamples of species on one side of 0 (Efron and Tibshirani 1993, An "
-    "Introduction to the Bootstrap, chapter 16), at least 0.001. It is not corrected for the number of comparisons.",
+    "p-value is that of flipping the sign of whole species' differences, in all ways for up to 14 species (Fisher 1935, The Design of "
+    "Experiments, section 21), and the interval holds the differences that this test would not refuse. Adjusted is for the "
+    "number of comparisons of two encoders (Holm 1979). With fewer than 6 species there is neither: no p could be below 0.05.",
     "Missing ranks": "A picture that lacks a rank leaves the numbers of that rank; it stays in those of the other ranks. Taxa are "
     "told apart by their full path from the kingdom down, never by name alone.",
-    "What chance does not rule out": "An encoder that only recognises species stands above chance at the ranks above them too, "
-    "for pictures of one species share all of them. The two classifiers, which are tested on other species than "
-    "they were trained on, tell the two apart.",
+    "Other species": "Above the species the two classifiers are tested on other species than they were trained on: they say whether what "
+    "is known of a rank carries over to species that were not seen.",
 }
 """Notes that hold for all numbers."""
 

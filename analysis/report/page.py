@@ -19,6 +19,7 @@ from cladescope.analysis.report.methods import (
 )
 from cladescope.analysis.report.result import Report, StoreMap
 from cladescope.analysis.report.summary import summary, verdicts
+from cladescope.analysis.shares import TOO_FEW
 from cladescope.analysis.thumbnail import photograph
 from cladescope.errors import PictureError
 
@@ -218,15 +219,16 @@ def _differences(report: Report) -> str:
     rows = [
         [
             escape(one.probe), one.rank or "", *([escape(one.other)] if several else []),
-            f"<b>{'+' * (one.difference > 0)}{pieces.number(one.difference)}</b>", pieces.interval(one.low, one.high),
-            f"{one.p_value:.3f}", "" if one.low <= 0 <= one.high else "yes",
+            f"<b>{'+' * (one.difference > 0)}{pieces.number(one.difference)}</b>",
+            TOO_FEW if one.low is None or one.high is None else pieces.interval(one.low, one.high),
+            pieces.p_value(one.p_value), pieces.p_value(one.p_adjusted),
         ]
         for probe in dict.fromkeys(one.probe for one in report.differences)
         for one in report.differences
         if one.probe == probe
     ]  # fmt: skip
-    head = ["", "rank", *(["encoder"] if several else []), "difference", "95 % interval", "p", "leaves out 0"]
-    table = pieces.closed("All differences", pieces.table(head, rows, numbers_from=2 + several, numbers=3, groups=True))
+    head = ["", "rank", *(["encoder"] if several else []), "difference", "95 % interval", "p", "p, adjusted"]
+    table = pieces.closed("All differences", pieces.table(head, rows, numbers_from=2 + several, numbers=4, groups=True))
     return f"{body}{table}<p class=note>{escape(GENERAL['Difference'])}</p>"
 
 

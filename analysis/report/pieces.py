@@ -8,14 +8,14 @@ from cladescope.analysis.report import figures
 from cladescope.analysis.report.methods import METHODS, Method, method_name
 from cladescope.analysis.shares import TOO_FEW, ends
 
-CELLS = ("value", "95 % interval", "by chance", "its 95 % range")
+CELLS = ("value", "95 % interval", "by chance", "its 95 % range", "p", "p, adjusted")
 
 
 def cells(result: ProbeResult) -> list[str]:
-    """Of one number: the four cells of `CELLS`."""
+    """Of one number: the cells of `CELLS`."""
     span = "" if result.low is None or result.high is None else interval(result.low, result.high)
     null = ["", ""] if result.null is None else [number(result.null[0]), interval(*result.null[1:])]
-    return [f"<b>{number(result.value)}</b>", span, *null]
+    return [f"<b>{number(result.value)}</b>", span, *null, p_value(result.p_value), p_value(result.p_adjusted)]
 
 
 def closed(title: str, body: str) -> str:
@@ -54,10 +54,19 @@ def legend(
     if bars:
         items.append("<li>line: 95 % interval</li>")
     if nulls:
-        items.append("<li><i class=null></i> by chance: mean and 95 % range under permuted labels</li>")
+        items.append("<li><i class=null></i> by chance: mean and 95 % range with labels given out at random</li>")
     if zero:
         items.append("<li><i class=zero></i> no difference</li>")
     return f"<ul class=legend>{''.join(items)}</ul>"
+
+
+def p_value(found: float | None) -> str:
+    """A p-value with three decimals, never 0; empty for none.
+
+    >>> p_value(0.0499), p_value(0.0001), p_value(None)
+    ('0.050', '&lt; 0.001', '')
+    """
+    return "" if found is None else "&lt; 0.001" if found < 0.001 else f"{found:.3f}"
 
 
 def number(value: float) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cladescope.app.cli.fit_answers import rows_of
 from cladescope.app.cli.options import (
     BackboneOption,
     ConflictsOption,
@@ -25,7 +26,7 @@ from cladescope.app.cli.progress import job_progress
 from cladescope.embedding.encoder import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
-    from cladescope.analysis.classify.fit import Fitted
+    from cladescope.analysis.classify.calibration_kinds import Calibration
     from cladescope.app.verbs.fit import Weight
 
 
@@ -64,16 +65,20 @@ def fit(
     ] = "0",
     k: Annotated[int, typer.Option("-k", min=1, help="With knn: neighbours that vote.")] = 5,
     calibration: Annotated[
-        float,
+        str,
         typer.Option(
-            min=0, max=1, help="Share of each class held out for calibration; at least one picture of each class stays."
+            metavar="cross|split|SHARE",
+            help="Pictures that say how sure answers are: cross all, in turn; split a fifth, held out for good; or a share.",
         ),
-    ] = 0.2,
+    ] = "cross",
     backbone: BackboneOption = None,
     conflicts: ConflictsOption = None,
     figures: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Draw reliability.svg and risk-coverage.svg for the held-out pictures."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Draw reliability.svg and risk-coverage.svg for the pictures that say how sure answers are.",
+        ),
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Encoder of PICTURES, as for embed.", show_default=DEFAULT_ENCODER)
@@ -90,6 +95,7 @@ def fit(
     """
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
+    share = _calibration(calibration)
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
     from cladescope.analysis.classify.confidence_figures import FIGURES, told, write_confidence_figures
     from cladescope.app.verbs import fit as verb
@@ -102,46 +108,30 @@ def fit(
         fitted = verb.fit(
             store, vectors=vectors, encoder=encoder, runtime=runtime.value, rank=rank, labels_from=labels_from, labels=labels,
             within=clades(within), method=method.value, shots=shots,
-            shrinkage=kappa, text_weight=weight, k=k, calibration=calibration, backbone=backbone, conflicts=conflicts,
+            shrinkage=kappa, text_weight=weight, k=k, calibration=share, backbone=backbone, conflicts=conflicts,
             progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
         )  # fmt: skip
     for note in fitted.notes:
         say(note)
     if figures is not None:
-        title = f"{method.value} by {fitted.classifier.target}, {fitted.held_out:,} pictures held out"
+        title = f"{method.value} by {fitted.classifier.target}, {fitted.held_out:,} pictures asked"
         drawn = write_confidence_figures(fitted.calibrated.by_rank(), figures, title=title)
         say(told(drawn))
     if json:
         return print_json({"store": str(store), "classifier": str(out), **fitted.summary})
-    print_table([f"{method.value} by {fitted.classifier.target}", ""], _rows(fitted))
+    print_table([f"{method.value} by {fitted.classifier.target}", ""], rows_of(fitted))
     say(f"next: cladescope predict PICTURES --classifier {to_copy(out)}")
 
 
-def _rows(fitted: "Fitted") -> list[tuple[str, object]]:
-    made, interval = fitted.calibrated, fitted.accuracy_interval
-    named = "nothing held out"
-    if interval is not None:
-        from cladescope.analysis.shares import TOO_FEW, ends
+def _calibration(text: str) -> "float | Calibration":
+    from cladescope.analysis.classify.calibration_kinds import CROSS, share_of
+    from cladescope.errors import InputError
 
-        named = f"{fitted.accuracy:.3f} ({' to '.join(ends(*interval, 3) or (TOO_FEW,))})"
-    rows: list[tuple[str, object]] = [
-        ("classes", len(fitted.classifier.labels)),
-        ("pictures learnt from", int(made.counts.sum())),
-        ("pictures held out", fitted.held_out),
-        ("named correctly of these", named),
-        *([] if made.kept is None else [("sure enough for the usual risk", f"{made.kept:.3f}")]),
-        ("scale of probabilities", f"{made.classes.scale:.1f}" + ("" if fitted.held_out else ", not calibrated")),
-    ]
-    if made.kappa:
-        rows.append(("pseudo-pictures of the taxon above", f"{made.kappa:.2f}"))
-    if made.text_weight:
-        rows.append(("weight of the names", f"{made.text_weight:g}"))
-    if errors := fitted.calibration_error:
-        from cladescope.analysis.classify.confidence_figures import LEAST_ANSWERS
-
-        few = f"too few held out: {LEAST_ANSWERS} would do" if fitted.held_out < LEAST_ANSWERS else ""
-        rows.append(("calibration error", few or ", ".join(f"{name} {error:.3f}" for name, error in errors.items())))
-    return rows
+    try:
+        share = share_of(text)
+    except InputError as error:
+        raise typer.BadParameter(f"--calibration: {error}") from None
+    return CROSS if share is None else share
 
 
 def _number_or_auto(option: str, text: str) -> "Weight":

@@ -45,19 +45,29 @@ def show_rows(reports: "Sequence[ProbeReport]", differences: "Sequence[Differenc
                 f"{result.value:.4f}",
                 _span(result.low, result.high),
                 "" if result.null is None else f"{result.null[0]:.4f} {_span(*result.null[1:])}",
+                _p(result.p_value),
+                _p(result.p_adjusted),
                 "" if result.balanced is None else f"{result.balanced:.4f}",
                 result.n_images,
             )
             for result in report.results
         ]
-        print_table(["probe", "rank", "value", "95 % interval", "null", "balanced", "n"], rows)
+        print_table(["probe", "rank", "value", "95 % interval", "by chance", "p", "p, adjusted", "balanced", "n"], rows)
     if differences:
         print_line()
         print_line("differences from the first store")
         print_table(
-            ["store", "probe", "rank", "difference", "95 % interval", "p"],
+            ["store", "probe", "rank", "difference", "95 % interval", "p", "p, adjusted"],
             [
-                (d.other, d.probe, d.rank, f"{d.difference:+.4f}", _span(d.low, d.high), f"{d.p_value:.4f}")
+                (
+                    d.other,
+                    d.probe,
+                    d.rank,
+                    f"{d.difference:+.4f}",
+                    _span(d.low, d.high) or "too few species",
+                    _p(d.p_value),
+                    _p(d.p_adjusted),
+                )
                 for d in differences
             ],
         )
@@ -65,13 +75,17 @@ def show_rows(reports: "Sequence[ProbeReport]", differences: "Sequence[Differenc
 
 def write_rows(reports: "Sequence[ProbeReport]") -> None:
     """Every number of every store as CSV, a row each."""
-    own = ("probe", "rank", "value", "low", "high", "balanced", "n_images")
+    own = ("probe", "rank", "value", "low", "high", "p_value", "p_adjusted", "balanced", "n_images")
     CsvTable(["store", *own, "null", "null_low", "null_high"]).add(
         {"store": report.store, **{name: getattr(result, name) for name in own}}
         | dict(zip(("null", "null_low", "null_high"), result.null or ("", "", ""), strict=True))
         for report in reports
         for result in report.results
     )
+
+
+def _p(found: float | None) -> str:
+    return "" if found is None else f"{found:.4f}"
 
 
 def _span(low: float | None, high: float | None) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from cladescope.analysis.classify.calibration_kinds import CROSS, Calibration
 from cladescope.analysis.classify.classifier_file import save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
 from cladescope.app.verbs.arguments import checked
@@ -37,7 +38,7 @@ def fit(
     shrinkage: Weight = 0.0,
     text_weight: Weight = 0.0,
     k: int = 5,
-    calibration: float = 0.2,
+    calibration: float | Calibration = CROSS,
     backbone: str | Path | None = None,
     conflicts: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
@@ -56,7 +57,7 @@ def fit(
     `image_id`. `within` keeps a clade or the union of several; `shots` is the most pictures per class, drawn with `seed`.
     `shrinkage` pulls each class mean towards the taxon above it, with the weight of that many pictures; `text_weight` is the
     weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`. The
-    share `calibration` of each class is held out to calibrate probabilities and to measure accuracy. `backbone`, a folder of
+    pictures that `calibration` says tell how sure answers are and how many are right: `cross` all in turn, `split` a fifth that is held out for good, a number another share, 0 none. `backbone`, a folder of
     `cladescope.backbone`, names the pictures or labels; what it is not sure of stays, and is written to the CSV file `conflicts`.
 
     Returns the `classifier` and its results on the held-out pictures.

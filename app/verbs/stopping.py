@@ -47,7 +47,8 @@ def stops(
     if risk is not None and calibrate_on is not None:
         store = opened_for(calibrate_on, asked.card)
         store.check(asked.card)
-        found = choosing.calibrated_on(choice.classes, store)
+        found, of_own = choosing.calibrated_on(choice, store)
+        notes = (*notes, *of_own)
     if risk is not None:
         if found is None:
             raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")

@@ -16,7 +16,14 @@ from cladescope.training.loop.train import _epoch
 SMALL = Path(__file__).parents[1] / "data" / "small.toml"
 OPEN_CLIP = {"model.timm": "", "model.freeze_norm": False, "model.image_size": 0}
 """With `model.open_clip`: that model in the place of the one from timm."""
-EVERY_PAIR = {"clip": 1.0, "clip_masked": 0.7, "clip_positive": 0.5, "siglip": 0.01, "level_restricted": 0.3}
+EVERY_PAIR = {
+    "clip": 1.0,
+    "clip_masked": 0.7,
+    "clip_positive": 0.5,
+    "siglip": 0.01,
+    "siglip_taxa": 0.01,
+    "level_restricted": 0.3,
+}
 EVERY_TERM = {**EVERY_PAIR, "cross_entropy": 0.4, "hierarchical_cross_entropy": 0.2}
 
 

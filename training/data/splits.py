@@ -140,6 +140,11 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
     )
 
 
+def units_of(examples: Examples) -> Int[np.ndarray, " n"]:
+    """A number for each example, the same for those of one file or one observation."""
+    return _units([examples.parents, examples.groups], len(examples))
+
+
 def _drawing_keys(examples: Examples) -> list[tuple[bool, str]]:
     """What examples are sorted by: ids that their source gave, then the addresses of those whose id is made of it.
 

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import LAST, Progress
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import encode_examples
+from cladescope.training.loop.judging import Judging
 from cladescope.training.loop.optimiser import Average
 from cladescope.training.loop.replay import ReplayStream
 from cladescope.training.loss.criterion import Criterion
@@ -60,10 +62,15 @@ class Run:
     features: tuple[Float32[np.ndarray, "n p"], Bool[np.ndarray, " n"]] | None = None
     """Of all examples, while the picture side is locked and they are cached, and which of them could be read."""
     scores: dict[str, float] = field(default_factory=dict)
-    """Those of the last evaluation."""
+    """Those of the last evaluation, by which checkpoints are compared."""
     seen: int = 0
     """Pictures since the last report, and the seconds that they took."""
     busy: float = 0.0
+
+    @cached_property
+    def judging(self) -> Judging:
+        """Which held-out pictures choose the checkpoint, and which say how good it is."""
+        return Judging.of(self.examples, self.split, self.config.loop)
 
     @property
     def total_steps(self) -> int:

@@ -22,9 +22,10 @@ from cladescope.errors import InputError
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.loader import Batch, augmented, batches
 from cladescope.training.data.sampling import epoch_order
+from cladescope.training.data.splits import Split
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import BEST, LAST, Progress
-from cladescope.training.loop.distributed import process_group
+from cladescope.training.loop.distributed import ALONE, Group, process_group
 from cladescope.training.loop.evaluate import evaluate
 from cladescope.training.loop.export import data_card, environment, export, write_taxa
 from cladescope.training.loop.foretelling import foretold
@@ -181,16 +182,7 @@ def _evaluate(run: Run, log: Log | None) -> None:
     if run.config.model.blend_shares or not (len(run.split.held_out_images) or len(run.split.held_out_species)):
         return
     with averaged(run):
-        run.scores = evaluate(
-            run.towers,
-            run.tokens,
-            run.examples,
-            run.split,
-            with_texts=run.config.objective.has_texts,
-            workers=run.config.data.workers,
-            autocast=run.autocast,
-            group=run.group,
-        )
+        run.scores = _scores(run, run.judging.chooses, run.group)
     if log is not None:
         log.write("evaluate", run.progress.step, run.scores)
         found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
@@ -206,6 +198,13 @@ def _evaluate(run: Run, log: Log | None) -> None:
     run.group.wait()
 
 
+def _scores(run: Run, split: Split, group: Group) -> dict[str, float]:
+    return evaluate(
+        run.towers, run.tokens, run.examples, split, with_texts=run.config.objective.has_texts,
+        workers=run.config.data.workers, autocast=run.autocast, group=group,
+    )  # fmt: skip
+
+
 def _export(run: Run, recipe: str) -> None:
     """Export the best checkpoint, or the last where nothing was held out to judge by."""
     best = run.folder / "checkpoints" / BEST
@@ -214,6 +213,8 @@ def _export(run: Run, recipe: str) -> None:
     config = run.config
     with averaged(run):
         gain = chosen_and_tested(run) if config.model.blend_shares else None
+        if run.judging.tells is not None and gain is None:
+            run.scores = _scores(run, run.judging.tells, ALONE)
         folder = export(
             run.towers, run.folder / "export", card=_card(run, progress, recipe, gain), dtype=config.model.export_dtype
         )
@@ -225,13 +226,15 @@ def _export(run: Run, recipe: str) -> None:
 def _card(run: Run, progress: Progress, recipe: str, gain: Gain | None) -> dict[str, Any]:
     """What is said of the exported encoder."""
     config = run.config
+    scores_of = gain.scores_of if gain is not None else run.judging.scores_of if progress.best is not None else None
     return {
         "name": run.folder.name,
         "recipe": recipe,
         "started_from": _started_from(config.model),
         "steps": progress.step,
         "scores": run.scores if gain is None else gain.scores,
-        **({} if gain is None else {"scores_of": gain.scores_of, "gain": gain.to_dict()}),
+        **({} if scores_of is None else {"scores_of": scores_of}),
+        **({} if gain is None else {"gain": gain.to_dict()}),
         "data": data_card(run.examples, run.split),
         "environment": environment(run.towers.device),
         "config": _without_folders(json.loads(json.dumps(config.to_dict()))),

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import nn
 
 from cladescope.errors import InputError
+from cladescope.taxonomy import RANKS
 from cladescope.training.loss import objectives
 from cladescope.training.sections import HEAD_TERMS, ObjectiveConfig
 
@@ -56,7 +57,7 @@ class Criterion(nn.Module):
         )
         if "hierarchical_cross_entropy" in config.terms and not self.rank_heads:
             raise InputError("no rank of the training data has two taxa, which hierarchical_cross_entropy needs")
-        self.bias = nn.Parameter(torch.tensor(-10.0)) if "siglip" in config.terms else None
+        self.bias = nn.Parameter(torch.tensor(-10.0)) if {"siglip", "siglip_taxa"} & set(config.terms) else None
 
     def _head(self, head_dim: int, n: int) -> nn.Linear:
         return nn.Linear(head_dim, n, bias=self.config.head_on == "pooled")
@@ -79,9 +80,10 @@ class Criterion(nn.Module):
                 return objectives.info_nce_without_same_taxon(of.image, text, of.scale, taxa=of.classes)
             case "clip_positive":
                 return objectives.info_nce_with_same_taxon_positive(of.image, text, of.scale, taxa=of.classes)
-            case "siglip":
+            case "siglip" | "siglip_taxa":
                 assert self.bias is not None
-                return objectives.siglip(of.image, text, of.scale, self.bias, taxa=of.classes)
+                taxa = of.classes if name == "siglip_taxa" else None
+                return objectives.siglip(of.image, text, of.scale, self.bias, taxa=taxa)
             case "level_restricted":
                 labels = [of.text[rows] for rows, _ in of.levels]
                 return objectives.level_restricted(of.image, labels, [own for _, own in of.levels], of.scale)
@@ -94,8 +96,10 @@ class Criterion(nn.Module):
                 ranks = [int(rank) for rank in self.rank_heads]
                 logits_of = [self._logits(head, of) for head in self.rank_heads.values()]
                 codes = of.codes[:, ranks]
-                smoothing = self.config.label_smoothing
-                return objectives.hierarchical_cross_entropy(logits_of, codes, label_smoothing=smoothing)
+                return objectives.hierarchical_cross_entropy(
+                    logits_of, codes, label_smoothing=self.config.label_smoothing,
+                    weights=[self.config.rank_weights.get(RANKS[rank], 1.0) for rank in ranks],
+                )  # fmt: skip
 
     def _logits(self, head: nn.Module, of: Features) -> Float[torch.Tensor, "b c"]:
         if self.config.head_on == "pooled":

@@ -154,7 +154,14 @@ def test_few_pictures_keep_their_probabilities_and_many_are_halved():
     back_off = calibrated(SMALLER, [(p, truth)])
     known = sum(taxon in KNOWN for taxon in truth)
     assert back_off.confidence is not None
-    assert (len(back_off.seen), len(back_off.unseen)) == (known // 2, MIN_CONFIDENCE // 2)
+    # A picture is in one half, as it is and as a stranger.
+    assert len(back_off.unseen) == MIN_CONFIDENCE // 2
+    assert abs(len(back_off.seen) - known // 2) < 25
+    in_turn = calibrated(SMALLER, [(p, truth)], in_turn=True)
+    assert (len(in_turn.seen), len(in_turn.unseen)) == (known, MIN_CONFIDENCE)
+    assert in_turn.confidence is not None
+    few = calibrated(SMALLER, [(p[:30], truth[:30])], in_turn=True)
+    assert few.confidence is None
 
 
 def test_confidence_is_how_often_answers_of_a_rank_are_right():

@@ -1,34 +1,103 @@
 """The scale of probabilities and what pictures say that the classes were not learnt from."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.special import softmax
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from cladescope.analysis.classify import calibrate
-from cladescope.analysis.classify.calibrate import Asked, Learnt, best_scale, fit_apart, fit_calibrated, mean_surprise
+from cladescope.analysis.classify.asked_apart import Asked, Learnt, fit_apart
+from cladescope.analysis.classify.calibrate import fit_calibrated
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
-from cladescope.analysis.classify.fitting import fit_classes
+from cladescope.analysis.classify.fitting import fit_classes, fit_present
+from cladescope.analysis.classify.scales import best_scale, chosen, halved, surprise_of
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
 from tests.analysis.classify.clusters import NAMES, TAXA, clusters  # noqa: F401 - a fixture
 
 
-def test_classes_are_asked_only_about_pictures_that_they_have_not_learnt_from(clusters):  # noqa: F811
-    vectors, classes, *_ = clusters
+def learning(vectors, classes, labels):
+    """What `fit_apart` is given, and the rows of each call."""
     learnt = []
 
     def learn(chosen):
-        learnt.append(np.flatnonzero(chosen))
-        return Learnt(fit_classes(vectors[chosen], classes[chosen], NAMES), np.bincount(classes[chosen]), 0.0)
+        learnt.append(chosen)
+        counts = np.bincount(classes[chosen], minlength=len(labels))
+        return Learnt(fit_present(vectors[chosen], classes[chosen], labels), counts, 0.0)
 
-    kept, asked = fit_apart(learn, vectors, classes, share=0.2)
-    (given,), (part,) = learnt, asked
-    assert part.classes is kept.classes
-    np.testing.assert_array_equal(part.vectors, np.delete(vectors, given, axis=0))
-    np.testing.assert_array_equal(part.truth, np.delete(classes, given))
-    assert fit_apart(learn, vectors, classes, share=0.0)[1] == []
+    return learn, learnt
+
+
+def test_pictures_held_out_for_good_are_asked_and_taught_to_nothing(clusters):  # noqa: F811
+    vectors, classes, *_ = clusters
+    learn, learnt = learning(vectors, classes, NAMES)
+    apart = fit_apart(learn, vectors, classes, share=0.2)
+    (given,), (part,) = learnt, apart.asked
+    assert part.classes is apart.kept.classes
+    np.testing.assert_array_equal(part.vectors, vectors[~given])
+    np.testing.assert_array_equal(part.truth, classes[~given])
+    np.testing.assert_array_equal(apart.told, given)
+    assert fit_apart(learn, vectors, classes, share=0.0).asked == ()
+
+
+@given(st.lists(st.integers(1, 7), min_size=3, max_size=9), st.booleans(), st.integers(0, 99))
+def test_asked_in_turn_each_picture_is_asked_once_about_classes_of_others(sizes, has_kin, seed):
+    classes = np.repeat(np.arange(len(sizes)), sizes)
+    rng = np.random.default_rng(seed)
+    vectors = rng.normal(size=(len(classes), 6))
+    kin = rng.integers(max(2, len(classes) // 2), size=len(classes)) if has_kin else None
+    learn, learnt = learning(vectors, classes, [str(one) for one in range(len(sizes))])
+    apart = fit_apart(learn, vectors, classes, kin=kin, seed=seed)
+    assert apart.told.all()
+    assert learnt[0].all()
+    asked = np.concatenate([part.vectors for part in apart.asked]) if apart.asked else np.empty((0, 6))
+    assert len(np.unique(asked, axis=0)) == len(asked)
+    for part in apart.asked:
+        rows = apart.parts == part.part
+        np.testing.assert_array_equal(part.vectors, vectors[rows])
+        told = next(chosen for chosen in learnt[1:] if not (chosen & rows).any() and (chosen | rows).all())
+        absent = np.bincount(classes[told], minlength=len(sizes)) == 0
+        assert (part.absent is None) == (not absent.any())
+        assert part.absent is None or (part.absent == absent).all()
+        if absent.any():
+            assert (part.classes.probabilities(part.vectors)[:, absent] == 0).all()
+        assert kin is None or not np.isin(kin[rows], kin[told]).any()
+    if not has_kin and min(sizes) > 1:
+        assert (apart.parts >= 0).all(), "classes of two pictures take part too"
+
+
+def test_of_pictures_that_are_not_given_all_are_asked_and_of_other_classes_those_given_in_turn():
+    classes = np.repeat(np.arange(4), [3, 3, 10, 10])
+    vectors = np.random.default_rng(0).normal(size=(26, 6))
+    given = np.ones(26, bool)
+    given[9:16] = given[19:] = False
+    learn, _ = learning(vectors, classes, list("abcd"))
+    apart = fit_apart(learn, vectors, classes, given=given)
+    np.testing.assert_array_equal(apart.kept.counts, [3, 3, 3, 3])
+    assert apart.asked[0].part is None
+    np.testing.assert_array_equal(apart.asked[0].vectors, vectors[~given])
+    in_turn = np.concatenate([part.truth for part in apart.asked[1:]])
+    assert sorted(in_turn.tolist()) == [0, 0, 0, 1, 1, 1]
+
+
+def test_each_part_has_the_scale_of_the_others(clusters):  # noqa: F811
+    support, classes, queries, truth = clusters
+    fitted = fit_classes(support, classes, NAMES)
+    parts = [Asked(fitted, queries[rows], truth[rows]) for rows in (slice(0, 40), slice(40, 80), slice(80, None))]
+    found = chosen(parts)
+    assert found.scale == pytest.approx(best_scale([Asked(fitted, queries, truth)]), rel=1e-6)
+    for place, (scale, _) in enumerate(found.of_parts):
+        others = [part for number, part in enumerate(parts) if number != place]
+        assert scale == pytest.approx(best_scale(others), rel=1e-6)
+    halves = halved(Asked(fitted, queries, truth, kin=np.arange(len(truth)) // 3))
+    assert sorted(map(len, halves))[0] > len(truth) // 4
+    assert not set(halves[0].kin) & set(halves[1].kin)
 
 
 def test_the_scale_is_where_the_true_classes_are_likeliest(clusters):  # noqa: F811
@@ -57,12 +126,16 @@ def test_a_few_sure_mistakes_do_not_make_answers_certain(n_wrong):
     assert loss(best_scale([Asked(gallery, pictures, truth)])) <= min(map(loss, np.geomspace(0.01, 300, 500))) + 1e-4
 
 
-def test_pictures_asked_in_parts_say_what_they_say_at_once(clusters):  # noqa: F811
+def test_votes_are_scaled_as_other_scores_are(clusters):  # noqa: F811
     support, classes, queries, truth = clusters
-    fitted = fit_classes(support, classes, NAMES)
-    parts = [Asked(fitted, queries[rows], truth[rows]) for rows in (slice(0, 50), slice(50, None))]
-    assert best_scale(parts) == pytest.approx(best_scale([Asked(fitted, queries, truth)]))
-    assert mean_surprise(parts) == pytest.approx(mean_surprise([Asked(fitted, queries, truth)]))
+    vote = fit_classes(support, classes, NAMES, method="knn", k=7)
+    scale = best_scale([Asked(vote, queries, truth)])
+
+    def loss(at):
+        found = replace(vote, scale=float(at)).probabilities(queries)[np.arange(len(truth)), truth]
+        return -np.log(np.maximum(found, 1e-6)).mean()
+
+    assert loss(scale) <= min(map(loss, np.geomspace(0.1, 1000, 200))) + 1e-3
 
 
 def test_calibrated_pictures_are_asked_as_they_are_and_as_strangers():
@@ -71,7 +144,10 @@ def test_calibrated_pictures_are_asked_as_they_are_and_as_strangers():
     vectors = rng.normal(size=(4, 8))[classes] + 0.1 * rng.normal(size=(80, 8))
     made = fit_calibrated(vectors, classes, ("a", "b", "c", "d"), tree=ClassTree.from_taxa(TAXA), kappa=None)
     n = len(made.right)
-    assert (n, len(made.back_off.seen), len(made.back_off.unseen)) == (16, 16, 16)
+    assert (n, len(made.back_off.seen), len(made.back_off.unseen), made.in_turn) == (80, 80, 80, 80)
+    assert made.counts.tolist() == [20, 20, 20, 20], "no picture is lost"
+    split = fit_calibrated(vectors, classes, ("a", "b", "c", "d"), tree=ClassTree.from_taxa(TAXA), share=0.2)
+    assert (len(split.right), split.counts.tolist(), split.in_turn) == (16, [16, 16, 16, 16], 0)
     assert made.right.mean() > 0.9
     # Nothing but a wrong genus or family is left to a stranger.
     assert made.back_off.unseen.mean() > made.back_off.seen.mean()
@@ -107,7 +183,7 @@ def test_what_held_out_pictures_say_is_told_for_each_rank():
     shares = [right.mean() for _, right in answered.values()]
     assert shares == sorted(shares, reverse=True)
     np.testing.assert_allclose(
-        mean_surprise([Asked(made.classes, vectors, classes)]),
+        surprise_of(Asked(made.classes, vectors, classes))(made.classes.scale).mean(),
         log_loss(classes, made.classes.probabilities(vectors)),
         rtol=1e-4,
     )
@@ -116,12 +192,50 @@ def test_what_held_out_pictures_say_is_told_for_each_rank():
     assert fit_calibrated(vectors, classes, ("a", "b", "c", "d"), share=0.0).by_rank() == {}
 
 
-def test_what_decides_and_what_is_asked_later_stand_alike(monkeypatch):
+@pytest.mark.parametrize("share", [None, 0.2])
+def test_what_decides_and_what_is_asked_later_stand_alike(monkeypatch, share):
     rng = np.random.default_rng(0)
     classes = np.arange(300) % 6
     vectors = np.eye(8)[classes] + rng.normal(scale=0.3, size=(300, 8))
     seen = []
     blocks = calibrate._blocks
-    monkeypatch.setattr(calibrate, "_blocks", lambda part, taxa, known: seen.append(known) or blocks(part, taxa, known))
-    made = fit_calibrated(vectors, classes, [str(one) for one in range(6)])
-    np.testing.assert_array_equal(made.known.standing(vectors), seen[-1].standing(vectors))
+    monkeypatch.setattr(calibrate, "_blocks", lambda part, taxa: seen.append(part) or blocks(part, taxa))
+    made = fit_calibrated(vectors, classes, [str(one) for one in range(6)], share=share)
+    assert len(made.known.held) == 300
+    for part in seen:
+        np.testing.assert_array_equal(part.known.held, made.known.held)
+    if share is None:
+        # Each picture is as near to what others told as the pictures that say how near is usual.
+        near = np.sort(np.concatenate([part.known.nearness(part.vectors) for part in seen]))
+        np.testing.assert_allclose(near, made.known.held, rtol=1e-5)
+    else:
+        assert all(part.known is made.known for part in seen)
+
+
+def test_uncalibrated_logistic_regression_is_as_sure_as_scikit_learn_has_it():
+    rng = np.random.default_rng(0)
+    classes = np.arange(90) % 3
+    vectors = rng.normal(size=(3, 6))[classes] + rng.normal(size=(90, 6))
+    made = fit_calibrated(vectors, classes, ("a", "b", "c"), method="logistic", share=0.0)
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    expected = LogisticRegression(C=10.0, max_iter=1000).fit(unit, classes).predict_proba(unit)
+    np.testing.assert_allclose(made.classes.probabilities(vectors), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("sizes", [[40] * 4 + [2] * 40, [1] * 30 + [20] * 3], ids=["long tail", "single pictures"])
+def test_of_any_law_of_class_sizes_new_pictures_are_misnamed_no_more_often_than_asked(sizes):
+    risk, wrong = 0.1, []
+    for draw in range(30):
+        rng = np.random.default_rng(draw)
+        points = rng.normal(size=(len(sizes), 16))
+        classes = np.repeat(np.arange(len(sizes)), sizes)
+        labels = [str(one) for one in range(len(sizes))]
+        made = fit_calibrated(points[classes] + rng.normal(size=(len(classes), 16)), classes, labels, seed=draw)
+        truth = rng.choice(classes, 300)
+        vectors = points[truth] + rng.normal(size=(300, 16))
+        tree = ClassTree.flat(len(sizes))
+        nodes, _ = made.back_off.closed_set().answer(
+            tree, made.classes.probabilities(vectors), risk, made.known.standing(vectors)
+        )
+        wrong.append(np.mean((nodes >= 0) & (nodes != tree.class_node[truth])))
+    assert np.mean(wrong) <= risk + 3 * np.std(wrong) / np.sqrt(len(wrong))

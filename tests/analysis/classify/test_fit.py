@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cladescope.analysis.classify.calibration_kinds import share_of
 from cladescope.analysis.classify.fit import fit_store
 from cladescope.errors import InputError
 
@@ -33,9 +34,18 @@ def test_a_weight_that_is_no_number_is_named(store, value):
         fit_store(store, shrinkage=value)
 
 
-def test_classes_that_decide_nothing_are_counted(store):
+def test_the_only_pictures_of_their_classes_are_counted(store):
     ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
     labels = {id_: "abcd"[min(row, 3)] if row < 4 else "ef"[row % 2] for row, id_ in enumerate(ids[:30])}
-    (note,) = [one for one in fit_store(store, labels=labels).notes if "hold one out" in one]
+
+    def told(calibration):
+        notes = fit_store(store, labels=labels, calibration=calibration).notes
+        return [one for one in notes if "the only ones of" in one or "hold one out" in one]
+
+    (note,) = told("cross")
+    assert note.startswith("4 pictures are the only ones of their classes: asked about the others without it")
+    (note,) = told("split")
     assert note.startswith("4 of 6 classes, with 4 pictures, have too few to hold one out: the others decide")
-    assert not [one for one in fit_store(store, labels=labels, calibration=0.0).notes if "hold one out" in one]
+    assert told(0.0) == []
+    with pytest.raises(InputError, match="found 'crosss', expected cross, split, or a share"):
+        share_of("crosss")

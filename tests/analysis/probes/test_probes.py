@@ -15,13 +15,12 @@ from cladescope.analysis.probes import centroids, distance_correlation, geometry
 from cladescope.analysis.probes.result import ProbeReport
 from cladescope.analysis.probes.run import probe
 from cladescope.analysis.probes.training_curve import draw_training_curve
-from cladescope.analysis.probes.variants import variant_separation
 from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from cladescope.index.neighbour_graph import nearest_others
 from cladescope.phylogeny.newick import parse_newick
 from cladescope.simulation.evolution import SimulationConfig, evolve
-from cladescope.taxonomy.rank_table import rank_codes, rank_table
+from cladescope.taxonomy.rank_table import rank_codes, rank_table, taxon_codes
 from cladescope.taxonomy.taxon import Taxon
 from tests.app.cli.command_line import fails, misused, run  # noqa: F401
 from tests.conftest import SHARED_DATA
@@ -56,15 +55,86 @@ def test_neighbours_leave_the_query_out_even_among_copies():
     assert (rows // 10 == np.arange(20)[:, None] // 10).all()
 
 
-def test_hierarchical_precision_is_that_of_the_best_order():
-    rng = np.random.default_rng(0)
-    codes = np.unique(rng.integers(1, 4, size=(12, 4)), axis=0)
+@pytest.mark.parametrize("seed", range(5))
+def test_hierarchical_precision_is_that_of_the_best_order_with_names_left_out(seed):
+    rng = np.random.default_rng(seed)
+    names = np.unique(rng.integers(0, 3, size=(12, 4)), axis=0)  # 0 for no name
+    names = names[names[:, -1] > 0]
+    codes = taxon_codes(names)
     lineage = rng.integers(len(codes), size=30)
     queries, rows = np.arange(10), np.stack([rng.permutation(np.delete(np.arange(30), q))[:6] for q in range(10)])
-    alike = 1 - neighbours.taxonomic_distance(codes[lineage][:, None], codes[lineage][None]) / 4
-    best = [np.sort(np.delete(alike[q], q))[::-1][:6].sum() for q in queries]
-    expected = [alike[q, row].sum() / most for q, row, most in zip(queries, rows, best, strict=True)]
+
+    def alike(a, b):
+        met = [depth for depth in range(4) if a[depth] == b[depth] >= 0]
+        return (met[-1] + 1) / 4 if met else 0.0
+
+    pairs = np.array([[alike(codes[one], codes[other]) for other in lineage] for one in lineage])
+    best = [np.sort(np.delete(pairs[q], q))[::-1][:6].sum() for q in queries]
+    expected = [pairs[q, row].sum() / most for q, row, most in zip(queries, rows, best, strict=True)]
     np.testing.assert_allclose(neighbours.hierarchical_precision(codes, lineage, queries, rows), expected)
+
+
+def test_what_is_not_known_is_not_the_same_as_what_is_not_known():
+    named = [
+        Taxon(("Animalia", "Chordata", "Aves", "Apodiformes", "Apodidae", f"Apus{n // 3}", f"apus{n}"))
+        for n in range(5)
+    ]
+    kingdoms = [Taxon(("Animalia",))] * 4
+    table = rank_table([*named, *named, *kingdoms])
+    # Pictures labelled to the kingdom only are each other's nearest.
+    vectors = np.concatenate([np.eye(9)[:5], np.eye(9)[:5] + 0.01, np.eye(9)[[5] * 4] + 0.01 * np.eye(9)[:4]])
+    report = probe(Pictures.of_table(vectors, table), n_permutations=5).report
+    found = {(one.probe, one.rank): one for one in report.results}
+    for name in ("LCA height", "hierarchical precision@9", "distance correlation"):
+        assert found[name, None].n_left_out == 4, name
+    assert (found["LCA height", None].value, found["LCA height", None].n_images) == (0.0, 10)
+    few = Pictures.of_table(vectors[8:], table.slice(8))  # two species, four kingdoms
+    report = probe(few, n_permutations=5).report
+    height = next(one for one in report.results if one.probe == "LCA height")
+    assert "the same kingdom, 1 not even" in height.meaning
+
+
+def test_of_three_pictures_no_number_is_given_twice():
+    report = probe(Pictures.of_table(np.eye(3), rank_table([Taxon(("A", "B", "C", "D", "E", "F", f"f{n}")) for n in (0, 0, 1)])), n_permutations=2).report  # fmt: skip
+    names = [(one.probe, one.rank) for one in report.results]
+    assert len(names) == len(set(names))
+
+
+def test_the_chance_of_retrieval_is_that_of_random_orders():
+    rng = np.random.default_rng(0)
+    taxa = [Taxon(("A", "B", "C", "D", "E", "F", f"f{n // 2}")) for n in range(40)]
+    pictures = Pictures.of_table(rng.normal(size=(40, 16)), rank_table(taxa))
+    found = next(one for one in probe(pictures, n_permutations=40).report.results if one.probe == "retrieval mAP")
+    # One relevant picture at a random place among 39 others.
+    expected = np.mean(1 / np.arange(1, 40))
+    assert found.null[0] == pytest.approx(expected, rel=0.1)
+    assert found.null[0] > expected * 40 / 41 - 0.01
+
+
+def test_knowing_species_and_nothing_else_is_not_knowing_families():
+    rng = np.random.default_rng(1)
+    families = np.repeat(np.arange(5), 6)
+    taxa = [Taxon(("A", "B", "C", "D", f"E{family}", f"F{n}", f"f{n}")) for n, family in enumerate(families)]
+    species = np.repeat(np.arange(30), 6)
+    table = rank_table([taxa[one] for one in species])
+    small, checked = 0, 0
+    for _ in range(10):
+        vectors = 3 * rng.normal(size=(30, 12))[species] + rng.normal(size=(180, 12))
+        report = probe(Pictures.of_table(vectors, table), n_permutations=40).report
+        tested = {one.probe: one for one in report.results if one.rank == "family"}
+        assert tested["1-NN purity"].value > 0.8
+        assert {
+            "1-NN purity",
+            "retrieval mAP",
+            "silhouette",
+            "nearest-centroid accuracy",
+            "linear-probe accuracy",
+        } <= set(tested)
+        small += sum(one.p_value <= 0.05 for one in tested.values())
+        checked += len(tested)
+        at_species = next(one for one in report.results if (one.probe, one.rank) == ("1-NN purity", "species"))
+        assert at_species.p_value == 1 / 41
+    assert small <= 0.15 * checked
 
 
 def test_intrinsic_dimension_of_a_plane_is_two():
@@ -122,16 +192,6 @@ def test_names_match_blind_to_case_underscores_and_authors():
         (0, "corvus_corax"),
         (2, "Parus_major"),
     ]
-
-
-def test_a_variant_apart_from_species_has_no_explained_variance():
-    species, side = np.repeat(np.arange(6), 10), np.tile([0, 1], 30)
-    x = np.zeros((60, 8))
-    x[:, :3] = RNG.normal(size=(6, 3))[species]
-    x[:, 5] = 3 * side + 0.1 * RNG.normal(size=60)
-    explained, fisher = variant_separation(x, species, side)
-    assert explained.max() < 0.05
-    assert fisher.min() > 50
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +322,21 @@ def test_a_tree_of_few_of_the_names_is_said_and_the_rest_is_measured(run, store,
     assert 2 <= len(ended.out.splitlines()) <= 4, "a verdict and sentences, no rows"
     assert " tells these 12 species apart " in ended.out
     every = run(*asked, "--all", "--overwrite").out.splitlines()
-    assert every[0].split() == ["probe", "rank", "value", "95", "%", "interval", "null", "balanced", "n"]
+    assert every[0].split() == [
+        "probe",
+        "rank",
+        "value",
+        "95",
+        "%",
+        "interval",
+        "by",
+        "chance",
+        "p",
+        "p,",
+        "adjusted",
+        "balanced",
+        "n",
+    ]
     assert any(line.startswith("1-NN purity") for line in every)
 
 
@@ -280,7 +354,7 @@ def test_nearest_agreement_of_bioclip_2_is_as_published():
 
     def agreement(rank):
         known = np.flatnonzero(codes[:, rank] > 0)
-        return neighbours.purity(codes[:, rank].astype(np.int64), known, rows[known]).mean()
+        return (codes[rows[known, 0], rank] == codes[known, rank]).mean()
 
     assert agreement(0) == pytest.approx(0.80, abs=0.03)
     assert agreement(5) == pytest.approx(0.15, abs=0.03)

@@ -26,15 +26,16 @@ def test_a_store_becomes_a_classifier_of_its_species(run, store, tmp_path, metho
     assert ended.status == 0, ended.err
     assert {key: ended.json[key] for key in ("classes", "pictures", "held_out", "method")} == {
         "classes": 12,
-        "pictures": 36,
-        "held_out": 12,
+        "pictures": 48,
+        "held_out": 48,
         "method": method,
     }
     classifier = load_classifier(out)
     classifier.check(store.card)
     assert (classifier.target, classifier.data_version) == ("species", store.version)
-    assert classifier.counts.tolist() == [3] * 12
-    assert (len(classifier.back_off.seen), len(classifier.back_off.unseen)) == (12, 12)
+    assert classifier.counts.tolist() == [4] * 12
+    assert (len(classifier.back_off.seen), len(classifier.back_off.unseen)) == (48, 48)
+    assert len(classifier.made_with) == 48
     vectors = next(store.vectors())[1]
     assert classifier.probabilities(vectors).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
 
@@ -47,7 +48,7 @@ def test_labels_come_from_a_csv_and_those_of_strange_pictures_are_counted(run, s
     assert (ended.json["not_in_store"], ended.json["without_label"]) == (["gone.jpg"], 28)
     assert "1 label is of pictures that are not in" in ended.err
     classifier = load_classifier(tmp_path / "a.safetensors")
-    assert (classifier.labels, classifier.tree, len(classifier.back_off.seen)) == (("7", "3"), None, 4)
+    assert (classifier.labels, classifier.tree, len(classifier.back_off.seen)) == (("7", "3"), None, 20)
 
 
 def test_the_table_says_what_to_do_next(run, store, tmp_path):
@@ -107,5 +108,5 @@ def test_a_classifier_names_pictures_by_its_own_encoder_unless_another_is_asked_
     run("fit", store.path, "--out", out)
     named = run("predict", uris[0], "--classifier", out, "--json")
     assert named.status == 0, named.err
-    assert named.json["predictions"][0]["answers"][0]["species"]
+    assert named.json["predictions"][0]["answers"][0]["verdict"]
     assert "is not 'pixels'" in fails("predict", uris[0], "--classifier", out, "--encoder", "tiny")

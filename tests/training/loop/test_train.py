@@ -19,6 +19,7 @@ from cladescope.training.data.examples import load_examples
 from cladescope.training.loop.checkpoint import Progress
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import encode_examples
+from cladescope.training.loop.judging import APART, SAME
 from cladescope.training.loop.logs import Log
 from cladescope.training.loop.prepare import prepare
 from cladescope.training.loop.run import held
@@ -47,13 +48,22 @@ def test_a_run_leaves_its_configuration_split_curve_and_card(finished, clades):
 
 
 def test_the_best_checkpoint_is_exported_with_its_scores(clades, tmp_path, monkeypatch):
-    scores = iter([0.5, 0.9, 0.9, 0.2])
-    monkeypatch.setattr(loop, "evaluate", lambda *_, **__: {"zero_shot_images": next(scores)})
+    scores, judged = iter([0.5, 0.9, 0.9, 0.2, 0.7]), []
+
+    def evaluate(towers, tokens, examples, split, **options):
+        judged.append({*split.held_out_images.tolist(), *split.held_out_species.tolist()})
+        return {"zero_shot_images": next(scores)}
+
+    monkeypatch.setattr(loop, "evaluate", evaluate)
     train(small(clades, {"loop.epochs": 4}), tmp_path / "run", recipe="small")
     assert states(tmp_path / "run", "best.pt")[0].step == 6
     assert states(tmp_path / "run")[0].step == 12
     found = card(tmp_path / "run")
-    assert (found["steps"], found["scores"], found["recipe"]) == (6, {"zero_shot_images": 0.9}, "small")
+    assert (found["steps"], found["scores"], found["recipe"]) == (6, {"zero_shot_images": 0.7}, "small")
+    assert found["scores_of"] == APART
+    assert judged[0] == judged[3]
+    assert judged[0].isdisjoint(judged[4])
+    assert len(judged[0]) > 1 < len(judged[4])
     _, best = states(tmp_path / "run", "best.pt")
     exported = load_file(tmp_path / "run" / "export" / "open_clip_model.safetensors")
     assert torch.equal(exported["visual.head.proj.weight"], best["/towers/projection.weight"])
@@ -89,6 +99,13 @@ def test_too_little_to_judge_by_is_told_and_the_last_weights_are_exported(clades
     assert "too little is held out for five_shot: the last checkpoint is exported" in caplog.text
     assert not (tmp_path / "run" / "checkpoints" / "best.pt").exists()
     assert card(tmp_path / "run")["scores"].keys() == {"zero_shot_images", "zero_shot_species"}
+    assert "scores_of" not in card(tmp_path / "run"), "nothing was chosen"
+
+
+def test_where_too_few_are_held_out_for_two_parts_the_card_says_that_the_scores_chose(clades, tmp_path):
+    train(small(clades, {"loop.epochs": 2, "loop.monitor": "zero_shot_species"}), tmp_path / "run")
+    assert card(tmp_path / "run")["scores_of"] == SAME
+    assert "somewhat too good" in (tmp_path / "run" / "export" / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

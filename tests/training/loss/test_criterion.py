@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from cladescope.errors import InputError
+from cladescope.errors import ConfigError, InputError
 from cladescope.training.loss import objectives
 from cladescope.training.loss.criterion import Criterion, Features
 from cladescope.training.sections import ObjectiveConfig
@@ -51,7 +51,8 @@ def test_each_contrastive_term_is_its_function_of_pictures_and_their_texts():
         "clip": objectives.info_nce(of.image, text, of.scale),
         "clip_masked": objectives.info_nce_without_same_taxon(of.image, text, of.scale, taxa=of.classes),
         "clip_positive": objectives.info_nce_with_same_taxon_positive(of.image, text, of.scale, taxa=of.classes),
-        "siglip": objectives.siglip(of.image, text, of.scale, torch.tensor(-10.0), taxa=of.classes),
+        "siglip": objectives.siglip(of.image, text, of.scale, torch.tensor(-10.0)),
+        "siglip_taxa": objectives.siglip(of.image, text, of.scale, torch.tensor(-10.0), taxa=of.classes),
         "level_restricted": objectives.level_restricted(
             of.image, [of.text[6:9], of.text[1:2]], [of.levels[0][1], of.levels[1][1]], of.scale
         ),
@@ -60,6 +61,7 @@ def test_each_contrastive_term_is_its_function_of_pictures_and_their_texts():
     assert terms.keys() == expected.keys()
     for name, value in expected.items():
         torch.testing.assert_close(terms[name], value)
+    assert terms["siglip"] != terms["siglip_taxa"], "pictures of one taxon are in the batch"
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
@@ -78,6 +80,23 @@ def test_heads_on_the_pooled_feature_are_linear(smoothing):
         logits = (of.pooled @ head.weight.T + head.bias)[has]
         by_rank.append(functional.cross_entropy(logits, of.codes[has, rank], label_smoothing=smoothing))
     torch.testing.assert_close(terms["hierarchical_cross_entropy"], sum(by_rank))
+
+
+def test_ranks_count_as_much_as_they_are_given():
+    of = features()
+    made = criterion({"hierarchical_cross_entropy": 1.0}, rank_weights={"order": 0.5, "species": 0.0})
+    _, terms = made(of)
+    weights = {3: 0.5, 6: 0.0}
+    by_rank = []
+    for rank in map(int, made.rank_heads):
+        has = of.codes[:, rank] >= 0
+        own = functional.cross_entropy(made.rank_heads[str(rank)](of.pooled)[has], of.codes[has, rank])
+        by_rank.append(weights.get(rank, 1.0) * own)
+    torch.testing.assert_close(terms["hierarchical_cross_entropy"], sum(by_rank))
+    with pytest.raises(ConfigError, match="did you mean order"):
+        ObjectiveConfig(terms={"hierarchical_cross_entropy": 1.0}, rank_weights={"ordr": 1.0})
+    with pytest.raises(ConfigError, match="are those of hierarchical_cross_entropy"):
+        ObjectiveConfig(terms={"clip": 1.0}, rank_weights={"order": 1.0})
 
 
 def test_heads_on_the_embedding_are_cosines():

@@ -1,0 +1,48 @@
+"""The pictures that a classifier was made with travel with it, and say nothing of how often it is wrong."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from cladescope.analysis.classify.choosing import calibrated_on, fitted_choice
+from cladescope.analysis.classify.classifier_file import load_classifier, save_classifier
+from cladescope.analysis.classify.fit import fit_store
+from cladescope.analysis.classify.made_with import picture_numbers
+from cladescope.errors import InputError
+
+
+def test_equal_contents_have_equal_numbers_whatever_their_names():
+    table = pa.table({"image_id": ["a", "b", "c", "c"], "content_hash": ["0f" * 16, "0f" * 16, None, "no hash"]})
+    found = picture_numbers(table)
+    assert found[0] == found[1] == int("0f" * 8, 16)
+    assert len(set(found.tolist())) == 3
+    np.testing.assert_array_equal(picture_numbers(table.select(["image_id"]))[2], found[2])
+
+
+def test_its_own_pictures_do_not_calibrate_a_classifier(store, tmp_path):
+    fitted = fit_store(store, rank="species").classifier
+    assert len(fitted.made_with) == store.count()
+    save_classifier(fitted, tmp_path / "c.safetensors")
+    again = load_classifier(tmp_path / "c.safetensors")
+    np.testing.assert_array_equal(again.made_with, fitted.made_with)
+    with pytest.raises(InputError, match="was made with all 48 labelled pictures of .*: give a store of others"):
+        calibrated_on(fitted_choice(again, store), store)
+
+
+def test_those_of_its_pictures_among_others_are_left_out_and_counted(store):
+    two = [str(taxon) for taxon in store.taxonomy.taxa("genus")[:3]]
+    fitted = fit_store(store, rank="species", within=two).classifier
+    n_own = len(fitted.made_with)
+    back_off, (note,) = calibrated_on(fitted_choice(fitted, store), store)
+    assert len(back_off.seen) == 0
+    assert len(back_off.unseen) == store.count() - n_own > 0
+    assert note.startswith(f"{n_own} pictures of ")
+    assert note.endswith("that the classifier was made with, and cannot be calibrated by: left out")
+
+
+def test_with_few_shots_those_that_were_not_drawn_say_how_sure_answers_are(store):
+    made = fit_store(store, rank="species", shots=2).calibrated
+    assert made.counts.tolist() == [2] * 12
+    assert (len(made.right), made.in_turn) == (24, 0)
+    alone = fit_store(store, rank="species", shots=2, calibration=0.0).calibrated
+    assert (len(alone.right), alone.counts.tolist()) == (0, [2] * 12)
