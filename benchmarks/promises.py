@@ -34,6 +34,8 @@ from cladescope.taxonomy.taxon import Taxon
 
 RISK = 0.1
 DIM = 32
+NOISE = 2.0
+"""Of pictures about their class, whose distance from others of its genus is 1.4 in each dimension."""
 LAWS = {
     "20 classes of 20": np.full(20, 20),
     "20 of 40, 300 of 2": np.r_[np.full(20, 40), np.full(300, 2)],
@@ -82,7 +84,7 @@ def one_risk(sizes: np.ndarray, share: float | None, draw: int) -> dict[str, flo
     known = np.arange(len(sizes))
 
     def pictures(classes: np.ndarray) -> np.ndarray:
-        return points[classes] + rng.normal(scale=1.1, size=(len(classes), DIM))
+        return points[classes] + rng.normal(scale=NOISE, size=(len(classes), DIM))
 
     classes = np.repeat(known, sizes)
     tree = ClassTree.from_taxa([taxa[one] for one in known])

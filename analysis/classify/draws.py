@@ -20,7 +20,9 @@ def draw_shots(classes: Int[np.ndarray, " n"], shots: int, *, seed: int = 0) -> 
 def draw_share(
     classes: Int[np.ndarray, " n"], share: float, *, kin: Int[np.ndarray, " n"] | None = None, seed: int = 0
 ) -> Bool[np.ndarray, " n"]:
-    """Whether each picture is drawn: a share of each class, rounded half up, and never all of a class.
+    """Whether each picture is drawn: a share of each class, rounded at random, and never all of a class.
+
+    A fifth of two pictures is one in two of five such classes, so that many classes of two have their share too.
 
     Pictures with one number in `kin` are drawn together or not at all, so that a class may give more or fewer: it has its share
     with the first that go beyond it, and gives nothing where all its pictures are kin.
@@ -33,7 +35,7 @@ def draw_share(
     if not 0 <= share < 1:
         raise InputError(f"the share held out is {share}: expected 0 or more and below 1")
     size = np.bincount(classes)
-    most = np.minimum(np.floor(share * size + 0.5), size - 1)
+    most = np.minimum(np.floor(share * size + np.random.default_rng([seed, 12]).random(len(size))), size - 1)
     if kin is None or are_alone(kin):
         return _draw(classes, most, seed=seed)
     return _draw_together(classes, most, kin, seed=seed)

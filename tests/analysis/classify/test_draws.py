@@ -19,6 +19,11 @@ def test_calibration_holds_out_a_share_and_leaves_each_class_a_picture():
         draw_share(classes, 1.0)
 
 
+def test_of_many_classes_of_two_pictures_a_fifth_is_drawn_too():
+    classes = np.repeat(np.arange(500), 2)
+    assert 160 < draw_share(classes, 0.2).sum() < 240
+
+
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=40), st.integers(1, 6), st.floats(0, 0.99), st.integers(0, 9))
 def test_shots_are_as_many_as_there_are_and_a_share_never_takes_all(classes, shots, share, seed):
     classes = np.array(classes)
