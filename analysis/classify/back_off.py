@@ -24,7 +24,7 @@ NOTHING_ALLOWED = np.inf
 """A threshold that no probability reaches: every answer is "not known"."""
 MIN_CONFIDENCE = 200
 """Calibration pictures, each counted as often as it is asked, from which on half of them fit a `RankConfidence`."""
-MIN_IN_TURN = 80
+MIN_IN_TURN = 40
 """The same where pictures were asked in turn, so that both halves do."""
 
 WIDER_RISKS = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)

@@ -16,7 +16,7 @@ def share_of(calibration: float | str) -> float | None:
 
     Raises InputError for a word other than `cross` and `split`, and for a number that is no share.
 
-    >>> share_of("cross"), share_of("split"), share_of("0.1"), share_of(0)
+    >>> share_of("cross"), share_of("split"), share_of("0.1"), share_of(0.0)
     (None, 0.2, 0.1, 0.0)
     """
     if calibration in ("cross", "split"):

@@ -86,7 +86,7 @@ def predict(
     clade; EncoderError and StoreError if encoder, store or classifier cannot be loaded or do not fit each other.
 
     >>> import cladescope
-    >>> fitted = cladescope.fit("photos.store", rank="genus", out="genus.safetensors")
+    >>> fitted = cladescope.fit("photos.store", rank="genus", calibration=0.0, out="genus.safetensors")
     >>> for name, answers in cladescope.predict("query.jpg", classifier="genus.safetensors", rank="genus"):
     ...     print(name, answers[0]["genus"], round(answers[0]["score"], 2))
     query.jpg Dafimia 1.0

@@ -26,7 +26,7 @@ def test_the_folders_of_a_store_are_classes(run, classes, tmp_path):
     run("embed", classes, "--store", tmp_path / "s", "--encoder", "pixels")
     ended = run("fit", tmp_path / "s", "--rank", "label", "--out", tmp_path / "c.safetensors", "--json")
     assert ended.status == 0, ended.err
-    assert (ended.json["target"], ended.json["classes"], ended.json["pictures"]) == ("label", 3, 15)
+    assert (ended.json["target"], ended.json["classes"], ended.json["pictures"]) == ("label", 3, 18)
     assert ended.json["without_label"] == 1
     assert "1 picture has no label and is left out" in ended.err
     assert load_classifier(tmp_path / "c.safetensors").labels == ("crow", "jay", "tit")

@@ -103,7 +103,7 @@ def test_a_sheet_is_a_picture_that_is_drawn(verb):
 def test_rows_go_to_a_file_as_they_would_be_printed(run, fails, misused, store, query, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "labels.txt").write_text("owl\nmoth\n")
-    run("fit", store.path, "--rank", "genus", "--out", "c.safetensors")
+    run("fit", store.path, "--rank", "genus", "--calibration", 0, "--out", "c.safetensors")
     for verb, words in {
         "search": [store.path, query, "-k", "3"],
         "predict": [query, "--classifier", "c.safetensors", "--rank", "genus"],

@@ -15,7 +15,7 @@ from cladescope.index.predicted import describe_predicted
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 
-FIT = ("--rank", "genus", "--method", "simpleshot")
+FIT = ("--rank", "genus", "--calibration", 0)
 
 
 @pytest.fixture
