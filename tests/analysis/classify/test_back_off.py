@@ -160,7 +160,7 @@ def test_few_pictures_keep_their_probabilities_and_many_are_halved():
     in_turn = calibrated(SMALLER, [(p, truth)], in_turn=True)
     assert (len(in_turn.seen), len(in_turn.unseen)) == (known, MIN_CONFIDENCE)
     assert in_turn.confidence is not None
-    few = calibrated(SMALLER, [(p[:30], truth[:30])], in_turn=True)
+    few = calibrated(SMALLER, [(p[:15], truth[:15])], in_turn=True)
     assert few.confidence is None
 
 
