@@ -115,7 +115,7 @@ def draw_risk_coverage(answered: Answered, *, title: str) -> Figure:
     'share of these that is wrong'
     """
     figure, axes = _figure(title)
-    top = 0.05
+    top = 0.02
     for (name, (confidence, right)), colour, style in zip(answered.items(), COLOURS, STYLES, strict=False):
         coverage, risk = risk_coverage(confidence, right)
         axes.plot(coverage, risk, color=colour, linestyle=style, linewidth=1.3, label=f"{name} ({risk.mean():.3f})")

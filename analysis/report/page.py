@@ -237,7 +237,7 @@ def _maps(report: Report) -> str:
     for one in report.maps:
         words = f"Map of {len(one.points):,} pictures as {one.label} sees them, coloured by {one.rank}"
         values = [
-            f"{name} {value:.3f} (standard error {error_said(error, len(one.points))})"
+            f"{name} {value:.3f} ({f'standard error {error_said(error, len(one.points))}' if error else 'measured on all pictures'})"
             for name, (value, error) in (("trustworthiness", one.trustworthiness), ("continuity", one.continuity))
         ]
         only = " All of them have the same value, or none, at this rank." if len(set(one.lineages)) == 1 else ""
