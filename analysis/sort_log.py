@@ -120,6 +120,10 @@ def _parsed(path: Path, lines: list[str]) -> Iterator[dict[str, object]]:
         except ValueError as error:
             if number == len(lines):  # cut off, or empty behind the last end of a line
                 return
+            if number == 1:
+                raise InputError(
+                    f"{path} is no log of a sorting: name the {PATTERN} in the folder that pictures were sorted into"
+                ) from error
             raise InputError(f"{path} is damaged in line {number}: restore it from a copy") from error
         if not isinstance(found, dict):
             raise InputError(f"{path} is no log of a sorting: line {number} is {line[:40]!r}")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.calibration_kinds import Calibration
     from cladescope.app.verbs.fit import Weight
 
+NEIGHBOURS = 5
+"""What vote with knn, where nothing is said."""
+
 
 def fit(
     store: Annotated[
@@ -63,7 +66,9 @@ def fit(
         str,
         typer.Option(metavar="WEIGHT|auto", help="Weight of the text vectors of the class names; auto chooses."),
     ] = "0",
-    k: Annotated[int, typer.Option("-k", min=1, help="With knn: neighbours that vote.")] = 5,
+    k: Annotated[
+        int | None, typer.Option("-k", min=1, help="With knn: neighbours that vote.", show_default=str(NEIGHBOURS))
+    ] = None,
     calibration: Annotated[
         str,
         typer.Option(
@@ -95,6 +100,8 @@ def fit(
     """
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
+    if k is not None and method is not MethodName.KNN:
+        raise typer.BadParameter(f"-k is of --method knn, and the method is {method.value}: leave out -k")
     share = _calibration(calibration)
     kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
     from cladescope.analysis.classify.confidence_figures import FIGURES, told, write_confidence_figures
@@ -108,7 +115,7 @@ def fit(
         fitted = verb.fit(
             store, vectors=vectors, encoder=encoder, runtime=runtime.value, rank=rank, labels_from=labels_from, labels=labels,
             within=clades(within), method=method.value, shots=shots,
-            shrinkage=kappa, text_weight=weight, k=k, calibration=share, backbone=backbone, conflicts=conflicts,
+            shrinkage=kappa, text_weight=weight, k=NEIGHBOURS if k is None else k, calibration=share, backbone=backbone, conflicts=conflicts,
             progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
         )  # fmt: skip
     for note in fitted.notes:

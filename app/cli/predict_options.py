@@ -134,6 +134,10 @@ def tell(acted: "Acted") -> None:
         _tell_sidecars(acted.sidecars)
     if acted.sorting is not None:
         tell_sorting(acted.sorting)
+    if (made := acted.sidecars) is not None and made.refused and not made.written + made.merged + made.same:
+        raise InputError(f"no sidecar could be written ({made.reason}): change the rights of the folders")
+    if (put := acted.sorting) is not None and put.refused and not put.placed + put.already_there:
+        raise InputError(f"no picture could be placed ({put.reason}): change the rights of the folders")
 
 
 def _tell_written(found: "Written") -> None:

@@ -98,6 +98,8 @@ def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
     assert "--text-weight" in misused("fit", store.path, "--out", out, "--text-weight", "-1")
     assert "has no text side" in refused("--text-weight", "1")
     assert "--labels" in misused("fit", store.path, "--out", out, "--rank", "genus", "--labels", strange)
+    assert "-k is of --method knn" in misused("fit", store.path, "--out", out, "--method", "logistic", "-k", 3)
+    assert "--calibration" in misused("fit", store.path, "--out", out, "--calibration", 1)
     assert not out.exists()
     assert run("fit", store.path, "--out", out).status == 0
     assert "is there already" in fails("fit", store.path, "--out", out)

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cladescope.analysis.audit import contact_sheet
+from cladescope.analysis.classify.predicted_columns import write_predicted
 from cladescope.analysis.classify.xmp_sidecars import is_ours, sidecar
+from cladescope.app.cli.predict_options import _tell_written
 from cladescope.embedding.xmp import read_xmp
 from cladescope.index.predicted import describe_predicted
 from cladescope.index.store import Store
@@ -47,6 +49,8 @@ def test_wrong_places_are_told_before_an_encoder_is_loaded(fails, misused, photo
     monkeypatch.setattr("cladescope.app.verbs.predict.predict", lambda *_, **__: pytest.fail("loaded"))
     assert "is a file, expected a folder" in misused("predict", photos, "--sort-into", photos / "good0.jpg")
     assert "holds no log of a sorting" in fails("undo", photos)
+    (photos / "run.sh").write_text("#!/bin/bash\nexec true\n")
+    assert f"{photos / 'run.sh'} is no log of a sorting" in fails("undo", photos / "run.sh")
     assert "is not there: expected a folder that pictures were sorted into" in fails("undo", tmp_path / "none")
 
 
@@ -84,15 +88,34 @@ def test_predictions_stand_in_columns_of_their_own_and_a_second_run_replaces_the
     assert {row["uri"] for row in rows if row["predicted_genus"] is None} == asked_again, "no genus of an earlier run"
 
 
-def test_pictures_without_a_name_are_told_by_their_verdicts_and_are_no_names(run, store, genera, photos):
-    asked = ("--classifier", genera, "--rank", "genus", "--risk", 0.001)
-    ended = run("predict", store.path, *asked, "--write-to", store.path)
-    assert "48 of these have no name" in ended.err
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [(("--xmp",), "no sidecar could be written"), (("--sort-into", "sorted"), "no picture could be placed")],
+)
+def test_a_command_that_could_do_nothing_of_what_was_asked_has_failed(
+    run, genera, photos, tmp_path, monkeypatch, asked, said
+):
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("cladescope.analysis.classify.xmp_sidecars.write_text", refuse)
+    monkeypatch.setattr("os.symlink", refuse)
+    ended = run("predict", photos, "--classifier", genera, "--rank", "genus", "--closed-set", *asked)
+    assert (ended.status, ended.err.splitlines()[-1][: len(said) + 7]) == (1, f"error: {said}")
+    assert len(ended.out.splitlines()) >= 12, "the names are printed all the same"
+
+
+def test_pictures_without_a_name_are_told_by_their_verdicts_and_are_no_names(run, store, capfd):
+    answer = {"genus": "", "score": 0.4, "verdict": "not sure"}
+    said = [(uri, answer) for uri in store.table(["uri"])["uri"].to_pylist()]
+    _tell_written(write_predicted(store, said, made_by={"encoder": "pixels"}))
+    assert "48 of these have no name" in capfd.readouterr().err
     assert {row["predicted"] for row in predicted(Store.open(store.path)).values()} == {"not sure"}
-    assert "predicted of 48 pictures: 0 names, 48 not sure (48 by pixels " in run("info", store.path).out
-    said = run("info", store.path, "--json").json["predicted"]
-    assert (said["names"], said["not_known"], said["unnamed"]) == (0, 0, {"not sure": 48})
-    assert "6 pictures have no name: no sidecar" in run("predict", photos, *asked, "--xmp").err
+    assert "predicted of 48 pictures: 0 names, 48 not sure (48 by pixels" in run("info", store.path).out
+    told = run("info", store.path, "--json").json["predicted"]
+    assert (told["names"], told["not_known"], told["unnamed"]) == (0, 0, {"not sure": 48})
 
 
 def test_a_class_called_empty_is_a_name_and_a_verdict_is_none(store):
