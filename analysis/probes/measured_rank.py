@@ -63,17 +63,18 @@ class MeasuredRank:
         """What every result of the rank says."""
         return {"n_taxa": self.n_taxa, "n_left_out": len(self.labels) - len(self.known), "rank": self.rank}
 
-    def shuffled(self, rows: Int[np.ndarray, " m"], rng: np.random.Generator) -> Int[np.ndarray, " m"]:
-        """The labels of some pictures that have the rank, given out anew: among pictures where the rank is the narrowest, else among species.
+    def shuffler(self, rows: Int[np.ndarray, " m"]) -> Callable[[np.random.Generator], Int[np.ndarray, " m"]]:
+        """Gives the labels of some pictures that have the rank out anew: among pictures where the rank is the narrowest, else among species.
 
         Pictures of one species resemble each other, so that what is told of a higher rank comes species by species: were labels given
         to single pictures, the spread by chance would be too small, and knowing species would count as knowing their families.
         """
         labels = self.labels[rows]
         if self.is_of_pictures:
-            return np.asarray(rng.permutation(labels))
+            return lambda rng: np.asarray(rng.permutation(labels))
         _, first, unit = np.unique(self.pictures.lineage[rows], return_index=True, return_inverse=True)
-        return np.asarray(rng.permutation(labels[first])[unit])
+        own = labels[first]
+        return lambda rng: np.asarray(rng.permutation(own)[unit])
 
     @property
     def is_of_pictures(self) -> bool:
@@ -88,11 +89,10 @@ class MeasuredRank:
         *,
         slow: bool = False,
     ) -> dict[str, Any]:
-        """What a result tells of a statistic of the labels of `rows`, were they `shuffled`; with `slow` of `few_permutations`."""
-        times = self.few_permutations if slow else self.n_permutations
+        """What a result tells of a statistic of the labels of `rows`, were they given out anew; with `slow` of `few_permutations`."""
+        times, shuffled = self.few_permutations if slow else self.n_permutations, self.shuffler(rows)
         return of_null(
-            permuted(lambda rng: statistic(self.shuffled(rows, rng)), found, n_permutations=times, seed=self.seed),
-            times,
+            permuted(lambda rng: statistic(shuffled(rng)), found, n_permutations=times, seed=self.seed), times
         )
 
     def result(
