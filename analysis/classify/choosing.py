@@ -156,7 +156,9 @@ def told_choice(
         log_prior, unknown = taxon_lists.read_prior(Path(prior), table, accepted=backbone.accepted if backbone else str)
         if unknown:
             some = ", ".join(unknown[:SHOWN])
-            notes.append(f"{len(unknown)} names of {prior} are unknown or ambiguous here: {some}")
+            notes.append(
+                f"{counted(len(unknown), f'name of {prior} is', f'names of {prior} are')} unknown or ambiguous here: {some}"
+            )
         gallery = replace(gallery, log_prior=log_prior)
     if backbone is not None:
         notes += backbone.told("taxa named")

@@ -166,8 +166,13 @@ def fit_store(
         if given.all():
             notes.append(f"no class has more than {shots} pictures: all are given")
             given = None
-        elif share == 0:
-            labelled, given = labelled.take(np.flatnonzero(given)), None
+        else:
+            use = "are left out" if share == 0 else "say how sure answers are"
+            notes.append(
+                f"{int(given.sum()):,} pictures are drawn to learn from; the other {int((~given).sum()):,} {use}"
+            )
+            if share == 0:
+                labelled, given = labelled.take(np.flatnonzero(given)), None
     with step(f"learning {counted(len(labelled.labels), 'class', 'classes')}, and how sure they are"):
         made = fit_calibrated(
             labelled.pictures.vectors,

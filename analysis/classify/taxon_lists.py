@@ -198,7 +198,7 @@ def read_prior(
         except ValueError:
             weight = float("nan")
         if not 0.0 <= weight < float("inf"):
-            raise InputError(f"{path} gives {name!r} the weight {text!r}: expected a number of at least 0")
+            raise InputError(f"{path} gives {name!r} the weight {text!r}: expected a number of at least 0, such as 0.5")
         if name == REST:
             rest = weight
             continue

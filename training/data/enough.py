@@ -5,6 +5,7 @@ import logging
 import numpy as np
 
 from cladescope.errors import InputError
+from cladescope.shown import counted
 from cladescope.training.data.examples import Examples
 
 logger = logging.getLogger(__name__)
@@ -25,10 +26,10 @@ def check_enough(examples: Examples) -> None:
     cladescope.errors.InputError: found 2 pictures of 2 taxa: expected at least 40, to train on some, choose by others and test on ...
     """
     counts = np.bincount(examples.classes())
-    what = "labels" if examples.by_label else "taxa"
+    one, what = ("label", "labels") if examples.by_label else ("taxon", "taxa")
     if len(examples) < LEAST:
         raise InputError(
-            f"found {len(examples)} pictures of {len(counts)} {what}: expected at least {LEAST}, to train on some, choose by others "
+            f"found {counted(len(examples), 'picture')} of {counted(len(counts), one, what)}: expected at least {LEAST}, to train on some, choose by others "
             "and test on a third part; with fewer, fit a classifier on the vectors of an encoder as it is"
         )
     n_alone = int((counts == 1).sum())

@@ -41,7 +41,9 @@ def test_those_of_its_pictures_among_others_are_left_out_and_counted(store):
 
 
 def test_with_few_shots_those_that_were_not_drawn_say_how_sure_answers_are(store):
-    made = fit_store(store, rank="species", shots=2).calibrated
+    fitted = fit_store(store, rank="species", shots=2)
+    assert "24 pictures are drawn to learn from; the other 24 say how sure answers are" in fitted.notes
+    made = fitted.calibrated
     assert made.counts.tolist() == [2] * 12
     assert (len(made.right), made.in_turn) == (24, 0)
     alone = fit_store(store, rank="species", shots=2, calibration=0.0).calibrated

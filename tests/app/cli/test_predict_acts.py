@@ -168,7 +168,7 @@ def test_a_column_of_a_source_is_never_taken_for_a_prediction(run, fails, clades
 
 
 def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(
-    run, fails, misused, genera, photos, tmp_path, monkeypatch
+    run, fails, misused, store, genera, photos, tmp_path, monkeypatch
 ):
     (photos / "broken.jpg").write_bytes(b"no picture")
     drawn = []
@@ -185,7 +185,9 @@ def test_a_sheet_shows_each_picture_with_its_name_and_how_sure_it_is(
     (photos / "below").mkdir()
     (photos / "broken.jpg").rename(photos / "below" / "broken.jpg")
     drawn.clear()
-    run("predict", photos, "--classifier", genera, "--sheet", tmp_path / "b.png", "--risk", 1e-9)
+    careful = tmp_path / "careful.safetensors"
+    run("fit", store.path, "--rank", "genus", "--out", careful)
+    run("predict", photos, "--classifier", careful, "--sheet", tmp_path / "b.png", "--risk", 1e-9)
     names = {tile.lines[-1] for tile in drawn}
     assert "below/broken.jpg" in names, "files of one name in two folders are told apart"
     assert any(line.startswith("nearest: ") for tile in drawn for line in tile.lines)
