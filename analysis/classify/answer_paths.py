@@ -99,22 +99,17 @@ def without_own(tree: ClassTree, probabilities: Float[np.ndarray, "q c"], truth:
     over the others is the same renormalised. Where the own class has all, the others share equally.
     """
     found = np.array(probabilities, copy=True)
-    rows: dict[int, list[int]] = {}
-    for row, taxon in enumerate(truth):
-        node = tree.node_of(taxon)
-        if node is not None:
-            rows.setdefault(node, []).append(row)
-    for node, members in rows.items():
-        own = np.flatnonzero((tree.class_nodes == node).any(axis=1))
-        found[np.array(members)[:, None], own] = 0.0
-        left = found[members].sum(axis=1, keepdims=True)
-        if len(own) == tree.n_classes:
-            raise InputError(
-                f"every class lies in {tree.taxon(node)}: nothing is left without it, so give more classes"
-            )
-        spread = np.ones(tree.n_classes, found.dtype)
-        spread[own] = 0.0
-        found[members] = np.where(left > 0, found[members] / np.where(left > 0, left, 1.0), spread / spread.sum())
+    nodes = [tree.node_of(taxon) for taxon in truth]
+    rows, own = tree.class_pairs(np.array([-1 if node is None else node for node in nodes], np.int64))
+    n_own = np.bincount(rows, minlength=len(found))
+    if len(whole := np.flatnonzero(n_own == tree.n_classes)):
+        raise InputError(f"every class lies in {truth[whole[0]]}: nothing is left without it, so give more classes")
+    found[rows, own] = 0.0
+    left = found.sum(axis=1)
+    found /= np.where((n_own > 0) & (left > 0), left, 1.0).astype(found.dtype)[:, None]
+    bare = (n_own > 0) & ~(left > 0)
+    found[bare] = (1 / (tree.n_classes - n_own[bare]))[:, None]
+    found[rows[bare[rows]], own[bare[rows]]] = 0.0
     return found
 
 

@@ -209,5 +209,5 @@ def _blocks(part: Asked, taxa: ClassTree) -> Iterator[AskedBlock]:
         absent = np.broadcast_to(
             np.zeros(taxa.n_classes, bool) if part.absent is None else part.absent, (len(truth), taxa.n_classes)
         )
-        apart = (taxa.class_nodes[None] == taxa.class_node[truth][:, None, None]).any(axis=2) | absent
+        apart = taxa.classes_in(taxa.class_node[truth]) | absent
         yield found, own, part.known.standing(vectors, absent), part.known.standing(vectors, apart)

@@ -156,6 +156,33 @@ class ClassTree:
         return inside
 
     @cached_property
+    def _classes_by_node(self) -> tuple[Int[np.ndarray, " starts"], Int[np.ndarray, " m"]]:
+        """The classes in the clade of each node, node after node, and where those of each begin."""
+        row, rank = np.nonzero(self.class_nodes >= 0)
+        node = self.class_nodes[row, rank]
+        starts = np.concatenate([[0], np.cumsum(np.bincount(node, minlength=len(self)))])
+        return starts, row[np.argsort(node, kind="stable")]
+
+    def class_pairs(self, nodes: Int[np.ndarray, " q"]) -> tuple[Int[np.ndarray, " m"], Int[np.ndarray, " m"]]:
+        """Each place in `nodes`, as often as classes lie in the clade of the node there, and these classes; none lies in that of -1."""
+        starts, classes = self._classes_by_node
+        rows = np.flatnonzero(nodes >= 0)
+        counts = starts[nodes[rows] + 1] - starts[nodes[rows]]
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return np.repeat(rows, counts), classes[np.repeat(starts[nodes[rows]], counts) + within]
+
+    def classes_in(self, nodes: Int[np.ndarray, " q"]) -> Bool[np.ndarray, "q c"]:
+        """Whether each class lies in the clade of each node, or is it; none in that of -1.
+
+        >>> tree = ClassTree.from_taxa([Taxon(("Animalia", "Chordata")), Taxon(("Animalia", "Mollusca"))])
+        >>> tree.classes_in(np.array([0, 2, -1])).tolist()
+        [[True, True], [False, True], [False, False]]
+        """
+        found = np.zeros((len(nodes), self.n_classes), bool)
+        found[self.class_pairs(nodes)] = True
+        return found
+
+    @cached_property
     def lineage(self) -> Int[np.ndarray, "n ranks"]:
         """Each node's ancestors and itself by rank, -1 where its path has no name; 28 bytes a node."""
         above = np.full((len(self), len(RANKS)), -1, np.int32)
