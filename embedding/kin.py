@@ -16,18 +16,27 @@ _BOX = re.compile(r"#box=[^#]*$")
 """What an address of a region has beside that of its picture."""
 
 
-def kin_of(uris: pa.Array | pa.ChunkedArray, observations: pa.Array | pa.ChunkedArray) -> Int[np.ndarray, " n"]:
+def kin_of(
+    uris: pa.Array | pa.ChunkedArray,
+    observations: pa.Array | pa.ChunkedArray,
+    contents: pa.Array | pa.ChunkedArray | None = None,
+) -> Int[np.ndarray, " n"]:
     """A number for each row, equal for rows that share a picture or an observation, or are linked by others that do.
 
-    `uris` are addresses, of regions too; of `observations` null is none. Memory: some 100 bytes a row.
+    `uris` are addresses, of regions too; of `observations` null is none. With `contents`, where null is none too, copies of one picture are kin.
+    Memory: some 100 bytes a row.
 
     >>> uris = pa.array(["/a.jpg#box=0,0,9,9", "/a.jpg#box=9,9,9,9", "/b.jpg", "/c.jpg"])
     >>> kin_of(uris, pa.array([None, "o1", "o1", None])).tolist()
     [0, 0, 0, 1]
+    >>> kin_of(pa.array(["/a.jpg", "/copy of a.jpg", "/b.jpg"]), pa.nulls(3, pa.string()), pa.array(["0f", "0f", None])).tolist()
+    [0, 0, 1]
     """
     n = len(uris)
     shared = [numbers_of(parents_of(uris)), numbers_of(observations)]
-    if not _repeats(shared[1]) and (shared[0] >= 0).all():
+    if contents is not None:
+        shared.append(numbers_of(contents))
+    if not any(map(_repeats, shared[1:])) and (shared[0] >= 0).all():
         return shared[0]
     from scipy.sparse import coo_array  # takes longer to load than a search for a few hits
     from scipy.sparse.csgraph import connected_components

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from cladescope.analysis.classify import taxon_lists, zero_shot
 from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
@@ -29,6 +29,7 @@ from cladescope.analysis.measures.calibration import calibration_error
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.backboned import BackboneLabels
+from cladescope.embedding.kin import kin_of
 from cladescope.embedding.prompts import prompt
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import differing, named_by
@@ -173,6 +174,7 @@ def fit_store(
             )
             if share == 0:
                 labelled, given = labelled.take(np.flatnonzero(given)), None
+    kin = kin_of(*(labelled.pictures.texts(column) for column in ("uri", "observation_id", "content_hash")))
     with step(f"learning {counted(len(labelled.labels), 'class', 'classes')}, and how sure they are"):
         made = fit_calibrated(
             labelled.pictures.vectors,
@@ -185,11 +187,11 @@ def fit_store(
             text_weight=weight,
             share=share,
             given=given,
-            kin=labelled.pictures.kin,
+            kin=kin,
             k=k,
             seed=seed,
         )
-    notes += [*_kin_notes(labelled, made, share), *_few_notes(labelled, made)]
+    notes += [*_kin_notes(kin, made, share), *_few_notes(labelled, made)]
     known = made.known
     if known is None or not known.can_tell(DOUBT):
         notes.append(
@@ -259,13 +261,13 @@ def _notes(labelled: Labelled, target: str) -> list[str]:
     return notes + labelled.pictures.vector_notes
 
 
-def _kin_notes(labelled: Labelled, made: Calibrated, share: float | None) -> list[str]:
+def _kin_notes(kin: Int[np.ndarray, " n"], made: Calibrated, share: float | None) -> list[str]:
     """What it means that some pictures are kin."""
-    _, sizes = np.unique(labelled.pictures.kin, return_counts=True)
+    _, sizes = np.unique(kin, return_counts=True)
     if not (sizes > 1).any() or share == 0:
         return []
     notes = [
-        f"{int(sizes[sizes > 1].sum()):,} pictures are boxes of one photograph or share an observation with others: "
+        f"{int(sizes[sizes > 1].sum()):,} pictures are copies or boxes of one photograph, or share an observation with others: "
         "those that do are asked about together, or told together"
     ]
     if not len(made.right):
@@ -278,7 +280,8 @@ def _few_notes(labelled: Labelled, made: Calibrated) -> list[str]:
     if made.alone:
         return [
             f"{counted(made.alone, 'picture is the only one of its class', 'pictures are the only ones of their classes')}: asked about the others without it, "
-            "and so counted as named wrongly unless the name stops above the class"
+            "and so counted as named wrongly unless the name stops above the class; how far from everything known is usual was told by the others, "
+            "so that new pictures of classes of one picture are called not known more often than asked"
         ]
     unasked = np.bincount(labelled.classes, minlength=len(made.counts)) == made.counts
     if made.in_turn or not len(made.right) or not unasked.any():

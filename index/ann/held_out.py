@@ -71,9 +71,7 @@ def held_out(table: pa.RecordBatch, codes: Int32[np.ndarray, " n"], *, seed: int
 
 def groups_of(table: pa.RecordBatch) -> Int[np.ndarray, " n"]:
     """A number for each row, equal for rows of one photograph, one observation or one content."""
-    kin = kin_of(table.column("uri").cast(pa.string()), table.column("observation_id").cast(pa.string()))
-    named = pa.array(kin.astype("U"), pa.string()) if len(kin) else pa.array([], pa.string())
-    return kin_of(named, table.column("content_hash").cast(pa.string()))
+    return kin_of(*(table.column(name).cast(pa.string()) for name in ("uri", "observation_id", "content_hash")))
 
 
 def _first(order: Int[np.ndarray, " g"], sizes: Int[np.ndarray, " all"], limit: int, *, most: int) -> np.ndarray:

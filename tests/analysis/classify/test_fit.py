@@ -1,8 +1,12 @@
 """`fit_store`: what `cladescope fit` does, as a function."""
 
+from dataclasses import replace
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from cladescope.analysis.classify import fit
 from cladescope.analysis.classify.calibration_kinds import share_of
 from cladescope.analysis.classify.fit import fit_store
 from cladescope.errors import InputError
@@ -32,6 +36,25 @@ def test_labels_may_be_a_mapping_and_clades_several(store):
 def test_a_weight_that_is_no_number_is_named(store, value):
     with pytest.raises(InputError, match="shrinkage is .* expected a number from 0 on"):
         fit_store(store, shrinkage=value)
+
+
+def test_copies_of_a_picture_do_not_tell_of_each_other(store, monkeypatch):
+    """A copy of what a class was learnt from is named rightly and surely, whatever the class."""
+    plain = fit_store(store, rank="genus")
+    assert len(np.unique(plain.calibrated.kin)) == plain.held_out
+    read = fit._pictures
+
+    def with_copies(*given):
+        pictures = read(*given)
+        hashes = pictures.table["content_hash"].to_pylist()
+        place = pictures.table.schema.get_field_index("content_hash")
+        copies = pa.array([hashes[0]] * 6 + hashes[6:], pictures.table.schema.field(place).type)
+        return replace(pictures, table=pictures.table.set_column(place, "content_hash", copies))
+
+    monkeypatch.setattr(fit, "_pictures", with_copies)
+    copied = fit_store(store, rank="genus")
+    assert max(np.unique(copied.calibrated.kin, return_counts=True)[1]) == 6
+    assert any(note.startswith("6 pictures are copies or boxes of one photograph") for note in copied.notes)
 
 
 def test_the_only_pictures_of_their_classes_are_counted(store):
