@@ -55,7 +55,7 @@ class Apart:
     """The pictures that the kept classes were learnt from."""
     asked: tuple[Asked, ...]
     parts: Int[np.ndarray, " n"]
-    """Of all pictures the part of each that was asked about the others, -1 for one that only told, or was held out for good, or had no use."""
+    """Of all pictures the part that each was drawn into to be asked about the others, -1 for all where none is asked in parts and for those held out."""
 
 
 def fit_apart(
@@ -107,5 +107,5 @@ def fit_apart(
                 absent if absent.any() else None, part=number,
             )
         )  # fmt: skip
-        parts[ask] = number
+        parts = own
     return Apart(kept, told, tuple(asked), parts)

@@ -109,7 +109,7 @@ def fit_calibrated(
             plain, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None, near
         )
     asked = [
-        part for one in apart.asked for part in (scales.halved(one, seed=seed) if len(apart.asked) == 1 else (one,))
+        part for one in apart.asked for part in ((one,) if one.part is not None else scales.halved(one, seed=seed))
     ]
     chosen = scales.chosen(asked, texts, text_weight if texts is not None else 0.0, seed=seed)
     known, asked = _with_known(apart, asked, vectors, classes, kin, seed)
@@ -210,4 +210,8 @@ def _blocks(part: Asked, taxa: ClassTree) -> Iterator[AskedBlock]:
             np.zeros(taxa.n_classes, bool) if part.absent is None else part.absent, (len(truth), taxa.n_classes)
         )
         apart = taxa.classes_in(taxa.class_node[truth]) | absent
-        yield found, own, part.known.standing(vectors, absent), part.known.standing(vectors, apart)
+        near = part.known.standing(vectors, absent)
+        # Others of a class that was not there then meet it, and lie nearer than this one: seldom nearer than the median. Were they taken
+        # for as far, their wrong names would seem less sure than they will be.
+        alone = absent[np.arange(len(truth)), truth]
+        yield found, own, np.where(alone, np.maximum(near, 0.0), near), part.known.standing(vectors, apart)

@@ -209,7 +209,9 @@ def _means_and_axes(
     means[: len(sums)] = sums / np.maximum(counts, 1)[:, None]
     counts = np.pad(counts, (0, len(means) - len(counts)))
     some = told & wide & (counts[classes] > 1)
-    apart = unit[some] - means[classes[some]]
+    size = counts[classes[some]]
+    # A picture that its mean was made of lies nearer to it than others do: by (size - 1) / size of the variance.
+    apart = (unit[some] - means[classes[some]]) * np.sqrt(size / (size - 1))[:, None].astype(np.float32)
     if not len(apart) or not np.abs(apart).max() > _ROUNDING:
         return None
     axes = _even_axes(apart).astype(np.float32)

@@ -14,6 +14,7 @@ from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.fitting import with_texts
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.embedding.kin import are_alone
+from cladescope.errors import InputError
 
 TEXT_WEIGHTS = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Of which the likeliest is taken where pictures shall choose how much texts count."""
@@ -56,15 +57,26 @@ def chosen(
 ) -> Chosen:
     """Scale and, with `texts` and no `weight`, the one of `TEXT_WEIGHTS` under which pictures are likeliest: of all, and for each part of the others.
 
-    Of one part, which has no others, each half is chosen for by the other half: `halved` says which pictures these are.
+    Of one part, which has no others, each half is chosen for by the other half: `halved` says which pictures these are. Pictures whose class was
+    not learnt choose nothing; where all are such the scale stays as it was fitted.
+
+    Raises InputError where no picture can choose a weight.
     """
     weights = TEXT_WEIGHTS if texts is not None and weight is None else (weight or 0.0,)
     sampled = _sampled(asked, seed, n_copies=len(weights))
+    can_choose = np.array([len(part) > 0 for part in sampled])
+    if not can_choose.any():
+        if len(weights) > 1:
+            raise InputError(
+                "no picture can choose the weight of texts, all being the only ones of their classes: give the weight, or more pictures"
+            )
+        return Chosen(asked[0].classes.scale, weights[0], ((asked[0].classes.scale, weights[0]),) * len(asked))
     tried = [_Losses.of([_told(part, texts, one) for part in sampled]) for one in weights]
     scale, best = _best(tried, np.ones(len(asked), bool))
-    others = [
-        _best(tried, np.arange(len(asked)) != place) if len(asked) > 1 else (scale, best) for place in range(len(asked))
-    ]
+    others = []
+    for place in range(len(asked)):
+        rest = np.arange(len(asked)) != place
+        others.append(_best(tried, rest) if (can_choose & rest).any() else (scale, best))
     return Chosen(scale, weights[best], tuple((of_part, weights[number]) for of_part, number in others))
 
 

@@ -212,6 +212,64 @@ def test_what_decides_and_what_is_asked_later_stand_alike(monkeypatch, share):
         assert all(part.known is made.known for part in seen)
 
 
+@pytest.mark.parametrize("method", ["simpleshot", "logistic", "ridge", "knn"])
+def test_classes_of_one_picture_keep_the_scale_that_they_were_fitted_with(method):
+    vectors = np.eye(10) + np.random.default_rng(0).normal(scale=0.1, size=(10, 10))
+    labels = [str(one) for one in range(10)]
+    made = fit_calibrated(vectors, np.arange(10), labels, method=method)
+    assert made.alone == 10
+    assert made.classes.scale == fit_classes(vectors, np.arange(10), labels, method=method).scale
+    if method == "simpleshot":
+        with pytest.raises(InputError, match="no picture can choose the weight of texts, all being the only ones"):
+            fit_calibrated(vectors, np.arange(10), labels, texts=np.eye(10))
+
+
+def test_the_only_picture_of_a_class_stands_no_farther_than_new_ones_of_it_will(monkeypatch):
+    """Without its class it lies far from all: wrong names of it would all be unsure, those of new pictures are not."""
+    rng = np.random.default_rng(0)
+    classes = np.r_[np.repeat(np.arange(5), 20), np.arange(5, 25)]
+    vectors = rng.normal(size=(25, 16))[classes] + 0.3 * rng.normal(size=(120, 16))
+    seen = []
+    blocks = calibrate._blocks
+    monkeypatch.setattr(
+        calibrate, "_blocks", lambda part, taxa: seen.append((part, list(blocks(part, taxa)))) or seen[-1][1]
+    )
+    fit_calibrated(vectors, classes, [str(one) for one in range(25)])
+    stand, apart, truth = (
+        np.concatenate(found)
+        for found in zip(*((block[2], block[3], part.truth) for part, (block,) in seen), strict=True)
+    )
+    alone = truth >= 5
+    assert (apart[alone] < -5).all()
+    assert (stand[alone] == 0).all()
+    assert (stand[~alone] < 0).any()
+
+
+def test_pictures_that_were_not_given_and_the_only_ones_of_their_classes_stand_on_one_measure():
+    """No given picture of a class of several is asked in turn, yet what is known has to say how near is usual."""
+    rng = np.random.default_rng(0)
+    classes = np.r_[np.repeat(np.arange(5), 20), np.arange(5, 25)]
+    given = np.r_[np.tile(np.arange(20) < 3, 5), np.ones(20, bool)]
+    vectors = rng.normal(size=(25, 16))[classes] + 0.5 * rng.normal(size=(120, 16))
+    made = fit_calibrated(vectors, classes, [str(one) for one in range(25)], given=given)
+    assert (made.in_turn, made.alone, len(made.right)) == (20, 20, 105)
+    assert len(made.known.held) == 15 + 85
+    assert made.back_off.confidence.weights is not None
+
+
+def test_pictures_that_were_not_given_have_the_scale_of_their_other_half_beside_those_asked_in_turn(monkeypatch):
+    rng = np.random.default_rng(0)
+    classes = np.r_[np.repeat(np.arange(5), 40), np.repeat(np.arange(5, 9), 2)]
+    given = np.r_[np.tile(np.arange(40) < 3, 5), np.ones(8, bool)]
+    vectors = rng.normal(size=(9, 16))[classes] + rng.normal(size=(208, 16))
+    seen = []
+    blocks = calibrate._blocks
+    monkeypatch.setattr(calibrate, "_blocks", lambda part, taxa: seen.append(part) or blocks(part, taxa))
+    made = fit_calibrated(vectors, classes, [str(one) for one in range(9)], given=given)
+    assert sorted(len(part) for part in seen if part.part is None) == [92, 93]
+    assert all(part.classes.scale == pytest.approx(made.classes.scale, rel=0.35) for part in seen if part.part is None)
+
+
 def test_uncalibrated_logistic_regression_is_as_sure_as_scikit_learn_has_it():
     rng = np.random.default_rng(0)
     classes = np.arange(90) % 3

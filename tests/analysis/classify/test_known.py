@@ -81,11 +81,24 @@ def test_nearness_is_the_distance_that_scikit_learn_has_with_more_and_fewer_pict
     classes = np.arange(n) % 2
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     means = np.stack([unit[classes == one].mean(axis=0) for one in range(2)])
-    width = LedoitWolf(assume_centered=True).fit(unit - means[classes])
+    inside = np.sqrt(n / 2 / (n / 2 - 1))  # a mean's own pictures lie nearer to it
+    width = LedoitWolf(assume_centered=True).fit(inside * (unit - means[classes]))
     asked = rng.normal(size=(50, DIM))
     asked /= np.linalg.norm(asked, axis=1, keepdims=True)
     expected = -np.min([width.mahalanobis(asked - mean) for mean in means], axis=0)
     np.testing.assert_allclose(known_of(vectors, classes).nearness(asked), expected, rtol=1e-3)
+
+
+def test_pictures_of_new_classes_of_three_are_not_all_taken_for_known():
+    """Means made of two and of three have own pictures at different distances; new ones are no farther for it."""
+    share = []
+    for draw in range(10):
+        rng = np.random.default_rng(draw)
+        points, classes = rng.normal(size=(100, 32)), np.repeat(np.arange(100), 3)
+        known = known_of(points[classes] + 2 * rng.normal(size=(300, 32)), classes, seed=draw)
+        asked = points[rng.integers(100, size=1000)] + 2 * rng.normal(size=(1000, 32))
+        share.append(known.is_far(asked, doubt=0.1).mean())
+    assert 0.01 < np.mean(share) <= 0.1
 
 
 def test_classes_of_one_picture_and_pictures_that_are_all_alike_tell_nothing():
