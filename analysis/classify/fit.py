@@ -278,10 +278,16 @@ def _kin_notes(kin: Int[np.ndarray, " n"], made: Calibrated, share: float | None
 def _few_notes(labelled: Labelled, made: Calibrated) -> list[str]:
     """How many classes had no part in what decides how sure is enough: it speaks of pictures like those that were held out."""
     if made.alone:
+        can_tell = made.known is not None and made.known.can_tell(DOUBT)
         return [
             f"{counted(made.alone, 'picture is the only one of its class', 'pictures are the only ones of their classes')}: asked about the others without it, "
-            "and so counted as named wrongly unless the name stops above the class; how far from everything known is usual was told by the others, "
-            "so that new pictures of classes of one picture are called not known more often than asked"
+            "and so counted as named wrongly unless the name stops above the class"
+            + (
+                "; how far from everything known is usual was told by the others, so that new pictures of classes of one picture are called not known "
+                "more often than asked"
+                if can_tell
+                else ""
+            )
         ]
     unasked = np.bincount(labelled.classes, minlength=len(made.counts)) == made.counts
     if made.in_turn or not len(made.right) or not unasked.any():

@@ -59,7 +59,7 @@ def test_copies_of_a_picture_do_not_tell_of_each_other(store, monkeypatch):
 
 def test_the_only_pictures_of_their_classes_are_counted(store):
     ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
-    labels = {id_: "abcd"[min(row, 3)] if row < 4 else "ef"[row % 2] for row, id_ in enumerate(ids[:30])}
+    labels = {id_: "abcd"[min(row, 3)] if row < 4 else "ef"[row % 2] for row, id_ in enumerate(ids[:40])}
 
     def told(calibration):
         notes = fit_store(store, labels=labels, calibration=calibration).notes
@@ -67,8 +67,12 @@ def test_the_only_pictures_of_their_classes_are_counted(store):
 
     (note,) = told("cross")
     assert note.startswith("4 pictures are the only ones of their classes: asked about the others without it")
+    assert note.endswith("are called not known more often than asked")
     (note,) = told("split")
     assert note.startswith("4 of 6 classes, with 4 pictures, have too few to hold one out: the others decide")
     assert told(0.0) == []
+    labels = {id_: str(row) for row, id_ in enumerate(ids[:6])}
+    (note,) = told("cross")
+    assert note.endswith("unless the name stops above the class"), "nothing will be called not known"
     with pytest.raises(InputError, match="found 'crosss', expected cross, split, or a share"):
         share_of("crosss")
