@@ -53,11 +53,11 @@ def told(drawn: Sequence[Path]) -> str:
     """One line on what was drawn, and on what was not.
 
     >>> told([])
-    'no picture was held out: there is nothing to draw'
+    'no picture was asked: there is nothing to draw'
     """
     if not drawn:
-        return "no picture was held out: there is nothing to draw"
-    few = "; too few pictures held out to draw reliability" if len(drawn) < len(FIGURES) else ""
+        return "no picture was asked: there is nothing to draw"
+    few = "; too few pictures asked to draw reliability" if len(drawn) < len(FIGURES) else ""
     return f"drawn: {' and '.join(map(str, drawn))}{few}"
 
 

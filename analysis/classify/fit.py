@@ -277,6 +277,11 @@ def _kin_notes(kin: Int[np.ndarray, " n"], made: Calibrated, share: float | None
 
 def _few_notes(labelled: Labelled, made: Calibrated) -> list[str]:
     """How many classes had no part in what decides how sure is enough: it speaks of pictures like those that were held out."""
+    n_unasked = len(labelled.classes) - len(made.right)
+    if made.in_turn and made.in_turn == len(made.right) and n_unasked:
+        return [
+            f"{counted(n_unasked, 'picture')} could not be asked: without the part that {'it is' if n_unasked == 1 else 'they are'} in, one class alone would be left"
+        ]
     if made.alone:
         can_tell = made.known is not None and made.known.can_tell(DOUBT)
         return [

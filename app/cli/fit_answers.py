@@ -17,7 +17,7 @@ def rows_of(fitted: "Fitted") -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
         ("classes", len(fitted.classifier.labels)),
         ("pictures learnt from", int(made.counts.sum())),
-        (f"pictures asked {'in turn' if made.in_turn else 'that were held out'}", fitted.held_out),
+        (_asked(made.in_turn, fitted.held_out), fitted.held_out),
         ("named correctly of these", named),
         *([] if made.kept is None else [("sure enough for the usual risk", f"{made.kept:.3f}")]),
         ("scale of probabilities", f"{made.classes.scale:.1f}" + ("" if fitted.held_out else ", not calibrated")),
@@ -29,6 +29,13 @@ def rows_of(fitted: "Fitted") -> list[tuple[str, object]]:
     if errors := fitted.calibration_error:
         from cladescope.analysis.classify.confidence_figures import LEAST_ANSWERS
 
-        few = f"too few held out: {LEAST_ANSWERS} would do" if fitted.held_out < LEAST_ANSWERS else ""
+        few = f"too few asked: {LEAST_ANSWERS} would do" if fitted.held_out < LEAST_ANSWERS else ""
         rows.append(("calibration error", few or ", ".join(f"{name} {error:.3f}" for name, error in errors.items())))
     return rows
+
+
+def _asked(in_turn: int, n: int) -> str:
+    """What the pictures are that say how sure answers are: some may be asked in turn, and others held out."""
+    if in_turn == n:
+        return "pictures asked in turn" if n else "pictures asked"
+    return "pictures asked, some in turn" if in_turn else "pictures asked that were held out"

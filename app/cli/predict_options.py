@@ -76,7 +76,7 @@ RiskOption = Annotated[
         min=0,
         max=1,
         help="Share of answers that may be wrong, such as 0.1; names are as narrow as it allows, and each picture gets one.",
-        show_default="0.02, where held-out pictures tell how sure is enough",
+        show_default="0.02, where pictures that were asked tell how sure is enough",
     ),
 ]
 ClosedSetOption = Annotated[

@@ -57,11 +57,11 @@ def stops(
         return Stops(None, None, within, notes)
     usual, n = found.usual_risk, found.n_deciding
     if usual is None:
-        few = f"names go down to the rank asked for, sure or not: {n:,} held-out pictures are too few to say how sure is enough"
+        few = f"names go down to the rank asked for, sure or not: {n:,} pictures that were asked are too few to say how sure is enough"
         return Stops(None, None, within, (*notes, f"{few}: fit on more, or ask for risk {1.01 / (n + 1):.2g}"))
     if usual > RISK:
         notes = (
             *notes,
-            f"{n:,} held-out pictures allow a risk of {usual:.2g} of a wrong name, and none below: fit on more for {RISK:g}",
+            f"{n:,} pictures that were asked allow a risk of {usual:.2g} of a wrong name, and none below: fit on more for {RISK:g}",
         )
     return Stops(found, usual, within, notes)

@@ -76,3 +76,14 @@ def test_the_only_pictures_of_their_classes_are_counted(store):
     assert note.endswith("unless the name stops above the class"), "nothing will be called not known"
     with pytest.raises(InputError, match="found 'crosss', expected cross, split, or a share"):
         share_of("crosss")
+
+
+def test_pictures_that_cannot_be_asked_are_counted(store):
+    ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
+    fitted = fit_store(store, labels={**dict.fromkeys(ids[:30], "many"), ids[30]: "one"})
+    n = 31 - fitted.held_out
+    assert n > 1
+    assert (
+        f"{n} pictures could not be asked: without the part that they are in, one class alone would be left"
+        in fitted.notes
+    )

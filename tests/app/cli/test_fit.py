@@ -69,7 +69,7 @@ def test_names_and_pictures_are_mixed_and_confidence_is_drawn(run, clades, tmp_p
     assert list(ended.json["calibration_error"])[-1] == "species"
     assert "</svg>" in (figures / "risk-coverage.svg").read_text()
     assert not (figures / "reliability.svg").exists()
-    assert "too few pictures held out to draw reliability" in ended.err
+    assert "too few pictures asked to draw reliability" in ended.err
     chosen = run("fit", place, "--out", tmp_path / "auto.safetensors", "--text-weight", "auto")
     assert chosen.status == 0, chosen.err
     assert "calibration error" in chosen.out
