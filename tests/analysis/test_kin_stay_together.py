@@ -86,7 +86,7 @@ def test_no_class_is_emptied_and_one_of_a_single_photograph_gives_nothing():
 def test_a_classifier_of_a_store_is_judged_by_other_photographs(boxes):
     fitted = fit_store(boxes, rank="genus", method="knn")
     assert fitted.accuracy < 0.7
-    assert any("120 pictures are boxes of one photograph" in note for note in fitted.notes)
+    assert any("120 pictures are copies or boxes of one photograph" in note for note in fitted.notes)
     low, high = fitted.accuracy_interval
     independent = fitted.calibrated.right.mean() * (1 - fitted.calibrated.right.mean()) / fitted.held_out
     assert high - low > 2 * 1.96 * np.sqrt(independent), "kin are resampled together, so less is known"
