@@ -5,16 +5,15 @@ yet) and, for fix, `new_label`: a taxon, or any words where labels are meant (`l
 (`analysis.classify.decided`).
 """
 
-import codecs
 import csv
 import io
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from cladescope.delimited import local_opener, read_text
+from cladescope.delimited import Dialect, local_opener, read_text
+from cladescope.delimited.dialect import HEAD_BYTES, find_dialect
 from cladescope.errors import InputError
 
 COLUMNS = ("image_id", "uri", "table", "level", "given", "suggested", "decision", "new_label")
@@ -32,8 +31,6 @@ _WORDS = {
     "delete": DROP,
     "": "",
 }
-_HEAD_BYTES = 2**16
-_SEP = re.compile(r"\Asep=.\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +47,10 @@ class Decision:
 def are_decisions(path: Path) -> bool:
     """Whether a file is a table of decisions, also one that lacks a column that it needs, and not of labels."""
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError:
+        text = read_text(str(path), local_opener(path))
+    except InputError:
         return False
-    is_wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    names = set(_header(head.decode("utf-16" if is_wide else "utf-8-sig", "replace")))
+    names = set(_header(text, _dialect(path, text)))
     if "decision" in names:
         return not names.isdisjoint({"image_id", "new_label"})
     return {"suggested", "new_label"} <= names
@@ -68,7 +63,8 @@ def read_decisions(path: Path) -> list[Decision]:
     a fix without a new label, or two decisions of one picture.
     """
     text = read_text(str(path), local_opener(path))
-    header = _header(text)
+    dialect = _dialect(path, text)
+    header = _header(text, dialect)
     for name in ("image_id", "decision"):
         if name not in header:
             raise InputError(
@@ -77,11 +73,11 @@ def read_decisions(path: Path) -> list[Decision]:
             )
     found: dict[str, Decision] = {}
     try:
-        for line, cells in islice(_rows(text), 1, None):
+        for line, cells in islice(_rows(text, dialect), 1, None):
             if any(map(str.strip, cells[len(header) :])):
                 raise InputError(
-                    f"line {line} of {path} has {len(cells)} cells, expected {len(header)}: a text with {_delimiter(text)!r} "
-                    "in it stands in quotes"
+                    f"line {line} of {path} has {len(cells)} cells, expected {len(header)}: a text with {dialect.delimiter!r} in it "
+                    "stands in quotes"
                 )
             one = _decision(path, line, dict(zip(header, cells, strict=False)))
             before = found.get(one.image_id)
@@ -114,18 +110,21 @@ def _agree(one: Decision, other: Decision) -> bool:
     return (one.decision, one.new_label) == (other.decision, other.new_label)
 
 
-def _header(text: str) -> list[str]:
+def _dialect(path: Path, text: str) -> Dialect:
+    head = text[:HEAD_BYTES]
+    return find_dialect(head, str(path), whole=head == text)
+
+
+def _header(text: str, dialect: Dialect) -> list[str]:
     """The names of the columns, in small letters."""
-    _, first = next(_rows(text), (0, []))
+    _, first = next(_rows(text, dialect), (0, []))
     return [name.strip().lower() for name in first]
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
-    """The line where each row ends, and its cells; empty rows and Excel's `sep=;` are none."""
-    reader = csv.reader(io.StringIO(_SEP.sub("\n", text), newline=""), delimiter=_delimiter(text))
-    yield from ((reader.line_num, cells) for cells in reader if any(map(str.strip, cells)))
-
-
-def _delimiter(text: str) -> str:
-    """What a spreadsheet put between the cells of a header."""
-    return max(",;\t", key=_SEP.sub("", text).partition("\n")[0].count)
+def _rows(text: str, dialect: Dialect) -> Iterator[tuple[int, list[str]]]:
+    """The line where each row ends, and its cells, of which a hand may have left out the last ones; empty rows are none."""
+    lines = islice(io.StringIO(text, newline=""), dialect.skipped, None)
+    reader = csv.reader(lines, delimiter=dialect.delimiter)
+    for cells in reader:
+        if any(map(str.strip, cells)):
+            yield reader.line_num + dialect.skipped, cells

@@ -175,9 +175,11 @@ class Answers:
         """Of each picture the narrowest name that is sure enough, none below the rank; where it is another one, the narrowest aside."""
         assert self.back_off is not None
         assert self._paths is not None
-        standing = None if self.known is None else self.known.standing(vectors)
+        standing = None
         if self.known is not None and self.drift is not None:
-            self.drift.note(self.known.nearness(vectors))
+            nearness = self.known.nearness(vectors)
+            self.drift.note(nearness)
+            standing = self.known.standing_of(nearness)
         probabilities = self.classes.probabilities(vectors)
         whole, sure_whole = self.back_off.paths(self._paths, probabilities, standing)
         deepest = len(RANKS) if self.rank is None else RANK_INDEX[self.rank] + 1

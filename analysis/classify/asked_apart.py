@@ -107,5 +107,4 @@ def fit_apart(
                 absent if absent.any() else None, part=number,
             )
         )  # fmt: skip
-        parts = own
-    return Apart(kept, told, tuple(asked), parts)
+    return Apart(kept, told, tuple(asked), own if any(part.part is not None for part in asked) else parts)

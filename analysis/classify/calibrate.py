@@ -6,6 +6,7 @@ in one place, `fit_apart`; the rest takes any number of such parts.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real
@@ -16,7 +17,7 @@ from cladescope.analysis.classify.asked_apart import Apart, Asked, Learnt, fit_a
 from cladescope.analysis.classify.back_off import AskedBlock, BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
 from cladescope.analysis.classify.class_tree import ClassTree
-from cladescope.analysis.classify.fitting import chosen_kappa, fit_present
+from cladescope.analysis.classify.fitting import chosen_kappa, fit_classes, fit_present
 from cladescope.analysis.classify.known import Known, known_by_parts, known_of
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.errors import InputError
@@ -94,7 +95,8 @@ def fit_calibrated(
         leaning = kappa
         if leaning is None:
             leaning = _kappa(told, own, tree, method)
-        fitted = fit_present(told, own, labels, method=method, tree=tree, kappa=leaning, k=k)
+        fit = partial(fit_classes, method=method, kappa=leaning, k=k)
+        fitted = fit_present(fit, told, own, labels, tree)
         return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning)
 
     apart = fit_apart(learn, vectors, classes, share=share, given=given, kin=kin, seed=seed)

@@ -3,7 +3,7 @@
 How honest their probabilities are is found out in `calibrate`; reading labels is `labelled`, files `classifier_file`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,8 @@ from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
 
 METHODS = ("simpleshot", "prototypes", *LINEAR_MODELS, "knn")
+Fit = Callable[..., ClassGallery | NeighbourVote]
+"""`fit_classes`, or that with settings of its own; it is given vectors, classes, labels and the tree."""
 SCALE = 10.0
 """Of probabilities that nothing calibrated, where the method has none of its own."""
 
@@ -65,26 +67,25 @@ def fit_classes(
 
 
 def fit_present(
+    fit: Fit,
     vectors: Real[np.ndarray, "n d"],
     classes: Int[np.ndarray, " n"],
     labels: Sequence[str],
-    *,
-    method: str = "simpleshot",
-    tree: ClassTree | None = None,
-    kappa: float = 0.0,
-    k: int = 5,
+    tree: ClassTree | None,
 ) -> ClassGallery | NeighbourVote:
-    """As `fit_classes`, where some of the labels may have no picture: no probability ever goes to these.
+    """What `fit_classes` makes, with its settings in `fit`, where some of the labels may have no picture: no probability ever goes to these.
 
-    >>> fit_present(np.eye(2), np.array([0, 2]), ("tit", "owl", "crow")).probabilities(np.eye(2))[:, 1]
+    >>> found = fit_present(fit_classes, np.eye(2), np.array([0, 2]), ("tit", "owl", "crow"), None)
+    >>> found.probabilities(np.eye(2))[:, 1]
     array([0., 0.], dtype=float32)
     """
     there, place = np.unique(classes, return_inverse=True)
-    if len(there) == len(labels) or method == "knn":
-        return fit_classes(vectors, classes, labels, method=method, tree=tree, kappa=kappa, k=k)
+    if len(there) == len(labels):
+        return fit(vectors, classes, labels, tree=tree)
     some = None if tree is None else ClassTree.from_taxa([tree.class_taxon(row) for row in there])
-    fitted = fit_classes(vectors, place, [labels[row] for row in there], method=method, tree=some, kappa=kappa)
-    assert isinstance(fitted, ClassGallery)
+    fitted = fit(vectors, place, [labels[row] for row in there], tree=some)
+    if isinstance(fitted, NeighbourVote):
+        return replace(fitted, classes=there[fitted.classes], labels=tuple(labels), tree=tree)
     wide = np.zeros((len(labels), fitted.vectors.shape[1]), np.float32)
     bias = np.full(len(labels), -np.inf, np.float32)
     wide[there], bias[there] = fitted.vectors, 0.0 if fitted.bias is None else fitted.bias

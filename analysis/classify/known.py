@@ -94,15 +94,17 @@ class Known:
     def standing(
         self, vectors: Real[np.ndarray, "q d"], without: Bool[np.ndarray, "q c"] | None = None
     ) -> Float64[np.ndarray, " q"]:
+        """`standing_of` the nearness of each picture."""
+        return self.standing_of(self.nearness(vectors, without))
+
+    def standing_of(self, nearness: Float32[np.ndarray, " q"]) -> Float64[np.ndarray, " q"]:
         """Nearness in terms of pictures of known taxa: 0 is that of their median, -1 as far below as a quarter of them lies, or farther.
 
         Cut at -`FARTHEST`: beyond that all is equally strange.
         """
         quarter, median = np.quantile(self.held.astype(np.float64), (0.25, 0.5))
         width = max(median - quarter, _ROUNDING)
-        found: Float64[np.ndarray, " q"] = np.clip(
-            (self.nearness(vectors, without) - median) / width, -FARTHEST, FARTHEST
-        )
+        found: Float64[np.ndarray, " q"] = np.clip((nearness - median) / width, -FARTHEST, FARTHEST)
         return found
 
     def chances(self, vectors: Real[np.ndarray, "q d"]) -> Float64[np.ndarray, " q"]:

@@ -29,7 +29,7 @@ def learning(vectors, classes, labels):
     def learn(chosen):
         learnt.append(chosen)
         counts = np.bincount(classes[chosen], minlength=len(labels))
-        return Learnt(fit_present(vectors[chosen], classes[chosen], labels), counts, 0.0)
+        return Learnt(fit_present(fit_classes, vectors[chosen], classes[chosen], labels, None), counts, 0.0)
 
     return learn, learnt
 
