@@ -83,17 +83,18 @@ class WebDatasetSource:
 
     extra_fields: tuple[pa.Field, ...] = ()
 
-    def __init__(self, shards: Sequence[str], *, name: str) -> None:
+    def __init__(self, shards: Sequence[str], *, name: str, must_open: bool = True) -> None:
         """`shards` are absolute paths or URLs, in the order in which they are read.
 
-        Raises InputError if the first cannot be opened; one of the web is only opened when it is read.
+        Raises InputError if the first cannot be opened; one of the web is only opened when it is read, and none before
+        that where `must_open` is not set.
         """
         self.name = name
         self.left_out: Mapping[str, int] = {}
         self.ignored: Mapping[str, int] = {}
-        self._shards = tuple(shards)
-        if not is_web(self._shards[0]):
-            with open_location(self._shards[0]):
+        self.shards = tuple(shards)
+        if must_open and not is_web(self.shards[0]):
+            with open_location(self.shards[0]):
                 pass
 
     def count(self) -> int | None:
@@ -104,7 +105,7 @@ class WebDatasetSource:
         """A record a sample, in the shards' order."""
         n_others = 0
         self.ignored = ignored = Counter[str]()
-        for shard in self._shards:
+        for shard in self.shards:
             n_samples = 0
             seen: set[int] = set()
             try:

@@ -13,8 +13,8 @@ from pathlib import Path
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError, PictureError
-from cladescope.training.data.examples import find_spans, place_in_shard
 from cladescope.training.data.shard_index import Member, index_shard, read_span
+from cladescope.training.data.shard_places import find_spans, place_in_shard
 
 logger = logging.getLogger(__name__)
 

@@ -1,17 +1,16 @@
-"""Labelled pictures as columns in memory: what training draws from.
+"""Labelled pictures as columns: what training draws from.
 
 They come from a folder, a manifest or shards (`cladescope.embedding.sources`), or from a store. Pictures stay
 where they are and are read one at a time, in any order; those in tar shards with one seek.
 """
 
 import logging
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Int
@@ -20,39 +19,44 @@ from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.records import Record, notes_of
 from cladescope.embedding.regions import split_region
 from cladescope.embedding.sources import open_source
+from cladescope.embedding.sources.webdataset import WebDatasetSource
 from cladescope.errors import InputError
 from cladescope.schema import LABEL, holds_labels
+from cladescope.steps import counted
 from cladescope.taxonomy import RANKS, Taxon
-from cladescope.training.data.shard_index import index_shard, read_span
+from cladescope.training.data.collecting import MAX_REASONS, Collector
+from cladescope.training.data.columns import CodedColumn, Column, Span
+from cladescope.training.data.shard_index import read_span
+from cladescope.training.data.shard_places import placed
+from cladescope.training.data.shard_records import index_of, said_of
 
 logger = logging.getLogger(__name__)
 
-MAX_REASONS = 20
-"""Different reasons that `Examples.skipped` tells apart; later ones are counted together."""
+__all__ = ["MAX_REASONS", "Examples", "check_several_classes", "load_examples"]
 
 _COLUMNS = ("image_id", "uri", "source", *RANKS, "common_name", "observation_id", "licence")
-_IN_SHARD = re.compile(r"(?P<shard>.+?\.tar)#(?P<member>.+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Labelled pictures, one at each position of every list; each `image_id` occurs once.
+    """Labelled pictures, one at each position of every column; each `image_id` occurs once.
 
-    Memory: about 500 bytes an example. Taxa of one path are one object.
+    Columns are lists, or Arrow arrays that read as such (`cladescope.training.data.columns`): about 130 bytes an example, which
+    several processes share where they lie in a mapped file (`cladescope.training.data.examples_file`).
     """
 
-    image_ids: list[str]
-    uris: list[str]
+    image_ids: Sequence[str]
+    uris: Sequence[str]
     """Where the picture is, as `Record.uri`."""
-    taxa: tuple[Taxon, ...]
+    taxa: Sequence[Taxon]
     """The deepest taxon that is known of each picture; pictures of one class have equal taxa."""
-    common_names: list[str | None]
-    groups: list[str | None]
+    common_names: Sequence[str | None]
+    groups: Sequence[str | None]
     """The observation that a picture belongs to; None where none is recorded."""
-    sources: list[str]
+    sources: Sequence[str]
     """The data set that a picture comes from."""
-    licences: list[str | None]
-    spans: list[tuple[str, int, int] | None]
+    licences: Sequence[str | None]
+    spans: Sequence[Span | None]
     """Shard, first byte and number of bytes of a picture in a tar shard; None where the picture is elsewhere."""
     skipped: Counter[str] = field(default_factory=Counter)
     """Why records of the source are not among the examples, and how many."""
@@ -64,29 +68,24 @@ class Examples:
 
     def take(self, rows: Int[np.ndarray, " m"] | Sequence[int]) -> "Examples":
         """The examples at these positions, in this order; `skipped` still tells of the whole source."""
-        chosen = [int(row) for row in rows]
-        return Examples(
-            image_ids=[self.image_ids[row] for row in chosen],
-            uris=[self.uris[row] for row in chosen],
-            taxa=tuple(self.taxa[row] for row in chosen),
-            common_names=[self.common_names[row] for row in chosen],
-            groups=[self.groups[row] for row in chosen],
-            sources=[self.sources[row] for row in chosen],
-            licences=[self.licences[row] for row in chosen],
-            spans=[self.spans[row] for row in chosen],
-            by_label=self.by_label,
-            skipped=self.skipped,
-        )
+        chosen = np.asarray(rows, np.int64)
+        columns = {name: _taken(getattr(self, name), chosen) for name in COLUMN_NAMES}
+        return Examples(**columns, by_label=self.by_label, skipped=self.skipped)
 
     @cached_property
-    def parents(self) -> list[str]:
+    def parents(self) -> Sequence[str]:
         """The picture that each example shows or is a region of, as an address without a box."""
-        return [split_region(uri)[0] for uri in self.uris]
+        return ParentColumn(self.uris)
+
+    @cached_property
+    def spelt_taxa(self) -> "CodedColumn[Taxon]":
+        """The taxa by their place among those of different spelling."""
+        return _coded(self.taxa, _path)
 
     @cached_property
     def class_taxa(self) -> tuple[Taxon, ...]:
         """Each distinct taxon, sorted: the taxon of each class code."""
-        by_path = {taxon.path: taxon for taxon in self.taxa}
+        by_path = {taxon.path: taxon for taxon in _used(self.spelt_taxa)}
         # Of several spellings of one taxon the first by code point, whichever came first.
         shown = {by_path[path]: by_path[path] for path in sorted(by_path, key=_sort_key, reverse=True)}
         return tuple(sorted(shown.values(), key=lambda taxon: taxon.key))
@@ -98,13 +97,13 @@ class Examples:
     @cached_property
     def _classes(self) -> Int[np.ndarray, " n"]:
         code = {taxon: position for position, taxon in enumerate(self.class_taxa)}
-        return np.fromiter((code[taxon] for taxon in self.taxa), np.int64, len(self))
+        spelt = self.spelt_taxa
+        table = np.array([code.get(taxon, -1) for taxon in spelt.values], np.int32)
+        found: Int[np.ndarray, " n"] = table[spelt.codes]
+        return found
 
-    def codes(self) -> Int[np.ndarray, "n ranks"]:
-        """Code of each example's taxon at each of the seven ranks, -1 where that rank is not recorded.
-
-        Codes count the taxa of a rank from 0 in sorted order; a taxon is its full path, so homonyms differ.
-        """
+    def rank_codes(self) -> Int[np.ndarray, "classes ranks"]:
+        """Code of each class's taxon at each of the seven ranks, -1 where that rank is not recorded; see `codes`."""
         table = np.full((len(self.class_taxa), len(RANKS)), -1, np.int64)
         last: list[tuple[str, ...]] = [()] * len(RANKS)
         n_taxa = [0] * len(RANKS)
@@ -118,7 +117,14 @@ class Examples:
                     last[rank] = prefix
                     n_taxa[rank] += 1
                 table[row, rank] = n_taxa[rank] - 1
-        codes: Int[np.ndarray, "n ranks"] = table[self.classes()]
+        return table
+
+    def codes(self) -> Int[np.ndarray, "n ranks"]:
+        """Code of each example's taxon at each of the seven ranks, -1 where that rank is not recorded.
+
+        Codes count the taxa of a rank from 0 in sorted order; a taxon is its full path, so homonyms differ.
+        """
+        codes: Int[np.ndarray, "n ranks"] = self.rank_codes()[self.classes()]
         return codes
 
     def read(self, row: int) -> bytes:
@@ -139,7 +145,8 @@ def load_examples(
     one and fewer than half of those a species, else the taxa, as everywhere (`Pictures.narrowest`). `labels_from` is that of `open_source`.
 
     Left out and counted are records without a picture, records without any rank, and every record whose
-    `image_id` came before. No picture is opened, but shards are read through once for their texts and once
+    `image_id` came before. No picture is opened. Of shards on this machine's disks the indexes beside them are read, and made where they are
+    missing or not of the shard as it is, which is logged in counts; others are read through, once for their texts and once
     for the places of their members. A picture in a row of a Parquet table is read at the cost of its row
     group up to that row: for training, write shards of it first (`cladescope.training.data.shard_writer`).
 
@@ -153,11 +160,14 @@ def load_examples(
     if stored and labels_from is not None:
         raise InputError(f"{spec} is a store, which has its labels: leave data.labels_from out")
     source = None if stored else open_source(spec, labels_from=labels_from)
-    records = _stored(Path(spec)) if source is None else source.records()
-    if classes == "auto":
-        every = list(records)
-        records, classes = iter(every), "label" if _are_told_apart_by_label(every) else "taxon"
-    examples = _collect(records, by_label=classes == "label")
+    if isinstance(source, WebDatasetSource):
+        examples = _of_shards(source, by_label=classes == "label")
+    else:
+        records = _stored(Path(spec)) if source is None else source.records()
+        if classes == "auto":
+            every = list(records)
+            records, classes = iter(every), "label" if _are_told_apart_by_label(every) else "taxon"
+        examples = _collect(records, by_label=classes == "label")
     for note in () if source is None else notes_of(source):
         logger.info("%s", note)
     left_out = ", ".join(f"{n} {reason}" for reason, n in examples.skipped.most_common())
@@ -208,72 +218,62 @@ def _are_told_apart_by_label(records: Sequence[Record]) -> bool:
     return 2 * sum(bool(record.labels.get("species")) for record in records) < len(labelled)
 
 
+def _of_shards(source: WebDatasetSource, *, by_label: bool) -> Examples:
+    collector = Collector(by_label=by_label)
+    words = Counter[str]()
+    for shard in counted(source.shards, "reading the indexes of shards", len(source.shards)):
+        table, word = index_of(shard)
+        words[word] += 1
+        collector.add_shard(shard, table, source=source.name)
+    logger.info("%s", said_of(words))
+    return Examples(**collector.columns(), skipped=collector.skipped, by_label=by_label)
+
+
 def _collect(records: Iterator[Record], *, by_label: bool = False) -> Examples:
-    taxa: list[Taxon] = []
-    examples = Examples([], [], (), [], [], [], [], [], by_label=by_label)
-    skipped, seen = examples.skipped, set[str]()
-    known: dict[tuple[str | None, ...], Taxon | None] = {}
+    collector = Collector(by_label=by_label)
     for record in records:
-        labels = record.labels
-        ranks = (_text(record.extra.get(LABEL)),) if by_label else tuple(labels.get(rank) for rank in RANKS)
-        if ranks not in known:
-            known[ranks] = Taxon.from_ranks(ranks)
-        taxon = known[ranks]
-        if record.problem is not None:
-            reason = f"no picture: {record.problem}"
-            told_apart = reason in skipped or len(skipped) < MAX_REASONS
-            skipped[reason if told_apart else "no picture, for other reasons"] += 1
-        elif taxon is None:
-            skipped[f"no {LABEL}" if by_label else "no taxon"] += 1
-        elif record.image_id in seen:
-            skipped["image_id came before"] += 1
-        else:
-            seen.add(record.image_id)
-            taxa.append(taxon)
-            examples.image_ids.append(record.image_id)
-            examples.uris.append(record.uri)
-            examples.common_names.append(labels.get("common_name"))
-            examples.groups.append(labels.get("observation_id"))
-            examples.sources.append(record.source)
-            examples.licences.append(labels.get("licence"))
-    return replace(examples, taxa=tuple(taxa), spans=find_spans(examples.uris))
+        collector.add(record)
+    columns = collector.columns()
+    return Examples(**{**columns, "spans": placed(columns["uris"])}, skipped=collector.skipped, by_label=by_label)
 
 
-def place_in_shard(uri: str) -> tuple[str, str] | None:
-    """Shard and member of an address in a tar shard; None for any other.
+class ParentColumn(Column[str]):
+    """Addresses without their boxes."""
 
-    >>> place_in_shard("/shards/a.tar#folder/tit.jpg"), place_in_shard("/photos/tit.jpg")
-    (('/shards/a.tar', 'folder/tit.jpg'), None)
-    """
-    inside = _IN_SHARD.fullmatch(uri)
-    return None if inside is None else (inside["shard"], inside["member"])
+    def __init__(self, uris: Sequence[str]) -> None:
+        self.uris = uris
 
+    def __len__(self) -> int:
+        return len(self.uris)
 
-def find_spans(uris: Sequence[str]) -> list[tuple[str, int, int] | None]:
-    """Place of each picture in its tar shard; None for one that is in none, or in one that cannot be indexed.
-
-    >>> find_spans(["/photos/tit.jpg"])
-    [None]
-    """
-    spans: list[tuple[str, int, int] | None] = [None] * len(uris)
-    wanted: dict[str, dict[str, list[int]]] = {}
-    for row, uri in enumerate(uris):
-        if (inside := place_in_shard(uri)) is not None:
-            shard, name = inside
-            wanted.setdefault(shard, {}).setdefault(name, []).append(row)
-    for shard, members in wanted.items():
-        index = index_shard(shard)
-        if index.problem is not None:
-            logger.warning("%s: indexed %d members: %s", shard, len(index.members), index.problem)
-        for member in index.members:
-            # The first member of a name is the picture, as in `read_bytes`.
-            for row in members.pop(member.name, ()):
-                spans[row] = (shard, member.offset, member.size)
-    return spans
+    def _block(self, start: int, stop: int) -> list[str]:
+        return [split_region(uri)[0] if "#box=" in uri else uri for uri in self.uris[start:stop]]
 
 
-def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+COLUMN_NAMES = tuple(one.name for one in fields(Examples) if one.name not in ("skipped", "by_label"))
+"""The columns of examples."""
+
+
+def _taken(values: Sequence[Any], rows: Int[np.ndarray, " m"]) -> Sequence[Any]:
+    """The values at some rows, in a column of the same kind."""
+    take = getattr(values, "take", None)
+    if take is not None:
+        taken: Sequence[Any] = take(rows)
+        return taken
+    return [values[row] for row in rows.tolist()]
+
+
+def _coded(values: Sequence[Any], key: Any) -> "CodedColumn[Any]":
+    return values if isinstance(values, CodedColumn) else CodedColumn.of(values, key)
+
+
+def _used(column: "CodedColumn[Taxon]") -> list[Taxon]:
+    """The different values that some row has."""
+    return [column.values[code] for code in np.unique(column.codes).tolist() if code >= 0]
+
+
+def _path(taxon: Taxon) -> tuple[str | None, ...]:
+    return taxon.path
 
 
 def _sort_key(path: tuple[str | None, ...]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from cladescope.files import PART, write_json
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.shard_index import Member, ShardIndex, index_shard
+from cladescope.training.data.shard_records import write_index
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,8 @@ def write_shards(
     workers: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> WrittenShards:
-    """Write `shard-000000.tar` and so on into a new or empty folder, and last `shards.json`, which says what is there.
+    """Write `shard-000000.tar` and so on, each with its index (`cladescope.training.data.shard_records`), into a new or empty folder, and last
+    `shards.json`, which says what is there.
 
     `size` None keeps each picture's own bytes; a number squashes it to `size` x `size` pixels (Pillow's bicubic, the
     aspect ratio is not kept) and writes JPEG, as BioCLIP does with 224. Every picture is decoded all the same, and one
@@ -253,6 +255,7 @@ class _Writer:
             stream.flush()
             os.fsync(stream.fileno())
         self.paths.append(self._part.replace(self._folder / self._part.name.removeprefix(PART)))
+        write_index(self.paths[-1])
         self._stream = None
 
 

@@ -6,6 +6,7 @@ import subprocess
 import tarfile
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -117,10 +118,12 @@ def test_simulated_clades_read_back_with_their_taxa_names_and_bytes(clades: Path
 
 
 def test_observation_licence_and_a_common_name_that_is_the_scientific_one_read_back(tmp_path: Path) -> None:
-    examples = pictured(tmp_path / "in", [VANESSA] * 2, ["Vanessa atalanta", None])
-    examples.groups[:] = ["o1", None]
-    examples.licences[:] = [None, "CC-BY"]
-    examples.sources[:] = ["inat", "eol"]
+    examples = replace(
+        pictured(tmp_path / "in", [VANESSA] * 2, ["Vanessa atalanta", None]),
+        groups=["o1", None],
+        licences=[None, "CC-BY"],
+        sources=["inat", "eol"],
+    )
     write_shards(examples, tmp_path / "out")
     again = load_examples(f"{tmp_path}/out/*.tar")
     columns = ("common_names", "groups", "sources", "licences")
@@ -168,7 +171,7 @@ def test_resized_pictures_are_squashed_by_bicubic_into_jpeg(tmp_path: Path) -> N
 
 def test_a_picture_keeps_its_ending(tmp_path: Path) -> None:
     examples = pictured(tmp_path / "in", [VANESSA])
-    examples.uris[0] = str(put(tmp_path / "in/a.PNG", encode(patches(), "PNG")))
+    examples = replace(examples, uris=[str(put(tmp_path / "in/a.PNG", encode(patches(), "PNG")))])
     (shard,) = write_shards(examples, tmp_path / "out").paths
     assert "id0.png" in members(shard)
 
@@ -253,13 +256,17 @@ def test_a_job_that_is_cut_short_leaves_no_shard_that_looks_whole(tmp_path: Path
     assert [path.name for path in (tmp_path / "out").iterdir()] == [".part-shard-000000.tar"]
     written = write_shards(examples, tmp_path / "out")
     assert written.n_written == 300
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["shard-000000.tar", "shards.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "shard-000000.tar",
+        "shard-000000.tar.arrow",
+        "shards.json",
+    ]
 
 
 @pytest.mark.parametrize("image_id", ["a.b", "a/b", "", "tit.jpg"])
 def test_an_id_that_cannot_be_a_key_is_refused_before_anything_is_written(tmp_path: Path, image_id: str) -> None:
     examples = pictured(tmp_path / "in", [VANESSA])
-    examples.image_ids[0] = image_id
+    examples = replace(examples, image_ids=[image_id])
     with pytest.raises(InputError, match="1 image ids, .* are empty or hold a dot or a slash"):
         write_shards(examples, tmp_path / "out")
     assert not (tmp_path / "out").exists()
