@@ -108,10 +108,12 @@ class ProbeReport:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     """What was not measured, and why: one sentence each."""
+    notes: tuple[str, ...] = ()
+    """How names and branches of a given phylogeny were taken: one sentence each."""
     curves: Mapping[str, Mapping[str, list[float]]] = field(default_factory=dict)
     """Similarity against taxonomic distance, and the histogram of hubness: columns of numbers by name."""
     trees: Mapping[str, Any] = field(default_factory=dict)
-    """How names of the pictures and of a given phylogeny were matched."""
+    """How many names of the pictures and of a given phylogeny were matched, and which were not."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values that JSON knows; NaN becomes null."""
@@ -126,7 +128,8 @@ class ProbeReport:
             if (version := values.pop("format_version")) != FORMAT_VERSION:
                 raise InputError(f"probes have format {version}, expected {FORMAT_VERSION}: make them anew")
             results = tuple(_result(result) for result in values.pop("results"))
-            return cls(results=results, skipped=tuple(values.pop("skipped")), **values)
+            skipped, notes = tuple(values.pop("skipped")), tuple(values.pop("notes", ()))
+            return cls(results=results, skipped=skipped, notes=notes, **values)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"no report of probes ({error}): make it with probe") from error
 

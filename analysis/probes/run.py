@@ -85,6 +85,7 @@ def probe(
             skipped.append(str(error))
     curves: dict[str, dict[str, list[float]]] = {}
     matching: dict[str, Any] = {}
+    notes: list[str] = []
     try:
         if pictures.note is not None:
             raise InputError(f"labels make no tree ({pictures.note})")
@@ -100,8 +101,8 @@ def probe(
         try:
             with step("holding the vectors against the phylogeny"):
                 phylogeny = TreeProbes(pictures, n_permutations=n_permutations, seed=seed, tree=tree)
-                results += phylogeny.tree_distances()
-            matching = phylogeny.matching
+                results += [*phylogeny.correlations(), *phylogeny.tree_distances()]
+            matching, notes = phylogeny.matching, phylogeny.notes
         except InputError as error:
             skipped.append(f"phylogeny: {error}")
     with step("measuring how the vectors lie"):
@@ -115,7 +116,7 @@ def probe(
     parameters = {"sample": sample, "k": k, "n_permutations": n_permutations, "seed": seed, "n_images": n}
     report = ProbeReport(
         store=store, store_version=store_version, encoder=encoder or {}, results=tuple(results), skipped=tuple(skipped),
-        curves=curves, trees=matching, parameters=parameters,
+        curves=curves, trees=matching, notes=tuple(notes), parameters=parameters,
     )  # fmt: skip
     return Probed(report, items)
 

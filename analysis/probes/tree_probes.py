@@ -1,7 +1,8 @@
-"""The probes over all ranks: distances of the species' mean vectors, the tree that they make, and its likeness to others."""
+"""The probes over all ranks: distances of the species' mean vectors, the trees that they make, and their likeness to others."""
 
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cached_property, partial
+from math import comb
 
 import numpy as np
 from jaxtyping import Float, Int, Num
@@ -14,11 +15,18 @@ from cladescope.analysis.probes import distance_correlation as distance
 from cladescope.analysis.probes import trees
 from cladescope.analysis.probes.lineage_probes import Lineages
 from cladescope.analysis.probes.neighbours import taxonomic_distance
+from cladescope.analysis.probes.phylogeny_tips import MatchedTips, paths
+from cladescope.analysis.probes.quartets import quartet_distance, quartets, sides
 from cladescope.analysis.probes.result import ProbeResult, of_null
 from cladescope.errors import InputError
+from cladescope.phylogeny.neighbour_joining import neighbour_joining
 from cladescope.phylogeny.tree import Tree
 
-N_SPECIES, N_TRIPLES, N_RESAMPLES = 600, 20_000, 100
+N_SPECIES, N_TRIPLES, N_QUARTETS, N_RESAMPLES = 600, 20_000, 50_000, 100
+NOTHING = 1e-9
+"""Branches shorter than this share of the greatest distance count as none."""
+
+Order = Int[np.ndarray, " s"]
 
 
 def check_related(pictures: Pictures, tree: Tree) -> None:
@@ -32,7 +40,10 @@ def check_related(pictures: Pictures, tree: Tree) -> None:
 
 
 class TreeProbes:
-    """Centroids of at most 600 sampled taxa of the narrowest common rank (`Lineages.of`), their cosine distances and the average-linkage tree."""
+    """Centroids of at most 600 sampled taxa of the narrowest common rank (`Lineages.of`), their cosine distances and the trees that these make.
+
+    Every taxon counts once, however many pictures it has.
+    """
 
     def __init__(self, pictures: Pictures, *, n_permutations: int, seed: int, tree: Tree | None = None) -> None:
         """With a tree they are species. Raises InputError for fewer than 4 taxa and, with a tree, for fewer than 4 shared names."""
@@ -41,19 +52,17 @@ class TreeProbes:
         self.rank = at.rank
         self.places, self.rows = np.arange(len(at.codes)), np.empty(0, np.int64)
         self.matching: dict[str, object] = {}
+        self.notes: list[str] = []
         if tree is not None:
             taxa = pictures.taxa("species")
-            binomials = [taxa[code].name for code in at.codes[:, -1]]
-            places, rows = trees.match_tips(binomials, tree)
-            matched = set(places)
-            unmatched = sorted(name for place, name in enumerate(binomials) if place not in matched)
-            self.matching = {"matched": len(places), "unmatched": unmatched, "tips": tree.n_tips}
-            if len(places) < 4:
+            found = MatchedTips.of([taxa[code].name for code in at.codes[:, -1]], tree)
+            self.matching, self.notes = found.about, [found.note]
+            if len(found.places) < 4:
                 raise InputError(
-                    f"the tree shares {len(places)} names with the {len(binomials)} species, expected at least 4: "
+                    f"the tree shares {len(found.places)} names with the {len(at.codes)} species, expected at least 4: "
                     "tips are to be called Genus_species"
                 )
-            self.places, self.rows = np.array(places), np.array(rows)
+            self.places, self.rows = np.array(found.places), np.array(found.rows)
         if len(self.places) < 4:
             raise InputError(f"{len(self.places)} taxa at the rank {at.rank}, expected at least 4 for a tree")
         rng = np.random.default_rng([seed, 4])
@@ -62,36 +71,46 @@ class TreeProbes:
         self.codes = at.codes[self.places[some]]
         self.vectors = _centroids(pictures.vectors[at.rows], at.numbers)[self.places[some]]
         self.seed, self.n_permutations, self.n_images = seed, n_permutations, len(at.rows)
-        self.distances = np.clip(1 - self.vectors @ self.vectors.T, 0, None).astype(np.float64)
+        products = (self.vectors @ self.vectors.T).astype(np.float64)
+        self.distances = np.clip(1 - (products + products.T) / 2, 0, None)
         np.fill_diagonal(self.distances, 0)
         self.heights = distance.average_linkage(self.distances)[1]
         self.other: Num[np.ndarray, "s s"]
+        """Lower for two that meet lower: the tree itself, without lengths."""
+        self.paths: Float[np.ndarray, "s s"]
+        """Along the branches, or in ranks."""
         if tree is None:
             self.other = taxonomic_distance(self.codes[:, None], self.codes[None])
+            self.paths = self.other.astype(np.float64)
         else:
-            self.other = trees.meeting_distances(tree, self.rows[some].tolist())
+            rows = self.rows[some].tolist()
+            self.other = trees.meeting_distances(tree, rows)
+            self.paths, note = paths(tree, rows)
+            self.notes += [f"phylogeny: {note}"] * bool(note)
         self.name = "taxonomy" if tree is None else "phylogeny"
         if np.ptp(self.other[~np.eye(len(self.other), dtype=bool)]) == 0:
             raise InputError(f"all taxa are equally far apart in the {self.name}: there is no tree to compare with")
 
     def correlations(self) -> Iterator[ProbeResult]:
-        """Spearman with the Mantel null, triplet accuracy and cophenetic correlation, against the taxonomy."""
-        other = self.other.astype(np.float64)
-        rank_of, other_rank = distance.ranked(self.distances), distance.ranked(other)
+        """Spearman with the Mantel null, cophenetic correlation and, for the taxonomy, triplet accuracy."""
+        far = self.paths
+        to = "" if self.name == "taxonomy" else f" to {self.name}"
+        along = f"the {self.name}" if self.name == "taxonomy" else f"those along the branches of the {self.name}"
+        rank_of, other_rank = distance.ranked(self.distances), distance.ranked(far)
         yield self._result(
-            "distance correlation",
+            f"distance correlation{to}",
             lambda order: distance.matrix_correlation(rank_of[np.ix_(order, order)], other_rank[np.ix_(order, order)]),
             lambda order: distance.matrix_correlation(rank_of, other_rank[np.ix_(order, order)]),
-            "Mantel 1967; Spearman", f"Rank correlation of cosine distances of species with those in the {self.name}.",
+            "Mantel 1967; Spearman", f"Rank correlation of cosine distances of species with {along if to else f'those in {along}'}.",
         )  # fmt: skip
         yield self._result(
-            "cophenetic correlation",
-            lambda order: distance.matrix_correlation(self.heights[np.ix_(order, order)], other[np.ix_(order, order)]),
-            lambda order: distance.matrix_correlation(self.heights, other[np.ix_(order, order)]),
+            f"cophenetic correlation{to}",
+            lambda order: distance.matrix_correlation(self.heights[np.ix_(order, order)], far[np.ix_(order, order)]),
+            lambda order: distance.matrix_correlation(self.heights, far[np.ix_(order, order)]),
             "Sokal & Rohlf 1962",
-            f"Correlation of the heights at which species meet in the tree of their mean vectors with the {self.name}.",
+            f"Correlation of the heights at which species meet in the tree of their mean vectors with {along}.",
         )  # fmt: skip
-        triples = distance.triplets(self.other, N_TRIPLES, seed=self.seed)
+        triples = distance.triplets(self.other, N_TRIPLES, seed=self.seed) if not to else np.empty((3, 0), np.int64)
         if triples.shape[1]:
             yield self._result(
                 "triplet accuracy",
@@ -102,14 +121,14 @@ class TreeProbes:
             )  # fmt: skip
 
     def tree_distances(self) -> Iterator[ProbeResult]:
-        """Triplet distance and Robinson-Foulds of the tree of mean vectors against the other tree."""
+        """Triplet distance and Robinson-Foulds of the average-linkage tree of mean vectors, quartet distance and Robinson-Foulds of the neighbour-joining tree."""
         triples = trees.sampled_triples(len(self.other), N_TRIPLES, seed=self.seed)
         true = trees.odd_one_out(self.other, triples)
         triples, true = triples[:, true >= 0], true[true >= 0]
         if len(true):
 
-            def differing(order: Int[np.ndarray, " s"]) -> float:
-                return float((trees.odd_one_out(self.heights, order[triples]) != true).mean())
+            def differing(order: Order) -> float:
+                return float((trees.odd_one_out(self.heights[np.ix_(order, order)], triples) != true).mean())
 
             inside = partial(self._triples_among, triples=triples, true=true)
             yield self._result(
@@ -117,13 +136,73 @@ class TreeProbes:
                 f"Share of the triples of species that the {self.name} resolves and the tree of mean vectors has otherwise.",
                 value=differing(np.arange(len(self.other))), sampled=len(true), higher_is_better=False,
             )  # fmt: skip
-        own, theirs = trees.clades(self.heights), trees.clades(self.other)
-        if own or theirs:
-            yield ProbeResult(
-                probe=f"Robinson-Foulds to {self.name}", value=trees.robinson_foulds(own, theirs),
-                n_images=self.n_images, n_taxa=len(self.other), n_left_out=self.n_left_out, sampled=self.sampled, higher_is_better=False,
-                reference="Robinson & Foulds 1981", meaning=f"Share of the clades of both trees that only one has: {len(own & theirs)} shared; the {self.name} has {len(theirs)}, the tree of mean vectors {len(own)}.",
-            )  # fmt: skip
+        theirs = trees.clades(self.other)
+        yield from self._robinson_foulds("Robinson-Foulds", trees.clades(self.heights), theirs, rooted=True)
+        yield from self._quartets()
+        sides_of = trees.members(theirs, len(self.other))
+        yield from self._robinson_foulds(
+            "neighbour-joining Robinson-Foulds", trees.splits(self.joined, tolerance=self._least), trees.packed(trees.without_root(sides_of)),
+            rooted=False,
+        )  # fmt: skip
+
+    @cached_property
+    def joined(self) -> Tree:
+        """The neighbour-joining tree of the taxa, its tips in their order."""
+        return neighbour_joining(self.distances)
+
+    @property
+    def _least(self) -> float:
+        return NOTHING * float(self.distances.max())
+
+    def _robinson_foulds(
+        self, name: str, own: set[bytes], theirs: set[bytes], *, rooted: bool
+    ) -> Iterator[ProbeResult]:
+        """Nothing where neither tree has a group. Its half-samples are moved to the value, for trees of fewer tips differ less."""
+        if not own and not theirs:
+            return
+        s = len(self.other)
+        ours, others = trees.members(own, s), trees.members(theirs, s)
+
+        def halved(order: Order) -> float:
+            both = trees.pruned(ours, order, rooted=rooted), trees.pruned(others, order, rooted=rooted)
+            return trees.robinson_foulds(*both) if any(both) else float("nan")
+
+        def shuffled(order: Order) -> float:
+            return trees.robinson_foulds(own, trees.pruned(others, order, rooted=rooted))
+
+        groups, tree = ("clades", "tree of mean vectors") if rooted else ("inner branches", "neighbour-joining tree")
+        yield self._result(
+            f"{name} to {self.name}", halved, shuffled, "Robinson & Foulds 1981" if rooted else "Saitou & Nei 1987, Robinson & Foulds 1981",
+            f"Share of the {groups} of both trees that only one has: {len(own & theirs)} shared; the {self.name} has {len(theirs)}, the {tree} {len(own)}.",
+            value=trees.robinson_foulds(own, theirs), higher_is_better=False, is_moved=True,
+        )  # fmt: skip
+
+    def _quartets(self) -> Iterator[ProbeResult]:
+        s = len(self.other)
+        four = quartets(s, N_QUARTETS, seed=self.seed)
+        true = sides(self.other, four, tolerance=1e-9)
+        asked = true >= 0
+        if not asked.any():
+            return
+        n_drawn = len(true)
+        four, true = four[:, asked], true[asked]
+        long = np.where(np.abs(self.joined.length) > self._least, 1.0, 0.0)
+        steps = Tree(parent=self.joined.parent, length=long, label=self.joined.label).cophenetic()
+        own = sides(steps, four, tolerance=0.5)
+
+        def among(order: Order) -> float:
+            times = np.bincount(order, minlength=s)[four].prod(axis=0)
+            return quartet_distance(own, true, times.astype(np.float64))
+
+        def shuffled(order: Order) -> float:
+            return quartet_distance(sides(steps[np.ix_(order, order)], four, tolerance=0.5), true)
+
+        said = f"{1 - len(true) / n_drawn:.0%} of them the {self.name} leaves open, and {(own < 0).mean():.0%} of the others the tree of mean vectors."
+        yield self._result(
+            f"quartet distance to {self.name}", among, shuffled, "Estabrook et al. 1985; Saitou & Nei 1987",
+            f"Share of the quartets of species that the {self.name} resolves and the neighbour-joining tree of mean vectors has otherwise or leaves open: {said}",
+            value=quartet_distance(own, true), sampled=len(true) if n_drawn < comb(s, 4) else None, higher_is_better=False,
+        )  # fmt: skip
 
     def curve(self) -> dict[str, list[float]]:
         """Mean cosine of species by their taxonomic distance, with intervals over resampled species."""
@@ -137,9 +216,7 @@ class TreeProbes:
                 found[name].append(float(value))
         return found
 
-    def _triples_among(
-        self, order: Int[np.ndarray, " s"], *, triples: Int[np.ndarray, "3 t"], true: Int[np.ndarray, " t"]
-    ) -> float:
+    def _triples_among(self, order: Order, *, triples: Int[np.ndarray, "3 t"], true: Int[np.ndarray, " t"]) -> float:
         """Triplet distance where each triple weighs as often as its species were drawn."""
         times = np.bincount(order, minlength=len(self.other))[triples].prod(axis=0)
         return (
@@ -149,17 +226,21 @@ class TreeProbes:
         )
 
     def _result(
-        self, probe: str, resampled: Callable[[Int[np.ndarray, " s"]], float], shuffled: Callable[[Int[np.ndarray, " s"]], float],
+        self, probe: str, resampled: Callable[[Order], float], shuffled: Callable[[Order], float],
         reference: str, meaning: str, *, value: float | None = None, sampled: int | None = None, higher_is_better: bool = True,
+        is_moved: bool = False,
     ) -> ProbeResult:  # fmt: skip
         s = len(self.other)
         rng = np.random.default_rng([self.seed, 5])
+        found = shuffled(np.arange(s)) if value is None else value
         # Half of the species without replacement: a species drawn twice would be compared with itself, and of half-samples the
         # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263).
         half = max(4, s // 2)
         drawn = np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)])
         low, high = percentiles(drawn) if np.isfinite(drawn).any() else (None, None)
-        found = shuffled(np.arange(s)) if value is None else value
+        if is_moved and low is not None and high is not None:
+            by = found - float(np.nanmean(drawn))
+            low, high = max(0.0, low + by), min(1.0, high + by)
         null = permuted(
             lambda rng: shuffled(rng.permutation(s)), found, n_permutations=self.n_permutations, seed=self.seed,
             higher_is_better=higher_is_better,

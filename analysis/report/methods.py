@@ -7,7 +7,7 @@ GENERAL = {
     "Interval": "The range of the middle 95 % of 500 resamples. Whole species (or, where a picture has none, its deepest "
     "lineage) are drawn with replacement, since pictures of one species depend on each other (Davison and Hinkley 1997, "
     "Bootstrap Methods and their Application, section 3.8). For the tree of species it is the range over 100 random halves "
-    "of the species (Shao and Wu 1989, doi:10.1214/aos/1176347263).",
+    "of the species (Shao and Wu 1989, doi:10.1214/aos/1176347263); that of Robinson-Foulds distances is moved to their value, since trees of fewer species differ less.",
     "Chance": "The mean and the middle 95 % of the same number once labels have been given out at random: at the narrowest rank "
     "among the pictures, above it among the species, each with all its pictures, for an encoder that knows species and nothing "
     "else would stand above a chance by pictures at every rank. p is the share of these numbers that are at least as good (one-sided; Phipson "
@@ -87,14 +87,14 @@ METHODS = {
         source="Barz and Denzler 2019, Hierarchy-based Image Embeddings, arXiv:1809.09924, equation 10",
     ),
     "distance correlation": Method(
-        reads="Whether species that are far apart in the taxonomy are far apart for the encoder: 1 in the same order, 0 no relation.",
-        formula="Spearman's rank correlation of 1 - cos(m_s, m_t) with the taxonomic distance, over pairs of species",
+        reads="Whether species that are far apart in the taxonomy (or along the branches of the phylogeny) are far apart for the encoder: 1 in the same order, 0 no relation.",
+        formula="Spearman's rank correlation of 1 - cos(m_s, m_t) with the taxonomic distance, or that along the branches, over pairs of species",
         source="Mantel 1967, The Detection of Disease Clustering and a Generalized Regression Approach",
         needs="4 species or other lineages",
     ),
     "cophenetic correlation": Method(
-        reads="Whether a tree built from the vectors joins species at heights that agree with the taxonomy: 1 in full.",
-        formula="Pearson's r between the heights at which species meet in the average-linkage tree and the taxonomic distance",
+        reads="Whether a tree built from the vectors joins species at heights that agree with the taxonomy, or with the lengths of the phylogeny: 1 in full.",
+        formula="Pearson's r between the heights at which species meet in the average-linkage tree and the taxonomic distance, or that along the branches",
         source="Sokal and Rohlf 1962, The comparison of dendrograms by objective methods",
         needs="4 species or other lineages",
     ),
@@ -111,10 +111,24 @@ METHODS = {
         better="lower",
         needs="4 species or other lineages, unequally related",
     ),
+    "quartet distance": Method(
+        reads="Of four species two and two stand together: how often the neighbour-joining tree of the vectors, which supposes no even pace and has no root, pairs them otherwise or leaves it open. Two thirds is chance.",
+        formula="share of the quartets that the reference resolves (all of up to 40 species, else 50,000 sampled) and the neighbour-joining tree has not",
+        source="Estabrook, McMorris and Meacham 1985, doi:10.1093/sysbio/34.2.193; Saitou and Nei 1987, doi:10.1093/oxfordjournals.molbev.a040454",
+        better="lower",
+        needs="4 species or other lineages, unequally related",
+    ),
     "Robinson-Foulds": Method(
         reads="The share of groupings that only one of the two trees has: 0 the same tree, 1 nothing in common. A taxonomy has fewer groupings than a binary tree, so 0 is out of reach.",
         formula="|A △ B| / (|A| + |B|), A and B the clades of the two trees",
         source="Robinson and Foulds 1981, Comparison of phylogenetic trees",
+        better="lower",
+        needs="4 species or other lineages",
+    ),
+    "neighbour-joining Robinson-Foulds": Method(
+        reads="The share of inner branches that only one of the two trees has, of the neighbour-joining tree and without a root: 0 the same tree, 1 nothing in common.",
+        formula="|A △ B| / (|A| + |B|), A and B the ways in which an inner branch parts the species in two",
+        source="Saitou and Nei 1987; Robinson and Foulds 1981, Comparison of phylogenetic trees",
         better="lower",
         needs="4 species or other lineages",
     ),
@@ -180,6 +194,7 @@ OF_RANKS = (
 )  # fmt: skip
 OF_TREES = (
     "LCA height", "hierarchical precision", "distance correlation", "cophenetic correlation", "triplet accuracy", "triplet distance", "Robinson-Foulds",
+    "quartet distance", "neighbour-joining Robinson-Foulds",
 )  # fmt: skip
 OF_SHAPE = ("hubness", "relative delta", "intrinsic dimension (TwoNN)", "intrinsic dimension (MLE)")
 OF_VARIANTS = ("variant explained variance", "variant Fisher ratio")

@@ -193,7 +193,12 @@ def _overall(report: Report, methods: Sequence[str]) -> str:
                 if result.probe != probe:
                     continue
                 # Where the meaning holds numbers of its own, or names of the data, it is said of each store.
-                own = escape(result.meaning) if method_name(probe) in ("Robinson-Foulds", *OF_VARIANTS) else ""
+                own = (
+                    escape(result.meaning)
+                    if method_name(probe)
+                    in ("Robinson-Foulds", "neighbour-joining Robinson-Foulds", "quartet distance", *OF_VARIANTS)
+                    else ""
+                )
                 rows.append([escape(probe), escape(label), *pieces.cells(result), pieces.better(method), said + own])
                 said = ""
     if not rows:

@@ -87,6 +87,8 @@ def probe(
         write_rows(reports)
     else:
         (show_rows if every else show_words)(reports, found)
+    for note in reports[0].notes:
+        say(note)
     for reason in reports[0].skipped:
         say(f"left out: {reason}")
     say(f"written to {out}" if every else f"every number is in {out / 'probes.json'}; --all prints them")
