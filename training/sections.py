@@ -297,10 +297,10 @@ class ObjectiveConfig(Section):
                 ("objective.replay_source", "objective.replay_batch"),
                 "objective.replay_source and objective.replay_batch belong together: give both or none",
             )
-        if self.replay_source and "clip" not in self.terms:
+        if self.replay_source and not self.has_texts:
             yield Problem(
                 ("objective.replay_source", "objective.terms"),
-                "objective.replay_source is a second stream of the term clip: add it to objective.terms",
+                f"objective.replay_source is a second stream of pictures and captions: add one of {', '.join(PAIR_TERMS)} to objective.terms",
             )
 
     @property

@@ -1,9 +1,9 @@
 """Several processes as one: started by torchrun, they share a batch and end a step with the same weights.
 
-Every process computes the whole batch's loss from gathered features. So the gradient of a process with respect to its own
-features is at hand without a second exchange: it is the whole loss's, times the number of processes, because the mean
-over processes follows. One process or several give the same loss and gradient. Memory: 4 B^2 bytes for each matrix of
-scores of a batch of B pictures over all processes.
+Each computes the part of its own pictures in the loss of the whole batch, against the gathered features of all; the parts
+add up to the loss, and so do the gradients. One process or several give the same loss and gradient, but for rounding, which
+is open_clip's with `local_loss` and `gather_with_grad`. Memory: no process holds a matrix of scores of its b pictures with
+all B of the batch, only blocks of it (see `cladescope.training.loss.objectives`), and 16 B d bytes for vectors of length d.
 """
 
 import os
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from cladescope.errors import InputError
 
@@ -36,11 +36,18 @@ class Group:
         return self.process == 0
 
     def gather(self, rows: Shaped[torch.Tensor, "n ..."]) -> Shaped[torch.Tensor, "m ..."]:
-        """Rows of all processes, in their order; as many in each. Gradients flow back to this process's own."""
+        """Rows of all processes, in their order; as many in each.
+
+        Gradients of all processes flow back to the rows: each gets the sum over the processes, so all must call backward.
+        """
         if self.n_processes == 1:
             return rows
         gathered: torch.Tensor = _Gather.apply(rows, self.process, self.n_processes)
         return gathered
+
+    def own(self, n: int) -> slice:
+        """Where n rows of this process are among the gathered ones."""
+        return slice(self.process * n, (self.process + 1) * n)
 
     def share(self, tensors: Iterable[torch.Tensor]) -> None:
         """Give every process the first one's values."""
@@ -51,10 +58,14 @@ class Group:
             dist.broadcast(values, 0)
             tensor.detach().copy_(values)
 
-    def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
-        """Replace each gradient by its mean over the processes.
+    def add_up(self, parts: Float[torch.Tensor, " n"]) -> Float[torch.Tensor, " n"]:
+        """The sum over the processes, the same to the last bit in each."""
+        return self.gather(parts.detach()[None]).sum(dim=0)
 
-        The processes compute the same loss, so a weight has a gradient in all of them or in none.
+    def add_up_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
+        """Replace each gradient by its sum over the processes.
+
+        The processes compute parts of one loss, so a weight has a gradient in all of them or in none.
         """
         if self.n_processes == 1:
             return
@@ -62,7 +73,6 @@ class Group:
             gradients = [parameter.grad for parameter in bucket if parameter.grad is not None]
             flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
             dist.all_reduce(flat)
-            flat /= self.n_processes
             parts = torch.split(flat, [gradient.numel() for gradient in gradients])
             for gradient, part in zip(gradients, parts, strict=True):
                 gradient.copy_(part.view_as(gradient))
@@ -122,7 +132,9 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def backward(context, gradient: torch.Tensor):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN205
         start = context.process * context.n_rows
-        return gradient[start : start + context.n_rows] * context.n_processes, None, None
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total[start : start + context.n_rows], None, None
 
 
 def _buckets(parameters: list[torch.nn.Parameter]) -> Iterator[list[torch.nn.Parameter]]:

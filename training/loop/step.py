@@ -14,7 +14,7 @@ from cladescope.training.loop.gradients import ChunkedFeatures
 from cladescope.training.loop.optimiser import rate_at
 from cladescope.training.loop.replay import ReplayBatch
 from cladescope.training.loop.run import Run, last_good
-from cladescope.training.loss.criterion import Features
+from cladescope.training.loss.criterion import Features, Replayed
 from cladescope.training.model.towers import MAX_LOGIT_SCALE, set_trainable
 
 MIN_LOSS_SCALE = 1e-4
@@ -36,7 +36,7 @@ def take_step(run: Run, batch: Batch) -> dict[str, float]:
     replay = None if run.replay is None else run.replay.batch(step, run.group, run.towers)
     loss, terms = backward(run, batch, replay)
     _check_finite(run, "loss", loss)
-    run.group.average_gradients(run.parameters)
+    run.group.add_up_gradients(run.parameters)
     run.scaler.unscale_(run.optimiser)
     norm = torch.nn.utils.get_total_norm([p.grad for p in run.parameters if p.grad is not None])
     # A scaler skips such a step and lowers its scale, so that the next may be finite.
@@ -65,7 +65,10 @@ def _check_finite(run: Run, what: str, value: float) -> None:
 
 
 def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple[float, dict[str, float]]:
-    """Loss of the batch of all processes and its terms; each process's part of the gradient is added to its weights'."""
+    """Loss of the batch of all processes and its terms; each process's part of the gradient is added to its weights'.
+
+    All processes of the group must come here together.
+    """
     config, towers, group = run.config, run.towers, run.group
     device, chunk = towers.device, config.loop.chunk_size
     rows = group.gather(torch.from_numpy(batch.rows).to(device)).cpu().numpy()
@@ -109,7 +112,8 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
             with_levels="level_restricted" in config.objective.terms,
         )
         # Each process encodes its share of the batch's different strings; the last share is filled up with the first.
-        strings = [*plan.strings, *(replay.captions if replay is not None else ())]
+        captions = () if replay is None else replay.captions
+        strings = [*plan.strings, *captions]
         share = -(-len(strings) // group.n_processes)
         mine = (strings + strings[:1] * (share * group.n_processes))[group.process * share :][:share]
         side = ChunkedFeatures(encode_texts, run.tokens(mine).to(device), chunk_size=chunk)
@@ -118,13 +122,19 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
         pairs = torch.from_numpy(plan.pairs)
         levels = tuple((torch.from_numpy(labels), torch.from_numpy(own_)) for labels, own_ in plan.levels)
     pooled = images.features[:own]
-    extra: dict[str, torch.Tensor] = {}
+    replayed = None
     if replay is not None:
-        extra["replay_image"] = group.gather(towers.project(images.features[own:], replay=True))
-        extra["replay_text"] = text[len(plan.strings) : len(plan.strings) + len(replay.captions)]
-    loss, terms = run.criterion(
+        numbers: dict[str, int] = {}
+        places = [numbers.setdefault(caption, len(numbers)) for caption in replay.captions]
+        replayed = Replayed(
+            image=group.gather(towers.project(images.features[own:], replay=True)),
+            text=text[len(plan.strings) : len(plan.strings) + len(captions)],
+            captions=torch.tensor(places, device=device),
+            rows=group.own(len(replay.pixels)),
+        )
+    part, parts = run.criterion(
         Features(
-            pooled=group.gather(pooled),
+            pooled=pooled,
             image=group.gather(towers.project(pooled)),
             text=text,
             pairs=pairs.to(device),
@@ -132,15 +142,16 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
             codes=torch.from_numpy(codes).to(device),
             classes=torch.from_numpy(classes).to(device),
             scale=towers.scale,
-            **extra,
+            rows=group.own(own),
+            replay=replayed,
         )
     )
-    value = float(loss.detach())
+    value, *terms = group.add_up(torch.stack([part, *parts.values()])).tolist()
     if math.isfinite(value):
-        run.scaler.scale(loss).backward()
+        run.scaler.scale(part).backward()
         for side in sides:
             side.backward()
-    return value, {name: float(term.detach()) for name, term in terms.items()}
+    return value, dict(zip(parts, terms, strict=True))
 
 
 def positions_of(batch: Batch, group: Group) -> list[int]:

@@ -22,6 +22,9 @@ from cladescope.training.model.folding import fold_norms, unfolded
 from cladescope.training.sections import ModelConfig
 
 MAX_LOGIT_SCALE = 100.0
+MAX_GRAPHS = 64
+"""Graphs that `torch.compile` may make of one side: five lengths of texts, with and without gradients, in training and
+evaluation, for one row and for several. Beyond torch's own limit of 8 it computes uncompiled without a word."""
 _LAYER = re.compile(r"(?:resblocks|blocks|layers|stages|layer)\.?(\d+)\.")
 
 
@@ -40,6 +43,7 @@ class Towers(nn.Module):
         self.replay_projection: nn.Linear | None = None
         self.train_size = transform.size
         """Pixels a side of pictures in training; those of `transform` are what the exported encoder declares."""
+        self._text_step = 1
 
     @property
     def embed_dim(self) -> int:
@@ -75,12 +79,14 @@ class Towers(nn.Module):
 
     def texts(self, tokens: Int[torch.Tensor, "t length"]) -> Float[torch.Tensor, "t d"]:
         """Vectors of texts, unit length. Columns that are padding in every row are left out, which changes nothing:
-        a token sees only those before it."""
-        with _shortened(self.clip.text, tokens) as short:
+        a token sees only those before it. Of compiled towers some stay, for a graph is made for each length."""
+        with _shortened(self.clip.text, tokens, step=self._text_step) as short:
             return nn.functional.normalize(self.clip.encode_text(short).float(), dim=-1)
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Compile the backbone and the text side; names of weights stay as they are."""
+        """Compile the backbone and the text side, for five lengths of texts; names of weights stay as they are."""
+        torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, MAX_GRAPHS)
+        self._text_step = 8 * -(-getattr(self.clip.text, "context_length", 0) // 40) or 1
         self.clip.visual.compile(*args, **kwargs)
         self.clip.text.compile(*args, **kwargs)
 
@@ -199,8 +205,9 @@ def _take_projection(visual: Any) -> tuple[nn.Module, tuple[str, str]]:
 
 
 @contextmanager
-def _shortened(text: nn.Module, tokens: Int[torch.Tensor, "t length"]) -> Iterator[torch.Tensor]:
-    """Tokens without the columns that are padding everywhere; the causal mask is cut to their length meanwhile."""
+def _shortened(text: nn.Module, tokens: Int[torch.Tensor, "t length"], *, step: int) -> Iterator[torch.Tensor]:
+    """Tokens without the columns that are padding everywhere, but for those that fill up a multiple of `step`; the causal
+    mask is cut to their length meanwhile."""
     mask = getattr(text, "attn_mask", None)
     if (
         not isinstance(text, TextTransformer)
@@ -214,6 +221,7 @@ def _shortened(text: nn.Module, tokens: Int[torch.Tensor, "t length"]) -> Iterat
     # 0 pads, but is also a token of its own ("!"): only columns after the last that is not 0 are padding.
     columns = (tokens != 0).any(dim=0).nonzero()
     length = int(columns.max()) + 1 if len(columns) else 1
+    length = min(step * -(-length // step), tokens.shape[1])
     text.attn_mask = mask[:length, :length]
     try:
         yield tokens[:, :length]

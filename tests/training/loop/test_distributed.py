@@ -1,4 +1,4 @@
-"""Two processes that share a batch, against one process that has all of it."""
+"""Two and four processes that share a batch, against one process that has all of it."""
 
 import json
 import os
@@ -31,6 +31,7 @@ PLAN = {
     "replay": {"objective.replay_batch": 4, "data.text_choice": "step", **OPEN_CLIP},
     "cached": {"model.lock_image_steps": 2, "model.lock_image_cached": True},
 }
+IN_FOUR = ("every-term", "replay")
 
 
 @pytest.fixture(scope="module")
@@ -49,39 +50,44 @@ def both(clades, checkpoint, tmp_path_factory):
         "model.open_clip": str(checkpoint),
         "objective.replay_source": str(captions(clades, folder / "captions.csv")),
     }
-    halves = {name: {**overrides, "loop.batch_size": 4} for name, overrides in plan.items()}
-    halves["replay"]["objective.replay_batch"] = 2
-    (folder / "plan.json").write_text(json.dumps(halves))
-    two = folder / "two"
-    two.mkdir()
-    arguments = ["-m", "tests.training.loop.two_processes", str(folder / "plan.json"), str(two)]
-    together(arguments)
-    found = {name: [torch.load(two / f"{name}-{process}.pt") for process in (0, 1)] for name in plan}
+    found = shared(plan, folder / "two", 2)
     one = {}
     for name, overrides in plan.items():
         config = small(source, overrides)
         one[name] = two_processes.steps(config, folder / "one" / name, Group())
-    return found, one
+    four = shared({name: plan[name] for name in IN_FOUR}, folder / "four", 4)
+    return found, one, four
 
 
-def together(arguments):
-    """Run a command in two processes, as torchrun does."""
+def shared(plan, folder, n):
+    """What each of n processes found for each configuration of a plan whose batches they share."""
+    folder.mkdir()
+    sizes = {"loop.batch_size": 8 // n}
+    parts = {name: {**overrides, **sizes} for name, overrides in plan.items()}
+    parts["replay"]["objective.replay_batch"] = 4 // n
+    (folder / "plan.json").write_text(json.dumps(parts))
+    together(["-m", "tests.training.loop.two_processes", str(folder / "plan.json"), str(folder)], n)
+    return {name: [torch.load(folder / f"{name}-{process}.pt") for process in range(n)] for name in plan}
+
+
+def together(arguments, n=2):
+    """Run a command in several processes, as torchrun does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    variables = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
     processes = [
         subprocess.Popen(
             [sys.executable, *arguments],
-            env={**os.environ, **shared, "RANK": str(process), "LOCAL_RANK": str(process)},
+            env={**os.environ, **variables, "RANK": str(process), "LOCAL_RANK": str(process)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for process in (0, 1)
+        for process in range(n)
     ]
     ended = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], ended[0][1] + ended[1][1]
+    assert [process.returncode for process in processes] == [0] * n, "".join(errors for _, errors in ended)
     return ended
 
 
@@ -93,7 +99,7 @@ def assert_close(found, expected):
 
 @pytest.mark.parametrize("name", PLAN)
 def test_two_processes_have_the_loss_of_one(both, name):
-    found, one = both
+    found, one, _ = both
     for process in found[name]:
         assert process["loss"] == pytest.approx(one[name]["loss"], rel=1e-5)
         assert process["terms"] == pytest.approx(one[name]["terms"], rel=1e-5)
@@ -102,7 +108,7 @@ def test_two_processes_have_the_loss_of_one(both, name):
 
 @pytest.mark.parametrize("name", PLAN)
 def test_two_processes_have_the_gradient_of_one(both, name):
-    found, one = both
+    found, one, _ = both
     assert one[name]["gradient"]
     for process in found[name]:
         assert_close(process["gradient"], one[name]["gradient"])
@@ -110,15 +116,26 @@ def test_two_processes_have_the_gradient_of_one(both, name):
 
 @pytest.mark.parametrize("name", PLAN)
 def test_two_processes_end_with_one_and_the_same_weights(both, name):
-    found, one = both
+    found, one, _ = both
     first, second = (process["weights"] for process in found[name])
     assert all(torch.equal(first[key], second[key]) for key in first)
     for key, value in one[name]["weights"].items():
         torch.testing.assert_close(first[key], value, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", IN_FOUR)
+def test_four_processes_have_the_loss_and_the_gradient_of_one(both, name):
+    _, one, four = both
+    for process in four[name]:
+        assert process["loss"] == pytest.approx(one[name]["loss"], rel=1e-5)
+        assert process["terms"] == pytest.approx(one[name]["terms"], rel=1e-5)
+        assert_close(process["gradient"], one[name]["gradient"])
+    for key, value in four[name][0]["weights"].items():
+        assert all(torch.equal(process["weights"][key], value) for process in four[name][1:])
+
+
 def test_together_they_see_the_batch_of_one(both):
-    found, one = both
+    found, one, _ = both
     for name in PLAN:
         first, second = (process["rows"] for process in found[name])
         assert [row for pair in zip(first, second, strict=True) for row in pair] == one[name]["rows"]
@@ -126,7 +143,7 @@ def test_together_they_see_the_batch_of_one(both):
 
 @pytest.mark.parametrize("name", PLAN)
 def test_they_share_the_pictures_of_an_evaluation_and_score_as_one(both, name):
-    found, one = both
+    found, one, _ = both
     first, second = found[name]
     n = one[name]["n_read"]
     assert [first["n_read"], second["n_read"]] == [n // 2, n // 2]
@@ -141,7 +158,7 @@ def test_they_share_the_pictures_of_an_evaluation_and_score_as_one(both, name):
 
 
 def test_what_is_replaced_is_counted_over_all_processes(both):
-    found, one = both
+    found, one, _ = both
     for name in PLAN:
         assert [process["n_replaced"] for process in found[name]] == [one[name]["n_replaced"]] * 2
     assert one["every-term"]["n_replaced"] > 0

@@ -31,7 +31,7 @@ def steps(config, folder, group):
     named = {**dict(run.towers.named_parameters()), **dict(run.criterion.named_parameters())}
     first = None if run.replay is None else run.replay.batch(0, group, run.towers)
     loss, terms = backward(run, batches[0], first)
-    group.average_gradients(run.parameters)
+    group.add_up_gradients(run.parameters)
     gradient = {name: weight.grad.clone() for name, weight in named.items() if weight.grad is not None}
     losses = [take_step(run, batch)["loss"] for batch in batches]
     if run.replay is not None:

@@ -1,5 +1,7 @@
 """The weighted sum of the objectives, each against its function, and the heads that belong to it."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,8 +10,8 @@ from torch.nn import functional
 
 from cladescope.errors import ConfigError, InputError
 from cladescope.training.loss import objectives
-from cladescope.training.loss.criterion import Criterion, Features
-from cladescope.training.sections import ObjectiveConfig
+from cladescope.training.loss.criterion import Criterion, Features, Replayed
+from cladescope.training.sections import HEAD_TERMS, PAIR_TERMS, ObjectiveConfig
 
 N_CLASSES, N_TAXA = 6, {0: 1, 1: 2, 2: 3, 3: 3, 4: 4, 5: 5, 6: 6}
 
@@ -32,8 +34,7 @@ def features(*, b=8, p=12, d=5, replay=False, dtype=torch.float64):
         codes=codes,
         classes=classes,
         scale=torch.tensor(7.0, dtype=dtype),
-        replay_image=unit(3, d) if replay else None,
-        replay_text=unit(3, d) if replay else None,
+        replay=Replayed(unit(3, d), unit(3, d), torch.tensor([0, 1, 0])) if replay else None,
     )
 
 
@@ -126,13 +127,68 @@ def test_pictures_without_a_class_teach_the_heads_nothing():
     assert float(of.pooled.grad.abs().max()) == 0.0
 
 
-def test_replay_is_a_second_stream_of_the_term_clip():
+def function_of(name, image, text, scale, taxa):
+    """Each objective of pairs as a function, where levels of captions are told apart as CLIP does it."""
+    bias = torch.tensor(-10.0)
+    match name:
+        case "clip_masked":
+            return objectives.info_nce_without_same_taxon(image, text, scale, taxa=taxa)
+        case "clip_positive":
+            return objectives.info_nce_with_same_taxon_positive(image, text, scale, taxa=taxa)
+        case "siglip":
+            return objectives.siglip(image, text, scale, bias)
+        case "siglip_taxa":
+            return objectives.siglip(image, text, scale, bias, taxa=taxa)
+        case _:
+            return objectives.info_nce(image, text, scale)
+
+
+@pytest.mark.parametrize("name", PAIR_TERMS)
+def test_replay_is_a_second_stream_of_each_objective_never_held_against_the_first(name):
     of = features(replay=True)
-    made = criterion({"clip": 1.0}, replay_source="a.csv", replay_batch=3, replay_weight=0.25)
+    second = of.replay
+    for weight in (0.25, 0.0):
+        made = criterion({name: 1.0}, replay_source="a.csv", replay_batch=3, replay_weight=weight)
+        _, terms = made(of)
+        _, without = made(replace(of, replay=None))
+        expected = function_of(name, second.image, second.text, of.scale, second.captions)
+        torch.testing.assert_close(terms[name], without[name] + weight * expected)
+    pictures, texts = torch.cat([of.image, second.image]), torch.cat([of.text[of.pairs], second.text])
+    assert objectives.info_nce(pictures, texts, of.scale) > objectives.info_nce(of.image, of.text[of.pairs], of.scale)
+
+
+def test_of_several_terms_the_first_has_the_second_stream():
+    of = features(replay=True)
+    options = {"replay_source": "a.csv", "replay_batch": 3}
+    made = criterion({"siglip": 1.0, "clip": 1.0, "cross_entropy": 1.0}, **options)
     _, terms = made(of)
-    own = objectives.info_nce(of.image, of.text[of.pairs], of.scale)
-    second = objectives.info_nce(of.replay_image, of.replay_text, of.scale)
-    torch.testing.assert_close(terms["clip"], own + 0.25 * second)
+    _, without = made(replace(of, replay=None))
+    assert [name for name, value in terms.items() if not torch.equal(value, without[name])] == ["clip"]
+    with pytest.raises(ConfigError, match="is a second stream of pictures and captions: add one of clip,"):
+        ObjectiveConfig(terms={"cross_entropy": 1.0}, **options)
+
+
+def test_the_parts_of_processes_add_up_to_the_loss_and_its_gradient():
+    whole = features(replay=True)
+    options = {"replay_source": "a.csv", "replay_batch": 1, "label_smoothing": 0.1}
+    for head_on in ("pooled", "embedding"):
+        made = criterion(dict.fromkeys((*PAIR_TERMS, *HEAD_TERMS), 0.5), head_on=head_on, **options)
+        weights = [*made.parameters()]
+        loss, terms = made(whole)
+        expected = torch.autograd.grad(loss, [whole.image, whole.pooled, whole.text, *weights], allow_unused=True)
+        parts = []
+        for rows, again in ((slice(0, 5), slice(0, 1)), (slice(5, 8), slice(1, 3))):
+            replay = replace(whole.replay, rows=again)
+            parts.append(made(replace(whole, pooled=whole.pooled[rows], rows=rows, replay=replay)))
+        total = sum(part for part, _ in parts)
+        found = torch.autograd.grad(total, [whole.image, whole.pooled, whole.text, *weights], allow_unused=True)
+        torch.testing.assert_close(total, loss)
+        for name, value in terms.items():
+            torch.testing.assert_close(sum(part[name] for _, part in parts), value)
+        for one, other in zip(found, expected, strict=True):
+            assert (one is None) == (other is None)
+            if other is not None:
+                torch.testing.assert_close(one, other)
 
 
 @settings(deadline=None, max_examples=10)

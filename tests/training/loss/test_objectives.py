@@ -1,13 +1,17 @@
 """Losses against loops in float64 that follow the papers' formulas, and what must not change them."""
 
 import math
+from itertools import pairwise
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from cladescope.training.loss import objectives
 from cladescope.training.loss.objectives import (
     cross_entropy,
     hierarchical_cross_entropy,
@@ -15,7 +19,6 @@ from cladescope.training.loss.objectives import (
     info_nce_with_same_taxon_positive,
     info_nce_without_same_taxon,
     level_restricted,
-    replay,
     siglip,
 )
 
@@ -95,12 +98,16 @@ def by_rows(logits, classes, smoothing=0.0):
 
 
 PAIRED = {
-    "info_nce": lambda image, text, taxa: info_nce(image, text, SCALE),
-    "masked": lambda image, text, taxa: info_nce_without_same_taxon(image, text, SCALE, taxa=taxa),
-    "positive": lambda image, text, taxa: info_nce_with_same_taxon_positive(image, text, SCALE, taxa=taxa),
-    "siglip": lambda image, text, taxa: siglip(image, text, SCALE, BIAS),
-    "siglip_taxa": lambda image, text, taxa: siglip(image, text, SCALE, BIAS, taxa=taxa),
-    "level": lambda image, text, taxa: level_restricted(image, [text[:4]], [taxa.clamp(max=len(text) - 1)], SCALE),
+    "info_nce": lambda image, text, taxa, **rows: info_nce(image, text, SCALE, **rows),
+    "masked": lambda image, text, taxa, **rows: info_nce_without_same_taxon(image, text, SCALE, taxa=taxa, **rows),
+    "positive": lambda image, text, taxa, **rows: info_nce_with_same_taxon_positive(
+        image, text, SCALE, taxa=taxa, **rows
+    ),
+    "siglip": lambda image, text, taxa, **rows: siglip(image, text, SCALE, BIAS, **rows),
+    "siglip_taxa": lambda image, text, taxa, **rows: siglip(image, text, SCALE, BIAS, taxa=taxa, **rows),
+    "level": lambda image, text, taxa, **rows: level_restricted(
+        image, [text[:4]], [taxa.clamp(max=len(text) - 1)], SCALE, **rows
+    ),
 }
 REFERENCE = {
     "info_nce": lambda logits, taxa: by_pairs(logits),
@@ -218,6 +225,62 @@ def test_the_temperature_and_the_bias_are_learnt():
 
 
 @paired
+@quick
+@given(SEEDS, CODES, st.integers(1, 30), st.data())
+def test_parts_of_the_rows_add_up_to_the_loss_and_its_gradient(loss, seed, taxa, block, data):
+    image, text = features(seed, len(taxa), len(taxa))
+    whole = loss(image, text, codes_of(taxa))
+    gradient = torch.autograd.grad(whole, (image, text))
+    ends = [0, *sorted(data.draw(st.lists(st.integers(0, len(taxa)), max_size=3))), len(taxa)]
+    with mock.patch.object(objectives, "BLOCK_NUMBERS", block):
+        parts = [loss(image, text, codes_of(taxa), rows=slice(*pair)) for pair in pairwise(ends)]
+        found = torch.autograd.grad(torch.stack(parts).sum(), (image, text))
+    assert math.isclose(sum(part.item() for part in parts), whole.item(), rel_tol=1e-9, abs_tol=1e-12)
+    for part, expected in zip(found, gradient, strict=True):
+        torch.testing.assert_close(part, expected, rtol=1e-9, atol=1e-12)
+
+
+@quick
+@given(SEEDS, CODES, st.data())
+def test_parts_of_the_rows_add_up_to_the_cross_entropies(seed, classes, data):
+    (logits,) = features(seed, len(classes))
+    end = data.draw(st.integers(0, len(classes)))
+    whole = cross_entropy(logits, codes_of(classes), label_smoothing=0.1)
+    codes = codes_of(classes)[:, None].expand(-1, 2)
+    both = hierarchical_cross_entropy([logits, logits], codes, weights=[1.0, 2.0], label_smoothing=0.1)
+    single, ranks = [], []
+    for rows in (slice(0, end), slice(end, len(classes))):
+        own = logits[rows]
+        single.append(cross_entropy(own, codes_of(classes), label_smoothing=0.1, rows=rows))
+        ranks.append(hierarchical_cross_entropy([own, own], codes, weights=[1.0, 2.0], label_smoothing=0.1, rows=rows))
+    assert math.isclose(sum(part.item() for part in single), whole.item(), rel_tol=1e-9, abs_tol=1e-12)
+    assert math.isclose(sum(part.item() for part in ranks), both.item(), rel_tol=1e-9, abs_tol=1e-12)
+
+
+class Sizes(TorchDispatchMode):
+    """Notes the size of the greatest tensor that any operation made."""
+
+    greatest = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        for value in found if isinstance(found, tuple | list) else (found,):
+            if isinstance(value, torch.Tensor):
+                self.greatest = max(self.greatest, value.numel())
+        return found
+
+
+@paired
+def test_no_square_of_scores_is_ever_made(loss):
+    image, text = features(13, 120, 120)
+    taxa = codes_of([code % 5 - 1 for code in range(120)])
+    with mock.patch.object(objectives, "BLOCK_NUMBERS", 360), Sizes() as sizes:
+        loss(image, text, taxa, rows=slice(30, 90)).backward()
+    # Two columns of features for each of 120 rows are 600 numbers; 60 rows with 120 columns would be 7,200.
+    assert 360 <= sizes.greatest <= 600
+
+
+@paired
 @pytest.mark.parametrize("code", [-1, 3])
 def test_a_batch_of_one_has_a_loss(loss, code):
     image, text = features(4, 1, 1)
@@ -246,21 +309,6 @@ def test_a_great_scale_does_not_overflow(loss):
     image, text = features(6, 4, 4, dtype=torch.float32)
     value = loss(1e4 * image, text, codes_of([0, 0, 1, -1]))
     assert value.isfinite()
-
-
-def test_replay_without_weight_is_plain_info_nce():
-    image, text, replay_image, replay_text = features(7, 4, 4, 3, 3)
-    plain = info_nce(image, text, SCALE)
-    assert torch.equal(replay(image, text, replay_image, replay_text, SCALE, weight=0.0), plain)
-
-
-def test_streams_of_a_replay_are_never_held_against_each_other():
-    image, text, replay_image, replay_text = features(7, 4, 4, 3, 3)
-    both = replay(image, text, replay_image, replay_text, SCALE, weight=0.5).item()
-    apart = by_pairs(products(image, text)) + 0.5 * by_pairs(products(replay_image, replay_text))
-    assert math.isclose(both, apart, rel_tol=1e-12)
-    mixed = torch.cat([image, replay_image]), torch.cat([text, replay_text])
-    assert info_nce(*mixed, SCALE).item() > by_pairs(products(image, text))
 
 
 def test_pictures_without_a_label_add_nothing_and_learn_nothing():
