@@ -105,3 +105,17 @@ def test_groups_of_which_nothing_was_asked_are_not_drawn():
     alone = resampled_ratios(scored[some], asked[some], groups=groups[some])
     np.testing.assert_array_equal(resampled_ratios(scored, asked, groups=groups), alone)
     assert np.isfinite(alone).all()
+
+
+def test_unless_told_otherwise_two_thousand_resamples_are_drawn_with_the_seed_0():
+    values = np.random.default_rng(0).normal(size=30)
+    drawn = resampled_ratios(values)
+    assert len(drawn) == 2000  # enough that a 2.5 % point is the 50th of them, and no more than takes a moment
+    assert (drawn == resampled_ratios(values, n_resamples=2000, seed=0)).all()
+    assert bootstrap_interval(values) == bootstrap_interval(values, seed=0)
+    assert len(resampled_ratios(values, n_resamples=1)) == 1
+
+
+def test_an_interval_of_no_share_is_refused():
+    with pytest.raises(InputError, match="level is 0"):
+        bootstrap_interval(np.ones(3), level=0.0)

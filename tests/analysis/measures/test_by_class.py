@@ -57,3 +57,12 @@ def test_a_class_that_is_never_asked_does_not_count():
     outcome = Outcome(np.array([1.0, 0.0]), np.array([1.0, 0.0]))
     assert macro(outcome, np.array([3, 7])).value == 1.0
     assert list(by_frequency(outcome, np.array([3, 7]), np.array([50, 1]))) == ["middle"]
+
+
+def test_every_class_weighs_one_and_many_may_be_as_few_as_few():
+    classes = np.array([3, 3, 7, 9])
+    weighed = macro(Outcome(np.array([1.0, 0.0, 0.0, 1.0]), np.array([3.0, 1.0, 1.0, 0.0])), classes)
+    np.testing.assert_allclose(np.bincount(classes, weights=weighed.asked), [0, 0, 0, 1, 0, 0, 0, 1, 0, 0])
+    outcome = Outcome(np.array([1.0, 0.0, 1.0]), np.ones(3))
+    parts = by_frequency(outcome, np.arange(3), np.array([4, 5, 6]), many=5, few=5)
+    assert {name: part.value for name, part in parts.items()} == {"head": 1.0, "middle": 0.0, "tail": 1.0}

@@ -51,3 +51,10 @@ def test_no_truth_is_an_error():
         shared_taxa(nothing, nothing)
     with pytest.raises(InputError, match="none of 2"):
         mistake_height(nothing, nothing)
+
+
+def test_a_tree_of_one_lineage_is_measured():
+    only = np.zeros((1, 3), np.int64)  # every taxon the first of its rank
+    assert [part.tolist() for part in shared_taxa(only, only)] == [[3], [3], [3]]
+    assert mistake_height(only, only).tolist() == [0]
+    assert mistake_height(np.ones((1, 3), np.int64), only).tolist() == [3]

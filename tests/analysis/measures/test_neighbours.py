@@ -74,3 +74,14 @@ def test_one_image_has_no_neighbour():
     one, codes = np.ones((1, 2)), np.zeros((1, 1), np.int64)
     with pytest.raises(InputError, match=r"1 image\(s\): at least two are needed"):
         nearest_agreement(one, codes)
+
+
+def test_two_images_are_each_others_nearest_and_one_that_alone_has_a_rank_is_its_share():
+    vectors = np.array([[1.0, 0.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(nearest_agreement(vectors, np.array([[3, 5], [3, -1]])), [1, 0])
+    np.testing.assert_array_equal(agreement(np.array([[4], [-1]]), np.array([[4], [4]])), [1])
+
+
+def test_of_equal_neighbours_in_several_blocks_the_smallest_row_is_taken(monkeypatch):
+    monkeypatch.setattr(neighbours, "_GALLERY_ROWS", 2)
+    np.testing.assert_array_equal(neighbours.nearest_other(np.ones((7, 3))), [1, 0, 0, 0, 0, 0, 0])

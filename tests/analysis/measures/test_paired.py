@@ -105,3 +105,44 @@ def test_pictures_that_were_not_asked_alike_have_no_difference():
     values = np.ones(3)
     with pytest.raises(InputError, match="not asked the same"):
         difference(Outcome(values, np.ones(3)), Outcome(values, 2 * np.ones(3)))
+
+
+@pytest.mark.parametrize(
+    "first, other, asked",
+    [
+        ([0.5, 1, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1], 1),
+        ([0, 0, 0, 0, 0, 0], [0.5, 1, 1, 1, 1, 1], 1),
+        ([0, 0, 0, 0, 0, 0], [1, 1, 1, 1, 1, 1], 2),
+    ],
+)
+def test_only_what_was_asked_once_and_is_right_or_wrong_is_mcnemars(first, other, asked):
+    a, b, often = np.array(first, float), np.array(other, float), np.full(6, float(asked))
+    found = difference(Outcome(a, often), Outcome(b, often))
+    assert (found.test, found.p) == ("permutation", permutation_test(a, b))
+    assert difference(Outcome(a.round() * 0, np.ones(6)), Outcome(b.round() * 0 + 1, np.ones(6))).test == "McNemar"
+
+
+def test_pictures_that_were_not_asked_take_no_part_in_a_test():
+    asked, none, all_ = np.array([1.0] * 5 + [0.0] * 9), np.zeros(14), np.array([1.0] * 5 + [0.0] * 9)
+    found = difference(Outcome(none, asked), Outcome(all_, asked))
+    assert (found.value, found.test, found.p) == (1, "McNemar", 2 / 2**5)
+
+
+def test_all_exchanges_are_tried_where_they_are_no_more_than_the_resamples():
+    few, zeros = np.ones(4), np.zeros(4)
+    assert permutation_test(few, zeros, n_resamples=2**4) == 2 / 2**4
+    # One fewer, and so many are drawn; p is then never below 2 / (n + 1).
+    assert permutation_test(few, zeros, n_resamples=2**4 - 1) * 2**4 % 2 == 0
+    many = np.ones(40)
+    assert permutation_test(many, 0 * many, n_resamples=99) == 2 / 100
+    assert permutation_test(many, 0 * many) == 2 / 10_001  # ten thousand are drawn unless told otherwise
+
+
+def test_exchanges_are_drawn_anew_for_each_seed_and_with_0_unless_told_otherwise():
+    a, b = np.random.default_rng(3).normal(size=(2, 50))
+    assert permutation_test(a, b) == permutation_test(a, b, seed=0) != permutation_test(a, b, seed=1)
+
+
+def test_two_that_are_right_apart_equally_often_have_a_p_value_of_one():
+    a = np.array([True, False, True, False, True])
+    assert mcnemar(a, ~a | (np.arange(5) == 4)) == 1

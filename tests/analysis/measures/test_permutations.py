@@ -33,3 +33,22 @@ def test_what_cannot_be_measured_counts_as_better_and_is_not_in_the_range():
     assert null == pytest.approx((0.2, 0.1, 0.3, 2 / 4))
     assert permuted(lambda rng: float("nan"), 0.9, n_permutations=3, seed=0) is None
     assert permuted(lambda rng: 0.0, 0.9, n_permutations=0, seed=0) is None
+
+
+@pytest.mark.parametrize("n_permutations, place", [(39, 0), (79, 1), (119, 2)])
+def test_the_ends_of_the_range_are_the_values_that_leave_one_of_forty_out(n_permutations, place):
+    drawn = np.random.default_rng(0).permutation(n_permutations).astype(float)
+    values = iter(drawn)
+    null = permuted(lambda rng: next(values), 0.0, n_permutations=n_permutations, seed=0)
+    # Of 40 values, the found one among them, the smallest is the 2.5 % point; of 80 the second.
+    assert null.span == pytest.approx((drawn.mean(), place, n_permutations - 1 - place))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1.0, 1e6, 1e12])
+def test_values_as_good_but_for_rounding_count_as_good_whatever_the_unit(unit):
+    for away, n_as_good in ((1e-10, 1), (1e-6, 0)):
+        for higher, drawn in ((True, 1 - away), (False, 1 + away)):
+            null = permuted(
+                lambda rng, drawn=drawn: unit * drawn, unit, n_permutations=1, seed=0, higher_is_better=higher
+            )
+            assert null.p_value == (1 + n_as_good) / 2

@@ -70,3 +70,22 @@ def test_average_precision_is_scikit_learns():
 def test_a_list_without_anything_relevant_has_no_precision():
     assert np.isnan(average_precision(np.zeros((1, 4), bool)))
     assert np.isnan(average_precision(np.zeros((1, 0), bool)))
+
+
+def test_unless_told_otherwise_the_first_five_and_ten_are_looked_at_and_the_first_is_told():
+    vectors = np.array([[1.0, 0.0], [0.9, 0.1], [0.6, 0.5], [0.0, 1.0]])
+    found = retrieval(vectors, {"label": np.array([0, 1, 0, 1])})
+    assert list(found.outcomes) == ["label recall@1", "label recall@5", "label recall@10", "label mAP"]
+    assert found.first.tolist() == [1, 0, 1, 2]
+
+
+def test_kin_are_neither_found_nor_strangers():
+    vectors = np.array([[1.0, 0.0], [1.0, 0.01], [0.9, 0.3], [0.0, 1.0]])
+    code, kin = np.array([0, 0, 0, 1]), np.array([4, 4, 9, 9])
+    found = retrieval(vectors, {"label": code}, kin=kin, ks=[1]).outcomes
+    assert found["label recall@1"].asked.tolist() == [1, 1, 1, 0]
+    # The first asks 2 and 3, and finds 2; the third asks 0 and 1, both of its class.
+    assert found["label mAP"].scored.tolist() == found["label recall@1"].scored.tolist() == [1, 1, 1, 0]
+    opposed = retrieval(vectors * [1, -1] * np.array([[1], [1], [-1], [1]]), {"label": code}, kin=kin, ks=[1])
+    # Its kin is nearer to the third, but last: behind pictures that point the other way.
+    assert opposed.first.tolist() == [3, 3, 0, 1]

@@ -12,7 +12,7 @@ from sklearn.neighbors import NearestCentroid
 
 from cladescope.analysis.measures import simple_shot as simple_shot_module
 from cladescope.analysis.measures.folds import check_shots, draw_folds
-from cladescope.analysis.measures.simple_shot import few_shot, simple_shot_labels
+from cladescope.analysis.measures.simple_shot import centred, few_shot, few_shot_answers, simple_shot_labels
 from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from tests.analysis.measures.clouds import clusters
@@ -250,3 +250,44 @@ def test_every_prediction_on_real_vectors_is_scikit_learns(rank, v1):
     assert n_asked > 2000
     drawn = [(fold.given.tolist(), fold.asked.tolist()) for fold in draw_folds(labels, (1, 5), v1=v1)]
     assert drawn == list(folds_by_the_book(labels.tolist(), (1, 5), in_place=v1))
+
+
+def test_unless_told_otherwise_one_and_five_shots_are_drawn_as_by_bioclip_2():
+    vectors, classes = cloud(60, 5, seed=1)
+    found = few_shot(vectors, classes)
+    assert list(found) == ["1-shot", "5-shot"]
+    # The draw of 5 shots depends on those before it in the first version of the protocol only.
+    assert found["5-shot"].folds == few_shot(vectors, classes, [5], v1=False)["5-shot"].folds
+    assert found["5-shot"].folds != few_shot(vectors, classes, [1, 5], v1=True)["5-shot"].folds
+    assert [fold.k for fold in draw_folds(classes)] == [1] * 5 + [5] * 5
+    for name, answers in few_shot_answers(vectors, classes).items():
+        assert answers.outcome(classes).folds == found[name].folds
+
+
+@pytest.mark.parametrize("shots, folds", [([0], 1), ([], 1), ([1], 0)])
+def test_no_shots_and_no_folds_are_refused(shots, folds):
+    vectors, classes = cloud(12, 3)
+    with pytest.raises(InputError, match="both must be at least 1"):
+        few_shot(vectors, classes, shots, folds=folds)
+
+
+def test_as_many_training_pictures_as_shots_are_enough_and_none_is_none():
+    classes, is_test = np.array([7, 7, 7, 3, 3]), np.array([False, False, True, False, True])
+    assert check_shots(2, classes, is_test=is_test) is None
+    assert "(the largest has 2)" in check_shots(3, classes, is_test=is_test)
+    assert "(the largest has 0)" in check_shots(1, np.empty(0, np.int64))
+    assert check_shots(2, classes) is None
+
+
+def test_kin_of_what_is_given_is_not_asked():
+    classes, kin = np.repeat([7, 3], 4), np.array([0, 0, 1, 1, 2, 2, 3, 3])
+    for fold in draw_folds(classes, [1], kin=kin):
+        assert not set(kin[fold.asked]) & set(kin[fold.given])
+        assert sorted(np.concatenate([fold.asked, fold.given, fold.given ^ 1]).tolist()) == list(range(8))
+    with pytest.raises(InputError, match="1 shots: every other picture shows the photograph"):
+        few_shot_answers(np.eye(8), classes, [1], kin=np.zeros(8, np.int64))
+
+
+def test_a_vector_at_the_centre_has_no_direction_and_takes_part():
+    moved = centred(np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0 - 1e-9]]), np.array([0.0, 1.0]))
+    assert np.linalg.norm(moved, axis=1).tolist() == pytest.approx([1, 0, 0])

@@ -28,3 +28,11 @@ def test_eta_squared_is_the_classical_ratio():
     m = x.mean(axis=0)
     by_hand = sum((y == c).sum() * ((x[y == c].mean(axis=0) - m) ** 2).sum() for c in range(4)) / ((x - m) ** 2).sum()
     assert between.sum() / total.sum() == pytest.approx(by_hand, rel=1e-4)
+
+
+def test_a_class_of_one_has_no_silhouette_and_one_of_two_has():
+    x, y = unit(9), np.array([0, 1, 1, 2, 2, 2, 3, 3, 3])
+    found = spread.silhouette(x, y, np.arange(9))
+    np.testing.assert_allclose(found, silhouette_samples(x, y, metric="cosine"), atol=1e-4)
+    assert found[0] == 0
+    assert (np.abs(found[1:]) > 1e-3).all()

@@ -48,3 +48,8 @@ def test_answers_are_the_best_class_and_its_softmax(seed, scale):
 
 def test_without_a_scale_answers_have_no_probability():
     assert zero_shot_answers(np.eye(2), np.array([True, False]), np.eye(2)).confidence is None
+
+
+def test_unless_told_otherwise_the_first_three_and_five_are_looked_at():
+    found = zero_shot(np.eye(2), np.array([0, 1]), np.array([True, True]), np.eye(2), kind="asis")
+    assert list(found) == ["asis top-1", "asis top-3", "asis top-5"]
