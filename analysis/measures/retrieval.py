@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 from cladescope.analysis.measures import BLOCK_BYTES
 from cladescope.analysis.measures.average_precision import average_precision
 from cladescope.analysis.measures.outcomes import Outcome
+from cladescope.analysis.measures.ranking import ranked
 from cladescope.arrays import blocks, normalise
 from cladescope.errors import InputError
 
@@ -86,4 +87,4 @@ def _rankings(unit: Float[np.ndarray, "n d"], kin: Int[np.ndarray, " n"]) -> Ite
         scores = unit[start:stop] @ unit.T
         scores[kin[rows][:, None] == kin] = -2.0
         scores[rows - start, rows] = -np.inf
-        yield rows, np.argsort(-scores, axis=1, kind="stable")[:, : n - 1]
+        yield rows, ranked(scores)[:, : n - 1]

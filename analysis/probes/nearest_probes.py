@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.measures.average_precision import average_precision
+from cladescope.analysis.measures.ranking import ranked
 from cladescope.analysis.probes.measured_rank import MeasuredRank
 from cladescope.analysis.probes.result import ProbeResult
 
@@ -66,7 +67,7 @@ def retrieval(of: MeasuredRank, some: Int[np.ndarray, " m"], rng: np.random.Gene
     vectors = of.pictures.vectors
     scores = vectors[gallery[ask]] @ vectors[gallery].T
     scores[np.arange(len(ask)), ask] = -np.inf
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :-1]
+    order = ranked(scores)[:, :-1]
     labels = of.labels[gallery]
 
     def precisions(labels: Int[np.ndarray, " g"]) -> Float[np.ndarray, " a"]:
