@@ -63,6 +63,7 @@ def read_annotations(path: Path, *, images: Path | None = None) -> Task:
         name=name,
         address=uri,
         left_out=left_out,
+        root=str(folder),
     )
 
 

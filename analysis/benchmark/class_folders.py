@@ -88,6 +88,7 @@ def read_class_folders(root: Path, *, labels_from: str | None = None) -> Task:
         parts=[part for part, of_part in found.items() for _ in of_part],
         problems=[file.problem for file in files],
         left_out=left_out,
+        root=str(root),
     )
 
 

@@ -13,10 +13,12 @@ import pyarrow as pa
 
 from cladescope.analysis.benchmark import results
 from cladescope.analysis.benchmark.evaluation import Evaluation, evaluate_task
+from cladescope.analysis.benchmark.field_tasks import FIELD_TASKS
 from cladescope.analysis.benchmark.open_task import is_store, open_task
 from cladescope.analysis.benchmark.page import page
 from cladescope.analysis.benchmark.protocol import (
     FEW_SHOT,
+    HEADS,
     ZERO_SHOT,
     Protocol,
     ProtocolConfig,
@@ -99,13 +101,15 @@ def evaluate(
     vectors: str | None = None,
     images: str | Path | None = None,
     labels_from: str | None = None,
+    head: str | None = None,
+    store: str | Path | None = None,
     out: str | Path = OUT,
     device: Device = "auto",
     runtime: Runtime = "auto",
     watch: Watch | None = None,
     embedded: Callable[[str, EmbedSummary, Store], None] | None = None,
 ) -> EvaluationReport:
-    """Score encoders on labelled pictures by BioCLIP's protocols: `zero-shot`, `few-shot` or `retrieval`.
+    """Score encoders on labelled pictures by BioCLIP's protocols, `zero-shot`, `few-shot` or `retrieval`, or on a published task of the field.
 
     `tasks` are annotation CSVs (filepath, class), folders with a folder for each class, or stores, whose own vectors are
     scored. Other pictures are embedded by each of `encoders` (`tiny` unless given) into stores under `out`, where also
@@ -113,6 +117,9 @@ def evaluate(
     unless given, `texts` the task's own labels (`asis`), `rank` is a store's (species or, where most pictures have a label and no species, `label`). `vectors` names those of a further
     encoder of the stores. `labels_from` says how classes are read from the names of folders, as for `embed`; unless given, each first folder is one. docs/evaluation.md says what each
     figure means.
+
+    The tasks of the field, `newt`, `fishnet`, `awa2`, `inquire`, `life-stages` and `confusable`, are read from their published files; `head` is
+    what learns from their training part. The pictures of a task may be in a `store` that is there already: its vectors are scored then.
 
     `watch` follows each embedding and may stop it, `embedded` is told what it did.
 
@@ -133,7 +140,8 @@ def evaluate(
     paths = [local_path(path) for path in ([tasks] if isinstance(tasks, str | Path) else tasks)]
     chosen = [encoders] if isinstance(encoders, str | Encoder) else list(encoders or [])
     if (reason := contradiction(
-        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors, labels_from=labels_from
+        protocol, paths, chosen, shots=shots, texts=texts, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors,
+        labels_from=labels_from, head=head, store=store, pool_parts=pool_parts,
     )) is not None:  # fmt: skip
         raise InputError(reason)
     config = ProtocolConfig(
@@ -142,6 +150,7 @@ def evaluate(
         v1_folds=v1_folds,
         texts=tuple(texts or TEXTS),
         pool_parts=pool_parts,
+        head=head,
     )
     opened = [
         open_task(
@@ -150,6 +159,8 @@ def evaluate(
             vectors=vectors,
             images=None if images is None else local_path(images),
             labels_from=labels_from if path.is_dir() else None,
+            protocol=protocol,
+            store=None if store is None else local_path(store),
         )
         for path in paths
     ]
@@ -165,9 +176,9 @@ def evaluate(
         ]
         check_encoders([one.card for one in loaded], config)
     evaluations = []
-    for task, store in opened:
-        contenders = [Contender(store=store)] if store is not None else []
-        for encoder in loaded if store is None else []:
+    for task, own in opened:
+        contenders = [Contender(store=own)] if own is not None else []
+        for encoder in loaded if own is None else []:
             filled = _filled(task, encoder, folder / "stores", watch, embedded)
             contenders.append(Contender(store=filled, encoder=encoder))
         evaluations.append(evaluate_task(task, contenders, config))
@@ -203,6 +214,9 @@ def contradiction(
     images: object = None,
     vectors: str | None = None,
     labels_from: str | None = None,
+    head: str | None = None,
+    store: object = None,
+    pool_parts: bool = False,
 ) -> str | None:
     """Why settings of `evaluate` contradict the protocol or each other, or None; None stands for what was not given.
 
@@ -218,11 +232,23 @@ def contradiction(
     ):
         if given and protocol != fits:
             return f"{flag} has no meaning for {protocol}: leave it out"
+    if head is not None and head not in HEADS.get(protocol, ()):
+        if protocol in HEADS:
+            return f"found the head {head!r}, expected one of {', '.join(HEADS[protocol])}"
+        return f"head has no meaning for {protocol}: leave it out"
+    if pool_parts and protocol in FIELD_TASKS:
+        return f"the parts of {protocol} are its own: leave parts out"
     names = [one for one in encoders if isinstance(one, str)]
     for name, values in (("encoder", names), ("task", list(map(str, tasks)))):
         if twice := next((value for place, value in enumerate(values) if value in values[:place]), None):
             return f"the {name} {twice!r} is given twice: name each one once"
     stores = [path for path in tasks if is_store(path)]
+    if stores and protocol in FIELD_TASKS:
+        return f"{protocol} is read from its published files: name their folder or table, and {stores[0]} as the store"
+    if stores and store is not None:
+        return f"{stores[0]} is a store itself: leave the other store out"
+    if store is not None and encoders:
+        return f"{store} has its encoder's vectors: leave the encoder out"
     if stores and encoders:
         return (
             f"{stores[0]} is a store, which has its encoder's vectors: leave the encoder out, or give the pictures' "
@@ -230,11 +256,13 @@ def contradiction(
         )
     if rank is not None and not stores:
         return "a rank is for stores: the classes of a CSV or folder are its own"
-    if vectors is not None and not stores:
+    if vectors is not None and not stores and store is None:
         return "vectors are of stores: pictures are embedded by the encoders that are given"
-    if images is not None and not any(path.suffix.lower() == ".csv" for path in tasks):
+    if images is not None and protocol not in FIELD_TASKS and not any(path.suffix.lower() == ".csv" for path in tasks):
         return "images is for CSVs: give one"
-    if labels_from is not None and not any(path.is_dir() and not is_store(path) for path in tasks):
+    if labels_from is not None and (
+        protocol in FIELD_TASKS or not any(path.is_dir() and not is_store(path) for path in tasks)
+    ):
         return "labels_from is for folders of pictures, whose names are read: give one"
     return None
 

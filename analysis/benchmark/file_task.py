@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cladescope.analysis.benchmark.questions import Question
 from cladescope.analysis.benchmark.tasks import LABELS, TASK_SCHEMA, Task, TaskClass
 from cladescope.embedding.records import id_of_uri
 from cladescope.taxonomy.taxon import Taxon
@@ -23,6 +24,8 @@ def file_task(
     parts: Sequence[str | None] | None = None,
     problems: Sequence[str | None] | None = None,
     left_out: Sequence[str] = (),
+    question: Question | None = None,
+    root: str = "",
 ) -> Task:
     """The task of some files: the class of each, and its ranks and common name (a table with `LABEL_SCHEMA`).
 
@@ -52,6 +55,8 @@ def file_task(
         table=pa.table(columns, schema=TASK_SCHEMA),
         classes=tuple(_class(label, ranks) for label, ranks in known),
         left_out=tuple(left_out),
+        question=question,
+        root=root,
     )
 
 

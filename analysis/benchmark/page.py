@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cladescope.analysis.benchmark import tables
+from cladescope.analysis.benchmark.field_tasks import AWA2, CONFUSABLE, FISHNET, INQUIRE, LIFE_STAGES, NEWT
 from cladescope.analysis.benchmark.protocol import FEW_SHOT, RETRIEVAL, ZERO_SHOT
 from cladescope.analysis.benchmark.tables import gain, label_of, measures, percent, settings_line
 from cladescope.shown import markdown
@@ -12,6 +13,12 @@ _TITLES = {
     ZERO_SHOT: "Zero-shot: the nearest class name",
     FEW_SHOT: "Few-shot: SimpleShot",
     RETRIEVAL: "Retrieval: leave-one-out",
+    NEWT: "NeWT: 164 tasks of two classes",
+    FISHNET: "FishNet: nine traits",
+    AWA2: "AwA2: attributes of animals that were not taught",
+    INQUIRE: "INQUIRE: pictures by text",
+    LIFE_STAGES: "BioTrove: life stages",
+    CONFUSABLE: "BioTrove: species taken for each other",
 }
 _HEAD = """# Evaluation
 
@@ -75,6 +82,7 @@ def _notes(group: list[dict[str, Any]], rows: list[list[str]]) -> list[str]:
         task = one["task"]
         failed = f", {n:,} more could not be used" if (n := task["n_images"] - task["n_used"]) else ""
         notes.append(f"- {task['name']}: {task['n_used']:,} pictures of {task['n_classes']:,} classes{failed}.")
+        notes += [f"- {task['name']}, {note}." for note in tables.notes(one)]
         for result in one["results"]:
             for measure, reason in result["not_applicable"].items():
                 what = label_of(result) if measure == "all" else f"{label_of(result)}, {measure}"

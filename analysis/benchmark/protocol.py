@@ -1,6 +1,6 @@
 """What is asked of a task, and whether it can be: the protocols and their settings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,14 +8,26 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cladescope.analysis.benchmark import class_texts
+from cladescope.analysis.benchmark.field_scoring import TOP
+from cladescope.analysis.benchmark.field_tasks import AWA2, FIELD_TASKS, FISHNET, INQUIRE, NEWT
+from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM, SVM_SEARCH
 from cladescope.analysis.benchmark.tasks import Task
+from cladescope.analysis.benchmark.trait_heads import MLP, RIDGE, SEEDS
 from cladescope.analysis.classify.templates import templates
 from cladescope.analysis.measures import folds, retrieval
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import EncoderError, InputError, UsageError
 
-Protocol = Literal["zero-shot", "few-shot", "retrieval"]
+Protocol = Literal[
+    "zero-shot", "few-shot", "retrieval", "newt", "fishnet", "awa2", "inquire", "life-stages", "confusable"
+]
 ZERO_SHOT, FEW_SHOT, RETRIEVAL = "zero-shot", "few-shot", "retrieval"
+HEADS: Mapping[str, tuple[str, ...]] = {
+    NEWT: (LINEAR_SVM, SVM_SEARCH),
+    FISHNET: (MLP, RIDGE),
+    AWA2: (MLP, RIDGE),
+}
+"""By protocol: what may learn from the training part, the usual one first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +43,8 @@ class ProtocolConfig:
     """Kinds of text, for zero-shot."""
     pool_parts: bool = False
     """Whether the parts of a task are taken as one."""
+    head: str | None = None
+    """What learns from the training part, one of the protocol's `HEADS`; None for the usual one, and where there is none."""
 
     def __post_init__(self) -> None:
         if not self.shots or min(self.shots) < 1 or len(set(self.shots)) < len(self.shots):
@@ -40,6 +54,15 @@ class ProtocolConfig:
                 f"found the text kinds {', '.join(self.texts)}, expected different ones of {', '.join(class_texts.TEXT_KINDS)}"
             )
 
+        if self.head is not None and self.head not in HEADS.get(self.protocol, ()):
+            expected = ", ".join(HEADS.get(self.protocol, ())) or "none"
+            raise UsageError(f"found the head {self.head!r}, expected for {self.protocol}: {expected}")
+
+    @property
+    def learnt_by(self) -> str | None:
+        """The head that is used; None where the protocol has none."""
+        return self.head or next(iter(HEADS.get(self.protocol, ())), None)
+
     def settings(self, task: Task) -> dict[str, object]:
         """What of this matters for a task, for its result."""
         parts = {"parts": "all" if self.pool_parts else "official"} if task.has_parts else {}
@@ -47,6 +70,10 @@ class ProtocolConfig:
             return {**parts, "texts": list(self.texts), "templates": len(templates())}
         if self.protocol == RETRIEVAL:
             return {**parts, "k": list(retrieval.K)}
+        if self.protocol in FIELD_TASKS:
+            if self.learnt_by is None:
+                return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}
+            return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by == MLP else {})}
         draws = "v1" if self.v1_folds else "v2"
         return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}
 
@@ -56,11 +83,20 @@ def check_encoders(cards: Sequence[EncoderCard], config: ProtocolConfig) -> None
     for place, card in enumerate(cards):
         if twin := next((one for one in cards[:place] if one.to_dict() == card.to_dict()), None):
             raise InputError(f"the encoder {twin.name!r} is given twice: name each one once")
-    if config.protocol == ZERO_SHOT and not any(card.has_text for card in cards):
+    if needs_text(config.protocol) and not any(card.has_text for card in cards):
         raise EncoderError(
-            f"zero-shot needs texts, and {cards[0].name!r} has no text side: use an encoder that has one, such as tiny or "
+            f"{config.protocol} needs texts, and {cards[0].name!r} has no text side: use an encoder that has one, such as tiny or "
             "hf-hub:imageomics/bioclip-2, or few-shot, which needs none"
         )
+
+
+def needs_text(protocol: str) -> bool:
+    """Whether a protocol asks by texts.
+
+    >>> needs_text("zero-shot"), needs_text("newt")
+    (True, False)
+    """
+    return protocol == ZERO_SHOT or (protocol in FIELD_TASKS and FIELD_TASKS[protocol].needs_text)
 
 
 def check_task(task: Task, config: ProtocolConfig) -> None:

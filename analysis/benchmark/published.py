@@ -21,10 +21,13 @@ class PublishedTask:
     name: str
     names: tuple[str, ...]
     """Names of files and folders under which it goes, in lower case."""
-    classes: int
-    images: int
+    classes: int = 0
+    images: int = 0
+    """Of both, 0 where it is not among what is published."""
     ranked: bool = False
     """Whether its classes have ranks and common names."""
+    protocol: str | None = None
+    """The only protocol by which it is asked, for a task of the field, which goes by it and not by a name."""
 
     def differs(self, *, classes: int, images: int) -> str | None:
         """Why a task of this name is not the papers' own, or None where its size says that it is.
@@ -32,6 +35,12 @@ class PublishedTask:
         >>> match("birds525").differs(classes=493, images=2324)
         'part of Birds 525 (493 of 525 classes, 2,324 of 2,625 pictures)'
         """
+        if not self.images:
+            few = self.classes and classes != self.classes
+            whole = (
+                f"{classes:,} of {self.classes:,} classes" if few else "whether all its pictures are here is not known"
+            )
+            return f"part of {self.name} ({whole})" if few else whole
         if (classes, images) == (self.classes, self.images):
             return None
         sizes = f"{classes:,} of {self.classes:,} classes, {images:,} of {self.images:,} pictures"
@@ -52,26 +61,28 @@ class PublishedFigure:
     """Whether it was read in a third party's summary."""
 
 
-def match(name: str) -> PublishedTask | None:
-    """The task of the papers that goes under this name, or None.
+def match(name: str, protocol: str | None = None) -> PublishedTask | None:
+    """The task of the papers that goes under this name, or that a protocol of the field asks, or None.
 
-    >>> match("PLK_Mini").name
-    'Plankton'
+    >>> match("PLK_Mini").name, match("my_folder", "newt").name
+    ('Plankton', 'NeWT')
     """
     folded = re.sub(r"[\s-]+", "_", name.strip().lower())
-    tasks = (_task(values) for values in _data()["task"])
+    tasks = [_task(values) for values in _data()["task"]]
+    if found := next((task for task in tasks if task.protocol is not None and task.protocol == protocol), None):
+        return found
     return next((task for task in tasks if folded in {re.sub("-", "_", one) for one in task.names}), None)
 
 
-def published(task: PublishedTask, protocol: str) -> Sequence[PublishedFigure]:
-    """All figures published for a task under a protocol.
+def published(task: PublishedTask, protocol: str, *, head: str | None = None) -> Sequence[PublishedFigure]:
+    """All figures published for a task under a protocol, and with a head where the protocol has one.
 
     >>> [(one.model, one.percent) for one in published(match("rare_species"), "few-shot")][:1]
     [('CLIP ViT-B/16', 28.52)]
     """
     found = []
     for table in _data()["table"]:
-        if table["protocol"] != protocol or task.name not in table["tasks"]:
+        if table["protocol"] != protocol or task.name not in table["tasks"] or table.get("head") != head:
             continue
         place = table["tasks"].index(task.name)
         for model, values in table["rows"].items():

@@ -12,11 +12,13 @@ from typing import Any
 
 from cladescope.analysis.benchmark import published
 from cladescope.analysis.benchmark.details import Details
+from cladescope.analysis.benchmark.deviations import deviations
 from cladescope.analysis.benchmark.evaluation import Evaluation
 from cladescope.analysis.benchmark.protocol import FEW_SHOT
 from cladescope.analysis.benchmark.scoring import Result
-from cladescope.analysis.measures.outcomes import Figure
-from cladescope.analysis.measures.paired import difference
+from cladescope.analysis.measures.macro_f1 import MacroF1
+from cladescope.analysis.measures.outcomes import Figure, Measured, Outcome
+from cladescope.analysis.measures.paired import Difference, difference
 from cladescope.errors import InputError
 from cladescope.files import write_json
 from cladescope.packages import versions_of
@@ -43,6 +45,7 @@ def describe(evaluation: Evaluation) -> dict[str, Any]:
             "failed": [{"uri": uri, "reason": reason} for uri, reason in evaluation.failed.items()],
             "left_out": list(task.left_out),
         },
+        "deviations": list(deviations(evaluation.config.protocol, evaluation.config.learnt_by)),
         "results": [_result(result, evaluation.results[0]) for result in evaluation.results],
         "published": _published(evaluation),
     }
@@ -52,7 +55,7 @@ def _result(result: Result, first: Result) -> dict[str, Any]:
     differences = {}
     if result is not first:
         for name in result.outcomes.keys() & first.outcomes.keys():
-            differences[name] = asdict(difference(first.outcomes[name], result.outcomes[name]))
+            differences[name] = asdict(_difference(first.outcomes[name], result.outcomes[name]))
     return {
         "encoder": result.card.to_dict(),
         "figures": {name: asdict(Figure.of(outcome)) for name, outcome in result.outcomes.items()},
@@ -63,6 +66,15 @@ def _result(result: Result, first: Result) -> dict[str, Any]:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions_of(_PACKAGES),
     }
+
+
+def _difference(first: Measured, other: Measured) -> Difference:
+    """`other` less `first`."""
+    if isinstance(first, MacroF1) and isinstance(other, MacroF1):
+        return other.minus(first)
+    if isinstance(first, Outcome) and isinstance(other, Outcome):
+        return difference(first, other)
+    raise InputError("two encoders have measures of two kinds under one name: their difference means nothing")
 
 
 def _details(details: Details) -> dict[str, Any]:
@@ -86,7 +98,7 @@ def _details(details: Details) -> dict[str, Any]:
 def _published(evaluation: Evaluation) -> dict[str, Any] | None:
     """What papers publish for the task, and why it is not comparable, if so."""
     task, config = evaluation.task, evaluation.config
-    found = published.match(task.name)
+    found = published.match(task.name, config.protocol)
     if found is None:
         return None
     reasons = [found.differs(classes=len(task.classes), images=len(task))]
@@ -97,7 +109,7 @@ def _published(evaluation: Evaluation) -> dict[str, Any] | None:
     return {
         "task": found.name,
         "not_comparable": "; ".join(reason for reason in reasons if reason) or None,
-        "figures": [asdict(figure) for figure in published.published(found, config.protocol)],
+        "figures": [asdict(figure) for figure in published.published(found, config.protocol, head=config.learnt_by)],
     }
 
 

@@ -7,14 +7,23 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Float, Int
 
-from cladescope.analysis.benchmark import class_texts
+from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
-from cladescope.analysis.benchmark.protocol import FEW_SHOT, ZERO_SHOT, ProtocolConfig, possible_shots, test_part
+from cladescope.analysis.benchmark.field_tasks import FIELD_TASKS
+from cladescope.analysis.benchmark.protocol import (
+    FEW_SHOT,
+    ZERO_SHOT,
+    ProtocolConfig,
+    needs_text,
+    possible_shots,
+    test_part,
+)
+from cladescope.analysis.benchmark.questions import Choices, Queries, Question, Traits, of_rows
 from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.classify.templates import name_vectors
 from cladescope.analysis.measures.answers import Answers
-from cladescope.analysis.measures.outcomes import Outcome
+from cladescope.analysis.measures.outcomes import Measured, Outcome
 from cladescope.analysis.measures.retrieval import retrieval
 from cladescope.analysis.measures.simple_shot import few_shot_answers
 from cladescope.analysis.measures.zero_shot import zero_shot, zero_shot_answers
@@ -42,7 +51,7 @@ class Result:
     """What one encoder scored."""
 
     card: EncoderCard
-    outcomes: Mapping[str, Outcome]
+    outcomes: Mapping[str, Measured]
     """By name of the measure."""
     not_applicable: Mapping[str, str] = field(default_factory=dict)
     """Measures that the task or encoder does not allow, each with the reason."""
@@ -100,9 +109,12 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
         missing = "training" if is_test.all() else "test"
         raise InputError(f"no {missing} picture of {task.address} could be used: pool the parts (parts: all)")
     card = contender.card
-    if config.protocol == ZERO_SHOT and not card.has_text:
+    if needs_text(config.protocol) and not card.has_text:
         return Result(card=card, outcomes={}, not_applicable={"all": "the encoder has no text side"})
     vectors = stored_vectors(contender.store, task.image_ids.take(pa.array(rows)))
+    if task.question is not None and config.protocol in FIELD_TASKS:
+        measured, refused = _of_the_field(task, task.question, rows, classes, is_test, vectors, contender, config)
+        return Result(card=card, outcomes=measured, not_applicable=refused)
     questions = _Questions(task, rows, classes, is_test)
     if config.protocol == ZERO_SHOT:
         outcomes, details = _name_all(questions, contender, config, vectors)
@@ -119,6 +131,30 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
         )
     outcomes, details = _find_again(questions, vectors)
     return Result(card=card, outcomes=outcomes, details=details)
+
+
+def _of_the_field(
+    task: Task,
+    question: Question,
+    rows: Int[np.ndarray, " n"],
+    classes: Int[np.ndarray, " n"],
+    is_test: Bool[np.ndarray, " n"] | None,
+    vectors: Float[np.ndarray, "n d"],
+    contender: Contender,
+    config: ProtocolConfig,
+) -> field_scoring.Scored:
+    """The measures of a task of the field on the pictures that are used."""
+    asked = of_rows(question, rows, len(task))
+    if isinstance(asked, Queries | Choices):
+        encoder = contender.encoder if contender.encoder is not None else contender.store.encoder
+        if isinstance(asked, Queries):
+            return field_scoring.score_queries(vectors, asked, encoder)
+        return field_scoring.score_choices(vectors, asked, classes, [one.label for one in task.classes], encoder)
+    tested = np.ones(len(rows), bool) if is_test is None else is_test
+    head = str(config.learnt_by)
+    if isinstance(asked, Traits):
+        return field_scoring.score_traits(vectors, asked, tested, head=head, protocol=config.protocol)
+    return field_scoring.score_subtasks(vectors, asked, tested, head=head)
 
 
 def _name_all(

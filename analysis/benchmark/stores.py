@@ -75,8 +75,11 @@ def stored_vectors(store: Store, ids: pa.StringArray) -> Float32[np.ndarray, "n 
 def reasons(store: Store, task: Task, missing: Bool[np.ndarray, " n"]) -> Mapping[str, str]:
     """For each address of a missing picture, what the store's ledger says of it."""
     noted = {row["uri"]: f"{row['stage']}: {row['reason']}" for row in store.failures.to_pylist()}
-    uris = task.table["uri"].filter(pa.array(missing)).to_pylist()
-    return {uri: noted.get(uri, "listed twice, or not embedded") for uri in uris}
+    uris, problems = (task.table[name].filter(pa.array(missing)).to_pylist() for name in ("uri", "problem"))
+    return {
+        uri: noted.get(uri, problem or "listed twice, or not embedded")
+        for uri, problem in zip(uris, problems, strict=True)
+    }
 
 
 def _name(text: str, identity: str) -> str:

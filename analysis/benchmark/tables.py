@@ -70,6 +70,17 @@ def not_applicable(evaluation: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def notes(evaluation: Mapping[str, Any]) -> list[str]:
+    """What is to be known of a score of the field: its share of missing pictures, and in what it is not the published protocol's."""
+    if not evaluation.get("deviations"):  # other protocols, and results of earlier versions
+        return []
+    n, used = evaluation["task"]["n_images"], evaluation["task"]["n_used"]
+    missing = [f"{n - used:,} of {n:,} pictures ({100 * (n - used) / n:.1f} %) could not be used"] if n > used else []
+    partly = [entry for entry in evaluation["task"]["left_out"] if "in the gallery" in entry]
+    whole = [f"not comparable with published figures: {'; '.join((*missing, *partly))}"] if missing or partly else []
+    return [*whole, *(f"unlike the published protocol: {one}" for one in evaluation["deviations"])]
+
+
 def figures(evaluation: Mapping[str, Any]) -> Table:
     """A measure a row, an encoder a column."""
     results = evaluation["results"]

@@ -1,6 +1,7 @@
 """A task: pictures, each with a class, in a fixed order, perhaps in a training and a test part.
 
-Where tasks come from is in `annotations` (CSV), `class_folders` and `store_task`; nothing here reads files.
+Where tasks come from is in `annotations` (CSV), `class_folders`, `store_task` and the readers of tasks of the field (`field_tasks`);
+nothing here reads files.
 """
 
 import hashlib
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int64
 
+from cladescope.analysis.benchmark.questions import Question, question_hash
 from cladescope.errors import InputError
 from cladescope.taxonomy.rank_table import in_order_of_rows, rank_codes, rank_table, taxon_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
@@ -59,6 +61,10 @@ class Task:
     are taken to be independent."""
     left_out: tuple[str, ...] = ()
     """Entries that belong to no class, each with the reason."""
+    question: Question | None = None
+    """What else is asked of the pictures, in a task of the field."""
+    root: str = ""
+    """The folder below which the published paths lie, where pictures are files."""
 
     def __post_init__(self) -> None:
         if not len(self):
@@ -134,4 +140,7 @@ def task_hash(task: Task, contents: pa.StringArray, used: Bool[np.ndarray, " n"]
     lines = pc.binary_join_element_wise(pc.binary_join_element_wise(*kept, tab), pa.scalar("", text), end)
     # The texts of an Arrow array lie one after another.
     total = pc.sum(pc.binary_length(lines)).as_py() or 0
-    return hashlib.sha256(lines.buffers()[2].slice(0, total)).hexdigest()
+    told = hashlib.sha256(lines.buffers()[2].slice(0, total))
+    if task.question is not None:
+        told.update(question_hash(task.question).encode())
+    return told.hexdigest()

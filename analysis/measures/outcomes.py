@@ -5,6 +5,7 @@ they scored over how often they were asked. Intervals resample pictures, so they
 what another draw of the given ones would change is told by the folds.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +14,29 @@ from jaxtyping import Float
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 
 
+class Measured(ABC):
+    """What a figure is made of: an `Outcome`, or a measure that is no ratio of two sums (`macro_f1.MacroF1`)."""
+
+    folds: tuple[float, ...]
+    """Value of each fold or run, where there are several."""
+
+    @property
+    @abstractmethod
+    def value(self) -> float:
+        """The measure."""
+
+    @property
+    @abstractmethod
+    def n_asked(self) -> int:
+        """Pictures asked."""
+
+    @abstractmethod
+    def interval(self) -> tuple[float, float]:
+        """Ends of the 95 % interval of a bootstrap over pictures."""
+
+
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class Outcome(Measured):
     """What each picture of a task scored in one measure."""
 
     scored: Float[np.ndarray, " n"]
@@ -28,6 +50,15 @@ class Outcome:
     def value(self) -> float:
         """Mean score of a question."""
         return float(self.scored.sum() / self.asked.sum())
+
+    @property
+    def n_asked(self) -> int:
+        """Pictures asked."""
+        return int((self.asked > 0).sum())
+
+    def interval(self) -> tuple[float, float]:
+        """Ends of the 95 % interval of a bootstrap over pictures. Raises InputError where no picture was asked."""
+        return bootstrap_interval(self.scored, self.asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +76,7 @@ class Figure:
     folds: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, outcome: Outcome) -> "Figure":
+    def of(cls, outcome: Measured) -> "Figure":
         """The figure of what pictures scored.
 
         Raises InputError where no picture was asked.
@@ -55,12 +86,12 @@ class Figure:
         >>> figure.value, figure.n
         (0.75, 3)
         """
-        low, high = bootstrap_interval(outcome.scored, outcome.asked)
+        low, high = outcome.interval()
         return cls(
             value=outcome.value,
             low=low,
             high=high,
-            n=int((outcome.asked > 0).sum()),
+            n=outcome.n_asked,
             std=float(np.std(outcome.folds)) if outcome.folds else None,
             folds=outcome.folds,
         )

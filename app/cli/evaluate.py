@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    protocol: Annotated[of.ProtocolName, typer.Argument(metavar="PROTOCOL", help="zero-shot, few-shot or retrieval.")],
+    protocol: Annotated[of.ProtocolName, typer.Argument(metavar="PROTOCOL", help=of.PROTOCOLS)],
     tasks: Annotated[
         list[Path],
         typer.Argument(
             metavar="TASK|STORE...",
-            help="Annotation CSVs (filepath, class), folders with a subfolder per class, or one store with ranks.",
+            help="Annotation CSVs (filepath, class), folders with a subfolder per class, one store with ranks, or files of a published task.",
         ),
     ],
     encoder: Annotated[
@@ -55,6 +55,8 @@ def evaluate(
         ),
     ] = None,
     images: of.ImagesOption = None,
+    head: of.HeadOption = None,
+    store: of.TaskStoreOption = None,
     labels_from: of.LabelsFromOption = None,
     out: Annotated[
         Path, typer.Option(metavar="DIR", help="Folder for results.json, results.md and the stores of vectors.")
@@ -64,7 +66,7 @@ def evaluate(
     vectors: VectorsOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores. Vectors are kept in --out.
+    """Score encoders by BioCLIP's protocols or on published tasks, with confidence intervals, next to published scores. Vectors are kept in --out.
 
     Example: cladescope evaluate few-shot birds/ plants.csv --encoder tiny --encoder pixels --shots 1,5 --out scores
     """
@@ -73,14 +75,14 @@ def evaluate(
 
     if (reason := contradiction(
         protocol.value, tasks, encoder or [], shots=shots, texts=text, v1_folds=v1_folds, rank=rank, images=images, vectors=vectors,
-        labels_from=labels_from,
+        labels_from=labels_from, head=head, store=store, pool_parts=parts is of.PartsName.ALL,
     )) is not None:  # fmt: skip
         raise typer.BadParameter(reason)
     try:
         report = run(
             protocol.value, tasks, encoders=encoder, shots=None if shots is None else _numbers(shots), v1_folds=v1_folds,
             texts=None if text is None else [kind.strip() for kind in text.split(",")],
-            pool_parts=parts is of.PartsName.ALL, rank=None if rank is None else rank.value, images=images, labels_from=labels_from, out=out,
+            pool_parts=parts is of.PartsName.ALL, rank=None if rank is None else rank.value, images=images, labels_from=labels_from, head=head, store=store, out=out,
             device=device.value, runtime=runtime.value, vectors=vectors, watch=_watch, embedded=_say_embedded,
         )  # fmt: skip
     except StoppedError as stopped:
@@ -125,5 +127,5 @@ def _show(document: dict[str, Any]) -> None:
     for table in filter(None, (tables.figures(document), tables.differences(document), *tables.details(document))):
         print_table(table.head, table.rows)
         print_line()
-    for line in tables.not_applicable(document):
+    for line in (*tables.not_applicable(document), *tables.notes(document)):
         print_line(line)

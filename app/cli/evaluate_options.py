@@ -13,6 +13,17 @@ class ProtocolName(StrEnum):
     ZERO_SHOT = "zero-shot"
     FEW_SHOT = "few-shot"
     RETRIEVAL = "retrieval"
+    NEWT = "newt"
+    FISHNET = "fishnet"
+    AWA2 = "awa2"
+    INQUIRE = "inquire"
+    LIFE_STAGES = "life-stages"
+    CONFUSABLE = "confusable"
+
+
+PROTOCOLS = (
+    "zero-shot, few-shot, retrieval; or a published task: newt, fishnet, awa2, inquire, life-stages, confusable."
+)
 
 
 class PartsName(StrEnum):
@@ -39,7 +50,25 @@ PartsOption = Annotated[
 ]
 ImagesOption = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="For a CSV: the folder of its paths.", show_default="the CSV's folder"),
+    typer.Option(
+        metavar="DIR", help="For a CSV or a published task: the folder of its paths.", show_default="as published"
+    ),
+]
+HeadOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HEAD",
+        help="What learns: newt: linear-svm, svm-search; fishnet, awa2: mlp, ridge.",
+        show_default="the first",
+    ),
+]
+TaskStoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store",
+        metavar="DIR",
+        help="A store that has the task's pictures, found by the ends of their paths: its vectors are scored.",
+    ),
 ]
 LabelsFromOption = Annotated[
     str | None,

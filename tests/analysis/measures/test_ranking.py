@@ -31,4 +31,3 @@ def test_scores_of_another_precision_keep_all_of_it(dtype):
 def test_many_scores_with_ties_are_ranked_as_a_stable_sort_ranks_them():
     scores = np.random.default_rng(0).normal(size=(40, 3000)).round(2).astype(np.float32)
     assert np.array_equal(ranked(scores), stable(scores))
-

@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tests.analysis.benchmark import field_layouts
+
 
 @pytest.fixture
 def folders(clades, tmp_path):
@@ -140,3 +142,31 @@ def test_a_task_given_twice_and_an_encoder_for_a_store_are_wrong_usage(misused, 
     assert "is given twice" in misused("evaluate", "few-shot", folders, folders)
     assert "which has its encoder's vectors" in misused("evaluate", "few-shot", store.path, "--encoder", "pixels")
     assert "Missing argument" in misused("evaluate", "few-shot")
+
+
+def test_a_published_task_is_asked_by_its_files_and_with_its_own_head(misused, fails, store, tmp_path):
+    at = ("--out", tmp_path / "o")
+    assert "newt is read from its published files" in misused("evaluate", "newt", store.path, *at)
+    assert "found the head 'mlp', expected one of linear-svm, svm-search" in misused(
+        "evaluate", "newt", tmp_path, "--head", "mlp", *at
+    )
+    assert "head has no meaning for few-shot" in misused("evaluate", "few-shot", store.path, "--head", "ridge", *at)
+    assert "the parts of awa2 are its own" in misused("evaluate", "awa2", tmp_path, "--parts", "all", *at)
+    assert "has its encoder's vectors" in misused(
+        "evaluate", "newt", tmp_path, "--store", store.path, "--encoder", "tiny", *at
+    )
+    assert "holds no newt2021_labels.csv" in fails("evaluate", "newt", tmp_path, *at)
+    assert "holds no train.csv: expected FishNet's folder" in fails("evaluate", "fishnet", tmp_path, *at)
+    assert "classes.txt does not exist: expected AwA2's folder" in fails("evaluate", "awa2", tmp_path, *at)
+    assert "holds no inquire_queries_test.csv" in fails("evaluate", "inquire", tmp_path, *at)
+    assert "is no file: expected BioTrove's table" in fails("evaluate", "confusable", tmp_path / "none.csv", *at)
+    assert "is no store: expected one that holds the task's pictures" in fails(
+        "evaluate", "newt", tmp_path, "--store", tmp_path, *at
+    )
+
+
+def test_a_text_task_is_refused_for_an_encoder_without_texts(fails, clades, tmp_path):
+    path = field_layouts.confusable(tmp_path, clades)
+    assert "confusable needs texts, and 'pixels' has no text side" in fails(
+        "evaluate", "confusable", path, "--encoder", "pixels", "--out", tmp_path / "o"
+    )

@@ -1,0 +1,46 @@
+"""In what a score of a task of the field is not that of its published protocol, said beside the score."""
+
+from collections.abc import Sequence
+
+from cladescope.analysis.benchmark.field_tasks import AWA2, CONFUSABLE, FISHNET, INQUIRE, LIFE_STAGES, NEWT
+from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM
+from cladescope.analysis.benchmark.trait_heads import MLP
+
+_STORED = "stored vectors have 16-bit numbers, published ones 32-bit"
+_BY_HEAD = {
+    LINEAR_SVM: "the paper's linear SVM gives the mean over tasks; BioCLIP 2's and biobench's figures are of svm-search over all pictures",
+}
+_LENGTH = "stored vectors have unit length, published ones their encoder's: they are multiplied by the root of their dimension before the head"
+_OWN_HEAD = "ridge regression is not the published head"
+_BY_PROTOCOL: dict[str, tuple[str, ...]] = {
+    NEWT: (),
+    FISHNET: (
+        "the published code calls a trait present above a logit of 0.5: figures with its threshold stand beside those above 0",
+    ),
+    AWA2: (
+        "the published code calls an attribute present above a logit of 0.5, and scores the first two of all attributes: both ways stand beside",
+    ),
+    INQUIRE: ("equally near pictures keep their order; the published code groups them",),
+    LIFE_STAGES: (
+        "texts are BioCLIP's 81 sentences about `class_out`; which sentences BioTrove's figures used is not published with them",
+    ),
+    CONFUSABLE: (
+        "texts are BioCLIP's 81 sentences about the species; which sentences BioTrove's figures used is not published with them",
+    ),
+}
+
+
+def deviations(protocol: str, head: str | None) -> Sequence[str]:
+    """What differs from the published protocol; nothing for protocols that are not of the field.
+
+    >>> deviations("retrieval", None)
+    ()
+    """
+    if protocol not in _BY_PROTOCOL:
+        return ()
+    of_head = (_BY_HEAD[head],) if head in _BY_HEAD else ()
+    if protocol in (FISHNET, AWA2):
+        if head != MLP:
+            return (_STORED, _OWN_HEAD)
+        of_head = (_LENGTH,)
+    return (_STORED, *of_head, *_BY_PROTOCOL[protocol])

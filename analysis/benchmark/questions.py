@@ -1,0 +1,111 @@
+"""What a task may ask beside the class of each picture: many small tasks, traits, texts to search by, choices among few.
+
+A task of the field carries one of these (`Task.question`); the readers of published files make them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Subtasks:
+    """Tasks of two classes, each picture in one of them (NeWT)."""
+
+    names: tuple[str, ...]
+    clusters: tuple[str, ...]
+    """What kind of task each is."""
+    number: Int[np.ndarray, " n"]
+    """The task of each picture."""
+    positive: Int[np.ndarray, " n"]
+    """Its label there, 0 or 1."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"names": self.names, "number": self.number.tolist(), "positive": self.positive.tolist()}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Traits:
+    """Traits of each picture: 1 present, 0 absent (FishNet, AwA2)."""
+
+    names: tuple[str, ...]
+    values: Int[np.ndarray, "n a"]
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"names": self.names, "values": self.values.tolist()}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Queries:
+    """Texts, each with the pictures that answer it (INQUIRE)."""
+
+    texts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """What each text asks for, in a word."""
+    query: Int[np.ndarray, " m"]
+    picture: Int[np.ndarray, " m"]
+    """Pairs: the place of a text, and that of a picture that answers it."""
+    n_published: Int[np.ndarray, " q"]
+    """How many pictures the published list has for each text."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"texts": self.texts, "query": self.query.tolist(), "picture": self.picture.tolist()}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Choices:
+    """The classes among which each picture's is to be found, by their texts (BioTrove)."""
+
+    sets: tuple[tuple[int, ...], ...]
+    """Numbers of classes."""
+    names: tuple[str, ...]
+    """What each set is called."""
+    number: Int[np.ndarray, " n"]
+    """The set of each picture."""
+    among: str
+    """What it means to find the own class among the set."""
+    facets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Parts of what a class says, such as its species and its stage: a value for each class."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"sets": self.sets, "number": self.number.tolist(), "facets": dict(self.facets)}
+
+
+Question = Subtasks | Traits | Queries | Choices
+
+
+def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question:
+    """The question of some of n pictures, which are numbered anew in the order of `rows`.
+
+    >>> of_rows(Traits(names=("swims",), values=np.array([[1], [0]])), np.array([1]), 2).values
+    array([[0]])
+    """
+    if isinstance(question, Traits):
+        return replace(question, values=question.values[rows])
+    if isinstance(question, Subtasks):
+        return replace(question, number=question.number[rows], positive=question.positive[rows])
+    if isinstance(question, Choices):
+        return replace(question, number=question.number[rows])
+    place = np.full(n, -1)
+    place[rows] = np.arange(len(rows))
+    kept = place[question.picture] >= 0
+    return replace(question, query=question.query[kept], picture=place[question.picture[kept]])
+
+
+def question_hash(question: Question) -> str:
+    """SHA-256 of what a question asks.
+
+    >>> len(question_hash(Traits(names=("swims",), values=np.array([[1]]))))
+    64
+    """
+    told = json.dumps({"kind": type(question).__name__, **question.told()}, sort_keys=True)
+    return hashlib.sha256(told.encode()).hexdigest()

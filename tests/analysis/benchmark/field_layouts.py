@@ -1,0 +1,143 @@
+"""Published layouts of tasks of the field, written with simulated pictures."""
+
+import csv
+import shutil
+from pathlib import Path
+from typing import Any
+
+FISH_HEAD = [
+    "", "Unnamed: 0", "species", "image", "SpecCode", "Genus", "Subfamily", "Family", "Order", "Class", "SuperClass", "source", "Folder",
+    "Troph", "FeedingPath", "Tropical", "Temperate", "Subtropical", "Boreal", "Polar", "freshwater", "saltwater", "brackish", "NewOrder",
+    "Frequency",
+]  # fmt: skip
+Rows = list[list[Any]]
+
+
+def write(path: Path, rows) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    return path
+
+
+def copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source, target)
+
+
+def species_folders(clades: Path) -> list[list[Path]]:
+    """The pictures of each simulated species."""
+    return [sorted(folder.iterdir()) for folder in sorted((clades / "images").iterdir())]
+
+
+def newt(root: Path, clades: Path) -> Path:
+    """Six tasks, each of two species: three pictures of each to learn from and one to ask."""
+    folders = species_folders(clades)
+    rows: Rows = [["id", "task_cluster", "task_subcluster", "task", "label", "text_label", "split", "height", "width"]]
+    for task in range(6):
+        cluster = ("appearance", "context")[task % 2]
+        for label in (0, 1):
+            for number, path in enumerate(folders[2 * task + label]):
+                name = f"{task}-{label}-{number}"
+                copy(path, root / "newt2021_images" / f"{name}.jpg")
+                split = "test" if number == 3 else "train"
+                rows.append([name, cluster, "", f"task_{task}", label, ("neg", "pos")[label], split, 96, 96])
+    write(root / "newt2021_labels.csv", rows)
+    return root
+
+
+def fishnet(root: Path, clades: Path) -> Path:
+    """Traits that go by species, a row that lacks one, and a path with folders in `image`."""
+    tables: dict[str, Rows] = {"train": [FISH_HEAD], "test": [FISH_HEAD]}
+    for place, folder in enumerate(species_folders(clades)):
+        values = [
+            ("benthic", "pelagic")[place % 2],
+            *((place >> bit) & 1 for bit in range(4)),
+            0,
+            1,
+            place % 3 == 0,
+            place < 6,
+        ]
+        values = [int(one) if not isinstance(one, str) else one for one in values]
+        for number, path in enumerate(folder):
+            name = f"{place}-{number}.jpg"
+            copy(path, root / "Image_Library" / f"Family{place}" / name)
+            written = f"somewhere/{name}" if number == 0 else name
+            row = ["", "", "", written, "", "", "", "", "", "", "", "", f"Family{place}", "3.1", *values, "", ""]
+            tables["test" if number == 3 else "train"].append(row)
+    tables["train"].append([*tables["train"][1][:15], "", *tables["train"][1][16:]])
+    for part, rows in tables.items():
+        write(root / "anns" / f"{part}.csv", rows)
+    return root
+
+
+def awa2(root: Path, clades: Path) -> Path:
+    """Five attributes of twelve animals, the last three of which are asked."""
+    names = [f"animal+{place}" for place in range(12)]
+    for name, folder in zip(names, species_folders(clades), strict=True):
+        for number, path in enumerate(folder):
+            copy(path, root / "JPEGImages" / name / f"{name}_{number}.jpg")
+    (root / "classes.txt").write_text("".join(f"{place + 1:>8}\t{name}\n" for place, name in enumerate(names)))
+    (root / "predicates.txt").write_text("".join(f"{place + 1:>8}\tp{place}\n" for place in range(5)))
+    (root / "trainclasses.txt").write_text("\n".join(names[:8]) + "\n")
+    (root / "testclasses.txt").write_text("\n".join(names[9:]) + "\n")
+    rows = [[(place * 7 + bit * 3) % 5 > 1 for bit in range(5)] for place in range(12)]
+    text = "\n".join(" ".join(str(int(value)) for value in row) for row in rows)
+    (root / "predicate-matrix-binary.txt").write_text(text + "\n")
+    return root
+
+
+def inquire(root: Path, clades: Path) -> Path:
+    """Four queries, of which one has no answer in the gallery, and one answer that is not there."""
+    folders = species_folders(clades)
+    for place, folder in enumerate(folders):
+        for number, path in enumerate(folder):
+            copy(path, root / "inat24" / "train" / f"{place:05}_Animalia" / f"{place}-{number}.jpg")
+    head = ["", "query_id", "query_text", "supercategory", "category", "iconic_group"]
+    write(
+        root / "inquire" / "inquire_queries_test.csv",
+        [head, [0, 7, "a bird on a wire", "Behavior", "c", "Birds"], [1, 9, "a fern", "Species", "c", "Plants"]],
+    )
+    write(
+        root / "inquire" / "inquire_queries_val.csv",
+        [head, [0, 3, "a wet dog", "Behavior", "c", "Mammals"], [1, 4, "nothing", "Context", "c", "None"]],
+    )
+    pairs = [(7, 0, 0), (7, 0, 1), (7, 5, 2), (9, 3, 1), (3, 8, 0), (3, 8, 3), (4, 99, 0), (9, 98, 0)]
+    rows = [[query, 1, f"train/{place:05}_Animalia/{place}-{number}.jpg"] for query, place, number in pairs]
+    write(root / "inquire" / "inquire_annotations.csv", [["query_id", "image_id", "image_path"], *rows])
+    return root / "inquire"
+
+
+def life_stages(root: Path, clades: Path) -> Path:
+    """Three species, two of them at two stages."""
+    stages = [
+        ("Luna moth", "Adult"),
+        ("Luna moth", "Larva"),
+        ("Monarch", "Adult"),
+        ("Monarch", "Egg"),
+        ("Mantis", "Adult"),
+    ]
+    rows: Rows = [["inat21_filename", "scientificName", "common_name", "life_stages", "path", "class_out"]]
+    for (species, stage), folder in zip(stages, species_folders(clades), strict=False):
+        for number, path in enumerate(folder):
+            name = f"{species}-{stage}-{number}.jpg".replace(" ", "_")
+            copy(path, root / "pictures" / name)
+            rows.append([number, "x", species, stage, f"/lifestages/{name}", f"{species} {stage}"])
+    return write(root / "final_lifestages_metadata.csv", rows)
+
+
+def confusable(root: Path, clades: Path) -> Path:
+    """Two pairs; one species is misspelt in its second pair, as in the published table."""
+    folders = species_folders(clades)
+    pairs = [("C1", "Harmonia axyridis", "Adalia bipunctata"), ("C2", "Harmonia axyridis", "Epilachna mexicana")]
+    rows: Rows = [["path", "pair", "scientific_name", "class_options", "idx"]]
+    for place, (pair, *options) in enumerate(pairs):
+        for side, name in enumerate(options):
+            for path in folders[2 * place + side]:
+                folder = f"{pair}_{name.replace(' ', '_')}"
+                copy(path, root / "Confounding" / folder / path.name)
+                said = "Harmonia axyridies" if (place, side) == (1, 0) else name
+                rows.append(
+                    [f"/scratch/of/others/Confounding/{folder}/{path.name}", pair, said, "!".join(options), side]
+                )
+    return write(root / "confounding_species.csv", rows)
