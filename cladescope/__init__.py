@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.info import info as info
     from cladescope.app.verbs.map import map as map
     from cladescope.app.verbs.open import open as open
+    from cladescope.app.verbs.pack import pack as pack
     from cladescope.app.verbs.predict import predict as predict
     from cladescope.app.verbs.probe import probe as probe
     from cladescope.app.verbs.publish import publish as publish
@@ -73,6 +74,7 @@ _VERBS = (
     "import_vectors",
     "info",
     "map",
+    "pack",
     "predict",
     "probe",
     "publish",

@@ -28,7 +28,7 @@ EXTRAS = {
     "front_door": "pandas",
     "ray_shards": "ray",
     "ray_task": "ray",
-    "onnx_export": "onnx",
+    "onnx_package": "onnx",
     "onnx_towers": "openvino",
 }
 """The extra that a file of encoders needs."""
@@ -40,7 +40,7 @@ FLOORS = {
         {"analysis"},
         {"analysis.duplicates"},
         {"analysis.classify", "analysis.maps", "analysis.audit", "analysis.probes"},
-        {"analysis.benchmark", "analysis.report"},
+        {"analysis.benchmark", "analysis.report", "analysis.field_kit"},
     ],
     "training": [{"training"}, {"training.data", "training.model", "training.loss"}, {"training.loop"}],
 }

@@ -77,14 +77,16 @@ class Answers:
         self._gallery = (
             classes if isinstance(classes, ClassGallery) and self.tree is not None and risk is None else None
         )
-        self._bin: Int[np.ndarray, " c"] | None = None
+        self.bins: Int[np.ndarray, " c"] | None = None
+        """Which of the `labels` each class counts towards; None where each is its own."""
         if bins is not None:
             self.labels = tuple(dict.fromkeys(bins))
             place = {label: number for number, label in enumerate(self.labels)}
-            self._bin = np.array([place[label] for label in bins])
+            self.bins = np.array([place[label] for label in bins])
         if risk is not None and back_off is None:
             raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")
-        self._paths = ClassTree.flat(len(classes.labels)) if self.tree is None and risk is not None else self.tree
+        self.paths = ClassTree.flat(len(classes.labels)) if self.tree is None and risk is not None else self.tree
+        """The tree that answers go down: of plain labels with a risk one of a single rank; else None for these."""
         if self.tree is not None and self.rank is not None:
             self._nodes = self.tree.at(self.rank)
             has_name = len(self._nodes) if risk is None else (self.tree.rank <= RANK_INDEX[self.rank]).any()
@@ -140,8 +142,8 @@ class Answers:
                 f"{counted_of(above, total, 'picture')} named above the {self.rank} only: a narrower name would be wrong too often "
                 f"(risk {self.risk:g}); {more} goes further; the nearest guess stands beside each"
             )
-        if n and self._paths is not None:
-            said.append(f"{counted_of(n, total, 'picture')} not sure: {self.back_off.why(self._paths, self.risk)}")
+        if n and self.paths is not None:
+            said.append(f"{counted_of(n, total, 'picture')} not sure: {self.back_off.why(self.paths, self.risk)}")
         return said
 
     def _aside(self, guess: Prediction, verdict: str, score: float) -> Prediction:
@@ -174,62 +176,62 @@ class Answers:
     def _sure(self, vectors: Real[np.ndarray, "q d"], risk: float) -> Iterator[list[Prediction]]:
         """Of each picture the narrowest name that is sure enough, none below the rank; where it is another one, the narrowest aside."""
         assert self.back_off is not None
-        assert self._paths is not None
+        assert self.paths is not None
         standing = None
         if self.known is not None and self.drift is not None:
             nearness = self.known.nearness(vectors)
             self.drift.note(nearness)
             standing = self.known.standing_of(nearness)
         probabilities = self.classes.probabilities(vectors)
-        whole, sure_whole = self.back_off.paths(self._paths, probabilities, standing)
+        whole, sure_whole = self.back_off.paths(self.paths, probabilities, standing)
         deepest = len(RANKS) if self.rank is None else RANK_INDEX[self.rank] + 1
         path, sure = whole[:, :deepest], sure_whole[:, :deepest]
         threshold = self.back_off.threshold(risk)
-        rolled = self._paths.roll_up(probabilities) if self.others and self.k > 1 else None
+        rolled = self.paths.roll_up(probabilities) if self.others and self.k > 1 else None
         for row in range(len(vectors)):
             if (path[row] < 0).all():  # the taxa of its path lack a name at the rank and above it
                 first = int((whole[row] >= 0).argmax())
                 near = float(sure_whole[row, first])
-                nearest = self._paths.taxon(whole[row, first]).name
+                nearest = self.paths.taxon(whole[row, first]).name
                 yield [self._aside({"nearest": nearest, "nearest_score": near, "score": near}, NOT_SURE, 1.0)]
                 continue
             # Nodes are counted rank by rank: the greatest is the deepest.
             end = int(path[row].argmax())
             is_sure = np.nan_to_num(sure[row], nan=-1.0) >= threshold
-            guess = self._called(path[row, end], sure[row, end])
+            guess = self.called(path[row, end], sure[row, end])
             if not is_sure.any():
                 yield [self._aside(guess, NOT_SURE, 1.0)]
                 continue
             place = int(np.flatnonzero(is_sure & (path[row] >= 0))[-1])
             if place != end:
                 aside = {"nearest": name_said(guess), "nearest_score": guess["score"]}
-                yield [self._called(path[row, place], sure[row, place]) | aside]
+                yield [self.called(path[row, place], sure[row, place]) | aside]
                 continue
             found = [guess]
             if rolled is not None and end == deepest - 1:
-                nodes = self._paths.at(RANKS[end])
+                nodes = self.paths.at(RANKS[end])
                 nodes = nodes[nodes != path[row, end]]
                 if len(nodes):
                     chances = rolled[row, nodes]
                     (places,) = best(chances[None], self.k - 1)
                     stand = None if standing is None else float(standing[row])
                     scores = np.minimum(self.back_off.sure_at(end, chances[places], stand), sure[row, end])
-                    found += [self._called(nodes[one], score) for one, score in zip(places, scores, strict=True)]
+                    found += [self.called(nodes[one], score) for one, score in zip(places, scores, strict=True)]
             yield found
 
-    def _called(self, node: SupportsIndex, score: SupportsFloat) -> Prediction:
+    def called(self, node: SupportsIndex, score: SupportsFloat) -> Prediction:
         """A node of the tree, or the plain label that it stands for."""
         if self.tree is not None:
             return self._prediction(self.tree, node, float(score))
-        assert self._paths is not None
-        row = int(self._paths.taxon(node).name)
-        label = self.labels[row] if self._bin is None else self.labels[self._bin[row]]
+        assert self.paths is not None
+        row = int(self.paths.taxon(node).name)
+        label = self.labels[row] if self.bins is None else self.labels[self.bins[row]]
         return {"classification": label, "score": float(score), "verdict": NAMED}
 
     def _plain(self, probabilities: Float[np.ndarray, "q c"]) -> Iterator[list[Prediction]]:
-        if self._bin is not None:
+        if self.bins is not None:
             summed = np.zeros((len(probabilities), len(self.labels)), probabilities.dtype)
-            np.add.at(summed.T, self._bin, probabilities.T)
+            np.add.at(summed.T, self.bins, probabilities.T)
             probabilities = summed
         for row, places in enumerate(best(probabilities, self.k)):
             yield [

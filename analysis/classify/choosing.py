@@ -20,7 +20,7 @@ from cladescope.analysis.classify.classifier_file import Classifier, load_classi
 from cladescope.analysis.classify.encoder_known import read_known
 from cladescope.analysis.classify.known import Known
 from cladescope.analysis.classify.made_with import picture_numbers
-from cladescope.analysis.classify.named_classes import named_classes, named_labels
+from cladescope.analysis.classify.named_classes import class_table, named_classes, named_labels
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
 from cladescope.embedding.backboned import BackboneLabels
 from cladescope.embedding.encoder import Encoder
@@ -61,31 +61,53 @@ class Choice:
     notes: tuple[str, ...] = ()
     """What the user should know of the choice: taxa that were left out, names that are unknown."""
 
+    def check_rank(self, rank: str) -> None:
+        """Raise InputError where plain labels are asked for by a rank."""
+        if self.classes.tree is None and rank != RANKS[-1]:
+            raise InputError(
+                f"found rank {str(rank)!r}, and classes that are plain labels and have no ranks: leave it out"
+            )
+
 
 def fitted(classifier: str | Path | Classifier) -> Classifier:
     """A classifier, or the one in a file of `cladescope fit`. Raises InputError where the file cannot be read."""
     return classifier if isinstance(classifier, Classifier) else load_classifier(local_path(classifier))
 
 
-def fitted_choice(classifier: Classifier, asked: "Store | Encoder", backbone: BackboneLabels | None = None) -> Choice:
-    """The classes of `cladescope fit`, named by a `backbone` where one is given.
+def fitted_choice(
+    classifier: Classifier,
+    asked: "Store | Encoder",
+    backbone: BackboneLabels | None = None,
+    within: Sequence[str] = (),
+) -> Choice:
+    """The classes of `cladescope fit`, named by a `backbone` where one is given; with `within` those in one of some clades.
 
-    Raises StoreError unless they were fitted to vectors of the encoder that is asked.
+    Raises StoreError unless they were fitted to vectors of the encoder that is asked, InputError for clades beside plain labels,
+    TaxonError for an unknown clade.
     """
     classifier.check(asked.card)
+    notes: list[str] = []
+    if within:
+        if classifier.tree is None:
+            raise InputError(
+                "the classes of this classifier are plain labels, which lie within no clade: leave out within"
+            )
+        chosen = _within(class_table(classifier.classes, classifier.tree), within, backbone, notes)
+        notes += _among_all(chosen, classifier.back_off)
+        classifier = classifier.only(chosen)
     choice = Choice(
         classes=classifier.classes,
         back_off=classifier.back_off,
         known=classifier.known,
         made_with=classifier.made_with,
+        notes=tuple(notes),
     )
     if backbone is None:
         return choice
     before = classifier.backbone
-    notes: tuple[str, ...] = ()
     if before and before.get("hash") != backbone.hash:
-        notes = (
-            f"the classifier is named by the backbone {shown(before)}, and the answers by {shown(backbone.named_by)}",
+        notes.append(
+            f"the classifier is named by the backbone {shown(before)}, and the answers by {shown(backbone.named_by)}"
         )
     named = named_classes(choice.classes, backbone)
     return replace(choice, classes=named.classes, bins=named.bins, notes=(*notes, *backbone.told("classes named")))
@@ -141,6 +163,7 @@ def told_choice(
             known, back_off = (None, None) if found is None else (found.known, found.back_off)
         if within:
             chosen = _within(table, within, backbone, notes)
+            notes += _among_all(chosen, back_off)
             table = table.filter(pa.array(chosen))
             if known is not None and len(chosen) == len(known.means) and chosen.any():
                 known = known.only(chosen)
@@ -295,6 +318,16 @@ def _within(table: pa.Table, clades: Sequence[str], backbone: BackboneLabels | N
                 raise
             kept |= taxon_lists.within(table, accepted)
     return kept
+
+
+def _among_all(chosen: np.ndarray, back_off: BackOff | None) -> list[str]:
+    """What to say where answers stop as more classes decided it than are chosen."""
+    if back_off is None or chosen.all():
+        return []
+    return [
+        f"choosing among {counted(int(chosen.sum()), 'class', 'classes')} of {len(chosen):,}; how sure is enough was decided among all of them, "
+        "so that for these alone no risk is promised: fit within the clade for that"
+    ]
 
 
 def _within_listed(table: pa.Table, path: Path, backbone: BackboneLabels | None, notes: list[str]) -> np.ndarray:

@@ -6,11 +6,11 @@ block by block, so that memory does not grow with pictures times classes.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32, Real
+from jaxtyping import Bool, Float, Float32, Real
 
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.measures.simple_shot import centred
@@ -85,6 +85,23 @@ class ClassGallery:
 
     def __len__(self) -> int:
         return len(self.vectors)
+
+    def only(self, rows: Bool[np.ndarray, " c"]) -> "ClassGallery":
+        """Some of the classes. Raises InputError for none.
+
+        >>> ClassGallery(np.eye(2, dtype=np.float32), ("tit", "crow"), scale=2.0).only(np.array([False, True])).labels
+        ('crow',)
+        """
+        kept = np.flatnonzero(rows).tolist()
+        return replace(
+            self,
+            vectors=self.vectors[kept],
+            labels=tuple(self.labels[row] for row in kept),
+            tree=None if self.tree is None else self.tree.only(rows),
+            bias=None if self.bias is None else self.bias[kept],
+            log_prior=None if self.log_prior is None else self.log_prior[kept],
+            common_names=None if self.common_names is None else [self.common_names[row] for row in kept],
+        )
 
     def prepared(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q d"]:
         """Pictures' vectors as they are compared: of unit length, centred where the classes are.

@@ -98,6 +98,10 @@ class ClassTree:
         above: tuple[str | None, ...] = (None,) * (len(RANKS) - 1)
         return cls.from_taxa([Taxon((*above, str(number))) for number in range(n_classes)])
 
+    def only(self, rows: Bool[np.ndarray, " c"]) -> "ClassTree":
+        """The tree of some of the classes. Raises TaxonError for none."""
+        return ClassTree.from_taxa([self.class_taxon(row) for row in np.flatnonzero(rows)])
+
     def __len__(self) -> int:
         """Number of nodes."""
         return len(self.rank)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int, Real, UInt64
+from jaxtyping import Bool, Float32, Int, Real, UInt64
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -81,6 +81,11 @@ class Classifier:
     def probabilities(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q c"]:
         """Of each class for each picture; see `ClassGallery.probabilities`."""
         return self.classes.probabilities(vectors)
+
+    def only(self, rows: Bool[np.ndarray, " c"]) -> "Classifier":
+        """Some of the classes; where answers stop stays as all of them decided it. Raises InputError for none."""
+        known = self.known if self.known is None or len(self.known.means) != len(rows) else self.known.only(rows)
+        return replace(self, classes=self.classes.only(rows), counts=self.counts[rows], known=known)
 
     def check(self, card: EncoderCard) -> None:
         """Raise StoreError unless vectors of this encoder may be asked about."""

@@ -25,15 +25,20 @@ def named_classes(classes: Classes, backbone: BackboneLabels) -> NamedClasses:
     tree = classes.tree
     if tree is None:
         return named_labels(classes, None, backbone)
-    table = rank_table(tree.class_taxon(row) for row in range(tree.n_classes))
-    common = getattr(classes, "common_names", None)
-    names = pa.array([None] * tree.n_classes if common is None else list(common), pa.large_string())
-    named = backbone.table(table.append_column("common_name", names))
+    named = backbone.table(class_table(classes, tree))
     own = ClassTree.from_table(named)
     changed: Any = {"tree": own, "labels": tuple(own.names())}
     if isinstance(classes, ClassGallery):
         changed["common_names"] = named["common_name"].to_pylist()
     return NamedClasses(replace(classes, **changed))  # type: ignore[type-var]
+
+
+def class_table(classes: Classes, tree: ClassTree) -> pa.Table:
+    """A row for each class, in their order: its ranks and `common_name`, null where unknown."""
+    table = rank_table(tree.class_taxon(row) for row in range(tree.n_classes))
+    common = getattr(classes, "common_names", None)
+    names = pa.array([None] * tree.n_classes if common is None else list(common), pa.large_string())
+    return table.append_column("common_name", names)
 
 
 def named_labels(classes: Classes, bins: Sequence[str] | None, backbone: BackboneLabels | None) -> NamedClasses:

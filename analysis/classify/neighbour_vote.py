@@ -1,9 +1,9 @@
 """A classifier that asks the nearest labelled pictures: the k best by exact search vote, the nearer the heavier."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from jaxtyping import Float, Float32, Int, Real
+from jaxtyping import Bool, Float, Float32, Int, Real
 
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.arrays import normalise
@@ -37,6 +37,22 @@ class NeighbourVote:
         """Raises InputError where the parts do not fit."""
         if self.k < 1 or not len(self.vectors) or len(self.classes) != len(self.vectors):
             raise InputError(f"k is {self.k} and {len(self.vectors)} vectors are given: expected at least one of each")
+
+    def only(self, rows: Bool[np.ndarray, " c"]) -> "NeighbourVote":
+        """The pictures of some of the classes. Raises InputError for none.
+
+        >>> vote = NeighbourVote(np.eye(2, dtype=np.float16), np.array([0, 1]), ("tit", "crow"), k=1)
+        >>> vote.only(np.array([False, True])).classes
+        array([0])
+        """
+        kept = rows[self.classes]
+        return replace(
+            self,
+            vectors=self.vectors[kept],
+            classes=(np.cumsum(rows) - 1)[self.classes[kept]],
+            labels=tuple(self.labels[row] for row in np.flatnonzero(rows)),
+            tree=None if self.tree is None else self.tree.only(rows),
+        )
 
     def probabilities(self, vectors: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q c"]:
         """Share of the votes of each class. Memory: 4 q c bytes beside the search. Raises InputError as `nearest` does."""

@@ -41,6 +41,7 @@ SECTIONS = {
         "compact": "Write the small fragments of a store's tables together, so that it is read faster.",
     },
     "Take it elsewhere": {
+        "pack": "Pack an encoder and its names into one file that names pictures without Cladescope: a field kit.",
         "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
         "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
     },

@@ -98,8 +98,8 @@ def predict(
     how = printed(csv=csv, safe_csv=safe_csv, json=json, out=out)
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise typer.BadParameter("give one of --taxa, --labels and --classifier")
-    if classifier is not None and (within or prior or templates or text_type is not TextTypeName.TAXON_COM):
-        raise typer.BadParameter("--within, --prior, --text-type, --templates: for texts, so leave out --classifier")
+    if classifier is not None and (prior or templates or text_type is not TextTypeName.TAXON_COM):
+        raise typer.BadParameter("--prior, --text-type, --templates: for texts, so leave out --classifier")
     of.check_given(risk=risk, calibrate_on=calibrate_on, doubt=doubt, by=by, sort_into=sort_into)
     from cladescope.app.verbs import predict as verb
     from cladescope.app.verbs.act_on import Acts

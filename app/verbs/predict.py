@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from cladescope.analysis.classify import choosing
-from cladescope.analysis.classify.answers import Answers, columns
+from cladescope.analysis.classify.answers import columns
 from cladescope.analysis.classify.choosing import Labels, Taxa
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.known import DOUBT, check_doubt
@@ -33,7 +33,6 @@ from cladescope.embedding.web import introduce
 from cladescope.errors import InputError
 from cladescope.outputs import check_is_folder
 from cladescope.paths import local_path
-from cladescope.taxonomy import RANKS
 
 
 @checked
@@ -93,10 +92,8 @@ def predict(
     """
     if sum(value is not None for value in (taxa, labels, classifier)) > 1:
         raise InputError("give one of taxa, labels and classifier")
-    if classifier is not None and (within or prior or templates or text_type != TEXT_TYPE):
-        raise InputError(
-            "within, prior, text_type and templates are for classes named by texts: leave out the classifier"
-        )
+    if classifier is not None and (prior or templates or text_type != TEXT_TYPE):
+        raise InputError("prior, text_type and templates are for classes named by texts: leave out the classifier")
     if risk is None and calibrate_on is not None:
         raise InputError("calibrate_on is of risk: give one")
     check_doubt(doubt)
@@ -119,22 +116,18 @@ def predict(
         store.check(encoder_beside(encoder, card, runtime).card)
     named = labels_by(backbone, conflicts)
     if fitted is not None:
-        choice = choosing.fitted_choice(fitted, asked, named)
+        choice = choosing.fitted_choice(fitted, asked, named, clades_of(within))
     else:
         choice = choosing.told_choice(
             asked, taxa=taxa, labels=labels, within=clades_of(within), prior=prior, rank=rank, text_type=text_type, templates=templates,
             backbone=named, cache=folder, progress=progress,
         )  # fmt: skip
-    if choice.classes.tree is None and rank != RANKS[-1]:
-        raise InputError(f"found rank {str(rank)!r}, and classes that are plain labels and have no ranks: leave it out")
+    choice.check_rank(rank)
     write_conflicts(named, conflicts)
     stop = stops(
         choice, asked, risk=risk, calibrate_on=calibrate_on, closed_set=closed_set, doubt=doubt, fitted=fitted is not None,
     )  # fmt: skip
-    answers = Answers(
-        choice.classes, rank=rank, k=k, bins=choice.bins, back_off=stop.back_off, risk=stop.risk, known=choice.known, doubt=stop.doubt,
-        others=risk is None,
-    )  # fmt: skip
+    answers = stop.answers(choice, rank=rank, k=k, others=risk is None)
 
     def make(failures: list[str]) -> Iterator[NamedPicture]:
         if store is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cladescope.analysis.classify import choosing
+from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.back_off import RISK, BackOff
 from cladescope.analysis.classify.choosing import Choice
 from cladescope.analysis.classify.known import judge
@@ -26,6 +27,13 @@ class Stops:
     """None where no picture is too far for a name."""
     notes: tuple[str, ...]
     """What the user should know, a sentence each."""
+
+    def answers(self, choice: Choice, *, rank: str, k: int = 1, others: bool = False) -> Answers:
+        """What says them of a choice; see `Answers`. Raises InputError for a rank that no class has."""
+        return Answers(
+            choice.classes, rank=rank, k=k, bins=choice.bins, back_off=self.back_off, risk=self.risk, known=choice.known, doubt=self.doubt,
+            others=others,
+        )  # fmt: skip
 
 
 def stops(

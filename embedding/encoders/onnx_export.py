@@ -23,6 +23,7 @@ from safetensors import safe_open
 
 from cladescope.embedding.encoders.clip_tokens import ClipTokens
 from cladescope.embedding.encoders.identity import PROBE_TEXT
+from cladescope.embedding.encoders.onnx_package import onnx_package
 from cladescope.embedding.encoders.onnx_towers import (
     AGREE,
     FILE,
@@ -41,7 +42,6 @@ from cladescope.embedding.text_scale import WEIGHTS_FILE
 from cladescope.embedding.transform import ImageTransform
 from cladescope.errors import EncoderError
 from cladescope.files import replacing, write_json
-from cladescope.packages import not_installed
 
 logger = logging.getLogger(__name__)
 
@@ -150,15 +150,6 @@ def cached_towers(encoder: OpenClipEncoder | TimmEncoder, cache: Path) -> Towers
             f"cannot write {folder} ({error.strerror}): free some space, or use runtime torch"
         ) from error
     return read_towers(folder)
-
-
-def onnx_package() -> Any:
-    """The package that writes graphs. Raises EncoderError, naming the extra, where it is missing."""
-    try:
-        import onnx
-    except ImportError as error:
-        raise EncoderError(f"no graph can be written: {not_installed('onnx')}") from error
-    return onnx
 
 
 def _written(

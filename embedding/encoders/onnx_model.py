@@ -16,7 +16,15 @@ from platformdirs import user_cache_path
 
 from cladescope.embedding.driver import has_driver
 from cladescope.embedding.encoder import Device, Encoder, EncoderCard, Precision, PrecisionClass, Runtime
-from cladescope.embedding.encoders.onnx_towers import AGREE, FILE, Towers, lowest_cosine, probe_pictures, read_towers
+from cladescope.embedding.encoders.onnx_towers import (
+    AGREE,
+    FILE,
+    PICTURE,
+    Towers,
+    lowest_cosine,
+    probe_pictures,
+    read_towers,
+)
 from cladescope.embedding.prompts import TAXA_FILE
 from cladescope.embedding.shipped import SHIPPED, shipped_folder
 from cladescope.embedding.ways import Compute, Way
@@ -37,6 +45,11 @@ class OnnxEncoder(Encoder):
     def encode_pixels(self, batch: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         """Vectors of the picture tower; unit length."""
         return self._towers.pictures(batch)
+
+    @property
+    def picture_graph(self) -> Path:
+        """File of the picture tower: `pixels` as the image transform gives them to `features` of any length, in fp32."""
+        return self._towers.folder / f"{PICTURE}.onnx"
 
     @property
     def default_way(self) -> Way:
