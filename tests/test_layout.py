@@ -30,6 +30,7 @@ EXTRAS = {
     "ray_task": "ray",
     "onnx_package": "onnx",
     "onnx_towers": "openvino",
+    "stream": "train",
 }
 """The extra that a file of encoders needs."""
 FLOORS = {

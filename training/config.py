@@ -14,6 +14,7 @@ from typing import Any
 from cladescope.errors import InputError, UsageError
 from cladescope.nearest import did_you_mean
 from cladescope.training.config_values import Built
+from cladescope.training.section import Problem, Section
 from cladescope.training.sections import (
     AugmentConfig,
     DataConfig,
@@ -21,8 +22,6 @@ from cladescope.training.sections import (
     ModelConfig,
     ObjectiveConfig,
     OptimiserConfig,
-    Problem,
-    Section,
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from cladescope.errors import ConfigError
-from cladescope.training.sections import Problem, Section, one_of
+from cladescope.training.section import Problem, Section, one_of
 
 _EXPECTED = {
     "str": "a text",

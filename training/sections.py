@@ -3,38 +3,16 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from cladescope.embedding.prompts import TEXT_TYPES
-from cladescope.errors import ConfigError
-from cladescope.nearest import did_you_mean
 from cladescope.taxonomy import RANKS
+from cladescope.training.section import Problem, Section, is_range, one_of, out_of_range
 
 PAIR_TERMS = ("clip", "clip_masked", "clip_positive", "siglip", "siglip_taxa", "level_restricted")
 """Objectives that compare pictures with texts; a run with one of them has a text side."""
 HEAD_TERMS = ("cross_entropy", "hierarchical_cross_entropy")
 """Objectives that train a linear head on the classes of the training data."""
-
-
-class Problem(NamedTuple):
-    """Something that is wrong with a configuration."""
-
-    keys: tuple[str, ...]
-    """What it is about; its place in a file is that of the first that stands there."""
-    said: str
-
-
-class Section:
-    """What every part of a configuration does: it says all that is wrong with it, not the first alone."""
-
-    def __post_init__(self) -> None:
-        """Raises ConfigError where something is wrong."""
-        if found := list(self.problems()):
-            raise ConfigError([one.said for one in found])
-
-    def problems(self) -> Iterator[Problem]:
-        """What is wrong with its values."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,14 +50,29 @@ class DataConfig(Section):
     """One type for a whole step, as BioCLIP does, or one for each picture."""
     workers: int = 2
     """Threads that read, decode and augment."""
+    read: Literal["random", "stream"] = "random"
+    """`random`: pictures of an epoch in any order, each with a seek. `stream`: shards one after the other, each opened once and read to its end,
+    through a shuffle buffer; for pictures in shards, and without `balance` and `samples_per_epoch`."""
+    shuffle_buffer: int = 5000
+    """Of a stream: encoded pictures that a process holds to choose the next one from."""
+    shards_at_once: int = 4
+    """Of a stream: shards that a process reads at the same time, whose pictures alternate."""
 
     def problems(self) -> Iterator[Problem]:
-        yield from _out_of_range(self, "held_out_species", 0, 0.9)
-        yield from _out_of_range(self, "held_out_images", 0, 0.9)
-        yield from _out_of_range(self, "tested_images", 0, 0.9)
-        yield from _out_of_range(self, "balance", 0, 1)
-        yield from _out_of_range(self, "samples_per_epoch", 0, math.inf)
-        yield from _out_of_range(self, "workers", 1, 256)
+        yield from out_of_range(self, "held_out_species", 0, 0.9)
+        yield from out_of_range(self, "held_out_images", 0, 0.9)
+        yield from out_of_range(self, "tested_images", 0, 0.9)
+        yield from out_of_range(self, "balance", 0, 1)
+        yield from out_of_range(self, "samples_per_epoch", 0, math.inf)
+        yield from out_of_range(self, "workers", 1, 256)
+        yield from out_of_range(self, "shuffle_buffer", 1, math.inf)
+        yield from out_of_range(self, "shards_at_once", 1, 256)
+        yield from one_of("data.read", self.read, ("random", "stream"))
+        if self.read == "stream" and (self.balance or self.samples_per_epoch):
+            yield Problem(
+                ("data.read", "data.balance", "data.samples_per_epoch"),
+                "data.read is stream, which goes once through all pictures: leave out data.balance and data.samples_per_epoch, or set data.read = random",
+            )
         if not self.text_types:
             yield Problem(("data.text_types",), f"data.text_types is empty: name some of {', '.join(TEXT_TYPES)}")
         for text_type in self.text_types:
@@ -108,8 +101,8 @@ class AugmentConfig(Section):
 
     def problems(self) -> Iterator[Problem]:
         checks = {
-            "scale": (_is_range(self.scale) and self.scale[1] <= 1, "two shares in (0, 1], the smaller first"),
-            "ratio": (_is_range(self.ratio), "two positive numbers, the smaller first"),
+            "scale": (is_range(self.scale) and self.scale[1] <= 1, "two shares in (0, 1], the smaller first"),
+            "ratio": (is_range(self.ratio), "two positive numbers, the smaller first"),
             "colour": (0 <= self.colour <= 1, "a number in [0, 1]"),
             "grey": (0 <= self.grey <= 1, "a share in [0, 1]"),
         }
@@ -224,13 +217,13 @@ class ModelConfig(Section):
                 f"model.mean is {list(self.mean)} and model.std {list(self.std)}: expected numbers in [0, 1] and (0, 1]",
             )
         for name in ("image_size", "export_size", "lock_image_steps", "frozen_stages"):
-            yield from _out_of_range(self, name, 0, math.inf)
+            yield from out_of_range(self, name, 0, math.inf)
         for name in ("embed_dim", "text_width", "text_layers", "text_heads"):
-            yield from _out_of_range(self, name, 1, math.inf)
-        yield from _out_of_range(self, "text_context", 8, 4096)
-        yield from _out_of_range(self, "logit_scale", 1e-3, 100)
-        yield from _out_of_range(self, "shrinkage", 0, math.inf)
-        yield from _out_of_range(self, "blend", 0, 1)
+            yield from out_of_range(self, name, 1, math.inf)
+        yield from out_of_range(self, "text_context", 8, 4096)
+        yield from out_of_range(self, "logit_scale", 1e-3, 100)
+        yield from out_of_range(self, "shrinkage", 0, math.inf)
+        yield from out_of_range(self, "blend", 0, 1)
         if self.text_heads > 0 and self.text_width % self.text_heads:
             yield Problem(
                 ("model.text_width", "model.text_heads"),
@@ -285,8 +278,8 @@ class ObjectiveConfig(Section):
                 ("objective.rank_weights", "objective.terms"),
                 "objective.rank_weights are those of hierarchical_cross_entropy: add that term, or leave them out",
             )
-        yield from _out_of_range(self, "label_smoothing", 0, 0.9)
-        yield from _out_of_range(self, "head_scale", 1e-3, 1000)
+        yield from out_of_range(self, "label_smoothing", 0, 0.9)
+        yield from out_of_range(self, "head_scale", 1e-3, 1000)
         if self.head_start == "means" and not (self.head_on == "embedding" and "cross_entropy" in self.terms):
             yield Problem(
                 ("objective.head_start", "objective.head_on", "objective.terms"),
@@ -331,14 +324,14 @@ class OptimiserConfig(Section):
     """Decay of a moving average of the weights, which is what is evaluated and exported; 0 for none."""
 
     def problems(self) -> Iterator[Problem]:
-        yield from _out_of_range(self, "learning_rate", 1e-12, 10)
-        yield from _out_of_range(self, "image_learning_rate", 0, 10)
-        yield from _out_of_range(self, "layer_decay", 1e-3, 1)
-        yield from _out_of_range(self, "weight_decay", 0, 10)
-        yield from _out_of_range(self, "warmup_steps", 0, math.inf)
-        yield from _out_of_range(self, "clip_norm", 0, math.inf)
+        yield from out_of_range(self, "learning_rate", 1e-12, 10)
+        yield from out_of_range(self, "image_learning_rate", 0, 10)
+        yield from out_of_range(self, "layer_decay", 1e-3, 1)
+        yield from out_of_range(self, "weight_decay", 0, 10)
+        yield from out_of_range(self, "warmup_steps", 0, math.inf)
+        yield from out_of_range(self, "clip_norm", 0, math.inf)
         for name in ("beta1", "beta2", "average"):
-            yield from _out_of_range(self, name, 0, 0.9999999)
+            yield from out_of_range(self, name, 0, 0.9999999)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -369,26 +362,6 @@ class LoopConfig(Section):
 
     def problems(self) -> Iterator[Problem]:
         for name in ("epochs", "batch_size", "log_every", "save_every"):
-            yield from _out_of_range(self, name, 1, math.inf)
+            yield from out_of_range(self, name, 1, math.inf)
         for name in ("chunk_size", "evaluate_every"):
-            yield from _out_of_range(self, name, 0, math.inf)
-
-
-def one_of(at: str, value: object, names: tuple[Any, ...]) -> Iterator[Problem]:
-    """What is wrong where a value is none of some names; `at` is its key."""
-    if value not in names:
-        meant = did_you_mean(str(value), map(str, names))
-        yield Problem((at,), f"{at} holds {value!r}: expected one of {', '.join(map(str, names))}{meant}")
-
-
-def _out_of_range(config: Any, name: str, low: int | float, high: int | float) -> Iterator[Problem]:
-    value = getattr(config, name)
-    if not low <= value <= high:
-        key = f"{type(config).__name__.removesuffix('Config').lower()}.{name}"
-        bound = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
-        yield Problem((key,), f"{key} is {value!r}: expected a number {bound}")
-
-
-def _is_range(pair: tuple[float, float]) -> bool:
-    """Whether these are two positive finite numbers in order."""
-    return len(pair) == 2 and 0 < pair[0] <= pair[1] < math.inf
+            yield from out_of_range(self, name, 0, math.inf)

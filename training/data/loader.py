@@ -7,18 +7,20 @@ sees what it would have seen. Which rows make an epoch is decided in `cladescope
 
 import logging
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import islice
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int, Int64, UInt8
+from jaxtyping import Int64, UInt8
 
 from cladescope.embedding.decode import decode
 from cladescope.embedding.resampling import Interpolation
 from cladescope.errors import InputError, PictureError
+from cladescope.training.data.arriving import Arriving
 from cladescope.training.data.augment import augment
 from cladescope.training.sections import AugmentConfig
 
@@ -42,6 +44,23 @@ class Pictures(Protocol):
 
     def read(self, row: int) -> bytes:
         """The encoded picture of a row; called in threads, raises PictureError or OSError if it cannot be read."""
+
+
+@runtime_checkable
+class Order(Protocol):
+    """Which row stands at each position of an epoch; an array is one."""
+
+    def __len__(self) -> int:
+        """How many positions there are."""
+
+    def __getitem__(self, position: int, /) -> Any:
+        """The row at a position."""
+
+    def min(self) -> Any:
+        """The least row."""
+
+    def max(self) -> Any:
+        """The greatest row."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +121,7 @@ def augmented(
 
 def batches(
     examples: Pictures,
-    order: Int[np.ndarray, " n"],
+    order: Order,
     *,
     batch_size: int,
     prepare: Prepare,
@@ -112,6 +131,7 @@ def batches(
     process: int = 0,
     n_processes: int = 1,
     known_broken: set[int] | None = None,
+    arriving: Arriving | None = None,
 ) -> Generator[Batch, None, None]:
     """Batches of one process from a step of the epoch on, in order; closing the generator stops its threads.
 
@@ -120,7 +140,8 @@ def batches(
 
     A picture that cannot be read or decoded is replaced by one drawn from `order` by (`replace_seed`, position), and by
     further ones while that fails too. It is logged once for each `known_broken`, a set of rows that grows with each;
-    hand the same set to every epoch to hear of a picture once in a run.
+    hand the same set to every epoch to hear of a picture once in a run. With `arriving`, which is of this order, start and process, pictures come
+    from there and only substitutes are read one by one.
 
     Memory: 3 size^2 bytes a picture for `AHEAD` + 2 batches, and one decoded picture a worker.
 
@@ -148,7 +169,7 @@ def batches(
         )
     first, last = (step * batch_size * n_processes for step in (start_step, steps))
     positions = range(first + process, last, n_processes)
-    loader = _Loader(examples, order, prepare, replace_seed, set() if known_broken is None else known_broken)
+    loader = _Loader(examples, order, prepare, replace_seed, set() if known_broken is None else known_broken, arriving)
     return _batches(loader, positions, start_step, batch_size, workers)
 
 
@@ -157,7 +178,8 @@ def _batches(
 ) -> Generator[Batch, None, None]:
     """Keep the threads busy ahead of the batch that is handed over."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="load")
-    try:
+    arriving = nullcontext() if loader.arriving is None else loader.arriving
+    with _ending(pool), arriving:
         waiting: deque[Future[_Loaded]] = deque()
         to_come = iter(positions)
         for position in islice(to_come, max(AHEAD * batch_size, 2 * workers)):
@@ -177,6 +199,13 @@ def _batches(
                 np.stack([item.pixels for item in loaded]),
                 sum(bool(item.failures) for item in loaded),
             )
+
+
+@contextmanager
+def _ending(pool: ThreadPoolExecutor) -> Iterator[None]:
+    """Have the threads of a pool ended with a block, and what waits for them cancelled."""
+    try:
+        yield
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -195,10 +224,11 @@ class _Loader:
     """Loads the picture of a position; `load` runs in threads, `report` does not."""
 
     examples: Pictures
-    order: Int[np.ndarray, " n"]
+    order: Order
     prepare: Prepare
     replace_seed: int
     known_broken: set[int]
+    arriving: Arriving | None = None
 
     def load(self, position: int) -> _Loaded:
         """The picture at a position, or its substitute."""
@@ -207,11 +237,13 @@ class _Loader:
         rng = None
         while len(failures) <= SUBSTITUTES:
             try:
-                return _Loaded(row, self.prepare(self.examples.read(row), position), failures)
+                arriving = None if failures else self.arriving
+                content = self.examples.read(row) if arriving is None else arriving.take(position)
+                return _Loaded(row, self.prepare(content, position), failures)
             except (PictureError, OSError) as error:
                 failures.append((row, str(error)))
             rng = rng or np.random.default_rng((self.replace_seed, position))
-            row = int(self.order[rng.integers(len(self.order))])
+            row = int(self.order[int(rng.integers(len(self.order)))])
         raise InputError(
             f"none of {len(failures)} pictures could be read, the last, row {failures[-1][0]}: {failures[-1][1]}; "
             "check that the files are where they were"

@@ -15,6 +15,7 @@ from cladescope.arrays import normalise
 from cladescope.errors import InputError
 from cladescope.files import write_json
 from cladescope.index.files import disk_errors
+from cladescope.shown import counted
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.apart import content_hashes
@@ -128,6 +129,8 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         data_hash=_data_hash(examples),
         contents=contents,
     )
+    if config.data.read == "stream":
+        logger.info("reading %s in order", counted(len(run.sharded.starts) - 1, "shard"))
     if content is not None:
         restore(run, content)
     if config.loop.compile:
@@ -140,7 +143,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
             write_json(folder / checkpoint.CONFIG_FILE, config.to_dict())
             write_json(folder / "split.json", parts.report())
     logger.info(
-        "%d pictures of %d %s to train on, %d of the same and %d of other species held out%s; %d steps",
+        "%d pictures of %d %s to train on, %d of the same and %d of other species held out%s; %d steps, which leave %d pictures over in each epoch",
         len(parts.train),
         len(np.unique(examples.classes()[parts.train])),
         "labels" if examples.by_label else "taxa",
@@ -148,6 +151,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         len(parts.held_out_species),
         f", {len(parts.tested)} for the test at the end" if config.data.tested_images else "",
         run.total_steps,
+        order_length - steps_per_epoch * run.batch_pictures,
     )
     return run
 
@@ -178,6 +182,8 @@ def _check(config: TrainConfig, device: torch.device) -> None:
         raise InputError("loop.precision is fp16 and the device a CPU: use bf16 or fp32 there")
     if loop.monitor not in SCORES:
         raise InputError(f"loop.monitor is {loop.monitor!r}: expected one of {', '.join(SCORES)}")
+    if config.data.read == "stream" and config.model.lock_image_cached:
+        raise InputError("data.read is stream and model.lock_image_cached reads no pictures: set data.read = random")
     if config.model.blend_shares:
         return  # what is exported is chosen among shares, not by a score of the loop
     if loop.monitor.startswith("zero_shot") and not config.objective.has_texts:

@@ -18,6 +18,7 @@ from cladescope.index.files import disk_errors, locked
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.splits import Split
+from cladescope.training.data.stream import ShardedRows, StreamedOrder, shuffle_hash
 from cladescope.training.data.texts import Tokens
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import LAST, Progress
@@ -71,6 +72,30 @@ class Run:
     def judging(self) -> Judging:
         """Which held-out pictures choose the checkpoint, and which say how good it is."""
         return Judging.of(self.examples, self.split, self.config.loop)
+
+    @cached_property
+    def sharded(self) -> ShardedRows:
+        """The pictures to train on, shard by shard. Raises InputError where one lies in no shard."""
+        return ShardedRows.of(self.examples, self.split.train)
+
+    def streamed_order(self, epoch: int) -> StreamedOrder | None:
+        """The order of an epoch that is one pass over shards; None where pictures are read in any order."""
+        data = self.config.data
+        if data.read != "stream":
+            return None
+        return self.sharded.epoch(
+            seed=self.config.seed,
+            epoch=epoch,
+            buffer=data.shuffle_buffer,
+            at_once=data.shards_at_once,
+            process=self.group.process,
+            n_processes=self.group.n_processes,
+        )
+
+    @cached_property
+    def shuffle_hash(self) -> str:
+        """Of how a stream is shuffled, which a run that goes on must find as it was; empty where there is none."""
+        return shuffle_hash() if self.config.data.read == "stream" else ""
 
     @property
     def total_steps(self) -> int:
@@ -167,6 +192,7 @@ def save(run: Run, name: str) -> None:
         "scores": run.scores,
         "data_hash": run.data_hash,
         "n_processes": run.group.n_processes,
+        "shuffle_hash": run.shuffle_hash,
     }
     path = run.folder / "checkpoints" / name
     checkpoint.save(path, progress=run.progress, config=run.config, states=states)
@@ -183,6 +209,10 @@ def restore(run: Run, content: dict[str, Any]) -> None:
         raise InputError(
             f"the checkpoint in {run.folder} is of {content['n_processes']} process(es), this run has "
             f"{run.group.n_processes}: start as many"
+        )
+    if content.get("shuffle_hash", "") != run.shuffle_hash:
+        raise InputError(
+            f"webdataset does not shuffle as it did when the checkpoint in {run.folder} was written: install the version that was there then"
         )
     try:
         run.towers.load_state_dict(content["towers"])

@@ -20,7 +20,7 @@ from jaxtyping import Int
 
 from cladescope.errors import InputError
 from cladescope.training.config import TrainConfig
-from cladescope.training.data.loader import Batch, augmented, batches
+from cladescope.training.data.loader import AHEAD, Batch, augmented, batches
 from cladescope.training.data.sampling import epoch_order
 from cladescope.training.data.splits import Split
 from cladescope.training.loop import checkpoint
@@ -96,19 +96,12 @@ def _epoch(run: Run) -> Generator[Batch, None, None]:
     """The batches of the epoch that the run is in, from its next step on."""
     config = run.config
     epoch, start = divmod(run.progress.step, run.steps_per_epoch)
-    train = run.split.train
-    order = train[
-        epoch_order(
-            run.classes[train],
-            seed=config.seed,
-            epoch=epoch,
-            balance=config.data.balance,
-            n_samples=config.data.samples_per_epoch or None,
-        )
-    ]
+    streamed = run.streamed_order(epoch)
+    order = _random_order(run, epoch) if streamed is None else streamed
     if run.is_cached:
         unlocked = config.model.lock_image_steps - epoch * run.steps_per_epoch
         stop = run.steps_per_epoch if config.model.lock_image else min(run.steps_per_epoch, unlocked)
+        assert isinstance(order, np.ndarray), "a stream has no cached features"
         yield from _without_pixels(run, order, start, stop)
         start = stop
         if stop == unlocked:
@@ -130,9 +123,29 @@ def _epoch(run: Run) -> Generator[Batch, None, None]:
         process=run.group.process,
         n_processes=run.group.n_processes,
         known_broken=run.broken,
+        arriving=None
+        if streamed is None
+        else streamed.arriving(
+            run.examples, start=start * config.loop.batch_size, ahead=AHEAD * config.loop.batch_size
+        ),
     )
     with contextlib.closing(stream):
         yield from stream
+
+
+def _random_order(run: Run, epoch: int) -> Int[np.ndarray, " n"]:
+    """Rows of the epoch in an order of its own."""
+    config, train = run.config, run.split.train
+    order: Int[np.ndarray, " n"] = train[
+        epoch_order(
+            run.classes[train],
+            seed=config.seed,
+            epoch=epoch,
+            balance=config.data.balance,
+            n_samples=config.data.samples_per_epoch or None,
+        )
+    ]
+    return order
 
 
 def _without_pixels(run: Run, order: Int[np.ndarray, " n"], start: int, stop: int) -> Iterator[Batch]:
