@@ -81,3 +81,68 @@ def test_of_many_pictures_of_a_species_some_are_looked_at():
     assert ratio(*measured.fisher(variant)) > 1
     with pytest.raises(InputError, match="two pictures of both variants"):
         measured.usable(np.zeros_like(variant))
+
+
+def by_loops(vectors, species, variant, orders, *, kept):
+    """Explained shares, and numerators and denominators of the Fisher ratio, from the vectors themselves."""
+    names = sorted(set(species.tolist()))
+    means = np.array([vectors[species == name].mean(axis=0) for name in names])
+    _, size, directions = np.linalg.svd(means - means.mean(axis=0))
+    enough = next(n for n in range(1, len(size) + 1) if (size[:n] ** 2).sum() >= kept * (size**2).sum())
+    u = directions[:enough]
+    explained, squares, spreads = [], [], []
+    for name, of_species in zip(names, orders, strict=True):
+        x, side = vectors[species == name], variant[species == name]
+        d = x[side == 0].mean(axis=0) - x[side == 1].mean(axis=0)
+        explained.append(np.linalg.norm(u @ d) ** 2 / np.linalg.norm(d) ** 2)
+        x = x - x @ u.T @ u
+        signed, variances = [], []
+        for order in of_species:
+            halves = [[], []]
+            for one in (0, 1):
+                for place, row in enumerate([row for row in order if side[row] == one]):
+                    halves[place % 2].append(row)
+            along = np.zeros(len(x))
+            for half, other in (halves, halves[::-1]):
+                a, b = (x[[row for row in half if side[row] == one]].mean(axis=0) for one in (0, 1))
+                along[other] = (x[other] - (a + b) / 2) @ (a - b) / np.linalg.norm(a - b)
+            away = along[side == 0].mean() - along[side == 1].mean()
+            signed.append(away * abs(away))
+            variances.append(along[side == 0].var(ddof=1) + along[side == 1].var(ddof=1))
+        squares.append(np.mean(signed))
+        spreads.append(np.mean(variances))
+    return explained, squares, spreads
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+def test_products_of_vectors_give_what_the_vectors_give(kept):
+    rng = np.random.default_rng(7)
+    vectors, species, _ = pictures_of(rng, 5, 9, 12, shift=2.0)
+    variant = rng.permutation(np.tile([0, 0, 1], 15))
+    for one in range(5):
+        variant[np.flatnonzero(species == one)[:4]] = [0, 0, 1, 1]
+    measured = Variants.of(vectors, species, kept=kept)
+    explained, squares, spreads = by_loops(
+        vectors, species, variant, [one.orders for one in measured._species], kept=kept
+    )
+    np.testing.assert_allclose(measured.explained(variant)[0], explained)
+    np.testing.assert_allclose(measured.fisher(variant), (squares, spreads))
+
+
+def test_a_species_needs_two_pictures_of_both_variants():
+    vectors, species, _ = pictures_of(np.random.default_rng(8), 3, 4, 6)
+    variant = np.array([0, 0, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0])
+    measured = Variants.of(vectors, species)
+    assert [one.rows.tolist() for one in measured.usable(variant)] == [[0, 1, 2, 3]]
+    alone = Variants.of(vectors[:4], species[:4])  # of one species there are no directions between species
+    assert alone.explained(variant[:4])[0].tolist() == [0.0]
+    same = Variants.of(np.ones((4, 6)), species[:4])
+    assert same.explained(variant[:4])[0].tolist() == [0.0]
+    assert ratio(*same.fisher(variant[:4])) == 0.0
+
+
+def test_variants_are_given_out_anew_within_each_species():
+    vectors, species, variant = pictures_of(np.random.default_rng(9), 3, 8, 6)
+    shuffled = Variants.of(vectors, species).shuffled(variant, np.random.default_rng(0))
+    assert (np.bincount(species, weights=shuffled) == np.bincount(species, weights=variant)).all()
+    assert (shuffled != variant).any()
