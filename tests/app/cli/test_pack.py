@@ -113,6 +113,8 @@ def test_wrong_usage_is_told_before_anything_is_loaded(misused, tmp_path):
     assert "give one of --taxa, --labels and --classifier" in misused("pack", *out, *lists)
     assert "--least-cosine is 1.5" in misused("pack", *out, "--least-cosine", 1.5)
     assert "--risk is 1" in misused("pack", *out, "--risk", 1)
+    assert "is no folder" in misused("pack", "--out", tmp_path / "nowhere" / "kit.onnx")
+    assert "does not end in .onnx" in misused("pack", "--out", tmp_path / "kit.py")
 
 
 def test_what_cannot_be_packed_is_refused_in_one_line(classifier, clades, store, tmp_path, fails):
@@ -127,7 +129,6 @@ def test_what_cannot_be_packed_is_refused_in_one_line(classifier, clades, store,
     assert "1 class is left" in fails("pack", *out, "--classifier", classifier, "--within", species)
     with pytest.raises(InputError, match="kit.py is what the runner is called"):
         cladescope.pack(tmp_path / "kit.py", within="Aves")
-    assert "is no folder" in fails("pack", "--within", "Aves", "--out", tmp_path / "nowhere" / "kit.onnx")
     assert list(tmp_path.glob("kit*")) == []
 
 
