@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.search_batch import search_batch as search_batch
     from cladescope.app.verbs.simulate import simulate as simulate
     from cladescope.app.verbs.sources import sources as sources
+    from cladescope.app.verbs.suggest import suggest as suggest
     from cladescope.app.verbs.train import train as train
     from cladescope.app.verbs.undo import undo as undo
     from cladescope.app.verbs.verify import verify as verify
@@ -84,6 +85,7 @@ _VERBS = (
     "search_batch",
     "simulate",
     "sources",
+    "suggest",
     "train",
     "undo",
     "verify",

@@ -10,6 +10,7 @@ from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.draws import draw_parts, draw_share
 from cladescope.analysis.classify.known import Known
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.analysis.classify.settings import Setting
 
 N_PARTS = 5
 """Parts of the pictures, each of which is asked about what the others tell."""
@@ -23,6 +24,8 @@ class Learnt:
     counts: Int[np.ndarray, " c"]
     """Pictures that each class was learnt from; one of none has no probability."""
     kappa: float
+    setting: Setting | None = None
+    """The number of the method, as it was given or as these pictures chose it; None for a method without one."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ in one place, `fit_apart`; the rest takes any number of such parts.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Float64, Int, Real
@@ -17,9 +18,11 @@ from cladescope.analysis.classify.asked_apart import Apart, Asked, Learnt, fit_a
 from cladescope.analysis.classify.back_off import AskedBlock, BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
 from cladescope.analysis.classify.class_tree import ClassTree
-from cladescope.analysis.classify.fitting import chosen_kappa, fit_classes, fit_present
+from cladescope.analysis.classify.fitting import chosen_kappa, chosen_setting, fit_classes, fit_present
 from cladescope.analysis.classify.known import Known, known_by_parts, known_of
+from cladescope.analysis.classify.linear_models import C_USUAL
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.analysis.classify.settings import AUTO, Setting
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
 
@@ -50,6 +53,8 @@ class Calibrated:
     """How many of the pictures asked were asked about classes of the others, in parts; the kept classes were learnt from these too."""
     alone: int = 0
     """How many of these were the only pictures of their class, which was not there when they were asked."""
+    setting: Setting | None = None
+    """The number of the method, as it was given or as the pictures chose it; None for a method without one."""
 
     def by_rank(self) -> dict[str, tuple[Float64[np.ndarray, " _"], Bool[np.ndarray, " _"]]]:
         """For each rank that an answer can have, how probable it was and whether it was right; `label` for plain labels."""
@@ -76,28 +81,40 @@ def fit_calibrated(
     share: float | None = None,
     given: Bool[np.ndarray, " n"] | None = None,
     kin: Int[np.ndarray, " n"] | None = None,
-    k: int = 5,
+    k: int | str = AUTO,
+    C: float | str = C_USUAL,
+    alpha: float | str = AUTO,
     seed: int = 0,
 ) -> Calibrated:
     """Fit, and let pictures that classes were not learnt from say how sure answers are; see `fit_apart` for which these are.
 
     Scale and weight of texts are chosen for each part by the other parts (`scales.chosen`), so that no picture is judged by what it chose itself.
     Where the classes are taxa, each picture is asked twice for back-off: as it is, and as if its class were not there.
-    `kappa` None: `chosen_kappa`; `text_weight` None with `texts`: the one of `TEXT_WEIGHTS` that makes pictures likeliest.
+    `k` (of knn), `C` (of logistic) and `alpha` (of ridge) are numbers, or "auto": then the pictures that are learnt from choose (`chosen_setting`), and for
+    each part those of the others alone. `kappa` None: `chosen_kappa`; `text_weight` None with `texts`: the one of `TEXT_WEIGHTS` that makes pictures likeliest.
 
     Raises InputError as `fit_classes` does, for a share outside [0, 1), and for texts where classes are no means.
     """
     if texts is not None and method not in ("simpleshot", "prototypes"):
         raise InputError(f"texts can be mixed with class means, not with {method}: use simpleshot or prototypes")
 
+    value = {"knn": k, "logistic": C, "ridge": alpha}.get(method)
+
     def learn(chosen: Bool[np.ndarray, " n"]) -> Learnt:
         told, own = vectors[chosen], classes[chosen]
         leaning = kappa
         if leaning is None:
             leaning = _kappa(told, own, tree, method)
-        fit = partial(fit_classes, method=method, kappa=leaning, k=k)
+        setting = None
+        if value is not None:
+            related = None if kin is None else kin[chosen]
+            setting = chosen_setting(told, own, method=method, value=value, kin=related, seed=seed)
+        numbers: dict[str, Any] = {}
+        if setting is not None:
+            numbers[setting.name] = int(setting.value) if setting.name == "k" else setting.value
+        fit = partial(fit_classes, method=method, kappa=leaning, **numbers)
         fitted = fit_present(fit, told, own, labels, tree)
-        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning)
+        return Learnt(fitted, np.bincount(own, minlength=len(labels)), leaning, setting)
 
     apart = fit_apart(learn, vectors, classes, share=share, given=given, kin=kin, seed=seed)
     kept = apart.kept
@@ -108,8 +125,9 @@ def fit_calibrated(
         weight = text_weight or 0.0
         plain = kept.classes if texts is None else scales.mixed(kept.classes, texts, weight)
         return Calibrated(
-            plain, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None, near
-        )
+            plain, kept.counts, kept.kappa, weight, np.empty(0, bool), np.empty(0, np.float32), None, None, near,
+            setting=kept.setting,
+        )  # fmt: skip
     asked = [
         part for one in apart.asked for part in ((one,) if one.part is not None else scales.halved(one, seed=seed))
     ]
@@ -127,7 +145,7 @@ def fit_calibrated(
         classes=_tuned(kept.classes, texts, chosen.weight, chosen.scale), counts=kept.counts, kappa=kept.kappa,
         text_weight=chosen.weight, right=right, sure=sure, traces=traces, back_off=back_off, known=known, kept=kept_names,
         kin=related, in_turn=sum(len(part) for part in asked if part.part is not None),
-        alone=sum(int(part.absent[part.truth].sum()) for part in asked if part.absent is not None),
+        alone=sum(int(part.absent[part.truth].sum()) for part in asked if part.absent is not None), setting=kept.setting,
     )  # fmt: skip
 
 

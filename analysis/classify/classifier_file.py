@@ -23,6 +23,7 @@ from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_parts import check_parts, hash_parts
 from cladescope.analysis.classify.known import Known
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.analysis.classify.settings import Setting
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.files import replacing
@@ -60,6 +61,8 @@ class Classifier:
     """Numbers of the pictures that it was made with (`made_with.picture_numbers`), in order; None in files of earlier versions."""
     kappa: float = 0.0
     """Pseudo-pictures by which a class leans on the taxon above it."""
+    setting: Setting | None = None
+    """The number of the method (k, C, alpha), and how it was chosen; None for a method without one, and in files of earlier versions."""
     text_weight: float = 0.0
     """How much the texts of the classes count beside their pictures."""
     backbone: Mapping[str, str] = field(default_factory=dict)
@@ -132,6 +135,7 @@ def save_classifier(classifier: Classifier, path: str | Path, *, overwrite: bool
         "scale": classes.scale,
         "k": getattr(classes, "k", None),
         "kappa": classifier.kappa,
+        "setting": None if classifier.setting is None else classifier.setting.to_dict(),
         "text_weight": classifier.text_weight,
         "backbone": dict(classifier.backbone),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -207,6 +211,7 @@ def _classifier(about: dict[str, Any], arrays: dict[str, np.ndarray]) -> Classif
         else Known(*(arrays[f"known_{name}"] for name in ("means", "axes", "held"))),
         made_with=arrays.get("made_with"),
         kappa=about["kappa"],
+        setting=Setting.of_dict(about.get("setting")),
         text_weight=about["text_weight"],
         backbone=_backbone(about),
         created=about["created"],

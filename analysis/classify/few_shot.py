@@ -1,29 +1,27 @@
 """Few-shot classifiers by class means: SimpleShot and prototypes, as scikit-learn estimators over stored vectors.
 
 Both keep a sum and a count for each class, so that a class comes or goes without a refit, and both are galleries of class
-vectors (`class_gallery`): asking them is one matrix product. k nearest, ridge and logistic regression are scikit-learn's
-own, behind `normalise`.
+vectors (`class_gallery`): asking them is one matrix product. k nearest neighbours are `neighbours`, ridge and logistic regression
+`linear_models`.
 """
 
-import warnings
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64, Int, Real, Shaped
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from jaxtyping import Float32, Float64, Int, Real
+from sklearn.utils.validation import check_is_fitted
 
-from cladescope.analysis.classify.class_gallery import ClassGallery, probability_blocks
+from cladescope.analysis.classify.class_gallery import ClassGallery
+from cladescope.analysis.classify.gallery_estimator import GalleryEstimator, unit_rows
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.analysis.measures.simple_shot import centred, class_vectors
-from cladescope.arrays import blocks, normalise
+from cladescope.arrays import blocks
 from cladescope.errors import InputError
 
 _ROWS = 1 << 15
 
 
-class ClassMeans(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ClassMeans(GalleryEstimator):
     """What SimpleShot and prototypes share: class sums, and the nearest of the class means. Use one of these.
 
     Memory: 8 c d bytes for the sums of c classes, and a block of 32,768 rows of the input at a time.
@@ -35,14 +33,7 @@ class ClassMeans(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         Raises ValueError (as scikit-learn does) for input that is not finite or labels that are no classes, InputError
         for one class only.
         """
-        X, y = validate_data(self, X, y, dtype=[np.float32, np.float64, np.float16])
-        with warnings.catch_warnings():
-            # A picture or two of each class is what few-shot is about.
-            warnings.filterwarnings("ignore", message="The number of unique classes")
-            check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise InputError(f"found one class only, {self.classes_[0]}: expected pictures of two classes or more")
+        X, codes = self._taken(X, y)
         self.counts_ = np.bincount(codes)
         self.centre_ = self._centre(X)
         self.sums_ = self._sums(X, codes, len(self.classes_))
@@ -89,46 +80,10 @@ class ClassMeans(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         vectors, bias = self._class_vectors(self.means_ if means is None else means)
         return ClassGallery(vectors, tuple(map(str, self.classes_)), scale, bias=bias, centre=self.centre_)
 
-    def decision_function(self, X: Any) -> Float[np.ndarray, "..."]:
-        """Score of each class, higher is nearer; with two classes the difference of both, as scikit-learn has it."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X: Any) -> Shaped[np.ndarray, " q"]:
-        """Nearest class of vectors of shape (q, d); of equally near ones the first in the order of labels. Block by block."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        gallery = self.gallery()
-        rows = max(1, (1 << 26) // (4 * len(self.classes_)))
-        best = [self._best(gallery, X[start:stop]) for start, stop in blocks(len(X), size=rows)]
-        named: Shaped[np.ndarray, " q"] = self.classes_[np.concatenate(best)]
-        return named
-
-    def predict_proba(self, X: Any) -> Float[np.ndarray, "q c"]:
-        """Softmax of the scores times `scale`; calibrated only where `scale` is, see `calibration`."""
-        check_is_fitted(self)
-        X = validate_data(self, X, dtype=[np.float32, np.float64], reset=False)
-        gallery = self.gallery(scale=self.scale)
-        parts = [block for _, _, block in probability_blocks(gallery, _with_direction(X))]
-        return np.concatenate(parts)
-
-    def _best(self, gallery: ClassGallery, X: Real[np.ndarray, "b d"]) -> Int[np.ndarray, " b"]:
-        # Picture by picture in memory, where argmax is quick; `ClassGallery.scores` is class by class.
-        scores = gallery.prepared(_with_direction(X)) @ gallery.vectors.T
-        if gallery.bias is not None:
-            scores += gallery.bias
-        found: Int[np.ndarray, " b"] = scores.argmax(axis=1)
-        return found
-
-    def _scores(self, X: Real[np.ndarray, "q d"]) -> Float32[np.ndarray, "q c"]:
-        return self.gallery().scores(_with_direction(X))
-
     def _sums(self, X: Real[np.ndarray, "n d"], codes: Int[np.ndarray, " n"], c: int) -> Float64[np.ndarray, "c d"]:
         sums = np.zeros((c, X.shape[1]))
         for start, stop in blocks(len(X), size=_ROWS):
-            part = _unit(X[start:stop])
+            part = unit_rows(X[start:stop])
             if self.centre_ is not None:
                 part = centred(part, self.centre_)
             present, place = np.unique(codes[start:stop], return_inverse=True)
@@ -162,7 +117,9 @@ class SimpleShot(ClassMeans):
         self.scale = scale
 
     def _centre(self, X: Real[np.ndarray, "n d"]) -> Float32[np.ndarray, " d"]:
-        total = sum(_unit(X[start:stop]).sum(axis=0, dtype=np.float64) for start, stop in blocks(len(X), size=_ROWS))
+        total = sum(
+            unit_rows(X[start:stop]).sum(axis=0, dtype=np.float64) for start, stop in blocks(len(X), size=_ROWS)
+        )
         return (np.asarray(total) / len(X)).astype(np.float32)
 
     def _class_vectors(
@@ -192,18 +149,3 @@ class Prototypes(ClassMeans):
     def _class_vectors(self, means: Float64[np.ndarray, "c d"]) -> tuple[Float32[np.ndarray, "c d"], None]:
         lengths = np.linalg.norm(means, axis=1, keepdims=True)
         return (means / np.where(lengths > 0, lengths, 1.0)).astype(np.float32), None
-
-
-def _with_direction(X: Real[np.ndarray, "q d"]) -> Real[np.ndarray, "q d"]:
-    """Rows of zeros, which scikit-learn's estimators must take, made to point the same way everywhere."""
-    empty = ~X.any(axis=1)
-    if not empty.any():
-        return X
-    found = X.copy()
-    found[empty] = 1.0
-    return found
-
-
-def _unit(X: Real[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
-    unit: Float32[np.ndarray, "n d"] = normalise(_with_direction(X)).astype(np.float32, copy=False)
-    return unit

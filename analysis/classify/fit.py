@@ -23,7 +23,9 @@ from cladescope.analysis.classify.labelled import (
     by_rank,
     of_several_folders,
 )
+from cladescope.analysis.classify.linear_models import C_USUAL
 from cladescope.analysis.classify.made_with import picture_numbers
+from cladescope.analysis.classify.settings import AUTO, given_setting
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.calibration import calibration_error
 from cladescope.analysis.numbers import check_at_least
@@ -37,9 +39,6 @@ from cladescope.index.store import Store
 from cladescope.schema import LABEL
 from cladescope.shown import counted
 from cladescope.steps import step
-
-AUTO = "auto"
-"""In place of a number: let the pictures choose."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,6 +90,7 @@ class Fitted:
             "left_out": dict(self.left_out),
             "not_in_store": list(self.missing),
             "kappa": made.kappa,
+            "setting": None if made.setting is None else made.setting.to_dict(),
             "text_weight": made.text_weight,
             "scale": made.classes.scale,
             "held_out": self.held_out,
@@ -112,7 +112,9 @@ def fit_store(
     shots: int | None = None,
     shrinkage: float | str = 0.0,
     text_weight: float | str = 0.0,
-    k: int = 5,
+    k: int | str = AUTO,
+    C: float | str = C_USUAL,
+    alpha: float | str = AUTO,
     calibration: float | Calibration = CROSS,
     backbone: BackboneLabels | None = None,
     seed: int = 0,
@@ -127,7 +129,8 @@ def fit_store(
     A `backbone` names the pictures, or the labels; else the classifier notes the one that named the store.
     `calibration` says which pictures tell how sure answers are: `cross` all in turn, in parts, each asked about classes of the others, so that the
     classifier learns from every picture; `split` a fifth of each class that is held out for good, a number another share, 0 none. With `shots`
-    those that were not drawn. `k` are the neighbours of method knn. See `fit_calibrated`.
+    those that were not drawn. `k` are the neighbours of method knn, `C` and `alpha` the inverse strength of logistic and the strength of ridge
+    regression; "auto" lets the pictures that are learnt from choose. See `fit_calibrated`.
 
     Memory: 2 n d bytes for n pictures, as stored, and once again for those that are learnt from.
 
@@ -140,7 +143,10 @@ def fit_store(
     """
     share = share_of(calibration)
     kappa, weight = _number("shrinkage", shrinkage), _number("text_weight", text_weight)
-    check_at_least(1, shots=shots, k=k)
+    check_at_least(1, shots=shots)
+    given_setting("k", k, whole=True)
+    for name, number in (("C", C), ("alpha", alpha)):
+        given_setting(name, number)
     check_at_least(0, seed=seed)
     pictures = _pictures(store, within, ["image_id", "uri", "observation_id", "content_hash"], backbone)
     if not len(pictures) and not pictures.n_left_out:
@@ -189,6 +195,8 @@ def fit_store(
             given=given,
             kin=kin,
             k=k,
+            C=C,
+            alpha=alpha,
             seed=seed,
         )
     notes += [*_kin_notes(kin, made, share), *_few_notes(labelled, made)]
@@ -211,6 +219,7 @@ def fit_store(
         known=known,
         made_with=np.unique(picture_numbers(labelled.pictures.table)),
         kappa=made.kappa,
+        setting=made.setting,
         text_weight=made.text_weight,
         backbone=(named_by(store) if labels is None else None) or {} if backbone is None else backbone.named_by,
     )

@@ -5,6 +5,7 @@ How honest their probabilities are is found out in `calibrate`; reading labels i
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Real
@@ -12,12 +13,16 @@ from jaxtyping import Float, Int, Real
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.few_shot import ClassMeans, Prototypes, SimpleShot
-from cladescope.analysis.classify.linear_models import LINEAR_MODELS, fit_linear
+from cladescope.analysis.classify.linear_models import ALPHA, C_USUAL, LINEAR_MODELS, fit_linear
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.analysis.classify.neighbours import CosineNeighbours, K
+from cladescope.analysis.classify.settings import Setting
 from cladescope.analysis.classify.shrinkage import kappa_of, shrunk_means
 from cladescope.arrays import check_directions, normalise
 from cladescope.errors import InputError
 
+SETTINGS = {"logistic": "C", "ridge": "alpha", "knn": "k"}
+"""The number that each of these methods has, which pictures may choose (`chosen_setting`)."""
 METHODS = ("simpleshot", "prototypes", *LINEAR_MODELS, "knn")
 Fit = Callable[..., ClassGallery | NeighbourVote]
 """`fit_classes`, or that with settings of its own; it is given vectors, classes, labels and the tree."""
@@ -34,13 +39,15 @@ def fit_classes(
     tree: ClassTree | None = None,
     kappa: float = 0.0,
     scale: float | None = None,
-    k: int = 5,
+    k: int = K,
+    C: float = C_USUAL,
+    alpha: float = ALPHA,
 ) -> ClassGallery | NeighbourVote:
     """Classes fitted to labelled vectors; `classes` are positions in `labels`, each with a picture.
 
     simpleshot: nearest mean of CL2N vectors (Wang et al. 2019). prototypes: nearest mean by cosine (Snell et al. 2017,
     https://arxiv.org/abs/1703.05175, frozen encoder). logistic, ridge: scikit-learn's, on unit vectors, their coefficients
-    being the class vectors. knn: `NeighbourVote`. `kappa` lets means lean on the tree. Ties go to the first label. Without a
+    being the class vectors, with `C` and `alpha`. knn: `NeighbourVote` of `k`. `kappa` lets means lean on the tree. Ties go to the first label. Without a
     `scale` that of logistic regression is 1, as it was fitted, and that of the others `SCALE`.
 
     Raises InputError for one class only, an unknown method, kappa without a tree or means, or a vector without direction.
@@ -60,10 +67,39 @@ def fit_classes(
         unit = normalise(vectors).astype(np.float16)
         return NeighbourVote(unit, classes, tuple(labels), k=k, scale=scale, tree=tree)
     if method in LINEAR_MODELS:
-        return fit_linear(vectors, classes, labels, model=LINEAR_MODELS[method](), tree=tree, scale=scale)
+        settings = {"C": C} if method == "logistic" else {"alpha": alpha} if method == "ridge" else {}
+        model = LINEAR_MODELS[method](**settings)
+        return fit_linear(vectors, classes, labels, model=model, tree=tree, scale=scale)
     means = class_means(vectors, classes, labels, method=method)
     leaning = None if tree is None or not kappa else shrunk_means(tree, means.sums_, means.counts_, kappa=kappa)
     return replace(means.gallery(scale=scale, means=leaning), labels=tuple(labels), tree=tree)
+
+
+def chosen_setting(
+    vectors: Real[np.ndarray, "n d"],
+    classes: Int[np.ndarray, " n"],
+    *,
+    method: str,
+    value: float | str,
+    kin: Int[np.ndarray, " n"] | None = None,
+    seed: int = 0,
+) -> Setting:
+    """The number of `SETTINGS` of a method as it is given or, for "auto", as these pictures choose it; of those with one number in `kin` one does.
+
+    Raises InputError for a number that is none.
+
+    >>> rng, classes = np.random.default_rng(0), np.arange(60) % 2
+    >>> vectors = np.eye(8)[classes] + rng.normal(scale=0.3, size=(60, 8))
+    >>> print(chosen_setting(vectors, classes, method="knn", value="auto"))
+    10, chosen of 1 to 50 by 60 pictures
+    """
+    name = SETTINGS[method]
+    if method == "knn":
+        chooser: Any = CosineNeighbours(value, random_state=seed)
+    else:
+        chooser = LINEAR_MODELS[method](**{name: value}, random_state=seed)
+    found: Setting = chooser.chosen(normalise(vectors).astype(np.float32, copy=False), classes, kin)
+    return found
 
 
 def fit_present(

@@ -1,12 +1,19 @@
 """`cladescope fit`: a classifier learnt from labelled pictures."""
 
-import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cladescope.app.cli.fit_answers import rows_of
+from cladescope.app.cli.fit_options import (
+    InverseStrengthOption,
+    NeighboursOption,
+    StrengthOption,
+    calibration_of,
+    number_or_auto,
+    settings_of,
+)
 from cladescope.app.cli.options import (
     BackboneOption,
     ConflictsOption,
@@ -24,13 +31,6 @@ from cladescope.app.cli.options import (
 from cladescope.app.cli.output import print_json, print_table, say, to_copy
 from cladescope.app.cli.progress import job_progress
 from cladescope.embedding.encoder import DEFAULT_ENCODER
-
-if TYPE_CHECKING:
-    from cladescope.analysis.classify.calibration_kinds import Calibration
-    from cladescope.app.verbs.fit import Weight
-
-NEIGHBOURS = 5
-"""What vote with knn, where nothing is said."""
 
 
 def fit(
@@ -66,9 +66,9 @@ def fit(
         str,
         typer.Option(metavar="WEIGHT|auto", help="Weight of the text vectors of the class names; auto chooses."),
     ] = "0",
-    k: Annotated[
-        int | None, typer.Option("-k", min=1, help="With knn: neighbours that vote.", show_default=str(NEIGHBOURS))
-    ] = None,
+    k: NeighboursOption = None,
+    inverse_strength: InverseStrengthOption = None,
+    strength: StrengthOption = None,
     calibration: Annotated[
         str,
         typer.Option(
@@ -100,10 +100,9 @@ def fit(
     """
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
-    if k is not None and method is not MethodName.KNN:
-        raise typer.BadParameter(f"-k is of --method knn, and the method is {method.value}: leave out -k")
-    share = _calibration(calibration)
-    kappa, weight = _number_or_auto("--shrinkage", shrinkage), _number_or_auto("--text-weight", text_weight)
+    numbers = settings_of(method, k=k, C=inverse_strength, alpha=strength)
+    share = calibration_of(calibration)
+    kappa, weight = number_or_auto("--shrinkage", shrinkage), number_or_auto("--text-weight", text_weight)
     from cladescope.analysis.classify.confidence_figures import FIGURES, told, write_confidence_figures
     from cladescope.app.verbs import fit as verb
     from cladescope.app.verbs.given import is_store
@@ -115,7 +114,7 @@ def fit(
         fitted = verb.fit(
             store, vectors=vectors, encoder=encoder, runtime=runtime.value, rank=rank, labels_from=labels_from, labels=labels,
             within=clades(within), method=method.value, shots=shots,
-            shrinkage=kappa, text_weight=weight, k=NEIGHBOURS if k is None else k, calibration=share, backbone=backbone, conflicts=conflicts,
+            shrinkage=kappa, text_weight=weight, calibration=share, **numbers, backbone=backbone, conflicts=conflicts,
             progress=None if is_store(store) else progress, seed=seed, out=out, overwrite=overwrite,
         )  # fmt: skip
     for note in fitted.notes:
@@ -128,20 +127,3 @@ def fit(
         return print_json({"store": str(store), "classifier": str(out), **fitted.summary})
     print_table([f"{method.value} by {fitted.classifier.target}", ""], rows_of(fitted))
     say(f"next: cladescope predict PICTURES --classifier {to_copy(out)}")
-
-
-def _calibration(text: str) -> "float | Calibration":
-    from cladescope.analysis.classify.calibration_kinds import CROSS, share_of
-    from cladescope.errors import InputError
-
-    try:
-        share = share_of(text)
-    except InputError as error:
-        raise typer.BadParameter(f"--calibration: {error}") from None
-    return CROSS if share is None else share
-
-
-def _number_or_auto(option: str, text: str) -> "Weight":
-    if text != "auto" and re.fullmatch(r"\d+(\.\d+)?", text) is None:
-        raise typer.BadParameter(f"{option} is {text!r}: give a number from 0 on, or auto")
-    return "auto" if text == "auto" else float(text)

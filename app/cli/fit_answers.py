@@ -6,6 +6,10 @@ if TYPE_CHECKING:
     from cladescope.analysis.classify.fit import Fitted
 
 
+WORDS = {"k": "neighbours that vote (k)", "C": "inverse strength (C)", "alpha": "strength (alpha)"}
+"""What the number of a method is called."""
+
+
 def rows_of(fitted: "Fitted") -> list[tuple[str, object]]:
     """What a classifier was learnt from, and what pictures that told apart from it say of it: a name and a value each."""
     made, interval = fitted.calibrated, fitted.accuracy_interval
@@ -22,6 +26,8 @@ def rows_of(fitted: "Fitted") -> list[tuple[str, object]]:
         *([] if made.kept is None else [("sure enough for the usual risk", f"{made.kept:.3f}")]),
         ("scale of probabilities", f"{made.classes.scale:.1f}" + ("" if fitted.held_out else ", not calibrated")),
     ]
+    if made.setting is not None:
+        rows.append((WORDS[made.setting.name], str(made.setting)))
     if made.kappa:
         rows.append(("pseudo-pictures of the taxon above", f"{made.kappa:.2f}"))
     if made.text_weight:

@@ -14,6 +14,7 @@ SECTIONS = {
     "Name pictures": {
         "predict": "Name the organisms on pictures, or on the pictures of a store.",
         "fit": "Learn a classifier from labelled pictures of a store or a folder of folders, for `predict --classifier`.",
+        "suggest": "Propose which pictures to label next, so that few labels teach much.",
         "undo": "Turn back what `predict --sort-into` or `duplicates --move-to` did: every picture is where it was, links and copies are gone.",
     },
     "Keep pictures in a store, and find what looks alike": {

@@ -8,6 +8,7 @@ from typing import Literal
 from cladescope.analysis.classify.calibration_kinds import CROSS, Calibration
 from cladescope.analysis.classify.classifier_file import save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
+from cladescope.analysis.classify.linear_models import C_USUAL
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, write_conflicts
 from cladescope.app.verbs.encoded_pictures import opened_or_encoded
@@ -19,7 +20,8 @@ from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
 
 Method = Literal["simpleshot", "prototypes", "logistic", "ridge", "knn"]
-Weight = float | Literal["auto"]
+Auto = Literal["auto"]
+Weight = float | Auto
 
 
 @checked
@@ -37,7 +39,9 @@ def fit(
     shots: int | None = None,
     shrinkage: Weight = 0.0,
     text_weight: Weight = 0.0,
-    k: int = 5,
+    k: int | Auto = "auto",
+    C: float | Auto = C_USUAL,
+    alpha: float | Auto = "auto",
     calibration: float | Calibration = CROSS,
     backbone: str | Path | None = None,
     conflicts: str | Path | None = None,
@@ -56,7 +60,8 @@ def fit(
     pictures have one and no species) or `labels`: a CSV of pictures and labels, or a label for each
     `image_id`. `within` keeps a clade or the union of several; `shots` is the most pictures per class, drawn with `seed`.
     `shrinkage` pulls each class mean towards the taxon above it, with the weight of that many pictures; `text_weight` is the
-    weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`. The
+    weight of the text vectors of the class names; "auto" chooses either from the data. `k` neighbours vote with `knn`, `C` is the inverse strength of `logistic`, `alpha` the strength of `ridge`
+    regression; "auto" lets the pictures that are learnt from choose. The
     pictures that `calibration` says tell how sure answers are and how many are right: `cross` all in turn, `split` a fifth that is held out for good, a number another share, 0 none. `backbone`, a folder of
     `cladescope.backbone`, names the pictures or labels; what it is not sure of stays, and is written to the CSV file `conflicts`.
 
@@ -82,7 +87,7 @@ def fit(
     ) as (held, place, notes):  # fmt: skip
         fitted = fit_store(
             held, rank=rank, labels=labels, within=within_of(within), method=method, shots=shots,
-            shrinkage=shrinkage, text_weight=text_weight, k=k, calibration=calibration, backbone=named, seed=seed,
+            shrinkage=shrinkage, text_weight=text_weight, k=k, C=C, alpha=alpha, calibration=calibration, backbone=named, seed=seed,
         )  # fmt: skip
     if place is not None:
         fitted = replace(fitted, classifier=replace(fitted.classifier, store=place), notes=(*notes, *fitted.notes))

@@ -17,6 +17,7 @@ from cladescope.analysis.classify.classifier_file import Classifier, load_classi
 from cladescope.analysis.classify.classifier_parts import hash_parts
 from cladescope.analysis.classify.known import known_of
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
+from cladescope.analysis.classify.settings import Setting
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.taxonomy.taxon import Taxon
@@ -74,6 +75,14 @@ def test_what_is_known_comes_back_as_it_was_written(tmp_path):
     known = known_of(rng.normal(size=(50, 4)), np.arange(50) % 3)
     read = load_classifier(save_classifier(replace(classifier(), known=known), tmp_path / "birds.safetensors")).known
     np.testing.assert_array_equal(read.chances(QUERIES), known.chances(QUERIES))
+
+
+def test_the_setting_comes_back_and_older_files_have_none(tmp_path):
+    setting = Setting("alpha", 0.3, (1.0, 0.3), 40)
+    read = load_classifier(save_classifier(replace(classifier(), setting=setting), tmp_path / "birds.safetensors"))
+    assert read.setting == setting
+    assert Setting.of_dict(None) is None
+    assert load_classifier(save_classifier(classifier(), tmp_path / "plain.safetensors")).setting is None
 
 
 def test_neighbours_come_back_in_half_precision(tmp_path):

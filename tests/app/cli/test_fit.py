@@ -40,6 +40,40 @@ def test_a_store_becomes_a_classifier_of_its_species(run, store, tmp_path, metho
     assert classifier.probabilities(vectors).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    "method, option, name, value",
+    [("knn", "-k", "k", 3), ("logistic", "-C", "C", 2.5), ("ridge", "--alpha", "alpha", 0.5)],
+)
+def test_the_number_of_a_method_is_given_or_chosen_and_told(run, store, tmp_path, method, option, name, value):
+    for given in (value, "auto"):
+        out = tmp_path / f"{given}.safetensors"
+        ended = run("fit", store.path, "--method", method, option, given, "--out", out, "--json")
+        assert ended.status == 0, ended.err
+        told = ended.json["setting"]
+        assert load_classifier(out).setting.to_dict() == told
+        assert told["name"] == name
+        assert (told["value"] == value) == (told["chosen_by"] == 0) == (given == value)
+    ended = run("fit", store.path, "--method", method, option, "auto", "--out", tmp_path / "table.safetensors")
+    assert "chosen of" in ended.out
+    assert "by 48 pictures" in ended.out
+
+
+@pytest.mark.parametrize(
+    "given, line",
+    [
+        (("--method", "ridge", "-C", "1"), "-C is of --method logistic, and the method is ridge: leave out -C"),
+        (("-k", "3"), "-k is of --method knn, and the method is simpleshot: leave out -k"),
+        (("--method", "knn", "-k", "0"), "-k is '0': give a whole number from 1 on, or auto"),
+        (("--method", "knn", "-k", "2.5"), "-k is '2.5': give a whole number from 1 on, or auto"),
+        (("--method", "ridge", "--alpha", "0"), "--alpha is '0': give a number above 0, or auto"),
+        (("--method", "ridge", "--alpha", "nan"), "--alpha is 'nan': give a number above 0, or auto"),
+        (("--method", "logistic", "-C", "some"), "-C is 'some': give a number above 0, or auto"),
+    ],
+)
+def test_a_number_that_is_none_or_of_another_method_is_wrong_usage(misused, store, tmp_path, given, line):
+    assert line in misused("fit", store.path, *given, "--out", tmp_path / "a.safetensors")
+
+
 def test_labels_come_from_a_csv_and_those_of_strange_pictures_are_counted(run, store, uris, tmp_path):
     rows = [(uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1], [7, 3][n % 2]) for n, uri in enumerate(uris[:20])]
     table = write(tmp_path / "labels.csv", ["file", "label"], [*rows, ("gone.jpg", 3)])
