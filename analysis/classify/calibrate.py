@@ -82,8 +82,8 @@ def fit_calibrated(
     given: Bool[np.ndarray, " n"] | None = None,
     kin: Int[np.ndarray, " n"] | None = None,
     k: int | str = AUTO,
-    C: float | str = C_USUAL,
-    alpha: float | str = AUTO,
+    C: int | float | str = C_USUAL,
+    alpha: int | float | str = AUTO,
     seed: int = 0,
 ) -> Calibrated:
     """Fit, and let pictures that classes were not learnt from say how sure answers are; see `fit_apart` for which these are.

@@ -80,7 +80,7 @@ def chosen_setting(
     classes: Int[np.ndarray, " n"],
     *,
     method: str,
-    value: float | str,
+    value: int | float | str,
     kin: Int[np.ndarray, " n"] | None = None,
     seed: int = 0,
 ) -> Setting:
@@ -91,7 +91,7 @@ def chosen_setting(
     >>> rng, classes = np.random.default_rng(0), np.arange(60) % 2
     >>> vectors = np.eye(8)[classes] + rng.normal(scale=0.3, size=(60, 8))
     >>> print(chosen_setting(vectors, classes, method="knn", value="auto"))
-    10, chosen of 1 to 50 by 60 pictures
+    5, chosen of 1 to 50 by 60 pictures
     """
     name = SETTINGS[method]
     if method == "knn":

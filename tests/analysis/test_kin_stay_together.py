@@ -69,8 +69,8 @@ def test_what_is_held_out_shares_no_photograph_with_what_is_learnt(planted):
     assert (shares >= 0.2 * sizes).all()
     assert (shares < 0.2 * sizes + BOXES).all()
     labels = tuple(f"G{n}" for n in range(CLASSES))
-    apart = fit_calibrated(vectors, classes, labels, method="knn", kin=photo)
-    mixed = fit_calibrated(vectors, classes, labels, method="knn")
+    apart = fit_calibrated(vectors, classes, labels, method="knn", k=5, kin=photo)
+    mixed = fit_calibrated(vectors, classes, labels, method="knn", k=5)
     assert mixed.right.mean() == 1.0, "the figure that would be shown where kin are not kept together"
     assert apart.right.mean() < 0.7
 
