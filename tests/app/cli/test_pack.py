@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 
@@ -129,6 +130,13 @@ def test_what_cannot_be_packed_is_refused_in_one_line(classifier, clades, store,
     assert "1 class is left" in fails("pack", *out, "--classifier", classifier, "--within", species)
     with pytest.raises(InputError, match="kit.py is what the runner is called"):
         cladescope.pack(tmp_path / "kit.py", within="Aves")
+    few = tmp_path / "few"
+    few.mkdir()
+    assert "few" in fails("pack", *out, "--classifier", classifier, "--calibrate-on", few)
+    for number, photo in enumerate(photos_of(clades)[:3]):
+        shutil.copyfile(photo, few / f"{number}.jpg")
+    said = fails("pack", *out, "--classifier", classifier, "--calibrate-on", few)
+    assert "3 pictures that can be read are too few to calibrate int8 and to measure it: give 40 or more" in said
     assert list(tmp_path.glob("kit*")) == []
 
 

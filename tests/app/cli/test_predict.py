@@ -281,3 +281,27 @@ def test_a_common_name_that_is_the_name_is_not_said_twice(capsys, common, said):
     taxon = dict(zip(RANKS, ("", "", "", "", "", "", "Nectria cinnabarina"), strict=True))
     answers._show("a.jpg", [{**taxon, "common_name": common, "score": 0.99, "verdict": NAMED}])
     assert capsys.readouterr().out.splitlines()[1].endswith(f"Nectria cinnabarina{said}")
+
+
+def test_a_classifier_chooses_within_a_clade_and_says_for_what_its_risk_was_decided(run, store, query, tmp_path, fails):
+    file = tmp_path / "species.safetensors"
+    fitted = cladescope.fit(store, out=file).classifier
+    tree = fitted.tree
+    sizes = tree.classes_in(np.arange(len(tree))).sum(axis=1)
+    clade = tree.taxon(np.flatnonzero((sizes > 1) & (sizes < tree.n_classes))[0])
+    n = sizes[tree.node_of(clade)]
+    ended = run("predict", query, "--classifier", file, "--within", clade.name, "--closed-set", "-k", 20, "--csv")
+    assert len(ended.rows) == n
+    assert {row[clade.rank] for row in ended.rows} == {clade.name}
+    assert sum(float(row["score"]) for row in ended.rows) == pytest.approx(1)
+    assert (
+        f"choosing among {n} classes of {tree.n_classes}; how sure is enough was decided among all of them" in ended.err
+    )
+    assert "Strigiformes" in fails("predict", query, "--classifier", file, "--within", "Strigiformes")
+    (tmp_path / "mine.csv").write_text(
+        "image_id,label\n"
+        + "".join(f"{one},{'ab'[row % 2]}\n" for row, one in enumerate(store.to_pandas()["image_id"]))
+    )
+    cladescope.fit(store, labels=tmp_path / "mine.csv", out=tmp_path / "plain.safetensors")
+    said = fails("predict", query, "--classifier", tmp_path / "plain.safetensors", "--within", clade.name)
+    assert "plain labels, which lie within no clade" in said
