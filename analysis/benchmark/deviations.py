@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from cladescope.analysis.benchmark.field_tasks import AWA2, CONFUSABLE, FISHNET, INQUIRE, LIFE_STAGES, NEWT
+from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM
+from cladescope.analysis.benchmark.field_tasks import (
+    AWA2,
+    BELUGA,
+    CONFUSABLE,
+    ECDYSIS,
+    FISHNET,
+    INQUIRE,
+    LIFE_STAGES,
+    NEWT,
+)
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM
 from cladescope.analysis.benchmark.trait_heads import MLP
 
@@ -11,9 +21,12 @@ _BY_HEAD = {
     LINEAR_SVM: "the paper's linear SVM gives the mean over tasks; BioCLIP 2's and biobench's figures are of svm-search over all pictures",
 }
 _LENGTH = "stored vectors have unit length, published ones their encoder's: they are multiplied by the root of their dimension before the head"
-_OWN_HEAD = "ridge regression is not the published head"
+_ONE_PRECISION = "the head is trained in 32-bit numbers, where biobench mixes 16-bit ones"
+_OWN_HEAD = "the head is not the published one"
 _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     NEWT: (),
+    ECDYSIS: (),
+    BELUGA: ("neighbours are of vectors of unit length, published ones of those of the encoder",),
     FISHNET: (
         "the published code calls a trait present above a logit of 0.5: figures with its threshold stand beside those above 0",
     ),
@@ -38,9 +51,9 @@ def deviations(protocol: str, head: str | None) -> Sequence[str]:
     """
     if protocol not in _BY_PROTOCOL:
         return ()
-    of_head = (_BY_HEAD[head],) if head in _BY_HEAD else ()
-    if protocol in (FISHNET, AWA2):
-        if head != MLP:
+    of_head: tuple[str, ...] = (_BY_HEAD[head],) if head in _BY_HEAD else ()
+    if protocol in (FISHNET, AWA2, ECDYSIS):
+        if head not in (MLP, LAYER_NORM):
             return (_STORED, _OWN_HEAD)
-        of_head = (_LENGTH,)
+        of_head = (_LENGTH,) if head == MLP else (_LENGTH, _ONE_PRECISION)
     return (_STORED, *of_head, *_BY_PROTOCOL[protocol])

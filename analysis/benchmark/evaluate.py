@@ -109,7 +109,7 @@ def evaluate(
     watch: Watch | None = None,
     embedded: Callable[[str, EmbedSummary, Store], None] | None = None,
 ) -> EvaluationReport:
-    """Score encoders on labelled pictures by BioCLIP's protocols, `zero-shot`, `few-shot` or `retrieval`, or on a published task of the field.
+    """Score encoders on labelled pictures by BioCLIP's protocols, `zero-shot`, `few-shot` or `retrieval`, by a `linear-probe`, or on a published task of the field.
 
     `tasks` are annotation CSVs (filepath, class), folders with a folder for each class, or stores, whose own vectors are
     scored. Other pictures are embedded by each of `encoders` (`tiny` unless given) into stores under `out`, where also
@@ -118,7 +118,7 @@ def evaluate(
     encoder of the stores. `labels_from` says how classes are read from the names of folders, as for `embed`; unless given, each first folder is one. docs/evaluation.md says what each
     figure means.
 
-    The tasks of the field, `newt`, `fishnet`, `awa2`, `inquire`, `life-stages` and `confusable`, are read from their published files; `head` is
+    The tasks of the field, `newt`, `fishnet`, `awa2`, `ecdysis`, `beluga`, `inquire`, `life-stages` and `confusable`, are read from their published files; `head` is
     what learns from their training part. The pictures of a task may be in a `store` that is there already: its vectors are scored then.
 
     `watch` follows each embedding and may stop it, `embedded` is told what it did.

@@ -4,20 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from cladescope.analysis.benchmark.biobench import read_beluga, read_ecdysis
 from cladescope.analysis.benchmark.biotrove import read_confusable, read_life_stages
 from cladescope.analysis.benchmark.inquire import read_inquire
 from cladescope.analysis.benchmark.newt import read_newt
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_tasks import read_awa2, read_fishnet
 
-NEWT, FISHNET, AWA2, INQUIRE, LIFE_STAGES, CONFUSABLE = (
-    "newt",
-    "fishnet",
-    "awa2",
-    "inquire",
-    "life-stages",
-    "confusable",
-)
+NEWT, FISHNET, AWA2, INQUIRE = "newt", "fishnet", "awa2", "inquire"
+LIFE_STAGES, CONFUSABLE, ECDYSIS, BELUGA = "life-stages", "confusable", "ecdysis", "beluga"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +31,8 @@ FIELD_TASKS: Mapping[str, FieldTask] = {
     INQUIRE: FieldTask(read=read_inquire, needs_text=True),
     LIFE_STAGES: FieldTask(read=read_life_stages, needs_text=True),
     CONFUSABLE: FieldTask(read=read_confusable, needs_text=True),
+    ECDYSIS: FieldTask(read=read_ecdysis),
+    BELUGA: FieldTask(read=read_beluga),
 }
 """By the name of the protocol."""
 

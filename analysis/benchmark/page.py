@@ -4,8 +4,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from cladescope.analysis.benchmark import tables
-from cladescope.analysis.benchmark.field_tasks import AWA2, CONFUSABLE, FISHNET, INQUIRE, LIFE_STAGES, NEWT
-from cladescope.analysis.benchmark.protocol import FEW_SHOT, RETRIEVAL, ZERO_SHOT
+from cladescope.analysis.benchmark.field_tasks import (
+    AWA2,
+    BELUGA,
+    CONFUSABLE,
+    ECDYSIS,
+    FISHNET,
+    INQUIRE,
+    LIFE_STAGES,
+    NEWT,
+)
+from cladescope.analysis.benchmark.protocol import FEW_SHOT, LINEAR_PROBE, RETRIEVAL, ZERO_SHOT
 from cladescope.analysis.benchmark.tables import gain, label_of, measures, percent, settings_line
 from cladescope.shown import markdown
 
@@ -13,6 +22,9 @@ _TITLES = {
     ZERO_SHOT: "Zero-shot: the nearest class name",
     FEW_SHOT: "Few-shot: SimpleShot",
     RETRIEVAL: "Retrieval: leave-one-out",
+    LINEAR_PROBE: "Linear probe",
+    ECDYSIS: "Ecdysis: insects, biobench",
+    BELUGA: "Beluga whales, biobench: five neighbours",
     NEWT: "NeWT: 164 tasks of two classes",
     FISHNET: "FishNet: nine traits",
     AWA2: "AwA2: attributes of animals that were not taught",

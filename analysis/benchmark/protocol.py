@@ -7,9 +7,10 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Int
 
-from cladescope.analysis.benchmark import class_texts
+from cladescope.analysis.benchmark import class_texts, linear_probe
+from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM, NEIGHBOURS
 from cladescope.analysis.benchmark.field_scoring import TOP
-from cladescope.analysis.benchmark.field_tasks import AWA2, FIELD_TASKS, FISHNET, INQUIRE, NEWT
+from cladescope.analysis.benchmark.field_tasks import AWA2, BELUGA, ECDYSIS, FIELD_TASKS, FISHNET, INQUIRE, NEWT
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM, SVM_SEARCH
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_heads import MLP, RIDGE, SEEDS
@@ -19,10 +20,24 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import EncoderError, InputError, UsageError
 
 Protocol = Literal[
-    "zero-shot", "few-shot", "retrieval", "newt", "fishnet", "awa2", "inquire", "life-stages", "confusable"
+    "zero-shot",
+    "few-shot",
+    "retrieval",
+    "linear-probe",
+    "ecdysis",
+    "beluga",
+    "newt",
+    "fishnet",
+    "awa2",
+    "inquire",
+    "life-stages",
+    "confusable",
 ]
-ZERO_SHOT, FEW_SHOT, RETRIEVAL = "zero-shot", "few-shot", "retrieval"
+ZERO_SHOT, FEW_SHOT, RETRIEVAL, LINEAR_PROBE = "zero-shot", "few-shot", "retrieval", "linear-probe"
 HEADS: Mapping[str, tuple[str, ...]] = {
+    LINEAR_PROBE: linear_probe.HEADS,
+    ECDYSIS: (LAYER_NORM, *(head for head in linear_probe.HEADS if head != LAYER_NORM)),
+    BELUGA: (NEIGHBOURS,),
     NEWT: (LINEAR_SVM, SVM_SEARCH),
     FISHNET: (MLP, RIDGE),
     AWA2: (MLP, RIDGE),
@@ -70,6 +85,9 @@ class ProtocolConfig:
             return {**parts, "texts": list(self.texts), "templates": len(templates())}
         if self.protocol == RETRIEVAL:
             return {**parts, "k": list(retrieval.K)}
+        if self.protocol == LINEAR_PROBE:
+            by_parts = task.has_parts and not self.pool_parts
+            return {**parts, "head": self.learnt_by, **({} if by_parts else {"folds": linear_probe.N_FOLDS})}
         if self.protocol in FIELD_TASKS:
             if self.learnt_by is None:
                 return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}

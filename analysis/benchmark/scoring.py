@@ -9,9 +9,11 @@ from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
-from cladescope.analysis.benchmark.field_tasks import FIELD_TASKS
+from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS, FIELD_TASKS
+from cladescope.analysis.benchmark.linear_probe import probe_answers
 from cladescope.analysis.benchmark.protocol import (
     FEW_SHOT,
+    LINEAR_PROBE,
     ZERO_SHOT,
     ProtocolConfig,
     needs_text,
@@ -23,6 +25,7 @@ from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.classify.templates import name_vectors
 from cladescope.analysis.measures.answers import Answers
+from cladescope.analysis.measures.macro_f1 import MacroF1
 from cladescope.analysis.measures.outcomes import Measured, Outcome
 from cladescope.analysis.measures.retrieval import retrieval
 from cladescope.analysis.measures.simple_shot import few_shot_answers
@@ -113,12 +116,15 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
         return Result(card=card, outcomes={}, not_applicable={"all": "the encoder has no text side"})
     vectors = stored_vectors(contender.store, task.image_ids.take(pa.array(rows)))
     if task.question is not None and config.protocol in FIELD_TASKS:
-        measured, refused = _of_the_field(task, task.question, rows, classes, is_test, vectors, contender, config)
-        return Result(card=card, outcomes=measured, not_applicable=refused)
+        scored, refused = _of_the_field(task, task.question, rows, classes, is_test, vectors, contender, config)
+        return Result(card=card, outcomes=scored, not_applicable=refused)
     questions = _Questions(task, rows, classes, is_test)
     if config.protocol == ZERO_SHOT:
         outcomes, details = _name_all(questions, contender, config, vectors)
         return Result(card=card, outcomes=outcomes, details=details)
+    if config.protocol in (LINEAR_PROBE, ECDYSIS, BELUGA):
+        measured, behind = _probe(questions, vectors, str(config.learnt_by))
+        return Result(card=card, outcomes=measured, details=behind)
     if config.protocol == FEW_SHOT:
         possible, refused = possible_shots(task, config, classes, is_test)
         kin = None if task.kin is None else task.kin[rows]
@@ -179,6 +185,27 @@ def _name_all(
             answers = zero_shot_answers(vectors, asked, told, scale=encoder.text_scale)
             details[f"{kind} top-1"] = questions.details(answers, number)
     return outcomes, details
+
+
+def _probe(
+    questions: _Questions, vectors: Float[np.ndarray, "n d"], head: str
+) -> tuple[dict[str, Measured], dict[str, Details]]:
+    """What a linear head says: the share of right answers, and macro-F1 over the classes that are asked or named.
+
+    Where some class has no picture that is asked, also macro-F1 over all, in which one that is not named counts 0 (biobench's way).
+    """
+    task, classes = questions.task, questions.classes
+    kin = None if task.kin is None else task.kin[questions.rows]
+    answers = probe_answers(vectors, classes, head=head, is_test=questions.is_test, kin=kin)
+    order = np.argsort(answers.rows)
+    truth, named = classes[answers.rows[order]], answers.named[order]
+    found: dict[str, Measured] = {
+        "top-1": answers.outcome(classes),
+        "macro F1": MacroF1.of_classes(truth, named),
+    }
+    if len(np.unique(truth)) < len(task.classes):
+        found["macro F1 over all classes"] = MacroF1.of_classes(truth, named, n_classes=len(task.classes))
+    return found, {"top-1": questions.details(answers)}
 
 
 def _find_again(

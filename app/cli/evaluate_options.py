@@ -13,17 +13,18 @@ class ProtocolName(StrEnum):
     ZERO_SHOT = "zero-shot"
     FEW_SHOT = "few-shot"
     RETRIEVAL = "retrieval"
+    LINEAR_PROBE = "linear-probe"
     NEWT = "newt"
     FISHNET = "fishnet"
     AWA2 = "awa2"
+    ECDYSIS = "ecdysis"
+    BELUGA = "beluga"
     INQUIRE = "inquire"
     LIFE_STAGES = "life-stages"
     CONFUSABLE = "confusable"
 
 
-PROTOCOLS = (
-    "zero-shot, few-shot, retrieval; or a published task: newt, fishnet, awa2, inquire, life-stages, confusable."
-)
+PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, inquire, life-stages, confusable."
 
 
 class PartsName(StrEnum):
@@ -58,7 +59,7 @@ HeadOption = Annotated[
     str | None,
     typer.Option(
         metavar="HEAD",
-        help="What learns: newt: linear-svm, svm-search; fishnet, awa2: mlp, ridge.",
+        help="What learns: linear-probe: logistic, ridge, layer-norm; newt: linear-svm, svm-search; fishnet, awa2: mlp, ridge.",
         show_default="the first",
     ),
 ]

@@ -1,6 +1,7 @@
 """Published layouts of tasks of the field, written with simulated pictures."""
 
 import csv
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -141,3 +142,48 @@ def confusable(root: Path, clades: Path) -> Path:
                     [f"/scratch/of/others/Confounding/{folder}/{path.name}", pair, said, "!".join(options), side]
                 )
     return write(root / "confounding_species.csv", rows)
+
+
+def ecdysis(root: Path, clades: Path) -> Path:
+    """Twelve species of four visits, and a row without a picture."""
+    head = [
+        "id",
+        "image_thumbnail_large",
+        "visit_date",
+        *(f"gbif_{rank}" for rank in ("class", "order", "family", "genus", "species")),
+    ]
+    rows: Rows = [head, ["x", "", "2020-01-01", "Insecta", "o", "f", "g", "g s"]]
+    for place, folder in enumerate(species_folders(clades)):
+        for number, path in enumerate(folder):
+            name = f"{place}-{number}.jpg"
+            copy(path, root / "images" / name)
+            rows.append(
+                [
+                    name,
+                    f"specimen_images/{name}",
+                    f"2020-0{4 - number}-01",
+                    "Insecta",
+                    "Odonata",
+                    "Aeshnidae",
+                    "Aeshna",
+                    f"Aeshna s{place}",
+                ]
+            )
+    write(root / "metadata.csv", rows)
+    return root
+
+
+def beluga(root: Path, clades: Path) -> Path:
+    """Twelve whales of four pictures, one picture without an annotation."""
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for place, folder in enumerate(species_folders(clades)):
+        for path in folder:
+            name = f"{len(images):05}.jpg"
+            copy(path, root / "images/train2022" / name)
+            annotations.append({"image_id": len(images), "name": f"whale{place:02}"})
+            images.append({"id": len(images), "file_name": name})
+    (root / "annotations").mkdir()
+    told = {"images": images, "annotations": annotations[:-1]}
+    (root / "annotations/instances_train2022.json").write_text(json.dumps(told))
+    return root
