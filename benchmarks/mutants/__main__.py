@@ -3,7 +3,7 @@
 python benchmarks/mutants                                        # every mutant of every room: hours
 python benchmarks/mutants analysis/measures training/loss
 python benchmarks/mutants index --sample 40 --seed 0             # 40 of each room
-python benchmarks/mutants analysis/measures/paired.py            # one file
+python benchmarks/mutants analysis/measures/paired.py --tests tests/analysis/measures/test_paired.py    # one file, by one file of tests
 
 mutmut's operators make the mutants; each is tried in a fork of a process that has imported everything once, with the tests that run its line,
 the quick ones first. Those that no test can notice stand, with a reason, in `equivalent.toml`. Prints a table by room, then each survivor. What was
@@ -49,6 +49,7 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", default=list(ROOMS), help="rooms or files, from the root of the repository")
     parser.add_argument("--sample", type=int, help="how many mutants of each room, drawn at random; all unless given")
     parser.add_argument("--seed", type=int, default=0, help="of the draw")
+    parser.add_argument("--tests", nargs="+", metavar="FILE", help="files of tests to try instead of those of the room")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="try again what was tried before")
     parser.add_argument("--cache", type=Path, default=ROOT / ".mutants")
@@ -58,11 +59,18 @@ def main() -> None:
     rows, survivors = [], []
     for room, files in by_room(given.paths).items():
         mutants = [mutant for file in files for mutant in mutants_of(file, Path(file).read_text())]
+        known = equivalents()
+        for file, function, _, mutated in known.keys() - {mutant.key for mutant in mutants}:
+            if file in files:
+                print(
+                    f"equivalent.toml tells of a mutant that is no more: {file} {function}: {mutated}", file=sys.stderr
+                )
         if given.sample is not None:
             mutants = random.Random(f"{given.seed} {room}").sample(mutants, min(given.sample, len(mutants)))
-        known = equivalents()
         tried = [mutant for mutant in mutants if mutant.key not in known]
-        trials = Trials(room, files, ROOMS[room], cache=given.cache, processes=given.processes, fresh=given.fresh)
+        trials = Trials(
+            room, given.tests or ROOMS[room], cache=given.cache, processes=given.processes, fresh=given.fresh
+        )
         found = trials.tried(tried)
         lived = [(mutant, what) for mutant, what in zip(tried, found, strict=True) if not what.is_killed]
         survivors += lived

@@ -1,6 +1,7 @@
 """The mutants of a source file: one comparison, operator or constant changed by mutmut's operators.
 
-Left out is what changes no result: annotations, docstrings and other strings, decorators, messages of errors and of the log.
+Left out is what changes no result: annotations, docstrings and other strings, decorators, messages of errors and of the log, and whether `zip` checks
+that what it joins is of one length.
 """
 
 import ast
@@ -58,6 +59,8 @@ class _Changes(cst.CSTVisitor):
 
     def on_visit(self, node: cst.CSTNode) -> bool:
         if isinstance(node, cst.Annotation | cst.Decorator | cst.Raise | cst.ImportFrom | cst.Import) or _speaks(node):
+            return False
+        if isinstance(node, cst.Arg) and node.keyword is not None and node.keyword.value == "strict":
             return False
         for kind, operator in mutators.mutation_operators:
             if operator in OPERATORS and isinstance(node, kind):

@@ -44,9 +44,7 @@ def digest(*paths: str) -> str:
 class Trials:
     """The trials of one room."""
 
-    def __init__(
-        self, room: str, files: list[str], tests: list[str], *, cache: Path, processes: int, fresh: bool
-    ) -> None:
+    def __init__(self, room: str, tests: list[str], *, cache: Path, processes: int, fresh: bool) -> None:
         self.files = sorted(str(path) for path in Path(room).glob("*.py"))
         self.room, self.tests, self.cache, self.n_processes = room, tests, cache, processes
         self.name = room.replace("/", "-")

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.index.ann.recall import recalled, share_of, standard_error
+from cladescope.index.ann.recall import TIE, recalled, share_of, standard_error
+from cladescope.index.intervals import wilson
 
 VECTORS = np.eye(4, dtype=np.float16)[[0, 1, 2, 3, 0, 0]]
 QUERY = np.array([[0.8, 0.6, 0.0, 0.0]], np.float32)
@@ -67,3 +68,32 @@ def test_kin_widen_an_interval():
     apart, together = (share_of(values, groups) for groups in (np.arange(300), np.repeat(np.arange(50), 6)))
     assert together.high - together.low > 2 * (apart.high - apart.low)
     assert standard_error(values, np.repeat(np.arange(50), 6)) > 2 * standard_error(values, np.arange(300))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4)), min_size=2, max_size=20))
+def test_an_interval_is_that_of_as_many_trials_as_the_groups_are_worth(queries):
+    groups, fourths = map(np.array, zip(*queries, strict=True))
+    values, names = fourths / 4, sorted(set(groups.tolist()))
+    mean, n = values.mean(), len(names)
+    sums = [(values[groups == name] - mean).sum() for name in names]
+    variance = n / (n - 1) * sum(one**2 for one in sums) / len(values) ** 2 if n > 1 else 0.0
+    assert standard_error(values, groups) == pytest.approx(np.sqrt(variance))
+    found = share_of(values, groups, parts=4)
+    trials = min(4 * n, mean * (1 - mean) / variance) if variance > 1e-15 else 4 * n
+    trials = n if mean in (0, 1) else trials  # a group is one trial where nothing tells how alike its queries are
+    assert (found.mean, found.low, found.high) == pytest.approx((mean, *wilson(mean, float(trials))))
+    one = share_of(values, groups)
+    assert one.high - one.low >= found.high - found.low - 1e-12  # unless told otherwise a query has one place
+
+
+def test_without_queries_there_is_no_share():
+    none = share_of(np.empty(0), np.empty(0, np.int64))
+    assert np.isnan([none.mean, none.low, none.high]).all()
+    assert standard_error(np.empty(0), np.empty(0, np.int64)) == 0.0
+
+
+def test_scores_that_float32_cannot_tell_apart_are_equal():
+    vectors = np.eye(2, dtype=np.float16)
+    for behind, share in ((0.5 * TIE, 1.0), (2 * TIE, 0.0)):
+        query = np.array([[0.5, 0.5 - behind]], np.float32)
+        assert recalled(vectors, query, np.array([[0]]), np.array([[1]]), 1).tolist() == [share]
