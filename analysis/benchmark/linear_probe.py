@@ -73,6 +73,16 @@ def probe_answers(
     return Answers(np.concatenate(rows), np.concatenate(named))
 
 
+def fold_count(classes: Int[np.ndarray, " n"], kin: Int[np.ndarray, " n"] | None = None) -> int:
+    """In how many parts pictures without parts are asked: five, or as many as the largest class has pictures and as there are groups of kin.
+
+    >>> fold_count(np.array([3, 3, 3, 7])), fold_count(np.array([3, 3, 3, 7]), np.array([0, 0, 0, 1]))
+    (3, 2)
+    """
+    n_groups = len(classes) if kin is None else len(np.unique(kin))
+    return min(N_FOLDS, n_groups, int(np.unique(classes, return_counts=True)[1].max()))
+
+
 def _fitted(
     head: str, vectors: Float[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], kin: Int[np.ndarray, " n"] | None
 ) -> Any:
@@ -100,8 +110,7 @@ def _parts(classes: Int[np.ndarray, " n"], kin: Int[np.ndarray, " n"] | None) ->
     from sklearn.model_selection import StratifiedGroupKFold
 
     groups = np.arange(len(classes)) if kin is None else kin
-    n_folds = min(N_FOLDS, len(np.unique(groups)), int(np.unique(classes, return_counts=True)[1].max()))
-    if n_folds < 2:
+    if (n_folds := fold_count(classes, kin)) < 2:
         raise InputError("each class has one picture, or all are kin: a linear probe has none to ask what others teach")
     folds: Any = StratifiedGroupKFold(n_folds, shuffle=True, random_state=0)
     parts = []

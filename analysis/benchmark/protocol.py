@@ -87,7 +87,11 @@ class ProtocolConfig:
             return {**parts, "k": list(retrieval.K)}
         if self.protocol == LINEAR_PROBE:
             by_parts = task.has_parts and not self.pool_parts
-            return {**parts, "head": self.learnt_by, **({} if by_parts else {"folds": linear_probe.N_FOLDS})}
+            return {
+                **parts,
+                "head": self.learnt_by,
+                **({} if by_parts else {"folds": linear_probe.fold_count(task.class_numbers, task.kin)}),
+            }
         if self.protocol in FIELD_TASKS:
             if self.learnt_by is None:
                 return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}

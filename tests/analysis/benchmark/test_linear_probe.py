@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import normalize
 
 from cladescope.analysis.benchmark.evaluate import evaluate
-from cladescope.analysis.benchmark.linear_probe import CHOSEN, N_FOLDS, probe_answers
+from cladescope.analysis.benchmark.linear_probe import CHOSEN, N_FOLDS, fold_count, probe_answers
 from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.errors import InputError
 from tests.analysis.benchmark import field_layouts
@@ -72,6 +72,7 @@ def test_one_class_to_learn_from_is_refused():
 
 def test_classes_of_few_pictures_are_asked_in_fewer_parts_and_of_one_not_at_all():
     vectors, truth = clouds(12, classes=4)
+    assert fold_count(truth) == 3
     assert sorted(probe_answers(vectors, truth, head="ridge").rows.tolist()) == list(range(12))
     with pytest.raises(InputError, match="each class has one picture"):
         probe_answers(vectors, np.arange(12))
