@@ -38,7 +38,10 @@ def lines_of(row: Mapping[str, Any]) -> list[str]:
         lines += [f"looks like {end_of(row['suggested'])}", f"another {row['part_at']}, {sure} of its neighbours"]
     if "z" in row:
         within = row["compared_within"]
-        lines.append("compared with all pictures" if within == "all" else f"compared with all of its {within}")
+        if row.get("by", "distance") != "lof":
+            lines.append("compared with all pictures" if within == "all" else f"compared with all of its {within}")
+        if row.get("by", "distance") != "distance":
+            lines.append("apart from all others, whatever their name")
     if "side" in row:
         lines.append(_part(row))
     return [shown(line) for line in lines]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from cladescope.analysis.audit import duplicates, label_errors, outliers
+from cladescope.analysis.audit import duplicates, label_errors, local_outliers, outliers
 from cladescope.analysis.audit.leaks import leaks_against, split_leaks
 from cladescope.analysis.audit.near_pairs import UNSEEN, addresses, seen
 from cladescope.analysis.audit.rows import Row, named
@@ -27,6 +27,8 @@ from cladescope.steps import step
 K = 10
 TABLES = ("duplicates", "leaks", "outliers", "label_errors")
 """What may be looked for."""
+MOST_LOF = 0.5
+"""The largest share of the pictures that may be outliers by their local outlier factor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ def audit_store(
     limit: int | None = None,
     only: Sequence[str] | None = None,
     threshold: float | None = None,
+    lof: float | None = None,
     seed: int = 0,
 ) -> Audit:
     """Audit the pictures of a store, of a clade or under a condition, or `limit` of them drawn at random; see `audit`.
@@ -74,7 +77,7 @@ def audit_store(
         store, within=within, where=where, limit=limit, seed=seed, columns=columns,
         as_stored=not {"outliers", "label_errors"} & set(_sought(only)),
     )  # fmt: skip
-    found = audit(pictures, split=split, against=other, rank=rank, only=only, threshold=threshold, seed=seed)
+    found = audit(pictures, split=split, against=other, rank=rank, only=only, threshold=threshold, lof=lof, seed=seed)
     about = {"vectors": store.vectors_name, "encoder": store.card.to_dict()}
     return replace(found, summary={**about, **found.summary, "notes": [*found.summary["notes"], *told]})
 
@@ -88,6 +91,7 @@ def audit(
     k: int = K,
     only: Sequence[str] | None = None,
     threshold: float | None = None,
+    lof: float | None = None,
     seed: int = 0,
 ) -> Audit:
     """Look for every kind of trouble that the data lets us look for; `summary["notes"]` says what could not be.
@@ -95,18 +99,23 @@ def audit(
     `rank` is the narrowest at which labels are doubted; `label`, or pictures of which few have a taxon, looks at labels alone.
 
     `only` names the tables that are wanted, of `TABLES`; `threshold` is the cosine from which pictures are near-duplicates
-    (`index.near_duplicates`); else pixels decide, as in `near_pairs`.
+    (`index.near_duplicates`); else pixels decide, as in `near_pairs`. `lof` is the largest share of the pictures that are outliers by their
+    `local_outlier_factor` among all pictures too; none unless given.
 
     Up to 100,000 vectors each is compared with every other in blocks: 2 n^2 d operations and 4 n d + 12 n k bytes. Above,
     the neighbours that doubt labels are those of `neighbour_graph.nearest`,
     which may miss some. Each row of a table takes about 1 kB.
 
-    Raises InputError for an unknown rank or table, a threshold that is no cosine, and for fewer than two pictures.
+    Raises InputError for an unknown rank or table, a threshold that is no cosine, a `lof` that is no share or not of outliers, and for fewer than two pictures.
     """
     if rank not in LEVELS:
         raise InputError(f"no rank {rank!r}: use one of {', '.join(LEVELS)}")
     check_at_least(1, k=k)
     sought = _sought(only)
+    if lof is not None and not 0 < lof <= MOST_LOF:
+        raise InputError(f"lof is {lof}, expected a share of the pictures above 0 and at most {MOST_LOF}")
+    if lof is not None and "outliers" not in sought:
+        raise InputError("lof finds outliers, which are not looked for: add outliers to only, or leave lof out")
     n = len(pictures)
     if n < 2:
         raise InputError(
@@ -164,7 +173,8 @@ def audit(
             with step("looking for pictures of the other store"):
                 leaks += leaks_against(pictures, against, least)
     with step("looking for outliers"):
-        strange = _outliers(pictures, codes) if "outliers" in sought else []
+        strange = _outliers(pictures, codes, lof) if "outliers" in sought else []
+    about_lof = {} if lof is None else {"lof": lof, "outliers_by_lof": sum(row["by"] != "distance" for row in strange)}
     summary = {
         "pictures": n,
         "left_out": pictures.n_left_out,
@@ -179,6 +189,7 @@ def audit(
         ),
         "leaks": len({(row["by"], row["group"]) for row in leaks}),
         "outliers": len(strange),
+        **about_lof,
         "label_errors": len(suspects),
         "label_errors_by_rank": {name: sum(one.rank == i for one in suspects) for i, name in enumerate(pictures.ranks)},
         "notes": notes,
@@ -249,20 +260,35 @@ def _duplicates(
     return sorted(table, key=lambda row: (not row["labels_differ"], row["group"]))
 
 
-def _outliers(pictures: Pictures, codes: Int[np.ndarray, "n ranks"]) -> list[Row]:
-    """Pictures beyond the fence, the farthest first."""
+def _outliers(pictures: Pictures, codes: Int[np.ndarray, "n ranks"], lof: float | None) -> list[Row]:
+    """Pictures beyond the fence, the farthest first, then those by the local outlier factor alone; each once."""
     far = outliers.find(pictures.vectors, codes)
-    order = np.argsort(-np.nan_to_num(far.z, nan=-np.inf))
-    rows = order[far.z[order] > duplicates.FENCE]
-    return [
-        {
+    z = np.nan_to_num(far.z, nan=-np.inf)
+    beyond = z > duplicates.FENCE
+    apart, factors = np.zeros(len(z), bool), np.zeros(len(z))
+    if lof is not None:
+        factors = local_outliers.local_outlier_factor(pictures.vectors)
+        apart = local_outliers.sparsest(factors, lof)
+    order = np.lexsort((-factors, np.where(beyond, -z, np.inf)))
+    rows = order[(beyond | apart)[order]]
+    table = []
+    for row, about in zip(rows.tolist(), named(pictures, rows), strict=True):
+        compared = pictures.ranks[far.compared[row]] if far.compared[row] >= 0 else "all"
+        how: Row = {} if lof is None else {"lof": float(factors[row]), "by": _by(bool(beyond[row]), bool(apart[row]))}
+        there = bool(np.isfinite(far.z[row]))
+        table.append({
             **about,
-            "compared_within": pictures.ranks[far.compared[row]] if far.compared[row] >= 0 else "all",
-            "distance": float(far.distance[row]),
-            "z": float(far.z[row]),
-        }
-        for row, about in zip(rows.tolist(), named(pictures, rows), strict=True)
-    ]
+            "compared_within": compared,
+            "distance": float(far.distance[row]) if there else None,
+            "z": float(far.z[row]) if there else None,
+            **how,
+        })  # fmt: skip
+    return table
+
+
+def _by(beyond: bool, apart: bool) -> str:
+    """What an outlier was found by."""
+    return "both" if beyond and apart else "lof" if apart else "distance"
 
 
 def _label_errors(

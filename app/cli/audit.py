@@ -65,6 +65,13 @@ def audit(
             help="Pictures are near-duplicates from this cosine on. [default: the pixels decide]",
         ),
     ] = None,
+    lof: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Also outliers by the local outlier factor among all pictures: at most this share. [default: none]",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     safe_csv: SafeTablesOption = False,
     overwrite: OverwriteOption = False,
@@ -74,6 +81,10 @@ def audit(
 
     Example: cladescope audit photos.store --out audit
     """
+    if lof is not None and not 0 < lof <= 0.5:
+        raise typer.BadParameter(f"--lof is {lof:g}, expected a share of the pictures above 0 and at most 0.5")
+    if lof is not None and only and TableName.OUTLIERS not in only:
+        raise typer.BadParameter("--lof finds outliers, which are not looked for: add --only outliers")
     from cladescope.analysis.audit.files import FILES, PAGE, write_audit
     from cladescope.app.verbs import audit as verb
     from cladescope.outputs import check_out_folder
@@ -81,7 +92,7 @@ def audit(
     check_out_folder(out, what="audit", names=FILES, overwrite=overwrite)
     found = verb.audit(
         store, split=split, vectors=vectors, against=against, rank=rank, within=clades(within), where=where, limit=limit,
-        only=only or None, threshold=threshold, seed=seed,
+        only=only or None, threshold=threshold, lof=lof, seed=seed,
     )  # fmt: skip
     files = write_audit(found, out, safe_csv=safe_csv, store=str(store))
     if json:
@@ -111,7 +122,13 @@ def _show(summary: dict[str, Any]) -> None:
         ]
     rows += [
         ("leaks", summary["leaks"], ""),
-        ("outliers", summary["outliers"], "robust z above 3.5"),
+        ("outliers", summary["outliers"], "robust z above 3.5" + " or local outlier factor" * ("lof" in summary)),
+    ]
+    if "lof" in summary:
+        rows.append(
+            ("  by the local outlier factor", summary["outliers_by_lof"], f"at most {summary['lof']:.3g} of all")
+        )
+    rows += [
         ("likely label errors", summary["label_errors"], ""),
     ]
     rows += [(f"  part at {rank}", count, "") for rank, count in summary["label_errors_by_rank"].items() if count]
