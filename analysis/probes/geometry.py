@@ -22,23 +22,29 @@ def relative_delta(distances: Float[np.ndarray, "n n"], *, n_quadruples: int, se
     return float((sums[2] - sums[1]).max()) / widest if widest else 0.0
 
 
-def two_nn(distances: Float[np.ndarray, "n k"]) -> float:
-    """Intrinsic dimension n / sum log(r2 / r1) from the two nearest distances; NaN where fewer than 2 rows differ.
+def two_nn(distances: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"] | None = None) -> float:
+    """Intrinsic dimension 1 / mean log(r2 / r1) from the two nearest distances; NaN where fewer than 2 rows differ.
 
     Facco et al. 2017, https://doi.org/10.1038/s41598-017-11873-y, by maximum likelihood instead of their fitted line. Rows with a
-    copy (r1 = 0) are left out.
+    copy (r1 = 0) are left out. Rows are of equal weight unless given.
     """
-    r1, r2 = distances[:, 0], distances[:, 1]
-    ratio = np.log(r2[r1 > 0] / r1[r1 > 0])
-    return len(ratio) / float(ratio.sum()) if len(ratio) > 1 and ratio.sum() > 0 else float("nan")
+    apart = distances[:, 0] > 0
+    if apart.sum() < 2:
+        return float("nan")
+    ratio = np.log(distances[apart, 1] / distances[apart, 0])
+    inverse = float(np.average(ratio, weights=None if weights is None else weights[apart]))
+    return 1 / inverse if inverse > 0 else float("nan")
 
 
-def levina_bickel(distances: Float[np.ndarray, "n k"]) -> float:
+def levina_bickel(distances: Float[np.ndarray, "n k"], weights: Float[np.ndarray, " n"] | None = None) -> float:
     """Intrinsic dimension by maximum likelihood, the inverse of the mean over rows of mean_j log(r_k / r_j).
 
     Levina & Bickel 2004, Maximum Likelihood Estimation of Intrinsic Dimension, averaged as MacKay & Ghahramani 2005 correct it.
-    Rows with a copy are left out.
+    Rows with a copy are left out. Rows are of equal weight unless given.
     """
-    r = distances[distances[:, 0] > 0]
-    inverse = float(np.log(r[:, -1:] / r[:, :-1]).mean()) if len(r) else 0.0
+    apart = distances[:, 0] > 0
+    if not apart.any():
+        return float("nan")
+    each = np.log(distances[apart, -1:] / distances[apart, :-1]).mean(axis=1)
+    inverse = float(np.average(each, weights=None if weights is None else weights[apart]))
     return 1 / inverse if inverse > 0 else float("nan")

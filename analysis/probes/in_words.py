@@ -16,6 +16,8 @@ TOO_SURE = 0.9
 
 CHANCE = 0.05
 """A p-value up to which something is said to be more than chance."""
+UNLIKE = 0.05
+"""A share over taxa is told where it differs by as much from that over pictures."""
 TOO_WIDE = 0.5
 """An interval of a share that is wider says nothing."""
 
@@ -56,6 +58,7 @@ def in_words(label: str, probed: ProbeReport) -> list[str]:
     found = {(result.probe, result.rank): result for result in probed.results}
     ranks = [rank for rank in LEVELS if ("1-NN purity", rank) in found]
     sentences = [*_nearest(label, [found["1-NN purity", rank] for rank in ranks])]
+    sentences += [_alike(label, found["1-NN purity", ranks[-1]])] if ranks else []
     sentences += _unseen_species(label, found, ranks)
     if (triplet := found.get(("triplet accuracy", None))) is not None:
         sentences.append(
@@ -72,7 +75,7 @@ def in_words(label: str, probed: ProbeReport) -> list[str]:
             f"A tree built from the vectors of {label} disagrees with the phylogeny about {percent(relative.value)} of triples "
             f"of species{_span(relative)}; two thirds would be chance."
         )
-    return sentences
+    return [sentence for sentence in sentences if sentence]
 
 
 def _nearest(label: str, results: Sequence[ProbeResult]) -> list[str]:
@@ -93,6 +96,21 @@ def _nearest(label: str, results: Sequence[ProbeResult]) -> list[str]:
     if not within:
         return [f"{said} At every rank measured this is more than chance gives.{meant}"]
     return [f"{said} At the rank of {', '.join(within)} this cannot be told from chance.{meant}"]
+
+
+def _alike(label: str, result: ProbeResult) -> str:
+    """What the share is where every taxon counts alike, if that is another: some have many pictures and rule the share over pictures.
+
+    >>> _alike("tiny", ProbeResult(probe="1-NN purity", rank="species", value=0.9, balanced=0.6))
+    'Were every species to count alike, however many pictures it has, it would be 60 % for tiny and not 90 %: those with many pictures are told apart better.'
+    """
+    if result.balanced is None or abs(result.balanced - result.value) < UNLIKE:
+        return ""
+    which = "better" if result.balanced < result.value else "worse"
+    return (
+        f"Were every {result.rank} to count alike, however many pictures it has, it would be {percent(result.balanced)} for {label} and not "
+        f"{percent(result.value)}: those with many pictures are told apart {which}."
+    )
 
 
 def _is_found(result: ProbeResult, *, among: int = 1) -> bool:

@@ -101,6 +101,7 @@ def lineage_probes(
         )  # fmt: skip
         yield ProbeResult(
             probe=name, value=float(values.mean()), low=low, high=high, balanced=balanced_mean(values, groups),
+            by_species=balanced_mean(values, pictures.lineage[at.rows[queries]]),
             n_images=len(queries), n_taxa=len(at.codes), n_left_out=n_left_out,
             sampled=len(queries) if len(queries) < len(at.rows) else None, higher_is_better=better,
             reference=reference, meaning=meaning, **of_null(null, times),

@@ -116,7 +116,7 @@ class MeasuredRank:
         low, high = bootstrap_interval(values, groups=groups, n_resamples=N_RESAMPLES, seed=self.seed)
         return ProbeResult(
             probe=probe, value=float(values.mean()), low=low, high=high,
-            balanced=balanced_mean(values, self.labels[rows]), n_images=len(rows), reference=reference, meaning=meaning,
+            balanced=balanced_mean(values, self.labels[rows]), by_species=balanced_mean(values, groups), n_images=len(rows), reference=reference, meaning=meaning,
             sampled=len(rows) if len(rows) < len(self.known) else None, **self.about,
             **self.null(statistic, float(values.mean()), moved, slow=slow),
         )  # fmt: skip

@@ -56,13 +56,14 @@ def k_occurrence(rows: Int[np.ndarray, "q k"], n: int) -> Int[np.ndarray, " n"]:
     return np.bincount(rows.ravel(), minlength=n)
 
 
-def skewness(counts: Int[np.ndarray, " n"]) -> float:
-    """Third standardised moment of the k-occurrences, 0 where all are alike.
+def skewness(counts: Int[np.ndarray, " n"], weights: Float[np.ndarray, " n"] | None = None) -> float:
+    """Third standardised moment of the k-occurrences, 0 where all are alike; of pictures of equal weight unless given.
 
     Radovanovic et al. 2010, Hubs in Space, https://www.jmlr.org/papers/v11/radovanovic10a.html, equation 1.
 
     >>> round(skewness(np.array([0, 0, 0, 4])), 3)
     1.155
     """
-    spread = float(counts.std())
-    return float(((counts - counts.mean()) ** 3).mean() / spread**3) if spread else 0.0
+    centred = counts - np.average(counts, weights=weights)
+    spread = float(np.sqrt(np.average(centred**2, weights=weights)))
+    return float(np.average(centred**3, weights=weights)) / spread**3 if spread else 0.0

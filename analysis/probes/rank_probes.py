@@ -72,9 +72,13 @@ def _eta_squared(
     )
     low, high = percentiles(top / np.maximum(bottom, 1e-30))
     value = eta(labels)
+    balanced, by_species = (
+        spread.weighted_eta_squared(vectors, labels, spread.alike_weights(groups))
+        for groups in (labels, of.pictures.lineage[some])
+    )
     fisher = value / (1 - value) if value < 1 else float("inf")
     return ProbeResult(
-        probe="eta squared", value=value, low=low, high=high, n_images=len(labels), reference="Fisher 1925, chapter VIII",
+        probe="eta squared", value=value, low=low, high=high, balanced=balanced, by_species=by_species, n_images=len(labels), reference="Fisher 1925, chapter VIII",
         meaning=f"Share of the vectors' variance that lies between taxa of this rank (Fisher ratio {fisher:.3g}).",
         **of.about, **of.null(lambda given: eta(_from_0(given)), value, some, slow=True),
     )  # fmt: skip

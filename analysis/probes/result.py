@@ -18,6 +18,8 @@ FORMAT_VERSION = 2
 """Version of probes.json."""
 N_RESAMPLES = 500
 """Resamples of the interval of a probe."""
+PICTURES, SPECIES, NOTHING = "pictures", "species", "nothing"
+"""What may count alike in a value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,11 @@ class ProbeResult:
     """The same among all probes of the report: the least share of false discoveries at which this would be one."""
     n_permutations: int = 0
     balanced: float | None = None
-    """The value where every taxon counts alike, whatever its number of pictures."""
+    """The value where every taxon of the rank counts alike, whatever its number of pictures; over all ranks every species. None where `alike` says why."""
+    by_species: float | None = None
+    """The value where every species (or deepest lineage) counts alike; that of `balanced` where these are the taxa."""
+    alike: str = PICTURES
+    """What counts alike in `value`: pictures, so that species with many of them rule; species; or nothing, as of a maximum."""
     n_images: int = 0
     n_taxa: int = 0
     n_left_out: int = 0

@@ -10,13 +10,23 @@ import pyarrow.compute as pc
 
 from cladescope.analysis.measures.bootstrap import bootstrap_interval
 from cladescope.analysis.measures.permutations import permuted
+from cladescope.analysis.measures.spread import alike_weights
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import geometry, neighbours
 from cladescope.analysis.probes.lineage_probes import lineage_probes
 from cladescope.analysis.probes.measured_rank import Items
 from cladescope.analysis.probes.rank_probes import N_QUERIES, rank_probes
-from cladescope.analysis.probes.result import N_RESAMPLES, ProbeReport, ProbeResult, of_null, with_adjusted
+from cladescope.analysis.probes.result import (
+    N_RESAMPLES,
+    NOTHING,
+    PICTURES,
+    SPECIES,
+    ProbeReport,
+    ProbeResult,
+    of_null,
+    with_adjusted,
+)
 from cladescope.analysis.probes.tree_probes import TreeProbes, all_distances, check_related
 from cladescope.analysis.probes.variants import Parts, Variants, ratio
 from cladescope.errors import InputError
@@ -145,21 +155,22 @@ def _shape(pictures: Pictures, curves: dict[str, dict[str, list[float]]], *, see
     counts = neighbours.k_occurrence(ordered, n)
     times, pictures_of = np.unique(counts, return_counts=True)
     curves["hubness"] = {"occurrences": times.astype(float).tolist(), "pictures": pictures_of.astype(float).tolist()}
-    found = [
-        ("hubness", neighbours.skewness(counts), "Radovanovic et al. 2010", "Skewness of how often pictures are neighbours: 0 without hubs."),
-        ("relative delta", geometry.relative_delta(distances, n_quadruples=N_QUADRUPLES, seed=seed), "Khrulkov et al. 2020", "Departure from a tree, 0 for a tree; a lower bound, from sampled quadruples."),
+    weights = alike_weights(some.lineage)
+    found: list[tuple[str, float, float | None, str, str]] = [
+        ("hubness", neighbours.skewness(counts), neighbours.skewness(counts, weights), "Radovanovic et al. 2010", "Skewness of how often pictures are neighbours: 0 without hubs."),
+        ("relative delta", geometry.relative_delta(distances, n_quadruples=N_QUADRUPLES, seed=seed), None, "Khrulkov et al. 2020", "Departure from a tree, 0 for a tree; a lower bound, from sampled quadruples."),
     ]  # fmt: skip
     if k > 1:
         found += [
-            ("intrinsic dimension (TwoNN)", geometry.two_nn(nearest), "Facco et al. 2017", "Dimensions that the pictures fill nearby."),
-            ("intrinsic dimension (MLE)", geometry.levina_bickel(nearest), "Levina & Bickel 2004, MacKay & Ghahramani 2005", "Dimensions that the pictures fill nearby."),
+            ("intrinsic dimension (TwoNN)", geometry.two_nn(nearest), geometry.two_nn(nearest, weights), "Facco et al. 2017", "Dimensions that the pictures fill nearby."),
+            ("intrinsic dimension (MLE)", geometry.levina_bickel(nearest), geometry.levina_bickel(nearest, weights), "Levina & Bickel 2004, MacKay & Ghahramani 2005", "Dimensions that the pictures fill nearby."),
         ]  # fmt: skip
     return [
         ProbeResult(
-            probe=name, value=value, n_images=n, reference=reference, meaning=meaning, higher_is_better=None,
-            sampled=n if n < len(pictures) else None,
+            probe=name, value=value, balanced=balanced, by_species=balanced, alike=NOTHING if balanced is None else PICTURES,
+            n_images=n, reference=reference, meaning=meaning, higher_is_better=None, sampled=n if n < len(pictures) else None,
         )
-        for name, value, reference, meaning in found
+        for name, value, balanced, reference, meaning in found
     ]  # fmt: skip
 
 
@@ -203,7 +214,7 @@ def _variants(pictures: Pictures, column: str, *, n_permutations: int, seed: int
 
         null = permuted(shuffled, value, n_permutations=n_permutations, seed=seed, higher_is_better=better)
         found.append(ProbeResult(
-            probe=name, value=value, low=low, high=high, n_images=len(rows), n_taxa=len(asked),
+            probe=name, value=value, low=low, high=high, n_images=len(rows), n_taxa=len(asked), alike=SPECIES,
             higher_is_better=better, reference="Gu et al. 2025, BioCLIP 2, section 5", **of_null(null, n_permutations),
             meaning=f"Difference of {values[0]} and {values[1]} {'apart from' if better else 'along'} that between species.",
         ))  # fmt: skip

@@ -17,7 +17,7 @@ from cladescope.analysis.probes.lineage_probes import Lineages
 from cladescope.analysis.probes.neighbours import taxonomic_distance
 from cladescope.analysis.probes.phylogeny_tips import MatchedTips, paths
 from cladescope.analysis.probes.quartets import quartet_distance, quartets, sides
-from cladescope.analysis.probes.result import ProbeResult, of_null
+from cladescope.analysis.probes.result import SPECIES, ProbeResult, of_null
 from cladescope.errors import InputError
 from cladescope.phylogeny.neighbour_joining import neighbour_joining
 from cladescope.phylogeny.tree import Tree
@@ -248,7 +248,7 @@ class TreeProbes:
         return ProbeResult(
             probe=probe, value=found, low=low, high=high, n_images=self.n_images, n_taxa=s, n_left_out=self.n_left_out,
             sampled=sampled or self.sampled, reference=reference, meaning=meaning, higher_is_better=higher_is_better,
-            **of_null(null, self.n_permutations),
+            alike=SPECIES, **of_null(null, self.n_permutations),
         )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ GENERAL = {
     "else would stand above a chance by pictures at every rank. p is the share of these numbers that are at least as good (one-sided; Phipson "
     "and Smyth 2010), and is also given adjusted among all probes of the encoder by the rate of false discoveries (Benjamini and Hochberg 1995). Numbers that "
     "cost as much under permuted labels as they do themselves have at most 40 permutations, and a p of 0.024 at the least.",
-    "Balanced": "The mean over taxa of the mean of each, so that a taxon of many pictures counts no more than a small one.",
+    "Balanced": "The value where taxa count alike, so that one of many pictures counts no more than a small one: for most the mean over taxa of the mean of each, "
+    "for eta squared, hubness and dimensions with pictures weighed so. Numbers from the species' mean vectors, and those of variants, have every species count alike anyway.",
     "Difference": "The other encoder's value less the first's, over the same pictures, picture by picture. The two-sided "
     "p-value is that of flipping the sign of whole species' differences, in all ways for up to 14 species (Fisher 1935, The Design of "
     "Experiments, section 21), and the interval holds the differences that this test would not refuse. Adjusted is for the "

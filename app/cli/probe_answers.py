@@ -47,12 +47,15 @@ def show_rows(reports: "Sequence[ProbeReport]", differences: "Sequence[Differenc
                 "" if result.null is None else f"{result.null[0]:.4f} {_span(*result.null[1:])}",
                 _p(result.p_value),
                 _p(result.p_adjusted),
-                "" if result.balanced is None else f"{result.balanced:.4f}",
+                *(_of_taxa(found, result.alike) for found in (result.balanced, result.by_species)),
                 result.n_images,
             )
             for result in report.results
         ]
-        print_table(["probe", "rank", "value", "95 % interval", "by chance", "p", "p, adjusted", "balanced", "n"], rows)
+        print_table(
+            ["probe", "rank", "value", "95 % interval", "by chance", "p", "p, adjusted", "balanced", "by species", "n"],
+            rows,
+        )
     if differences:
         print_line()
         print_line("differences from the first store")
@@ -75,13 +78,30 @@ def show_rows(reports: "Sequence[ProbeReport]", differences: "Sequence[Differenc
 
 def write_rows(reports: "Sequence[ProbeReport]") -> None:
     """Every number of every store as CSV, a row each."""
-    own = ("probe", "rank", "value", "low", "high", "p_value", "p_adjusted", "balanced", "n_images")
+    own = (
+        "probe",
+        "rank",
+        "value",
+        "low",
+        "high",
+        "p_value",
+        "p_adjusted",
+        "balanced",
+        "by_species",
+        "alike",
+        "n_images",
+    )
     CsvTable(["store", *own, "null", "null_low", "null_high"]).add(
         {"store": report.store, **{name: getattr(result, name) for name in own}}
         | dict(zip(("null", "null_low", "null_high"), result.null or ("", "", ""), strict=True))
         for report in reports
         for result in report.results
     )
+
+
+def _of_taxa(found: float | None, alike: str) -> str:
+    """A value in which taxa count alike; where there is none, as where they do so anyway, an equals sign for the value itself."""
+    return f"{found:.4f}" if found is not None else "=" * (alike == "species")
 
 
 def _p(found: float | None) -> str:

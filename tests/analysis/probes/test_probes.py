@@ -335,6 +335,8 @@ def test_a_tree_of_few_of_the_names_is_said_and_the_rest_is_measured(run, store,
         "p,",
         "adjusted",
         "balanced",
+        "by",
+        "species",
         "n",
     ]
     assert any(line.startswith("1-NN purity") for line in every)
