@@ -159,7 +159,12 @@ def fit_store(
     labelled = _labelled(pictures, rank, labels)
     if backbone is not None and labels is not None:
         labelled = labelled.renamed([backbone.accepted(label) for label in labelled.labels])
-    notes = _notes(labelled, target)
+    if len(labelled.labels) == 1:
+        raise InputError(
+            f"all {len(labelled.classes):,} labelled pictures are of one class, {labelled.labels[0]!r}: a classifier chooses among two or more, so "
+            "label pictures of another class too"
+        )
+    notes = _notes(labelled, target, of_folders=labels is None and target == LABEL)
     if labels is None and asked is None and rank == LABEL:
         notes.insert(0, "most pictures have a label and no species: the labels, the names of folders, are learnt")
     if backbone is not None:
@@ -253,9 +258,13 @@ def _labelled(pictures: Pictures, rank: str, labels: str | Path | Mapping[str, s
     return by_label(pictures, labels) if isinstance(labels, Mapping) else by_csv(pictures, Path(labels))
 
 
-def _notes(labelled: Labelled, target: str) -> list[str]:
+def _notes(labelled: Labelled, target: str, *, of_folders: bool) -> list[str]:
     notes = []
-    if several := of_several_folders(labelled) if target == LABEL else []:
+    if labelled.unfilled:
+        notes.append(
+            f"{counted(labelled.unfilled, 'row')} of the labels without a label, or without a picture: not used"
+        )
+    if several := of_several_folders(labelled) if of_folders else []:
         some = ", ".join(several[:5]) + (", ..." if len(several) > 5 else "")
         notes.append(
             f"{counted(len(several), 'label is the name', 'labels are names')} of several folders, which are one class each: {some}"

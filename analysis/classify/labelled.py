@@ -18,6 +18,7 @@ from cladescope.delimited.headers import spelled, squash
 from cladescope.embedding.columns import ID_NAMES, PATH_NAMES
 from cladescope.errors import InputError
 from cladescope.schema import LABEL
+from cladescope.shown import counted
 from cladescope.taxonomy.spelling import fold, in_one_spelling, tidy
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,8 @@ class Labelled:
     """Pictures that have no label, or lack the rank."""
     missing: tuple[str, ...] = ()
     """Pictures with a label that are not among those given."""
+    unfilled: int = 0
+    """Rows of a table that lack a label, or a picture."""
 
     def take(self, rows: Int[np.ndarray, " m"]) -> "Labelled":
         """Some of the pictures; every class must keep one."""
@@ -139,8 +142,12 @@ def by_csv(pictures: Pictures, path: Path) -> Labelled:
 
     Raises InputError where the columns are not there, a picture has two labels, and as `by_label` does.
     """
-    key, wanted = _read_labels(path)
-    return by_label(pictures, wanted, by_id=key in _IDS, source=str(path))
+    key, wanted, unfilled = _read_labels(path)
+    if not wanted:
+        raise InputError(
+            f"{path} gives no picture a label: {counted(unfilled, 'row')}, none with both a picture and a label"
+        )
+    return replace(by_label(pictures, wanted, by_id=key in _IDS, source=str(path)), unfilled=unfilled)
 
 
 def by_label(
@@ -215,7 +222,7 @@ def _labelled(
     return Labelled(chosen, classes, tuple(labels), tree, without, missing)
 
 
-def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
+def _read_labels(path: Path) -> tuple[str, dict[str, str], int]:
     table = DelimitedText(str(path), local_opener(path)).table(missing=_MISSING, keep_quoted=True)
     columns = table.column_names
     keys = spelled(columns, KEYS, order=columns)
@@ -236,4 +243,4 @@ def _read_labels(path: Path) -> tuple[str, dict[str, str]]:
     for (name, _), label in zip(given, labels, strict=True):
         if wanted.setdefault(name, label) != label:
             raise InputError(f"{path} calls {name!r} both {wanted[name]!r} and {label!r}: keep one label a picture")
-    return squash(key), wanted
+    return squash(key), wanted, table.num_rows - len(given)

@@ -67,8 +67,8 @@ def fit(
         typer.Option(metavar="WEIGHT|auto", help="Weight of the text vectors of the class names; auto chooses."),
     ] = "0",
     k: NeighboursOption = None,
-    inverse_strength: InverseStrengthOption = None,
-    strength: StrengthOption = None,
+    C: InverseStrengthOption = None,
+    alpha: StrengthOption = None,
     calibration: Annotated[
         str,
         typer.Option(
@@ -100,7 +100,7 @@ def fit(
     """
     if rank is not None and labels is not None:
         raise typer.BadParameter("give one of --rank and --labels")
-    numbers = settings_of(method, k=k, C=inverse_strength, alpha=strength)
+    numbers = settings_of(method, k=k, C=C, alpha=alpha)
     share = calibration_of(calibration)
     kappa, weight = number_or_auto("--shrinkage", shrinkage), number_or_auto("--text-weight", text_weight)
     from cladescope.analysis.classify.confidence_figures import FIGURES, told, write_confidence_figures

@@ -39,6 +39,25 @@ def strangers():
     return clusters(np.random.default_rng(1), 200, range(N_CLASSES, 3 * N_CLASSES))[0]
 
 
+def test_of_more_pictures_as_many_as_are_asked_say_how_near_is_usual(monkeypatch):
+    """The way of stores of more than 20,000 pictures: those drawn say nearly what all would, and of new pictures as many are called far."""
+    rng = np.random.default_rng(5)
+    middles = rng.normal(size=(6, 8))
+
+    def draw(n):
+        classes = np.arange(n) % 6
+        return middles[classes] + rng.normal(scale=0.4, size=(n, 8)), classes
+
+    vectors, classes = draw(3000)
+    whole = known_of(vectors, classes)
+    monkeypatch.setattr("cladescope.analysis.classify.known.MOST_ASKED", 600)
+    some = known_of(vectors, classes)
+    assert (len(whole.held), len(some.held)) == (3000, 600)
+    new, _ = draw(4000)
+    for known in (whole, some):
+        assert known.is_far(new, doubt=0.1).mean() == pytest.approx(0.1, abs=0.04)
+
+
 def test_two_hundred_strangers_get_no_name_and_known_pictures_keep_theirs(known, strangers):
     fresh = clusters(np.random.default_rng(2), 2000)[0]
     assert share_named(known, strangers) < 0.02

@@ -74,6 +74,32 @@ def test_a_number_that_is_none_or_of_another_method_is_wrong_usage(misused, stor
     assert line in misused("fit", store.path, *given, "--out", tmp_path / "a.safetensors")
 
 
+def test_labels_of_one_class_empty_rows_and_no_label_are_told(run, fails, store, uris, tmp_path):
+    names = [uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1] for uri in uris]
+    one = write(tmp_path / "one.csv", ["file", "label"], [(name, "tit") for name in names])
+    line = fails("fit", store.path, "--labels", one, "--out", tmp_path / "a.safetensors")
+    assert "all 48 labelled pictures are of one class, 'tit': a classifier chooses among two or more" in line
+    empty = write(tmp_path / "empty.csv", ["file", "label"], [(name, "") for name in names])
+    line = fails("fit", store.path, "--labels", empty, "--out", tmp_path / "a.safetensors")
+    assert "gives no picture a label: 48 rows, none with both a picture and a label" in line
+    rows = [
+        *((name, "ab"[n % 2]) for n, name in enumerate(names[:20])),
+        *((name, "") for name in names[20:30]),
+        ("", "a"),
+    ]
+    ended = run(
+        "fit",
+        store.path,
+        "--labels",
+        write(tmp_path / "some.csv", ["file", "label"], rows),
+        "--out",
+        tmp_path / "b.safetensors",
+    )
+    assert ended.status == 0, ended.err
+    assert "11 rows of the labels without a label, or without a picture: not used" in ended.err
+    assert "name of several folders" not in ended.err
+
+
 def test_labels_come_from_a_csv_and_those_of_strange_pictures_are_counted(run, store, uris, tmp_path):
     rows = [(uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1], [7, 3][n % 2]) for n, uri in enumerate(uris[:20])]
     table = write(tmp_path / "labels.csv", ["file", "label"], [*rows, ("gone.jpg", 3)])

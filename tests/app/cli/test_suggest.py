@@ -127,12 +127,12 @@ def test_nothing_left_to_label_is_one_line(fails, store):
     assert "nothing is left to label" in line
 
 
-def test_wrong_usage_is_one_line(misused, fails, bare, tmp_path):
+def test_wrong_usage_is_one_line(misused, bare, tmp_path):
     assert "--strategy both asks a classifier how sure it is: give --classifier" in misused(
         "suggest", bare, "--strategy", "both"
     )
     assert "-n" in misused("suggest", bare, "-n", 0)
-    assert "is not a file: make a classifier with fit" in fails("suggest", bare, "--classifier", tmp_path / "none")
+    assert "--classifier: there is no file" in misused("suggest", bare, "--classifier", tmp_path / "none")
 
 
 def test_a_classifier_of_another_encoder_is_refused(run, fails, store, bare, tmp_path):
