@@ -74,6 +74,16 @@ def test_a_number_that_is_none_or_of_another_method_is_wrong_usage(misused, stor
     assert line in misused("fit", store.path, *given, "--out", tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("method, told", [("knn", True), ("ridge", True), ("simpleshot", False)])
+def test_a_long_tail_with_votes_or_ridge_is_told(run, store, uris, tmp_path, method, told):
+    names = [uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1] for uri in uris]
+    rows = [(name, f"kind {n // 2}" if n < 20 else "often") for n, name in enumerate(names)]
+    table = write(tmp_path / "tail.csv", ["file", "label"], rows)
+    ended = run("fit", store.path, "--labels", table, "--method", method, "--out", tmp_path / "a.safetensors")
+    assert ended.status == 0, ended.err
+    assert ("10 of 11 classes have fewer than 3 pictures" in ended.err) == told
+
+
 def test_labels_of_one_class_empty_rows_and_no_label_are_told(run, fails, store, uris, tmp_path):
     names = [uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1] for uri in uris]
     one = write(tmp_path / "one.csv", ["file", "label"], [(name, "tit") for name in names])
