@@ -38,6 +38,8 @@ class Progress:
     """Step of the last evaluation."""
     n_replaced: int = 0
     """Pictures that could not be read and were replaced, over all processes."""
+    n_skipped: int = 0
+    """Steps whose gradient was not finite in fp16, which moved no weight."""
 
 
 def save(path: Path, *, progress: Progress, config: TrainConfig, states: Mapping[str, Any]) -> None:

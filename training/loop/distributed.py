@@ -3,7 +3,7 @@
 Each computes the part of its own pictures in the loss of the whole batch, against the gathered features of all; the parts
 add up to the loss, and so do the gradients. One process or several give the same loss and gradient, but for rounding, which
 is open_clip's with `local_loss` and `gather_with_grad`. Memory: no process holds a matrix of scores of its b pictures with
-all B of the batch, only blocks of it (see `cladescope.training.loss.objectives`), and 16 B d bytes for vectors of length d.
+all B of the batch, only blocks of it (see `cladescope.training.loss.objectives`), and 24 B d bytes for vectors of length d.
 """
 
 import os
@@ -76,6 +76,17 @@ class Group:
             parts = torch.split(flat, [gradient.numel() for gradient in gradients])
             for gradient, part in zip(gradients, parts, strict=True):
                 gradient.copy_(part.view_as(gradient))
+
+    def average(self, tensors: Iterable[torch.Tensor]) -> None:
+        """Replace each tensor by its mean over the processes."""
+        members = list(tensors)
+        if self.n_processes == 1 or not members:
+            return
+        flat = torch.cat([tensor.detach().reshape(-1) for tensor in members])
+        dist.all_reduce(flat)
+        parts = torch.split(flat / self.n_processes, [tensor.numel() for tensor in members])
+        for tensor, part in zip(members, parts, strict=True):
+            tensor.detach().copy_(part.view_as(tensor))
 
     def wait(self) -> None:
         """Until every process has come here."""

@@ -96,7 +96,8 @@ def chosen_and_tested(run: Run) -> Gain:
     Among `model.blend_shares` the one is taken that names most of the held-out pictures right, the least where several do; WiSE-FT
     (Wortsman et al. 2022, https://arxiv.org/abs/2109.01903), where a share is chosen in the same way.
 
-    Memory: the weights twice more.
+    All processes of a run call this, each encodes its share of the pictures, and all have the result. Memory: the weights
+    twice more.
 
     Raises InputError where no picture of a part can be read.
     """
@@ -157,7 +158,9 @@ def _mix(towers: Towers, start: Mapping[str, torch.Tensor], trained: Mapping[str
 
 def _vectors(run: Run, rows: Int[np.ndarray, " n"]) -> tuple[Float[np.ndarray, "m d"], Int[np.ndarray, " m"]]:
     """Vectors as the exported encoder will compute them, and the rows of those that could be read."""
-    return encode_examples(run.towers, run.examples, rows, workers=run.config.data.workers, autocast=nullcontext)
+    return encode_examples(
+        run.towers, run.examples, rows, workers=run.config.data.workers, autocast=nullcontext, group=run.group
+    )
 
 
 def _named_right(

@@ -62,43 +62,45 @@ def make_optimiser(config: TrainConfig, towers: Towers, criterion: Criterion) ->
 
 
 class Average:
-    """Exponential moving average of weights (Polyak & Juditsky 1992, https://doi.org/10.1137/0330046).
+    """Exponential moving average of weights and of the statistics of batch norms, those of `Towers.moving` in their order.
 
-    At step t the decay is at most (1 + t) / (10 + t), so that the first weights are soon forgotten.
+    Polyak & Juditsky 1992, https://doi.org/10.1137/0330046. At step t the decay is at most (1 + t) / (10 + t), so that the
+    first weights are soon forgotten. Statistics are averaged too, as they are those of the weights beside them.
     """
 
-    def __init__(self, parameters: Iterable[torch.nn.Parameter], *, decay: float) -> None:
+    def __init__(self, tensors: Iterable[torch.Tensor], *, decay: float) -> None:
         self._decay = decay
-        self._shadow = [parameter.detach().clone() for parameter in parameters]
+        self._shadow = [tensor.detach().clone() for tensor in tensors]
 
     @torch.no_grad()
-    def update(self, parameters: Iterable[torch.nn.Parameter], *, step: int) -> None:
-        """Move towards the weights after a step."""
+    def update(self, tensors: Iterable[torch.Tensor], *, step: int) -> None:
+        """Move towards what there is after a step."""
         decay = min(self._decay, (1 + step) / (10 + step))
-        for shadow, parameter in zip(self._shadow, parameters, strict=True):
-            if parameter.requires_grad:
-                shadow.lerp_(parameter, 1 - decay)
+        for shadow, tensor in zip(self._shadow, tensors, strict=True):
+            if tensor.requires_grad or not isinstance(tensor, torch.nn.Parameter):
+                shadow.lerp_(tensor, 1 - decay)
 
     @contextmanager
-    def swapped(self, parameters: Iterable[torch.nn.Parameter]) -> Iterator[None]:
-        """Put the average in the place of the weights meanwhile."""
-        members = list(parameters)
-        before = [parameter.detach().clone() for parameter in members]
+    def swapped(self, tensors: Iterable[torch.Tensor]) -> Iterator[None]:
+        """Put the average in the place of what it is of meanwhile."""
+        members = list(tensors)
+        before = [tensor.detach().clone() for tensor in members]
         with torch.no_grad():
-            for parameter, shadow in zip(members, self._shadow, strict=True):
-                parameter.copy_(shadow)
+            for tensor, shadow in zip(members, self._shadow, strict=True):
+                tensor.copy_(shadow)
         try:
             yield
         finally:
             with torch.no_grad():
-                for parameter, value in zip(members, before, strict=True):
-                    parameter.copy_(value)
+                for tensor, value in zip(members, before, strict=True):
+                    tensor.copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
         """The average, for a checkpoint."""
         return {"shadow": self._shadow}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take up an average from a checkpoint."""
-        for shadow, value in zip(self._shadow, state["shadow"], strict=True):
-            shadow.copy_(value)
+    def load_state_dict(self, state: dict[str, Any], tensors: Iterable[torch.Tensor]) -> None:
+        """Take up an average from a checkpoint; an earlier version kept none of statistics, which are then those of `tensors`."""
+        values, now = state["shadow"], list(tensors)
+        for shadow, value in zip(self._shadow, [*values, *now[len(values) :]], strict=True):
+            shadow.copy_(value.detach())

@@ -119,7 +119,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         criterion=criterion,
         optimiser=make_optimiser(config, towers, criterion),
         scaler=torch.amp.GradScaler(device.type, enabled=config.loop.precision == "fp16"),
-        average=Average([*towers.parameters()], decay=config.optimiser.average) if config.optimiser.average else None,
+        average=Average(towers.moving(), decay=config.optimiser.average) if config.optimiser.average else None,
         replay=ReplayStream.open(config) if config.objective.replay_source else None,
         steps_per_epoch=steps_per_epoch,
         progress=progress,

@@ -171,11 +171,11 @@ def held(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def averaged(run: Run) -> Iterator[None]:
-    """The moving average in the place of the weights, where there is one."""
+    """The moving average in the place of the weights and statistics, where there is one."""
     if run.average is None:
         yield
         return
-    with run.average.swapped(run.towers.parameters()):
+    with run.average.swapped(run.towers.moving()):
         yield
 
 
@@ -226,7 +226,7 @@ def restore(run: Run, content: dict[str, Any]) -> None:
         ) from error
     run.scaler.load_state_dict(content["scaler"])
     if run.average is not None:
-        run.average.load_state_dict(content["average"])
+        run.average.load_state_dict(content["average"], run.towers.moving())
     run.scores = content["scores"]
     checkpoint.restore_random(content)
 

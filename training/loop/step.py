@@ -15,7 +15,7 @@ from cladescope.training.loop.optimiser import rate_at
 from cladescope.training.loop.replay import ReplayBatch
 from cladescope.training.loop.run import Run, last_good
 from cladescope.training.loss.criterion import Features, Replayed
-from cladescope.training.model.towers import MAX_LOGIT_SCALE, set_trainable
+from cladescope.training.model.towers import MAX_LOGIT_SCALE, moving_norms, set_trainable
 
 MIN_LOSS_SCALE = 1e-4
 """Scale of the loss in fp16 below which skipping further steps is given up, as in fairseq
@@ -26,7 +26,8 @@ def take_step(run: Run, batch: Batch) -> dict[str, float]:
     """One step of the optimiser, after which `run.progress` is one further; returns the loss and its terms.
 
     Raises TrainingError where the loss or its gradient is not finite; the weights are then as they were. In fp16 a
-    gradient that is not finite only skips the step and halves the loss's scale, until that is below `MIN_LOSS_SCALE`.
+    gradient that is not finite only skips the step, which is counted, and halves the loss's scale, until that is below
+    `MIN_LOSS_SCALE`.
     """
     config, step = run.config, run.progress.step
     set_trainable(run.towers, config.model, locked=run.is_locked)
@@ -40,7 +41,8 @@ def take_step(run: Run, batch: Batch) -> dict[str, float]:
     run.scaler.unscale_(run.optimiser)
     norm = torch.nn.utils.get_total_norm([p.grad for p in run.parameters if p.grad is not None])
     # A scaler skips such a step and lowers its scale, so that the next may be finite.
-    if not run.scaler.is_enabled() or run.scaler.get_scale() < MIN_LOSS_SCALE:
+    skipped = run.scaler.is_enabled() and not math.isfinite(float(norm))
+    if not skipped or run.scaler.get_scale() < MIN_LOSS_SCALE:
         _check_finite(run, "norm of the gradient", float(norm))
     if config.optimiser.clip_norm:
         torch.nn.utils.clip_grads_with_norm_(run.parameters, config.optimiser.clip_norm, norm)
@@ -48,18 +50,23 @@ def take_step(run: Run, batch: Batch) -> dict[str, float]:
     run.scaler.update()
     with torch.no_grad():
         run.towers.clip.logit_scale.clamp_(0, math.log(MAX_LOGIT_SCALE))
-    if run.average is not None:
-        run.average.update(run.towers.parameters(), step=step)
+    if moving_norms(run.towers):
+        run.group.average(run.towers.statistics())
+    if run.average is not None and not skipped:
+        run.average.update(run.towers.moving(), step=step)
     replaced = torch.tensor([batch.n_replaced + (0 if replay is None else replay.n_replaced)])
     n_replaced = run.progress.n_replaced + int(run.group.gather(replaced.to(run.towers.device)).sum())
-    run.progress = replace(run.progress, step=step + 1, n_replaced=n_replaced)
+    n_skipped = run.progress.n_skipped + skipped
+    run.progress = replace(run.progress, step=step + 1, n_replaced=n_replaced, n_skipped=n_skipped)
     return {"loss": loss, **terms}
 
 
 def _check_finite(run: Run, what: str, value: float) -> None:
     if not math.isfinite(value):
+        n = run.progress.n_skipped
+        skipped = f", after {n} skipped step{'s' * (n > 1)} in fp16" if n else ""
         raise TrainingError(
-            f"the {what} is {value} at step {run.progress.step + 1}: {last_good(run)}; "
+            f"the {what} is {value} at step {run.progress.step + 1}{skipped}: {last_good(run)}; "
             "lower optimiser.learning_rate, set optimiser.clip_norm, or use a wider loop.precision"
         )
 

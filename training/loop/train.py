@@ -25,7 +25,7 @@ from cladescope.training.data.sampling import epoch_order
 from cladescope.training.data.splits import Split
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import BEST, LAST, Progress
-from cladescope.training.loop.distributed import ALONE, Group, process_group
+from cladescope.training.loop.distributed import process_group
 from cladescope.training.loop.evaluate import evaluate
 from cladescope.training.loop.export import data_card, environment, export, write_taxa
 from cladescope.training.loop.foretelling import foretold
@@ -77,8 +77,7 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
                     save(run, LAST)
                 began = time.monotonic()
         group.wait()
-        if group.is_first:
-            _export(run, recipe)
+        _export(run, recipe)
         group.wait()
     return folder / "export"
 
@@ -176,15 +175,17 @@ def _report(run: Run, terms: dict[str, float], log: Log | None) -> None:
         "learning_rate": max(group["lr"] for group in run.optimiser.param_groups),
         "pictures_per_second": round(rate, 2),
         "replaced": run.progress.n_replaced,
+        **({"skipped": run.progress.n_skipped} if run.scaler.is_enabled() else {}),
     }
     log.write("train", run.progress.step, line)
     logger.info(
-        "step %d of %d: loss %.4f, %.0f pictures a second%s",
+        "step %d of %d: loss %.4f, %.0f pictures a second%s%s",
         run.progress.step,
         run.total_steps,
         terms["loss"],
         rate,
         f", {run.progress.n_replaced} unreadable pictures replaced" if run.progress.n_replaced else "",
+        f", {run.progress.n_skipped} steps skipped, whose gradient was not finite" if run.progress.n_skipped else "",
     )
     run.seen, run.busy = 0, 0.0
 
@@ -195,7 +196,7 @@ def _evaluate(run: Run, log: Log | None) -> None:
     if run.config.model.blend_shares or not (len(run.split.held_out_images) or len(run.split.held_out_species)):
         return
     with averaged(run):
-        run.scores = _scores(run, run.judging.chooses, run.group)
+        run.scores = _scores(run, run.judging.chooses)
     if log is not None:
         log.write("evaluate", run.progress.step, run.scores)
         found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
@@ -211,23 +212,27 @@ def _evaluate(run: Run, log: Log | None) -> None:
     run.group.wait()
 
 
-def _scores(run: Run, split: Split, group: Group) -> dict[str, float]:
+def _scores(run: Run, split: Split) -> dict[str, float]:
     return evaluate(
         run.towers, run.tokens, run.examples, split, with_texts=run.config.objective.has_texts,
-        workers=run.config.data.workers, autocast=run.autocast, group=group,
+        workers=run.config.data.workers, autocast=run.autocast, group=run.group,
     )  # fmt: skip
 
 
 def _export(run: Run, recipe: str) -> None:
-    """Export the best checkpoint, or the last where nothing was held out to judge by."""
-    best = run.folder / "checkpoints" / BEST
-    progress, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
-    restore(run, content)
-    config = run.config
+    """Export the best checkpoint, or the last where nothing was held out to judge by. All processes find its scores."""
+    progress, config = run.progress, run.config
+    if run.group.is_first:
+        best = run.folder / "checkpoints" / BEST
+        progress, content = checkpoint.load(best if best.exists() else run.folder / "checkpoints" / LAST)
+        restore(run, content)
     with averaged(run):
+        run.group.share([*run.towers.parameters(), *run.towers.buffers()])
         gain = chosen_and_tested(run) if config.model.blend_shares else None
         if run.judging.tells is not None and gain is None:
-            run.scores = _scores(run, run.judging.tells, ALONE)
+            run.scores = _scores(run, run.judging.tells)
+        if not run.group.is_first:
+            return
         folder = export(
             run.towers, run.folder / "export", card=_card(run, progress, recipe, gain), dtype=config.model.export_dtype
         )

@@ -7,7 +7,7 @@ and logarithms are taken in float32 whatever the features came in, and in float6
 Every loss is a sum over rows, of which `rows` names some: only their part is computed, against all columns, and parts
 that cover the batch add up to the loss. So several processes share it, as open_clip's do with `local_loss` and
 `gather_with_grad`. Rows are compared in blocks of about `BLOCK_NUMBERS` numbers, which the backward pass computes again:
-b features of length d take about 24 `BLOCK_NUMBERS` + 16 b d bytes, however many rows there are.
+b features of length d take at most 40 `BLOCK_NUMBERS` + 24 b d bytes, however many rows there are.
 """
 
 from collections.abc import Callable, Sequence

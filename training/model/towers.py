@@ -135,6 +135,15 @@ class Towers(nn.Module):
             for name, value in state.items()
         }
 
+    def moving(self) -> list[torch.Tensor]:
+        """What training moves: every weight, and then the means and variances of batch norms."""
+        return [*self.parameters(), *self.statistics()]
+
+    def statistics(self) -> list[torch.Tensor]:
+        """Means and variances that batch norms keep."""
+        kept = ((norm.running_mean, norm.running_var) for norm in _batch_norms(self))
+        return [value for both in kept for value in both if value is not None]
+
     def layer_of(self, name: str) -> int:
         """Layer of a parameter of the picture side, by its name in `clip.visual`: 0 is the stem."""
         return self._layers[name]
@@ -183,7 +192,7 @@ def moving_norms(towers: Towers) -> int:
     return sum(norm.training for norm in _batch_norms(towers))
 
 
-def _batch_norms(towers: Towers) -> Iterator[nn.Module]:
+def _batch_norms(towers: Towers) -> Iterator[nn.modules.batchnorm._BatchNorm]:
     return (module for module in towers.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
 
 

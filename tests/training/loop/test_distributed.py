@@ -55,6 +55,8 @@ def both(clades, checkpoint, tmp_path_factory):
     for name, overrides in plan.items():
         config = small(source, overrides)
         one[name] = two_processes.steps(config, folder / "one" / name, Group())
+    moving = {**common, "model.freeze_norm": False, "loop.chunk_size": 0}
+    found |= shared({"moving norms": moving}, folder / "moving", 2)
     four = shared({name: plan[name] for name in IN_FOUR}, folder / "four", 4)
     return found, one, four
 
@@ -64,7 +66,8 @@ def shared(plan, folder, n):
     folder.mkdir()
     sizes = {"loop.batch_size": 8 // n}
     parts = {name: {**overrides, **sizes} for name, overrides in plan.items()}
-    parts["replay"]["objective.replay_batch"] = 4 // n
+    if "replay" in parts:
+        parts["replay"]["objective.replay_batch"] = 4 // n
     (folder / "plan.json").write_text(json.dumps(parts))
     together(["-m", "tests.training.loop.two_processes", str(folder / "plan.json"), str(folder)], n)
     return {name: [torch.load(folder / f"{name}-{process}.pt") for process in range(n)] for name in plan}
@@ -150,11 +153,19 @@ def test_they_share_the_pictures_of_an_evaluation_and_score_as_one(both, name):
     assert second["scores"] == {}
     assert first["scores"].keys() == one[name]["scores"].keys()
     assert ("zero_shot_images" in first["scores"]) == (name != "heads")
+    assert first["untrained"] == pytest.approx(one[name]["untrained"], abs=1e-9)
     # Weights that differ in the last digits may turn one picture of the few.
     assert first["scores"] == pytest.approx(one[name]["scores"], abs=0.15)
     assert first["kept"] == second["kept"] == one[name]["kept"]
     assert first["vectors"] == second["vectors"]
     assert len(first["kept"]) < n, "some pictures are broken"
+
+
+def test_batch_norms_of_all_processes_keep_the_same_statistics(both):
+    (first, second), _, _ = both[0]["moving norms"], both[1], both[2]
+    assert first["statistics"]
+    assert all(torch.equal(*pair) for pair in zip(first["statistics"], second["statistics"], strict=True))
+    assert all(torch.equal(first["weights"][key], value) for key, value in second["weights"].items())
 
 
 def test_what_is_replaced_is_counted_over_all_processes(both):
@@ -182,6 +193,24 @@ def test_the_command_trains_in_two_processes_and_talks_in_one(clades, tmp_path):
     assert silent == ""
     assert [line["step"] for line in curve(tmp_path / "run")] == [1, 2, 3, 3]
     assert card(tmp_path / "run")["steps"] == 3
+
+
+def test_all_processes_find_the_scores_of_what_is_exported(clades, checkpoint, tmp_path):
+    # A share of what was trained is chosen and tested; no weight moves, so that one process finds the very same.
+    overrides = {
+        "data.source": small(clades).data.source, "data.held_out_species": 0.0, "data.tested_images": 0.25,
+        "model.timm": "", "model.freeze_norm": False, "model.open_clip": str(checkpoint), "model.image_size": 0,
+        "model.blend_shares": [0.0, 1.0], "objective.terms": {"clip": 1.0}, "optimiser.learning_rate": 1e-12,
+        "optimiser.weight_decay": 0.0, "loop.epochs": 1, "optimiser.warmup_steps": 1,
+    }  # fmt: skip
+    gains = {}
+    for n in (1, 2):
+        keys = {**overrides, "loop.batch_size": 8 // n}
+        options = [part for key, value in keys.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+        command = ["-m", "cladescope.app.cli", "train", str(two_processes.SMALL), "--out", str(tmp_path / str(n))]
+        together([*command, *options], n)
+        gains[n] = card(tmp_path / str(n))["gain"]
+    assert gains[2] == gains[1]
 
 
 def test_alone_a_process_is_the_first_and_only_one(monkeypatch):

@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 
 from cladescope.training.config import load_config
 from cladescope.training.loop.optimiser import Average, make_optimiser, rate_at
+from cladescope.training.loop.run import averaged
+from cladescope.training.loop.step import take_step
 from cladescope.training.loss.criterion import Criterion
 from cladescope.training.model.start import build
 from cladescope.training.sections import ObjectiveConfig
-from tests.training.small_runs import EVERY_TERM, SMALL
+from tests.training.small_runs import EVERY_TERM, SMALL, batches_of, small, started
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -121,7 +123,31 @@ def test_an_average_goes_on_from_its_state():
         weight.fill_(1.0)
     first.update([weight], step=3)
     second = Average([weight], decay=0.9)
-    second.load_state_dict({"shadow": [value.clone() for value in first.state_dict()["shadow"]]})
+    second.load_state_dict({"shadow": [value.clone() for value in first.state_dict()["shadow"]]}, [weight])
     for average in (first, second):
         average.update([weight], step=4)
     assert torch.equal(first.state_dict()["shadow"][0], second.state_dict()["shadow"][0])
+
+
+def test_the_statistics_of_batch_norms_are_averaged_with_their_weights(clades, tmp_path):
+    run = started(small(clades, {"optimiser.average": 0.9, "model.freeze_norm": False}), tmp_path)
+    norms = [module for module in run.towers.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    expected = [norm.running_var.double().clone() for norm in norms]
+    for step, batch in enumerate(batches_of(run, 3)):
+        take_step(run, batch)
+        decay = min(0.9, (1 + step) / (10 + step))
+        expected = [decay * old + (1 - decay) * norm.running_var for old, norm in zip(expected, norms, strict=True)]
+    now = [norm.running_var.clone() for norm in norms]
+    with averaged(run):
+        for norm, value, last in zip(norms, expected, now, strict=True):
+            torch.testing.assert_close(norm.running_var, value.float(), rtol=1e-5, atol=1e-7)
+            assert not torch.equal(norm.running_var, last)
+    assert all(torch.equal(norm.running_var, value) for norm, value in zip(norms, now, strict=True))
+
+
+def test_an_average_of_an_earlier_version_goes_on_with_the_statistics_that_there_are():
+    weight, statistic = torch.nn.Parameter(torch.zeros(2)), torch.full((2,), 7.0)
+    average = Average([weight, torch.zeros(2)], decay=0.9)
+    average.load_state_dict({"shadow": [torch.ones(2)]}, [weight, statistic])
+    with average.swapped([weight, statistic]):
+        assert (weight.tolist(), statistic.tolist()) == ([1.0, 1.0], [7.0, 7.0])

@@ -15,6 +15,7 @@ import torch
 import cladescope.training.loop.train as loop
 from cladescope.errors import InputError, StoreError
 from cladescope.training.loop.train import train
+from cladescope.training.sections import HEAD_TERMS, PAIR_TERMS
 from tests.training.small_runs import EVERY_TERM, OPEN_CLIP, captions, card, curve, manifest_of, small, states
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -81,6 +82,10 @@ SETTINGS = {
 }
 
 
+OBJECTIVES = {name: {"objective.terms": {name: 1.0}} for name in (*PAIR_TERMS, *HEAD_TERMS)}
+"""Each objective alone; those of pairs with a second stream, and each with an average and moving batch norms."""
+
+
 def with_random_patches(checkpoint, folder):
     """A checkpoint whose picture side sees half of the patches in training, drawn by torch's generator."""
     shutil.copytree(checkpoint, folder)
@@ -125,6 +130,36 @@ def test_a_run_that_stops_within_an_epoch_goes_on_bit_for_bit(clades, checkpoint
     assert [line["step"] for line in curve(tmp_path / "stopped") if line["kind"] == "train"] == [1, 2, 3, 4, 5]
     train(config, tmp_path / "stopped", resume=True)
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_each_objective_goes_on_bit_for_bit_from_the_middle_of_an_epoch(clades, tmp_path, monkeypatch, name):
+    overrides = {**OBJECTIVES[name], "model.freeze_norm": False, "optimiser.average": 0.9, "loop.epochs": 1}
+    if name in PAIR_TERMS:
+        source = str(captions(clades, tmp_path / "captions.csv", n=9))
+        overrides |= {"objective.replay_source": source, "objective.replay_batch": 4, "objective.replay_weight": 0.5}
+    config = small(clades, {**overrides, "loop.save_every": 2, "loop.evaluate_every": 0, "loop.monitor": "one_shot"})
+    real = loop.save
+
+    def save(run, name):
+        real(run, name)
+        if run.progress.step == 2:
+            shutil.copytree(run.folder, tmp_path / "stopped")
+
+    monkeypatch.setattr(loop, "_evaluate", lambda run, log: None)
+    monkeypatch.setattr(loop, "_export", lambda run, recipe: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "save", save)
+        train(config, tmp_path / "whole")
+    (progress, before), (_, whole) = states(tmp_path / "stopped"), states(tmp_path / "whole")
+    train(config, tmp_path / "stopped", resume=True)
+    last, found = states(tmp_path / "stopped")
+    assert (progress.step, last.step) == (2, 3)
+    assert found.keys() == whole.keys()
+    assert [key for key, value in whole.items() if not torch.equal(found[key], value)] == []
+    moved = {key for key, value in whole.items() if not torch.equal(before[key], value)}
+    assert any(key.startswith("/towers/clip.visual") for key in moved)
+    assert any("running_var" in key for key in moved)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from cladescope.embedding.prompts import prompt
 from cladescope.errors import TrainingError
 from cladescope.training.data.texts import chosen_types
 from cladescope.training.loop.checkpoint import Progress
+from cladescope.training.loop.run import averaged
 from cladescope.training.loop.step import backward, take_step
 from tests.training.small_runs import EVERY_TERM, OPEN_CLIP, batches_of, captions, small, started
 
@@ -227,14 +228,18 @@ def overflowing(run, monkeypatch, *, steps):
 
 
 def test_a_gradient_that_overflows_skips_the_step_and_halves_the_scale(clades, tmp_path, monkeypatch):
-    run = started(small(clades), tmp_path)
+    run = started(small(clades, {"optimiser.average": 0.9}), tmp_path)
     scales = overflowing(run, monkeypatch, steps={0})
     batch = batches_of(run, 1)[0]
     before = {name: value.clone() for name, value in run.towers.state_dict().items()}
     take_step(run, batch)
     assert moved(before, run.towers.state_dict(), "") == (False, False)
+    with averaged(run):
+        assert moved(before, run.towers.state_dict(), "") == (False, False)
+    assert (run.progress.step, run.progress.n_skipped) == (1, 1)
     take_step(run, batch)
     assert moved(before, run.towers.state_dict(), "")[0]
+    assert (run.progress.step, run.progress.n_skipped) == (2, 1)
     assert scales == [2.0**16, 2.0**15]
 
 
@@ -245,7 +250,11 @@ def test_a_gradient_that_is_never_finite_ends_an_fp16_run(clades, tmp_path, monk
     before = {name: value.clone() for name, value in run.towers.state_dict().items()}
     for _ in range(30):
         take_step(run, batch)
-    with pytest.raises(TrainingError, match="norm of the gradient is (inf|nan) at step 31: no checkpoint was written"):
+    with pytest.raises(
+        TrainingError,
+        match="norm of the gradient is (inf|nan) at step 31, after 30 skipped steps in fp16: no checkpoint was written",
+    ):
         take_step(run, batch)
+    assert run.progress.n_skipped == 30
     assert scales == [2.0**power for power in range(16, -15, -1)]
     assert moved(before, run.towers.state_dict(), "") == (False, False)

@@ -27,6 +27,7 @@ def steps(config, folder, group):
     """Loss, gradient and rows of the first step, losses of the steps and weights after them."""
     run = prepare(config, folder, group, resume=False)
     wake_texts(run.towers)
+    untrained = evaluation(run, group)["scores"]
     batches = batches_of(run, N_STEPS)
     named = {**dict(run.towers.named_parameters()), **dict(run.criterion.named_parameters())}
     first = None if run.replay is None else run.replay.batch(0, group, run.towers)
@@ -42,6 +43,8 @@ def steps(config, folder, group):
         "gradient": gradient,
         "losses": losses,
         "weights": {name: weight.detach().clone() for name, weight in named.items()},
+        "statistics": [value.clone() for value in run.towers.statistics()],
+        "untrained": untrained,
         "rows": batches[0].rows.tolist(),
         "n_replaced": run.progress.n_replaced,
         **evaluation(run, group),
