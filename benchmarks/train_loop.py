@@ -6,7 +6,8 @@ python benchmarks/train_loop.py organisms/metadata.csv
 Both start from random weights of --model with AdamW in fp32 on the CPU, read JPEGs, crop nine tenths to all of the area,
 tokenise, and take --steps steps. Each is a process of its own; they run in turn. A rate is the median over the steps of a
 process after the first, as its own log gives it, and the table has the median over rounds. `open_clip_train` is given one
-text for each picture, which is its way; ours encodes a text that a batch has twice only once.
+text for each picture, which is its way; ours encodes a text that a batch has twice only once. Memory is the most that a loop's
+own process held (`ru_maxrss`); that of open_clip_train's two readers is not counted.
 """
 
 import argparse
@@ -44,8 +45,8 @@ def write_pairs(source: str, folder: Path, *, n: int) -> None:
             own.writerow([examples.uris[row], *(name or "" for name in path), common or ""])
 
 
-def run_theirs(folder: Path, options: argparse.Namespace) -> float:
-    """Pictures a second of open_clip_train."""
+def run_theirs(folder: Path, options: argparse.Namespace) -> tuple[float, float]:
+    """Pictures a second of open_clip_train, and its peak memory in MB."""
     command = [
         *(sys.executable, "-m", "open_clip_train.main", "--model", options.model, "--device", "cpu"),
         *("--train-data", folder / "pairs.csv", "--dataset-type", "csv", "--csv-separator", ","),
@@ -53,14 +54,14 @@ def run_theirs(folder: Path, options: argparse.Namespace) -> float:
         *("--batch-size", options.batch_size, "--epochs", 1, "--workers", 2, "--log-every-n-steps", 1),
         *("--logs", folder / "theirs", "--warmup", 1, "--lr", 1e-4, "--aug-cfg", "scale=(0.9,1.0)"),
     ]
-    ended = run_process(command)
+    ended, peak = run_process(command)
     rates = [float(rate) for rate in re.findall(r"Batch \(t\): [\d.]+, ([\d.]+)/s", ended)]
     assert len(rates) > 2, ended[-2000:]
-    return statistics.median(rates[1:])
+    return statistics.median(rates[1:]), peak
 
 
-def run_ours(folder: Path, options: argparse.Namespace) -> float:
-    """Pictures a second of our loop."""
+def run_ours(folder: Path, options: argparse.Namespace) -> tuple[float, float]:
+    """Pictures a second of our loop, and its peak memory in MB."""
     with tempfile.TemporaryDirectory(dir=folder) as out:
         keys = {
             "data.held_out_species": 0.0,
@@ -77,30 +78,38 @@ def run_ours(folder: Path, options: argparse.Namespace) -> float:
             "loop.log_every": 1,
         }
         settings = [part for key, value in keys.items() for part in ("--set", f"{key}={value}")]
-        run_process(
+        _, peak = run_process(
             [
                 *(sys.executable, "-m", "cladescope.app.cli", "train", "bioclip", *settings),
                 *("--data", folder / "pictures.csv", "--out", Path(out) / "run"),
             ]
         )
         lines = [json.loads(line) for line in (Path(out) / "run" / "log.jsonl").read_text().splitlines()]
-    return statistics.median(line["pictures_per_second"] for line in lines[1:] if line["kind"] == "train")
+    return statistics.median(line["pictures_per_second"] for line in lines[1:] if line["kind"] == "train"), peak
 
 
-def told(rate: float) -> float:
+def told(found: tuple[float, float], peaks: list[float]) -> float:
     """The rate of a round, written to stderr with the load of the machine, which tells whether it was disturbed."""
-    print(f"  {rate:.1f} pictures/s, load {os.getloadavg()[0]:.1f} at the end", file=sys.stderr)
+    rate, peak = found
+    peaks.append(peak)
+    print(f"  {rate:.1f} pictures/s, {peak:.0f} MB, load {os.getloadavg()[0]:.1f} at the end", file=sys.stderr)
     return rate
 
 
-def run_process(command: list[object]) -> str:
-    """What a command printed. Raises CalledProcessError where it failed."""
+def run_process(command: list[object]) -> tuple[str, float]:
+    """What a command printed, and the most memory that it held in MB. Raises CalledProcessError where it failed."""
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, env=environment)
-    if done.returncode:
-        print(done.stderr[-3000:], file=sys.stderr)
-        done.check_returncode()
-    return done.stdout + done.stderr
+    arguments = list(map(str, command))
+    with tempfile.TemporaryFile("w+") as output:
+        started = subprocess.Popen(arguments, stdout=output, stderr=subprocess.STDOUT, env=environment)
+        _, status, usage = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        said = output.read()
+    if started.returncode:
+        print(said[-3000:], file=sys.stderr)
+        raise subprocess.CalledProcessError(started.returncode, arguments)
+    return said, usage.ru_maxrss / 1e3 * 1.024
 
 
 def main() -> None:
@@ -114,21 +123,25 @@ def main() -> None:
     print(
         f"{machine()}; open_clip_train from {Path(open_clip_train.__file__).parent.name}, medians of {options.rounds}\n"
     )
+    peaks: dict[str, list[float]] = {"open_clip_train": [], "cladescope": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_pairs(options.source, folder, n=options.steps * options.batch_size)
         rates = in_turn(
             {
-                "open_clip_train": lambda: told(run_theirs(folder, options)),
-                "cladescope": lambda: told(run_ours(folder, options)),
+                "open_clip_train": lambda: told(run_theirs(folder, options), peaks["open_clip_train"]),
+                "cladescope": lambda: told(run_ours(folder, options), peaks["cladescope"]),
             },
             rounds=options.rounds,
         )
     rows = [
-        [name, options.model, str(options.batch_size), f"{rate:.1f}", f"{rate / rates['open_clip_train']:.2f}"]
+        [
+            *(name, options.model, str(options.batch_size), f"{rate:.1f}", f"{rate / rates['open_clip_train']:.2f}"),
+            f"{statistics.median(peaks[name]):,.0f}",
+        ]
         for name, rate in rates.items()
     ]
-    print_table(["loop", "model", "batch", "pictures/s", "ratio"], rows)
+    print_table(["loop", "model", "batch", "pictures/s", "ratio", "peak, MB"], rows)
 
 
 if __name__ == "__main__":

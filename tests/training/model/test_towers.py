@@ -345,6 +345,29 @@ def test_a_trained_backbone_is_blended_with_what_it_started_from(backbone, tmp_p
         torch.testing.assert_close(half, (starts[name] + ends[name]) / 2)
 
 
+def test_an_efficientnet_lite_is_folded_whole_and_exported_as_it_is(tmp_path):
+    torch.manual_seed(3)
+    name = "tf_efficientnet_lite0"
+    trunk = timm.create_model(name)
+    with torch.no_grad():
+        for key, buffer in trunk.named_buffers():
+            if "running" in key:
+                buffer.uniform_(0.5, 1.5)
+    weights = tmp_path / "lite0.safetensors"
+    save_file(trunk.half().state_dict(), weights)  # its files are of half precision
+    trunk = trunk.float().eval()
+    towers = build(ModelConfig(timm=name, weights=str(weights), freeze_norm=True, **SIDE)).eval()
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in towers.clip.visual.modules())
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        expected = trunk.forward_head(trunk.forward_features(images), pre_logits=True)
+        torch.testing.assert_close(towers.pooled(images), expected, atol=1e-4, rtol=1e-4)
+    folder = str(export(towers, tmp_path / "export", card={}))
+    again = build(ModelConfig(open_clip=folder, weights=str(weights), blend=0.5, freeze_norm=True)).eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(again.pooled(images), expected, atol=1e-4, rtol=1e-4)
+
+
 def test_only_a_timm_backbone_can_be_blended(weights, checkpoint):
     _, path = weights
     with pytest.raises(EncoderError, match="model.blend is of a timm backbone"):
