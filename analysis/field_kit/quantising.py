@@ -42,6 +42,10 @@ class Measured:
     """That was asked for, of the mean."""
     same_name: int
     """Of those pictures, how many get the same name, or the same verdict."""
+    named: int
+    """Of those pictures, how many fp32 names."""
+    same_of_named: int
+    """Of these, how many get the same name: verdicts alone agree easily where most pictures are not known."""
 
     @property
     def is_enough(self) -> bool:
@@ -55,7 +59,8 @@ class Measured:
     def __str__(self) -> str:
         return (
             f"int8, calibrated on {self.calibrated_on:,} pictures: mean cosine {self.mean_cosine:.4f} to fp32 on {self.held_out:,} others (lowest "
-            f"{self.lowest_cosine:.4f}), and {self.same_name:,} of these get the same name"
+            f"{self.lowest_cosine:.4f}); {self.same_name:,} of these get the same name or verdict, among them {self.same_of_named:,} of the "
+            f"{self.named:,} that fp32 names"
         )
 
 
@@ -79,6 +84,7 @@ def halves(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def measured(whole: Told, small: Told, *, calibrated_on: int, least_cosine: float) -> Measured:
     """What two kits say of the same pictures, the one in fp32 and the other in int8."""
+    same, named = whole.answer[:, 0] == small.answer[:, 0], whole.answer[:, 1] != ""
     cosines = np.einsum("nd,nd->n", whole.vector, small.vector, dtype=np.float64)
     return Measured(
         calibrated_on=calibrated_on,
@@ -86,7 +92,9 @@ def measured(whole: Told, small: Told, *, calibrated_on: int, least_cosine: floa
         mean_cosine=float(cosines.mean()),
         lowest_cosine=float(cosines.min()),
         least_cosine=least_cosine,
-        same_name=int((whole.answer[:, 0] == small.answer[:, 0]).sum()),
+        same_name=int(same.sum()),
+        named=int(named.sum()),
+        same_of_named=int((same & named).sum()),
     )
 
 

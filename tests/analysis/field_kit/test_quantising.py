@@ -10,7 +10,7 @@ import pytest
 from cladescope.analysis.classify.choosing import Choice
 from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.field_kit import packing, quantising
-from cladescope.analysis.field_kit.asking import ask
+from cladescope.analysis.field_kit.asking import Told, ask
 from cladescope.analysis.field_kit.quantising import FEWEST, Measured, halves, measured
 from cladescope.app.verbs.stopping import Stops
 from cladescope.embedding.encoder import Encoder
@@ -90,12 +90,32 @@ def test_figures_are_those_of_the_two_kits(encoder, answers, pictures):
     whole = ask(packing.pack_kit(encoder, answers).data, pictures)
     same = measured(whole, whole, calibrated_on=5, least_cosine=0.99)
     assert same.mean_cosine == pytest.approx(1.0, abs=1e-6)
-    assert (same.same_name, same.held_out, same.is_enough) == (60, 60, True)
-    other = Measured(calibrated_on=5, held_out=4, mean_cosine=0.98, lowest_cosine=0.9, least_cosine=0.99, same_name=3)
+    assert (same.same_name, same.named, same.same_of_named, same.held_out, same.is_enough) == (60, 60, 60, 60, True)
+    other = Measured(
+        calibrated_on=5,
+        held_out=4,
+        mean_cosine=0.98,
+        lowest_cosine=0.9,
+        least_cosine=0.99,
+        same_name=3,
+        named=2,
+        same_of_named=1,
+    )
     assert not other.is_enough
     assert str(other).endswith(
-        "mean cosine 0.9800 to fp32 on 4 others (lowest 0.9000), and 3 of these get the same name"
+        "mean cosine 0.9800 to fp32 on 4 others (lowest 0.9000); 3 of these get the same name or verdict, among them 1 of the 2 that fp32 names"
     )
+
+
+def test_verdicts_that_agree_are_not_counted_as_names_that_agree():
+    def told(*rows):
+        nearest, scores, vectors = np.array(["", "", ""], object), np.ones(3, np.float32), np.eye(3, dtype=np.float32)
+        return Told(np.array(rows, object), nearest, scores, vectors)
+
+    whole = told(("Parus major", "species"), ("not known", ""), ("Paridae", "family"))
+    small = told(("Parus major", "species"), ("not known", ""), ("not sure", ""))
+    found = measured(whole, small, calibrated_on=5, least_cosine=0.99)
+    assert (found.same_name, found.named, found.same_of_named) == (2, 2, 1)
 
 
 def test_a_kit_that_says_something_else_is_never_written(encoder, answers, monkeypatch):
