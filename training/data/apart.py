@@ -37,11 +37,18 @@ def check_apart(
 
 
 def check_rows_apart(
-    columns: Mapping[str, Sequence[Hashable]], train: Int[np.ndarray, " t"], evaluated: Int[np.ndarray, " e"]
+    columns: Mapping[str, Sequence[Hashable]],
+    train: Int[np.ndarray, " t"],
+    evaluated: Int[np.ndarray, " e"],
+    *,
+    codes: Mapping[str, Int[np.ndarray, " n"]],
 ) -> None:
-    """As `check_apart`, for rows of the same examples, whose values are in `columns`, by kind."""
+    """As `check_apart`, for rows of the same examples, whose values are in `columns`, by kind, and as numbers in `codes` (-1 for none)."""
     for kind, values in columns.items():
-        _check_values_apart(kind, [values[row] for row in train], [values[row] for row in evaluated])
+        shared = np.intersect1d(codes[kind][train], codes[kind][evaluated])
+        if (shared >= 0).any():
+            rows = evaluated[np.isin(codes[kind][evaluated], shared[shared >= 0])]
+            _check_values_apart(kind, [values[row] for row in rows], [values[row] for row in rows])
 
 
 def content_hashes(examples: Examples, *, workers: int = 4) -> list[str | None]:

@@ -163,6 +163,24 @@ class SpanColumn(Column[Span | None]):
         return SpanColumn(self.beginnings.take(rows), self.offsets[rows], self.sizes[rows])
 
 
+def codes_of(values: Sequence[Any]) -> Int[np.ndarray, " n"]:
+    """A number for each value, the same for equal ones, counted from 0 in the order in which they come first; -1 for None.
+
+    >>> codes_of(["b", None, "a", "b"]).tolist()
+    [0, -1, 1, 0]
+    """
+    if isinstance(values, TextColumn):
+        arrays = values.values
+    else:
+        parts = [
+            pa.array(values[start:stop], pa.large_string()) for start, stop in blocks(len(values), size=_BLOCK_ROWS)
+        ]
+        arrays = pa.chunked_array(parts, pa.large_string())
+    coded = arrays.dictionary_encode().unify_dictionaries()
+    indices = [chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False) for chunk in coded.chunks]
+    return np.concatenate([np.empty(0, np.int32), *indices]).astype(np.int32)
+
+
 def split_address(uri: str) -> tuple[str, str]:
     """An address as the part that its neighbours share, up to the `#` of a shard's member or the last slash, and the rest.
 

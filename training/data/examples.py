@@ -62,6 +62,8 @@ class Examples:
     """Why records of the source are not among the examples, and how many."""
     by_label: bool = False
     """Whether classes are the labels of pictures: each then stands for a taxon of one name, which says nothing of kinship."""
+    known_classes: Int[np.ndarray, " n"] | None = None
+    """What `classes` gives, where that is in a mapped file already."""
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -69,7 +71,7 @@ class Examples:
     def take(self, rows: Int[np.ndarray, " m"] | Sequence[int]) -> "Examples":
         """The examples at these positions, in this order; `skipped` still tells of the whole source."""
         chosen = np.asarray(rows, np.int64)
-        columns = {name: _taken(getattr(self, name), chosen) for name in COLUMN_NAMES}
+        columns: dict[str, Any] = {name: _taken(getattr(self, name), chosen) for name in COLUMN_NAMES}
         return Examples(**columns, by_label=self.by_label, skipped=self.skipped)
 
     @cached_property
@@ -96,6 +98,8 @@ class Examples:
 
     @cached_property
     def _classes(self) -> Int[np.ndarray, " n"]:
+        if self.known_classes is not None:
+            return self.known_classes
         code = {taxon: position for position, taxon in enumerate(self.class_taxa)}
         spelt = self.spelt_taxa
         table = np.array([code.get(taxon, -1) for taxon in spelt.values], np.int32)
@@ -188,17 +192,18 @@ def load_examples(
     return examples
 
 
-def check_several_classes(examples: Examples) -> None:
-    """Raise InputError if all examples are of one taxon: there is nothing to learn to tell apart.
+def check_several_classes(examples: Examples, rows: Int[np.ndarray, " m"] | None = None) -> None:
+    """Raise InputError if all examples, or all at some positions, are of one taxon: there is nothing to learn to tell apart.
 
     >>> taxon = Taxon(("Animalia",))
     >>> check_several_classes(Examples(["a"], ["/a.jpg"], (taxon,), [None], [None], ["s"], [None], [None]))
     Traceback (most recent call last):
     cladescope.errors.InputError: all 1 pictures are of one taxon, Animalia: training needs at least two
     """
-    if len(examples.class_taxa) < 2:
-        found = f"all {len(examples)} pictures are of one taxon, {examples.class_taxa[0]}" if len(examples) else "none"
-        raise InputError(f"{found}: training needs at least two")
+    codes = examples.classes() if rows is None else examples.classes()[rows]
+    if not len(codes) or (codes == codes[0]).all():
+        one = f"all {len(codes)} pictures are of one taxon, {examples.class_taxa[codes[0]]}" if len(codes) else "none"
+        raise InputError(f"{one}: training needs at least two")
 
 
 def _stored(folder: Path) -> Iterator[Record]:
@@ -250,7 +255,7 @@ class ParentColumn(Column[str]):
         return [split_region(uri)[0] if "#box=" in uri else uri for uri in self.uris[start:stop]]
 
 
-COLUMN_NAMES = tuple(one.name for one in fields(Examples) if one.name not in ("skipped", "by_label"))
+COLUMN_NAMES = tuple(one.name for one in fields(Examples) if one.name not in ("skipped", "by_label", "known_classes"))
 """The columns of examples."""
 
 

@@ -6,19 +6,28 @@ pictures in another folder have the same split. That nothing is on both sides is
 To keep named taxa out, see `cladescope.training.data.exclusion`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from jaxtyping import Bool, Int
 
+from cladescope.arrays import blocks
 from cladescope.embedding.records import id_of_uri
 from cladescope.errors import InputError
 from cladescope.taxonomy import Taxon
 from cladescope.taxonomy.gaps import agree
 from cladescope.training.data.apart import check_rows_apart, column
+from cladescope.training.data.columns import codes_of
 from cladescope.training.data.examples import Examples
+
+PARTS = ("train", "held_out_images", "held_out_species", "tested", "left_out")
+"""Names of the parts, as in `Split`."""
+_BLOCK_ROWS = 65_536
+_MADE_ID = len(id_of_uri(""))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +77,9 @@ class Split:
 
     def report(self) -> dict[str, object]:
         """What was held out, in values that JSON knows."""
-        parts = ("train", "held_out_images", "held_out_species", "tested", "left_out")
         return {
             **asdict(self.config),
-            **{f"n_{part}": len(getattr(self, part)) for part in parts},
+            **{f"n_{part}": len(getattr(self, part)) for part in PARTS},
             "held_out_taxa": [str(taxon) for taxon in self.held_out_taxa],
             "overlaps": dict(self.overlaps),
         }
@@ -94,11 +102,14 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
     if contents is not None and len(contents) != n:
         raise InputError(f"found {len(contents)} content hashes for {n} pictures: expected one each")
     # From here on a position is a place in this order.
-    by_id = np.array(sorted(range(n), key=_drawing_keys(examples).__getitem__), np.int64)
-    keys: list[Sequence[str | None]] = [examples.parents]
-    keys += [examples.groups] if config.group_by == "group" else []
-    keys += [] if contents is None else [contents]
-    unit = _units([[values[row] for row in by_id] for values in keys], n)
+    by_id = _drawing_order(examples)
+    kinds = ["image_id", "uri", *(["group"] if config.group_by == "group" else [])]
+    columns: dict[str, Sequence[Hashable]] = {kind: column(examples, kind) for kind in kinds}
+    if contents is not None:
+        columns["content"] = contents
+    codes = {kind: codes_of(values) for kind, values in columns.items()}
+    unit = _units([numbers[by_id] for kind, numbers in codes.items() if kind != "image_id"], n)
+    columns, codes = {"taxon": examples.taxa, **columns}, {"taxon": examples.classes(), **codes}
     classes = examples.classes()[by_id]
     species_rng, images_rng, tested_rng = (np.random.default_rng([config.seed, part]) for part in range(3))
 
@@ -121,17 +132,13 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
         "tested": np.sort(by_id[tested]),
         "left_out": np.sort(by_id[left_out]),
     }
-    kinds = ["taxon", "image_id", "uri", *(["group"] if config.group_by == "group" else [])]
-    columns = {kind: column(examples, kind) for kind in kinds}
-    if contents is not None:
-        columns["content"] = contents
     for learnt, part in (
         *(("train", part) for part in ("held_out_species", "held_out_images", "tested")),
         ("held_out_images", "tested"),
     ):
         # Other pictures of the taxa of `held_out_images` and `tested` are trained on.
         compared = {kind: values for kind, values in columns.items() if kind != "taxon" or part == "held_out_species"}
-        check_rows_apart(compared, rows[learnt], rows[part])
+        check_rows_apart(compared, rows[learnt], rows[part], codes=codes)
     return Split(
         **rows,
         held_out_taxa=tuple(examples.class_taxa[code] for code in np.flatnonzero(out_classes)),
@@ -142,19 +149,26 @@ def split(examples: Examples, config: SplitConfig, *, contents: Sequence[str | N
 
 def units_of(examples: Examples) -> Int[np.ndarray, " n"]:
     """A number for each example, the same for those of one file or one observation."""
-    return _units([examples.parents, examples.groups], len(examples))
+    return _units([codes_of(examples.parents), codes_of(examples.groups)], len(examples))
 
 
-def _drawing_keys(examples: Examples) -> list[tuple[bool, str]]:
-    """What examples are sorted by: ids that their source gave, then the addresses of those whose id is made of it.
+def _drawing_order(examples: Examples) -> Int[np.ndarray, " n"]:
+    """Positions sorted by ids that their source gave, then by the addresses of those whose id is made of it.
 
     A made id is a hash of the absolute path and sorts otherwise in every folder. Paths themselves sort alike wherever
-    the folder lies that all of them are in.
+    the folder lies that all of them are in. Letters sort by their code points.
     """
-    return [
-        (True, uri) if image_id == id_of_uri(uri) else (False, image_id)
-        for image_id, uri in zip(examples.image_ids, examples.uris, strict=True)
-    ]
+    n = len(examples)
+    is_made, keys = np.zeros(n, bool), []
+    for start, stop in blocks(n, size=_BLOCK_ROWS):
+        ids, uris = examples.image_ids[start:stop], examples.uris[start:stop]
+        made = [len(one) == _MADE_ID and one == id_of_uri(uri) for one, uri in zip(ids, uris, strict=True)]
+        is_made[start:stop] = made
+        shown = [uri if is_one else one for is_one, one, uri in zip(made, ids, uris, strict=True)]
+        keys.append(pa.array(shown, pa.large_string()))
+    table = pa.table({"made": pa.array(is_made), "key": pa.chunked_array(keys, pa.large_string())})
+    order: Int[np.ndarray, " n"] = pc.sort_indices(table, [("made", "ascending"), ("key", "ascending")]).to_numpy()
+    return order.astype(np.int64)
 
 
 def _draw_classes(taxa: Sequence[Taxon], share: float, rng: np.random.Generator) -> Bool[np.ndarray, " classes"]:
@@ -192,14 +206,12 @@ def _species(taxa: Sequence[Taxon]) -> Int[np.ndarray, " classes"]:
     return np.unique(first, return_inverse=True)[1].astype(np.int64)
 
 
-def _units(keys: Sequence[Sequence[str | None]], n: int) -> Int[np.ndarray, " n"]:
-    """The least position of those that a position is tied to, by one key or by a chain of several; None ties nothing."""
+def _units(keys: Sequence[Int[np.ndarray, " n"]], n: int) -> Int[np.ndarray, " n"]:
+    """The least position of those that a position is tied to, by one key or by a chain of several; -1 ties nothing."""
     unit = np.arange(n)
     coded = []
-    for values in keys:
-        number: dict[str, int] = {}
-        tied = np.fromiter((-1 if v is None else number.setdefault(v, len(number)) for v in values), np.int64, n)
-        coded.append((np.flatnonzero(tied >= 0), tied[tied >= 0], len(number)))
+    for tied in keys:
+        coded.append((np.flatnonzero(tied >= 0), tied[tied >= 0], int(tied.max(initial=-1)) + 1))
     while True:
         before = unit.copy()
         for rows, code, n_codes in coded:

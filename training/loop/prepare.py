@@ -1,6 +1,5 @@
 """How a run starts: everything checked, data and weights loaded, and back to where it stopped."""
 
-import hashlib
 import logging
 from contextlib import nullcontext
 from pathlib import Path
@@ -18,12 +17,10 @@ from cladescope.index.files import disk_errors
 from cladescope.shown import counted
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.config import TrainConfig
-from cladescope.training.data.apart import content_hashes
-from cladescope.training.data.enough import check_enough
-from cladescope.training.data.examples import Examples, check_several_classes, load_examples
-from cladescope.training.data.exclusion import exclude_taxa
+from cladescope.training.data.by_class import ByClass
+from cladescope.training.data.examples import Examples
 from cladescope.training.data.loader import n_steps
-from cladescope.training.data.splits import Split, SplitConfig, split
+from cladescope.training.data.splits import Split
 from cladescope.training.data.texts import Tokens
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import BEST, LAST, Progress
@@ -32,6 +29,7 @@ from cladescope.training.loop.evaluate import SCORES, encode_examples
 from cladescope.training.loop.optimiser import Average, make_optimiser
 from cladescope.training.loop.replay import ReplayStream
 from cladescope.training.loop.run import Run, restore
+from cladescope.training.loop.shared_data import run_data
 from cladescope.training.loss.criterion import Criterion
 from cladescope.training.model.start import build
 from cladescope.training.model.towers import Towers, moving_norms, set_trainable
@@ -54,27 +52,8 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         progress, content = checkpoint.load(last, config=config)
     device = _device(config, group)
     _check(config, device)
-    examples = load_examples(
-        config.data.source, classes=config.data.classes, labels_from=config.data.labels_from or None
-    )
-    if config.data.exclude:
-        examples = examples.take(exclude_taxa(examples, config.data.exclude).kept)
-    check_several_classes(examples)
-    if config.data.tested_images:
-        check_enough(examples)
-    contents = content_hashes(examples, workers=config.data.workers) if config.data.compare_contents else None
-    parts = split(
-        examples,
-        SplitConfig(
-            species=config.data.held_out_species,
-            images=config.data.held_out_images,
-            tested=config.data.tested_images,
-            group_by=config.data.group_by,
-            seed=config.data.split_seed,
-        ),
-        contents=contents,
-    )
-    check_several_classes(examples.take(parts.train))
+    data = run_data(config, folder, group)
+    examples, parts = data.examples, data.split
     order_length = config.data.samples_per_epoch or len(parts.train)
     steps_per_epoch = n_steps(order_length, batch_size=config.loop.batch_size, n_processes=group.n_processes)
     if config.optimiser.warmup_steps >= steps_per_epoch * config.loop.epochs:
@@ -91,8 +70,9 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         _whiten(towers, examples, parts, config, group)
     if config.objective.replay_source:
         towers.add_replay_projection()
-    codes = np.stack([_counted_among(column, parts.train) for column in examples.codes().T], axis=1)
-    classes = _counted_among(examples.classes(), parts.train)
+    learnt = np.unique(examples.classes()[parts.train])
+    codes = np.stack([_counted_among(column, learnt) for column in examples.rank_codes().T], axis=1)
+    classes = _counted_among(np.arange(len(codes)), learnt)
     criterion = Criterion(
         config.objective,
         head_dim=towers.pooled_dim if config.objective.head_on == "pooled" else towers.embed_dim,
@@ -100,7 +80,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         n_taxa={rank: int(codes[:, rank].max()) + 1 for rank in range(len(RANKS))},
     ).to(device)
     if config.objective.head_start == "means" and content is None:
-        _start_head(criterion, towers, examples, parts, classes, config, group)
+        _start_head(criterion, towers, examples, parts, ByClass(classes, examples.classes()), config, group)
     set_trainable(towers, config.model, locked=config.model.lock_image)
     if config.loop.chunk_size and (moving := moving_norms(towers)):
         raise InputError(
@@ -124,10 +104,10 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         steps_per_epoch=steps_per_epoch,
         progress=progress,
         broken=set(),
-        codes=codes,
-        classes=classes,
-        data_hash=_data_hash(examples),
-        contents=contents,
+        codes=ByClass(codes, examples.classes()),
+        classes=ByClass(classes, examples.classes()),
+        data_hash=data.data_hash,
+        contents=data.contents,
     )
     if config.data.read == "stream":
         logger.info("reading %s in order", counted(len(run.sharded.starts) - 1, "shard"))
@@ -164,13 +144,6 @@ def _counted_among(codes: Int[np.ndarray, " n"], rows: Int[np.ndarray, " t"]) ->
         return np.full(len(codes), -1)
     place = np.minimum(np.searchsorted(known, codes), len(known) - 1)
     return np.where(known[place] == codes, place, -1)
-
-
-def _data_hash(examples: Examples) -> str:
-    digest = hashlib.sha256()
-    for image_id, taxon, common_name in zip(examples.image_ids, examples.taxa, examples.common_names, strict=True):
-        digest.update(repr((image_id, taxon.path, common_name)).encode())
-    return digest.hexdigest()
 
 
 def _check(config: TrainConfig, device: torch.device) -> None:
@@ -227,7 +200,7 @@ def _start_head(
     towers: Towers,
     examples: Examples,
     parts: Split,
-    classes: Int[np.ndarray, " n"],
+    classes: ByClass,
     config: TrainConfig,
     group: Group,
 ) -> None:

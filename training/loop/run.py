@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32
 
 from cladescope.errors import InputError
 from cladescope.index.files import disk_errors, locked
 from cladescope.training.config import TrainConfig
+from cladescope.training.data.by_class import ByClass
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.splits import Split
 from cladescope.training.data.stream import ShardedRows, StreamedOrder, shuffle_hash
@@ -52,9 +53,9 @@ class Run:
     steps_per_epoch: int
     progress: Progress
     broken: set[int]
-    codes: Int[np.ndarray, "n ranks"]
+    codes: ByClass
     """Taxon of each example at each rank, counted among those that are trained on; -1 for none of them."""
-    classes: Int[np.ndarray, " n"]
+    classes: ByClass
     """Class of each example, counted in the same way."""
     data_hash: str
     """Of what a resumed run must find again: ids, taxa and common names, in their order."""
