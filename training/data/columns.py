@@ -116,6 +116,15 @@ class CodedColumn(Column[T], Generic[T]):
         return CodedColumn(self.codes[rows], self.values)
 
 
+def coded(values: Sequence[Any], key: Callable[[Any], Hashable] = lambda value: value) -> "CodedColumn[Any]":
+    """A column as it is, and any other sequence by its different values; `key` says which are the same.
+
+    >>> coded(["a", None, "a"]).codes.tolist()
+    [0, -1, 0]
+    """
+    return values if isinstance(values, CodedColumn) else CodedColumn.of(values, key)
+
+
 class AddressColumn(Column[str]):
     """Addresses as a beginning that many share, the folder or shard, and the rest.
 

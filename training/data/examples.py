@@ -25,7 +25,7 @@ from cladescope.schema import LABEL, holds_labels
 from cladescope.steps import counted
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.data.collecting import MAX_REASONS, Collector
-from cladescope.training.data.columns import CodedColumn, Column, Span
+from cladescope.training.data.columns import CodedColumn, Column, Span, coded
 from cladescope.training.data.shard_index import read_span
 from cladescope.training.data.shard_places import placed
 from cladescope.training.data.shard_records import index_of, said_of
@@ -82,7 +82,7 @@ class Examples:
     @cached_property
     def spelt_taxa(self) -> "CodedColumn[Taxon]":
         """The taxa by their place among those of different spelling."""
-        return _coded(self.taxa, _path)
+        return coded(self.taxa, _path)
 
     @cached_property
     def class_taxa(self) -> tuple[Taxon, ...]:
@@ -266,10 +266,6 @@ def _taken(values: Sequence[Any], rows: Int[np.ndarray, " m"]) -> Sequence[Any]:
         taken: Sequence[Any] = take(rows)
         return taken
     return [values[row] for row in rows.tolist()]
-
-
-def _coded(values: Sequence[Any], key: Any) -> "CodedColumn[Any]":
-    return values if isinstance(values, CodedColumn) else CodedColumn.of(values, key)
 
 
 def _used(column: "CodedColumn[Taxon]") -> list[Taxon]:

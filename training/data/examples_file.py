@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from cladescope.taxonomy import Taxon
-from cladescope.training.data.columns import AddressColumn, CodedColumn, SpanColumn, TextColumn
+from cladescope.training.data.columns import AddressColumn, CodedColumn, SpanColumn, TextColumn, coded
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.splits import PARTS, Split, SplitConfig
 
@@ -29,17 +29,15 @@ def write_examples(examples: Examples, folder: Path) -> None:
     uris, spans = examples.uris, examples.spans
     assert isinstance(uris, AddressColumn), "examples that were loaded have columns"
     assert isinstance(spans, SpanColumn), "examples that were loaded have columns"
-    coded = {name: _coded(getattr(examples, column)) for name, column in _CODED.items()} | {
-        "beginning": uris.beginnings
-    }
+    few = {name: coded(getattr(examples, column)) for name, column in _CODED.items()} | {"beginning": uris.beginnings}
     texts = {name: _texts(getattr(examples, column)) for name, column in _NAMED.items()} | {"rest": uris.rests}
     _write(folder / TEXTS, pa.table({name: column.values for name, column in texts.items()}), rows=_BLOCK_ROWS)
-    numbers = {name: column.codes for name, column in coded.items()}
+    numbers = {name: column.codes for name, column in few.items()}
     numbers |= {"offset": spans.offsets, "size": spans.sizes, "class": examples.classes()}
     # One batch, so that a column is one array wherever it is mapped.
     _write(folder / CODES, pa.table({name: pa.array(values) for name, values in numbers.items()}), rows=None)
-    values: dict[str, Any] = {name: list(column.values) for name, column in coded.items() if name != "taxon"}
-    values["taxon"] = [taxon.path for taxon in coded["taxon"].values]
+    values: dict[str, Any] = {name: list(column.values) for name, column in few.items() if name != "taxon"}
+    values["taxon"] = [taxon.path for taxon in few["taxon"].values]
     values |= {"skipped": dict(examples.skipped), "by_label": examples.by_label}
     (folder / VALUES).write_text(json.dumps(values), encoding="utf-8")
 
@@ -53,12 +51,12 @@ def open_examples(folder: Path) -> Examples:
     texts, numbers = _mapped(folder / TEXTS), _mapped(folder / CODES)
     values: dict[str, Sequence[Any]] = said | {"taxon": [Taxon(tuple(path)) for path in said["taxon"]]}
     array = {name: _array(numbers[name]) for name in numbers.column_names}
-    coded = {name: CodedColumn[Any](array[name], values[name]) for name in ("beginning", *_CODED)}
+    few = {name: CodedColumn[Any](array[name], values[name]) for name in ("beginning", *_CODED)}
     return Examples(
-        **{column: coded[name] for name, column in _CODED.items()},
+        **{column: few[name] for name, column in _CODED.items()},
         **{column: TextColumn(texts[name]) for name, column in _NAMED.items()},
-        uris=AddressColumn(coded["beginning"], TextColumn(texts["rest"])),
-        spans=SpanColumn(coded["beginning"], array["offset"], array["size"]),
+        uris=AddressColumn(few["beginning"], TextColumn(texts["rest"])),
+        spans=SpanColumn(few["beginning"], array["offset"], array["size"]),
         skipped=Counter(said["skipped"]),
         by_label=said["by_label"],
         known_classes=array["class"],
@@ -86,10 +84,6 @@ def open_split(folder: Path) -> Split:
         config=SplitConfig(**said["config"]),
         overlaps=said["overlaps"],
     )
-
-
-def _coded(values: Sequence[Any]) -> "CodedColumn[Any]":
-    return values if isinstance(values, CodedColumn) else CodedColumn.of(values)
 
 
 def _texts(values: Sequence[Any]) -> TextColumn:

@@ -17,10 +17,11 @@ from cladescope.errors import InputError
 from cladescope.index.files import disk_errors, locked
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.by_class import ByClass
+from cladescope.training.data.columns import coded
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.splits import Split
 from cladescope.training.data.stream import ShardedRows, StreamedOrder, shuffle_hash
-from cladescope.training.data.texts import Tokens
+from cladescope.training.data.texts import Texts, Tokens
 from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import LAST, Progress
 from cladescope.training.loop.distributed import Group
@@ -73,6 +74,11 @@ class Run:
     def judging(self) -> Judging:
         """Which held-out pictures choose the checkpoint, and which say how good it is."""
         return Judging.of(self.examples, self.split, self.config.loop)
+
+    @cached_property
+    def texts(self) -> Texts:
+        """The texts of the pictures' taxa."""
+        return Texts(self.examples.spelt_taxa, coded(self.examples.common_names))
 
     @cached_property
     def sharded(self) -> ShardedRows:

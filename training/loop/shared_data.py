@@ -20,7 +20,7 @@ from cladescope.files import PART, process_runs
 from cladescope.index.files import disk_errors
 from cladescope.training.config import TrainConfig
 from cladescope.training.data.apart import content_hashes
-from cladescope.training.data.columns import CodedColumn
+from cladescope.training.data.columns import coded
 from cladescope.training.data.enough import check_enough
 from cladescope.training.data.examples import Examples, check_several_classes, load_examples
 from cladescope.training.data.examples_file import open_examples, open_split, write_examples, write_split
@@ -156,14 +156,10 @@ def _load(config: TrainConfig) -> RunData:
 def data_hash(examples: Examples) -> str:
     """SHA-256 of ids, paths of taxa and common names, in their order."""
     # As `repr((image_id, path, common_name))`, whose last two parts are told once for each different value.
-    taxa, names = examples.spelt_taxa, _coded(examples.common_names)
+    taxa, names = examples.spelt_taxa, coded(examples.common_names)
     paths = [repr(taxon.path) for taxon in taxa.values]
     commons = [*map(repr, names.values), repr(None)]
     digest = hashlib.sha256()
     for image_id, taxon, name in zip(examples.image_ids, taxa.codes, names.codes, strict=True):
         digest.update(f"({image_id!r}, {paths[taxon]}, {commons[name]})".encode())
     return digest.hexdigest()
-
-
-def _coded(values: Sequence[str | None]) -> "CodedColumn[str | None]":
-    return values if isinstance(values, CodedColumn) else CodedColumn.of(values)

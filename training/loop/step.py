@@ -7,7 +7,7 @@ import torch
 
 from cladescope.errors import TrainingError
 from cladescope.training.data.loader import Batch
-from cladescope.training.data.texts import chosen_types, plan_texts
+from cladescope.training.data.texts import chosen_types
 from cladescope.training.loop.distributed import Group
 from cladescope.training.loop.evaluate import normalised
 from cladescope.training.loop.gradients import ChunkedFeatures
@@ -111,9 +111,8 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
             epoch=run.progress.step // run.steps_per_epoch,
             positions=positions,
         )
-        plan = plan_texts(
-            [run.examples.taxa[row] for row in rows],
-            [run.examples.common_names[row] for row in rows],
+        plan = run.texts.plan(
+            rows,
             codes,
             text_types=types,
             with_levels="level_restricted" in config.objective.terms,

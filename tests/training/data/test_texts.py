@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from cladescope.embedding.prompts import TEXT_TYPES, prompt, rank_prompt, text_type_of_step
 from cladescope.taxonomy.taxon import RANKS, Taxon
-from cladescope.training.data.texts import Tokens, chosen_types, plan_texts
+from cladescope.training.data import texts
+from cladescope.training.data.columns import coded
+from cladescope.training.data.texts import Texts, Tokens, chosen_types
 from cladescope.training.sections import DataConfig
 
 TAXA = (
@@ -31,6 +33,11 @@ def codes_of(taxa):
             if len(taxon.path) > rank and taxon.path[rank] is not None:
                 codes[row, rank] = known.index(taxon.path[: rank + 1])
     return codes
+
+
+def plan_texts(taxa, names, codes, **options):
+    """The plan of all of these pictures."""
+    return Texts(coded(taxa, lambda taxon: taxon.path), coded(names)).plan(np.arange(len(taxa)), codes, **options)
 
 
 chosen = st.lists(st.tuples(st.integers(0, len(TAXA) - 1), st.sampled_from(TEXT_TYPES)), min_size=1, max_size=12)
@@ -112,5 +119,45 @@ def test_a_string_is_tokenised_once():
 
 
 def test_as_many_types_as_pictures_are_expected():
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="found 1 text types for 2 pictures"):
         plan_texts(TAXA[:2], NAMES[:2], codes_of(TAXA[:2]), text_types=["sci"])
+
+
+def test_a_text_is_made_once_for_a_taxon_a_name_and_a_type(monkeypatch):
+    made = []
+    real = texts.prompt
+    monkeypatch.setattr(texts, "prompt", lambda *a, **k: (made.append((a, tuple(k.values()))), real(*a, **k))[1])
+    taxa, names = [TAXA[0], TAXA[0], TAXA[1], TAXA[0]], ["tit", "tit", None, None]
+    known = Texts(coded(taxa, lambda taxon: taxon.path), coded(names))
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        rows = rng.integers(0, 4, 6)
+        types = [TEXT_TYPES[code] for code in rng.integers(0, len(TEXT_TYPES), 6)]
+        plan = known.plan(rows, codes_of([taxa[row] for row in rows]), text_types=types)
+        for row, text_type, place in zip(rows, types, plan.pairs, strict=True):
+            assert plan.strings[place] == real(taxa[row], text_type, common_name=names[row])
+    assert len(made) == len(set(made)) <= 3 * len(TEXT_TYPES)
+
+
+def test_strings_come_in_the_order_of_the_batch():
+    plan = plan_texts(
+        [TAXA[2], TAXA[0], TAXA[2], TAXA[1]],
+        [None] * 4,
+        codes_of([TAXA[2], *TAXA[:2], TAXA[2]]),
+        text_types=["sci"] * 4,
+    )
+    assert [string.split()[-1] for string in plan.strings] == ["atalanta.", "major.", "minor."]
+    assert plan.pairs.tolist() == [0, 1, 0, 2]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=5), min_size=1, max_size=6))
+def test_tokens_are_those_of_the_tokenizer_whenever_they_were_kept(batches):
+    def tokenizer(strings):
+        return torch.tensor([[ord(string), 49_407, 0] for string in strings])
+
+    tokens = Tokens(tokenizer)
+    for strings in batches:
+        found = tokens(strings)
+        assert found.dtype == torch.int64
+        assert found.equal(tokenizer(strings))
