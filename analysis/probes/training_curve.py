@@ -1,6 +1,6 @@
 """The probes along the checkpoints of a training run: a panel a probe, a line a rank."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -66,6 +66,40 @@ def draw_training_curve(reports: Sequence[ProbeReport], labels: Sequence[str]) -
     order = [name for name in (*RANKS, "all ranks") if name in handles]
     figure.legend(
         [handles[name] for name in order],
+        order,
+        loc="outside lower center",
+        ncols=len(order),
+        fontsize=8,
+        frameon=False,
+    )
+    return figure
+
+
+def draw_nearest_curve(steps: Sequence[int], shares: Mapping[str, Sequence[float | None]]) -> Figure:
+    """How often the nearest picture is a relative along a run: a panel for each part that is held out, a line for each rank.
+
+    `shares` are called `PART_RANK`; None where an evaluation has none.
+
+    >>> draw_nearest_curve([0, 9], {"species_order": [0.2, 0.4], "species_family": [0.1, 0.3]}).axes[0].get_title(loc="left")
+    'nearest of held-out species'
+    """
+    parts = list(dict.fromkeys(name.rpartition("_")[0] for name in shares))
+    figure = Figure(figsize=(4.2 * len(parts), 3.2), layout="constrained", dpi=150)
+    colours = dict(zip(RANKS, _viridis(len(RANKS)), strict=True))
+    handles = {}
+    for axes, part in zip(figure.subplots(1, len(parts), squeeze=False).ravel(), parts, strict=True):
+        for rank in RANKS:
+            if (line := shares.get(f"{part}_{rank}")) is not None:
+                values = [np.nan if value is None else value for value in line]
+                (handles[rank],) = axes.plot(steps, values, color=colours[rank], marker="o", markersize=3, linewidth=1)
+        axes.set_title(f"nearest of held-out {part}", fontsize=9, loc="left")
+        axes.set_xlabel("step", fontsize=8)
+        axes.set_ylim(0, 1)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    order = [rank for rank in RANKS if rank in handles]
+    figure.legend(
+        [handles[rank] for rank in order],
         order,
         loc="outside lower center",
         ncols=len(order),

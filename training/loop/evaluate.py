@@ -24,6 +24,7 @@ from cladescope.training.data.examples import Examples
 from cladescope.training.data.splits import Split
 from cladescope.training.data.texts import Tokens
 from cladescope.training.loop.distributed import ALONE, Group
+from cladescope.training.loop.nearest import nearest_by_rank
 from cladescope.training.model.towers import Towers
 
 BATCH = 128
@@ -127,9 +128,11 @@ def evaluate(
     workers: int,
     autocast: Autocast,
     group: Group = ALONE,
+    nearest: dict[str, float] | None = None,
 ) -> dict[str, float]:
     """Scores on the held-out parts, by the names in `SCORES`; a part that is empty has none.
 
+    Into `nearest`, if given, goes how often the nearest picture of the part is a relative (`nearest_by_rank`).
     Every process of `group` calls this; the first has the scores, the others none.
     """
     classes, taxa = examples.classes(), examples.class_taxa
@@ -142,6 +145,8 @@ def evaluate(
             if not len(rows):
                 continue
             vectors, kept = encode_examples(towers, examples, rows, workers=workers, autocast=autocast, group=group)
+            if nearest is not None and group.is_first:
+                nearest.update(nearest_by_rank(part, vectors, examples.rank_codes()[classes[kept]]))
             if with_texts:
                 options = np.unique(classes[split.train] if part == "images" else classes[kept])
                 names = [common_names[code] for code in options]

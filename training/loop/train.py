@@ -31,6 +31,7 @@ from cladescope.training.loop.export import data_card, environment, export, writ
 from cladescope.training.loop.foretelling import foretold
 from cladescope.training.loop.gain import Gain, chosen_and_tested
 from cladescope.training.loop.logs import Log
+from cladescope.training.loop.nearest import write_nearest
 from cladescope.training.loop.prepare import prepare
 from cladescope.training.loop.run import Run, averaged, held, restore, save
 from cladescope.training.loop.step import take_step
@@ -77,6 +78,8 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
                     save(run, LAST)
                 began = time.monotonic()
         group.wait()
+        if group.is_first:
+            write_nearest(folder)
         _export(run, recipe)
         group.wait()
     return folder / "export"
@@ -195,10 +198,11 @@ def _evaluate(run: Run, log: Log | None) -> None:
     run.progress = replace(run.progress, evaluated=run.progress.step)
     if run.config.model.blend_shares or not (len(run.split.held_out_images) or len(run.split.held_out_species)):
         return
+    nearest: dict[str, float] = {}
     with averaged(run):
-        run.scores = _scores(run, run.judging.chooses)
+        run.scores = _scores(run, run.judging.chooses, nearest)
     if log is not None:
-        log.write("evaluate", run.progress.step, run.scores)
+        log.write("evaluate", run.progress.step, {**run.scores, **nearest})
         found = ", ".join(f"{name} {score:.3f}" for name, score in run.scores.items())
         logger.info("step %d: %s", run.progress.step, found)
         score = run.scores.get(run.config.loop.monitor)
@@ -212,10 +216,10 @@ def _evaluate(run: Run, log: Log | None) -> None:
     run.group.wait()
 
 
-def _scores(run: Run, split: Split) -> dict[str, float]:
+def _scores(run: Run, split: Split, nearest: dict[str, float] | None = None) -> dict[str, float]:
     return evaluate(
         run.towers, run.tokens, run.examples, split, with_texts=run.config.objective.has_texts,
-        workers=run.config.data.workers, autocast=run.autocast, group=run.group,
+        workers=run.config.data.workers, autocast=run.autocast, group=run.group, nearest=nearest,
     )  # fmt: skip
 
 
