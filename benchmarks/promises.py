@@ -15,6 +15,9 @@ any of the compared probes is, after Holm.
 
 `nulls`: probes of vectors that know nothing, or (above the species) species and nothing else: how often a value lies in its 95 % range of chance, and how often p is at most 0.05.
 
+`trees`: species' vectors that walk at random along a tree of uneven pace, or know nothing of it, against that tree: how often a value lies in its range of chance, how often p is at
+most 0.05, and how often the interval holds the mean value of all draws.
+
 `variant`: coin tosses for a variant within species.
 """
 
@@ -31,7 +34,10 @@ from cladescope.analysis.classify.calibrate import Calibrated, fit_calibrated
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.compare import differences
+from cladescope.analysis.probes.result import ProbeResult
 from cladescope.analysis.probes.run import probe
+from cladescope.analysis.probes.tree_probes import TreeProbes
+from cladescope.phylogeny.tree import Tree
 from cladescope.taxonomy.taxon import Taxon
 
 RISK = 0.1
@@ -56,6 +62,7 @@ def main() -> None:
         "methods": method_rows,
         "compare": compare_rows,
         "nulls": null_rows,
+        "trees": tree_rows,
         "variant": variant_rows,
     }
     parser.add_argument("--only", nargs="+", choices=kinds, default=list(kinds))
@@ -180,6 +187,50 @@ def null_rows(draws: int) -> Iterator[list[str]]:
                     kind[2] += 1
     for (name, rank), (inside, small, n) in sorted(counts.items()):
         yield [name, rank, share(inside, n), share(small, n), str(n)]
+
+
+def tree_rows(draws: int) -> Iterator[list[str]]:
+    """A row for each probe, of vectors that know nothing and of such as know the tree."""
+    yield ["vectors", "probe", "value", "in its 95 % range", "p at most 0.05", "interval has the mean"]
+    for what, signal in (("know nothing", 0.0), ("know the tree", 1.0)):
+        found: dict[str, list[ProbeResult]] = defaultdict(list)
+        for draw in range(draws):
+            pictures, tree = along_a_tree(signal, draw)
+            probes = TreeProbes(pictures, n_permutations=200, seed=draw, tree=tree)
+            for one in (*probes.correlations(), *probes.tree_distances()):
+                found[one.probe].append(one)
+        for name, results in found.items():
+            mean = float(np.mean([one.value for one in results]))
+            nulls = [one.null for one in results if one.null is not None]
+            inside = sum(
+                null[1] - 1e-9 <= one.value <= null[2] + 1e-9 for null, one in zip(nulls, results, strict=True)
+            )
+            small = sum(one.p_value is not None and one.p_value <= 0.05 for one in results)
+            ends = [(one.low, one.high) for one in results if one.low is not None and one.high is not None]
+            holds = sum(low <= mean <= high for low, high in ends)
+            cells = [share(count, draws) for count in (inside, small, holds)]
+            yield [what, name, with_error([one.value for one in results]), *cells]
+
+
+def along_a_tree(signal: float, draw: int) -> tuple[Pictures, Tree]:
+    """Pictures of 24 species, 1 to 8 each, and a tree of these with three branches at its middle, of uneven lengths."""
+    rng = np.random.default_rng([draw, 4])
+    n, inner = 24, 22
+    parent, open_ = np.full(inner + n, -1), [0, 0, 0]
+    for row in range(1, inner):
+        parent[row] = open_.pop(int(rng.integers(len(open_))))
+        open_ += [row, row]
+    parent[inner:] = rng.permutation(open_)
+    length = rng.exponential(size=len(parent))
+    places = np.zeros((len(parent), DIM))
+    for row in range(1, len(parent)):
+        places[row] = places[parent[row]] + np.sqrt(length[row]) * rng.normal(size=DIM)
+    species = np.repeat(np.arange(n), rng.integers(1, 9, size=n))
+    means = signal * places[inner:] + (1 - signal) * rng.normal(size=(n, DIM))
+    vectors = means[species] + 2 * rng.normal(size=(len(species), DIM))
+    labels = (*[None] * inner, *(f"G s{number}" for number in range(n)))
+    table = pa.table({"species": [f"G s{number}" for number in species]})
+    return Pictures.of_table(vectors, table), Tree(parent=parent, length=length, label=labels)
 
 
 def variant_rows(draws: int) -> Iterator[list[str]]:
