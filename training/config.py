@@ -23,6 +23,7 @@ from cladescope.training.sections import (
     ObjectiveConfig,
     OptimiserConfig,
 )
+from cladescope.training.teachers import TeachersConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ class TrainConfig(Section):
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     model: ModelConfig = field(default_factory=lambda: ModelConfig(open_clip="ViT-B-16"))
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    teachers: TeachersConfig = field(default_factory=TeachersConfig)
     optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
     loop: LoopConfig = field(default_factory=LoopConfig)
 
@@ -43,6 +45,11 @@ class TrainConfig(Section):
             yield Problem(
                 ("model.lock_image_cached", "objective.replay_source"),
                 "model.lock_image_cached leaves no pictures to replay: set it to false",
+            )
+        if self.teachers.encoders and self.model.lock_image:
+            yield Problem(
+                ("teachers.encoders", "model.lock_image"),
+                "teachers.encoders teach the picture side, and model.lock_image keeps it as it is: leave one of them out",
             )
         if bool(self.model.blend_shares) != bool(self.data.tested_images):
             yield Problem(

@@ -51,11 +51,12 @@ def train(
     >>> cladescope.train("fine-tune", data="photos/", out="runs/mine").verdict      # doctest: +SKIP
     """
     resolved, recipe = resolve(config, data=data, encoder=encoder, labels_from=labels_from, set=set)
+    from cladescope.embedding.encoder import Encoder
     from cladescope.training.loop import train as loop
     from cladescope.training.loop.distributed import is_first_process
     from cladescope.training.loop.export import read_card
 
-    folder = loop.train(resolved, local_path(out), recipe=recipe, resume=resume)
+    folder = loop.train(resolved, local_path(out), recipe=recipe, resume=resume, load_encoder=Encoder.load)
     if not is_first_process():
         return Trained(folder, local_path(out), {})
     card = read_card(folder)

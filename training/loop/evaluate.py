@@ -3,14 +3,14 @@
 Several processes each encode their share of the pictures and texts; the scores are computed where they are asked for.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int
+from jaxtyping import Float, Float32, Int, UInt8
 
 from cladescope.analysis.measures.accuracy import top_k_accuracy
 from cladescope.analysis.measures.simple_shot import few_shot as simple_shot
@@ -56,27 +56,53 @@ def encode_examples(
     pooled: bool = False,
     group: Group = ALONE,
 ) -> tuple[Float32[np.ndarray, "m d"], Int[np.ndarray, " m"]]:
-    """Vectors of some examples, and their rows, both in the order of `rows`; pictures that cannot be read are left out.
-
-    With `pooled` the features before the projection. The towers must be in evaluation mode. Every process of `group`
-    calls this with the same arguments, encodes its share of the pictures, and has the vectors of all.
-    """
+    """`encode_pictures` by towers, which must be in evaluation mode; with `pooled` the features before the projection."""
     chosen = transform or towers.transform
-    vectors, kept = [], []
-    places = np.arange(len(rows))[group.process :: group.n_processes]
-    for read, pixels in _read(examples, rows, places, chosen, workers):
-        kept.append(read)
+
+    def encode(pixels: UInt8[np.ndarray, "b h w 3"]) -> Float32[np.ndarray, "b d"]:
         with torch.inference_mode(), autocast():
             features = towers.pooled(normalised(pixels, chosen, towers.device))
-            vectors.append((features if pooled else towers.project(features)).float().cpu().numpy())
-    dim = towers.pooled_dim if pooled else towers.embed_dim
+            vectors: Float32[np.ndarray, "b d"] = (
+                (features if pooled else towers.project(features)).float().cpu().numpy()
+            )
+        return vectors
+
+    return encode_pictures(
+        examples, rows, encode,
+        dim=towers.pooled_dim if pooled else towers.embed_dim, transform=chosen, workers=workers, group=group,
+        device=towers.device,
+    )  # fmt: skip
+
+
+def encode_pictures(
+    examples: Examples,
+    rows: Int[np.ndarray, " n"],
+    encode: Callable[[UInt8[np.ndarray, "b h w 3"]], Float32[np.ndarray, "b d"]],
+    *,
+    dim: int,
+    transform: ImageTransform,
+    workers: int,
+    group: Group = ALONE,
+    device: torch.device | None = None,
+) -> tuple[Float32[np.ndarray, "m d"], Int[np.ndarray, " m"]]:
+    """Vectors of some examples, and their rows, both in the order of `rows`; pictures that cannot be read are left out.
+
+    `encode` makes vectors of `dim` numbers of pixels as `transform` has them. Every process of `group` calls this with the same
+    arguments, encodes its share of the pictures, and has the vectors of all; `device` is where processes exchange them.
+    """
+    vectors, kept = [], []
+    places = np.arange(len(rows))[group.process :: group.n_processes]
+    for read, pixels in _read(examples, rows, places, transform, workers):
+        kept.append(read)
+        vectors.append(encode(pixels))
     found = np.concatenate([np.empty((0, dim), np.float32), *vectors])
     place = np.concatenate([np.empty(0, np.int64), *kept])
     if group.n_processes > 1:
         # As many rows from each process: what one lacks is filled up, and taken out again by its place of -1.
+        assert device is not None
         lacking = -(-len(rows) // group.n_processes) - len(place)
-        found = _gathered(np.pad(found, ((0, lacking), (0, 0))), group, towers.device)
-        place = _gathered(np.pad(place, (0, lacking), constant_values=-1), group, towers.device)
+        found = _gathered(np.pad(found, ((0, lacking), (0, 0))), group, device)
+        place = _gathered(np.pad(place, (0, lacking), constant_values=-1), group, device)
         order = np.argsort(place, kind="stable")[int((place < 0).sum()) :]
         found, place = found[order], place[order]
     return found, rows[place]

@@ -154,6 +154,7 @@ def page(card: Mapping[str, Any]) -> str:
         "| what | |",
         "| --- | --- |",
         f"| started from | {card.get('started_from', 'not stated')} |",
+        *([f"| taught by | {', '.join(card['taught_by'])} |"] if "taught_by" in card else []),
         f"| recipe | {card.get('recipe', 'not stated')} |",
         f"| steps | {card.get('steps', 'not stated')} |",
         f"| pictures, {'labels' if 'labels' in data else 'taxa'} | {data.get('pictures', '?')}, {data.get('labels', data.get('taxa', '?'))} |",

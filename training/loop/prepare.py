@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int
+from jaxtyping import Float32, Int
 
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.arrays import normalise
@@ -30,6 +30,7 @@ from cladescope.training.loop.optimiser import Average, make_optimiser
 from cladescope.training.loop.replay import ReplayStream
 from cladescope.training.loop.run import Run, restore
 from cladescope.training.loop.shared_data import run_data
+from cladescope.training.loop.teaching import LoadEncoder, start_foretelling, taught_vectors
 from cladescope.training.loss.criterion import Criterion
 from cladescope.training.model.start import build
 from cladescope.training.model.towers import Towers, moving_norms, set_trainable
@@ -41,8 +42,12 @@ MAX_WHITENING_PICTURES = 50_000
 """Pictures from which the whitened projection is computed."""
 
 
-def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) -> Run:
-    """Check everything, load data and weights, and go to where the run stopped."""
+def prepare(
+    config: TrainConfig, folder: Path, group: Group, *, resume: bool, load_encoder: LoadEncoder | None = None
+) -> Run:
+    """Check everything, load data and weights, and go to where the run stopped; `load_encoder` gives the teachers by their names."""
+    if config.teachers.encoders and load_encoder is None:
+        raise InputError("teachers.encoders name encoders, and nothing was given that loads them: use cladescope.train")
     last = folder / "checkpoints" / LAST
     if last.exists() and not resume:
         raise InputError(f"{folder} holds a run already: resume it, or choose another folder")
@@ -73,8 +78,19 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
     learnt = np.unique(examples.classes()[parts.train])
     codes = np.stack([_counted_among(column, learnt) for column in examples.rank_codes().T], axis=1)
     classes = _counted_among(np.arange(len(codes)), learnt)
+    taught = None
+    if config.teachers.encoders and load_encoder is not None:
+        taught = taught_vectors(
+            examples, parts.train, config.teachers,
+            load_encoder=load_encoder, workers=config.data.workers, group=group, device=device,
+        )  # fmt: skip
+    student = None if taught is None else torch.nn.Linear(towers.pooled_dim, taught.shape[1])
+    if student is not None and taught is not None and content is None:
+        _start_student(student, towers, examples, parts, taught, config, group)
     criterion = Criterion(
         config.objective,
+        student=student,
+        teachers_weight=config.teachers.weight,
         head_dim=towers.pooled_dim if config.objective.head_on == "pooled" else towers.embed_dim,
         n_classes=int(classes.max()) + 1,
         n_taxa={rank: int(codes[:, rank].max()) + 1 for rank in range(len(RANKS))},
@@ -108,6 +124,7 @@ def prepare(config: TrainConfig, folder: Path, group: Group, *, resume: bool) ->
         classes=ByClass(classes, examples.classes()),
         data_hash=data.data_hash,
         contents=data.contents,
+        taught=taught,
     )
     if config.data.read == "stream":
         logger.info("reading %s in order", counted(len(run.sharded.starts) - 1, "shard"))
@@ -193,6 +210,23 @@ def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfi
     with torch.no_grad():
         towers.projection.weight.copy_(torch.from_numpy(weight))
         towers.projection.bias.copy_(torch.from_numpy(bias))
+
+
+def _start_student(
+    student: torch.nn.Linear,
+    towers: Towers,
+    examples: Examples,
+    parts: Split,
+    taught: Float32[np.ndarray, "n t"],
+    config: TrainConfig,
+    group: Group,
+) -> None:
+    """Let the layer that foretells what teachers say start as what the features that the run starts from tell of it."""
+    towers.eval()
+    features, kept = encode_examples(
+        towers, examples, parts.train, workers=config.data.workers, autocast=nullcontext, pooled=True, group=group
+    )
+    start_foretelling(student, features, taught[kept])
 
 
 def _start_head(

@@ -62,6 +62,8 @@ class Run:
     """Of what a resumed run must find again: ids, taxa and common names, in their order."""
     contents: Sequence[str | None] | None = None
     """Hash of each example's file, where files were compared."""
+    taught: Float32[np.ndarray, "n t"] | None = None
+    """For each example what teachers say of it."""
     features: tuple[Float32[np.ndarray, "n p"], Bool[np.ndarray, " n"]] | None = None
     """Of all examples, while the picture side is locked and they are cached, and which of them could be read."""
     scores: dict[str, float] = field(default_factory=dict)

@@ -138,9 +138,11 @@ def backward(run: Run, batch: Batch, replay: ReplayBatch | None = None) -> tuple
             captions=torch.tensor(places, device=device),
             rows=group.own(len(replay.pixels)),
         )
+    taught = None if run.taught is None or run.is_locked else torch.from_numpy(run.taught[batch.rows]).to(device)
     part, parts = run.criterion(
         Features(
             pooled=pooled,
+            taught=taught,
             image=group.gather(towers.project(pooled)),
             text=text,
             pairs=pairs.to(device),

@@ -35,14 +35,24 @@ from cladescope.training.loop.nearest import write_nearest
 from cladescope.training.loop.prepare import prepare
 from cladescope.training.loop.run import Run, averaged, held, restore, save
 from cladescope.training.loop.step import take_step
+from cladescope.training.loop.teaching import LoadEncoder
 from cladescope.training.loop.trained_on import write_trained_on
 from cladescope.training.sections import ModelConfig
 
 logger = logging.getLogger(__name__)
 
 
-def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", resume: bool = False) -> Path:
+def train(
+    config: TrainConfig,
+    out: str | Path,
+    *,
+    recipe: str = "not stated",
+    resume: bool = False,
+    load_encoder: LoadEncoder | None = None,
+) -> Path:
     """Train an encoder in the folder `out`, which may hold an unfinished run with `resume`; return the exported folder.
+
+    `load_encoder` gives the encoders of `teachers.encoders` by their names.
 
     Memory: the weights four times (gradient, AdamW's two moments), a fifth for a moving average, activations of
     `chunk_size` pictures, and what `distributed` says of matrices of scores.
@@ -55,7 +65,7 @@ def train(config: TrainConfig, out: str | Path, *, recipe: str = "not stated", r
     with process_group(config.loop.device) as group, contextlib.ExitStack() as stack:
         if group.is_first:
             stack.enter_context(held(folder))
-        run = prepare(config, folder, group, resume=resume)
+        run = prepare(config, folder, group, resume=resume, load_encoder=load_encoder)
         if run.replay is not None:
             stack.callback(run.replay.close)
         log = stack.enter_context(Log(folder, run.progress) if group.is_first else nullcontext(None))
@@ -253,6 +263,7 @@ def _card(run: Run, progress: Progress, recipe: str, gain: Gain | None) -> dict[
         "name": run.folder.name,
         "recipe": recipe,
         "started_from": _started_from(config.model),
+        **({"taught_by": _without_folders(list(config.teachers.encoders))} if config.teachers.encoders else {}),
         "steps": progress.step,
         "scores": run.scores if gain is None else gain.scores,
         **({} if scores_of is None else {"scores_of": scores_of}),
@@ -272,17 +283,19 @@ def _started_from(model: ModelConfig) -> str:
 
 
 def _file_name(path: str) -> str:
-    """The last part of a local path: a card that is passed on does not tell of this machine's folders."""
+    """The last part of a local path, also of the one in an encoder's name (`timm:NAME@FILE?size=224`): a card that is passed
+    on does not tell of this machine's folders."""
+    name, at, file = path.partition("@")
+    if at and Path(file.partition("?")[0]).is_absolute():
+        file, query, options = file.partition("?")
+        return f"{name}@{Path(file).name}{query}{options}"
     return Path(path).name if Path(path).is_absolute() else path
 
 
-def _without_folders(values: dict[str, Any]) -> dict[str, Any]:
+def _without_folders(values: Any) -> Any:
     """A configuration whose local paths are the names of their files."""
-    return {
-        key: _without_folders(value)
-        if isinstance(value, dict)
-        else _file_name(value)
-        if isinstance(value, str)
-        else value
-        for key, value in values.items()
-    }
+    if isinstance(values, dict):
+        return {key: _without_folders(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_without_folders(value) for value in values]
+    return _file_name(values) if isinstance(values, str) else values

@@ -49,13 +49,25 @@ class Features:
     rows: slice = field(default_factory=lambda: slice(None))
     """The pictures of this process, whose part of the loss is computed."""
     replay: Replayed | None = None
+    taught: Float[torch.Tensor, "n k"] | None = None
+    """What teachers say of the pictures in `rows`."""
 
 
 class Criterion(nn.Module):
     """Loss of a batch. Holds the heads of cross-entropies and SigLIP's bias: trained, but not exported."""
 
-    def __init__(self, config: ObjectiveConfig, *, head_dim: int, n_classes: int, n_taxa: Mapping[int, int]) -> None:
+    def __init__(
+        self,
+        config: ObjectiveConfig,
+        *,
+        head_dim: int,
+        n_classes: int,
+        n_taxa: Mapping[int, int],
+        student: nn.Linear | None = None,
+        teachers_weight: float = 0.0,
+    ) -> None:
         """`head_dim` is the length of what heads sit on; `n_taxa` gives the number of taxa at each rank, by its index.
+        `student` foretells what teachers say from the pooled feature, and counts `teachers_weight`.
 
         Raises InputError for a head over fewer than two classes.
         """
@@ -73,6 +85,7 @@ class Criterion(nn.Module):
         )
         if "hierarchical_cross_entropy" in config.terms and not self.rank_heads:
             raise InputError("no rank of the training data has two taxa, which hierarchical_cross_entropy needs")
+        self.student, self.teachers_weight = student, teachers_weight
         self.bias = nn.Parameter(torch.tensor(-10.0)) if {"siglip", "siglip_taxa"} & set(config.terms) else None
 
     def _head(self, head_dim: int, n: int) -> nn.Linear:
@@ -82,6 +95,11 @@ class Criterion(nn.Module):
         """The part of this process's pictures in the loss and in its terms, these unweighted; parts add up to the whole."""
         terms = {name: self._term(name, features) for name in self.config.terms}
         loss = torch.stack([weight * terms[name] for name, weight in self.config.terms.items()]).sum()
+        if self.student is not None and features.taught is not None:
+            terms["teachers"] = objectives.distillation(
+                self.student(features.pooled), features.taught, n_pictures=len(features.classes)
+            )
+            loss = loss + self.teachers_weight * terms["teachers"]
         return loss, terms
 
     def _term(self, name: str, of: Features) -> Float[torch.Tensor, ""]:

@@ -173,6 +173,20 @@ def cross_entropy(
     return total / (classes >= 0).sum().clamp(min=1)
 
 
+def distillation(
+    foretold: Float[torch.Tensor, "n t"], taught: Float[torch.Tensor, "n t"], *, n_pictures: int
+) -> Float[torch.Tensor, ""]:
+    """Part of some rows in the mean cosine distance, over `n_pictures`, of what is foretold from what is taught.
+
+    Ranzinger et al. 2023, AM-RADIO, https://arxiv.org/abs/2312.06709, section 3.3. A row of zeros adds a constant and has no gradient.
+
+    >>> float(distillation(torch.tensor([[2.0, 0.0], [0.0, 1.0]]), torch.eye(2), n_pictures=2))
+    0.0
+    """
+    cosines = functional.cosine_similarity(_widened(foretold), _widened(taught), dim=1)
+    return (1 - cosines).sum() / n_pictures
+
+
 def hierarchical_cross_entropy(
     logits: Sequence[Float[torch.Tensor, "n _"]],
     codes: Int[torch.Tensor, "b r"],

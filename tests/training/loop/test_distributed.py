@@ -30,6 +30,7 @@ PLAN = {
         "optimiser.weight_decay": 0.5,
     },
     "replay": {"objective.replay_batch": 4, "data.text_choice": "step", **OPEN_CLIP},
+    "taught": {"teachers.encoders": ["pixels"], "teachers.dim": 6},
     "cached": {"model.lock_image_steps": 2, "model.lock_image_cached": True},
 }
 IN_FOUR = ("every-term", "replay")
@@ -122,7 +123,8 @@ def test_two_processes_end_with_one_and_the_same_weights(both, name):
     first, second = (process["weights"] for process in found[name])
     assert all(torch.equal(first[key], second[key]) for key in first)
     for key, value in one[name]["weights"].items():
-        torch.testing.assert_close(first[key], value, rtol=1e-3, atol=1e-5)
+        # Least squares of few pictures, with which the student starts, enlarge what is rounding alone.
+        torch.testing.assert_close(first[key], value, rtol=1e-3, atol=2e-4 if "student" in key else 1e-5)
 
 
 @pytest.mark.parametrize("name", IN_FOUR)

@@ -1,6 +1,7 @@
 """Resuming a run of training: bit for bit, whatever stopped it, and refused where it would be another run."""
 
 import dataclasses
+import functools
 import json
 import resource
 import shutil
@@ -13,12 +14,13 @@ import pytest
 import torch
 
 import cladescope.training.loop.train as loop
+from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError, StoreError
-from cladescope.training.loop.train import train
 from cladescope.training.sections import HEAD_TERMS, PAIR_TERMS
 from tests.training.small_runs import EVERY_TERM, OPEN_CLIP, captions, card, curve, manifest_of, small, states
 
 pytestmark = pytest.mark.usefixtures("one_thread")
+train = functools.partial(loop.train, load_encoder=Encoder.load)
 
 
 class PowerCut(Exception):  # noqa: N818
@@ -55,6 +57,7 @@ def assert_same_run(one, other):
 
 
 SETTINGS = {
+    "teachers": {"teachers.encoders": ["pixels"], "teachers.dim": 24, "model.lock_image_steps": 3},
     "average, whitened projection and a locked start": {
         "model.projection": "whitened",
         "model.lock_image_steps": 4,

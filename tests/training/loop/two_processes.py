@@ -12,6 +12,7 @@ from unittest import mock
 import numpy as np
 import torch
 
+from cladescope.embedding.encoder import Encoder
 from cladescope.training.config import load_config
 from cladescope.training.data.examples import Examples
 from cladescope.training.loop.distributed import Group, process_group
@@ -25,7 +26,7 @@ N_STEPS = 3
 
 def steps(config, folder, group):
     """Loss, gradient and rows of the first step, losses of the steps and weights after them."""
-    run = prepare(config, folder, group, resume=False)
+    run = prepare(config, folder, group, resume=False, load_encoder=Encoder.load)
     wake_texts(run.towers)
     untrained = evaluation(run, group)["scores"]
     batches = batches_of(run, N_STEPS)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -233,3 +234,33 @@ def test_without_a_text_side_no_text_is_needed():
 def test_a_head_over_one_class_is_refused(terms, n_classes, n_taxa, message):
     with pytest.raises(InputError, match=message):
         Criterion(ObjectiveConfig(terms=terms), head_dim=4, n_classes=n_classes, n_taxa=n_taxa)
+
+
+def test_teachers_count_their_mean_cosine_distance_and_their_weight_in_all_processes():
+    of = features()
+    taught = functional.normalize(torch.randn(8, 4, generator=torch.Generator().manual_seed(3)).double(), dim=1)
+    taught[2] = 0.0
+    torch.manual_seed(1)
+    student = torch.nn.Linear(12, 4)
+    config = ObjectiveConfig(terms={"clip": 1.0})
+    made = Criterion(
+        config, head_dim=12, n_classes=N_CLASSES, n_taxa=N_TAXA, student=student, teachers_weight=3.0
+    ).double()
+    loss, terms = made(replace(of, taught=taught))
+    foretold = (of.pooled @ student.weight.T + student.bias).detach().numpy()
+    cosines = [
+        float(one @ other) / max(float(np.linalg.norm(one) * np.linalg.norm(other)), 1e-12)
+        for one, other in zip(foretold, taught.numpy(), strict=True)
+    ]
+    assert float(terms["teachers"].detach()) == pytest.approx(np.mean([1 - cosine for cosine in cosines]))
+    torch.testing.assert_close(loss, terms["clip"] + 3.0 * terms["teachers"])
+    parts = [
+        made(replace(of, pooled=of.pooled[rows], rows=rows, taught=taught[rows]))[1]["teachers"]
+        for rows in (slice(0, 5), slice(5, 8))
+    ]
+    torch.testing.assert_close(sum(parts), terms["teachers"])
+    (gradient,) = torch.autograd.grad(terms["teachers"], of.pooled)
+    assert float(gradient[2].abs().max()) == 0.0, "a picture of which nothing is known teaches nothing"
+    assert float(gradient[3].abs().max()) > 0.0
+    _, without = made(of)
+    assert "teachers" not in without
