@@ -86,7 +86,7 @@ def fold_count(classes: Int[np.ndarray, " n"], kin: Int[np.ndarray, " n"] | None
 def _fitted(
     head: str, vectors: Float[np.ndarray, "n d"], classes: Int[np.ndarray, " n"], kin: Int[np.ndarray, " n"] | None
 ) -> Any:
-    """A head of unit vectors with the strength that names most in three folds; the usual one where no class has two pictures."""
+    """A head of unit vectors with the strength that names most in three folds; the usual one where these could ask for one class only, or for none."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
 
@@ -94,15 +94,19 @@ def _fitted(
     largest = int(np.unique(classes, return_counts=True)[1].max())
     n_folds = min(N_CHOOSING, largest, len(classes) if kin is None else len(np.unique(kin)))
     if n_folds < 2:
-        return model.fit(unit, classes)
+        return model.fit(unit, classes, groups=kin)
     name, values = CHOSEN[head]
-    folds = StratifiedKFold(n_folds) if kin is None else StratifiedGroupKFold(n_folds)
+    drawn: Any = StratifiedKFold(n_folds) if kin is None else StratifiedGroupKFold(n_folds)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class")
+        # A fold whose others are all of one class teaches nothing, and scikit-learn would then take the first of all values.
+        folds = [(told, asked) for told, asked in drawn.split(unit, classes, kin) if len(np.unique(classes[told])) > 1]
+        if len({one for _, asked in folds for one in classes[asked].tolist()}) < 2:
+            return model.fit(unit, classes, groups=kin)
         warnings.simplefilter(
             "ignore", ConvergenceWarning
         )  # the weakest strengths need more steps, and are seldom the best
-        return GridSearchCV(model, {name: values}, cv=folds).fit(unit, classes, groups=kin)
+        return GridSearchCV(model, {name: values}, cv=folds).fit(unit, classes)
 
 
 def _parts(classes: Int[np.ndarray, " n"], kin: Int[np.ndarray, " n"] | None) -> list[Bool[np.ndarray, " n"]]:

@@ -114,7 +114,7 @@ class RidgeOnUnitVectors(LinearOnUnitVectors):
 
     >>> vectors = np.array([[1.0, 0.1], [1.0, 0.0], [0.1, 1.0], [0.0, 1.0]])
     >>> RidgeOnUnitVectors().fit(vectors, np.array([7, 7, 3, 3])).setting_.value
-    10.0
+    3.0
     """
 
     def __init__(self, alpha: Any = AUTO, class_weight: Any = None, scale: Any = 10.0, random_state: Any = 0) -> None:
@@ -131,8 +131,16 @@ class RidgeOnUnitVectors(LinearOnUnitVectors):
         asked = int(can_be_asked(classes[rows]).sum())
         if not asked or len(np.unique(classes[rows])) < 2:
             return Setting("alpha", ALPHA, ALPHAS)
-        model = RidgeClassifierCV(alphas=ALPHAS, scoring="accuracy", class_weight=self.class_weight)
-        return Setting("alpha", float(model.fit(unit[rows], classes[rows]).alpha_), ALPHAS, asked)
+        two = len(np.unique(classes[rows])) == 2
+        model = RidgeClassifierCV(
+            alphas=ALPHAS, scoring="accuracy", store_cv_results=two, class_weight=self.class_weight
+        ).fit(unit[rows], classes[rows])
+        if two:
+            # Of two classes scikit-learn 1.9 takes one column for all there are, and every alpha for right: what it foretold is kept and held to the truth.
+            is_second = classes[rows] == model.classes_[1]
+            right = (model.cv_results_.reshape(len(rows), len(ALPHAS)) > 0) == is_second[:, None]
+            return Setting("alpha", ALPHAS[int(right.sum(axis=0).argmax())], ALPHAS, asked)
+        return Setting("alpha", float(model.alpha_), ALPHAS, asked)
 
     def _model(self, value: float) -> Any:
         from sklearn.linear_model import RidgeClassifier

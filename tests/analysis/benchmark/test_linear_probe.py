@@ -1,5 +1,7 @@
 """The linear probe, against scikit-learn put together by hand."""
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
@@ -10,6 +12,7 @@ from sklearn.preprocessing import normalize
 from cladescope.analysis.benchmark.evaluate import evaluate
 from cladescope.analysis.benchmark.linear_probe import CHOSEN, N_FOLDS, fold_count, probe_answers
 from cladescope.analysis.benchmark.stores import stored_vectors
+from cladescope.analysis.classify.linear_models import LogisticOnUnitVectors, RidgeOnUnitVectors
 from cladescope.errors import InputError
 from tests.analysis.benchmark import field_layouts
 
@@ -47,6 +50,22 @@ def test_what_is_asked_chooses_nothing():
     first, second = (probe_answers(one, truth, head="ridge", is_test=is_test) for one in (vectors, changed))
     kept = first.rows != 50
     assert np.array_equal(first.named[kept], second.named[kept])
+
+
+@pytest.mark.parametrize(("head", "usual"), [("logistic", LogisticOnUnitVectors()), ("ridge", RidgeOnUnitVectors())])
+@pytest.mark.parametrize("kin", [None, np.r_[np.arange(20), np.full(10, 20)]])
+def test_folds_that_could_learn_or_ask_one_class_only_choose_nothing(head, usual, kin):
+    rng = np.random.default_rng(0)
+    n_second = 1 if kin is None else 4  # one picture, or four of one observation
+    is_test = np.arange(30) >= 20 + n_second
+    truth = (np.arange(30) >= 20).astype(np.int64)
+    vectors = rng.normal(size=(30, 6)) + 2 * np.eye(6)[truth]
+    kin = None if kin is None else np.where(is_test, kin + 1, kin)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answers = probe_answers(vectors, truth, head=head, is_test=is_test, kin=kin)
+    model = usual.fit(vectors[~is_test], truth[~is_test], groups=None if kin is None else kin[~is_test])
+    assert np.array_equal(answers.named, model.predict(vectors[is_test]))
 
 
 def test_without_parts_each_picture_is_asked_once_and_kin_are_never_apart():

@@ -48,6 +48,27 @@ def test_alpha_is_the_one_that_names_most_pictures_one_by_one(seed):
     np.testing.assert_array_equal(found.predict(vectors), expected)
 
 
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+@pytest.mark.parametrize("seed", range(3))
+def test_alpha_of_two_classes_is_the_one_that_names_most_too(seed, class_weight):
+    rng = np.random.default_rng(seed)
+    classes = (np.arange(60) % 3 > 0).astype(np.int64)
+    # What tells them apart varies little, so that strong ridge regression does not see it.
+    vectors = units(rng.normal(size=(60, 20)) * np.repeat([3.0, 0.15], 10) + 0.25 * np.eye(20)[10 + classes])
+    right = [
+        (
+            cross_val_predict(
+                RidgeClassifier(alpha=alpha, class_weight=class_weight), vectors, classes, cv=LeaveOneOut()
+            )
+            == classes
+        ).sum()
+        for alpha in ALPHAS
+    ]
+    found = RidgeOnUnitVectors(class_weight=class_weight).fit(vectors, classes)
+    assert right[0] < max(right) - 5
+    assert abs(right[ALPHAS.index(found.setting_.value)] - max(right)) <= (class_weight is not None)
+
+
 def test_c_is_the_one_of_least_log_loss_over_folds():
     vectors, classes = some()
     folds = class_folds(classes, 3)
