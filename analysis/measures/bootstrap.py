@@ -93,3 +93,16 @@ def percentiles(values: Float[np.ndarray, " n"], *, level: float = LEVEL) -> tup
     """
     low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def moved_percentiles(values: Float[np.ndarray, " n"], found: float, *, level: float = LEVEL) -> tuple[float, float]:
+    """`percentiles`, moved by as much as the values are on the average below what was `found`.
+
+    For figures that resamples have lower, or higher, than all pictures have, as those of classes that a resample may lack.
+
+    >>> moved_percentiles(np.arange(101.0), 60.0, level=0.5)
+    (35.0, 85.0)
+    """
+    low, high = percentiles(values, level=level)
+    by = found - float(np.nanmean(values))
+    return low + by, high + by

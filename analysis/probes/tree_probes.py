@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 from jaxtyping import Float, Int, Num
 
-from cladescope.analysis.measures.bootstrap import bootstrap_interval, percentiles
+from cladescope.analysis.measures.bootstrap import bootstrap_interval, moved_percentiles, percentiles
 from cladescope.analysis.measures.class_sums import class_sums
 from cladescope.analysis.measures.permutations import permuted
 from cladescope.analysis.pictures import Pictures
@@ -237,10 +237,10 @@ class TreeProbes:
         # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263).
         half = max(4, s // 2)
         drawn = np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)])
-        low, high = percentiles(drawn) if np.isfinite(drawn).any() else (None, None)
-        if is_moved and low is not None and high is not None:
-            by = found - float(np.nanmean(drawn))
-            low, high = max(0.0, low + by), min(1.0, high + by)
+        low, high = None, None
+        if np.isfinite(drawn).any():
+            low, high = moved_percentiles(drawn, found) if is_moved else percentiles(drawn)
+            low, high = (max(0.0, low), min(1.0, high)) if is_moved else (low, high)
         null = permuted(
             lambda rng: shuffled(rng.permutation(s)), found, n_permutations=self.n_permutations, seed=self.seed,
             higher_is_better=higher_is_better,

@@ -42,8 +42,31 @@ def test_the_interval_is_that_of_drawing_pictures_one_by_one():
     truth, named = answers(120, 0.6)
     rng = np.random.default_rng(5)
     rows = rng.integers(120, size=(1500, 120))
-    plain = np.quantile([f1_score(truth[r], named[r], average="macro") for r in rows], [0.025, 0.975])
-    assert MacroF1.of_classes(truth, named).interval() == pytest.approx(plain, abs=0.015)
+    drawn = np.array([f1_score(truth[r], named[r], average="macro") for r in rows])
+    moved = np.quantile(drawn, [0.025, 0.975]) + f1_score(truth, named, average="macro") - drawn.mean()
+    assert MacroF1.of_classes(truth, named).interval() == pytest.approx(moved, abs=0.015)
+
+
+@pytest.mark.parametrize("n_classes", [None, 40])
+def test_the_interval_holds_the_truth_where_classes_have_two_pictures(n_classes):
+    # Each class is named rightly with chance 0.8, else another: its F1 is 0.8. A resample lacks one class of seven.
+    rng, truth = np.random.default_rng(0), np.repeat(np.arange(40), 2)
+    held = []
+    for draw in range(60):
+        named = np.where(rng.random(80) < 0.8, truth, (truth + rng.integers(1, 40, size=80)) % 40)
+        found = MacroF1.of_classes(truth, named, n_classes=n_classes)
+        low, high = found.interval(n_resamples=300, seed=draw)
+        assert low <= found.value <= high
+        held.append(low <= 0.8 <= high)
+    assert np.mean(held) >= 0.88
+
+
+def test_the_interval_of_a_difference_holds_it_where_classes_are_rare():
+    truth = np.repeat(np.arange(40), 2)
+    good, bad = truth.copy(), np.where(np.arange(80) % 2, truth, (truth + 1) % 40)
+    found = MacroF1.of_classes(truth, good, n_classes=40).minus(MacroF1.of_classes(truth, bad, n_classes=40))
+    assert found.low < found.value < found.high
+    assert (found.low + found.high) / 2 == pytest.approx(found.value, abs=0.02)
 
 
 def test_a_figure_has_what_others_have():
