@@ -15,8 +15,8 @@ any of the compared probes is, after Holm.
 
 `nulls`: probes of vectors that know nothing, or (above the species) species and nothing else: how often a value lies in its 95 % range of chance, and how often p is at most 0.05.
 
-`trees`: species' vectors that walk at random along a tree of uneven pace, or know nothing of it, against that tree: how often a value lies in its range of chance, how often p is at
-most 0.05, and how often the interval holds the mean value of all draws.
+`trees`: 24 species drawn anew from one tree of 600 of uneven pace, whose vectors walk at random along it, or know nothing of it, against that tree: how often a value lies in its range of
+chance, how often p is at most 0.05, and how often the interval holds the mean value of all draws.
 
 `variant`: coin tosses for a variant within species.
 """
@@ -213,9 +213,9 @@ def tree_rows(draws: int) -> Iterator[list[str]]:
 
 
 def along_a_tree(signal: float, draw: int) -> tuple[Pictures, Tree]:
-    """Pictures of 24 species, 1 to 8 each, and a tree of these with three branches at its middle, of uneven lengths."""
-    rng = np.random.default_rng([draw, 4])
-    n, inner = 24, 22
+    """Pictures of 24 of 600 species, 1 to 8 each, and the tree of all, with three branches at its middle, of uneven lengths; it is the same in all draws."""
+    rng = np.random.default_rng(4)
+    n, inner = 600, 598
     parent, open_ = np.full(inner + n, -1), [0, 0, 0]
     for row in range(1, inner):
         parent[row] = open_.pop(int(rng.integers(len(open_))))
@@ -225,11 +225,13 @@ def along_a_tree(signal: float, draw: int) -> tuple[Pictures, Tree]:
     places = np.zeros((len(parent), DIM))
     for row in range(1, len(parent)):
         places[row] = places[parent[row]] + np.sqrt(length[row]) * rng.normal(size=DIM)
-    species = np.repeat(np.arange(n), rng.integers(1, 9, size=n))
-    means = signal * places[inner:] + (1 - signal) * rng.normal(size=(n, DIM))
-    vectors = means[species] + 2 * rng.normal(size=(len(species), DIM))
-    labels = (*[None] * inner, *(f"G s{number}" for number in range(n)))
-    table = pa.table({"species": [f"G s{number}" for number in species]})
+    rng = np.random.default_rng([draw, 4])
+    some = rng.choice(n, 24, replace=False)
+    means = signal * places[inner + some] + (1 - signal) * rng.normal(size=(24, DIM))
+    number = np.repeat(np.arange(24), rng.integers(1, 9, size=24))
+    vectors = means[number] + 2 * rng.normal(size=(len(number), DIM))
+    labels = (*[None] * inner, *(f"G s{one}" for one in range(n)))
+    table = pa.table({"species": [f"G s{some[one]}" for one in number]})
     return Pictures.of_table(vectors, table), Tree(parent=parent, length=length, label=labels)
 
 

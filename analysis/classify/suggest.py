@@ -85,7 +85,8 @@ def suggest_in_store(
     """Pictures to label next; see `next_pictures` for the strategies. By default `COLD` without a classifier, else `WARM`.
 
     Not proposed are pictures that the classifier was made with, by their content, and those that have a name at the `rank` already (by default the
-    classifier's, else what the store's pictures are told apart by): the proposed ones are to be unlike these.
+    classifier's, else what the store's pictures are told apart by): the proposed ones are to be unlike these. A classifier of labels may have these from a
+    table: what the store says under `label` then counts for nothing. What `within` and `where` leave out is not looked at.
 
     Memory: 4 d bytes for each picture looked at, at most `most`, and for each that is labelled.
 
@@ -103,6 +104,10 @@ def suggest_in_store(
     column = rank or (_target(classifier) if classifier is not None else pictures.narrowest)
     labelled = _labelled(pictures, column, classifier)
     notes = list(pictures.vector_notes)
+    if classifier is not None and classifier.made_with is None:
+        notes.append(
+            "the classifier, of an earlier version, does not know its pictures, some of which may be proposed: fit it anew"
+        )
     rest = np.flatnonzero(~labelled)
     if not len(rest):
         raise InputError(

@@ -1,11 +1,14 @@
 """`cladescope suggest`: proposals that a user fills in, and that relabel and fit take back."""
 
 import csv
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from cladescope.analysis.classify.classifier_file import load_classifier
+from cladescope.analysis.classify.classifier_file import load_classifier, save_classifier
 from cladescope.analysis.classify.made_with import picture_numbers
 from cladescope.index.store import Store
 
@@ -103,6 +106,34 @@ def test_pictures_that_the_classifier_was_made_with_are_known_by_their_content_i
     assert len(ended.json["suggestions"]) == 24
 
 
+@pytest.mark.parametrize("strategy", ["typical", "both", "uncertainty", "diverse", "random"])
+def test_no_strategy_proposes_what_the_classifier_knows_nor_a_copy_of_it(run, store, tmp_path, strategy):
+    """Half of the pictures teach; a store has all of them twice, under other addresses."""
+    folder = Path(next(iter(store.table(["uri"])["uri"].to_pylist()))).parents[1]
+    twice, out, made = tmp_path / "twice", tmp_path / "a.safetensors", tmp_path / "twice.store"
+    for name in ("one", "two"):
+        shutil.copytree(folder, twice / name)
+    ended = run("embed", twice, "--encoder", "pixels", "--labels-from", "none", "--store", made, "--quiet")
+    assert ended.status == 0, ended.err
+    assert run("fit", store.path, "--out", out, "--shots", 2, "--calibration", "0").status == 0
+    ended = run("suggest", made, "--classifier", out, "--strategy", strategy, "-n", 96, "--json")
+    assert ended.status == 0, ended.err
+    table = Store.open(made).table(["image_id", "content_hash"])
+    content = dict(zip(table["image_id"].to_pylist(), picture_numbers(table).tolist(), strict=True))
+    proposed = [content[one["image_id"]] for one in ended.json["suggestions"]]
+    assert len(proposed) == len(set(proposed)) == 24
+    assert not set(proposed) & set(load_classifier(out).made_with.tolist())
+
+
+def test_a_classifier_that_does_not_know_its_pictures_is_said(run, store, bare, tmp_path):
+    out = tmp_path / "a.safetensors"
+    assert run("fit", store.path, "--out", out).status == 0
+    old = save_classifier(replace(load_classifier(out), made_with=None), tmp_path / "old.safetensors")
+    ended = run("suggest", bare, "--classifier", old, "-n", 5)
+    assert "does not know its pictures, some of which may be proposed: fit it anew" in ended.err
+    assert "does not know its pictures" not in run("suggest", bare, "--classifier", out, "--rank", "genus", "-n", 5).err
+
+
 def test_a_sheet_shows_what_the_classifier_takes_them_for(run, store, bare, tmp_path):
     out, sheet = tmp_path / "a.safetensors", tmp_path / "next.png"
     run("fit", store.path, "--out", out, "--shots", 2, "--calibration", "0")
@@ -136,10 +167,6 @@ def test_wrong_usage_is_one_line(misused, bare, tmp_path):
 
 
 def test_a_classifier_of_another_encoder_is_refused(run, fails, store, bare, tmp_path):
-    from dataclasses import replace
-
-    from cladescope.analysis.classify.classifier_file import save_classifier
-
     out = tmp_path / "a.safetensors"
     run("fit", store.path, "--out", out)
     fitted = load_classifier(out)
