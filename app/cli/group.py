@@ -32,7 +32,7 @@ SECTIONS = {
         "map": "Draw a map of the pictures: those that the encoder finds similar lie close together.",
         "report": "Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.",
         "probe": "Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.",
-        "evaluate": "Score encoders by BioCLIP's protocols, with confidence intervals, next to published scores.",
+        "evaluate": "Score encoders by BioCLIP's protocols or on published tasks, with confidence intervals, next to published scores.",
     },
     "Change a store": {
         "relabel": "Put corrected labels into a store, without encoding anything.",

@@ -60,7 +60,9 @@ def suggest(
     vectors: VectorsOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", metavar="FILE.csv", help="Table to fill in, for `relabel` or `fit --labels`."),
+        typer.Option(
+            "--out", metavar="FILE.csv", help="File for the table to fill in, for `relabel` or `fit --labels`."
+        ),
     ] = None,
     sheet: Annotated[
         Path | None,

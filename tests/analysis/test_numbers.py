@@ -19,7 +19,7 @@ from cladescope.errors import InputError
         (lambda store: audit_store(store, limit=-2), "found limit -2, expected 1 or more"),
         (lambda store: audit_store(store, rank="tribe"), "no rank 'tribe'"),
         (lambda store: fit_store(store, shots=0), "found shots 0, expected 1 or more"),
-        (lambda store: fit_store(store, method="knn", k=0), "found k 0, expected 1 or more"),
+        (lambda store: fit_store(store, method="knn", k=0), "k is 0: expected a whole number from 1 on, or 'auto'"),
         (lambda store: fit_store(store, calibration=1.0), "found 1.0, expected cross, split, or a share"),
         (lambda store: fit_store(store, method="svm"), "unknown method 'svm'"),
         (lambda store: map_store(store, dim=4), "found 4 dimensions, expected 2 or 3"),

@@ -91,7 +91,7 @@ def foretelling(
     >>> rng = np.random.default_rng(0)
     >>> features = rng.normal(size=(200, 3))
     >>> weight, bias = foretelling(features, features @ np.array([[2.0], [0.0], [1.0]]) + 4)
-    >>> weight.round(1), bias.round(1)
+    >>> weight.round(1) + 0, bias.round(1)
     (array([[2., 0., 1.]]), array([4.]))
     """
     mean, target = features.mean(axis=0, dtype=np.float64), taught.mean(axis=0, dtype=np.float64)

@@ -155,7 +155,7 @@ def test_wrong_input_is_one_line(fails, misused, run, store, uris, tmp_path):
     assert "did you mean" in refused("--within", "Simulatia")
     assert "is no folder" in misused("fit", store.path, "--out", tmp_path / "none" / "a.safetensors")
     assert "does not end in .safetensors" in misused("fit", store.path, "--out", tmp_path / "a.txt")
-    assert "at least two" in refused("--within", store.taxonomy.taxa("species")[0].name)
+    assert "a classifier chooses among two or more" in refused("--within", store.taxonomy.taxa("species")[0].name)
     assert "has the columns a, b" in refused("--labels", write(tmp_path / "b.csv", ["a", "b"], [(1, 2)]))
     strange = write(tmp_path / "c.csv", ["uri", "label"], [("x.jpg", "tit")])
     assert "none of the 1 pictures" in refused("--labels", strange)

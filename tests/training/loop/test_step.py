@@ -12,7 +12,6 @@ from cladescope.embedding.prompts import prompt
 from cladescope.errors import TrainingError
 from cladescope.training.data.texts import chosen_types
 from cladescope.training.loop.checkpoint import Progress
-from cladescope.training.loop.run import averaged
 from cladescope.training.loop.step import backward, take_step
 from tests.training.small_runs import EVERY_TERM, OPEN_CLIP, batches_of, captions, small, started
 
@@ -232,13 +231,14 @@ def test_a_gradient_that_overflows_skips_the_step_and_halves_the_scale(clades, t
     scales = overflowing(run, monkeypatch, steps={0})
     batch = batches_of(run, 1)[0]
     before = {name: value.clone() for name, value in run.towers.state_dict().items()}
+    average = [value.clone() for value in run.average.state_dict()["shadow"]]
     take_step(run, batch)
     assert moved(before, run.towers.state_dict(), "") == (False, False)
-    with averaged(run):
-        assert moved(before, run.towers.state_dict(), "") == (False, False)
+    assert all(map(torch.equal, run.average.state_dict()["shadow"], average))
     assert (run.progress.step, run.progress.n_skipped) == (1, 1)
     take_step(run, batch)
     assert moved(before, run.towers.state_dict(), "")[0]
+    assert not all(map(torch.equal, run.average.state_dict()["shadow"], average))
     assert (run.progress.step, run.progress.n_skipped) == (2, 1)
     assert scales == [2.0**16, 2.0**15]
 
