@@ -1,10 +1,10 @@
 """Names photos by a field kit: `python kit.py kit.onnx photo.jpg ...` prints CSV; needs onnxruntime and Pillow only."""
 
-import csv
 import sys
+from csv import writer
 
 import numpy as np
-import onnxruntime
+from onnxruntime import InferenceSession, set_default_logger_severity
 from PIL import Image
 
 
@@ -24,17 +24,17 @@ def resized(image: Image.Image, side: int, resize: str, interpolation: int) -> n
 
 
 if __name__ == "__main__":
-    path, *photos = sys.argv[1:] or sys.exit(__doc__)
-    onnxruntime.set_default_logger_severity(3)
-    kit = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    about, rows = kit.get_modelmeta().custom_metadata_map, csv.writer(sys.stdout, lineterminator="\n")
-    columns = about["columns"] if about.get("kit") == "1" else sys.exit(f"{path} is no field kit of format 1")
-    rows.writerow(columns.split(","))
+    rows, (path, *photos) = writer(sys.stdout, lineterminator="\n"), sys.argv[1:] if sys.argv[2:] else sys.exit(__doc__)
+    _, sys.excepthook = set_default_logger_severity(3), lambda _, why, __: sys.stderr.write(f"error: {path}: {why!r}\n")
+    left, _ = 0, sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")  # type: ignore[union-attr]
+    meta = (kit := InferenceSession(path, providers=["CPUExecutionProvider"])).get_modelmeta().custom_metadata_map
+    rows.writerow(meta["columns"].split(",") if meta.get("kit") == "1" else sys.exit(f"{path} is no kit of format 1"))
     for photo in photos:
         try:
-            seen = resized(Image.open(photo), int(about["side"]), about["resize"], int(about["interpolation"]))
+            seen = resized(Image.open(photo), int(meta["side"]), meta["resize"], int(meta["interpolation"]))
             answer, near, score = kit.run(["answer", "nearest", "score"], {"pixels": seen[None]})
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-            sys.stderr.write(f"left out: {photo}: {error}\n")
+            left = sys.stderr.write(f"left out: {photo}: {error}\n")
         else:
             rows.writerow([photo, *answer[0][:2], f"{score[0]:.4f}", near[0], *answer[0][2:]])
+    sys.exit(left > 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cladescope.app.verbs.arguments import checked
-from cladescope.errors import EncoderError, InputError
+from cladescope.errors import EncoderError, InputError, UsageError
 from cladescope.paths import local_path
 from cladescope.training.config import TrainConfig, load_config
 
@@ -44,13 +44,17 @@ def train(
     (`model.open_clip`), `labels_from` how names of folders are read (`data.labels_from`, as for `embed`); `set` replaces other settings, such as
     `{"loop.epochs": 3}`. `resume` continues the run in `out` where it stopped. Under torchrun every process makes this call.
 
-    Raises InputError for a configuration or data that cannot be used, or if `out` already holds a run; EncoderError if the
+    Raises UsageError where nothing to learn from is named; InputError for a configuration or data that cannot be used, or if `out` already holds a run; EncoderError if the
     starting weights cannot be loaded; TrainingError if the loss is no longer finite; StoreError if the disk fails.
 
     >>> import cladescope
     >>> cladescope.train("fine-tune", data="photos/", out="runs/mine").verdict      # doctest: +SKIP
     """
     resolved, recipe = resolve(config, data=data, encoder=encoder, labels_from=labels_from, set=set)
+    if not resolved.data.source:
+        raise UsageError(
+            "data.source is empty: name a manifest, a folder, shards or a store of labelled pictures by data (--data), as in --data photos/"
+        )
     from cladescope.embedding.encoder import Encoder
     from cladescope.training.loop import train as loop
     from cladescope.training.loop.distributed import is_first_process

@@ -138,10 +138,24 @@ def test_the_runner_has_forty_lines_and_imports_what_it_says():
     assert imported - sys.stdlib_module_names == {"numpy", "onnxruntime", "PIL"}
 
 
-def test_the_runner_says_how_it_is_used():
-    ended = subprocess.run([sys.executable, kit.__file__], capture_output=True, text=True)
-    assert ended.returncode == 1
+@pytest.mark.parametrize("arguments", [[], ["kit.onnx"]], ids=["nothing", "no photo"])
+def test_the_runner_says_how_it_is_used(arguments):
+    ended = subprocess.run([sys.executable, kit.__file__, *arguments], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Names photos by a field kit: `python kit.py kit.onnx photo.jpg ...`")
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"\x08\x08 the first part of a kit"], ids=["missing", "empty", "cut off"]
+)
+def test_a_kit_that_cannot_be_read_is_one_line(content, tmp_path):
+    path = tmp_path / "owls.onnx"
+    if content is not None:
+        path.write_bytes(content)
+    ended = subprocess.run([sys.executable, kit.__file__, path, "a.jpg"], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith(f"error: {path}: ")
 
 
 def test_the_page_shows_the_runner_as_it_is():

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -35,9 +36,11 @@ def classifier(clades, tmp_path_factory):
 
 
 def run_alone(kit, *photos):
-    """The runner beside a kit, where nothing can be imported but numpy, ONNX Runtime and Pillow."""
+    """The runner beside a kit, where nothing can be imported but numpy, ONNX Runtime and Pillow, and a terminal knows ASCII alone."""
     arguments = [sys.executable, "-c", ALONE, kit.parent / "kit.py", kit, *photos]
-    ended = subprocess.run([str(one) for one in arguments], capture_output=True, text=True, cwd=kit.parent)
+    poor = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [str(one) for one in arguments]
+    ended = subprocess.run(words, capture_output=True, encoding="utf-8", cwd=kit.parent, env=poor)
     return ended, list(csv.DictReader(io.StringIO(ended.stdout)))
 
 
@@ -82,16 +85,17 @@ def test_what_is_no_picture_is_left_out_and_said_and_a_later_kit_is_refused(clas
     cladescope.pack(kit, classifier=classifier)
     text = tmp_path / "notes.txt"
     text.write_text("Parus major")
-    ended, rows = run_alone(kit, text, tmp_path / "gone.jpg", photos_of(clades)[0])
-    assert [row["file_name"] for row in rows] == [str(photos_of(clades)[0])]
+    photo = shutil.copyfile(photos_of(clades)[0], tmp_path / "Grünspecht (1).jpg")
+    ended, rows = run_alone(kit, text, tmp_path / "gone.jpg", photo)
+    assert [row["file_name"] for row in rows] == [str(photo)]
     said = ended.stderr.splitlines()
-    assert len(said) == 2
+    assert (ended.returncode, len(said)) == (1, 2)
     assert said[0].startswith(f"left out: {text}: cannot identify image file")
     model = onnx.load(kit)
     next(one for one in model.metadata_props if one.key == "kit").value = "2"
     onnx.save(model, kit)
     ended, _ = run_alone(kit, photos_of(clades)[0])
-    assert (ended.returncode, ended.stderr) == (1, f"{kit} is no field kit of format 1\n")
+    assert (ended.returncode, ended.stderr) == (1, f"{kit} is no kit of format 1\n")
 
 
 def test_a_kit_is_one_file_that_tells_what_it_is(classifier, tmp_path, run):

@@ -85,7 +85,6 @@ def test_a_folder_of_a_recipes_name_does_not_hide_the_recipe(run, tmp_path, monk
     "arguments, message",
     [
         (["missing.toml"], "missing.toml cannot be read"),
-        ([SMALL], "data.source is empty"),
         ([SMALL, "--data", "nowhere.csv"], "nowhere.csv"),
         ([SMALL, "--data", "CLADES", "--resume"], "start the run without resuming"),
         ([SMALL, "--data", "CLADES", "--set", "loop.monitor=luck"], "loop.monitor is 'luck': expected one of"),
@@ -112,9 +111,11 @@ def test_wrong_input_is_told_in_one_line(run, clades, tmp_path, monkeypatch, arg
         (["tiny", "--set", "loop.epochs=many"], "loop.epochs is 'many': expected a whole number"),
         (["tiny", "--set", "seed.x=1"], "'seed' in tiny is 0: expected a section"),
         (["tiny", "--set", "seed=-1"], "expected 0 or more"),
+        ([SMALL], "data.source is empty: name a manifest, a folder, shards or a store"),
+        (["fine-tune"], "--data photos/"),
     ],
 )
-def test_a_recipe_that_there_is_not_or_a_setting_that_does_not_fit_is_wrong_usage(
+def test_a_recipe_that_there_is_not_or_a_setting_that_does_not_fit_or_no_pictures_is_wrong_usage(
     misused, tmp_path, arguments, message
 ):
     assert message in misused("train", *arguments, "--out", tmp_path / "run")

@@ -122,6 +122,7 @@ VALUES = {
           for ending in [str(one.metavar).partition("FILE")[2].partition("|")[0]]),
     ],
     "an argument too many": [["train", "fine-tune", "photos"], ["doctor", "photos"], ["info", "photos", "plain"]],
+    "nothing to learn from": [["train", "fine-tune"], ["train", "fine-tune", "--resume"]],
     "a file that an option names and that is not there": [
         command(verb, one, "none.csv") for verb, one in options(is_read)
     ],
