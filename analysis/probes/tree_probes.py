@@ -5,7 +5,7 @@ from functools import cached_property, partial
 from math import comb
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 
 from cladescope.analysis.measures.bootstrap import bootstrap_interval, moved_percentiles, percentiles
 from cladescope.analysis.measures.class_sums import class_sums
@@ -26,7 +26,7 @@ N_SPECIES, N_TRIPLES, N_QUARTETS, N_RESAMPLES = 600, 20_000, 50_000, 100
 NOTHING = 1e-9
 """Branches shorter than this share of the greatest distance count as none."""
 
-Order = Int[np.ndarray, " s"]
+Order = Int[np.ndarray, " o"]
 
 
 def check_related(pictures: Pictures, tree: Tree) -> None:
@@ -105,10 +105,11 @@ class TreeProbes:
         )  # fmt: skip
         yield self._result(
             f"cophenetic correlation{to}",
-            lambda order: distance.matrix_correlation(self.heights[np.ix_(order, order)], far[np.ix_(order, order)]),
+            lambda order: distance.matrix_correlation(self._heights_among(order), far[np.ix_(order, order)]),
             lambda order: distance.matrix_correlation(self.heights, far[np.ix_(order, order)]),
             "Sokal & Rohlf 1962",
             f"Correlation of the heights at which species meet in the tree of their mean vectors with {along}.",
+            moved_within=(-1.0, 1.0),
         )  # fmt: skip
         triples = distance.triplets(self.other, N_TRIPLES, seed=self.seed) if not to else np.empty((3, 0), np.int64)
         if triples.shape[1]:
@@ -134,7 +135,7 @@ class TreeProbes:
             yield self._result(
                 f"triplet distance to {self.name}", inside, differing, "Critchlow et al. 1996",
                 f"Share of the triples of species that the {self.name} resolves and the tree of mean vectors has otherwise.",
-                value=differing(np.arange(len(self.other))), sampled=len(true), higher_is_better=False,
+                value=differing(np.arange(len(self.other))), sampled=len(true), higher_is_better=False, moved_within=(0.0, 1.0),
             )  # fmt: skip
         theirs = trees.clades(self.other)
         yield from self._robinson_foulds("Robinson-Foulds", trees.clades(self.heights), theirs, rooted=True)
@@ -150,6 +151,18 @@ class TreeProbes:
         """The neighbour-joining tree of the taxa, its tips in their order."""
         return neighbour_joining(self.distances)
 
+    def _heights_among(self, order: Order) -> Float[np.ndarray, "o o"]:
+        """The heights at which some taxa meet in the average-linkage tree of these alone."""
+        return distance.average_linkage(self.distances[np.ix_(order, order)])[1]
+
+    def _joined_among(self, order: Order) -> Tree:
+        return neighbour_joining(self.distances[np.ix_(order, order)])
+
+    def _steps(self, joined: Tree) -> Float[np.ndarray, "o o"]:
+        """Branches between the tips of a tree of these distances, without those of no length."""
+        long = np.where(np.abs(joined.length) > self._least, 1.0, 0.0)
+        return Tree(parent=joined.parent, length=long, label=joined.label).cophenetic()
+
     @property
     def _least(self) -> float:
         return NOTHING * float(self.distances.max())
@@ -157,7 +170,7 @@ class TreeProbes:
     def _robinson_foulds(
         self, name: str, own: set[bytes], theirs: set[bytes], *, rooted: bool
     ) -> Iterator[ProbeResult]:
-        """Nothing where neither tree has a group. Its half-samples are moved to the value, for trees of fewer tips differ less."""
+        """Nothing where neither tree has a group."""
         if not own and not theirs:
             return
         s = len(self.other)
@@ -174,7 +187,7 @@ class TreeProbes:
         yield self._result(
             f"{name} to {self.name}", halved, shuffled, "Robinson & Foulds 1981" if rooted else "Saitou & Nei 1987, Robinson & Foulds 1981",
             f"Share of the {groups} of both trees that only one has: {len(own & theirs)} shared; the {self.name} has {len(theirs)}, the {tree} {len(own)}.",
-            value=trees.robinson_foulds(own, theirs), higher_is_better=False, is_moved=True,
+            value=trees.robinson_foulds(own, theirs), higher_is_better=False, moved_within=(0.0, 1.0),
         )  # fmt: skip
 
     def _quartets(self) -> Iterator[ProbeResult]:
@@ -186,13 +199,12 @@ class TreeProbes:
             return
         n_drawn = len(true)
         four, true = four[:, asked], true[asked]
-        long = np.where(np.abs(self.joined.length) > self._least, 1.0, 0.0)
-        steps = Tree(parent=self.joined.parent, length=long, label=self.joined.label).cophenetic()
+        steps = self._steps(self.joined)
         own = sides(steps, four, tolerance=0.5)
 
         def among(order: Order) -> float:
-            times = np.bincount(order, minlength=s)[four].prod(axis=0)
-            return quartet_distance(own, true, times.astype(np.float64))
+            inside, places = _inside(four, order, s)
+            return quartet_distance(sides(self._steps(self._joined_among(order)), places, tolerance=0.5), true[inside])
 
         def shuffled(order: Order) -> float:
             return quartet_distance(sides(steps[np.ix_(order, order)], four, tolerance=0.5), true)
@@ -202,6 +214,7 @@ class TreeProbes:
             f"quartet distance to {self.name}", among, shuffled, "Estabrook et al. 1985; Saitou & Nei 1987",
             f"Share of the quartets of species that the {self.name} resolves and the neighbour-joining tree of mean vectors has otherwise or leaves open: {said}",
             value=quartet_distance(own, true), sampled=len(true) if n_drawn < comb(s, 4) else None, higher_is_better=False,
+            moved_within=(0.0, 1.0),
         )  # fmt: skip
 
     def curve(self) -> dict[str, list[float]]:
@@ -217,30 +230,29 @@ class TreeProbes:
         return found
 
     def _triples_among(self, order: Order, *, triples: Int[np.ndarray, "3 t"], true: Int[np.ndarray, " t"]) -> float:
-        """Triplet distance where each triple weighs as often as its species were drawn."""
-        times = np.bincount(order, minlength=len(self.other))[triples].prod(axis=0)
-        return (
-            float(np.average(trees.odd_one_out(self.heights, triples) != true, weights=times))
-            if times.any()
-            else np.nan
-        )
+        """Triplet distance of the tree of some taxa alone, by the triples of these; NaN for none."""
+        inside, places = _inside(triples, order, len(self.other))
+        differ = trees.odd_one_out(self._heights_among(order), places) != true[inside]
+        return float(differ.mean()) if len(differ) else np.nan
 
     def _result(
         self, probe: str, resampled: Callable[[Order], float], shuffled: Callable[[Order], float],
         reference: str, meaning: str, *, value: float | None = None, sampled: int | None = None, higher_is_better: bool = True,
-        is_moved: bool = False,
+        moved_within: tuple[float, float] | None = None,
     ) -> ProbeResult:  # fmt: skip
         s = len(self.other)
         rng = np.random.default_rng([self.seed, 5])
         found = shuffled(np.arange(s)) if value is None else value
         # Half of the species without replacement: a species drawn twice would be compared with itself, and of half-samples the
-        # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263).
+        # spread is that of the whole (Shao & Wu 1989, https://doi.org/10.1214/aos/1176347263). Their trees are made anew, for with other
+        # species the tree is another, and what is of trees is moved to the value, for those of fewer tips differ.
         half = max(4, s // 2)
         drawn = np.array([resampled(rng.permutation(s)[:half]) for _ in range(N_RESAMPLES)])
         low, high = None, None
         if np.isfinite(drawn).any():
-            low, high = moved_percentiles(drawn, found) if is_moved else percentiles(drawn)
-            low, high = (max(0.0, low), min(1.0, high)) if is_moved else (low, high)
+            low, high = percentiles(drawn)
+            if moved_within is not None:
+                low, high = np.clip(moved_percentiles(drawn, found), *moved_within).tolist()
         null = permuted(
             lambda rng: shuffled(rng.permutation(s)), found, n_permutations=self.n_permutations, seed=self.seed,
             higher_is_better=higher_is_better,
@@ -257,6 +269,16 @@ def _centroids(vectors: Float[np.ndarray, "n d"], numbers: Int[np.ndarray, " n"]
     sums, _ = class_sums(vectors, numbers)
     found: Float[np.ndarray, "l d"] = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
     return found
+
+
+def _inside(
+    tips: Int[np.ndarray, "k t"], order: Order, s: int
+) -> tuple[Bool[np.ndarray, " t"], Int[np.ndarray, "k inside"]]:
+    """Which sets of k of s tips lie among some of these, and their places there."""
+    place = np.full(s, -1)
+    place[order] = np.arange(len(order))
+    inside = (place[tips] >= 0).all(axis=0)
+    return inside, place[tips[:, inside]]
 
 
 def all_distances(vectors: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n n"]:

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.cluster.hierarchy import cophenet, linkage
+from scipy.spatial.distance import squareform
 
 from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes import quartets as q
@@ -14,6 +16,7 @@ from cladescope.analysis.probes import trees
 from cladescope.analysis.probes.phylogeny_tips import MatchedTips, paths
 from cladescope.analysis.probes.run import probe
 from cladescope.analysis.probes.tree_probes import TreeProbes
+from cladescope.phylogeny.neighbour_joining import neighbour_joining
 from cladescope.phylogeny.newick import parse_newick
 from tests.analysis.probes.test_probes import random_newick
 from tests.app.cli.command_line import run  # noqa: F401
@@ -126,6 +129,41 @@ def test_neighbour_joining_finds_a_tree_of_uneven_pace_where_average_linkage_doe
     assert quartet.null[0] == pytest.approx(2 / 3, abs=0.03)
     assert (quartet.sampled, quartet.n_taxa) == (None, 16)
     assert (quartet.low, quartet.high) == (0, 0)
+
+
+def test_intervals_are_of_the_trees_of_halves_of_the_species():
+    """Were the tree of all species kept, the interval would not know that other species give another tree."""
+    rng = np.random.default_rng(5)
+    tree = named(binary_tree(14, rng))
+    species = np.repeat(np.arange(14), 2)
+    table = pa.table({"species": [f"G{n % 3} s{n}" for n in species]})
+    probes = TreeProbes(Pictures.of_table(rng.normal(size=(28, 8)), table), n_permutations=0, seed=3, tree=tree)
+    found = results_of(probes)
+    draws = np.random.default_rng([3, 5])
+    quartet, triplet, cophenetic = [], [], []
+    for _ in range(100):
+        some = draws.permutation(14)[:7]
+        ours, theirs = probes.distances[np.ix_(some, some)], probes.other[np.ix_(some, some)]
+        heights = np.zeros((7, 7))
+        heights[np.triu_indices(7, 1)] = cophenet(linkage(squareform(ours, checks=False), "average"))
+        heights += heights.T
+        cophenetic.append(
+            np.corrcoef(squareform(heights, checks=False), squareform(probes.paths[np.ix_(some, some)], checks=False))[
+                0, 1
+            ]
+        )
+        steps = neighbour_joining(ours).with_unit_lengths().cophenetic()
+        four, three = np.array([*combinations(range(7), 4)]).T, np.array([*combinations(range(7), 3)]).T
+        quartet.append((q.sides(steps, four, tolerance=0.5) != q.sides(theirs, four, tolerance=1e-9)).mean())
+        triplet.append((trees.odd_one_out(heights, three) != trees.odd_one_out(theirs, three)).mean())
+    for name, drawn, near in (
+        ("quartet distance", quartet, 1e-9),
+        ("cophenetic correlation", cophenetic, 1e-9),
+        ("triplet distance", triplet, 0.06),  # triples are drawn, and some more often than others
+    ):
+        one = found[f"{name} to phylogeny"]
+        ends = np.quantile(drawn, [0.025, 0.975]) + one.value - np.mean(drawn)
+        assert (one.low, one.high) == pytest.approx(np.clip(ends, -1 if "corr" in name else 0, 1).tolist(), abs=near)
 
 
 def test_pictures_that_say_nothing_of_the_tree_are_at_chance():
