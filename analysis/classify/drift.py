@@ -58,5 +58,5 @@ class Drift:
             return []
         return [
             f"these pictures lie farther from what is known than those that decided how sure is enough (p {max(p_value, 1e-6):.1g}): other kinds, places or "
-            f"cameras, so that no risk of {risk:g} is promised for them"
+            f"cameras, so that no risk of {risk:.2g} is promised for them"
         ]

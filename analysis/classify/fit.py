@@ -207,6 +207,9 @@ def fit_store(
             alpha=alpha,
             seed=seed,
         )
+    learnt = len(labelled.classes) if given is None else int(given.sum())
+    if made.setting is not None and made.setting.name == "k" and made.setting.value > learnt:
+        notes.append(f"k is {made.setting} and {counted(learnt, 'picture')} are learnt from: all of them vote")
     notes += [*_kin_notes(kin, made, share), *_few_notes(labelled, made), *_long_tail_notes(labelled, made, method)]
     known = made.known
     if known is None or not known.can_tell(DOUBT):

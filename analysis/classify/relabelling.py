@@ -36,6 +36,8 @@ class Relabelled:
 
     changed: int = 0
     same: int = 0
+    unlabelled: int = 0
+    """Rows of stored pictures that give no label, which change nothing."""
     unknown: int = 0
     """Rows that name no picture of the store."""
     ambiguous: int = 0
@@ -180,11 +182,12 @@ def put_labels(
     written = list(dict.fromkeys((*RANKS, *beside, *columns)))
     lacking = dict.fromkeys(name for name in written if name not in there)
     stored = store.rows_by_id(list(pairs), [name for name in written if name in there])
-    changed = []
+    changed, unlabelled = [], 0
     for image_id, row in pairs.items():
         before = {**lacking, **stored[image_id]}
         said = {name: row.labels.get(name, row.extra.get(name)) for name in columns}
         values = {name: value for name, value in said.items() if value is not None or clear}
+        unlabelled += not values
         if any(plain(value) != plain(before[name]) for name, value in values.items()):
             after = {**before, **values}
             if after["species"] != before["species"] and before["genus"] and "genus" not in values:
@@ -197,7 +200,8 @@ def put_labels(
             found.kept_above += moved and any(before[rank] and not values.get(rank) for rank in RANKS[3:5])
             changed.append(after)
     found.changed += len(changed)
-    found.same += len(pairs) - len(changed)
+    found.unlabelled += unlabelled
+    found.same += len(pairs) - len(changed) - unlabelled
     if changed and not found.dry_run:
         schema = store.schema
         store.update(pa.Table.from_pylist(changed, schema=pa.schema([schema.field(n) for n in ("image_id", *written)])))

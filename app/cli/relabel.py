@@ -42,6 +42,8 @@ def relabel(
         if dry_run:
             say("a dry run: nothing is changed")
         print_line(f"{counted(found.changed, 'picture')} relabelled, {found.same:,} had these labels already")
+        if found.unlabelled:
+            print_line(f"{counted(found.unlabelled, 'row gives', 'rows give')} no label: nothing changes there")
         if found.is_of_decisions:
             print_line(f"{found.dropped:,} dropped, {found.left:,} kept as they are, {found.undecided:,} not decided")
         if found.dropped:

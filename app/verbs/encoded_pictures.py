@@ -39,7 +39,7 @@ def opened_or_encoded(
 
     `vectors` names those of a further encoder of the store. What names of folders mean is looked up in the `backbone`, if one is given; `labels_from` is that of `open_source`. The store of the moment lies where temporary files do, 2 d bytes a picture, and is deleted at the end.
 
-    Raises InputError for an encoder beside a store, which has its own, for vectors beside pictures, which have none, and what `open_source` raises.
+    Raises InputError for an encoder beside a store, which has its own, for vectors beside pictures, which have none, for pictures of which none can be used, and what `open_source` raises.
     """
     if is_store(store) or not isinstance(store, str | Path) or not Path(store).exists():
         if encoder is not None or labels_from is not None:
@@ -57,6 +57,9 @@ def opened_or_encoded(
     with tempfile.TemporaryDirectory(prefix="cladescope-") as folder:
         held = _Store.create(Path(folder) / "pictures.store", loaded.card)
         summary = pipeline.embed(source, loaded, held, progress=progress)
+        if not held.count():
+            why = "; ".join(_notes(summary, loaded)[1:]) or "it names none"
+            raise InputError(f"{store} has no picture that can be used: {why}")
         yield held, canonical(str(store)), _notes(summary, loaded)
 
 

@@ -35,6 +35,13 @@ def test_pictures_like_those_that_decided_ring_seldom():
     assert rung <= LEVEL * 2000 + 3 * np.sqrt(LEVEL * 2000)
 
 
+def test_a_risk_that_the_number_of_pictures_gave_is_told_in_two_digits():
+    drift = Drift(np.arange(150, dtype=np.float32))
+    drift.note(np.full(60, -1000.0))
+    (said,) = drift.said(1 / 46)
+    assert said.endswith("no risk of 0.022 is promised for them")
+
+
 def test_pictures_of_a_worse_camera_ring_where_the_promise_breaks(made):
     answers = answers_of(made)
     for noise, breaks in ((1.0, False), (2.5, True)):

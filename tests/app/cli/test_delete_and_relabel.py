@@ -142,3 +142,10 @@ def test_ids_that_the_store_lacks_are_refused(fails, kept):
     assert "1 of 2 ids" in told
     assert "'nobody'" in told
     assert Store.open(kept).count() == 6
+
+
+def test_rows_that_give_no_label_are_counted_apart_from_those_whose_label_was_there(run, kept):
+    labels = table(kept.parent / "l.csv", ("file", "genus"), ("a/1.png", "Parus"), ("b/0.png", ""), ("b/5.png", ""))
+    empty = "2 rows give no label: nothing changes there\n"
+    assert run("relabel", kept, labels).out == f"1 picture relabelled, 0 had these labels already\n{empty}"
+    assert run("relabel", kept, labels).out == f"0 pictures relabelled, 1 had these labels already\n{empty}"

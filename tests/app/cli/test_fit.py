@@ -84,6 +84,20 @@ def test_a_long_tail_with_votes_or_ridge_is_told(run, store, uris, tmp_path, met
     assert ("10 of 11 classes have fewer than 3 pictures" in ended.err) == told
 
 
+def test_a_folder_of_which_no_picture_can_be_read_is_named_with_the_reason(fails, tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "tit.jpg").write_text("no picture")
+    line = fails("fit", tmp_path / "photos", "--encoder", "pixels", "--out", tmp_path / "a.safetensors")
+    assert f"{tmp_path / 'photos'} has no picture that can be used: 1 picture could not be used: decode: " in line
+
+
+def test_more_neighbours_than_pictures_are_told(run, store, tmp_path):
+    for k, told in (("49", True), ("48", False)):
+        ended = run("fit", store.path, "--method", "knn", "-k", k, "--out", tmp_path / f"{k}.safetensors")
+        assert ended.status == 0, ended.err
+        assert (f"k is {k} and 48 pictures are learnt from: all of them vote" in ended.err) == told
+
+
 def test_labels_of_one_class_empty_rows_and_no_label_are_told(run, fails, store, uris, tmp_path):
     names = [uri.rsplit("/", 2)[-2] + "/" + uri.rsplit("/", 1)[-1] for uri in uris]
     one = write(tmp_path / "one.csv", ["file", "label"], [(name, "tit") for name in names])
