@@ -121,7 +121,7 @@ def tell_failures(failures: Sequence[str], written: int) -> None:
     for line in failures[:LISTED]:
         say(f"left out: {line}")
     if failures:
-        say(f"{counted(len(failures), 'picture')} could not be read; {counted(written, 'was', 'were')} named")
+        say(f"{counted(len(failures), 'picture')} could not be read; {counted(written, 'was', 'were')} looked at")
 
 
 def tell(acted: "Acted") -> None:

@@ -186,7 +186,7 @@ def test_pictures_get_the_columns_of_pybioclip_and_a_broken_one_stops_nothing(pr
         *MADE_BY,
     ]
     assert len(ended.rows) == 12
-    assert "2 pictures could not be read; 6 were named" in ended.err
+    assert "2 pictures could not be read; 6 were looked at" in ended.err
     assert list(predict(photos, "--taxa", taxa, "--rank", "class", "--csv").rows[0])[1:] == [
         *RANKS[:3],
         "score",
