@@ -53,7 +53,7 @@ def train(
     resolved, recipe = resolve(config, data=data, encoder=encoder, labels_from=labels_from, set=set)
     if not resolved.data.source:
         raise UsageError(
-            "data.source is empty: name a manifest, a folder, shards or a store of labelled pictures by data (--data), as in --data photos/"
+            "data.source is empty: name a manifest, a folder, shards or a store of labelled pictures as data, for instance photos/"
         )
     from cladescope.embedding.encoder import Encoder
     from cladescope.training.loop import train as loop

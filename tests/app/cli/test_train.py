@@ -112,7 +112,7 @@ def test_wrong_input_is_told_in_one_line(run, clades, tmp_path, monkeypatch, arg
         (["tiny", "--set", "seed.x=1"], "'seed' in tiny is 0: expected a section"),
         (["tiny", "--set", "seed=-1"], "expected 0 or more"),
         ([SMALL], "data.source is empty: name a manifest, a folder, shards or a store"),
-        (["fine-tune"], "--data photos/"),
+        (["fine-tune"], "of labelled pictures as data, for instance photos/"),
     ],
 )
 def test_a_recipe_that_there_is_not_or_a_setting_that_does_not_fit_or_no_pictures_is_wrong_usage(
