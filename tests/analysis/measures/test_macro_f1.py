@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
+from cladescope.analysis.measures import macro_f1
 from cladescope.analysis.measures.macro_f1 import N_EXCHANGES, MacroF1
 from cladescope.analysis.measures.outcomes import Figure
 from cladescope.errors import InputError
@@ -111,3 +112,10 @@ def test_pictures_must_be_the_same():
         MacroF1.of_classes(*answers(9, 0.5)).minus(MacroF1.of_classes(*answers(8, 0.5)))
     with pytest.raises(InputError, match="no picture was asked"):
         MacroF1.of_classes(np.zeros(0, int), np.zeros(0, int))
+
+
+def test_exchanges_of_all_blocks_count(monkeypatch):
+    monkeypatch.setattr(macro_f1, "BLOCK_BYTES", 4 * 30 * 100)
+    truth, named = answers(30, 0.5)
+    one = MacroF1.of_classes(truth, named)
+    assert one.minus(one).p == 1.0, "an exchange of equal answers changes nothing, in each of twenty blocks"

@@ -36,3 +36,8 @@ def test_a_class_of_one_has_no_silhouette_and_one_of_two_has():
     np.testing.assert_allclose(found, silhouette_samples(x, y, metric="cosine"), atol=1e-4)
     assert found[0] == 0
     assert (np.abs(found[1:]) > 1e-3).all()
+
+
+def test_where_nothing_differs_no_variance_lies_between_classes():
+    labels = np.array([0, 0, 1])
+    assert spread.weighted_eta_squared(np.ones((3, 2)), labels, spread.alike_weights(labels)) == 0.0

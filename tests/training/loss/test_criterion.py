@@ -224,6 +224,11 @@ def test_without_a_text_side_no_text_is_needed():
     torch.testing.assert_close(found["cross_entropy"], terms["cross_entropy"])
 
 
+def test_two_classes_are_enough_for_a_head():
+    config = ObjectiveConfig(terms={"cross_entropy": 1.0})
+    assert Criterion(config, head_dim=3, n_classes=2, n_taxa={}).head.weight.shape == (2, 3)
+
+
 @pytest.mark.parametrize(
     "terms, n_classes, n_taxa, message",
     [

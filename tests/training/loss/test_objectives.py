@@ -139,6 +139,19 @@ def test_the_level_restricted_loss_agrees_with_loops(seed, b, data):
 
 
 @quick
+@given(SEEDS, st.integers(1, 6), st.data())
+def test_the_part_of_a_picture_in_a_rank_is_its_own_and_that_of_its_label(seed, b, data):
+    """Parts that are those of others add up to the same loss, but each process would send its pictures a wrong gradient."""
+    place = data.draw(st.integers(0, b - 1))
+    image, text = features(seed, b, b)
+    found = level_restricted(image, [text], [torch.arange(b)], SCALE, rows=slice(place, place + 1)).item()
+    scores = SCALE * image.detach() @ text.detach().T
+    own = scores[place].logsumexp(0) - scores[place, place]
+    of_label = scores[:, place].logsumexp(0) - scores[place, place]
+    assert math.isclose(found, float(own + of_label) / (2 * b), rel_tol=1e-9, abs_tol=1e-12)
+
+
+@quick
 @given(SEEDS, CODES, st.sampled_from([0.0, 0.1]))
 def test_the_cross_entropy_agrees_with_loops(seed, classes, smoothing):
     (logits,) = features(seed, len(classes))
