@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.errors import InputError
@@ -63,15 +65,7 @@ def draw_training_curve(reports: Sequence[ProbeReport], labels: Sequence[str]) -
         axes.spines[["top", "right"]].set_visible(False)
     for axes in cells[len(drawn) :]:
         axes.set_axis_off()
-    order = [name for name in (*RANKS, "all ranks") if name in handles]
-    figure.legend(
-        [handles[name] for name in order],
-        order,
-        loc="outside lower center",
-        ncols=len(order),
-        fontsize=8,
-        frameon=False,
-    )
+    _name_lines(figure, handles)
     return figure
 
 
@@ -94,19 +88,25 @@ def draw_nearest_curve(steps: Sequence[int], shares: Mapping[str, Sequence[float
                 (handles[rank],) = axes.plot(steps, values, color=colours[rank], marker="o", markersize=3, linewidth=1)
         axes.set_title(f"nearest of held-out {part}", fontsize=9, loc="left")
         axes.set_xlabel("step", fontsize=8)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_ylim(0, 1)
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
-    order = [rank for rank in RANKS if rank in handles]
+    _name_lines(figure, handles)
+    return figure
+
+
+def _name_lines(figure: Figure, handles: Mapping[str, Line2D]) -> None:
+    """A legend below all panels, the ranks from the highest down."""
+    order = [name for name in (*RANKS, "all ranks") if name in handles]
     figure.legend(
-        [handles[rank] for rank in order],
+        [handles[name] for name in order],
         order,
         loc="outside lower center",
         ncols=len(order),
         fontsize=8,
         frameon=False,
     )
-    return figure
 
 
 def _viridis(n: int) -> list[str]:
