@@ -32,7 +32,7 @@ class TrainedOn:
     has_all_pictures: bool = False
     """Whether it saw no others."""
     unknown: tuple[str, ...] = ()
-    """What it started from that does not say what it was trained on."""
+    """What it started from, was averaged with or learnt from that does not say what it was trained on."""
 
     def to_dict(self) -> dict[str, object]:
         """Plain values for JSON."""

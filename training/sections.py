@@ -132,6 +132,8 @@ class ModelConfig(Section):
     """Weights of the timm backbone, a safetensors file; empty for random ones. With `open_clip` those to blend with."""
     blend: float = 1.0
     """Share of the picture side of `open_clip`, the rest being of `weights`, which it was trained from; needs `freeze_norm`."""
+    averaged_with: tuple[str, ...] = ()
+    """Checkpoint folders of other runs from the same start, whose picture sides are averaged with that of `open_clip`; needs `freeze_norm`."""
     image_size: int = 0
     """Pixels a side for training; 0 for the model's own."""
     export_size: int = 0
@@ -199,6 +201,12 @@ class ModelConfig(Section):
                 ("model.blend", "model.open_clip", "model.weights", "model.freeze_norm"),
                 f"model.blend is {self.blend:g}: it mixes the backbone in model.weights into model.open_clip; give both, "
                 "and freeze_norm = true, because norms are mixed with their convolutions",
+            )
+        if self.averaged_with and not (self.open_clip and self.freeze_norm):
+            yield Problem(
+                ("model.averaged_with", "model.open_clip", "model.freeze_norm"),
+                "model.averaged_with are averaged with the encoder in model.open_clip: give that, and freeze_norm = true, because "
+                "norms are averaged with their convolutions",
             )
         if self.blend_shares and (not self.open_clip or not all(0 <= share <= 1 for share in self.blend_shares)):
             yield Problem(

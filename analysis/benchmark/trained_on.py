@@ -21,7 +21,9 @@ def trained_note(name: str, trained: TrainedOn | None, task: Task, contents: Abs
     seen = [known[asked] for one in task.classes if (asked := _name_of(one)) in known]
     n_seen = len(trained.pictures & contents)
     start = (
-        f"what {' and '.join(trained.unknown)} had seen, from which it started, is not known" if trained.unknown else ""
+        f"what {' and '.join(trained.unknown)} had seen, from which it started or learnt, is not known"
+        if trained.unknown
+        else ""
     )
     if seen or n_seen:
         what = [_classes(seen, task)] * bool(seen) + [_pictures(n_seen, len(contents), trained)]

@@ -52,6 +52,11 @@ def test_the_bioclip_recipe_has_the_papers_figures():
         ("[model]\nopen_clip = 'a'\nweights = 'b'\nblend = 0.5\n", "give both, and freeze_norm = true"),
         ("[model]\ntimm = 'a'\nweights = 'b'\nblend = 0.5\nfreeze_norm = true\n", "model.blend is 0.5"),
         ("[model]\nopen_clip = 'a'\nblend = 1.5\n", "model.blend is 1.5: "),
+        (
+            "[model]\ntimm = 'a'\nfreeze_norm = true\naveraged_with = ['b']\n",
+            "averaged with the encoder in model.open_clip",
+        ),
+        ("[model]\nopen_clip = 'a'\naveraged_with = ['b']\n", "and freeze_norm = true, because norms are averaged"),
         ("loop = 3\n", "loop is 3: expected"),
         ("[loop\n", "is not valid TOML"),
     ],

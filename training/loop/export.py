@@ -70,6 +70,19 @@ def export(
     return folder
 
 
+def file_name(path: str) -> str:
+    """The last part of a local path, also of the one in an encoder's name: a card that is passed on does not tell of this machine's folders.
+
+    >>> file_name("timm:tf_efficientnet_lite0@/home/ann/lite0.safetensors?size=224"), file_name("run/export")
+    ('timm:tf_efficientnet_lite0@lite0.safetensors?size=224', 'run/export')
+    """
+    name, at, file = path.partition("@")
+    if at and Path(file.partition("?")[0]).is_absolute():
+        file, query, options = file.partition("?")
+        return f"{name}@{Path(file).name}{query}{options}"
+    return Path(path).name if Path(path).is_absolute() else path
+
+
 def read_card(folder: Path) -> dict[str, Any]:
     """The card of an exported encoder. Raises StoreError where there is none that can be read."""
     path = folder / CARD_FILE

@@ -1,6 +1,8 @@
 """How a run starts: everything checked, data and weights loaded, and back to where it stopped."""
 
+import functools
 import logging
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -32,14 +34,15 @@ from cladescope.training.loop.run import Run, restore
 from cladescope.training.loop.shared_data import run_data
 from cladescope.training.loop.teaching import LoadEncoder, start_foretelling, taught_vectors
 from cladescope.training.loss.criterion import Criterion
+from cladescope.training.model.depthwise import depthwise_in_float32
 from cladescope.training.model.start import build
 from cladescope.training.model.towers import Towers, moving_norms, set_trainable
 from cladescope.training.model.whitening import whitened_projection
 
 logger = logging.getLogger(__name__)
 
-MAX_WHITENING_PICTURES = 50_000
-"""Pictures from which the whitened projection is computed."""
+MAX_START_PICTURES = 50_000
+"""Pictures from whose features the whitened projection is computed, and the layer that foretells what teachers say."""
 
 
 def prepare(
@@ -71,8 +74,15 @@ def prepare(
     if config.loop.checkpointing:
         towers.clip.set_grad_checkpointing()
     towers.to(device).to(memory_format=torch.channels_last)
+
+    @functools.cache
+    def features() -> tuple[Float32[np.ndarray, "m p"], Int[np.ndarray, " m"]]:
+        return _start_features(towers, examples, parts, config, group)
+
+    if device.type == "cpu" and config.loop.precision == "bf16":
+        depthwise_in_float32(towers.clip.visual)
     if config.model.projection == "whitened" and content is None:
-        _whiten(towers, examples, parts, config, group)
+        _whiten(towers, examples, config, features)
     if config.objective.replay_source:
         towers.add_replay_projection()
     learnt = np.unique(examples.classes()[parts.train])
@@ -86,7 +96,8 @@ def prepare(
         )  # fmt: skip
     student = None if taught is None else torch.nn.Linear(towers.pooled_dim, taught.shape[1])
     if student is not None and taught is not None and content is None:
-        _start_student(student, towers, examples, parts, taught, config, group)
+        found, kept = features()
+        start_foretelling(student, found, taught[kept])
     criterion = Criterion(
         config.objective,
         student=student,
@@ -193,40 +204,35 @@ def _device(config: TrainConfig, group: Group) -> torch.device:
     return torch.device("cuda", group.local)
 
 
-def _whiten(towers: Towers, examples: Examples, parts: Split, config: TrainConfig, group: Group) -> None:
+def _start_features(
+    towers: Towers, examples: Examples, parts: Split, config: TrainConfig, group: Group
+) -> tuple[Float32[np.ndarray, "m p"], Int[np.ndarray, " m"]]:
+    """Pooled features of training pictures by the backbone that the run starts from, of `MAX_START_PICTURES` at most, and their rows."""
+    rows = np.random.default_rng(config.seed).permutation(parts.train)[:MAX_START_PICTURES]
+    towers.eval()
+    return encode_examples(
+        towers, examples, np.sort(rows), workers=config.data.workers, autocast=nullcontext, pooled=True, group=group
+    )
+
+
+def _whiten(
+    towers: Towers,
+    examples: Examples,
+    config: TrainConfig,
+    start: Callable[[], tuple[Float32[np.ndarray, "m p"], Int[np.ndarray, " m"]]],
+) -> None:
     """Start the projection as whitening of the backbone's features of training pictures."""
     if not isinstance(towers.projection, torch.nn.Linear) or towers.projection.bias is None:
         raise InputError(
             "model.projection is whitened, which needs a projection with a bias; this model has none: use random"
         )
-    rows = np.random.default_rng(config.seed).permutation(parts.train)[:MAX_WHITENING_PICTURES]
-    towers.eval()
-    features, kept = encode_examples(
-        towers, examples, np.sort(rows), workers=config.data.workers, autocast=nullcontext, pooled=True, group=group
-    )
+    features, kept = start()
     weight, bias = whitened_projection(
         features, examples.classes()[kept], towers.projection.out_features, shrinkage=config.model.shrinkage
     )
     with torch.no_grad():
         towers.projection.weight.copy_(torch.from_numpy(weight))
         towers.projection.bias.copy_(torch.from_numpy(bias))
-
-
-def _start_student(
-    student: torch.nn.Linear,
-    towers: Towers,
-    examples: Examples,
-    parts: Split,
-    taught: Float32[np.ndarray, "n t"],
-    config: TrainConfig,
-    group: Group,
-) -> None:
-    """Let the layer that foretells what teachers say start as what the features that the run starts from tell of it."""
-    towers.eval()
-    features, kept = encode_examples(
-        towers, examples, parts.train, workers=config.data.workers, autocast=nullcontext, pooled=True, group=group
-    )
-    start_foretelling(student, features, taught[kept])
 
 
 def _start_head(

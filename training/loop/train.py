@@ -27,7 +27,7 @@ from cladescope.training.loop import checkpoint
 from cladescope.training.loop.checkpoint import BEST, LAST, Progress
 from cladescope.training.loop.distributed import process_group
 from cladescope.training.loop.evaluate import evaluate
-from cladescope.training.loop.export import data_card, environment, export, write_taxa
+from cladescope.training.loop.export import data_card, environment, export, file_name, write_taxa
 from cladescope.training.loop.foretelling import foretold
 from cladescope.training.loop.gain import Gain, chosen_and_tested
 from cladescope.training.loop.logs import Log
@@ -275,21 +275,13 @@ def _card(run: Run, progress: Progress, recipe: str, gain: Gain | None) -> dict[
 
 
 def _started_from(model: ModelConfig) -> str:
-    weights = _file_name(model.weights)
+    weights = file_name(model.weights)
     if model.timm:
         return f"timm:{model.timm}, {weights or 'random weights'}"
+    others = [file_name(name) for name in model.averaged_with]
+    averaged = f", the mean of it and of {' and '.join(others)}" if others else ""
     blended = f", {model.blend:g} of it and the rest of {weights}" if model.blend != 1 else ""
-    return f"{_file_name(model.open_clip)}{blended}"
-
-
-def _file_name(path: str) -> str:
-    """The last part of a local path, also of the one in an encoder's name (`timm:NAME@FILE?size=224`): a card that is passed
-    on does not tell of this machine's folders."""
-    name, at, file = path.partition("@")
-    if at and Path(file.partition("?")[0]).is_absolute():
-        file, query, options = file.partition("?")
-        return f"{name}@{Path(file).name}{query}{options}"
-    return Path(path).name if Path(path).is_absolute() else path
+    return f"{file_name(model.open_clip)}{averaged}{blended}"
 
 
 def _without_folders(values: Any) -> Any:
@@ -298,4 +290,4 @@ def _without_folders(values: Any) -> Any:
         return {key: _without_folders(value) for key, value in values.items()}
     if isinstance(values, list):
         return [_without_folders(value) for value in values]
-    return _file_name(values) if isinstance(values, str) else values
+    return file_name(values) if isinstance(values, str) else values

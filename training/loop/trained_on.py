@@ -1,6 +1,6 @@
 """What an exported encoder has seen, written beside it, so that whoever tests it later is warned (`cladescope.embedding.trained_on`).
 
-What the encoder that it started from had seen is taken over, where that says it.
+What the encoders that it started from, was averaged with or learnt from had seen is taken over, where they say it.
 """
 
 from pathlib import Path
@@ -13,6 +13,7 @@ from cladescope.files import write_json
 from cladescope.index.files import disk_errors
 from cladescope.taxonomy.taxon import RANKS
 from cladescope.training.loop.evaluate import common_names_of
+from cladescope.training.loop.export import file_name
 from cladescope.training.loop.run import Run
 from cladescope.training.model.start import is_local
 from cladescope.training.sections import ModelConfig
@@ -26,10 +27,12 @@ def write_trained_on(folder: Path, run: Run) -> None:
 
     Raises StoreError where it cannot be written.
     """
-    own = _own(run)
-    start = _start(run.config.model)
+    found = _own(run)
+    model = run.config.model
+    for other in (_start(model), *map(_said, model.averaged_with), *map(_said, run.config.teachers.encoders)):
+        found = found if other is None else found.joined(other)
     with disk_errors(folder):
-        write_json(folder / TRAINED_FILE, (own if start is None else own.joined(start)).to_dict())
+        write_json(folder / TRAINED_FILE, found.to_dict())
 
 
 def _own(run: Run) -> TrainedOn:
@@ -63,6 +66,11 @@ def _start(model: ModelConfig) -> TrainedOn | None:
     if model.timm or (not is_local(name) and "/" not in name):
         weights = model.weights if model.timm else ""
         return TrainedOn(unknown=(Path(weights).name,)) if weights else None
-    said = trained_on(str(Path(name).expanduser().resolve()) if is_local(name) and name not in SHIPPED else name)
-    found = TrainedOn(unknown=(name,)) if said is None else said
+    found = _said(name)
     return found.joined(TrainedOn(unknown=(Path(model.weights).name,))) if model.weights else found
+
+
+def _said(name: str) -> TrainedOn:
+    """What an encoder says of itself; that it is not known, where it says nothing."""
+    said = trained_on(str(Path(name).expanduser().resolve()) if is_local(name) and name not in SHIPPED else name)
+    return TrainedOn(unknown=(file_name(name),)) if said is None else said

@@ -38,6 +38,8 @@ def build(config: ModelConfig) -> Towers:
     start = _start_of(towers, Path(config.weights).expanduser()) if config.blend != 1 else None
     if config.freeze_norm:
         towers.fold_norms()
+    if config.averaged_with:
+        _average(towers, config)
     if start is not None:
         _blend(towers.clip.visual.trunk, start, share=config.blend)
     return towers
@@ -164,6 +166,34 @@ def _fill(trunk: nn.Module, path: Path) -> None:
             f"{len(unknown)} unknown (first: {(wrong + unknown)[0]}): name the backbone it was saved from in model.timm"
         )
     trunk.load_state_dict(kept, strict=False)
+
+
+def _average(towers: Towers, config: ModelConfig) -> None:
+    """Let the picture side be the mean of its weights and of those of other runs from the same start.
+
+    A uniform soup (Wortsman et al. 2022, Model soups, https://arxiv.org/abs/2203.05482, section 2). The text side stays as it is:
+    that of a run belongs to its own picture side.
+    """
+    states = [_picture_side(towers).state_dict()]
+    for name in config.averaged_with:
+        other = _from_open_clip(replace(config, open_clip=name))
+        other.fold_norms()
+        state = _picture_side(other).state_dict()
+        if {key: value.shape for key, value in state.items()} != {key: value.shape for key, value in states[0].items()}:
+            raise EncoderError(
+                f"{name} in model.averaged_with has another picture side than {config.open_clip}: name runs of one recipe"
+            )
+        states.append(state)
+    mean = {
+        key: torch.stack([state[key] for state in states]).mean(dim=0) if own.is_floating_point() else own
+        for key, own in states[0].items()
+    }
+    _picture_side(towers).load_state_dict(mean)
+
+
+def _picture_side(towers: Towers) -> nn.Module:
+    """The backbone and its projection, which `Towers` keeps apart."""
+    return nn.ModuleList([towers.clip.visual, towers.projection])
 
 
 def _start_of(towers: Towers, path: Path) -> nn.Module:

@@ -62,10 +62,10 @@ def test_what_is_not_known_is_said():
     assert "whether e has seen these classes is not known" in said(TrainedOn(taxa=(TIT,)), "early", "late")
     started = TrainedOn(taxa=(TIT,), has_all_pictures=True, unknown=("hf-hub:org/model",))
     assert said(started, "Corvus corax", "Corvus corone") == (
-        "t: what hf-hub:org/model had seen, from which it started, is not known"
+        "t: what hf-hub:org/model had seen, from which it started or learnt, is not known"
     )
     assert said(started, "Parus major", "Corvus corone").endswith(
-        "; what hf-hub:org/model had seen, from which it started, is not known"
+        "; what hf-hub:org/model had seen, from which it started or learnt, is not known"
     )
 
 

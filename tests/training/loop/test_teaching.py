@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cladescope.embedding.encoder import Encoder
+from cladescope.embedding.trained_on import trained_on
 from cladescope.errors import ConfigError, EncoderError, InputError
 from cladescope.training.data.examples import load_examples
 from cladescope.training.loop.teaching import RIDGE, foretelling, taught_vectors
@@ -78,6 +79,14 @@ def test_a_run_comes_nearer_to_its_teachers_and_its_card_names_them(clades, tmp_
     assert np.mean(distances[-4:]) < np.mean(distances[:4])
     assert card(tmp_path / "run")["taught_by"] == ["pixels"]
     assert "| taught by | pixels |" in (folder / "README.md").read_text()
+
+
+def test_what_teachers_had_seen_is_not_known_and_said_without_folders(clades, tmp_path):
+    name = "timm:tf_efficientnet_lite2@/home/ann/lite2.safetensors?size=260"
+    config = small(clades, {"teachers.encoders": [name], "teachers.dim": 4, "loop.epochs": 1})
+    folder = train(config, tmp_path / "run", load_encoder=lambda _: Encoder.load("pixels"))
+    seen = trained_on(str(folder))
+    assert (seen.has_all_pictures, seen.unknown) == (False, ("timm:tf_efficientnet_lite2@lite2.safetensors?size=260",))
 
 
 @pytest.mark.parametrize(
