@@ -221,7 +221,7 @@ def calibrated_on(choice: Choice, store: "Store") -> tuple[BackOff, tuple[str, .
         if not n_own:
             raise
         raise InputError(
-            f"the classifier was made with all {n_own:,} labelled pictures of {store.path}, which can say nothing of how often it is wrong: "
+            f"the classifier was made with {'the only labelled picture' if n_own == 1 else f'all {n_own:,} labelled pictures'} of {store.path}, which can say nothing of how often it is wrong: "
             "give a store of others, or leave it out, for the classifier has a calibration of its own"
         ) from None
     said = "the classifier was made with, and cannot be calibrated by"

@@ -23,6 +23,7 @@ from cladescope.analysis.classify.labelled import (
     by_label,
     by_rank,
     of_several_folders,
+    of_several_lineages,
 )
 from cladescope.analysis.classify.linear_models import C_USUAL
 from cladescope.analysis.classify.made_with import picture_numbers
@@ -164,7 +165,7 @@ def fit_store(
         labelled = labelled.renamed([backbone.accepted(label) for label in labelled.labels])
     if len(labelled.labels) == 1:
         raise InputError(
-            f"all {len(labelled.classes):,} labelled pictures are of one class, {labelled.labels[0]!r}: a classifier chooses among two or more, so "
+            f"{_every(len(labelled.classes))} of one class, {labelled.labels[0]!r}: a classifier chooses among two or more, so "
             "label pictures of another class too"
         )
     notes = _notes(labelled, target, of_folders=labels is None and target == LABEL)
@@ -275,6 +276,11 @@ def _notes(labelled: Labelled, target: str, *, of_folders: bool) -> list[str]:
         notes.append(
             f"{counted(len(several), 'label is the name', 'labels are names')} of several folders, which are one class each: {some}"
         )
+    if twice := [] if labelled.tree is None else of_several_lineages(labelled.tree):
+        some = "; ".join(twice[:3]) + ("; ..." if len(twice) > 3 else "")
+        notes.append(
+            f"{counted(len(twice), 'name stands', 'names stand')} under several lineages, each a taxon of its own: {some}: mend the labels where that is a slip"
+        )
     if n_missing := len(labelled.missing):
         some = ", ".join(labelled.missing[:5]) + (", ..." if n_missing > 5 else "")
         notes.append(f"{counted(n_missing, 'label is', 'labels are')} of pictures that are not in the store: {some}")
@@ -283,6 +289,10 @@ def _notes(labelled: Labelled, target: str, *, of_folders: bool) -> list[str]:
             f"{counted(labelled.without_label, f'picture has no {target} and is', f'pictures have no {target} and are')} left out"
         )
     return notes + labelled.pictures.vector_notes
+
+
+def _every(n: int) -> str:
+    return "the only labelled picture is" if n == 1 else f"all {n:,} labelled pictures are"
 
 
 def _kin_notes(kin: Int[np.ndarray, " n"], made: Calibrated, share: float | None) -> list[str]:

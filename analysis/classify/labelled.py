@@ -20,6 +20,7 @@ from cladescope.errors import InputError
 from cladescope.schema import LABEL
 from cladescope.shown import counted
 from cladescope.taxonomy.spelling import fold, in_one_spelling, tidy
+from cladescope.taxonomy.taxon import RANKS
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +88,26 @@ def by_rank(pictures: Pictures, rank: str) -> Labelled:
     often = Counter(taxon.name for taxon in taxa)
     labels = tuple(taxon.name if often[taxon.name] == 1 else str(taxon) for taxon in taxa)
     return _labelled(pictures, rows, numbers[rows], labels, reason=f"no {rank}", tree=ClassTree.from_taxa(taxa))
+
+
+def of_several_lineages(tree: ClassTree) -> list[str]:
+    """Names of one rank that stand under taxa of different names, so that labels contradict each other or two taxa share a name.
+
+    >>> from cladescope.taxonomy.taxon import Taxon
+    >>> tit, slip = (Taxon(("Animalia", "Chordata", "Aves", None, family, "Parus")) for family in ("Paridae", "Corvidae"))
+    >>> of_several_lineages(ClassTree.from_taxa([tit, slip]))
+    ['the genus Parus (in Corvidae, in Paridae)']
+    """
+    above: dict[tuple[int, str], set[str]] = {}
+    for node in range(len(tree)):
+        parent = int(tree.parent[node])
+        place = (int(tree.rank[node]), tree.taxon(node).name)
+        above.setdefault(place, set()).add(tree.taxon(parent).name if parent >= 0 else "no taxon")
+    return [
+        f"the {RANKS[rank]} {name} ({', '.join(f'in {one}' for one in sorted(names))})"
+        for (rank, name), names in sorted(above.items())
+        if len(names) > 1
+    ]
 
 
 def by_column(pictures: Pictures, column: str = LABEL) -> Labelled:

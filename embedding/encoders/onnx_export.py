@@ -22,6 +22,7 @@ from jaxtyping import Float32
 from safetensors import safe_open
 
 from cladescope.embedding.encoders.clip_tokens import ClipTokens
+from cladescope.embedding.encoders.fixed_padding import fixed_padding
 from cladescope.embedding.encoders.identity import PROBE_TEXT
 from cladescope.embedding.encoders.onnx_package import onnx_package
 from cladescope.embedding.encoders.onnx_towers import (
@@ -168,11 +169,12 @@ def _written(
             warnings.catch_warnings(),
             torch.inference_mode(),
             _as_written(),
+            fixed_padding(tower.eval(), example),
             contextlib.redirect_stdout(io.StringIO()),
         ):
             warnings.simplefilter("ignore")  # of shapes that stay as they are, which the check of the vectors settles
             torch.onnx.export(
-                tower.eval(), (example,), buffer, dynamo=False, opset_version=OPSET, do_constant_folding=False,
+                tower, (example,), buffer, dynamo=False, opset_version=OPSET, do_constant_folding=False,
                 output_names=["features"], **named,
             )  # fmt: skip
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:

@@ -60,6 +60,8 @@ def prepare(
         progress, content = checkpoint.load(last, config=config)
     device = _device(config, group)
     _check(config, device)
+    # Before any picture is read: a teacher that is not there is told at once.
+    teachers = [] if load_encoder is None else [load_encoder(name) for name in config.teachers.encoders]
     data = run_data(config, folder, group)
     examples, parts = data.examples, data.split
     order_length = config.data.samples_per_epoch or len(parts.train)
@@ -89,10 +91,10 @@ def prepare(
     codes = np.stack([_counted_among(column, learnt) for column in examples.rank_codes().T], axis=1)
     classes = _counted_among(np.arange(len(codes)), learnt)
     taught = None
-    if config.teachers.encoders and load_encoder is not None:
+    if teachers:
         taught = taught_vectors(
             examples, parts.train, config.teachers,
-            load_encoder=load_encoder, workers=config.data.workers, group=group, device=device,
+            teachers=teachers, workers=config.data.workers, group=group, device=device,
         )  # fmt: skip
     student = None if taught is None else torch.nn.Linear(towers.pooled_dim, taught.shape[1])
     if student is not None and taught is not None and content is None:

@@ -7,7 +7,7 @@ picture is encoded once, uncropped, and is what every crop of it is held against
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -36,24 +36,23 @@ def taught_vectors(
     rows: Int[np.ndarray, " m"],
     config: TeachersConfig,
     *,
-    load_encoder: LoadEncoder,
+    teachers: Sequence[PixelEncoder],
     workers: int,
     group: Group = ALONE,
     device: torch.device | None = None,
 ) -> Float32[np.ndarray, "n t"]:
-    """For each example what its teachers say of it, of unit length; zeros for examples that are not in `rows`.
+    """For each example what `config.encoders`, loaded, say of it, of unit length; zeros for examples that are not in `rows`.
 
     A picture that cannot be read has zeros too, and is left out by training in the same way. t is `config.dim`, or
     fewer where the s numbers of all teachers, or the pictures, are fewer. Memory: 24 m s + 24 s^2 bytes, and 4 n t for the result.
 
     Every process of `group` calls this; `device` is where they exchange vectors.
 
-    Raises EncoderError for a teacher that is not there, and InputError where no picture can be read.
+    Raises InputError where no picture can be read.
     """
     sides: list[Float[np.ndarray, "m d"]] = []
     readable: Bool[np.ndarray, " m"] = np.ones(len(rows), bool)
-    for name in config.encoders:
-        teacher = load_encoder(name)
+    for teacher in teachers:
         vectors, kept = encode_pictures(
             examples, rows, teacher.encode_pixels,
             dim=teacher.dim, transform=teacher.transform, workers=workers, group=group, device=device,

@@ -57,6 +57,25 @@ def test_copies_of_a_picture_do_not_tell_of_each_other(store, monkeypatch):
     assert any(note.startswith("6 pictures are copies or boxes of one photograph") for note in copied.notes)
 
 
+def test_labels_that_contradict_each_other_are_said(store, monkeypatch):
+    """One picture of a genus in another family: a slip that makes two classes of one."""
+    assert not any("several lineages" in note for note in fit_store(store, rank="genus").notes)
+    read = fit._pictures
+
+    def with_a_slip(*given):
+        pictures = read(*given)
+        families = pictures.table["family"].to_pylist()
+        place = pictures.table.schema.get_field_index("family")
+        other = next(name for name in families if name != families[0])
+        slip = pa.array([other, *families[1:]], pictures.table.schema.field(place).type)
+        return replace(pictures, table=pictures.table.set_column(place, "family", slip))
+
+    monkeypatch.setattr(fit, "_pictures", with_a_slip)
+    fitted = fit_store(store, rank="genus")
+    (note,) = [note for note in fitted.notes if "several lineages" in note]
+    assert note.startswith("1 name stands under several lineages, each a taxon of its own: the genus ")
+
+
 def test_the_only_pictures_of_their_classes_are_counted(store):
     ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
     labels = {id_: "abcd"[min(row, 3)] if row < 4 else "ef"[row % 2] for row, id_ in enumerate(ids[:40])}

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.analysis.classify.labelled import by_column, by_csv, by_label, by_rank, ends_among
+from cladescope.analysis.classify.labelled import by_column, by_csv, by_label, by_rank, ends_among, of_several_lineages
 from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError
 
@@ -77,3 +77,15 @@ def test_spellings_of_one_label_are_one_class(tmp_path):
     (tmp_path / "labels.csv").write_text("\n".join(["image_id,label", *lines]), encoding="utf-8")
     found = by_csv(pictures_of(image_id=[str(number) for number in range(5)]), tmp_path / "labels.csv")
     assert (found.labels, found.classes.tolist()) == (("Parus major", "Corvus corax"), [0, 0, 0, 0, 1])
+
+
+def test_names_under_several_lineages_are_told_at_the_highest_rank_that_differs():
+    rows = [("Animalia", "Paridae", "Parus", "Parus major"), ("Animalia", "Corvidae", "Parus", "Parus major")]
+    rows += [("Plantae", "Moraceae", "Morus", "Morus alba"), ("Animalia", "Sulidae", "Morus", "Morus bassanus")]
+    names = ("kingdom", "family", "genus", "species")
+    found = by_rank(pictures_of(**dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))), "species")
+    assert of_several_lineages(found.tree) == [
+        "the genus Morus (in Moraceae, in Sulidae)",
+        "the genus Parus (in Corvidae, in Paridae)",
+    ]
+    assert of_several_lineages(by_rank(pictures_of(genus=["Parus", "Corvus"]), "genus").tree) == []

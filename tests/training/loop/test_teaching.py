@@ -9,6 +9,7 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.trained_on import trained_on
 from cladescope.errors import ConfigError, EncoderError, InputError
 from cladescope.training.data.examples import load_examples
+from cladescope.training.loop import prepare
 from cladescope.training.loop.teaching import RIDGE, foretelling, taught_vectors
 from cladescope.training.loop.train import train
 from cladescope.training.teachers import TeachersConfig
@@ -34,7 +35,9 @@ def test_what_is_taught_is_whitened_within_classes_over_all_teachers(clades):
     examples = load_examples(manifest_of(clades))
     rows = np.arange(0, len(examples), 2)
     config = TeachersConfig(encoders=("pixels", "tiny"), dim=10_000, shrinkage=1.5)
-    taught = taught_vectors(examples, rows, config, load_encoder=Encoder.load, workers=2)
+    taught = taught_vectors(
+        examples, rows, config, teachers=[Encoder.load(name) for name in config.encoders], workers=2
+    )
     others = np.setdiff1d(np.arange(len(examples)), rows)
     assert not taught[others].any()
     sides = []
@@ -62,7 +65,7 @@ def test_a_picture_that_cannot_be_read_teaches_nothing_and_is_counted(clades, tm
     examples = load_examples(manifest_of(source))
     rows = np.arange(len(examples))
     taught = taught_vectors(
-        examples, rows, TeachersConfig(encoders=("pixels",), dim=16), load_encoder=Encoder.load, workers=2
+        examples, rows, TeachersConfig(encoders=("pixels",), dim=16), teachers=[Encoder.load("pixels")], workers=2
     )
     ends = tuple(f"{path.parent.name}/{path.name}" for path in broken)
     lost = np.array([uri.endswith(ends) for uri in examples.uris])
@@ -108,7 +111,8 @@ def test_teachers_that_cannot_teach_are_told_before_anything_starts(clades, valu
         small(clades, values)
 
 
-def test_a_teacher_that_is_not_there_is_named(clades, tmp_path):
+def test_a_teacher_that_is_not_there_is_named_before_pictures_are_read(clades, tmp_path, monkeypatch):
+    monkeypatch.setattr(prepare, "run_data", lambda *_: pytest.fail("pictures are read first"))
     with pytest.raises(EncoderError, match="nobody"):
         train(small(clades, {"teachers.encoders": ["nobody"]}), tmp_path / "run", load_encoder=Encoder.load)
     with pytest.raises(InputError, match="nothing was given that loads them"):
