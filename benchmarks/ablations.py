@@ -1,11 +1,11 @@
 """The paper's two ablations on small data: text types (trained x tested) and objectives, each row a training run.
 
-python benchmarks/ablations.py organisms/metadata.csv --weights mobilenetv2_imagenet.safetensors
+python benchmarks/ablations.py organisms/metadata.csv --weights efficientnet_lite0.safetensors
 
 Text types: the picture side is locked with its whitened projection (features computed once), only the text side learns;
 accuracy of zero-shot over all classes trained on, for held-out pictures, with each text type in the question.
 
-Objectives: pictures of --size pixels, first stages frozen, the recipe `tiny` otherwise; zero-shot where the objective
+Objectives: pictures of --size pixels, first stages frozen, the recipe `tiny` otherwise, without teachers; zero-shot where the objective
 trains texts, 1- and 5-shot over held-out classes, and 1-NN agreement of pictures of held-out classes with the training
 part. The runs are short, so that rows can be compared with each other and with nothing else.
 """
@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600, help="of each text run (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=4, help="of each objective's run (default: %(default)s)")
     options = parser.parse_args()
-    common = {"data.source": options.source, "model.weights": options.weights}
+    common = {"data.source": options.source, "model.weights": options.weights, "teachers.encoders": []}
     config = load_config("tiny", common).data
     examples = load_examples(options.source)
     sizes = SplitConfig(

@@ -12,19 +12,16 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 from side_by_side import machine, print_table
 
 from cladescope.analysis.classify.draws import draw_share
-from cladescope.analysis.classify.few_shot import SimpleShot
 from cladescope.analysis.classify.fit import _labelled
-from cladescope.analysis.classify.next_pictures import STRATEGIES, next_pictures
+from cladescope.analysis.classify.learning_curve import labels_for, paired_difference, user_accuracy
+from cladescope.analysis.classify.next_pictures import STRATEGIES
 from cladescope.analysis.pictures import Pictures
 from cladescope.arrays import normalise
 from cladescope.embedding.kin import kin_of
 from cladescope.index.store import Store
-
-SCALE = 15.0
 
 
 def main() -> None:
@@ -72,34 +69,10 @@ def parts_of(place: str, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray,
 def curve(place: str, strategy: str, *, step: int, most: int, seed: int) -> list[float]:
     """Accuracy after each step."""
     vectors, labels, kin, other, truth = parts_of(place, seed)
-    mine: list[int] = []
-    accuracy: list[float] = []
-    while len(mine) < min(most, len(vectors)):
-        rest = np.setdiff1d(np.arange(len(vectors)), mine)
-        names = np.unique(labels[mine])
-        margin = None
-        if len(names) > 1:
-            shares = np.sort(SimpleShot(SCALE).fit(vectors[mine], labels[mine]).predict_proba(vectors[rest]), axis=1)
-            margin = shares[:, -1] - shares[:, -2]
-        # Nothing is known at first: what needs a classifier begins as the cold start does.
-        way = strategy if margin is not None or strategy not in ("both", "uncertainty") else "typical"
-        found = next_pictures(
-            vectors[rest],
-            step,
-            strategy=way,
-            margin=margin,
-            labelled=vectors[mine],
-            kin=kin[rest],
-            seed=seed * 1000 + len(mine),
-        )
-        if not len(found):
-            break
-        mine += rest[found].tolist()
-        if len(np.unique(labels[mine])) < 2:
-            accuracy.append(float((truth == labels[mine][0]).mean()))
-        else:
-            accuracy.append(float((SimpleShot().fit(vectors[mine], labels[mine]).predict(other) == truth).mean()))
-    return accuracy
+    _, codes = np.unique(np.concatenate([labels, truth]), return_inverse=True)
+    return user_accuracy(
+        vectors, codes[: len(labels)], other, codes[len(labels) :], strategy=strategy, step=step, most=min(most, len(vectors)), kin=kin, seed=seed
+    )  # fmt: skip
 
 
 def show(place: str, curves: dict[str, np.ndarray], step: int) -> None:
@@ -125,25 +98,15 @@ def show(place: str, curves: dict[str, np.ndarray], step: int) -> None:
 
 
 def _labels_for(mean: np.ndarray, target: float, step: int) -> str:
-    """Labels after which an accuracy is reached, between steps in proportion."""
-    above = np.flatnonzero(mean >= target - 1e-12)
-    if not len(above):
-        return f"over {len(mean) * step}"
-    first = int(above[0])
-    if first == 0:
-        return str(step)
-    part = (target - mean[first - 1]) / (mean[first] - mean[first - 1])
-    return f"{(first + part) * step:.0f}"
+    """Labels after which an accuracy is reached."""
+    found = labels_for(step * np.arange(1, len(mean) + 1), mean, target)
+    return f"over {len(mean) * step}" if found is None else f"{found:.0f}"
 
 
 def against(found: np.ndarray, random: np.ndarray) -> str:
     """Mean difference over the curve, paired by seed, and its 95 % interval."""
-    differences = (found - random).mean(axis=1)
-    mean = differences.mean()
-    if len(differences) < 2:
-        return f"{mean:+.3f}"
-    width = stats.t.ppf(0.975, len(differences) - 1) * differences.std(ddof=1) / np.sqrt(len(differences))
-    return f"{mean:+.3f} [{mean - width:+.3f}, {mean + width:+.3f}]"
+    mean, low, high = paired_difference(found, random)
+    return f"{mean:+.3f}" if len(found) < 2 else f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
 if __name__ == "__main__":

@@ -9,10 +9,13 @@ from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.classify.class_gallery import probability_blocks
 from cladescope.analysis.classify.classifier_file import Classifier
+from cladescope.analysis.classify.labelled import by_column, by_rank
+from cladescope.analysis.classify.learning_curve import LearningCurve, learning_curve
 from cladescope.analysis.classify.made_with import picture_numbers
 from cladescope.analysis.classify.next_pictures import next_pictures
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures
+from cladescope.arrays import normalise
 from cladescope.embedding.kin import kin_of
 from cladescope.errors import InputError
 from cladescope.index.store import Store
@@ -57,6 +60,8 @@ class Suggested:
     looked_at: int
     notes: tuple[str, ...] = ()
     """What the user should know, a sentence each."""
+    curve: LearningCurve | None = None
+    """What suggestions would have saved among the pictures that are labelled, where that was asked for; nothing is proposed then."""
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -148,6 +153,46 @@ def suggest_in_store(
     return Suggested(
         suggestions=tuple(suggestions), strategy=strategy, column=column, labelled=int(labelled.sum()), looked_at=len(rest),
         notes=tuple(notes),
+    )  # fmt: skip
+
+
+def curve_in_store(
+    store: Store,
+    *,
+    n: int = 50,
+    strategy: str | None = None,
+    rank: str | None = None,
+    within: str | Sequence[str] | None = None,
+    where: str | None = None,
+    seed: int = 0,
+) -> Suggested:
+    """What suggestions of n pictures at a time would have saved among the pictures that have a name at a rank; see `learning_curve`.
+
+    `strategy` is `WARM` unless told otherwise. Raises InputError where too few have a name.
+    """
+    check_at_least(1, n=n)
+    columns = [name for name in KEYS if name in store.schema.names or name == "image_id"]
+    pictures = Pictures.of_store(store, within=within, where=where, columns=columns)
+    if not len(pictures):
+        raise InputError(f"{store.path} has no such picture: embed some first, or widen the selection")
+    column = rank or pictures.narrowest
+    named = by_column(pictures) if column == LABEL else by_rank(pictures, column)
+    notes = list(pictures.vector_notes)
+    if named.without_label:
+        notes.append(f"{counted(named.without_label, 'picture')} without a {column}: they have no part in the curve")
+    rows = np.arange(len(named.classes))
+    if len(rows) > MOST:
+        notes.append(f"{MOST:,} of {len(rows):,} pictures with a {column} take part, drawn at random")
+        rows = np.sort(np.random.default_rng([seed, 17]).choice(rows, MOST, replace=False))
+    kin = kin_of(*(named.pictures.texts(name) for name in KEYS[1:]))
+    strategy = strategy or WARM
+    with step(f"naming {counted(len(rows), 'picture')} as they are suggested, and at random"):
+        curve = learning_curve(
+            normalise(named.pictures.vectors[rows]).astype(np.float32, copy=False), named.classes[rows],
+            strategy=strategy, step=n, kin=kin[rows], seed=seed,
+        )  # fmt: skip
+    return Suggested(
+        suggestions=(), strategy=strategy, column=column, labelled=len(named.classes), looked_at=len(rows), notes=tuple(notes), curve=curve
     )  # fmt: skip
 
 

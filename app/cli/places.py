@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 WRITTEN = frozenset(
-    {"out", "sheet", "figures", "conflicts", "metrics", "cache", "sort_into", "xmp", "list_to", "move_to"}
+    {"out", "sheet", "curve", "figures", "conflicts", "metrics", "cache", "sort_into", "xmp", "list_to", "move_to"}
 )
 """Names of options whose files or folders are made."""
 MAKES_FOLDERS = frozenset({"sheet"})

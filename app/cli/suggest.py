@@ -68,6 +68,13 @@ def suggest(
         Path | None,
         typer.Option(metavar="FILE.png|.jpg", help="Draw the pictures, with what the classifier takes them for."),
     ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.png|.svg|.pdf",
+            help="Propose nothing, but draw what suggestions of -n pictures at a time would have saved, by the names that the store has.",
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Random seed.")] = 0,
     safe_csv: SafeTablesOption = False,
     overwrite: OverwriteOption = False,
@@ -77,16 +84,24 @@ def suggest(
 
     Example: cladescope suggest photos.store --classifier birds.safetensors --out next.csv
     """
-    if classifier is None and strategy in (StrategyName.BOTH, StrategyName.UNCERTAINTY):
+    if classifier is None and curve is None and strategy in (StrategyName.BOTH, StrategyName.UNCERTAINTY):
         raise typer.BadParameter(f"--strategy {strategy.value} asks a classifier how sure it is: give --classifier")
     from cladescope.app.verbs import suggest as verb
 
     found = verb.suggest(
         store, classifier=classifier, n=n, strategy=None if strategy is None else strategy.value, rank=rank, within=clades(within),
-        where=where, vectors=vectors, out=out, sheet=sheet, seed=seed, safe_csv=safe_csv, overwrite=overwrite,
+        where=where, vectors=vectors, out=out, sheet=sheet, curve=curve, seed=seed, safe_csv=safe_csv, overwrite=overwrite,
     )  # fmt: skip
     for note in found.notes:
         say(note)
+    if found.curve is not None and curve is not None:
+        if json:
+            print_json({"store": str(store), **found.summary, "curve": found.curve.to_dict()})
+        else:
+            print_table(["labels", "suggested", "random"], found.curve.rows)
+        say(found.curve.in_words)
+        say(f"drawn in {to_copy(curve)}")
+        return
     if json:
         print_json({"store": str(store), **found.summary, "suggestions": [one.to_dict() for one in found.suggestions]})
     else:

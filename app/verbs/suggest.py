@@ -7,7 +7,7 @@ from pathlib import Path
 from cladescope.analysis.classify import choosing
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.next_pictures import Strategy
-from cladescope.analysis.classify.suggest import Suggested, suggest_in_store
+from cladescope.analysis.classify.suggest import Suggested, curve_in_store, suggest_in_store
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, opened_for, within_of
 from cladescope.errors import InputError
@@ -15,6 +15,8 @@ from cladescope.files import replacing
 from cladescope.outputs import check_out_file
 from cladescope.paths import local_path
 from cladescope.shown import counted, formula_safe
+
+CURVE_KINDS = (".png", ".svg", ".pdf")
 
 
 @checked
@@ -30,6 +32,7 @@ def suggest(
     vectors: str | None = None,
     out: str | Path | None = None,
     sheet: str | Path | None = None,
+    curve: str | Path | None = None,
     seed: int = 0,
     safe_csv: bool = False,
     overwrite: bool = False,
@@ -43,6 +46,9 @@ def suggest(
     which a spreadsheet reads no text as a formula; `sheet` a picture file on which they are drawn with what the classifier takes them for; `overwrite` lets both
     replace files.
 
+    `curve` is a picture file (.png, .svg or .pdf): nothing is proposed then, but what suggestions of `n` pictures at a time would have saved is measured on the pictures that have
+    a name at the `rank`, by a simulated user beside one who names pictures at random, each asked about a third that takes no part. See `Suggested.curve`.
+
     Raises InputError where nothing is left to label, for a strategy that needs a classifier without one, or a file that cannot be written; StoreError if the
     classifier is of another encoder; TaxonError for an unknown rank or clade.
 
@@ -53,10 +59,32 @@ def suggest(
     """
     if n < 1:
         raise InputError(f"n is {n}: expected a number of pictures from 1 on")
-    listed, drawn = (None if path is None else local_path(path) for path in (out, sheet))
-    for path in (listed, drawn):
+    listed, drawn, curved = (None if path is None else local_path(path) for path in (out, sheet, curve))
+    if curved is not None and (
+        given := [name for name, one in (("classifier", classifier), ("out", out), ("sheet", sheet)) if one]
+    ):
+        raise InputError(
+            f"curve proposes nothing, and asks the names that the store has: leave out {' and '.join(given)}"
+        )
+    if curved is not None and curved.suffix.lower() not in CURVE_KINDS:
+        raise InputError(
+            f"{curved.name} is no picture file that a curve can be drawn in: expected {', '.join(CURVE_KINDS)}"
+        )
+    for path in (listed, drawn, curved):
         if path is not None:
             check_out_file(path, overwrite=overwrite)
+    if curved is not None:
+        told = curve_in_store(
+            opened(store, vectors=vectors),
+            n=n,
+            strategy=strategy,
+            rank=rank,
+            within=within_of(within),
+            where=where,
+            seed=seed,
+        )
+        _draw_curve(told, curved)
+        return told
     fitted = None if classifier is None else choosing.fitted(classifier)
     held = opened(store, vectors=vectors)
     if fitted is not None and vectors is None:
@@ -91,3 +119,13 @@ def _draw(found: Suggested, path: Path) -> None:
         said = ("", "") if one.chance is None else (f"perhaps {one.guess}", in_words(one.chance))
         tiles.append(Tile(one.uri, (f"{place}.", *said, names[one.uri])))
     save(draw([], tiles, title=f"{counted(len(tiles), 'picture')} to label next"), path)
+
+
+def _draw_curve(found: Suggested, path: Path) -> None:
+    from cladescope.analysis.classify.learning_figure import draw_learning_curve
+
+    assert found.curve is not None
+    with replacing(path) as draft:
+        draw_learning_curve(found.curve, title=f"what suggestions save, by {found.column}").savefig(
+            draft, format=path.suffix[1:].lower()
+        )

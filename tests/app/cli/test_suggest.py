@@ -1,6 +1,7 @@
 """`cladescope suggest`: proposals that a user fills in, and that relabel and fit take back."""
 
 import csv
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -173,3 +174,44 @@ def test_a_classifier_of_another_encoder_is_refused(run, fails, store, bare, tmp
     other = replace(fitted, card=replace(fitted.card, name="other", weight_hash="b" * 64))
     line = fails("suggest", bare, "--classifier", save_classifier(other, tmp_path / "other.safetensors"))
     assert "the classifier was fitted to vectors of 'other'" in line
+
+
+def test_a_curve_tells_what_suggestions_would_have_saved(run, store, tmp_path):
+    picture = tmp_path / "curve.png"
+    ended = run("suggest", store.path, "--curve", picture, "-n", 4, "--rank", "genus")
+    assert ended.status == 0, ended.err
+    assert "labels drawn at random name" in ended.err
+    assert "suggested" in ended.out
+    with Image.open(picture) as image:
+        assert image.format == "PNG"
+        assert len(image.convert("RGB").getcolors(1 << 20)) > 20
+    told = json.loads(
+        run("suggest", store.path, "--curve", tmp_path / "b.svg", "-n", 4, "--rank", "genus", "--json").out
+    )
+    curve = told["curve"]
+    assert curve["labels"][:2] == [4, 8]
+    assert len(curve["accuracy"]) == len(curve["random"]) == 3
+    assert told["suggested"] == 0
+    assert curve["tested"] < told["labelled"] / 2
+    assert (tmp_path / "b.svg").read_text().startswith("<?xml")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            ["--curve", "curve.gif"],
+            "curve.gif does not end in .png or .svg or .pdf",
+        ),
+        (["--curve", "curve.png", "--out", "next.csv"], "leave out out"),
+        (["--curve", "curve.png", "-n", "999"], "are too few for two steps of 999 labels"),
+        (["--curve", "nowhere/curve.png"], "nowhere is no folder"),
+    ],
+)
+def test_a_curve_that_cannot_be_drawn_is_told_and_nothing_is_written(run, store, tmp_path, monkeypatch, more, said):
+    monkeypatch.chdir(tmp_path)
+    ended = run("suggest", store.path, *more)
+    assert ended.status != 0
+    assert said in ended.err
+    assert not list(tmp_path.glob("*.png"))
+    assert not (tmp_path / "next.csv").exists()
