@@ -54,7 +54,7 @@ def test_it_loads_without_a_network_and_knows_itself_by_name():
         "print(card.name, card.dim, card.has_text, card.transform.size)\n"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["tiny", "512", "True", "224"]
+    assert run.stdout.split() == ["tiny", "512", "True", "192"]
 
 
 def test_plain_open_clip_gives_the_same_vectors(tiny):
