@@ -27,6 +27,7 @@ from cladescope.errors import EncoderError, StoreError
 from tests.conftest import REPOSITORY
 
 TINY = shipped_folder("tiny")
+SIDE = 192
 TEXTS = ["a photo of Parus major.", "owl", "a photo of Plantae with common name Café × crème! " * 9]
 
 
@@ -75,7 +76,7 @@ def test_tiny_is_encoded_without_torch_to_the_vectors_of_torch(by_torch, by_onnx
 @pytest.mark.parametrize("n_cores", [1, 2, 3, 16])
 def test_vectors_are_the_same_bits_on_any_number_of_cores_and_in_any_batch(by_onnx, monkeypatch, n_cores):
     monkeypatch.setattr(onnx_towers, "n_cores", lambda: n_cores)
-    pictures = probe_pictures(224)
+    pictures = probe_pictures(SIDE)
     shared = np.concatenate([onnx_towers._unit(by_onnx._towers._picture(one[None])) for one in pictures])
     towers = onnx_towers.read_towers(TINY)
     made = towers.pictures(pictures)
@@ -88,7 +89,7 @@ def test_vectors_are_the_same_bits_on_any_number_of_cores_and_in_any_batch(by_on
 @pytest.mark.parametrize("n_cores", [1, 2, 4])
 def test_vectors_are_those_of_the_identity_in_every_way_to_use_the_cores(by_onnx, by_torch, monkeypatch, n_cores):
     monkeypatch.setattr(onnx_towers, "n_cores", lambda: n_cores)
-    pictures, towers = probe_pictures(224)[:5], onnx_towers.read_towers(TINY)
+    pictures, towers = probe_pictures(SIDE)[:5], onnx_towers.read_towers(TINY)
     ways = (towers.default_way, *towers.other_ways)
     assert len(set(ways)) == len(ways) >= 4
     reference = by_torch.encode_pixels(pictures)
@@ -114,7 +115,7 @@ def test_the_graphs_of_tiny_hold_no_weights_and_point_at_those_that_ship():
 
 
 def test_any_number_of_pictures_is_a_batch_and_none_gives_no_vector(by_onnx):
-    pictures = probe_pictures(224)
+    pictures = probe_pictures(SIDE)
     whole = by_onnx.encode_pixels(pictures)
     for n in (1, 3, 8):
         np.testing.assert_allclose(by_onnx.encode_pixels(pictures[:n]), whole[:n], atol=1e-5)
@@ -305,7 +306,7 @@ class TestOtherVectors:
     def test_openvino_computes_the_same_in_every_way(self, by_onnx, monkeypatch):
         pytest.importorskip("openvino")
         monkeypatch.setattr(onnx_towers, "n_cores", lambda: 2)
-        encoder, pictures = Encoder.load("tiny", device="cpu", runtime="openvino"), probe_pictures(224)[:5]
+        encoder, pictures = Encoder.load("tiny", device="cpu", runtime="openvino"), probe_pictures(SIDE)[:5]
         assert encoder.default_way == by_onnx.default_way == Way(part=2, side_by_side=2, threads=1)
         assert {way.side_by_side for way in encoder.other_ways} == {1, 2}
         for way in (encoder.default_way, *encoder.other_ways):
