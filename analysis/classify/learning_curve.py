@@ -72,6 +72,7 @@ class LearningCurve:
         return (
             f"{counted(int(self.labels[-1]), 'label')} drawn at random name {100 * end:.1f} % of {counted(self.n_tested, 'picture')} right that took no part; "
             f"{saved} ({self.strategy}); over the whole curve {100 * mean:+.1f} points [{100 * low:+.1f}, {100 * high:+.1f}], {len(self.random)} draws"
+            + (": this may be chance" if low <= 0 <= high else "")
         )
 
 

@@ -24,6 +24,8 @@ def test_where_classes_are_unequal_suggestions_need_fewer_labels():
     assert low < mean < high
     assert mean > 0.1
     assert curve.labels_for_the_same < 0.7 * curve.labels[-1]
+    assert low > 0
+    assert "chance" not in curve.in_words
     assert f"{curve.labels_for_the_same:,.0f} suggested ones do the same (both)" in curve.in_words
     assert curve.labels.tolist() == [4 * step for step in range(1, len(curve.labels) + 1)]
 
@@ -33,6 +35,7 @@ def test_random_beside_random_saves_nothing():
     curve = learning_curve(vectors, classes, strategy="random", step=3)
     np.testing.assert_array_equal(curve.accuracy, curve.random)
     assert curve.difference == (0, 0, 0)
+    assert curve.in_words.endswith(": this may be chance")
 
 
 def test_noise_without_classes_saves_nothing():
