@@ -19,7 +19,7 @@ system at once (`kept_memory`)."""
 def part_size(largest: int) -> int:
     """Pictures to compute at a time, a power of two, where the largest result of a layer has so many numbers of four bytes a picture.
 
-    >>> part_size(96 * 112 * 112), part_size(50 * 3072), part_size(10**9)  # tiny, ViT-B-32, something huge
+    >>> part_size(96 * 112 * 112), part_size(50 * 3072), part_size(10**9)  # MobileNetV2, ViT-B-32, something huge
     (8, 32, 1)
     """
     fitting = max(1, LARGEST_BLOCK // (4 * max(1, largest)))
