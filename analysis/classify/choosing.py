@@ -3,7 +3,8 @@
 `predict` chooses first and names then (`naming`). Nothing here reads a picture.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from jaxtyping import Float32, UInt64
 from cladescope.analysis.classify import name_lists, taxon_lists, zero_shot
 from cladescope.analysis.classify.back_off import BackOff, calibrated
 from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
+from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
 from cladescope.analysis.classify.encoder_known import read_known
 from cladescope.analysis.classify.known import Known
@@ -188,18 +190,25 @@ def told_choice(
     return Choice(classes=gallery, known=known, back_off=back_off, notes=tuple(notes))
 
 
-def calibrated_on(choice: Choice, store: "Store") -> tuple[BackOff, tuple[str, ...]]:
-    """Where answers stop, from a store's labelled pictures, block by block; and what to say of those that the classes were made with.
+def calibrated_on(choice: Choice, store: "Store", *, fitted: bool) -> tuple[BackOff, tuple[str, ...]]:
+    """Where answers stop, from a store's labelled pictures, block by block; and for which pictures that promises anything.
 
-    Such pictures are left out: of them answers are right far more often than of others. Raises InputError where the classes are no taxa,
-    and where no other picture of the store has a taxon.
+    Pictures that the classes of a `fitted` classifier were made with are left out: of them answers are right far more often than of others.
+    Raises InputError where the classes are no taxa, where no other picture of the store has a taxon, and for a classifier of an earlier
+    version, which does not know its pictures.
     """
     classes = choice.classes
     tree = classes.tree
-    own: np.ndarray = np.empty(0, np.uint64) if choice.made_with is None else choice.made_with
-    n_own = 0
     if tree is None:
         raise InputError("a risk needs classes that are taxa: give taxa, or labels with columns for ranks")
+    if fitted and choice.made_with is None:
+        raise InputError(
+            "the classifier is of an earlier version, which did not keep what pictures it was made with, so that those among "
+            f"the pictures of {store.path} cannot be left out: fit it anew"
+        )
+    own: np.ndarray = np.empty(0, np.uint64) if choice.made_with is None else choice.made_with
+    n_own = 0
+    asked_of: Counter[Taxon] = Counter()
 
     def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
         nonlocal n_own
@@ -210,10 +219,9 @@ def calibrated_on(choice: Choice, store: "Store") -> tuple[BackOff, tuple[str, .
             n_own += sum(taxon is not None for taxon, mine in zip(truth, is_own, strict=True) if mine)
             known = [row for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]]
             if known:
-                yield (
-                    classes.probabilities(vector_block(batch)[known]),
-                    [taxon for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]],
-                )
+                taxa = [taxon for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]]
+                asked_of.update(taxa)
+                yield classes.probabilities(vector_block(batch)[known]), taxa
 
     try:
         found = calibrated(tree, asked())
@@ -225,7 +233,24 @@ def calibrated_on(choice: Choice, store: "Store") -> tuple[BackOff, tuple[str, .
             "give a store of others, or leave it out, for the classifier has a calibration of its own"
         ) from None
     said = "the classifier was made with, and cannot be calibrated by"
-    return found, (f"{counted(n_own, 'picture')} of {store.path} that {said}: left out",) if n_own else ()
+    left_out = (f"{counted(n_own, 'picture')} of {store.path} that {said}: left out",) if n_own else ()
+    return found, (*left_out, _promised(tree, asked_of, store))
+
+
+def _promised(tree: ClassTree, asked_of: Mapping[Taxon, int], store: "Store") -> str:
+    """How many pictures, and of which classes, decided how sure is enough: a risk is kept for pictures of such classes, in such shares."""
+    nodes = set(tree.class_node.tolist())
+    among = {taxon: n for taxon, n in asked_of.items() if tree.node_of(taxon) in nodes}
+    n, n_among = sum(asked_of.values()), sum(among.values())
+    whose = f"{counted(n, 'picture')} of {store.path}"
+    if len(among) == 1 and n_among == n and tree.n_classes > 1:
+        (only,) = among
+        return (
+            f"the {whose} are all of one class, {only.name}, of {tree.n_classes:,}: they say how often that class is named wrongly, and of the "
+            "others no risk is promised; calibrate on pictures of the others too"
+        )
+    others = f", {n - n_among:,} of them of taxa that are none of these" if n_among < n else ""
+    return f"{whose}, of {len(among):,} of the {counted(tree.n_classes, 'class', 'classes')}, decide how sure is enough{others}; the risk is that of pictures like these"
 
 
 def _encoder(asked: "Store | Encoder") -> Encoder:

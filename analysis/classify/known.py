@@ -260,20 +260,22 @@ def _nearest(
     return found
 
 
-def judge(known: Known | None, *, fitted: bool, closed_set: bool, doubt: float) -> tuple[float | None, tuple[str, ...]]:
+def judge(
+    known: Known | None, *, fitted: bool, closed_set: bool, doubt: float, is_earlier: bool = False
+) -> tuple[float | None, tuple[str, ...]]:
     """The doubt at which a picture is too far for a name, None where nothing decides that, and what the user should know then.
 
-    A `closed_set` asks for nothing to decide. Files of classifiers fitted by earlier versions know no distances; nor do names
-    that an encoder was not trained on.
+    A `closed_set` asks for nothing to decide. Classifiers fitted by an earlier version know no distances, nor do those of which hardly a class
+    has two pictures, nor names that an encoder was not trained on.
     """
     if closed_set:
         return None, ()
     if known is None:
-        whose = (
-            "this classifier keeps no distances: fit it anew"
-            if fitted
-            else "no pictures of these taxa are known: fit a classifier"
-        )
+        whose = "no pictures of these taxa are known: fit a classifier"
+        if fitted:
+            whose = "too few classes of this classifier have two pictures: fit on more"
+        if is_earlier:
+            whose = "this classifier is of an earlier version and keeps no distances: fit it anew"
         return None, (f"every picture gets a name, also one of something else: {whose} to have strangers told",)
     if not known.can_tell(doubt):
         return None, (

@@ -5,12 +5,13 @@ from typing import Any
 
 FIRST = "Options"
 MANY_QUERIES = "Many queries"
+AMONG = "How sure, and among which names"
 SECTIONS = {
     MANY_QUERIES: "queries column out strict",
     "Not like": "not_image not_text not_image_id not_taxon not_weight",
     "Which pictures": "within where limit near same_place same min_score at_most per sample map_sample split",
     "Names and labels": "labels_from backbone change_backbone conflicts types missing exif by_content strict",
-    "How sure, and among which names": "risk calibrate_on closed_set prior text_type templates cache",
+    AMONG: "risk calibrate_on closed_set prior text_type templates cache",
     "How it is learnt": "shots shrinkage text_weight calibration v1_folds",
     "Pictures on servers": "contact allow check_remote",
     "Speed and machines": "batch_size workers readers picture_seconds device precision runtime decode exact vectors shard devices executor "
@@ -43,6 +44,8 @@ def write_options(command: Any, context: Any, formatter: Any) -> None:
 def _section(option: Any, names: set[str]) -> str:
     if option.required:
         return FIRST
+    if option.name == "within" and "closed_set" in names:  # of names, where pictures are named
+        return AMONG
     for title, listed in SECTIONS.items():
         if option.name in listed.split() and (title != MANY_QUERIES or "queries" in names):
             return title

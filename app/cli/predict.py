@@ -49,7 +49,7 @@ def predict(
         list[str] | None,
         typer.Option(
             metavar="TAXON|FILE",
-            help="Only this clade, or those that a file lists as for --taxa; repeat for a union.",
+            help="Only names of this clade, or of those that a file lists as for --taxa; repeat for a union.",
         ),
     ] = None,
     classifier: Annotated[

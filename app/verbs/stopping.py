@@ -50,13 +50,13 @@ def stops(
 
     Raises InputError for a risk without labelled pictures.
     """
-    within, notes = judge(choice.known, fitted=fitted, closed_set=closed_set, doubt=doubt)
+    within, notes = judge(choice.known, fitted=fitted, is_earlier=fitted and choice.made_with is None, closed_set=closed_set, doubt=doubt)
     found = choice.back_off
     if risk is not None and calibrate_on is not None:
         store = opened_for(calibrate_on, asked.card)
         store.check(asked.card)
-        found, of_own = choosing.calibrated_on(choice, store)
-        notes = (*notes, *of_own)
+        found, of_pictures = choosing.calibrated_on(choice, store, fitted=fitted)
+        notes = (*notes, *of_pictures)
     if risk is not None:
         if found is None:
             raise InputError("a risk needs labelled pictures for calibration: give a store of them to calibrate on")

@@ -112,7 +112,10 @@ def test_other_weights_under_the_same_name_are_turned_away(store):
     about = json.loads((store.path / "store.json").read_text())
     about["encoder"]["weight_hash"] = "0" * 64
     (store.path / "store.json").write_text(json.dumps(about))
-    with pytest.raises(StoreError, match="weights of 'pixels' are not the same .*: bring the earlier back"):
+    with pytest.raises(
+        StoreError,
+        match="weights of 'pixels' are not the same .*: embed the pictures into a new store, or bring the earlier weights back$",
+    ):
         _ = Store.open(store.path).encoder
 
 

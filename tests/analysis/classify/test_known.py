@@ -163,7 +163,10 @@ def test_what_cannot_tell_says_so(known):
     assert judge(known, fitted=True, closed_set=True, doubt=DOUBT) == (None, ())
     nothing, (note,) = judge(None, fitted=True, closed_set=False, doubt=DOUBT)
     assert nothing is None
-    assert "this classifier keeps no distances: fit it anew" in note
+    assert "too few classes of this classifier have two pictures: fit on more to have strangers told" in note
+    nothing, (note,) = judge(None, fitted=True, closed_set=False, doubt=DOUBT, is_earlier=True)
+    assert nothing is None
+    assert "of an earlier version and keeps no distances: fit it anew" in note
     few = Known(known.means, known.axes, known.held[:9])
     nothing, (note,) = judge(few, fitted=True, closed_set=False, doubt=DOUBT)
     assert nothing is None
