@@ -190,7 +190,7 @@ def difference_in_words(own: Sequence[Difference], first: str, label: str) -> li
     span = ends(100 * one.low, 100 * one.high, 1, sign=True)
     return [
         f"{said} ({f'95 % interval of the difference {span[0]} to {span[1]} points' if span else TOO_FEW}).",
-        f"Of {len(own)} differences between {label} and {first}, {apart} are more than chance.",
+        f"Of {len(own)} differences between {label} and {first}, {apart} {'is' if apart == 1 else 'are'} more than chance.",
     ]
 
 

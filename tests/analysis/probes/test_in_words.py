@@ -1,9 +1,11 @@
 """The numbers of probes in words: verdicts follow the numbers, and thin ones say so."""
 
+from dataclasses import replace
+
 import pytest
 
-from cladescope.analysis.probes.in_words import in_words, verdict
-from cladescope.analysis.probes.result import ProbeReport, ProbeResult
+from cladescope.analysis.probes.in_words import difference_in_words, in_words, verdict
+from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
 
 
 def report(*results):
@@ -46,3 +48,33 @@ def test_a_question_of_one_answer_is_not_answered():
     assert any("Asked for the order" in said for said in in_words("x", report(*ranks, sure, open_)))
     thin = linear("order", 0.3, low=0.4)
     assert "too few species" in " ".join(in_words("x", report(*ranks, thin)))
+
+
+def test_a_difference_is_told_in_points_with_its_interval():
+    def difference(rank, found, low, high, p):
+        return Difference(
+            probe="1-NN purity",
+            rank=rank,
+            other="b",
+            difference=found,
+            low=low,
+            high=high,
+            p_value=p,
+            n_species=20,
+            p_adjusted=p,
+        )
+
+    wide = difference("species", 0.4, 0.2, 0.6, 0.01)
+    told = difference_in_words([wide, difference("genus", -0.5, -0.75, -0.25, 0.2)], "a", "b")
+    assert told == [
+        "On the same pictures the nearest neighbour shares the genus 50 points less often with b than with a "
+        "(95 % interval of the difference -75.0 to -25.0 points).",
+        "Of 2 differences between b and a, 1 is more than chance.",
+    ]
+    assert (
+        "40 points more often with b than with a (95 % interval of the difference +20.0 to +60.0 points)"
+        in difference_in_words([wide], "a", "b")[0]
+    )
+    even = replace(wide, difference=0.004, low=None, high=None, n_species=3)
+    (said,) = difference_in_words([even], "a", "b")
+    assert "as often with b as with a; 3 species: too few to say" in said

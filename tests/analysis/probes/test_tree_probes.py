@@ -71,6 +71,24 @@ def test_a_quartet_that_a_tree_leaves_open_is_one_that_it_has_not():
     assert np.isnan(q.quartet_distance(found[0], np.full(5, -1)))
 
 
+def test_of_three_tips_the_one_apart_is_told_and_none_where_all_meet_at_once():
+    found = meeting("(((a:1,b:1):1,c:2):1,(d:2,e:2,f:2):1);", list("abcdef"))
+    assert trees.odd_one_out(found, np.array([[0, 2, 1, 3], [1, 0, 2, 4], [2, 1, 0, 5]])).tolist() == [2, 0, 1, -1]
+
+
+def test_a_species_is_the_mean_direction_of_its_pictures_however_far_these_are_apart():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(10, 8))
+    vectors = np.stack([first, 0.3 * rng.normal(size=(10, 8)) - first], axis=1)
+    vectors /= np.linalg.norm(vectors, axis=2, keepdims=True)
+    sums = vectors.sum(axis=1)
+    assert (np.linalg.norm(sums, axis=1) < 1.0).all()
+    species = [f"A s{number}" for number in range(10)]
+    table = pa.table({"species": np.repeat(species, 2), "kingdom": ["A"] * 10 + ["B"] * 10})
+    probes = TreeProbes(Pictures.of_table(vectors.reshape(20, 8), table), n_permutations=0, seed=0)
+    np.testing.assert_allclose(probes.vectors, sums / np.linalg.norm(sums, axis=1, keepdims=True), atol=1e-6)
+
+
 @settings(max_examples=25, deadline=None)
 @given(s=st.integers(5, 14), seed=st.integers(0, 10**6))
 def test_groups_of_a_tree_without_some_tips_are_those_of_the_smaller_tree(s, seed):
