@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cladescope.analysis.benchmark.biobench import read_beluga, read_ecdysis
+from cladescope.analysis.benchmark.biobench_clips import read_kabr, read_mammalnet
 from cladescope.analysis.benchmark.biotrove import read_confusable, read_life_stages
 from cladescope.analysis.benchmark.inquire import read_inquire
 from cladescope.analysis.benchmark.newt import read_newt
@@ -12,6 +13,7 @@ from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_tasks import read_awa2, read_fishnet
 
 NEWT, FISHNET, AWA2, INQUIRE = "newt", "fishnet", "awa2", "inquire"
+KABR, MAMMALNET = "kabr", "mammalnet"
 LIFE_STAGES, CONFUSABLE, ECDYSIS, BELUGA = "life-stages", "confusable", "ecdysis", "beluga"
 
 
@@ -33,6 +35,8 @@ FIELD_TASKS: Mapping[str, FieldTask] = {
     CONFUSABLE: FieldTask(read=read_confusable, needs_text=True),
     ECDYSIS: FieldTask(read=read_ecdysis),
     BELUGA: FieldTask(read=read_beluga),
+    KABR: FieldTask(read=read_kabr),
+    MAMMALNET: FieldTask(read=read_mammalnet),
 }
 """By the name of the protocol."""
 

@@ -10,7 +10,19 @@ from jaxtyping import Bool, Int
 from cladescope.analysis.benchmark import class_texts, linear_probe
 from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM, NEIGHBOURS
 from cladescope.analysis.benchmark.field_scoring import TOP
-from cladescope.analysis.benchmark.field_tasks import AWA2, BELUGA, ECDYSIS, FIELD_TASKS, FISHNET, INQUIRE, NEWT
+from cladescope.analysis.benchmark.field_tasks import (
+    AWA2,
+    BELUGA,
+    ECDYSIS,
+    FIELD_TASKS,
+    FISHNET,
+    INQUIRE,
+    KABR,
+    MAMMALNET,
+    NEWT,
+)
+from cladescope.analysis.benchmark.logistic_search import LOGISTIC_SEARCH
+from cladescope.analysis.benchmark.questions import Clips
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM, SVM_SEARCH
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_heads import MLP, RIDGE, SEEDS
@@ -26,6 +38,8 @@ Protocol = Literal[
     "linear-probe",
     "ecdysis",
     "beluga",
+    "kabr",
+    "mammalnet",
     "newt",
     "fishnet",
     "awa2",
@@ -38,6 +52,8 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     LINEAR_PROBE: linear_probe.HEADS,
     ECDYSIS: (LAYER_NORM, *(head for head in linear_probe.HEADS if head != LAYER_NORM)),
     BELUGA: (NEIGHBOURS,),
+    KABR: (LOGISTIC_SEARCH, *linear_probe.HEADS),
+    MAMMALNET: (LOGISTIC_SEARCH, *linear_probe.HEADS),
     NEWT: (LINEAR_SVM, SVM_SEARCH),
     FISHNET: (MLP, RIDGE),
     AWA2: (MLP, RIDGE),
@@ -95,6 +111,8 @@ class ProtocolConfig:
         if self.protocol in FIELD_TASKS:
             if self.learnt_by is None:
                 return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}
+            if isinstance(task.question, Clips):
+                return {"head": self.learnt_by, "frames": task.question.n_frames, "pooled by": "the largest"}
             return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by == MLP else {})}
         draws = "v1" if self.v1_folds else "v2"
         return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}

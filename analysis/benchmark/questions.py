@@ -1,4 +1,4 @@
-"""What a task may ask beside the class of each picture: many small tasks, traits, texts to search by, choices among few.
+"""What a task may ask beside the class of each picture: many small tasks, traits, texts to search by, choices among few, whole clips.
 
 A task of the field carries one of these (`Task.question`); the readers of published files make them.
 """
@@ -80,7 +80,25 @@ class Choices:
         return {"sets": self.sets, "number": self.number.tolist(), "facets": dict(self.facets)}
 
 
-Question = Subtasks | Traits | Queries | Choices
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clips:
+    """Frames of videos, of which each clip has one class (KABR, MammalNet)."""
+
+    names: tuple[str, ...]
+    """What each clip is called."""
+    number: Int[np.ndarray, " n"]
+    """The clip of each picture."""
+    n_frames: int
+    """Pictures of every clip; one that has lost any cannot be used."""
+    n_classes: int
+    """Classes that are published, also those that no clip has."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"names": self.names, "number": self.number.tolist(), "n_classes": self.n_classes}
+
+
+Question = Subtasks | Traits | Queries | Choices | Clips
 
 
 def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question:
@@ -93,7 +111,7 @@ def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question
         return replace(question, values=question.values[rows])
     if isinstance(question, Subtasks):
         return replace(question, number=question.number[rows], positive=question.positive[rows])
-    if isinstance(question, Choices):
+    if isinstance(question, Choices | Clips):
         return replace(question, number=question.number[rows])
     place = np.full(n, -1)
     place[rows] = np.arange(len(rows))

@@ -187,3 +187,40 @@ def beluga(root: Path, clades: Path) -> Path:
     told = {"images": images, "annotations": annotations[:-1]}
     (root / "annotations/instances_train2022.json").write_text(json.dumps(told))
     return root
+
+
+def kabr(root: Path, clades: Path) -> Path:
+    """Twelve clips of a species each, four of them to ask: 16 frames each, and a clip that is too short."""
+    head = ["original_vido_id", "video_id", "frame_id", "path", "labels"]
+    tables: dict[str, Rows] = {"train": [head], "val": [head]}
+    for place, folder in enumerate(species_folders(clades)):
+        for frame in range(1, 17):
+            name = f"G{place:04}/{frame}.jpg"
+            copy(folder[frame % 4], root / "dataset/image" / name)
+            label = 2 if frame < 4 else place % 2
+            tables["val" if place % 3 == 2 else "train"].append([f"G{place:04}", place + 1, frame, name, label])
+    tables["val"] += [["G0099", 99, frame, f"G0099/{frame}.jpg", 0] for frame in range(1, 16)]
+    write_spaced(root / "annotation", tables)
+    (root / "annotation/classes.json").write_text(json.dumps({"Walk": 0, "Graze": 1, "Browse": 2, "Run": 6}))
+    return root
+
+
+def mammalnet(root: Path, clades: Path) -> Path:
+    """Nine clips of 32 frames, three of them to ask; one clip without frames and one that lacks the last."""
+    tables: dict[str, Rows] = {"train": [], "test": []}
+    for place, folder in enumerate(species_folders(clades)[:9]):
+        for frame in range(1, 33):
+            copy(folder[frame % 4], root / "frames" / f"v{place}_1" / f"frame_{frame:02}.jpg")
+        part = "test" if place % 3 == 2 else "train"
+        tables[part].append([f"trimmed_videos/v{place}_1.mp4", (3, 11)[place % 2], 170 - place])
+    copy(species_folders(clades)[0][0], root / "frames/short/frame_01.jpg")
+    tables["train"] += [["trimmed_videos/gone.mp4", 3, 1], ["trimmed_videos/short.mp4", 3, 1]]
+    write_spaced(root / "annotation/composition", tables)
+    return root
+
+
+def write_spaced(folder: Path, tables: dict[str, Rows]) -> None:
+    """Tables whose values are separated by spaces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, rows in tables.items():
+        (folder / f"{stem}.csv").write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
