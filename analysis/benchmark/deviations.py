@@ -9,6 +9,7 @@ from cladescope.analysis.benchmark.field_tasks import (
     CONFUSABLE,
     ECDYSIS,
     FISHNET,
+    FUNGICLEF,
     INQUIRE,
     KABR,
     LIFE_STAGES,
@@ -35,6 +36,10 @@ _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     NEWT: (),
     ECDYSIS: (),
     BELUGA: ("neighbours are of vectors of unit length, published ones of those of the encoder",),
+    FUNGICLEF: (
+        "vectors have unit length before the mean over an observation and before distances, published ones their encoder's",
+        "the published code takes the diagonal of the inverse covariance alone: figures of this way stand beside those of the whole",
+    ),
     KABR: (
         _CLIPS,
         "where the frames of a clip start is drawn clip after clip; biobench's draws depend on the number of its processes",

@@ -16,12 +16,14 @@ from cladescope.analysis.benchmark.field_tasks import (
     ECDYSIS,
     FIELD_TASKS,
     FISHNET,
+    FUNGICLEF,
     INQUIRE,
     KABR,
     MAMMALNET,
     NEWT,
 )
 from cladescope.analysis.benchmark.logistic_search import LOGISTIC_SEARCH
+from cladescope.analysis.benchmark.open_set import OPEN_SET
 from cladescope.analysis.benchmark.questions import Clips
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM, SVM_SEARCH
 from cladescope.analysis.benchmark.tasks import Task
@@ -38,6 +40,7 @@ Protocol = Literal[
     "linear-probe",
     "ecdysis",
     "beluga",
+    "fungiclef",
     "kabr",
     "mammalnet",
     "newt",
@@ -52,6 +55,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     LINEAR_PROBE: linear_probe.HEADS,
     ECDYSIS: (LAYER_NORM, *(head for head in linear_probe.HEADS if head != LAYER_NORM)),
     BELUGA: (NEIGHBOURS,),
+    FUNGICLEF: (OPEN_SET,),
     KABR: (LOGISTIC_SEARCH, *linear_probe.HEADS),
     MAMMALNET: (LOGISTIC_SEARCH, *linear_probe.HEADS),
     NEWT: (LINEAR_SVM, SVM_SEARCH),

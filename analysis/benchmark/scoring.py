@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float, Int
 from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
 from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS
+from cladescope.analysis.benchmark.fungi_scoring import score_observations
 from cladescope.analysis.benchmark.linear_probe import probe_answers
 from cladescope.analysis.benchmark.protocol import (
     FEW_SHOT,
@@ -23,6 +24,7 @@ from cladescope.analysis.benchmark.protocol import (
 from cladescope.analysis.benchmark.questions import (
     Choices,
     Clips,
+    Observations,
     Queries,
     Question,
     Subtasks,
@@ -170,6 +172,8 @@ def _of_the_field(
             return field_scoring.score_queries(vectors, asked, encoder)
         return field_scoring.score_choices(vectors, asked, classes, [one.label for one in task.classes], encoder)
     tested = np.ones(len(classes), bool) if is_test is None else is_test
+    if isinstance(asked, Observations):
+        return score_observations(vectors, asked, classes, tested)
     head = str(config.learnt_by)
     if isinstance(asked, Traits):
         return field_scoring.score_traits(vectors, asked, tested, head=head, protocol=config.protocol)

@@ -19,6 +19,7 @@ class ProtocolName(StrEnum):
     AWA2 = "awa2"
     ECDYSIS = "ecdysis"
     BELUGA = "beluga"
+    FUNGICLEF = "fungiclef"
     KABR = "kabr"
     MAMMALNET = "mammalnet"
     INQUIRE = "inquire"
@@ -26,7 +27,7 @@ class ProtocolName(StrEnum):
     CONFUSABLE = "confusable"
 
 
-PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, kabr, mammalnet, inquire, life-stages, confusable."
+PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, fungiclef, kabr, mammalnet, inquire, life-stages, confusable."
 
 
 class PartsName(StrEnum):
