@@ -9,10 +9,14 @@ from cladescope.analysis.benchmark.field_tasks import (
     CONFUSABLE,
     ECDYSIS,
     FISHNET,
+    FUNGICLEF,
     INQUIRE,
+    KABR,
     LIFE_STAGES,
+    MAMMALNET,
     NEWT,
 )
+from cladescope.analysis.benchmark.logistic_search import LOGISTIC_SEARCH
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM
 from cladescope.analysis.benchmark.trait_heads import MLP
 
@@ -23,10 +27,24 @@ _BY_HEAD = {
 _LENGTH = "stored vectors have unit length, published ones their encoder's: they are multiplied by the root of their dimension before the head"
 _ONE_PRECISION = "the head is trained in 32-bit numbers, where biobench mixes 16-bit ones"
 _OWN_HEAD = "the head is not the published one"
+_CLIPS = "vectors of frames have unit length before the largest values are taken, published ones their encoder's"
+_SEARCH = (
+    "strengths and steps of the head are those of biobench's MammalNet at commit 0eb9dad; the published figures come from a later helper, "
+    "`init_logreg_clf`, which was not at hand"
+)
 _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     NEWT: (),
     ECDYSIS: (),
     BELUGA: ("neighbours are of vectors of unit length, published ones of those of the encoder",),
+    FUNGICLEF: (
+        "vectors have unit length before the mean over an observation and before distances, published ones their encoder's",
+        "the published code takes the diagonal of the inverse covariance alone: figures of this way stand beside those of the whole",
+    ),
+    KABR: (
+        _CLIPS,
+        "where the frames of a clip start is drawn clip after clip; biobench's draws depend on the number of its processes",
+    ),
+    MAMMALNET: (_CLIPS,),
     FISHNET: (
         "the published code calls a trait present above a logit of 0.5: figures with its threshold stand beside those above 0",
     ),
@@ -52,6 +70,8 @@ def deviations(protocol: str, head: str | None) -> Sequence[str]:
     if protocol not in _BY_PROTOCOL:
         return ()
     of_head: tuple[str, ...] = (_BY_HEAD[head],) if head in _BY_HEAD else ()
+    if protocol in (KABR, MAMMALNET):
+        of_head = (_SEARCH if head == LOGISTIC_SEARCH else _OWN_HEAD,)
     if protocol in (FISHNET, AWA2, ECDYSIS):
         if head not in (MLP, LAYER_NORM):
             return (_STORED, _OWN_HEAD)

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cladescope.analysis.benchmark.biobench import read_beluga, read_ecdysis
+from cladescope.analysis.benchmark.biobench_clips import read_kabr, read_mammalnet
 from cladescope.analysis.benchmark.biotrove import read_confusable, read_life_stages
+from cladescope.analysis.benchmark.fungiclef import read_fungiclef
 from cladescope.analysis.benchmark.inquire import read_inquire
 from cladescope.analysis.benchmark.newt import read_newt
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_tasks import read_awa2, read_fishnet
 
 NEWT, FISHNET, AWA2, INQUIRE = "newt", "fishnet", "awa2", "inquire"
+FUNGICLEF, KABR, MAMMALNET = "fungiclef", "kabr", "mammalnet"
 LIFE_STAGES, CONFUSABLE, ECDYSIS, BELUGA = "life-stages", "confusable", "ecdysis", "beluga"
 
 
@@ -33,6 +36,9 @@ FIELD_TASKS: Mapping[str, FieldTask] = {
     CONFUSABLE: FieldTask(read=read_confusable, needs_text=True),
     ECDYSIS: FieldTask(read=read_ecdysis),
     BELUGA: FieldTask(read=read_beluga),
+    FUNGICLEF: FieldTask(read=read_fungiclef),
+    KABR: FieldTask(read=read_kabr),
+    MAMMALNET: FieldTask(read=read_mammalnet),
 }
 """By the name of the protocol."""
 

@@ -17,6 +17,8 @@ from cladescope.analysis.benchmark.biobench_heads import (
     layer_norm_answers,
     neighbour_answers,
 )
+from cladescope.analysis.benchmark.choosing_folds import choosing_folds
+from cladescope.analysis.benchmark.logistic_search import LOGISTIC_SEARCH, searched_answers
 from cladescope.analysis.classify.linear_models import LINEAR_MODELS
 from cladescope.analysis.measures.answers import Answers
 from cladescope.arrays import normalise
@@ -68,6 +70,9 @@ def probe_answers(
         if head == LAYER_NORM:
             named.append(layer_norm_answers(vectors[given], classes[given], vectors[asked]))
             continue
+        if head == LOGISTIC_SEARCH:
+            named.append(searched_answers(vectors[given], classes[given], vectors[asked]))
+            continue
         model = _fitted(head, vectors[given], classes[given], None if kin is None else kin[given])
         named.append(np.asarray(model.predict(normalise(vectors[asked])), np.int64))
     return Answers(np.concatenate(rows), np.concatenate(named))
@@ -88,24 +93,15 @@ def _fitted(
 ) -> Any:
     """A head of unit vectors with the strength that names most in three folds; the usual one where these could ask for one class only, or for none."""
     from sklearn.exceptions import ConvergenceWarning
-    from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold, StratifiedKFold
+    from sklearn.model_selection import GridSearchCV
 
     unit, model = normalise(vectors), LINEAR_MODELS[head]()
-    largest = int(np.unique(classes, return_counts=True)[1].max())
-    n_folds = min(N_CHOOSING, largest, len(classes) if kin is None else len(np.unique(kin)))
-    if n_folds < 2:
+    if not (folds := choosing_folds(classes, N_CHOOSING, kin=kin)):  # scikit-learn would take the first of all values
         return model.fit(unit, classes, groups=kin)
     name, values = CHOSEN[head]
-    drawn: Any = StratifiedKFold(n_folds) if kin is None else StratifiedGroupKFold(n_folds)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The least populated class")
-        # A fold whose others are all of one class teaches nothing, and scikit-learn would then take the first of all values.
-        folds = [(told, asked) for told, asked in drawn.split(unit, classes, kin) if len(np.unique(classes[told])) > 1]
-        if len({one for _, asked in folds for one in classes[asked].tolist()}) < 2:
-            return model.fit(unit, classes, groups=kin)
-        warnings.simplefilter(
-            "ignore", ConvergenceWarning
-        )  # the weakest strengths need more steps, and are seldom the best
+        # The weakest strengths need more steps, and are seldom the best.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return GridSearchCV(model, {name: values}, cv=folds).fit(unit, classes)
 
 

@@ -10,8 +10,11 @@ from cladescope.analysis.benchmark.field_tasks import (
     CONFUSABLE,
     ECDYSIS,
     FISHNET,
+    FUNGICLEF,
     INQUIRE,
+    KABR,
     LIFE_STAGES,
+    MAMMALNET,
     NEWT,
 )
 from cladescope.analysis.benchmark.protocol import FEW_SHOT, LINEAR_PROBE, RETRIEVAL, ZERO_SHOT
@@ -25,6 +28,9 @@ _TITLES = {
     LINEAR_PROBE: "Linear probe",
     ECDYSIS: "Ecdysis: insects, biobench",
     BELUGA: "Beluga whales, biobench: five neighbours",
+    FUNGICLEF: "FungiCLEF 2023, biobench: species, strangers and poison",
+    KABR: "KABR, biobench: what giraffes and zebras do",
+    MAMMALNET: "MammalNet, biobench: what mammals do",
     NEWT: "NeWT: 164 tasks of two classes",
     FISHNET: "FishNet: nine traits",
     AWA2: "AwA2: attributes of animals that were not taught",

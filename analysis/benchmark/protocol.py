@@ -10,7 +10,21 @@ from jaxtyping import Bool, Int
 from cladescope.analysis.benchmark import class_texts, linear_probe
 from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM, NEIGHBOURS
 from cladescope.analysis.benchmark.field_scoring import TOP
-from cladescope.analysis.benchmark.field_tasks import AWA2, BELUGA, ECDYSIS, FIELD_TASKS, FISHNET, INQUIRE, NEWT
+from cladescope.analysis.benchmark.field_tasks import (
+    AWA2,
+    BELUGA,
+    ECDYSIS,
+    FIELD_TASKS,
+    FISHNET,
+    FUNGICLEF,
+    INQUIRE,
+    KABR,
+    MAMMALNET,
+    NEWT,
+)
+from cladescope.analysis.benchmark.logistic_search import LOGISTIC_SEARCH
+from cladescope.analysis.benchmark.open_set import OPEN_SET
+from cladescope.analysis.benchmark.questions import Clips
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM, SVM_SEARCH
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_heads import MLP, RIDGE, SEEDS
@@ -26,6 +40,9 @@ Protocol = Literal[
     "linear-probe",
     "ecdysis",
     "beluga",
+    "fungiclef",
+    "kabr",
+    "mammalnet",
     "newt",
     "fishnet",
     "awa2",
@@ -38,6 +55,9 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     LINEAR_PROBE: linear_probe.HEADS,
     ECDYSIS: (LAYER_NORM, *(head for head in linear_probe.HEADS if head != LAYER_NORM)),
     BELUGA: (NEIGHBOURS,),
+    FUNGICLEF: (OPEN_SET,),
+    KABR: (LOGISTIC_SEARCH, *linear_probe.HEADS),
+    MAMMALNET: (LOGISTIC_SEARCH, *linear_probe.HEADS),
     NEWT: (LINEAR_SVM, SVM_SEARCH),
     FISHNET: (MLP, RIDGE),
     AWA2: (MLP, RIDGE),
@@ -95,6 +115,8 @@ class ProtocolConfig:
         if self.protocol in FIELD_TASKS:
             if self.learnt_by is None:
                 return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}
+            if isinstance(task.question, Clips):
+                return {"head": self.learnt_by, "frames": task.question.n_frames, "pooled by": "the largest"}
             return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by == MLP else {})}
         draws = "v1" if self.v1_folds else "v2"
         return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}

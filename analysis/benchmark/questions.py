@@ -1,4 +1,4 @@
-"""What a task may ask beside the class of each picture: many small tasks, traits, texts to search by, choices among few.
+"""What a task may ask beside the class of each picture: many small tasks, traits, texts to search by, choices among few, whole clips, whole finds.
 
 A task of the field carries one of these (`Task.question`); the readers of published files make them.
 """
@@ -80,7 +80,42 @@ class Choices:
         return {"sets": self.sets, "number": self.number.tolist(), "facets": dict(self.facets)}
 
 
-Question = Subtasks | Traits | Queries | Choices
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Clips:
+    """Frames of videos, of which each clip has one class (KABR, MammalNet)."""
+
+    names: tuple[str, ...]
+    """What each clip is called."""
+    number: Int[np.ndarray, " n"]
+    """The clip of each picture."""
+    n_frames: int
+    """Pictures of every clip; one that has lost any cannot be used."""
+    n_classes: int
+    """Classes that are published, also those that no clip has."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"names": self.names, "number": self.number.tolist(), "n_classes": self.n_classes}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Observations:
+    """Pictures of one find, which are named together; some finds are of classes that are not taught (FungiCLEF)."""
+
+    number: Int[np.ndarray, " n"]
+    """The observation of each picture of the test part; -1 in the training part, where each picture stands alone."""
+    n_observations: int
+    taught: tuple[bool, ...]
+    """For each class whether the training part has it; the others are to be told as unknown."""
+    poisonous: tuple[bool, ...] | None = None
+    """The same for poison; None where that is not known."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"number": self.number.tolist(), "taught": self.taught, "poisonous": self.poisonous}
+
+
+Question = Subtasks | Traits | Queries | Choices | Clips | Observations
 
 
 def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question:
@@ -93,7 +128,7 @@ def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question
         return replace(question, values=question.values[rows])
     if isinstance(question, Subtasks):
         return replace(question, number=question.number[rows], positive=question.positive[rows])
-    if isinstance(question, Choices):
+    if isinstance(question, Choices | Clips | Observations):
         return replace(question, number=question.number[rows])
     place = np.full(n, -1)
     place[rows] = np.arange(len(rows))

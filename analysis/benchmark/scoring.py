@@ -9,7 +9,8 @@ from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
-from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS, FIELD_TASKS
+from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS
+from cladescope.analysis.benchmark.fungi_scoring import score_observations
 from cladescope.analysis.benchmark.linear_probe import probe_answers
 from cladescope.analysis.benchmark.protocol import (
     FEW_SHOT,
@@ -20,9 +21,19 @@ from cladescope.analysis.benchmark.protocol import (
     possible_shots,
     test_part,
 )
-from cladescope.analysis.benchmark.questions import Choices, Queries, Question, Traits, of_rows
+from cladescope.analysis.benchmark.questions import (
+    Choices,
+    Clips,
+    Observations,
+    Queries,
+    Question,
+    Subtasks,
+    Traits,
+    of_rows,
+)
 from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.analysis.benchmark.tasks import Task
+from cladescope.analysis.benchmark.whole_clips import pooled_clips
 from cladescope.analysis.classify.templates import name_vectors
 from cladescope.analysis.measures.answers import Answers
 from cladescope.analysis.measures.macro_f1 import MacroF1
@@ -115,8 +126,14 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
     if needs_text(config.protocol) and not card.has_text:
         return Result(card=card, outcomes={}, not_applicable={"all": "the encoder has no text side"})
     vectors = stored_vectors(contender.store, task.image_ids.take(pa.array(rows)))
-    if task.question is not None and config.protocol in FIELD_TASKS:
-        scored, refused = _of_the_field(task, task.question, rows, classes, is_test, vectors, contender, config)
+    asked = None if task.question is None else of_rows(task.question, rows, len(task))
+    if isinstance(asked, Clips) and is_test is not None:
+        pooled, first, lacking = pooled_clips(vectors, asked, is_test)
+        of_clips = _Questions(task, rows[first], classes[first], is_test[first])
+        measured, behind = _probe(of_clips, pooled, str(config.learnt_by), n_classes=asked.n_classes)
+        return Result(card=card, outcomes=measured, details=behind, not_applicable=lacking)
+    if asked is not None:
+        scored, refused = _of_the_field(task, asked, classes, is_test, vectors, contender, config)
         return Result(card=card, outcomes=scored, not_applicable=refused)
     questions = _Questions(task, rows, classes, is_test)
     if config.protocol == ZERO_SHOT:
@@ -141,25 +158,26 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
 
 def _of_the_field(
     task: Task,
-    question: Question,
-    rows: Int[np.ndarray, " n"],
+    asked: Question,
     classes: Int[np.ndarray, " n"],
     is_test: Bool[np.ndarray, " n"] | None,
     vectors: Float[np.ndarray, "n d"],
     contender: Contender,
     config: ProtocolConfig,
 ) -> field_scoring.Scored:
-    """The measures of a task of the field on the pictures that are used."""
-    asked = of_rows(question, rows, len(task))
+    """The measures of a task of the field on the pictures that are used, which `asked` is of."""
     if isinstance(asked, Queries | Choices):
         encoder = contender.encoder if contender.encoder is not None else contender.store.encoder
         if isinstance(asked, Queries):
             return field_scoring.score_queries(vectors, asked, encoder)
         return field_scoring.score_choices(vectors, asked, classes, [one.label for one in task.classes], encoder)
-    tested = np.ones(len(rows), bool) if is_test is None else is_test
+    tested = np.ones(len(classes), bool) if is_test is None else is_test
+    if isinstance(asked, Observations):
+        return score_observations(vectors, asked, classes, tested)
     head = str(config.learnt_by)
     if isinstance(asked, Traits):
         return field_scoring.score_traits(vectors, asked, tested, head=head, protocol=config.protocol)
+    assert isinstance(asked, Subtasks), "clips are scored by their heads"
     return field_scoring.score_subtasks(vectors, asked, tested, head=head)
 
 
@@ -188,11 +206,12 @@ def _name_all(
 
 
 def _probe(
-    questions: _Questions, vectors: Float[np.ndarray, "n d"], head: str
+    questions: _Questions, vectors: Float[np.ndarray, "n d"], head: str, *, n_classes: int = 0
 ) -> tuple[dict[str, Measured], dict[str, Details]]:
     """What a linear head says: the share of right answers, and macro-F1 over the classes that are asked or named.
 
-    Where some class has no picture that is asked, also macro-F1 over all, in which one that is not named counts 0 (biobench's way).
+    Where some class has no picture that is asked, also macro-F1 over all, in which one that is not named counts 0 (biobench's way);
+    `n_classes` is how many are published, where the task has fewer.
     """
     task, classes = questions.task, questions.classes
     kin = None if task.kin is None else task.kin[questions.rows]
@@ -203,8 +222,8 @@ def _probe(
         "top-1": answers.outcome(classes),
         "macro F1": MacroF1.of_classes(truth, named),
     }
-    if len(np.unique(truth)) < len(task.classes):
-        found["macro F1 over all classes"] = MacroF1.of_classes(truth, named, n_classes=len(task.classes))
+    if len(np.unique(truth)) < (n_classes := max(n_classes, len(task.classes))):
+        found["macro F1 over all classes"] = MacroF1.of_classes(truth, named, n_classes=n_classes)
     return found, {"top-1": questions.details(answers)}
 
 

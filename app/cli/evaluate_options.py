@@ -19,12 +19,15 @@ class ProtocolName(StrEnum):
     AWA2 = "awa2"
     ECDYSIS = "ecdysis"
     BELUGA = "beluga"
+    FUNGICLEF = "fungiclef"
+    KABR = "kabr"
+    MAMMALNET = "mammalnet"
     INQUIRE = "inquire"
     LIFE_STAGES = "life-stages"
     CONFUSABLE = "confusable"
 
 
-PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, inquire, life-stages, confusable."
+PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, fungiclef, kabr, mammalnet, inquire, life-stages, confusable."
 
 
 class PartsName(StrEnum):
@@ -59,7 +62,7 @@ HeadOption = Annotated[
     str | None,
     typer.Option(
         metavar="HEAD",
-        help="What learns: linear-probe: logistic, ridge, layer-norm; newt: linear-svm, svm-search; fishnet, awa2: mlp, ridge.",
+        help="What learns: linear-probe: logistic, ridge, layer-norm; newt: linear-svm, svm-search; fishnet, awa2: mlp, ridge; kabr, mammalnet: logistic-search and those of linear-probe.",
         show_default="the first",
     ),
 ]

@@ -187,3 +187,64 @@ def beluga(root: Path, clades: Path) -> Path:
     told = {"images": images, "annotations": annotations[:-1]}
     (root / "annotations/instances_train2022.json").write_text(json.dumps(told))
     return root
+
+
+def kabr(root: Path, clades: Path) -> Path:
+    """Twelve clips of a species each, four of them to ask: 16 frames each, and a clip that is too short."""
+    head = ["original_vido_id", "video_id", "frame_id", "path", "labels"]
+    tables: dict[str, Rows] = {"train": [head], "val": [head]}
+    for place, folder in enumerate(species_folders(clades)):
+        for frame in range(1, 17):
+            name = f"G{place:04}/{frame}.jpg"
+            copy(folder[frame % 4], root / "dataset/image" / name)
+            label = 2 if frame < 4 else place % 2
+            tables["val" if place % 3 == 2 else "train"].append([f"G{place:04}", place + 1, frame, name, label])
+    tables["val"] += [["G0099", 99, frame, f"G0099/{frame}.jpg", 0] for frame in range(1, 16)]
+    write_spaced(root / "annotation", tables)
+    (root / "annotation/classes.json").write_text(json.dumps({"Walk": 0, "Graze": 1, "Browse": 2, "Run": 6}))
+    return root
+
+
+def mammalnet(root: Path, clades: Path) -> Path:
+    """Nine clips of 32 frames, three of them to ask; one clip without frames and one that lacks the last."""
+    tables: dict[str, Rows] = {"train": [], "test": []}
+    for place, folder in enumerate(species_folders(clades)[:9]):
+        for frame in range(1, 33):
+            copy(folder[frame % 4], root / "frames" / f"v{place}_1" / f"frame_{frame:02}.jpg")
+        part = "test" if place % 3 == 2 else "train"
+        tables[part].append([f"trimmed_videos/v{place}_1.mp4", (3, 11)[place % 2], 170 - place])
+    copy(species_folders(clades)[0][0], root / "frames/short/frame_01.jpg")
+    tables["train"] += [["trimmed_videos/gone.mp4", 3, 1], ["trimmed_videos/short.mp4", 3, 1]]
+    write_spaced(root / "annotation/composition", tables)
+    return root
+
+
+def write_spaced(folder: Path, tables: dict[str, Rows]) -> None:
+    """Tables whose values are separated by spaces."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, rows in tables.items():
+        (folder / f"{stem}.csv").write_text("".join(" ".join(map(str, row)) + "\n" for row in rows))
+
+
+def fungiclef(root: Path, clades: Path) -> Path:
+    """Eight species that are taught, an observation of two pictures of each, two strangers (-1, and a class of val alone), and poison."""
+    head = ["observationID", "image_path", "class_id", "Habitat"]
+    tables: dict[str, Rows] = {"train": [head], "val": [head]}
+    for place, folder in enumerate(species_folders(clades)[:10]):
+        taught = place < 8
+        for number, path in enumerate(folder):
+            part = "train" if taught and number < 2 else "val"
+            name = f"{place}-{number}.JPG"
+            copy(path, root / ("DF20_300" if part == "train" else "DF21_300") / (name.lower() if number == 0 else name))
+            label = place if taught else (-1, 1500)[place - 8]
+            tables[part].append([1000 + place, name, label, "mixed, wet"])
+    tables["train"].append([1, "", 0, ""])
+    tables["val"] += [[1000, "0-2.JPG", 5, ""], [7, "9-9.JPG", "no", ""], ["", "9-9.JPG", 3, ""]]
+    for part, rows in tables.items():
+        write(root / f"FungiCLEF2023_{part}_metadata_PRODUCTION.csv", rows)
+    write(
+        root / "poison_status_list.csv", [["class_id", "poisonous"], *[[place, place % 4 == 1] for place in range(10)]]
+    )
+    text = (root / "poison_status_list.csv").read_text().replace("True", "1").replace("False", "0")
+    (root / "poison_status_list.csv").write_text(text)
+    return root
