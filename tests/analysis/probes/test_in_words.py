@@ -12,10 +12,18 @@ def report(*results):
     return ProbeReport(store="s", encoder={}, results=results)
 
 
-def nearest(value, *, low=None, null=(0.1, 0.05, 0.15), rank="species", n_images=100):
+def nearest(value, *, low=None, null=(0.1, 0.05, 0.15), rank="species", n_images=100, **others):
     low = value - 0.05 if low is None else low
     return ProbeResult(
-        probe="1-NN purity", rank=rank, value=value, low=low, high=1.0, null=null, n_images=n_images, n_taxa=10
+        probe="1-NN purity",
+        rank=rank,
+        value=value,
+        low=low,
+        high=1.0,
+        null=null,
+        n_images=n_images,
+        n_taxa=10,
+        **others,
     )
 
 
@@ -78,3 +86,9 @@ def test_a_difference_is_told_in_points_with_its_interval():
     even = replace(wide, difference=0.004, low=None, high=None, n_species=3)
     (said,) = difference_in_words([even], "a", "b")
     assert "as often with b as with a; 3 species: too few to say" in said
+
+
+@pytest.mark.parametrize(("p_value", "is_found"), [(0.05, True), (0.055, False)])
+def test_a_p_value_of_a_twentieth_is_more_than_chance_and_one_above_is_not(p_value, is_found):
+    said = verdict("x", report(nearest(0.2, p_value=p_value, n_permutations=199)))
+    assert ("better than chance" not in said) == is_found

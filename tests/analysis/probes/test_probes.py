@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import dendropy
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from dendropy.calculate import treecompare
@@ -360,3 +361,12 @@ def test_nearest_agreement_of_bioclip_2_is_as_published():
 
     assert agreement(0) == pytest.approx(0.80, abs=0.03)
     assert agreement(5) == pytest.approx(0.15, abs=0.03)
+
+
+def test_what_is_left_out_is_said_by_what_it_lacks():
+    labels = [None, None, *["a", "b"] * 5]
+    pictures = Pictures.of_table(np.random.default_rng(0).normal(size=(12, 4)), pa.table({"label": labels}))
+    assert (
+        probe(pictures, n_permutations=0).report.skipped[0]
+        == "2 pictures have no usable vector or no label and are left out"
+    )
