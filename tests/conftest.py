@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -29,7 +30,7 @@ hypothesis.settings.load_profile("repeatable")
 REPOSITORY = Path(__file__).resolve().parent.parent
 SHARED_DATA = REPOSITORY.parent / "shared" / "data"
 
-MODEL_CONFIG = {
+MODEL_CONFIG: dict[str, Any] = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 64, "head_width": 32, "patch_size": 16},
     "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1},
@@ -85,17 +86,28 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def write_checkpoint(folder: Path, *, seed: int) -> Path:
+@pytest.fixture
+def inductor() -> Iterator[None]:
+    """Let torch's inductor compile in this process, instead of in two more that load torch for it, and take the processor's word for
+    the vectors that it computes, which is tried by compiling programs otherwise."""
+    from torch._inductor import config
+
+    with config.patch({"compile_threads": 1, "cpp.vec_isa_ok": True}):
+        yield
+
+
+def write_checkpoint(folder: Path, *, seed: int, layers: int = 2) -> Path:
     """Make a small open_clip checkpoint folder."""
     import open_clip
     import torch
     from safetensors.torch import save_file
 
+    model_config = {**MODEL_CONFIG, "vision_cfg": {**MODEL_CONFIG["vision_cfg"], "layers": layers}}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = open_clip.model.CLIP(**MODEL_CONFIG)
+        model = open_clip.model.CLIP(**model_config)
     folder.mkdir()
-    config = {"model_cfg": MODEL_CONFIG, "preprocess_cfg": PREPROCESS_CONFIG}
+    config = {"model_cfg": model_config, "preprocess_cfg": PREPROCESS_CONFIG}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     save_file(
         {name: value.contiguous() for name, value in model.state_dict().items()},

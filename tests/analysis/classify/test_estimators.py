@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import log_loss
+from sklearn.metrics.pairwise import cosine_distances
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cladescope.analysis.classify.linear_models import (
@@ -34,13 +36,54 @@ def some(seed=3, spread=2.5, per=8):
     return units(vectors).astype(np.float32), np.unique(labels, return_inverse=True)[1]
 
 
+def named_by_ridge(vectors, classes, alpha, class_weight=None):
+    """What ridge regression of all other pictures names each: its normal equations solved anew for every picture."""
+    named = []
+    for own in range(len(classes)):
+        told = np.arange(len(classes)) != own
+        weights = compute_sample_weight(class_weight, classes[told])
+        targets = np.where(classes[told][:, None] == np.arange(classes.max() + 1), 1.0, -1.0)
+        mean, usual = (np.average(of, axis=0, weights=weights) for of in (vectors[told].astype(float), targets))
+        centred = vectors[told] - mean
+        square = (centred.T * weights) @ centred + alpha * np.eye(vectors.shape[1])
+        solved = np.linalg.solve(square, (centred.T * weights) @ (targets - usual))
+        named.append(((vectors[own] - mean) @ solved + usual).argmax())
+    return np.array(named)
+
+
+def shares_of_neighbours(vectors, classes, k, scale):
+    """Votes for each class of the nearest k other pictures of each, the nearer the heavier."""
+    distances = cosine_distances(vectors.astype(float))
+    np.fill_diagonal(distances, np.inf)
+    nearest = distances.argsort(axis=1)[:, : min(k, len(vectors) - 1)]
+    votes = np.exp(-scale * np.take_along_axis(distances, nearest, axis=1))
+    shares = (votes[:, :, None] * (classes[nearest][:, :, None] == np.arange(classes.max() + 1))).sum(axis=1)
+    return shares / votes.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("class_weight", [None, "balanced"])
+def test_ridge_regression_one_by_one_is_scikit_learns(class_weight):
+    vectors, classes = some(per=3)
+    classes = np.minimum(classes, 3)
+    for alpha in (0.003, 1.0):
+        model = RidgeClassifier(alpha=alpha, class_weight=class_weight)
+        expected = cross_val_predict(model, vectors, classes, cv=LeaveOneOut())
+        np.testing.assert_array_equal(named_by_ridge(vectors, classes, alpha, class_weight), expected)
+
+
+def test_shares_of_neighbours_one_by_one_are_scikit_learns():
+    vectors, classes = some(per=3)
+    model = KNeighborsClassifier(
+        7, metric="cosine", algorithm="brute", weights=lambda distances: np.exp(-20.0 * distances)
+    )
+    expected = cross_val_predict(model, vectors, classes, cv=LeaveOneOut(), method="predict_proba")
+    np.testing.assert_allclose(shares_of_neighbours(vectors, classes, 7, 20.0), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_alpha_is_the_one_that_names_most_pictures_one_by_one(seed):
     vectors, classes = some(seed)
-    right = [
-        (cross_val_predict(RidgeClassifier(alpha=alpha), vectors, classes, cv=LeaveOneOut()) == classes).sum()
-        for alpha in ALPHAS
-    ]
+    right = [(named_by_ridge(vectors, classes, alpha) == classes).sum() for alpha in ALPHAS]
     found = RidgeOnUnitVectors().fit(vectors, classes)
     assert found.setting_.value == ALPHAS[int(np.argmax(right))]
     assert found.setting_.n_asked == len(classes)
@@ -55,15 +98,7 @@ def test_alpha_of_two_classes_is_the_one_that_names_most_too(seed, class_weight)
     classes = (np.arange(60) % 3 > 0).astype(np.int64)
     # What tells them apart varies little, so that strong ridge regression does not see it.
     vectors = units(rng.normal(size=(60, 20)) * np.repeat([3.0, 0.15], 10) + 0.25 * np.eye(20)[10 + classes])
-    right = [
-        (
-            cross_val_predict(
-                RidgeClassifier(alpha=alpha, class_weight=class_weight), vectors, classes, cv=LeaveOneOut()
-            )
-            == classes
-        ).sum()
-        for alpha in ALPHAS
-    ]
+    right = [(named_by_ridge(vectors, classes, alpha, class_weight) == classes).sum() for alpha in ALPHAS]
     found = RidgeOnUnitVectors(class_weight=class_weight).fit(vectors, classes)
     assert right[0] < max(right) - 5
     assert abs(right[ALPHAS.index(found.setting_.value)] - max(right)) <= (class_weight is not None)
@@ -99,13 +134,7 @@ def test_k_is_the_one_under_which_pictures_are_likeliest_one_by_one(seed):
     for k in KS:
         of_scales = []
         for scale in (5.0, 10.0, 20.0, 40.0, 80.0):
-            model = KNeighborsClassifier(
-                min(k, len(vectors) - 1),
-                metric="cosine",
-                algorithm="brute",
-                weights=lambda distances, scale=scale: np.exp(-scale * distances),
-            )
-            shares = cross_val_predict(model, vectors, classes, cv=LeaveOneOut(), method="predict_proba")
+            shares = shares_of_neighbours(vectors, classes, k, scale)
             own = shares[np.arange(len(classes)), classes]
             of_scales.append(-np.log(np.maximum(own, 1e-6)).mean())
         losses.append(min(of_scales))

@@ -248,7 +248,7 @@ def test_an_encoder_without_weights_cannot_be_compiled():
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="no C++ compiler (g++) for torch's inductor on a CPU")
-def test_what_inductor_compiles_gives_the_vectors_of_torch():
+def test_what_inductor_compiles_gives_the_vectors_of_torch(inductor):
     eager = Plain()
     encoder = compiled(eager, 4)
     assert encoder.why_eager is None

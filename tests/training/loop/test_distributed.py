@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 
@@ -37,7 +36,32 @@ IN_FOUR = ("every-term", "replay")
 
 
 @pytest.fixture(scope="module")
-def both(clades, checkpoint, tmp_path_factory):
+def together(tmp_path_factory):
+    """Runs a module in several processes, as torchrun does; what each wrote to its two streams."""
+    alone = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.training.loop.forked"],
+        env={**os.environ, **alone},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+
+        def run(module, *arguments, n=2):
+            folder = tmp_path_factory.mktemp("streams")
+            parent.stdin.write(json.dumps([str(folder), n, module, [str(argument) for argument in arguments]]) + "\n")
+            parent.stdin.flush()
+            statuses = json.loads(parent.stdout.readline())
+            streams = [[(folder / f"{process}.{name}").read_text() for name in ("out", "err")] for process in range(n)]
+            assert statuses == [0] * n, "".join(err for _, err in streams)
+            return streams
+
+        yield run
+        parent.stdin.close()
+
+
+@pytest.fixture(scope="module")
+def both(clades, checkpoint, together, tmp_path_factory):
     """What each of two processes found for each configuration, what one process did, and a run of the command."""
     folder = tmp_path_factory.mktemp("distributed")
     source = folder / "clades"
@@ -53,45 +77,24 @@ def both(clades, checkpoint, tmp_path_factory):
         "objective.replay_source": str(captions(clades, folder / "captions.csv")),
     }
     moving = {**common, "model.freeze_norm": False}
-    found = shared({**plan, "moving norms": moving}, folder / "two", 2)
+    found = shared({**plan, "moving norms": moving}, folder / "two", 2, together)
     one = {}
     for name, overrides in plan.items():
         config = small(source, overrides)
         one[name] = two_processes.steps(config, folder / "one" / name, Group())
-    four = shared({name: plan[name] for name in IN_FOUR}, folder / "four", 4)
+    four = shared({name: plan[name] for name in IN_FOUR}, folder / "four", 4, together)
     return found, one, four
 
 
-def shared(plan, folder, n):
+def shared(plan, folder, n, together):
     """What each of n processes found for each configuration of a plan whose batches they share."""
     folder.mkdir()
     sizes = {"loop.batch_size": 8 // n}
     parts = {name: {**overrides, **sizes} for name, overrides in plan.items()}
     parts["replay"]["objective.replay_batch"] = 4 // n
     (folder / "plan.json").write_text(json.dumps(parts))
-    together(["-m", "tests.training.loop.two_processes", str(folder / "plan.json"), str(folder)], n)
+    together("tests.training.loop.two_processes", folder / "plan.json", folder, n=n)
     return {name: [torch.load(folder / f"{name}-{process}.pt") for process in range(n)] for name in plan}
-
-
-def together(arguments, n=2):
-    """Run a command in several processes, as torchrun does."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    variables = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, *arguments],
-            env={**os.environ, **variables, "RANK": str(process), "LOCAL_RANK": str(process)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for process in range(n)
-    ]
-    ended = [process.communicate(timeout=300) for process in processes]
-    assert [process.returncode for process in processes] == [0] * n, "".join(errors for _, errors in ended)
-    return ended
 
 
 def assert_close(found, expected):
@@ -176,27 +179,19 @@ def test_what_is_replaced_is_counted_over_all_processes(both):
     assert one["every-term"]["n_replaced"] > 0
 
 
-def test_the_command_trains_in_two_processes_and_talks_in_one(clades, tmp_path):
+def test_the_command_trains_in_two_processes_and_talks_in_one(clades, together, tmp_path):
     config = small(clades, {"loop.batch_size": 4, "loop.epochs": 1})
     overrides = {"loop.batch_size": 4, "loop.epochs": 1, "data.source": config.data.source}
     options = [part for key, value in overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    arguments = [
-        "-m",
-        "cladescope.app.cli",
-        "train",
-        str(two_processes.SMALL),
-        "--out",
-        str(tmp_path / "run"),
-        "--json",
-    ]
-    (out, _), (silent, _) = together([*arguments, *options])
+    arguments = ["train", two_processes.SMALL, "--out", tmp_path / "run", "--json"]
+    (out, _), (silent, _) = together("cladescope.app.cli", *arguments, *options)
     assert json.loads(out)["encoder"] == str(tmp_path / "run" / "export")
     assert silent == ""
     assert [line["step"] for line in curve(tmp_path / "run")] == [1, 2, 3, 3]
     assert card(tmp_path / "run")["steps"] == 3
 
 
-def test_all_processes_find_the_scores_of_what_is_exported(clades, checkpoint, tmp_path):
+def test_all_processes_find_the_scores_of_what_is_exported(clades, checkpoint, together, tmp_path):
     # A share of what was trained is chosen and tested; no weight moves, so that one process finds the very same.
     overrides = {
         "data.source": small(clades).data.source, "data.held_out_species": 0.0, "data.tested_images": 0.25,
@@ -206,8 +201,8 @@ def test_all_processes_find_the_scores_of_what_is_exported(clades, checkpoint, t
     }  # fmt: skip
     train(small(clades, overrides), tmp_path / "one")
     options = [part for key, value in overrides.items() for part in ("--set", f"{key}={json.dumps(value)}")]
-    arguments = ["-m", "cladescope.app.cli", "train", str(two_processes.SMALL), "--out", str(tmp_path / "two")]
-    together([*arguments, *options, "--set", "loop.batch_size=4"])
+    arguments = ["train", two_processes.SMALL, "--out", tmp_path / "two", *options, "--set", "loop.batch_size=4"]
+    together("cladescope.app.cli", *arguments)
     found, expected = (card(tmp_path / name)["gain"] for name in ("two", "one"))
     assert found == expected
 

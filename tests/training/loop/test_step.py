@@ -13,6 +13,7 @@ from cladescope.errors import TrainingError
 from cladescope.training.data.texts import chosen_types
 from cladescope.training.loop.checkpoint import Progress
 from cladescope.training.loop.step import backward, take_step
+from tests.conftest import write_checkpoint
 from tests.training.small_runs import EVERY_TERM, OPEN_CLIP, batches_of, captions, small, started
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -133,8 +134,10 @@ def test_compiled_towers_take_the_same_step(clades, tmp_path, monkeypatch):
     all(shutil.which(name) is None for name in ("c++", "g++", "clang++")), reason="needs a C++ compiler"
 )
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning", "ignore:.*:FutureWarning", "ignore:.*:UserWarning")
-def test_towers_compiled_by_the_default_backend_take_the_same_step(clades, checkpoint, tmp_path, monkeypatch):
+def test_towers_compiled_by_the_default_backend_take_the_same_step(clades, inductor, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "compiled"))
+    # A second layer would be the same code again, and seconds of the compiler.
+    checkpoint = write_checkpoint(tmp_path / "checkpoint", seed=0, layers=1)
     run = started(small(clades, {**OPEN_CLIP, "model.open_clip": str(checkpoint)}), tmp_path)
     batch = batches_of(run, 1)[0]
     loss, _, expected = gradients(run, batch)
