@@ -10,6 +10,7 @@ from cladescope.analysis.benchmark.field_tasks import (
     ECDYSIS,
     FISHNET,
     INQUIRE,
+    INQUIRE_RERANK,
     LIFE_STAGES,
     NEWT,
 )
@@ -23,6 +24,7 @@ _BY_HEAD = {
 _LENGTH = "stored vectors have unit length, published ones their encoder's: they are multiplied by the root of their dimension before the head"
 _ONE_PRECISION = "the head is trained in 32-bit numbers, where biobench mixes 16-bit ones"
 _OWN_HEAD = "the head is not the published one"
+_TIES = "equally near pictures keep their order; the published code groups them"
 _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     NEWT: (),
     ECDYSIS: (),
@@ -33,7 +35,11 @@ _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     AWA2: (
         "the published code calls an attribute present above a logit of 0.5, and scores the first two of all attributes: both ways stand beside",
     ),
-    INQUIRE: ("equally near pictures keep their order; the published code groups them",),
+    INQUIRE: (_TIES,),
+    INQUIRE_RERANK: (
+        _TIES,
+        "AP and nDCG are over all candidates, as the published code counts them; of 50 places, of which the paper speaks, they stand beside",
+    ),
     LIFE_STAGES: (
         "texts are BioCLIP's 81 sentences about `class_out`; which sentences BioTrove's figures used is not published with them",
     ),

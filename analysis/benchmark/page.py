@@ -11,6 +11,7 @@ from cladescope.analysis.benchmark.field_tasks import (
     ECDYSIS,
     FISHNET,
     INQUIRE,
+    INQUIRE_RERANK,
     LIFE_STAGES,
     NEWT,
 )
@@ -29,6 +30,7 @@ _TITLES = {
     FISHNET: "FishNet: nine traits",
     AWA2: "AwA2: attributes of animals that were not taught",
     INQUIRE: "INQUIRE: pictures by text",
+    INQUIRE_RERANK: "INQUIRE-Rerank: a hundred pictures of each text in order",
     LIFE_STAGES: "BioTrove: life stages",
     CONFUSABLE: "BioTrove: species taken for each other",
 }

@@ -10,7 +10,16 @@ from jaxtyping import Bool, Int
 from cladescope.analysis.benchmark import class_texts, linear_probe
 from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM, NEIGHBOURS
 from cladescope.analysis.benchmark.field_scoring import TOP
-from cladescope.analysis.benchmark.field_tasks import AWA2, BELUGA, ECDYSIS, FIELD_TASKS, FISHNET, INQUIRE, NEWT
+from cladescope.analysis.benchmark.field_tasks import (
+    AWA2,
+    BELUGA,
+    ECDYSIS,
+    FIELD_TASKS,
+    FISHNET,
+    INQUIRE,
+    INQUIRE_RERANK,
+    NEWT,
+)
 from cladescope.analysis.benchmark.svm_heads import LINEAR_SVM, SVM_SEARCH
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_heads import MLP, RIDGE, SEEDS
@@ -30,6 +39,7 @@ Protocol = Literal[
     "fishnet",
     "awa2",
     "inquire",
+    "inquire-rerank",
     "life-stages",
     "confusable",
 ]
@@ -94,7 +104,8 @@ class ProtocolConfig:
             }
         if self.protocol in FIELD_TASKS:
             if self.learnt_by is None:
-                return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}
+                by_queries = self.protocol in (INQUIRE, INQUIRE_RERANK)
+                return {"k": TOP} if by_queries else {"templates": len(templates())}
             return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by == MLP else {})}
         draws = "v1" if self.v1_folds else "v2"
         return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}

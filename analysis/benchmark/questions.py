@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
+
+TEST_QUERIES, VALIDATION_QUERIES = "test", "validation"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -61,6 +63,27 @@ class Queries:
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Reranking:
+    """Texts, each with pictures of its own that are to be put in order (INQUIRE-Rerank)."""
+
+    texts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """What each text asks for, in a word."""
+    splits: tuple[str, ...]
+    """`test` or `validation`, of each text."""
+    query: Int[np.ndarray, " m"]
+    picture: Int[np.ndarray, " m"]
+    """Pairs: the place of a text, and that of one of its candidates."""
+    relevant: Bool[np.ndarray, " m"]
+    """Whether the candidate answers the text."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        pairs = {name: getattr(self, name).tolist() for name in ("query", "picture", "relevant")}
+        return {"texts": self.texts, "splits": self.splits, **pairs}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Choices:
     """The classes among which each picture's is to be found, by their texts (BioTrove)."""
 
@@ -80,7 +103,7 @@ class Choices:
         return {"sets": self.sets, "number": self.number.tolist(), "facets": dict(self.facets)}
 
 
-Question = Subtasks | Traits | Queries | Choices
+Question = Subtasks | Traits | Queries | Reranking | Choices
 
 
 def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question:
@@ -98,7 +121,10 @@ def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question
     place = np.full(n, -1)
     place[rows] = np.arange(len(rows))
     kept = place[question.picture] >= 0
-    return replace(question, query=question.query[kept], picture=place[question.picture[kept]])
+    left: dict[str, Any] = {"query": question.query[kept], "picture": place[question.picture[kept]]}
+    if isinstance(question, Reranking):
+        left["relevant"] = question.relevant[kept]
+    return replace(question, **left)
 
 
 def question_hash(question: Question) -> str:

@@ -20,7 +20,8 @@ from cladescope.analysis.benchmark.protocol import (
     possible_shots,
     test_part,
 )
-from cladescope.analysis.benchmark.questions import Choices, Queries, Question, Traits, of_rows
+from cladescope.analysis.benchmark.questions import Choices, Queries, Question, Reranking, Traits, of_rows
+from cladescope.analysis.benchmark.reranking import score_reranking
 from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.classify.templates import name_vectors
@@ -151,10 +152,12 @@ def _of_the_field(
 ) -> field_scoring.Scored:
     """The measures of a task of the field on the pictures that are used."""
     asked = of_rows(question, rows, len(task))
-    if isinstance(asked, Queries | Choices):
+    if isinstance(asked, Queries | Reranking | Choices):
         encoder = contender.encoder if contender.encoder is not None else contender.store.encoder
         if isinstance(asked, Queries):
             return field_scoring.score_queries(vectors, asked, encoder)
+        if isinstance(asked, Reranking):
+            return score_reranking(vectors, encoder.encode_texts(asked.texts), asked)
         return field_scoring.score_choices(vectors, asked, classes, [one.label for one in task.classes], encoder)
     tested = np.ones(len(rows), bool) if is_test is None else is_test
     head = str(config.learnt_by)

@@ -20,11 +20,12 @@ class ProtocolName(StrEnum):
     ECDYSIS = "ecdysis"
     BELUGA = "beluga"
     INQUIRE = "inquire"
+    INQUIRE_RERANK = "inquire-rerank"
     LIFE_STAGES = "life-stages"
     CONFUSABLE = "confusable"
 
 
-PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, inquire, life-stages, confusable."
+PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, inquire, inquire-rerank, life-stages, confusable."
 
 
 class PartsName(StrEnum):

@@ -6,6 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 FISH_HEAD = [
     "", "Unnamed: 0", "species", "image", "SpecCode", "Genus", "Subfamily", "Family", "Order", "Class", "SuperClass", "source", "Folder",
     "Troph", "FeedingPath", "Tropical", "Temperate", "Subtropical", "Boreal", "Polar", "freshwater", "saltwater", "brackish", "NewOrder",
@@ -186,4 +189,33 @@ def beluga(root: Path, clades: Path) -> Path:
     (root / "annotations").mkdir()
     told = {"images": images, "annotations": annotations[:-1]}
     (root / "annotations/instances_train2022.json").write_text(json.dumps(told))
+    return root
+
+
+def inquire_rerank(root: Path, clades: Path) -> Path:
+    """Three queries of the test split, in two files, one of them without a relevant candidate; and one query of the validation split."""
+    pictures = [path for folder in species_folders(clades) for path in folder]
+    queries = [
+        ("test", "a wet dog", "Behavior", range(30), (3, 4, 17)),
+        ("test", "a fern", "Species", range(20, 48), (20, 29, 31, 47)),
+        ("test", "nothing", "Behavior", range(5), ()),
+        ("validation", "a bird on a wire", "Context", range(10, 40), (11, 12)),
+    ]
+    files: dict[str, list[dict[str, Any]]] = {}
+    for number, (split, query, kind, candidates, relevant) in enumerate(queries):
+        for place in candidates:
+            path = pictures[place]
+            row = {
+                "image": {"bytes": path.read_bytes(), "path": path.name},
+                "query": query,
+                "relevant": int(place in relevant),
+                "clip_score": 0.5,
+                "inat24_image_id": 1000 + place,
+                "inat24_file_name": f"train/{place:05}_Animalia/{place}.jpg",
+                "supercategory": kind,
+            }
+            files.setdefault(f"{split}-0000{int(number == 1)}-of-00002.parquet", []).append(row)
+    (root / "data").mkdir(parents=True)
+    for name, rows in files.items():
+        pq.write_table(pa.Table.from_pylist(rows), root / "data" / name, row_group_size=20)
     return root
