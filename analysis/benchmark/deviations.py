@@ -9,6 +9,7 @@ from cladescope.analysis.benchmark.field_tasks import (
     CONFUSABLE,
     ECDYSIS,
     FISHNET,
+    HERBARIUM19,
     INQUIRE,
     INQUIRE_RERANK,
     LIFE_STAGES,
@@ -29,6 +30,10 @@ _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     NEWT: (),
     ECDYSIS: (),
     BELUGA: ("neighbours are of vectors of unit length, published ones of those of the encoder",),
+    HERBARIUM19: (
+        "groups are matched to known and to new classes apart, as BioCLIP 2's code does; of one matching of all, Vaze et al.'s, figures stand beside",
+        "squared distances have 64-bit numbers, published ones 32-bit or 16-bit: k-means may draw other starts",
+    ),
     FISHNET: (
         "the published code calls a trait present above a logit of 0.5: figures with its threshold stand beside those above 0",
     ),

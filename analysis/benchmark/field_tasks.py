@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cladescope.analysis.benchmark.biobench import read_beluga, read_ecdysis
 from cladescope.analysis.benchmark.biotrove import read_confusable, read_life_stages
+from cladescope.analysis.benchmark.herbarium19 import read_herbarium19
 from cladescope.analysis.benchmark.inquire import read_inquire
 from cladescope.analysis.benchmark.inquire_rerank import read_inquire_rerank
 from cladescope.analysis.benchmark.newt import read_newt
@@ -14,7 +15,7 @@ from cladescope.analysis.benchmark.trait_tasks import read_awa2, read_fishnet
 
 NEWT, FISHNET, AWA2, INQUIRE = "newt", "fishnet", "awa2", "inquire"
 LIFE_STAGES, CONFUSABLE, ECDYSIS, BELUGA = "life-stages", "confusable", "ecdysis", "beluga"
-INQUIRE_RERANK = "inquire-rerank"
+INQUIRE_RERANK, HERBARIUM19 = "inquire-rerank", "herbarium19"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ FIELD_TASKS: Mapping[str, FieldTask] = {
     CONFUSABLE: FieldTask(read=read_confusable, needs_text=True),
     ECDYSIS: FieldTask(read=read_ecdysis),
     BELUGA: FieldTask(read=read_beluga),
+    HERBARIUM19: FieldTask(read=read_herbarium19),
 }
 """By the name of the protocol."""
 

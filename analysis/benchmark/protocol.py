@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 
 from cladescope.analysis.benchmark import class_texts, linear_probe
 from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM, NEIGHBOURS
+from cladescope.analysis.benchmark.discovery import SEMI_KMEANS
 from cladescope.analysis.benchmark.field_scoring import TOP
 from cladescope.analysis.benchmark.field_tasks import (
     AWA2,
@@ -16,6 +17,7 @@ from cladescope.analysis.benchmark.field_tasks import (
     ECDYSIS,
     FIELD_TASKS,
     FISHNET,
+    HERBARIUM19,
     INQUIRE,
     INQUIRE_RERANK,
     NEWT,
@@ -35,6 +37,7 @@ Protocol = Literal[
     "linear-probe",
     "ecdysis",
     "beluga",
+    "herbarium19",
     "newt",
     "fishnet",
     "awa2",
@@ -48,6 +51,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     LINEAR_PROBE: linear_probe.HEADS,
     ECDYSIS: (LAYER_NORM, *(head for head in linear_probe.HEADS if head != LAYER_NORM)),
     BELUGA: (NEIGHBOURS,),
+    HERBARIUM19: (SEMI_KMEANS,),
     NEWT: (LINEAR_SVM, SVM_SEARCH),
     FISHNET: (MLP, RIDGE),
     AWA2: (MLP, RIDGE),
@@ -106,7 +110,7 @@ class ProtocolConfig:
             if self.learnt_by is None:
                 by_queries = self.protocol in (INQUIRE, INQUIRE_RERANK)
                 return {"k": TOP} if by_queries else {"templates": len(templates())}
-            return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by == MLP else {})}
+            return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by in (MLP, SEMI_KMEANS) else {})}
         draws = "v1" if self.v1_folds else "v2"
         return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}
 

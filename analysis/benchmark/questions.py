@@ -103,7 +103,21 @@ class Choices:
         return {"sets": self.sets, "number": self.number.tolist(), "facets": dict(self.facets)}
 
 
-Question = Subtasks | Traits | Queries | Reranking | Choices
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Discovery:
+    """Classes of which some are known and others are to be discovered (Herbarium19)."""
+
+    old: tuple[bool, ...]
+    """Whether each class is known."""
+    n_groups: int
+    """Into how many groups the pictures are put."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"old": self.old, "n_groups": self.n_groups}
+
+
+Question = Subtasks | Traits | Queries | Reranking | Choices | Discovery
 
 
 def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question:
@@ -112,6 +126,8 @@ def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question
     >>> of_rows(Traits(names=("swims",), values=np.array([[1], [0]])), np.array([1]), 2).values
     array([[0]])
     """
+    if isinstance(question, Discovery):
+        return question
     if isinstance(question, Traits):
         return replace(question, values=question.values[rows])
     if isinstance(question, Subtasks):

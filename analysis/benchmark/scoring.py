@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
+from cladescope.analysis.benchmark.discovery import score_discovery
 from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS, FIELD_TASKS
 from cladescope.analysis.benchmark.linear_probe import probe_answers
 from cladescope.analysis.benchmark.protocol import (
@@ -20,7 +21,7 @@ from cladescope.analysis.benchmark.protocol import (
     possible_shots,
     test_part,
 )
-from cladescope.analysis.benchmark.questions import Choices, Queries, Question, Reranking, Traits, of_rows
+from cladescope.analysis.benchmark.questions import Choices, Discovery, Queries, Question, Reranking, Traits, of_rows
 from cladescope.analysis.benchmark.reranking import score_reranking
 from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.analysis.benchmark.tasks import Task
@@ -160,6 +161,8 @@ def _of_the_field(
             return score_reranking(vectors, encoder.encode_texts(asked.texts), asked)
         return field_scoring.score_choices(vectors, asked, classes, [one.label for one in task.classes], encoder)
     tested = np.ones(len(rows), bool) if is_test is None else is_test
+    if isinstance(asked, Discovery):
+        return score_discovery(vectors, classes, tested, asked)
     head = str(config.learnt_by)
     if isinstance(asked, Traits):
         return field_scoring.score_traits(vectors, asked, tested, head=head, protocol=config.protocol)

@@ -19,13 +19,14 @@ class ProtocolName(StrEnum):
     AWA2 = "awa2"
     ECDYSIS = "ecdysis"
     BELUGA = "beluga"
+    HERBARIUM19 = "herbarium19"
     INQUIRE = "inquire"
     INQUIRE_RERANK = "inquire-rerank"
     LIFE_STAGES = "life-stages"
     CONFUSABLE = "confusable"
 
 
-PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, inquire, inquire-rerank, life-stages, confusable."
+PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, herbarium19, inquire, inquire-rerank, life-stages, confusable."
 
 
 class PartsName(StrEnum):
