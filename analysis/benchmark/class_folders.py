@@ -25,7 +25,7 @@ from cladescope.taxonomy.taxon import RANKS
 logger = logging.getLogger(__name__)
 
 LABELS = "labels.csv"
-_TEST_NAMES = ("test", "val")
+_TEST_NAMES = ("test", "val", "validation")
 
 
 class _File(NamedTuple):
@@ -40,7 +40,7 @@ class _File(NamedTuple):
 def read_class_folders(root: Path, *, labels_from: str | None = None) -> Task:
     """The task of a folder, class by class in the order of their names, the training part first.
 
-    Parts are `train` and `test` (else `val`) where the folder has both; other folders beside them are left out. A class
+    Parts are `train` and `test` (else `val`, else `validation`) where the folder has both; other folders beside them are left out. A class
     is the first folder below the root or part; pictures in folders below it belong to it, pictures outside any class
     are left out. With `labels_from` (as `open_source` takes it) the class is what that rule says of the path below the root or part: the
     `label`, else the narrowest taxon; pictures of which it says nothing are left out. No picture is opened. Memory: some 1 KB a picture.

@@ -10,7 +10,9 @@ from cladescope.analysis.benchmark.field_tasks import (
     ECDYSIS,
     FISHNET,
     FUNGICLEF,
+    HERBARIUM19,
     INQUIRE,
+    INQUIRE_RERANK,
     KABR,
     LIFE_STAGES,
     MAMMALNET,
@@ -32,6 +34,7 @@ _SEARCH = (
     "strengths and steps of the head are those of biobench's MammalNet at commit 0eb9dad; the published figures come from a later helper, "
     "`init_logreg_clf`, which was not at hand"
 )
+_TIES = "equally near pictures keep their order; the published code groups them"
 _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
     NEWT: (),
     ECDYSIS: (),
@@ -45,13 +48,21 @@ _BY_PROTOCOL: dict[str, tuple[str, ...]] = {
         "where the frames of a clip start is drawn clip after clip; biobench's draws depend on the number of its processes",
     ),
     MAMMALNET: (_CLIPS,),
+    HERBARIUM19: (
+        "groups are matched to known and to new classes apart, as BioCLIP 2's code does; of one matching of all, Vaze et al.'s, figures stand beside",
+        "squared distances have 64-bit numbers, published ones 32-bit or 16-bit: k-means may draw other starts",
+    ),
     FISHNET: (
         "the published code calls a trait present above a logit of 0.5: figures with its threshold stand beside those above 0",
     ),
     AWA2: (
         "the published code calls an attribute present above a logit of 0.5, and scores the first two of all attributes: both ways stand beside",
     ),
-    INQUIRE: ("equally near pictures keep their order; the published code groups them",),
+    INQUIRE: (_TIES,),
+    INQUIRE_RERANK: (
+        _TIES,
+        "AP and nDCG are over all candidates, as the published code counts them; of 50 places, of which the paper speaks, they stand beside",
+    ),
     LIFE_STAGES: (
         "texts are BioCLIP's 81 sentences about `class_out`; which sentences BioTrove's figures used is not published with them",
     ),

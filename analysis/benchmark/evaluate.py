@@ -118,8 +118,8 @@ def evaluate(
     encoder of the stores. `labels_from` says how classes are read from the names of folders, as for `embed`; unless given, each first folder is one. docs/evaluation.md says what each
     figure means.
 
-    The tasks of the field, `newt`, `fishnet`, `awa2`, `ecdysis`, `beluga`, `fungiclef`, `kabr`, `mammalnet`, `inquire`, `life-stages` and `confusable`, are read from
-    their published files; `head` is what learns from their training part. The pictures of a task may be in a `store` that is there already: its vectors are scored then.
+    The tasks of the field, `newt`, `fishnet`, `awa2`, `ecdysis`, `beluga`, `fungiclef`, `kabr`, `mammalnet`, `herbarium19`, `inquire`, `inquire-rerank`, `life-stages` and
+    `confusable`, are read from their published files; `head` is what learns from their training part. The pictures of a task may be in a `store` that is there already: its vectors are scored then.
 
     `watch` follows each embedding and may stop it, `embedded` is told what it did.
 

@@ -8,7 +8,9 @@ from cladescope.analysis.benchmark.biobench import read_beluga, read_ecdysis
 from cladescope.analysis.benchmark.biobench_clips import read_kabr, read_mammalnet
 from cladescope.analysis.benchmark.biotrove import read_confusable, read_life_stages
 from cladescope.analysis.benchmark.fungiclef import read_fungiclef
+from cladescope.analysis.benchmark.herbarium19 import read_herbarium19
 from cladescope.analysis.benchmark.inquire import read_inquire
+from cladescope.analysis.benchmark.inquire_rerank import read_inquire_rerank
 from cladescope.analysis.benchmark.newt import read_newt
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.trait_tasks import read_awa2, read_fishnet
@@ -16,6 +18,7 @@ from cladescope.analysis.benchmark.trait_tasks import read_awa2, read_fishnet
 NEWT, FISHNET, AWA2, INQUIRE = "newt", "fishnet", "awa2", "inquire"
 FUNGICLEF, KABR, MAMMALNET = "fungiclef", "kabr", "mammalnet"
 LIFE_STAGES, CONFUSABLE, ECDYSIS, BELUGA = "life-stages", "confusable", "ecdysis", "beluga"
+INQUIRE_RERANK, HERBARIUM19 = "inquire-rerank", "herbarium19"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,7 @@ FIELD_TASKS: Mapping[str, FieldTask] = {
     FISHNET: FieldTask(read=read_fishnet),
     AWA2: FieldTask(read=read_awa2),
     INQUIRE: FieldTask(read=read_inquire, needs_text=True),
+    INQUIRE_RERANK: FieldTask(read=read_inquire_rerank, needs_text=True),
     LIFE_STAGES: FieldTask(read=read_life_stages, needs_text=True),
     CONFUSABLE: FieldTask(read=read_confusable, needs_text=True),
     ECDYSIS: FieldTask(read=read_ecdysis),
@@ -39,6 +43,7 @@ FIELD_TASKS: Mapping[str, FieldTask] = {
     FUNGICLEF: FieldTask(read=read_fungiclef),
     KABR: FieldTask(read=read_kabr),
     MAMMALNET: FieldTask(read=read_mammalnet),
+    HERBARIUM19: FieldTask(read=read_herbarium19),
 }
 """By the name of the protocol."""
 

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int
 
 from cladescope.analysis.benchmark import class_texts, linear_probe
 from cladescope.analysis.benchmark.biobench_heads import LAYER_NORM, NEIGHBOURS
+from cladescope.analysis.benchmark.discovery import SEMI_KMEANS
 from cladescope.analysis.benchmark.field_scoring import TOP
 from cladescope.analysis.benchmark.field_tasks import (
     AWA2,
@@ -17,7 +18,9 @@ from cladescope.analysis.benchmark.field_tasks import (
     FIELD_TASKS,
     FISHNET,
     FUNGICLEF,
+    HERBARIUM19,
     INQUIRE,
+    INQUIRE_RERANK,
     KABR,
     MAMMALNET,
     NEWT,
@@ -43,10 +46,12 @@ Protocol = Literal[
     "fungiclef",
     "kabr",
     "mammalnet",
+    "herbarium19",
     "newt",
     "fishnet",
     "awa2",
     "inquire",
+    "inquire-rerank",
     "life-stages",
     "confusable",
 ]
@@ -58,6 +63,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
     FUNGICLEF: (OPEN_SET,),
     KABR: (LOGISTIC_SEARCH, *linear_probe.HEADS),
     MAMMALNET: (LOGISTIC_SEARCH, *linear_probe.HEADS),
+    HERBARIUM19: (SEMI_KMEANS,),
     NEWT: (LINEAR_SVM, SVM_SEARCH),
     FISHNET: (MLP, RIDGE),
     AWA2: (MLP, RIDGE),
@@ -114,10 +120,11 @@ class ProtocolConfig:
             }
         if self.protocol in FIELD_TASKS:
             if self.learnt_by is None:
-                return {"k": TOP} if self.protocol == INQUIRE else {"templates": len(templates())}
+                by_queries = self.protocol in (INQUIRE, INQUIRE_RERANK)
+                return {"k": TOP} if by_queries else {"templates": len(templates())}
             if isinstance(task.question, Clips):
                 return {"head": self.learnt_by, "frames": task.question.n_frames, "pooled by": "the largest"}
-            return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by == MLP else {})}
+            return {"head": self.learnt_by, **({"seeds": list(SEEDS)} if self.learnt_by in (MLP, SEMI_KMEANS) else {})}
         draws = "v1" if self.v1_folds else "v2"
         return {**parts, "shots": list(self.shots), "folds": folds.N_FOLDS, "draws": draws}
 

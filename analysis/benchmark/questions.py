@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Bool, Int
+
+TEST_QUERIES, VALIDATION_QUERIES = "test", "validation"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -58,6 +60,27 @@ class Queries:
     def told(self) -> dict[str, Any]:
         """What tells this question from others."""
         return {"texts": self.texts, "query": self.query.tolist(), "picture": self.picture.tolist()}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Reranking:
+    """Texts, each with pictures of its own that are to be put in order (INQUIRE-Rerank)."""
+
+    texts: tuple[str, ...]
+    kinds: tuple[str, ...]
+    """What each text asks for, in a word."""
+    splits: tuple[str, ...]
+    """`test` or `validation`, of each text."""
+    query: Int[np.ndarray, " m"]
+    picture: Int[np.ndarray, " m"]
+    """Pairs: the place of a text, and that of one of its candidates."""
+    relevant: Bool[np.ndarray, " m"]
+    """Whether the candidate answers the text."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        pairs = {name: getattr(self, name).tolist() for name in ("query", "picture", "relevant")}
+        return {"texts": self.texts, "splits": self.splits, **pairs}
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -115,7 +138,21 @@ class Observations:
         return {"number": self.number.tolist(), "taught": self.taught, "poisonous": self.poisonous}
 
 
-Question = Subtasks | Traits | Queries | Choices | Clips | Observations
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Discovery:
+    """Classes of which some are known and others are to be discovered (Herbarium19)."""
+
+    old: tuple[bool, ...]
+    """Whether each class is known."""
+    n_groups: int
+    """Into how many groups the pictures are put."""
+
+    def told(self) -> dict[str, Any]:
+        """What tells this question from others."""
+        return {"old": self.old, "n_groups": self.n_groups}
+
+
+Question = Subtasks | Traits | Queries | Reranking | Choices | Clips | Observations | Discovery
 
 
 def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question:
@@ -124,6 +161,8 @@ def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question
     >>> of_rows(Traits(names=("swims",), values=np.array([[1], [0]])), np.array([1]), 2).values
     array([[0]])
     """
+    if isinstance(question, Discovery):
+        return question
     if isinstance(question, Traits):
         return replace(question, values=question.values[rows])
     if isinstance(question, Subtasks):
@@ -133,7 +172,10 @@ def of_rows(question: Question, rows: Int[np.ndarray, " m"], n: int) -> Question
     place = np.full(n, -1)
     place[rows] = np.arange(len(rows))
     kept = place[question.picture] >= 0
-    return replace(question, query=question.query[kept], picture=place[question.picture[kept]])
+    left: dict[str, Any] = {"query": question.query[kept], "picture": place[question.picture[kept]]}
+    if isinstance(question, Reranking):
+        left["relevant"] = question.relevant[kept]
+    return replace(question, **left)
 
 
 def question_hash(question: Question) -> str:

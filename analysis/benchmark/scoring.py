@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float, Int
 
 from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
+from cladescope.analysis.benchmark.discovery import score_discovery
 from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS
 from cladescope.analysis.benchmark.fungi_scoring import score_observations
 from cladescope.analysis.benchmark.linear_probe import probe_answers
@@ -24,13 +25,16 @@ from cladescope.analysis.benchmark.protocol import (
 from cladescope.analysis.benchmark.questions import (
     Choices,
     Clips,
+    Discovery,
     Observations,
     Queries,
     Question,
+    Reranking,
     Subtasks,
     Traits,
     of_rows,
 )
+from cladescope.analysis.benchmark.reranking import score_reranking
 from cladescope.analysis.benchmark.stores import stored_vectors
 from cladescope.analysis.benchmark.tasks import Task
 from cladescope.analysis.benchmark.whole_clips import pooled_clips
@@ -166,12 +170,16 @@ def _of_the_field(
     config: ProtocolConfig,
 ) -> field_scoring.Scored:
     """The measures of a task of the field on the pictures that are used, which `asked` is of."""
-    if isinstance(asked, Queries | Choices):
+    if isinstance(asked, Queries | Reranking | Choices):
         encoder = contender.encoder if contender.encoder is not None else contender.store.encoder
         if isinstance(asked, Queries):
             return field_scoring.score_queries(vectors, asked, encoder)
+        if isinstance(asked, Reranking):
+            return score_reranking(vectors, encoder.encode_texts(asked.texts), asked)
         return field_scoring.score_choices(vectors, asked, classes, [one.label for one in task.classes], encoder)
     tested = np.ones(len(classes), bool) if is_test is None else is_test
+    if isinstance(asked, Discovery):
+        return score_discovery(vectors, classes, tested, asked)
     if isinstance(asked, Observations):
         return score_observations(vectors, asked, classes, tested)
     head = str(config.learnt_by)

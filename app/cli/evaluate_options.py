@@ -22,12 +22,14 @@ class ProtocolName(StrEnum):
     FUNGICLEF = "fungiclef"
     KABR = "kabr"
     MAMMALNET = "mammalnet"
+    HERBARIUM19 = "herbarium19"
     INQUIRE = "inquire"
+    INQUIRE_RERANK = "inquire-rerank"
     LIFE_STAGES = "life-stages"
     CONFUSABLE = "confusable"
 
 
-PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, fungiclef, kabr, mammalnet, inquire, life-stages, confusable."
+PROTOCOLS = "zero-shot, few-shot, retrieval, linear-probe; or a published task: newt, fishnet, awa2, ecdysis, beluga, fungiclef, kabr, mammalnet, herbarium19, inquire, inquire-rerank, life-stages, confusable."
 
 
 class PartsName(StrEnum):

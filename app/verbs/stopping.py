@@ -50,7 +50,9 @@ def stops(
 
     Raises InputError for a risk without labelled pictures.
     """
-    within, notes = judge(choice.known, fitted=fitted, is_earlier=fitted and choice.made_with is None, closed_set=closed_set, doubt=doubt)
+    within, notes = judge(
+        choice.known, fitted=fitted, is_earlier=fitted and choice.made_with is None, closed_set=closed_set, doubt=doubt
+    )
     found = choice.back_off
     if risk is not None and calibrate_on is not None:
         store = opened_for(calibrate_on, asked.card)

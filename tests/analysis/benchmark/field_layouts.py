@@ -2,9 +2,14 @@
 
 import csv
 import json
+import pickle
 import shutil
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 FISH_HEAD = [
     "", "Unnamed: 0", "species", "image", "SpecCode", "Genus", "Subfamily", "Family", "Order", "Class", "SuperClass", "source", "Folder",
@@ -247,4 +252,43 @@ def fungiclef(root: Path, clades: Path) -> Path:
     )
     text = (root / "poison_status_list.csv").read_text().replace("True", "1").replace("False", "0")
     (root / "poison_status_list.csv").write_text(text)
+
+
+def inquire_rerank(root: Path, clades: Path) -> Path:
+    """Three queries of the test split, in two files, one of them without a relevant candidate; and one query of the validation split."""
+    pictures = [path for folder in species_folders(clades) for path in folder]
+    queries = [
+        ("test", "a wet dog", "Behavior", range(30), (3, 4, 17)),
+        ("test", "a fern", "Species", range(20, 48), (20, 29, 31, 47)),
+        ("test", "nothing", "Behavior", range(5), ()),
+        ("validation", "a bird on a wire", "Context", range(10, 40), (11, 12)),
+    ]
+    files: dict[str, list[dict[str, Any]]] = {}
+    for number, (split, query, kind, candidates, relevant) in enumerate(queries):
+        for place in candidates:
+            path = pictures[place]
+            row = {
+                "image": {"bytes": path.read_bytes(), "path": path.name},
+                "query": query,
+                "relevant": int(place in relevant),
+                "clip_score": 0.5,
+                "inat24_image_id": 1000 + place,
+                "inat24_file_name": f"train/{place:05}_Animalia/{place}.jpg",
+                "supercategory": kind,
+            }
+            files.setdefault(f"{split}-0000{int(number == 1)}-of-00002.parquet", []).append(row)
+    (root / "data").mkdir(parents=True)
+    for name, rows in files.items():
+        pq.write_table(pa.Table.from_pylist(rows), root / "data" / name, row_group_size=20)
+    return root
+
+
+def herbarium19(root: Path, clades: Path) -> Path:
+    """Twelve species, called by their numbers, six of them known, and a picture beside their folders."""
+    for place, folder in enumerate(species_folders(clades)):
+        for number, path in enumerate(folder):
+            copy(path, root / "small-train" / str(place) / f"{number}.jpg")
+    copy(path, root / "small-train" / "stray.jpg")
+    splits = {"Old": [np.int64(one) for one in (11, 0, 2, 5, 7, 8)], "New": np.array([1, 3, 4, 6, 9, 10])}
+    (root / "herbarium_19_class_splits.pkl").write_bytes(pickle.dumps(splits, protocol=2))
     return root

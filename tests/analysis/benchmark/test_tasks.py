@@ -110,7 +110,7 @@ def test_class_folders_are_read_class_by_class(tmp_path):
     assert task.left_out == (f"{root}/stray.jpg lies in no class folder",)
 
 
-@pytest.mark.parametrize("name", ["test", "val"])
+@pytest.mark.parametrize("name", ["test", "val", "validation"])
 def test_train_and_test_folders_are_parts(tmp_path, name):
     root = class_folders(
         tmp_path / "t", f"{name}/a/1.jpg", f"{name}/b/1.jpg", "train/b/2.jpg", "train/a/3.jpg", "x/c/1.jpg"
