@@ -21,9 +21,9 @@ small:
 demo: $(READY)
 	$(BIN)/cladescope demo --out demo
 
-# A process a core: threads of their own would only wait for each other.
+# A process a core: threads of their own would only wait for each other. Halves that steal from each other split few files, whose fixtures are made twice then.
 test: $(READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto -r s
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal -r s
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
