@@ -1,13 +1,14 @@
 """The task of picture files: what a CSV or folders say of them becomes a table."""
 
-import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.analysis.benchmark.questions import Question
 from cladescope.analysis.benchmark.tasks import LABELS, TASK_SCHEMA, Task, TaskClass
+from cladescope.embedding.locations import file_of
 from cladescope.embedding.records import id_of_uri
 from cladescope.taxonomy.taxon import Taxon
 
@@ -66,13 +67,14 @@ def _class(label: str, ranks: Mapping[str, str | None]) -> TaskClass:
 
 
 def id_of_file(uri: str) -> str:
-    """Key of a picture file as it is now: a file that was changed gets another, and so is embedded anew.
+    """Key of a picture as it is now: one whose file, or the shard or table around it, was changed gets another, and so is embedded anew.
 
     >>> id_of_file("/nowhere/tit.jpg") == id_of_uri("/nowhere/tit.jpg")
     True
     """
+    place = file_of(uri)
     try:
-        found = os.stat(uri)  # noqa: PTH116 - an address may also be a URL
+        found = None if place is None else Path(place).stat()
     except (OSError, ValueError):
-        return id_of_uri(uri)
-    return id_of_uri(f"{uri}\n{found.st_size}\n{found.st_mtime_ns}")
+        found = None
+    return id_of_uri(uri if found is None else f"{uri}\n{found.st_size}\n{found.st_mtime_ns}")

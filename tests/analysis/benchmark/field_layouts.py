@@ -252,6 +252,7 @@ def fungiclef(root: Path, clades: Path) -> Path:
     )
     text = (root / "poison_status_list.csv").read_text().replace("True", "1").replace("False", "0")
     (root / "poison_status_list.csv").write_text(text)
+    return root
 
 
 def inquire_rerank(root: Path, clades: Path) -> Path:

@@ -1,5 +1,7 @@
 """INQUIRE-Rerank: read as it is published, and scored as scikit-learn scores each query's own candidates."""
 
+import os
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -41,6 +43,18 @@ def reranking(query, picture, relevant, splits=None):
         picture=np.array(picture),
         relevant=np.array(relevant, bool),
     )
+
+
+def test_a_file_that_was_changed_is_embedded_anew(folder):
+    before = read(folder).table["image_id"].to_pylist()
+    assert read(folder).table["image_id"].to_pylist() == before
+    changed, same = sorted((folder / "data").glob("test-*.parquet"))
+    os.utime(changed, ns=(1, 1))
+    after = read(folder).table
+    of_changed = [changed.name in uri for uri in after["uri"].to_pylist()]
+    assert [one != other for one, other in zip(before, after["image_id"].to_pylist(), strict=True)] == of_changed
+    assert any(of_changed)
+    assert any(same.name in uri for uri in after["uri"].to_pylist())
 
 
 def test_it_is_read_as_it_is_published(folder):
