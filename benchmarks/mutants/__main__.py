@@ -30,8 +30,21 @@ ROOMS = {
     "analysis/classify": [
         "tests/analysis/classify",
         "tests/analysis/benchmark",
-        "tests/app/cli/test_fit.py",
-        "tests/app/cli/test_predict.py",
+        "tests/analysis/audit/test_page.py",
+        *(
+            f"tests/app/cli/test_{verb}.py"
+            for verb in (
+                "fit",
+                "predict",
+                "predict_acts",
+                "suggest",
+                "delete_and_relabel",
+                "by_label",
+                "backbone_answers",
+                "within",
+                "checklists",
+            )
+        ),
     ],
     "training/loss": ["tests/training/loss"],
     "index": ["tests/index"],

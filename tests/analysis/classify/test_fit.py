@@ -18,9 +18,15 @@ def test_a_store_becomes_a_classifier_that_says_how_good_it_is(store):
     assert fitted.held_out == len(fitted.calibrated.right) > 0
     low, high = fitted.accuracy_interval
     assert low <= fitted.accuracy <= high
+    assert fitted.summary["accuracy_interval"] == [low, high]
     assert fitted.summary["pictures"] == fitted.calibrated.counts.sum()
     vectors = next(store.vectors())[1]
     assert fitted.classifier.probabilities(vectors).sum(axis=1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_a_classifier_of_which_no_picture_is_asked_has_no_accuracy(store):
+    told = fit_store(store, rank="genus", calibration=0.0).summary
+    assert (told["accuracy"], told["accuracy_interval"], told["held_out"]) == (None, None, 0)
 
 
 def test_labels_may_be_a_mapping_and_clades_several(store):

@@ -96,3 +96,9 @@ def test_the_interval_is_that_of_students_t_over_seeds():
     test = stats.ttest_rel(found.mean(axis=1), other.mean(axis=1)).confidence_interval()
     assert (low, high) == pytest.approx((test.low, test.high))
     assert mean == pytest.approx((found - other).mean())
+
+
+def test_a_curve_has_twelve_steps_unless_told_otherwise():
+    vectors, classes = clusters([30] * 4)
+    assert learning_curve(vectors, classes, step=2, seeds=1).labels.tolist() == list(range(2, 25, 2))
+    assert learning_curve(vectors, classes, step=2, seeds=1, most=8).labels.tolist() == [2, 4, 6, 8]

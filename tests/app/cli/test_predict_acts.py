@@ -10,7 +10,7 @@ from PIL import Image
 
 from cladescope.analysis.audit import contact_sheet
 from cladescope.analysis.classify.predicted_columns import write_predicted
-from cladescope.analysis.classify.xmp_sidecars import is_ours, sidecar
+from cladescope.analysis.classify.xmp_sidecars import is_ours, keywords, sidecar
 from cladescope.app.cli.predict_options import _tell_written
 from cladescope.embedding.xmp import read_xmp
 from cladescope.index.predicted import describe_predicted
@@ -216,6 +216,15 @@ def test_sidecars_hold_keywords_that_others_read_and_what_others_wrote_stays(run
     assert (again["written"], again["replaced"], again["of_others"]) == (4, 4, 1)
     assert again["merged"] + again["same"] == 1
     assert read_xmp(mine.read_bytes())["dc:subject"][: len(lineage)] == read_xmp(changed)["dc:subject"]
+
+
+def test_a_sidecar_has_names_and_common_names_and_the_lowest_score():
+    tit = {"class": "Aves", "genus": "Parus", "common_name": "Great Tit", "score": 0.9}
+    found = keywords([tit, {"class": "Aves", "genus": "Sitta", "score": 0.75}])
+    assert list(found["dc:subject"]) == ["Parus", "Aves", "Sitta", "Great Tit"]
+    assert found["lr:hierarchicalSubject"] == ["Aves|Parus", "Aves|Sitta"]
+    assert 'cladescope:score="0.7500"' in sidecar([tit, {**tit, "score": 0.75}], {})
+    assert 'cladescope:score="0.0000"' in sidecar([{"class": "Aves"}], {})
 
 
 @given(st.dictionaries(st.sampled_from(RANKS), st.text(min_size=1), min_size=1), st.text())
