@@ -1,0 +1,95 @@
+"""The application: routes, what becomes of errors, and the guard before them."""
+
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+import cladescope
+from cladescope.app.server import picture_routes, search_routes, store_routes
+from cladescope.app.server.guard import WRONG, Guard, Rules
+from cladescope.app.server.models import ErrorAnswer
+from cladescope.app.server.refusal import RefusalError
+from cladescope.app.server.service import Service
+
+PREFIX = "/api/v1"
+_ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ErrorAnswer, "description": told}
+    for status, told in {
+        401: "The token is missing or another one.",
+        404: "No such store, picture or taxon.",
+        410: "The store was deleted.",
+        413: "The picture has too many bytes or pixels.",
+        422: "A parameter or picture that cannot be used.",
+        429: "Too many requests.",
+        503: "The encoder is not loaded.",
+    }.items()
+}
+
+
+def application(service: Service, rules: Rules | None = None) -> Guard:
+    """The service as an ASGI application, behind its guard."""
+    # The pages that show OpenAPI load scripts from elsewhere, which no answer here may.
+    app = FastAPI(
+        title="Cladescope",
+        version=cladescope.__version__,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        responses=_ERRORS,
+        redirect_slashes=False,
+    )
+    app.state.service = service
+    for router in (store_routes.router, search_routes.router, picture_routes.router):
+        app.include_router(router, prefix=PREFIX)
+    app.add_exception_handler(RefusalError, _refused)
+    app.add_exception_handler(RequestValidationError, _misused)
+    app.add_exception_handler(HTTPException, _not_answered)
+    app.add_exception_handler(Exception, _failed)
+    return Guard(app, rules or Rules(), service.tally)
+
+
+_EXPECTED = {
+    "int_parsing": "expected a whole number",
+    "int_parsing_size": "expected a smaller number",
+    "greater_than_equal": "expected at least {ge}",
+    "less_than_equal": "expected at most {le}",
+    "bool_parsing": "expected true or false",
+    "string_too_long": "it has more than {max_length} letters",
+}
+"""What to say of a parameter, by pydantic's word for what is wrong with it."""
+
+
+def _refused(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RefusalError)
+    return JSONResponse({"error": error.sentence}, error.status, error.headers)
+
+
+def _misused(request: Request, error: Exception) -> JSONResponse:
+    """The first thing that is wrong with a request's parameters, in a sentence."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    name = str(first["loc"][-1]) if len(first["loc"]) > 1 else "the request"
+    told = _EXPECTED.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    found = first.get("input")
+    shown = f" is {found[:100]!r}" if isinstance(found, str) else ""
+    return JSONResponse({"error": f"{name}{shown}: {told}"}, 422)
+
+
+def _not_answered(request: Request, error: Exception) -> JSONResponse:
+    """A path or method that no route takes."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path[:200]
+    told = {
+        404: f"there is nothing at {path!r}: {PREFIX}/openapi.json lists what there is",
+        405: f"{request.method} is not answered at {path!r}: nothing can be changed here, and searches by picture are POST",
+    }
+    sentence = told.get(error.status_code, str(error.detail))
+    return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))
+
+
+def _failed(request: Request, error: Exception) -> JSONResponse:
+    """What no one foresaw; the guard writes it into the log."""
+    return JSONResponse({"error": WRONG}, 500)

@@ -1,0 +1,150 @@
+"""A store as it is served: opened once, opened anew where another lies in its place, and told apart from one that was deleted."""
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cladescope.app.server.conditions import condition
+from cladescope.app.server.encoding import Vector
+from cladescope.app.server.refusal import RefusalError
+from cladescope.errors import CladescopeError, EncoderError, InputError, StoreError, TaxonError
+from cladescope.index import identity
+from cladescope.index.literals import is_one_of
+from cladescope.index.store import Store
+
+T = TypeVar("T")
+GONE = 410
+
+
+class ServedStore:
+    """One store by its name. Threads share it: searches come one after another, reads of rows do not wait for each other."""
+
+    def __init__(self, name: str, store: Store) -> None:
+        self.name = name
+        self._store = store
+        self._stamp = _stamp(store.path)
+        self._lock = threading.RLock()
+        self._kept: dict[str, tuple[int, Any]] = {}
+
+    @property
+    def path(self) -> Path:
+        """The store's folder."""
+        return self._store.path
+
+    @property
+    def encoder_name(self) -> str:
+        """The encoder that its vectors were made by when it was opened last."""
+        return self._store.card.name
+
+    @property
+    def store(self) -> Store:
+        """The store as it is now.
+
+        Raises RefusalError where it was deleted since, StoreError where another lies in its place that cannot be opened.
+        """
+        found = _stamp(self.path)
+        if found is None:
+            raise RefusalError(GONE, f"the store {self.name} was deleted: it is no longer served")
+        if found != self._stamp:
+            with self._lock:
+                if found != self._stamp:
+                    self._store, self._kept, self._stamp = Store.open(self.path), {}, found
+        return self._store
+
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """The store, while a request reads it; what is wrong becomes a RefusalError that names no folder of this machine."""
+        try:
+            yield self.store
+        except CladescopeError as error:
+            if isinstance(error, StoreError) and _stamp(self.path) is None:
+                raise RefusalError(GONE, f"the store {self.name} was deleted: it is no longer served") from error
+            sentence = str(error).replace(str(self.path), self.name)
+            raise RefusalError(_status(error), sentence) from error
+
+    def warm(self) -> None:
+        """Read the rows that are searched, so that the first search need not."""
+        with self._lock, self.reading() as store:
+            _ = store.searcher.gallery
+
+    def search(
+        self,
+        *,
+        vector: Vector | None,
+        image_ids: Sequence[str] = (),
+        taxa: Sequence[str] = (),
+        k: int,
+        within: Sequence[str] = (),
+        filters: Sequence[str] = (),
+        exact: bool = False,
+    ) -> dict[str, Any]:
+        """What `Store.search` answers to the same query, as plain values. `vector` is that of a picture or text.
+
+        Raises RefusalError for what is not there and what cannot be used.
+        """
+        with self.reading() as store:
+            self.check_ids(image_ids)
+            where = condition(filters, store.schema)
+            with self._lock:
+                found = store.search(
+                    vector=None if vector is None else vector[None],
+                    image_id=list(image_ids) or None,
+                    taxon=list(taxa) or None,
+                    k=k,
+                    within=list(within) or None,
+                    where=where,
+                    exact=exact,
+                )
+                return found.to_dict()
+
+    def check_ids(self, image_ids: Sequence[str]) -> None:
+        """Raise RefusalError for an id that the store does not have."""
+        if image_ids:
+            there = self.rows_of(image_ids, ["image_id"])
+            if unknown := [one for one in image_ids if one not in there]:
+                raise RefusalError(404, f"no image_id {unknown[0]!r} in {self.name}: every hit of a search has one")
+
+    def rows_of(self, image_ids: Sequence[str], columns: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Some columns of some pictures, by their ids; an id that no column can hold is of no picture."""
+        possible = [one for one in image_ids if one.isprintable()]
+        if not possible:
+            return {}
+        with self.reading() as store:
+            names = list(dict.fromkeys(["image_id", *columns]))
+            found = store.scan(names, condition=is_one_of("image_id", possible))
+            return {row["image_id"]: row for batch in found for row in batch.to_pylist()}
+
+    def row(self, image_id: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
+        """Some columns of one picture, or all but the vector. Raises RefusalError where the store has no such picture."""
+        with self.reading() as store:
+            names = [name for name in store.schema.names if name != "vector"] if columns is None else columns
+            if (found := self.rows_of([image_id], names).get(image_id)) is None:
+                raise RefusalError(404, f"no image_id {image_id!r} in {self.name}: every hit of a search has one")
+            return found
+
+    def of_version(self, name: str, make: Callable[[Store], T]) -> T:
+        """What is made of the store once a version of it."""
+        with self.reading() as store:
+            version, kept = store.version, self._kept.get(name)
+            if kept is None or kept[0] != version:
+                kept = self._kept[name] = (version, make(store))
+            made: T = kept[1]
+            return made
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    """What tells a store's description from another one; None where there is none."""
+    try:
+        found = os.stat(folder / identity.NAME)  # noqa: PTH116 - a path is asked for
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _status(error: CladescopeError) -> int:
+    if isinstance(error, TaxonError):
+        return 404
+    return 422 if isinstance(error, InputError | EncoderError) else 500

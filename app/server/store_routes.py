@@ -1,0 +1,99 @@
+"""Routes that tell of the service and of its stores: health, metrics, what a store holds, its tree of taxa and its rows."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import PlainTextResponse
+
+import cladescope
+from cladescope.app.server import models, paging, taxa_tree
+from cladescope.app.server.encoding import Encoding
+from cladescope.app.server.parameters import (
+    MOST_CHILDREN,
+    MOST_ROWS,
+    AnyServed,
+    AnyService,
+    WhereQuery,
+    WithinQuery,
+)
+from cladescope.app.server.plain import plain
+from cladescope.app.server.refusal import RefusalError
+from cladescope.app.server.tally import CONTENT_TYPE
+from cladescope.index.store import Store
+
+router = APIRouter(tags=["stores"])
+
+
+@router.get("/health", response_model=models.Health)
+def health(service: AnyService) -> Any:
+    """Whether the service is ready, and whether its encoders are loaded. It needs no token."""
+    return {
+        "ready": True,
+        "version": cladescope.__version__,
+        "encoders": [_state(one) for one in service.encodings],
+    }
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+def metrics(service: AnyService) -> PlainTextResponse:
+    """Counts of requests, their seconds and the batches of the encoders, in Prometheus' text format."""
+    return PlainTextResponse(service.tally.text(), media_type=CONTENT_TYPE)
+
+
+@router.get("/stores", response_model=models.Stores)
+def stores(service: AnyService) -> Any:
+    """The stores that are served."""
+    found = []
+    for name, served in service.stores.items():
+        try:
+            with served.reading() as store:
+                found.append({"name": name, "images": store.count(), "encoder": store.card.name})
+        except RefusalError:
+            found.append({"name": name, "images": None, "encoder": served.encoder_name})
+    return {"stores": found}
+
+
+@router.get("/stores/{name}", response_model=models.StoreDetails)
+def store_details(served: AnyServed, service: AnyService) -> Any:
+    """What a store holds: pictures, taxa by rank, columns, encoder and index."""
+    with served.reading() as store:
+        told = served.of_version("details", Store.describe)
+        state = _state(service.encoding_of(store))
+    index = told["index"]
+    return {
+        "name": served.name,
+        **{word: told[word] for word in ("version", "images", "failures", "ranks")},
+        "columns": [one for one in told["columns"] if one != "vector"],
+        "encoder": state,
+        "dim": told["encoder"]["dim"],
+        "has_text": told["encoder"]["has_text"],
+        "index": None if index is None else index["kind"],
+    }
+
+
+@router.get("/stores/{name}/tree", response_model=models.TreeAnswer)
+def tree(
+    served: AnyServed,
+    under: Annotated[str | None, Query(description="A taxon by name or path; the roots without one.")] = None,
+    rank: Annotated[str | None, Query(description="Rank of the children; the next one below without it.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_CHILDREN)] = 1000,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+) -> Any:
+    """The children of a taxon with common names and counts, those with the most pictures first."""
+    return taxa_tree.children(served, under=under, rank=rank, limit=limit, offset=offset)
+
+
+@router.get("/stores/{name}/rows", response_model=models.RowsAnswer)
+def rows(
+    served: AnyServed,
+    within: WithinQuery = None,
+    where: WhereQuery = None,
+    cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows of a page.")] = 100,
+) -> Any:
+    """Rows in the order in which they came, a page at a time."""
+    return plain(paging.page(served, within=within or (), filters=where or (), cursor=cursor, limit=limit))
+
+
+def _state(encoding: Encoding) -> dict[str, Any]:
+    return {"name": encoding.name, "state": encoding.state, "problem": encoding.problem}

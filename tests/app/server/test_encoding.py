@@ -1,0 +1,131 @@
+"""One encoder for many requests: what has queued is one batch, and each gets what is its own."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from cladescope.app.server.encoding import Encoding
+from cladescope.app.server.refusal import RefusalError
+from cladescope.app.server.tally import Tally
+from cladescope.embedding.encode import BATCH_SIZE
+from cladescope.embedding.encoder import Encoder
+from cladescope.errors import EncoderError, PictureError
+from tests.app.server.conftest import until
+
+
+class Watched(Encoder):
+    """The encoder `pixels`, which waits at its first batch and notes how many pictures came at a time."""
+
+    def __init__(self):
+        self._own = Encoder.load("pixels")
+        self.card = self._own.card
+        self.batches, self.may_go, self.is_at_work = [], threading.Event(), threading.Event()
+
+    def encode_pixels(self, batch):
+        self.batches.append(len(batch))
+        self.is_at_work.set()
+        assert self.may_go.wait(30)
+        return self._own.encode_pixels(batch)
+
+
+@pytest.fixture
+def watched():
+    encoder = Watched()
+    encoding = Encoding("pixels", lambda: encoder, Tally())
+    until(lambda: encoding.state == "loaded")
+    yield encoder, encoding
+    encoder.may_go.set()
+    encoding.stop()
+
+
+def ask(encoding, contents):
+    """Ask for one after another, each in a thread of its own; outcomes in that order once they are there."""
+    pool = ThreadPoolExecutor(len(contents))
+    futures = []
+    for content in contents:
+        before = encoding._jobs.qsize()
+        futures.append(pool.submit(encoding.encode, content))
+        if len(futures) > 1:
+            until(lambda before=before: encoding._jobs.qsize() > before)
+        else:
+            yield
+    yield futures
+    pool.shutdown()
+
+
+def test_what_queues_while_a_batch_is_computed_is_the_next_batch(watched, clades):
+    encoder, encoding = watched
+    pictures = [path.read_bytes() for path in sorted(clades.glob("images/*/*.jpg"))[:6]]
+    asking = ask(encoding, pictures)
+    next(asking)
+    assert encoder.is_at_work.wait(30)
+    futures = next(asking)
+    encoder.may_go.set()
+    found = np.stack([future.result(30) for future in futures])
+    assert encoder.batches == [1, 5]
+    assert np.array_equal(found, Encoder.load("pixels").encode_images(pictures))
+    lines = encoding._tally.text().splitlines()
+    assert 'cladescope_encode_batches_total{encoder="pixels"} 2' in lines
+    assert 'cladescope_encode_items_total{encoder="pixels"} 6' in lines
+
+
+def test_no_batch_is_larger_than_an_encoder_takes(watched, query):
+    encoder, encoding = watched
+    picture = query.read_bytes()
+    asking = ask(encoding, [picture] * (BATCH_SIZE + 3))
+    next(asking)
+    assert encoder.is_at_work.wait(30)
+    futures = next(asking)
+    encoder.may_go.set()
+    vectors = [future.result(30) for future in futures]
+    assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
+    counted = [line for line in encoding._tally.text().splitlines() if line.startswith("cladescope_encode_batches")]
+    assert counted == ['cladescope_encode_batches_total{encoder="pixels"} 3'], "1, 64 and 2 pictures"
+
+
+def test_a_bad_picture_and_a_text_fail_alone(watched, query):
+    encoder, encoding = watched
+    asking = ask(encoding, [query.read_bytes(), b"no picture", "a bird", query.read_bytes()])
+    next(asking)
+    assert encoder.is_at_work.wait(30)
+    first, bad, text, last = next(asking)
+    encoder.may_go.set()
+    with pytest.raises(PictureError, match="the query picture cannot be used: not a picture but text"):
+        bad.result(30)
+    with pytest.raises(EncoderError, match="has no text side"):
+        text.result(30)
+    assert np.array_equal(first.result(30), last.result(30))
+
+
+def test_requests_that_wait_are_answered_before_it_stops(watched, query):
+    encoder, encoding = watched
+    asking = ask(encoding, [query.read_bytes()] * 3)
+    next(asking)
+    assert encoder.is_at_work.wait(30)
+    futures = next(asking)
+    stopping = threading.Thread(target=encoding.stop)
+    stopping.start()
+    encoder.may_go.set()
+    assert all(len(future.result(30)) == 960 for future in futures)
+    stopping.join(30)
+    assert not encoding._thread.is_alive()
+
+
+def test_while_it_loads_and_where_it_cannot_be_loaded_there_is_a_sentence():
+    may_go = threading.Event()
+
+    def load():
+        assert may_go.wait(30)
+        raise EncoderError("no weights at /gone\nmore of it")
+
+    encoding = Encoding("gone", load, Tally())
+    with pytest.raises(RefusalError, match="^the encoder gone is still loading: ask again") as refused:
+        encoding.encode(b"")
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "2"})
+    may_go.set()
+    until(lambda: encoding.state == "failed")
+    with pytest.raises(RefusalError, match="gone cannot be loaded, so search by id or by taxon: no weights at /gone$"):
+        encoding.encode("a bird")
+    encoding.stop()
