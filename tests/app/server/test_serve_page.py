@@ -1,0 +1,53 @@
+"""docs/serve.md: its requests are answered as they stand there, and it knows every route and every status."""
+
+import re
+import shlex
+
+import pytest
+
+from tests.conftest import REPOSITORY
+
+PAGE = (REPOSITORY / "docs" / "serve.md").read_text(encoding="utf-8")
+REQUESTS = [line.partition("  #")[0] for line in PAGE.splitlines() if line.startswith("curl ") and "$A/" in line]
+
+
+def asked(line, client, image_id, query):
+    """What curl would ask, asked of a client."""
+    line = line.replace("$A", "").replace("IMAGE_ID", image_id).replace("photos", "clades")
+    words = shlex.split(line)[1:]
+    address = next(word for word in words if word.startswith("/"))
+    given = [words[place + 1] for place, word in enumerate(words) if word in ("-d", "--data-urlencode")]
+    pairs = [tuple(one.split("=", 1)) for one in given]
+    if "-F" in words:
+        return client.post(address, files={"file": ("query.jpg", query.read_bytes())})
+    if "--data-binary" in words:
+        return client.post(address, content=query.read_bytes())
+    # An address that has a query of its own loses it where `params` is given.
+    return client.get(address, params=pairs) if pairs else client.get(address)
+
+
+@pytest.mark.parametrize("line", REQUESTS)
+def test_a_request_of_the_page_is_answered(client, store, query, line):
+    row = store.table(["image_id", "species", "kingdom"]).to_pylist()[0]
+    line = line.replace("Parus major", row["species"]).replace("Aves", row["kingdom"])
+    answer = asked(line, client, row["image_id"], query)
+    # `pixels` has no text side.
+    assert answer.status_code == (422 if "text=" in line else 200), answer.text
+
+
+def test_the_page_knows_every_route(client):
+    shown = {re.sub(r"IMAGE_ID", "{image_id}", re.sub(r"\$A", "/api/v1", line)) for line in REQUESTS}
+    for path in client.json("/openapi.json")["paths"]:
+        pattern = re.escape(path.replace("{name}", "photos")) + r"(?=[?\"\s]|$)"
+        assert any(re.search(pattern, one) for one in shown), path
+
+
+def test_the_page_knows_every_status_that_openapi_tells(client):
+    known = set(re.findall(r"^\| (\d{3}) \|", PAGE, re.MULTILINE))
+    for methods in client.json("/openapi.json")["paths"].values():
+        for told in methods.values():
+            assert set(told["responses"]) - {"200"} <= known
+
+
+def test_the_readme_points_to_the_page():
+    assert "](docs/serve.md)" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
