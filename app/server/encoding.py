@@ -54,11 +54,12 @@ class Encoding:
         """`loading`, `loaded` or `failed`."""
         return "failed" if self.problem is not None else "loading" if self.encoder is None else "loaded"
 
-    def encode(self, content: bytes | str) -> Vector:
-        """The unit vector of an encoded picture or of a text, computed together with what else has queued.
+    def submit(self, content: bytes | str) -> "Future[Vector]":
+        """What will be the unit vector of an encoded picture or of a text, computed together with what else has queued.
 
-        Raises RefusalError while there is no encoder, PictureError for a picture that cannot be used, EncoderError for a text where
-        the encoder has no text side.
+        It raises PictureError for a picture that cannot be used, EncoderError for a text where the encoder has no text side.
+
+        Raises RefusalError while there is no encoder.
         """
         if self.problem is not None:
             raise RefusalError(
@@ -72,7 +73,7 @@ class Encoding:
             )
         job = _Job(content)
         self._jobs.put(job)
-        return job.vector.result()
+        return job.vector
 
     def stop(self) -> None:
         """End the thread once what has queued is done; an encoder that is still loading is not waited for."""
@@ -106,9 +107,10 @@ class Encoding:
 
     def _encode(self, encoder: Encoder, jobs: Sequence[_Job]) -> None:
         """Give each job its vector, or the error that stands in its way; those of one kind are one batch."""
+        wanted = [job for job in jobs if job.vector.set_running_or_notify_cancel()]
         for do, some in (
-            (_pictures, [job for job in jobs if isinstance(job.content, bytes)]),
-            (_texts, [job for job in jobs if isinstance(job.content, str)]),
+            (_pictures, [job for job in wanted if isinstance(job.content, bytes)]),
+            (_texts, [job for job in wanted if isinstance(job.content, str)]),
         ):
             if not some:
                 continue

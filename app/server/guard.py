@@ -49,6 +49,8 @@ class Rules:
     burst: int = 1000
     """Requests of one client at once: a page of thumbnails is some hundred."""
     max_body_bytes: int = MAX_BODY_BYTES
+    max_held_bytes: int = 25 * MAX_BODY_BYTES
+    """Of the bodies of all requests that are being answered; they are held in memory."""
 
 
 class Guard:
@@ -57,13 +59,27 @@ class Guard:
     def __init__(self, app: App, rules: Rules, tally: Tally) -> None:
         self._app, self._rules, self._tally = app, rules, tally
         self._limit = RateLimit(rules.rate, rules.burst)
+        self._held_bytes = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status, is_whole = time.perf_counter(), 0, False
+        began, status, is_whole, n_bytes = time.perf_counter(), 0, False, 0
+
+        async def receiving() -> Message:
+            """Receive a part of the body, and refuse it once there is too much, whatever its header said."""
+            nonlocal n_bytes
+            message = await receive()
+            n_more = len(message.get("body", b""))
+            n_bytes += n_more
+            self._held_bytes += n_more
+            if n_bytes > self._rules.max_body_bytes:
+                raise self._too_large()
+            if self._held_bytes > self._rules.max_held_bytes:
+                raise RefusalError(503, "too many pictures are sent at once: ask again", headers={"Retry-After": "1"})
+            return message
 
         async def sending(message: Message) -> None:
             nonlocal status, is_whole
@@ -75,7 +91,7 @@ class Guard:
 
         try:
             self._check(scope)
-            await self._app(scope, self._counting(receive), sending)
+            await self._app(scope, receiving, sending)
         except RefusalError as refusal:
             await answer(refusal, sending)
         except Exception:
@@ -85,6 +101,7 @@ class Guard:
             elif not is_whole:
                 raise
         finally:
+            self._held_bytes -= n_bytes
             route = getattr(scope.get("route"), "path", "none")
             self._tally.request(str(route), _method(scope), status, time.perf_counter() - began)
 
@@ -106,20 +123,6 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and len(length) < 20 and int(length) > self._rules.max_body_bytes:
             raise self._too_large()
-
-    def _counting(self, receive: Receive) -> Receive:
-        """What receives a body and refuses it once it is too large, whatever its header said."""
-        n_bytes = 0
-
-        async def counted() -> Message:
-            nonlocal n_bytes
-            message = await receive()
-            n_bytes += len(message.get("body", b""))
-            if n_bytes > self._rules.max_body_bytes:
-                raise self._too_large()
-            return message
-
-        return counted
 
     def _too_large(self) -> RefusalError:
         return RefusalError(413, f"the body has more than {self._rules.max_body_bytes:,} bytes: send a smaller picture")

@@ -13,18 +13,20 @@ MOST_ROWS = 1000
 MOST_CHILDREN = 10_000
 
 
-def service_of(request: Request) -> Service:
+async def service_of(request: Request) -> Service:
     """The service that answers a request."""
     service: Service = request.app.state.service
     return service
 
 
-def served_of(name: str, request: Request) -> ServedStore:
-    """The store that a path names."""
-    return service_of(request).served(name)
-
-
 AnyService = Annotated[Service, Depends(service_of)]
+
+
+async def served_of(name: str, service: AnyService) -> ServedStore:
+    """The store that a path names."""
+    return service.served(name)
+
+
 AnyServed = Annotated[ServedStore, Depends(served_of)]
 KQuery = Annotated[int, Query(ge=1, le=MOST_HITS, description="Number of hits.")]
 WithinQuery = Annotated[

@@ -1,10 +1,12 @@
 """Routes that search: by an uploaded picture, a text, stored pictures and taxa."""
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
+from cladescope.app.server.encoding import Vector
 from cladescope.app.server.models import SearchAnswer
 from cladescope.app.server.parameters import (
     DEFAULT_K,
@@ -17,6 +19,8 @@ from cladescope.app.server.parameters import (
 )
 from cladescope.app.server.plain import plain
 from cladescope.app.server.refusal import RefusalError
+from cladescope.app.server.served_store import ServedStore
+from cladescope.app.server.service import Service
 from cladescope.app.server.uploads import FIELD, uploaded_picture
 
 router = APIRouter(tags=["search"])
@@ -42,18 +46,12 @@ async def search_by_image(
     exact: ExactQuery = False,
 ) -> Any:
     """The stored pictures most similar to an uploaded one."""
-    picture = await uploaded_picture(request)
-
-    def search() -> object:
-        with served.reading() as store:
-            vector = service.encoding_of(store).encode(picture)
-        return plain(served.search(vector=vector, k=k, within=within or (), filters=where or (), exact=exact))
-
-    return await run_in_threadpool(search)
+    vector = await _encoded(served, service, await uploaded_picture(request))
+    return await _found(served, vector=vector, k=k, within=within or (), filters=where or (), exact=exact)
 
 
 @router.get("/stores/{name}/search", response_model=SearchAnswer)
-def search_by_words(
+async def search_by_words(
     served: AnyServed,
     service: AnyService,
     text: Annotated[
@@ -72,16 +70,25 @@ def search_by_words(
         raise RefusalError(422, "the query is empty: give text, id or taxon")
     if text is not None and not text.strip():
         raise RefusalError(422, "the text of the query is empty: give some words, or leave it out")
-    with served.reading() as store:
-        vector = None if text is None else service.encoding_of(store).encode(text)
-    return plain(
-        served.search(
-            vector=vector,
-            image_ids=id or (),
-            taxa=taxon or (),
-            k=k,
-            within=within or (),
-            filters=where or (),
-            exact=exact,
-        )
+    vector = None if text is None else await _encoded(served, service, text)
+    return await _found(
+        served,
+        vector=vector,
+        image_ids=id or (),
+        taxa=taxon or (),
+        k=k,
+        within=within or (),
+        filters=where or (),
+        exact=exact,
     )
+
+
+async def _encoded(served: ServedStore, service: Service, content: bytes | str) -> Vector:
+    """The vector of a picture or text; no thread waits for it, so that as many requests as come can be one batch."""
+    with served.reading() as store:
+        return await asyncio.wrap_future(service.encoding_of(store).submit(content))
+
+
+async def _found(served: ServedStore, **query: Any) -> object:
+    """The answer to a query, in a thread of its own."""
+    return plain(await run_in_threadpool(served.search, **query))

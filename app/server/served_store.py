@@ -86,19 +86,22 @@ class ServedStore:
         Raises RefusalError for what is not there and what cannot be used.
         """
         with self.reading() as store:
-            self.check_ids(image_ids)
             where = condition(filters, store.schema)
-            with self._lock:
-                found = store.search(
-                    vector=None if vector is None else vector[None],
-                    image_id=list(image_ids) or None,
-                    taxon=list(taxa) or None,
-                    k=k,
-                    within=list(within) or None,
-                    where=where,
-                    exact=exact,
-                )
-                return found.to_dict()
+            try:
+                with self._lock:
+                    found = store.search(
+                        vector=None if vector is None else vector[None],
+                        image_id=list(image_ids) or None,
+                        taxon=list(taxa) or None,
+                        k=k,
+                        within=list(within) or None,
+                        where=where,
+                        exact=exact,
+                    )
+                    return found.to_dict()
+            except InputError:
+                self.check_ids(image_ids)
+                raise
 
     def check_ids(self, image_ids: Sequence[str]) -> None:
         """Raise RefusalError for an id that the store does not have."""

@@ -25,8 +25,9 @@ router = APIRouter(tags=["stores"])
 
 
 @router.get("/health", response_model=models.Health)
-def health(service: AnyService) -> Any:
+async def health(service: AnyService) -> Any:
     """Whether the service is ready, and whether its encoders are loaded. It needs no token."""
+    # It waits for no thread, so that it is answered however busy the service is.
     return {
         "ready": True,
         "version": cladescope.__version__,

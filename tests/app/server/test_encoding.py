@@ -1,7 +1,6 @@
 """One encoder for many requests: what has queued is one batch, and each gets what is its own."""
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -41,27 +40,16 @@ def watched():
 
 
 def ask(encoding, contents):
-    """Ask for one after another, each in a thread of its own; outcomes in that order once they are there."""
-    pool = ThreadPoolExecutor(len(contents))
-    futures = []
-    for content in contents:
-        before = encoding._jobs.qsize()
-        futures.append(pool.submit(encoding.encode, content))
-        if len(futures) > 1:
-            until(lambda before=before: encoding._jobs.qsize() > before)
-        else:
-            yield
-    yield futures
-    pool.shutdown()
+    """Ask for the first, and once it is computed for the others."""
+    first = encoding.submit(contents[0])
+    assert encoding.encoder.is_at_work.wait(30)
+    return [first, *(encoding.submit(one) for one in contents[1:])]
 
 
 def test_what_queues_while_a_batch_is_computed_is_the_next_batch(watched, clades):
     encoder, encoding = watched
     pictures = [path.read_bytes() for path in sorted(clades.glob("images/*/*.jpg"))[:6]]
-    asking = ask(encoding, pictures)
-    next(asking)
-    assert encoder.is_at_work.wait(30)
-    futures = next(asking)
+    futures = ask(encoding, pictures)
     encoder.may_go.set()
     found = np.stack([future.result(30) for future in futures])
     assert encoder.batches == [1, 5]
@@ -74,10 +62,7 @@ def test_what_queues_while_a_batch_is_computed_is_the_next_batch(watched, clades
 def test_no_batch_is_larger_than_an_encoder_takes(watched, query):
     encoder, encoding = watched
     picture = query.read_bytes()
-    asking = ask(encoding, [picture] * (BATCH_SIZE + 3))
-    next(asking)
-    assert encoder.is_at_work.wait(30)
-    futures = next(asking)
+    futures = ask(encoding, [picture] * (BATCH_SIZE + 3))
     encoder.may_go.set()
     vectors = [future.result(30) for future in futures]
     assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
@@ -87,10 +72,7 @@ def test_no_batch_is_larger_than_an_encoder_takes(watched, query):
 
 def test_a_bad_picture_and_a_text_fail_alone(watched, query):
     encoder, encoding = watched
-    asking = ask(encoding, [query.read_bytes(), b"no picture", "a bird", query.read_bytes()])
-    next(asking)
-    assert encoder.is_at_work.wait(30)
-    first, bad, text, last = next(asking)
+    first, bad, text, last = ask(encoding, [query.read_bytes(), b"no picture", "a bird", query.read_bytes()])
     encoder.may_go.set()
     with pytest.raises(PictureError, match="the query picture cannot be used: not a picture but text"):
         bad.result(30)
@@ -99,12 +81,19 @@ def test_a_bad_picture_and_a_text_fail_alone(watched, query):
     assert np.array_equal(first.result(30), last.result(30))
 
 
+def test_who_no_longer_waits_is_left_out_and_harms_nobody(watched, query):
+    encoder, encoding = watched
+    first, gone, last = ask(encoding, [query.read_bytes()] * 3)
+    assert gone.cancel()
+    encoder.may_go.set()
+    assert np.array_equal(first.result(30), last.result(30))
+    lines = encoding._tally.text().splitlines()
+    assert 'cladescope_encode_items_total{encoder="pixels"} 2' in lines
+
+
 def test_requests_that_wait_are_answered_before_it_stops(watched, query):
     encoder, encoding = watched
-    asking = ask(encoding, [query.read_bytes()] * 3)
-    next(asking)
-    assert encoder.is_at_work.wait(30)
-    futures = next(asking)
+    futures = ask(encoding, [query.read_bytes()] * 3)
     stopping = threading.Thread(target=encoding.stop)
     stopping.start()
     encoder.may_go.set()
@@ -122,10 +111,10 @@ def test_while_it_loads_and_where_it_cannot_be_loaded_there_is_a_sentence():
 
     encoding = Encoding("gone", load, Tally())
     with pytest.raises(RefusalError, match="^the encoder gone is still loading: ask again") as refused:
-        encoding.encode(b"")
+        encoding.submit(b"")
     assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "2"})
     may_go.set()
     until(lambda: encoding.state == "failed")
     with pytest.raises(RefusalError, match="gone cannot be loaded, so search by id or by taxon: no weights at /gone$"):
-        encoding.encode("a bird")
+        encoding.submit("a bird")
     encoding.stop()

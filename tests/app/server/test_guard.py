@@ -73,6 +73,17 @@ def test_a_client_that_asks_too_often_waits(serving, store):
     assert int(answer.headers["retry-after"]) > 900
 
 
+def test_bodies_that_are_held_at_once_have_a_most(serving, store, query):
+    picture = query.read_bytes()
+    client = serving(store, rules=Rules(max_held_bytes=len(picture)))
+    for _ in range(3):  # what was answered is held no longer
+        assert client.post("/stores/clades/search/image", content=picture).status_code == 200
+    told = client.post("/stores/clades/search/image", content=picture + b"x")
+    assert (told.status_code, told.headers["retry-after"]) == (503, "1")
+    assert told.json() == {"error": "too many pictures are sent at once: ask again"}
+    assert client.post("/stores/clades/search/image", content=picture).status_code == 200
+
+
 def test_a_bucket_fills_at_its_rate_and_no_higher_than_its_burst():
     now = [0.0]
     limit = RateLimit(2.0, 3, clock=lambda: now[0])
