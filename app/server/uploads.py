@@ -4,6 +4,7 @@ import asyncio
 
 from fastapi import Request
 from starlette.datastructures import UploadFile
+from starlette.requests import ClientDisconnect
 
 from cladescope.app.server.refusal import RefusalError
 from cladescope.embedding.bounds import max_pixels
@@ -26,6 +27,8 @@ async def uploaded_picture(request: Request) -> bytes:
             data = await _body(request)
     except TimeoutError:
         raise RefusalError(408, f"the picture did not come within {BODY_SECONDS:.0f} seconds: send it again") from None
+    except ClientDisconnect:
+        raise RefusalError(400, "the picture did not come whole") from None
     if not data:
         raise RefusalError(422, f"no picture is given: send it as the body, or as the field {FIELD!r} of a form")
     check_pixels(data)

@@ -235,6 +235,40 @@ def test_a_body_that_does_not_come_is_not_waited_for(client, monkeypatch):
     assert answer.json()["error"].startswith("the picture did not come within 0 seconds")
 
 
+def as_sent(client, method, path, messages):
+    """Status and body of the answer to a request as a server hands it over, which no client made tidy."""
+    scope = {
+        "type": "http", "http_version": "1.1", "method": method, "scheme": "http", "path": path, "raw_path": path.encode(),
+        "query_string": b"", "root_path": "", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+    sent, waiting = [], iter(messages)
+
+    async def receive():
+        return next(waiting, {"type": "http.disconnect"})
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(client.app(scope, receive, send))
+    return sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:])
+
+
+@pytest.mark.parametrize(
+    "where", ["stores/clades/images/", "stores/clades/thumbnails/", "stores/clades/rows/", "stores/", ""]
+)
+def test_a_path_that_climbs_leads_nowhere(client, where):
+    for climbing in ("../../../../etc/passwd", "..//..//etc/passwd", "/etc/passwd", "..\\..\\etc\\passwd", "a\0.jpg"):
+        status, body = as_sent(client, "GET", f"{API}/{where}{climbing}", [])
+        assert (status, b"root:" in body) == (404, False)
+
+
+def test_a_client_that_goes_away_amid_its_picture_is_no_fault_of_ours(client, caplog):
+    half = [{"type": "http.request", "body": b"\xff\xd8\xff", "more_body": True}]
+    status, body = as_sent(client, "POST", f"{API}/stores/clades/search/image", half)
+    assert (status, body) == (400, b'{"error":"the picture did not come whole"}')
+    assert "failed" not in caplog.text
+
+
 def test_a_fault_of_ours_is_one_sentence_and_stands_in_the_log(client, monkeypatch, caplog):
     def broken(*_, **__):
         raise ZeroDivisionError("a secret of ours")
