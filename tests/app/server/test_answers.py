@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import pyarrow as pa
 import pytest
 
 import cladescope
@@ -150,6 +151,23 @@ def test_rows_come_in_pages_that_miss_and_repeat_none(client, store, rows):
             break
         assert len(page["rows"]) == 10
     assert found == plain(rows)
+
+
+def test_the_last_page_has_no_next_though_it_is_full(client):
+    page = client.json("/stores/clades/rows", params={"limit": 48})
+    assert (len(page["rows"]), page["next"]) == (48, None)
+
+
+def test_a_taxon_is_one_whatever_the_spelling_of_its_rows(serving, photos, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("file,class,order\nphotos/good0.jpg,Aves,Passeriformes\nphotos/good1.jpg,AVES,PASSERIFORMES\n")
+    cladescope.embed(table, tmp_path / "two.store", encoder="pixels")
+    store = Store.open(tmp_path / "two.store")
+    written = pa.table({"image_id": store.table(["image_id"]).column(0), "class": ["Aves", "AVES"]})
+    with store.writing():
+        store.update(written)
+    found = serving(Store.open(tmp_path / "two.store")).json("/stores/two/tree", params={"under": "aves"})
+    assert (found["images"], [one["images"] for one in found["children"]]) == (2, [2])
 
 
 def test_a_page_begins_behind_the_last_row_though_earlier_ones_were_deleted(client, store, rows):

@@ -51,12 +51,15 @@ def test_a_deleted_store_is_told_apart_from_one_that_never_was(client, store, fi
     assert client.json("/stores")["stores"] == [{"name": "clades", "images": None, "encoder": "pixels"}]
 
 
-def test_another_store_in_the_place_of_one_is_served(client, store, photos, tmp_path):
-    cladescope.embed(photos, tmp_path / "other", encoder="pixels")
+def test_another_store_in_the_place_of_one_is_served(client, store, vectors, tmp_path):
+    cladescope.import_vectors(vectors, tmp_path / "other", encoder="unknown")
     shutil.rmtree(store.path)
     (tmp_path / "other").rename(store.path)
-    assert client.json("/stores/clades")["images"] == 6
-    assert len(client.json("/stores/clades/rows")["rows"]) == 6
+    told = client.json("/stores/clades")
+    assert (told["images"], told["dim"], told["encoder"]["name"]) == (20, 8, "unknown")
+    assert len(client.json("/stores/clades/rows")["rows"]) == 20
+    assert "unknown encoder" in client.refused("/stores/clades/search", 503, params={"text": "a bird"})
+    assert client.json("/stores/clades/search", params={"id": "u3", "k": 2})["hits"]
 
 
 def test_a_store_of_an_encoder_that_cannot_be_loaded_is_searched_by_id_and_taxon(serving, store, first_id, query):
