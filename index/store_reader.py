@@ -14,7 +14,7 @@ from jaxtyping import Float, Float32, UInt64
 from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
-from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
+from cladescope.errors import EncoderError, InputError, TaxonError
 from cladescope.index import identity, ledger, named_vectors, origins, tables
 from cladescope.index.asked_names import CommonNames, meant
 from cladescope.index.failure_notes import uris_of
