@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import cladescope
+from cladescope.analysis.classify import relabelling
 from cladescope.index.store import Store
 from cladescope.index.verify import verify
 
@@ -84,6 +85,13 @@ def test_corrected_labels_are_put_in_by_address_or_id_and_counted(run, kept):
     np.testing.assert_array_equal(np.sort(Store.open(kept).matrix(), axis=0), np.sort(before, axis=0))
     assert Store.open(kept).runs.column("verb").to_pylist() == ["embed"] + ["relabel"] * 4
     assert verify(kept).is_sound
+
+
+def test_rows_without_a_label_are_counted_over_all_that_is_read_at_once(run, kept, monkeypatch):
+    monkeypatch.setattr(relabelling, "ROWS_AT_ONCE", 2)
+    rows = [(name, "" if place < 3 else "Parus") for place, name in enumerate(sorted(column(kept, "image_id"))[:5])]
+    counts = run("relabel", kept, table(kept.parent / "l.csv", ("file", "genus"), *rows), "--json").json
+    assert (counts["unlabelled"], counts["changed"], counts["same"]) == (3, 2, 0)
 
 
 def test_embed_keeps_what_was_relabelled_where_a_picture_moves_too(run, kept):
