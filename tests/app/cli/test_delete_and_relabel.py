@@ -157,3 +157,30 @@ def test_rows_that_give_no_label_are_counted_apart_from_those_whose_label_was_th
     empty = "2 rows give no label: nothing changes there\n"
     assert run("relabel", kept, labels).out == f"1 picture relabelled, 0 had these labels already\n{empty}"
     assert run("relabel", kept, labels).out == f"0 pictures relabelled, 1 had these labels already\n{empty}"
+
+
+def test_ranks_that_are_given_anew_are_not_told_as_kept(run, kept):
+    names = sorted(column(kept, "image_id"))
+    first = table(
+        kept.parent / "f.csv",
+        ("file", "order", "family", "genus"),
+        (names[0], "Passeriformes", "Turdidae", "Turdus"),
+    )
+    run("relabel", kept, first)
+    moved = table(
+        kept.parent / "m.csv", ("file", "order", "family", "genus"), (names[0], "Piciformes", "Picidae", "Picus")
+    )
+    assert run("relabel", kept, moved, "--json").json["kept_above"] == 0
+    half = table(kept.parent / "h.csv", ("file", "family", "genus"), (names[0], "Laridae", "Larus"))
+    assert run("relabel", kept, half, "--json").json["kept_above"] == 1
+
+
+def test_every_name_that_fits_several_pictures_is_counted(run, tmp_path):
+    for folder in "ab":
+        for number in range(3):
+            (tmp_path / "p" / folder).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (9 * number, 50, ord(folder))).save(tmp_path / "p" / folder / f"{number}.png")
+    run("embed", tmp_path / "p", "--store", tmp_path / "s", "--encoder", "pixels")
+    labels = table(tmp_path / "l.csv", ("file", "genus"), ("0.png", "Parus"), ("1.png", "Parus"), ("a/2.png", "Sitta"))
+    counts = run("relabel", tmp_path / "s", labels, "--json").json
+    assert (counts["ambiguous"], counts["changed"]) == (2, 1)
