@@ -237,3 +237,10 @@ def test_some_classes_of_a_classifier_without_distances(store):
     assert plain.known is None
     assert plain.labels == fitted.labels[::2]
     assert fitted.known is None or len(fitted.only(rows).known.means) == rows.sum()
+
+
+def test_a_file_says_which_vectors_of_a_store_it_is_of(store, tmp_path):
+    fitted = fit_store(store, rank="genus", calibration=0.0).classifier
+    for name in (None, "dino"):
+        save_classifier(replace(fitted, vectors=name), tmp_path / "c.safetensors", overwrite=True)
+        assert load_classifier(tmp_path / "c.safetensors").vectors == name
