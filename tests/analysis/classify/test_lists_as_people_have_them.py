@@ -116,8 +116,13 @@ def test_known_taxa_are_read_once_for_all_names(tmp_path: Path) -> None:
     known = read_taxa(
         put(tmp_path / "k.csv", "family,genus,species\nLaridae,Larus,Larus fuscus\nParidae,Parus,Parus major\n")
     )
-    read = []
-    whole, _ = with_members(table, "species", lambda: read.append(1) or known, None)
+    read: list[pa.Table] = []
+
+    def once() -> pa.Table:
+        read.append(known)
+        return known
+
+    whole, _ = with_members(table, "species", once, None)
     assert (whole.num_rows, len(read)) == (2, 1)
 
 
