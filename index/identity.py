@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import cladescope
-from cladescope.embedding.encoder import EncoderCard
+from cladescope.embedding.encoder import DEFAULT_ENCODER, EncoderCard
 from cladescope.errors import InputError, StoreError
 from cladescope.files import write_json
 from cladescope.index import named_vectors, remote
@@ -104,6 +104,17 @@ def add(folder: Path, name: str, card: EncoderCard) -> None:
         about["format_version"] = max(NAMED_VECTORS_VERSION, about["format_version"])
         write_json(folder / NAME, about)
         remote.describe_again(folder, folder / NAME)
+
+
+def check_same(folder: Path, held: EncoderCard, other: EncoderCard) -> None:
+    """Raise StoreError unless vectors of another encoder may stand beside those that the store holds."""
+    if (difference := held.difference(other)) is None:
+        return
+    use = f"use the encoder {held.name}, or another store"
+    if other.name == held.name:
+        shipped = ", with the version of cladescope that shipped them" if held.name == DEFAULT_ENCODER else ""
+        use = f"embed the pictures into a new store, or bring the earlier weights back{shipped}"
+    raise StoreError(f"{folder} holds vectors of another encoder: {difference}: {use}")
 
 
 def format_version(folder: Path) -> int:

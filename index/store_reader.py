@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Float, Float32, UInt64
 
-from cladescope.embedding.encoder import DEFAULT_ENCODER, UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
+from cladescope.embedding.encoder import UNKNOWN_ENCODER, Encoder, EncoderCard, Runtime
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
-from cladescope.errors import EncoderError, InputError, StoreError, TaxonError
+from cladescope.errors import EncoderError, InputError, TaxonError
 from cladescope.index import identity, ledger, named_vectors, origins, tables
 from cladescope.index.asked_names import CommonNames, meant
 from cladescope.index.failure_notes import uris_of
@@ -91,15 +91,7 @@ class StoreReader:
 
     def check(self, card: EncoderCard) -> None:
         """Raise StoreError unless vectors of this encoder may stand beside the store's."""
-        if (difference := self.card.difference(card)) is not None:
-            renamed = card.name != self.card.name
-            use = f"use the encoder {self.card.name}, or another store"
-            if not renamed:
-                shipped = (
-                    ", with the version of cladescope that shipped them" if self.card.name == DEFAULT_ENCODER else ""
-                )
-                use = f"embed the pictures into a new store, or bring the earlier weights back{shipped}"
-            raise StoreError(f"{self.path} holds vectors of another encoder: {difference}: {use}")
+        identity.check_same(self.path, self.card, card)
 
     @cached_property
     def encoder(self) -> Encoder:

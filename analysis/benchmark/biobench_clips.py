@@ -23,6 +23,7 @@ from cladescope.analysis.benchmark.tasks import TEST, TRAIN, Task
 from cladescope.delimited import local_opener, read_text
 from cladescope.errors import InputError
 
+MOST_BEHAVIOURS = 1000
 KABR_FRAMES, KABR_EVERY, KABR_SEED = 16, 5, 42
 MAMMALNET_FRAMES, N_BEHAVIOURS = 32, 12
 _KABR_COLUMNS = ("video_id", "frame_id", "path", "labels")
@@ -156,9 +157,10 @@ def _kabr_clips(file: Path) -> dict[int, list[tuple[str, int]]]:
     video, frame, path, label = (head.index(name) for name in _KABR_COLUMNS)
     clips: dict[int, list[tuple[str, int]]] = {}
     for line, row in enumerate(rows, 2):
-        if not (row[video].isdecimal() and row[frame].isdecimal() and row[label].isdecimal()):
+        numbers = all(row[place].isdecimal() for place in (video, frame, label))
+        if not numbers or int(row[label]) > MOST_BEHAVIOURS:
             raise InputError(
-                f"line {line} of {file} is {' '.join(row)!r}: expected whole numbers as video_id, frame_id and labels"
+                f"line {line} of {file} is {' '.join(row)!r}: expected whole numbers as video_id, frame_id and labels, and labels up to {MOST_BEHAVIOURS}"
             )
         known = clips.setdefault(int(row[video]), [])
         if int(row[frame]) > len(known) + 1:

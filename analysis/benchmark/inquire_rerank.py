@@ -51,9 +51,9 @@ def read_inquire_rerank(path: Path, *, images: Path | None = None) -> Task:
         else picture_folder(folder, ("train_rerank", "../inat24/train_rerank"), images=images, of="INQUIRE-Rerank")
     )
     reasons: Counter[str] = Counter()
-    texts: dict[str, tuple[str, str]] = {}
+    texts: dict[tuple[str, str], str] = {}
     uris: dict[str, str] = {}
-    pairs: dict[tuple[str, str], bool] = {}
+    pairs: dict[tuple[tuple[str, str], str], bool] = {}
     for table, split in tables.items():
         for row, said in enumerate(_rows(table, needs_picture=inside).to_pylist()):
             name = said["inat24_file_name"] or said["file_name"]
@@ -63,12 +63,14 @@ def read_inquire_rerank(path: Path, *, images: Path | None = None) -> Task:
                 reasons["rows have no query, or no picture"] += 1
             elif relevant is None:
                 reasons["rows have a relevance other than 0 and 1"] += 1
-            elif (said["query"], picture) in pairs:
-                reasons["rows repeat a query and its picture"] += 1
+            elif ((said["query"], split), picture) in pairs:
+                is_same = pairs[(said["query"], split), picture] == relevant
+                other = "" if is_same else " with another relevance, and the first counts"
+                reasons[f"rows repeat a query and its picture{other}"] += 1
             else:
-                texts.setdefault(said["query"], (said["supercategory"].lower() or "of no kind", split))
+                texts.setdefault((said["query"], split), said["supercategory"].lower() or "of no kind")
                 uris.setdefault(picture, f"{table.resolve()}#row={row}" if inside else _file(root, name))
-                pairs[said["query"], picture] = relevant
+                pairs[(said["query"], split), picture] = relevant
     if not pairs:
         raise InputError(f"{path} has no query with a candidate: expected rows of query, picture and relevant (0 or 1)")
     return _task(path, root, texts, uris, pairs, reasons)
@@ -77,15 +79,17 @@ def read_inquire_rerank(path: Path, *, images: Path | None = None) -> Task:
 def _task(
     path: Path,
     root: Path,
-    texts: Mapping[str, tuple[str, str]],
+    texts: Mapping[tuple[str, str], str],
     uris: Mapping[str, str],
-    pairs: Mapping[tuple[str, str], bool],
+    pairs: Mapping[tuple[tuple[str, str], str], bool],
     reasons: Counter[str],
 ) -> Task:
     queries, pictures = ({key: place for place, key in enumerate(keys)} for keys in (texts, uris))
     query = np.array([queries[text] for text, _ in pairs], np.int64)
     picture = np.array([pictures[key] for _, key in pairs], np.int64)
     relevant = np.array(list(pairs.values()), bool)
+    if not relevant.any():
+        raise InputError(f"no candidate of {path} answers its query: expected rows that say 1 as relevant")
     n_candidates = np.bincount(query, minlength=len(texts))
     n_relevant = np.bincount(query[relevant], minlength=len(texts))
     reasons[f"of {len(texts):,} queries have other than {N_CANDIDATES} candidates"] = int(
@@ -103,9 +107,9 @@ def _task(
         address=str(path.resolve()),
         left_out=counted_reasons(reasons),
         question=Reranking(
-            texts=tuple(texts),
-            kinds=tuple(kind for kind, _ in texts.values()),
-            splits=tuple(split for _, split in texts.values()),
+            texts=tuple(text for text, _ in texts),
+            kinds=tuple(texts.values()),
+            splits=tuple(split for _, split in texts),
             query=query,
             picture=picture,
             relevant=relevant,

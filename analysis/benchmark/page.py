@@ -44,8 +44,8 @@ _TITLES = {
 }
 _HEAD = """# Evaluation
 
-Percent, with the 95 % interval of a bootstrap over pictures, and for few-shot ± the population standard deviation over the
-folds. Written by `cladescope evaluate`; all figures, encoders with the hashes of their weights, and what was left out are in
+Percent, with the 95 % interval of a bootstrap over pictures (or the clips, observations or queries that are asked), and for few-shot ± the
+population standard deviation over the folds. Written by `cladescope evaluate`; all figures, encoders with the hashes of their weights, and what was left out are in
 `results.json`.
 """
 _SECONDARY, _NOT_COMPARABLE = "‡", "†"

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 from cladescope.analysis.benchmark import class_texts, field_scoring
 from cladescope.analysis.benchmark.details import Details, details_of
 from cladescope.analysis.benchmark.discovery import score_discovery
-from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS
+from cladescope.analysis.benchmark.field_tasks import BELUGA, ECDYSIS, FIELD_TASKS
 from cladescope.analysis.benchmark.fungi_scoring import score_observations
 from cladescope.analysis.benchmark.linear_probe import probe_answers
 from cladescope.analysis.benchmark.protocol import (
@@ -125,7 +125,9 @@ def score(task: Task, contender: Contender, config: ProtocolConfig, used: Bool[n
     is_test = test_part(task, config, rows)
     if is_test is not None and (not is_test.any() or is_test.all()):
         missing = "training" if is_test.all() else "test"
-        raise InputError(f"no {missing} picture of {task.address} could be used: pool the parts (parts: all)")
+        own_parts = "check that its pictures are there, and none in both parts"
+        use = own_parts if config.protocol in FIELD_TASKS else "pool the parts (parts: all)"
+        raise InputError(f"no {missing} picture of {task.address} could be used: {use}")
     card = contender.card
     if needs_text(config.protocol) and not card.has_text:
         return Result(card=card, outcomes={}, not_applicable={"all": "the encoder has no text side"})

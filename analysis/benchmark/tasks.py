@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int64
 
-from cladescope.analysis.benchmark.questions import Question, question_hash
+from cladescope.analysis.benchmark.questions import Queries, Question, Reranking, question_hash
 from cladescope.errors import InputError
 from cladescope.taxonomy.rank_table import in_order_of_rows, rank_codes, rank_table, taxon_codes
 from cladescope.taxonomy.taxon import RANKS, Taxon
@@ -69,7 +69,9 @@ class Task:
     def __post_init__(self) -> None:
         if not len(self):
             raise InputError(f"{self.address} holds no picture of a class: expected pictures of at least two classes")
-        if len(self.classes) < 2:
+        if len(self.classes) < 2 and not isinstance(
+            self.question, Queries | Reranking
+        ):  # whose classes are no question
             raise InputError(
                 f"{self.address} holds one class only, {self.classes[0].label!r}: expected at least two to tell apart"
             )

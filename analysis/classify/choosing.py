@@ -3,8 +3,7 @@
 `predict` chooses first and names then (`naming`). Nothing here reads a picture.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -12,16 +11,14 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import Float32, UInt64
+from jaxtyping import UInt64
 
 from cladescope.analysis.classify import name_lists, taxon_lists, zero_shot
-from cladescope.analysis.classify.back_off import BackOff, calibrated
-from cladescope.analysis.classify.class_gallery import Classes, ClassGallery, block_rows
-from cladescope.analysis.classify.class_tree import ClassTree
+from cladescope.analysis.classify.back_off import BackOff
+from cladescope.analysis.classify.class_gallery import Classes, ClassGallery
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier
 from cladescope.analysis.classify.encoder_known import read_known
 from cladescope.analysis.classify.known import Known
-from cladescope.analysis.classify.made_with import picture_numbers
 from cladescope.analysis.classify.named_classes import class_table, named_classes, named_labels
 from cladescope.analysis.classify.precomputed import is_precomputed, read_precomputed
 from cladescope.embedding.backboned import BackboneLabels
@@ -29,7 +26,6 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.text_scale import stored_text_scale
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.named_by import shown
-from cladescope.index.vector_block import vector_block
 from cladescope.paths import local_path
 from cladescope.shown import counted
 from cladescope.taxonomy.rank_table import rank_table
@@ -81,8 +77,12 @@ def fitted_choice(
     asked: "Store | Encoder",
     backbone: BackboneLabels | None = None,
     within: Sequence[str] = (),
+    *,
+    decided_anew: bool = False,
 ) -> Choice:
     """The classes of `cladescope fit`, named by a `backbone` where one is given; with `within` those in one of some clades.
+
+    `decided_anew` where other pictures will decide how sure is enough, among the classes that are left.
 
     Raises StoreError unless they were fitted to vectors of the encoder that is asked, InputError for clades beside plain labels,
     TaxonError for an unknown clade.
@@ -95,7 +95,7 @@ def fitted_choice(
                 "the classes of this classifier are plain labels, which lie within no clade: leave out within"
             )
         chosen = _within(class_table(classifier.classes, classifier.tree), within, backbone, notes)
-        notes += _among_all(chosen, classifier.back_off)
+        notes += [] if decided_anew else _among_all(chosen, classifier.back_off)
         classifier = classifier.only(chosen)
     choice = Choice(
         classes=classifier.classes,
@@ -127,6 +127,7 @@ def told_choice(
     templates: bool = False,
     backbone: BackboneLabels | None = None,
     cache: Path | None = None,
+    decided_anew: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Choice:
     """Classes told to the encoder by texts: taxa, or plain labels; without either the taxa of the store or, where it has none, of the encoder.
@@ -165,7 +166,7 @@ def told_choice(
             known, back_off = (None, None) if found is None else (found.known, found.back_off)
         if within:
             chosen = _within(table, within, backbone, notes)
-            notes += _among_all(chosen, back_off)
+            notes += [] if decided_anew else _among_all(chosen, back_off)
             table = table.filter(pa.array(chosen))
             if known is not None and len(chosen) == len(known.means) and chosen.any():
                 known = known.only(chosen)
@@ -188,69 +189,6 @@ def told_choice(
     if backbone is not None:
         notes += backbone.told("taxa named")
     return Choice(classes=gallery, known=known, back_off=back_off, notes=tuple(notes))
-
-
-def calibrated_on(choice: Choice, store: "Store", *, fitted: bool) -> tuple[BackOff, tuple[str, ...]]:
-    """Where answers stop, from a store's labelled pictures, block by block; and for which pictures that promises anything.
-
-    Pictures that the classes of a `fitted` classifier were made with are left out: of them answers are right far more often than of others.
-    Raises InputError where the classes are no taxa, where no other picture of the store has a taxon, and for a classifier of an earlier
-    version, which does not know its pictures.
-    """
-    classes = choice.classes
-    tree = classes.tree
-    if tree is None:
-        raise InputError("a risk needs classes that are taxa: give taxa, or labels with columns for ranks")
-    if fitted and choice.made_with is None:
-        raise InputError(
-            "the classifier is of an earlier version, which did not keep what pictures it was made with, so that those among "
-            f"the pictures of {store.path} cannot be left out: fit it anew"
-        )
-    own: np.ndarray = np.empty(0, np.uint64) if choice.made_with is None else choice.made_with
-    n_own = 0
-    asked_of: Counter[Taxon] = Counter()
-
-    def asked() -> Iterator[tuple[Float32[np.ndarray, "b c"], list[Taxon]]]:
-        nonlocal n_own
-        there = [name for name in ("image_id", "content_hash") if name in store.schema.names]
-        for batch in store.scan([*there, *RANKS, "vector"], block_rows=min(1024, block_rows(classes))):
-            is_own = np.isin(picture_numbers(pa.Table.from_batches([batch])), own)
-            truth = [Taxon.from_ranks(row) for row in batch.select(list(RANKS)).to_pylist()]
-            n_own += sum(taxon is not None for taxon, mine in zip(truth, is_own, strict=True) if mine)
-            known = [row for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]]
-            if known:
-                taxa = [taxon for row, taxon in enumerate(truth) if taxon is not None and not is_own[row]]
-                asked_of.update(taxa)
-                yield classes.probabilities(vector_block(batch)[known]), taxa
-
-    try:
-        found = calibrated(tree, asked())
-    except InputError:
-        if not n_own:
-            raise
-        raise InputError(
-            f"the classifier was made with {'the only labelled picture' if n_own == 1 else f'all {n_own:,} labelled pictures'} of {store.path}, which can say nothing of how often it is wrong: "
-            "give a store of others, or leave it out, for the classifier has a calibration of its own"
-        ) from None
-    said = "the classifier was made with, and cannot be calibrated by"
-    left_out = (f"{counted(n_own, 'picture')} of {store.path} that {said}: left out",) if n_own else ()
-    return found, (*left_out, _promised(tree, asked_of, store))
-
-
-def _promised(tree: ClassTree, asked_of: Mapping[Taxon, int], store: "Store") -> str:
-    """How many pictures, and of which classes, decided how sure is enough: a risk is kept for pictures of such classes, in such shares."""
-    nodes = set(tree.class_node.tolist())
-    among = {taxon: n for taxon, n in asked_of.items() if tree.node_of(taxon) in nodes}
-    n, n_among = sum(asked_of.values()), sum(among.values())
-    whose = f"{counted(n, 'picture')} of {store.path}"
-    if len(among) == 1 and n_among == n and tree.n_classes > 1:
-        (only,) = among
-        return (
-            f"the {whose} are all of one class, {only.name}, of {tree.n_classes:,}: they say how often that class is named wrongly, and of the "
-            "others no risk is promised; calibrate on pictures of the others too"
-        )
-    others = f", {n - n_among:,} of them of taxa that are none of these" if n_among < n else ""
-    return f"{whose}, of {len(among):,} of the {counted(tree.n_classes, 'class', 'classes')}, decide how sure is enough{others}; the risk is that of pictures like these"
 
 
 def _encoder(asked: "Store | Encoder") -> Encoder:

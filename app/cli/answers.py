@@ -43,7 +43,8 @@ def write(predictions: "Predictions", how: "Printed", *, after: Callable[[], Map
         written += 1
     done = after()
     if how.json and written:
-        end = json_text({"made_by": predictions.made_by, "failures": predictions.failures, **done})
+        said = [as_options(line) for line in (*predictions.notes, *predictions.why)]
+        end = json_text({"made_by": predictions.made_by, "said": said, "failures": predictions.failures, **done})
         sys.stdout.write(f"\n], {end[1:]}\n")
     return written
 

@@ -93,7 +93,7 @@ def evaluate(
         return
     for document in report.documents:
         _show(document)
-    print_line(f"beside the published rows: {report.page_path}")
+    print_line(f"beside published rows, where there are any: {report.page_path}")
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -116,11 +116,11 @@ def predict(
         store.check(encoder_beside(encoder, card, runtime).card)
     named = labels_by(backbone, conflicts)
     if fitted is not None:
-        choice = choosing.fitted_choice(fitted, asked, named, clades_of(within))
+        choice = choosing.fitted_choice(fitted, asked, named, clades_of(within), decided_anew=calibrate_on is not None)
     else:
         choice = choosing.told_choice(
             asked, taxa=taxa, labels=labels, within=clades_of(within), prior=prior, rank=rank, text_type=text_type, templates=templates,
-            backbone=named, cache=folder, progress=progress,
+            backbone=named, cache=folder, decided_anew=calibrate_on is not None, progress=progress,
         )  # fmt: skip
     choice.check_rank(rank)
     write_conflicts(named, conflicts)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cladescope.analysis.classify import choosing
+from cladescope.analysis.classify import calibrating_store
 from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.back_off import RISK, BackOff
 from cladescope.analysis.classify.choosing import Choice
@@ -57,7 +57,12 @@ def stops(
     if risk is not None and calibrate_on is not None:
         store = opened_for(calibrate_on, asked.card)
         store.check(asked.card)
-        found, of_pictures = choosing.calibrated_on(choice, store, fitted=fitted)
+        found, of_pictures = calibrating_store.calibrated_on(choice, store, fitted=fitted)
+        if getattr(asked, "path", None) == store.path:
+            of_pictures = (
+                *of_pictures,
+                "the pictures that are named decide, too: the risk is promised of others like them",
+            )
         notes = (*notes, *of_pictures)
     if risk is not None:
         if found is None:

@@ -47,7 +47,13 @@ ROOMS = {
         ),
     ],
     "training/loss": ["tests/training/loss"],
-    "index": ["tests/index"],
+    "index": [
+        "tests/index",
+        *(
+            f"tests/app/cli/test_{verb}.py"
+            for verb in ("export", "named_vectors", "delete_and_relabel", "backbone_answers")
+        ),
+    ],
     "index/ann": ["tests/index/ann"],
     "index/resident": ["tests/index/resident", "tests/index/test_searcher.py", "tests/index/test_live_gallery.py"],
 }

@@ -14,7 +14,7 @@ from cladescope.embedding.tables import failures_table, images_table
 from cladescope.index.block import Filter
 from cladescope.index.live_gallery import MANY_BLOCKS, LiveGallery
 from cladescope.index.store import Store
-from cladescope.taxonomy import RANKS
+from cladescope.taxonomy import RANKS, Taxon
 
 DIM = 8
 CARD = EncoderCard(name="made-up", dim=DIM, weight_hash=None, transform=None, has_text=False)
@@ -162,3 +162,19 @@ def test_fewer_rows_than_asked_for_are_all_that_come(tmp_path, n):
         added(store, 0, n)
     answer = LiveGallery(store).search(np.ones((2, DIM), np.float32), 10)
     assert (answer.positions >= 0).sum(axis=1).tolist() == [n, n]
+
+
+def test_many_changed_rows_are_renewed_where_they_stand(tmp_path):
+    store = Store.create(tmp_path / "s", CARD)
+    added(store, 0, 40)
+    gallery = LiveGallery(store)
+    for changed, blocks in ((3, 2), (40, 1)):
+        store.update(
+            pa.table({"image_id": [f"i{place}" for place in range(changed)], "family": [f"F{changed}"] * changed})
+        )
+        gallery.catch_up()
+        assert len(gallery.blocks) == blocks
+        assert (
+            found(gallery, np.ones(DIM, np.float32), 40)[2].count(Taxon((None, None, "Aves", None, f"F{changed}")))
+            == changed
+        )

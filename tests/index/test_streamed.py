@@ -7,6 +7,7 @@ from cladescope.arrays import normalise
 from cladescope.index import streamed
 from cladescope.index.searcher import Searcher
 from cladescope.index.store import Store
+from cladescope.index.streamed import StreamedGallery
 from tests.index.test_live_gallery import CARD, DIM, added
 
 
@@ -28,6 +29,8 @@ def test_answers_from_the_disk_are_those_from_memory(tmp_path, monkeypatch, narr
         assert "reads it from the disk" in found.notes[0]
     batch = searcher.search_batch(queries, k=25, **narrowed).to_arrow()
     assert batch.column("image_id").to_pylist() == [hit.image_id for hits in wanted for hit in hits]
+    found = StreamedGallery(store).search(queries, 70)
+    assert found.scores.shape == found.positions.shape == (3, 70), "places without a row are filled"
     added(store, 100, 1, seed=8)
     assert len(searcher.search(vector=queries[0], k=100).hits) == 61
 

@@ -215,3 +215,10 @@ def test_it_is_imported_without_what_a_machine_for_computing_lacks():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPOSITORY)
     absent = {"faiss", "lancedb", "open_clip", "sqlglot", "polars", "duckdb", "pyarrow", "pandas"}
     assert not absent & {name.partition(".")[0] for name in run.stdout.split()}
+
+
+def test_no_score_of_scaled_queries_is_above_one():
+    vectors = 3 * random_vectors(50, 8, 0)
+    gallery = TorchGallery.load(np.arange(50), vectors, device="cpu", config=SMALL)
+    units, _ = gallery._units(torch.from_numpy(1e4 * random_vectors(4, 8, 1)).double())
+    np.testing.assert_allclose(torch.linalg.vector_norm(units.double(), dim=1), 1 / 3, rtol=1e-3)

@@ -204,8 +204,10 @@ def test_a_damaged_ledger_is_told_and_written_anew_by_the_next_job(store, caplog
     opened = Store.open(store.path)
     assert "ledger.json is damaged (it is not as it was written): delete it" in caplog.text
     assert "ledger.json is damaged" in found(store.path)["files"][0]
+    caplog.clear()
     with opened.writing():
         add(opened, 60, 1)
+    assert "ledger.json" not in caplog.text, "it was told when the store was opened"
     assert verify(store.path).is_sound
 
 

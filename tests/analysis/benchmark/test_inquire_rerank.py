@@ -217,3 +217,34 @@ def test_what_is_not_the_published_data_set_is_refused(folder, tmp_path):
     asked = reranking([0, 0], [0, 1], [False, False])
     with pytest.raises(InputError, match="none of 1 queries has a relevant candidate"):
         score_reranking(np.eye(2), np.eye(1, 2), asked)
+
+
+def rerank_csv(folder, rows):
+    (folder / "train_rerank").mkdir(parents=True)
+    (folder / "inquire_rerank.csv").write_text("query,file_name,relevant\n" + "".join(f"{row}\n" for row in rows))
+    return read(folder)
+
+
+def test_rows_that_contradict_each_other_are_told_apart_from_those_that_repeat(tmp_path):
+    task = rerank_csv(tmp_path / "r", ["owl,a.jpg,1", "owl,b.jpg,0", "owl,a.jpg,1", "owl,b.jpg,1"])
+    assert task.question.relevant.tolist() == [True, False]
+    assert "1 rows repeat a query and its picture" in task.left_out
+    assert "1 rows repeat a query and its picture with another relevance, and the first counts" in task.left_out
+
+
+def test_every_picture_may_answer_some_query_and_none_may_not(tmp_path):
+    task = rerank_csv(tmp_path / "r", ["owl,a.jpg,1", "owl,b.jpg,0", "fern,a.jpg,0", "fern,b.jpg,1"])
+    assert len(task.classes) == 1
+    with pytest.raises(InputError, match="no candidate of .* answers its query: expected rows that say 1"):
+        rerank_csv(tmp_path / "n", ["owl,a.jpg,0", "owl,b.jpg,0"])
+
+
+def test_a_query_of_both_splits_is_asked_in_each(folder):
+    validation = next((folder / "data").glob("validation-*.parquet"))
+    rows = pq.read_table(validation).to_pylist()
+    pq.write_table(pa.Table.from_pylist([{**row, "query": "a fern"} for row in rows]), validation)
+    asked = read(folder).question
+    assert [split for text, split in zip(asked.texts, asked.splits, strict=True) if text == "a fern"] == [
+        "test",
+        "validation",
+    ]

@@ -15,6 +15,7 @@ from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier, save_classifier
 from cladescope.analysis.classify.classifier_parts import hash_parts
+from cladescope.analysis.classify.fit import fit_store
 from cladescope.analysis.classify.known import known_of
 from cladescope.analysis.classify.neighbour_vote import NeighbourVote
 from cladescope.analysis.classify.settings import Setting
@@ -227,3 +228,19 @@ def test_one_flipped_bit_anywhere_is_refused_or_changes_nothing(written_bytes, p
 def written_bytes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("flipped")
     return folder, save_classifier(classifier(), folder / "whole.safetensors").read_bytes()
+
+
+def test_some_classes_of_a_classifier_without_distances(store):
+    fitted = fit_store(store, rank="species", calibration=0.0).classifier
+    rows = np.arange(len(fitted.labels)) % 2 == 0
+    plain = replace(fitted, known=None).only(rows)
+    assert plain.known is None
+    assert plain.labels == fitted.labels[::2]
+    assert fitted.known is None or len(fitted.only(rows).known.means) == rows.sum()
+
+
+def test_a_file_says_which_vectors_of_a_store_it_is_of(store, tmp_path):
+    fitted = fit_store(store, rank="genus", calibration=0.0).classifier
+    for name in (None, "dino"):
+        save_classifier(replace(fitted, vectors=name), tmp_path / "c.safetensors", overwrite=True)
+        assert load_classifier(tmp_path / "c.safetensors").vectors == name

@@ -29,6 +29,15 @@ def test_a_classifier_of_which_no_picture_is_asked_has_no_accuracy(store):
     assert (told["accuracy"], told["accuracy_interval"], told["held_out"]) == (None, None, 0)
 
 
+def test_too_few_pictures_to_tell_strangers_are_said_with_how_many_would_do(store):
+    ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
+    fitted = fit_store(store, labels={id_: f"label {place}" for place, id_ in enumerate(ids[:6])})
+    assert any(
+        note.startswith("0 pictures are too few") and "33 pictures, at least two of a class" in note
+        for note in fitted.notes
+    )
+
+
 def test_labels_may_be_a_mapping_and_clades_several(store):
     ids = [id_ for batch in store.scan(["image_id"]) for id_ in batch.column("image_id").to_pylist()]
     fitted = fit_store(store, labels={id_: "ab"[row % 2] for row, id_ in enumerate([*ids[:20], "gone"])})

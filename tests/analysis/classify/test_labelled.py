@@ -89,3 +89,13 @@ def test_names_under_several_lineages_are_told_at_the_highest_rank_that_differs(
         "the genus Parus (in Corvidae, in Paridae)",
     ]
     assert of_several_lineages(by_rank(pictures_of(genus=["Parus", "Corvus"]), "genus").tree) == []
+
+
+def test_the_only_other_column_of_a_csv_has_the_labels(tmp_path):
+    pictures = pictures_of(image_id=["a", "b", "c"], uri=["/x/1.jpg", "/x/2.jpg", "/y/1.jpg"])
+    (tmp_path / "l.csv").write_text("image_id,kind\na,tit\nc,crow\n")
+    found = by_csv(pictures, tmp_path / "l.csv")
+    assert [found.labels[number] for number in found.classes] == ["tit", "crow"]
+    (tmp_path / "m.csv").write_text("image_id,kind,place\na,tit,garden\n")
+    with pytest.raises(InputError, match="has the columns image_id, kind, place: expected one of .* and `label`"):
+        by_csv(pictures, tmp_path / "m.csv")

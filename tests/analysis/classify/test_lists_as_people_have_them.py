@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.name_lists import with_members
 from cladescope.analysis.classify.taxon_lists import LabelList, read_labels, read_prior, read_taxa
+from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
 from cladescope.taxonomy.taxon import RANKS
 
@@ -107,3 +109,29 @@ def test_a_pipe_is_no_list(tmp_path: Path, read: Callable[[Path], object]) -> No
     os.mkfifo(tmp_path / "list.csv")
     with pytest.raises(InputError, match="is a pipe or a device, not a file"):
         read(tmp_path / "list.csv")
+
+
+def test_known_taxa_are_read_once_for_all_names(tmp_path: Path) -> None:
+    table = read_taxa(put(tmp_path / "t.csv", "family\nLaridae\nParidae\n"))
+    known = read_taxa(
+        put(tmp_path / "k.csv", "family,genus,species\nLaridae,Larus,Larus fuscus\nParidae,Parus,Parus major\n")
+    )
+    read: list[pa.Table] = []
+
+    def once() -> pa.Table:
+        read.append(known)
+        return known
+
+    whole, _ = with_members(table, "species", once, None)
+    assert (whole.num_rows, len(read)) == (2, 1)
+
+
+def test_the_label_that_is_there_twice_is_named() -> None:
+    with pytest.raises(InputError, match="the label 'beetle' is there twice: leave one out"):
+        LabelList(("owl", "beetle", "beetle"))
+
+
+def test_few_labels_are_told_by_name_and_many_by_number() -> None:
+    card = EncoderCard(name="pixels", dim=960, weight_hash="5e1f", transform=None, has_text=False)
+    told = [made_by(card, [f"a{number}" for number in range(n)])["classes"] for n in (5, 6)]
+    assert told == ["a0, a1, a2, a3, a4", "6 labels"]

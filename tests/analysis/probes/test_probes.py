@@ -370,3 +370,11 @@ def test_what_is_left_out_is_said_by_what_it_lacks():
         probe(pictures, n_permutations=0).report.skipped[0]
         == "2 pictures have no usable vector or no label and are left out"
     )
+
+
+def test_of_more_copies_than_neighbours_each_has_others_for_neighbours():
+    vectors = np.repeat(normalise(RNG.normal(size=(1, 4))), 9, axis=0).astype(np.float32)
+    scores, rows = nearest_others(vectors, np.arange(9), 2)
+    assert (rows != np.arange(9)[:, None]).all()
+    assert (rows[:, 0] != rows[:, 1]).all()
+    np.testing.assert_allclose(scores, 1.0, atol=1e-6)

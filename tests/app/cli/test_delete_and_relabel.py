@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import cladescope
+from cladescope.analysis.classify import relabelling
 from cladescope.index.store import Store
 from cladescope.index.verify import verify
 
@@ -86,6 +87,13 @@ def test_corrected_labels_are_put_in_by_address_or_id_and_counted(run, kept):
     assert verify(kept).is_sound
 
 
+def test_rows_without_a_label_are_counted_over_all_that_is_read_at_once(run, kept, monkeypatch):
+    monkeypatch.setattr(relabelling, "ROWS_AT_ONCE", 2)
+    rows = [(name, "" if place < 3 else "Parus") for place, name in enumerate(sorted(column(kept, "image_id"))[:5])]
+    counts = run("relabel", kept, table(kept.parent / "l.csv", ("file", "genus"), *rows), "--json").json
+    assert (counts["unlabelled"], counts["changed"], counts["same"]) == (3, 2, 0)
+
+
 def test_embed_keeps_what_was_relabelled_where_a_picture_moves_too(run, kept):
     labels = table(
         kept.parent / "l.csv", ("file", "genus", "label"), ("a/1.png", "Parus", "tit"), ("b/5.png", "Sitta", "tree")
@@ -149,3 +157,30 @@ def test_rows_that_give_no_label_are_counted_apart_from_those_whose_label_was_th
     empty = "2 rows give no label: nothing changes there\n"
     assert run("relabel", kept, labels).out == f"1 picture relabelled, 0 had these labels already\n{empty}"
     assert run("relabel", kept, labels).out == f"0 pictures relabelled, 1 had these labels already\n{empty}"
+
+
+def test_ranks_that_are_given_anew_are_not_told_as_kept(run, kept):
+    names = sorted(column(kept, "image_id"))
+    first = table(
+        kept.parent / "f.csv",
+        ("file", "order", "family", "genus"),
+        (names[0], "Passeriformes", "Turdidae", "Turdus"),
+    )
+    run("relabel", kept, first)
+    moved = table(
+        kept.parent / "m.csv", ("file", "order", "family", "genus"), (names[0], "Piciformes", "Picidae", "Picus")
+    )
+    assert run("relabel", kept, moved, "--json").json["kept_above"] == 0
+    half = table(kept.parent / "h.csv", ("file", "family", "genus"), (names[0], "Laridae", "Larus"))
+    assert run("relabel", kept, half, "--json").json["kept_above"] == 1
+
+
+def test_every_name_that_fits_several_pictures_is_counted(run, tmp_path):
+    for folder in "ab":
+        for number in range(3):
+            (tmp_path / "p" / folder).mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16), (9 * number, 50, ord(folder))).save(tmp_path / "p" / folder / f"{number}.png")
+    run("embed", tmp_path / "p", "--store", tmp_path / "s", "--encoder", "pixels")
+    labels = table(tmp_path / "l.csv", ("file", "genus"), ("0.png", "Parus"), ("1.png", "Parus"), ("a/2.png", "Sitta"))
+    counts = run("relabel", tmp_path / "s", labels, "--json").json
+    assert (counts["ambiguous"], counts["changed"]) == (2, 1)
