@@ -265,8 +265,8 @@ def _place(draft: Path, name: str) -> Path:
 
 
 def _clear(path: Path, *, keep: Iterable[str]) -> None:
-    """Delete files that no card names, and drafts: the folder is held, so no job writes them."""
+    """Delete files that no card names, and drafts: the folder is held, so no job writes them. A reader may finish one of its own meanwhile."""
     kept = {*keep}
     for entry in path.iterdir():
         if entry.name not in kept and (entry.suffix in (".faiss", ".npy", ".arrow") or entry.name.startswith(PART)):
-            entry.unlink()
+            entry.unlink(missing_ok=True)
