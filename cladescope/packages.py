@@ -14,7 +14,7 @@ PACKAGES = {
     "sklearn": "scikit-learn", "sqlglot": "sqlglot", "timm": "timm", "torch": "torch", "torchvision": "torchvision", "umap": "umap-learn",
     "pandas": "'cladescope[pandas]'", "obstore": "'cladescope[cloud]'", "onnx": "'cladescope[onnx]'", "openvino": "'cladescope[openvino]'", "pymilvus": "'cladescope[milvus]'",
     "fastapi": "'cladescope[serve]'", "multipart": "'cladescope[serve]'", "python_multipart": "'cladescope[serve]'",
-    "starlette": "'cladescope[serve]'", "uvicorn": "'cladescope[serve]'", "qdrant_client": "'cladescope[qdrant]'", "ray": "'cladescope[ray]'", "tensorboard": "'cladescope[train]'",
+    "pydantic": "'cladescope[serve]'", "starlette": "'cladescope[serve]'", "uvicorn": "'cladescope[serve]'", "qdrant_client": "'cladescope[qdrant]'", "ray": "'cladescope[ray]'", "tensorboard": "'cladescope[train]'",
     "webdataset": "'cladescope[train]'",
 }  # fmt: skip
 """What pip is asked for, by the name of the module that is imported somewhere in the code, often only when it is needed."""
