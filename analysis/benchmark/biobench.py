@@ -98,7 +98,6 @@ def read_beluga(path: Path, *, images: Path | None = None) -> Task:
     return file_task(
         [str(folder / name) for name, _ in kept],
         pa.array([individual for _, individual in kept], pa.string()),
-        cleaned(pa.table({"name": pa.array([name for name, _ in kept], pa.string())}), []),
         name=path.resolve().name if path.is_dir() else file.stem,
         address=str(file.resolve()),
         left_out=counted_reasons(reasons),

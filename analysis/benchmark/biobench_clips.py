@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import counted_reasons, picture_folder
 from cladescope.analysis.benchmark.questions import Clips
@@ -123,7 +122,6 @@ def _task(
     return file_task(
         uris,
         pa.array([clip.behaviour for clip in clips for _ in clip.frames], pa.string()),
-        cleaned(pa.table({"uri": pa.array(uris, pa.string())}), []),
         name=path.resolve().name,
         address=str(path.resolve()),
         parts=[clip.part for clip in clips for _ in clip.frames],

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import counted_reasons, picture_folder, published_table
 from cladescope.analysis.benchmark.questions import Choices
@@ -109,7 +108,6 @@ def _task(
     return file_task(
         [str(folder.joinpath(*one.split("/")[depth:])) for one in written],
         pa.array(labels, pa.string()),
-        cleaned(pa.table({"path": pa.array(written, pa.string())}), []),
         name=path.stem,
         address=str(path.resolve()),
         left_out=(

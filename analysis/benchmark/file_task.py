@@ -18,7 +18,7 @@ LABEL_SCHEMA = pa.schema([(name, pa.string()) for name in LABELS])
 def file_task(
     uris: Sequence[str],
     classes: pa.StringArray,
-    labels: pa.Table,
+    labels: pa.Table | None = None,
     *,
     name: str,
     address: str,
@@ -28,13 +28,15 @@ def file_task(
     question: Question | None = None,
     root: str = "",
 ) -> Task:
-    """The task of some files: the class of each, and its ranks and common name (a table with `LABEL_SCHEMA`).
+    """The task of some files: the class of each, and its ranks and common name (a table with `LABEL_SCHEMA`); None where none are known.
 
     A binomial gives the genus where none is given. What a class is called comes from its first picture.
 
     Raises InputError if there are no files, or files of one class only.
     """
     coded = classes.dictionary_encode()
+    if labels is None:
+        labels = pa.table({name: pa.nulls(len(uris), pa.string()) for name in LABELS})
     genus = pc.list_element(pc.split_pattern(labels["species"], " ", max_splits=1), 0)
     labels = labels.set_column(
         labels.column_names.index("genus"), "genus", pc.coalesce(labels["genus"], genus).cast(pa.string())

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import (
     counted_reasons,
@@ -75,7 +74,6 @@ def read_fungiclef(path: Path, *, images: Path | None = None) -> Task:
     return file_task(
         uris,
         pa.array(labels, pa.string()),
-        cleaned(pa.table({"uri": pa.array(uris, pa.string())}), []),
         name=path.resolve().name,
         address=str(path.resolve()),
         parts=parts,

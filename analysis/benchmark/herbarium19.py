@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Bool, Int64
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.class_splits import read_class_splits
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import picture_folder
@@ -65,7 +64,6 @@ def read_herbarium19(path: Path, *, images: Path | None = None) -> Task:
     return file_task(
         [inside[place][3] for place in order],
         pa.array(labels, pa.string()),
-        cleaned(pa.table({"class": pa.array(labels, pa.string())}), []),
         name=splits.parent.resolve().name,
         address=str(path.resolve()),
         parts=[TRAIN if labelled[place] else TEST for place in order],

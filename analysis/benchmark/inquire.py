@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import counted_reasons, published_table
 from cladescope.analysis.benchmark.questions import Queries
@@ -72,7 +71,6 @@ def read_inquire(path: Path, *, images: Path | None = None, gallery: Sequence[st
     return file_task(
         uris,
         pa.array(classes, pa.string()),
-        cleaned(pa.table({"uri": pa.array(uris, pa.string())}), []),
         name=path.stem if path.is_file() else folder.resolve().name,
         address=str(path.resolve()),
         left_out=counted_reasons(reasons),

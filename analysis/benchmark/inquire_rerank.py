@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.inquire import ANSWERS, OTHERS
 from cladescope.analysis.benchmark.published_table import counted_reasons, picture_folder, published_table
@@ -98,11 +97,9 @@ def _task(
     reasons[f"of {len(texts):,} queries have no relevant candidate and are not asked"] = int((n_relevant == 0).sum())
     classes = np.full(len(uris), OTHERS, object)
     classes[picture[relevant]] = ANSWERS
-    addresses = pa.array(list(uris.values()), pa.string())
     return file_task(
         list(uris.values()),
         pa.array(classes, pa.string()),
-        cleaned(pa.table({"uri": addresses}), []),
         name=path.stem if path.is_file() else path.resolve().name,
         address=str(path.resolve()),
         left_out=counted_reasons(reasons),

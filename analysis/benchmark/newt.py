@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import (
     counted_reasons,
@@ -51,7 +50,6 @@ def read_newt(path: Path, *, images: Path | None = None) -> Task:
     return file_task(
         [str(folder / f"{row['id']}.jpg") for row in kept],
         pa.array([f"{row['task']}: {row['text_label'] or row['label']}" for row in kept], pa.string()),
-        cleaned(pa.table({"id": [row["id"] for row in kept]}), []),
         name=table.parent.resolve().name,
         address=str(table.resolve()),
         parts=[row["split"] for row in kept],

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int64
 
-from cladescope.analysis.benchmark.annotations import cleaned
 from cladescope.analysis.benchmark.file_task import file_task
 from cladescope.analysis.benchmark.published_table import counted_reasons, picture_folder, published_table
 from cladescope.analysis.benchmark.questions import Traits
@@ -111,7 +110,6 @@ def _task(
     return file_task(
         uris,
         pa.array(labels, pa.string()),
-        cleaned(pa.table({"uri": pa.array(uris, pa.string())}), []),
         name=path.resolve().name,
         address=str(path.resolve()),
         parts=parts,
