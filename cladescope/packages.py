@@ -10,11 +10,11 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = {
     "duckdb": "duckdb", "dendropy": "dendropy", "faiss": "faiss-cpu", "huggingface_hub": "huggingface_hub", "imagehash": "imagehash", "lance": "pylance",
     "lancedb": "lancedb", "matplotlib": "matplotlib", "nameparser": "gbif-name-parser", "numba": "numba", "onnxruntime": "onnxruntime",
-    "open_clip": "open_clip_torch", "pillow_heif": "pillow-heif", "polars": "polars", "scipy": "scipy",
+    "open_clip": "open_clip_torch", "pillow_heif": "pillow-heif", "polars": "polars", "pydantic": "pydantic", "scipy": "scipy",
     "sklearn": "scikit-learn", "sqlglot": "sqlglot", "timm": "timm", "torch": "torch", "torchvision": "torchvision", "umap": "umap-learn",
     "pandas": "'cladescope[pandas]'", "obstore": "'cladescope[cloud]'", "onnx": "'cladescope[onnx]'", "openvino": "'cladescope[openvino]'", "pymilvus": "'cladescope[milvus]'",
     "fastapi": "'cladescope[serve]'", "multipart": "'cladescope[serve]'", "python_multipart": "'cladescope[serve]'",
-    "pydantic": "'cladescope[serve]'", "starlette": "'cladescope[serve]'", "uvicorn": "'cladescope[serve]'", "qdrant_client": "'cladescope[qdrant]'", "ray": "'cladescope[ray]'", "tensorboard": "'cladescope[train]'",
+    "starlette": "'cladescope[serve]'", "uvicorn": "'cladescope[serve]'", "qdrant_client": "'cladescope[qdrant]'", "ray": "'cladescope[ray]'", "tensorboard": "'cladescope[train]'",
     "webdataset": "'cladescope[train]'",
 }  # fmt: skip
 """What pip is asked for, by the name of the module that is imported somewhere in the code, often only when it is needed."""
