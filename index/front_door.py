@@ -35,6 +35,12 @@ class FrontDoor(StoreReader):
         at = "" if self.pinned is None else f", as it was at version {self.pinned}"
         return f"<Store {self.label}: {pictures}, {self.card.dim} numbers each by {self.card.name}{at}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the line, the taxa by rank, and some pictures."""
+        from cladescope.index.notebook import store_cell  # pictures are decoded only where they are shown
+
+        return store_cell(self)
+
     def to_pandas(
         self,
         columns: Sequence[str] | None = None,

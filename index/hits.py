@@ -150,6 +150,12 @@ class SearchResult:
             len(hits) - of_query - len(set(kin) - own),
         )
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the hits as pictures, and what they agree on."""
+        from cladescope.index.notebook import answer_cell  # stands above the hits
+
+        return answer_cell(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         found = self.consensus

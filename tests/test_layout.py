@@ -21,8 +21,16 @@ ORDER = ["ground", "embedding", "index", "analysis", "training", "app"]
 HOUSE = load_house()
 MODULES = HOUSE.modules()
 IMPORTS = HOUSE.imports(MODULES)
-DOORS = {("index.store", "index.searcher")}
-"""Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`."""
+DOORS = {
+    ("index.store", "index.searcher"),
+    ("index.front_door", "index.notebook"),
+    ("index.hits", "index.notebook"),
+    ("analysis.maps.run", "analysis.maps.files"),
+    ("analysis.report.result", "analysis.report.page"),
+    ("analysis.audit.run", "analysis.audit.page"),
+}
+"""Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`, and what a notebook shows
+of a store, an answer, a map, a report or an audit is drawn by what stands above it."""
 EXTRAS = {
     "object_storage": "cloud",
     "front_door": "pandas",

@@ -11,8 +11,8 @@ from PIL import Image, ImageDraw, ImageFont
 from cladescope.analysis.duplicates.answer import shown_names
 from cladescope.analysis.likeness import HARDLY, Likeness
 from cladescope.analysis.shares import percent
-from cladescope.analysis.thumbnail import thumbnail
 from cladescope.embedding.regions import split_region
+from cladescope.embedding.thumbnail import thumbnail
 from cladescope.errors import InputError, PictureError
 from cladescope.files import replacing
 from cladescope.index.hits import Hit, SearchResult

@@ -14,7 +14,7 @@ from typing import Any
 from cladescope.analysis.audit.row_words import end_of, files_of, groups_of, lines_of
 from cladescope.analysis.audit.run import TABLES, Audit
 from cladescope.analysis.decision_table import COLUMNS
-from cladescope.analysis.thumbnail import photograph
+from cladescope.embedding.thumbnail import photograph
 from cladescope.errors import PictureError
 from cladescope.schema import LABEL
 from cladescope.shown import counted, shown

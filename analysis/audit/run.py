@@ -20,6 +20,7 @@ from cladescope.index.clusters import cluster, groups
 from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.near_duplicates import NearDuplicates, near_duplicates
 from cladescope.index.neighbour_graph import nearest_others
+from cladescope.index.notebook import page_cell
 from cladescope.index.store import Store
 from cladescope.schema import LABEL, LEVELS
 from cladescope.steps import step
@@ -40,6 +41,12 @@ class Audit:
     leaks: list[Row] = field(default_factory=list)
     outliers: list[Row] = field(default_factory=list)
     label_errors: list[Row] = field(default_factory=list)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page of the audit, which needs no other file."""
+        from cladescope.analysis.audit.page import audit_page  # stands above the audit, and reads pictures
+
+        return page_cell(audit_page(self))
 
 
 def audit_store(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,10 +11,11 @@ import pyarrow as pa
 from jaxtyping import Float
 
 from cladescope.analysis.classify.answers import Answers, Prediction
-from cladescope.analysis.classify.said import NAMED
+from cladescope.analysis.classify.said import NAMED, in_words, name_said
 from cladescope.embedding.encode import encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.records import Record
+from cladescope.index.notebook import MOST, Shown, pictures
 from cladescope.index.vector_block import vector_block
 
 if TYPE_CHECKING:
@@ -86,12 +88,30 @@ class Predictions:
                 self.above += bool(first["verdict"] == NAMED and first.get("nearest"))
             yield one
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the first pictures with their best name; only these are named for it."""
+        first = islice(self.make([]), MOST)
+        cells = [_shown(one) for one in first]
+        more = "to_table() has the answers of all pictures" if len(cells) == MOST else ""
+        return pictures(cells, more=more)
+
     def to_table(self) -> pa.Table:
         """All answers as a table, a row an answer: `file_name` and the `columns`; `to_pandas()` makes a data frame of it."""
         rows: list[Mapping[str, str | float]] = [{"file_name": name, **one} for name, found in self for one in found]
         numbers = ("score", "nearest_score")
         kinds = [(name, pa.float64() if name in numbers else pa.string()) for name in ("file_name", *self.columns)]
         return pa.Table.from_pylist(rows, schema=pa.schema(kinds))
+
+
+def _shown(one: NamedPicture) -> Shown:
+    """A picture and its best name, as a notebook shows it."""
+    if one.problem is not None:
+        return Shown(one.uri, (one.problem,))
+    best = one.answers[0]
+    if best["verdict"] == NAMED:
+        return Shown(one.uri, (name_said(best), in_words(float(best["score"]))))
+    nearest = (f"nearest: {best['nearest']}",) if best.get("nearest") else ()
+    return Shown(one.uri, (str(best["verdict"]), *nearest))
 
 
 def name_stored(

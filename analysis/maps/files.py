@@ -63,11 +63,7 @@ def write_map(
                 save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
                 dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
                 dark.savefig(draft / "map-dark.png")
-                told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
-                told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
-                taxa = {one: lineages if one == rank else pictures.lineages(one) for one in told_apart}
-                page = map_page(fitted.points, _told(pictures), taxa, rank=rank, title=counted(n, "picture"))
-                write_text(draft / "map.html", page)
+                write_text(draft / "map.html", page_of(drawn))
             if drill_down_seed is not None:
                 with step("drawing maps rank by rank"):
                     write_drill_down(pictures, draft, seed=drill_down_seed)
@@ -75,6 +71,15 @@ def write_map(
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error.strerror or error}: choose another folder") from error
     return summary
+
+
+def page_of(drawn: DrawnMap) -> str:
+    """The map as a page that needs no other file."""
+    pictures, rank = drawn.pictures, drawn.rank
+    told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
+    told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
+    taxa = {one: pictures.lineages(one) for one in told_apart}
+    return map_page(drawn.points, _told(pictures), taxa, rank=rank, title=counted(len(pictures), "picture"))
 
 
 def place_store(

@@ -13,6 +13,7 @@ from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
 from cladescope.index.fitting_vectors import fitting_vectors
+from cladescope.index.notebook import page_cell
 from cladescope.index.store import Store
 from cladescope.packages import versions_of
 from cladescope.schema import LEVELS
@@ -64,6 +65,12 @@ class DrawnMap:
         if repeated := len(vectors) - len(np.unique(vectors, axis=0)):
             found.append(f"{repeated} vectors repeat another one: how their points lie to each other means nothing")
         return found
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page of the map, which needs no other file."""
+        from cladescope.analysis.maps.files import page_of  # stands above the map, and draws
+
+        return page_cell(page_of(self))
 
     @property
     def summary(self) -> dict[str, Any]:

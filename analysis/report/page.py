@@ -20,7 +20,7 @@ from cladescope.analysis.report.methods import (
 from cladescope.analysis.report.result import Report, StoreMap
 from cladescope.analysis.report.summary import summary, verdicts
 from cladescope.analysis.shares import TOO_FEW
-from cladescope.analysis.thumbnail import photograph
+from cladescope.embedding.thumbnail import photograph
 from cladescope.errors import PictureError
 
 PHOTOGRAPH = 320

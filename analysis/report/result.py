@@ -8,6 +8,7 @@ from jaxtyping import Float32
 
 from cladescope.analysis.probes.result import Difference, ProbeReport
 from cladescope.analysis.report.examples import Example
+from cladescope.index.notebook import page_cell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,3 +77,9 @@ class Report:
     not_measured: tuple[str, ...] = ()
     """What could not run, and why."""
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the page of the report, which needs no other file."""
+        from cladescope.analysis.report.page import report_page  # stands above the report, and draws
+
+        return page_cell(report_page(self))

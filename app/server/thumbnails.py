@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from PIL import Image
 from platformdirs import user_cache_path
 
-from cladescope.analysis.thumbnail import thumbnail
 from cladescope.embedding.given import MEMORY
 from cladescope.embedding.locations import file_of
+from cladescope.embedding.thumbnail import thumbnail
 from cladescope.errors import InputError
 from cladescope.files import replacing
 from cladescope.index import remote

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import cladescope
-from cladescope.analysis.thumbnail import thumbnail
 from cladescope.app.server.thumbnails import TILE, tile
+from cladescope.embedding.thumbnail import thumbnail
 from cladescope.index.store import Store
 
 STATE = "X-Cladescope-Picture"
