@@ -26,7 +26,7 @@ def serve(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Serve stores over HTTP: search, taxa, rows and pictures, to read only.
+    """Serve stores over HTTP: a page to search and look at them, and the same for programs, to read only.
 
     It runs until Ctrl-C. Encoders load in the background: searches by id are answered at once. Installs as cladescope[serve].
 
@@ -40,7 +40,7 @@ def serve(
         if json:
             print_json({"address": serving.address, "stores": list(serving.stores), "token": serving.token})
         else:
-            say(f"serving {', '.join(serving.stores)} at {serving.address}/api/v1 (Ctrl-C stops)")
+            say(f"serving {', '.join(serving.stores)}: open {serving.address} in a browser (Ctrl-C stops)")
             if token == verb.AUTO:
                 say(f"token: {serving.token}")
 

@@ -1,5 +1,6 @@
 """The application: routes, what becomes of errors, and the guard before them."""
 
+import secrets
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -8,7 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import picture_routes, search_routes, store_routes
+from cladescope.app.server import page_routes, picture_routes, search_routes, store_routes
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -41,14 +42,18 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         responses=_ERRORS,
         redirect_slashes=False,
     )
+    kept = rules or Rules()
     app.state.service = service
-    for router in (store_routes.router, search_routes.router, picture_routes.router):
+    app.state.session = None if kept.token is None else secrets.token_urlsafe(32)
+    for router in (store_routes.router, search_routes.router, picture_routes.router, page_routes.session_router):
         app.include_router(router, prefix=PREFIX)
+    for path, file in page_routes.page_files().items():
+        app.add_api_route(path, page_routes.sender(file), include_in_schema=False)
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _misused)
     app.add_exception_handler(HTTPException, _not_answered)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, rules or Rules(), service.tally)
+    return Guard(app, kept, service.tally, session=app.state.session)
 
 
 _EXPECTED = {

@@ -8,11 +8,14 @@ import ipaddress
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from starlette.requests import cookie_parser
+
+from cladescope.app.server.page_routes import COOKIE, page_files
 from cladescope.app.server.rate import RateLimit
 from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.tally import Tally
@@ -28,14 +31,14 @@ MAX_BODY_BYTES = 20_000_000
 """Most bytes of a request's body."""
 WRONG = "something went wrong inside the service: its log says more"
 OPEN_PATHS = frozenset({"/api/v1/health"})
-"""What may be asked without the token: it says whether the service is ready, and nothing of the stores."""
+"""What may be asked without the token, beside the files of the page: it says whether the service is ready, and nothing of the stores."""
 HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""Of every answer. There is none that lets pages of other origins read an answer (CORS)."""
+"""Of every answer; a file of the page has a policy of its own. There is none that lets pages of other origins read an answer (CORS)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +59,9 @@ class Rules:
 class Guard:
     """Lets those requests through to an application that keep the rules."""
 
-    def __init__(self, app: App, rules: Rules, tally: Tally) -> None:
-        self._app, self._rules, self._tally = app, rules, tally
+    def __init__(self, app: App, rules: Rules, tally: Tally, *, session: str | None = None) -> None:
+        """`session` is what a cookie holds that stands for the token."""
+        self._app, self._rules, self._tally, self._session = app, rules, tally, session
         self._limit = RateLimit(rules.rate, rules.burst)
         self._held_bytes = 0
 
@@ -86,7 +90,9 @@ class Guard:
             is_whole = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), *HEADERS]}
+                own = list(message.get("headers", ()))
+                names = {name for name, _ in own}
+                message = {**message, "headers": [*own, *(one for one in HEADERS if one[0] not in names)]}
             await send(message)
 
         try:
@@ -114,7 +120,7 @@ class Guard:
             raise RefusalError(429, more, headers={"Retry-After": str(max(1, round(seconds)))})
         if self._rules.token is None:
             _check_host(headers.get(b"host", b"").decode("latin-1"))
-        elif scope["path"] not in OPEN_PATHS and not _bears(headers.get(b"authorization", b""), self._rules.token):
+        elif scope["path"] not in OPEN_PATHS | page_files().keys() and not self._may_ask(headers):
             raise RefusalError(
                 401,
                 "the token is missing or another one: send it as `Authorization: Bearer TOKEN`",
@@ -123,6 +129,16 @@ class Guard:
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and len(length) < 20 and int(length) > self._rules.max_body_bytes:
             raise self._too_large()
+
+    def _may_ask(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether a request bears the token, or a cookie that stands for it."""
+        assert self._rules.token is not None
+        if _bears(headers.get(b"authorization", b""), self._rules.token):
+            return True
+        cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
+        return self._session is not None and hmac.compare_digest(
+            cookies.get(COOKIE, "").encode(), self._session.encode()
+        )
 
     def _too_large(self) -> RefusalError:
         return RefusalError(413, f"the body has more than {self._rules.max_body_bytes:,} bytes: send a smaller picture")

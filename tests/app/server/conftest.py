@@ -1,5 +1,9 @@
 """A store that is served in this process, and a client that asks it."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 
 import pytest
@@ -8,6 +12,7 @@ from fastapi.testclient import TestClient
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
 from cladescope.app.server.service import Service
+from tests.conftest import REPOSITORY
 
 API = "/api/v1"
 
@@ -66,6 +71,33 @@ def client(serving, store):
 def rules():
     """Rules of a guard."""
     return Rules
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start the command, and give the process with the document that it prints once it takes requests."""
+    begun = []
+
+    def call(*arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cladescope.app.cli", "serve", *map(str, arguments), "--port", "0", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+        )
+        begun.append(process)
+        lines = []
+        while lines[-1:] != ["}\n"]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], process.stderr.read()
+        return process, json.loads("".join(lines))
+
+    yield call
+    for process in begun:
+        process.kill()
+        process.communicate()
 
 
 def until(holds, seconds=30.0):

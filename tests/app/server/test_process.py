@@ -18,33 +18,6 @@ from tests.conftest import REPOSITORY
 TOKEN = "correct-horse-battery"
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Start the command, and give the process with the document that it prints once it takes requests."""
-    begun = []
-
-    def call(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cladescope.app.cli", "serve", *map(str, arguments), "--port", "0", "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
-        )
-        begun.append(process)
-        lines = []
-        while lines[-1:] != ["}\n"]:
-            lines.append(process.stdout.readline())
-            assert lines[-1], process.stderr.read()
-        return process, json.loads("".join(lines))
-
-    yield call
-    for process in begun:
-        process.kill()
-        process.communicate()
-
-
 def fetched(address, path, token=None):
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     with urllib.request.urlopen(

@@ -1,0 +1,34 @@
+import { describe, expect, it } from "vitest";
+import { factsOf, fileOf, isLatin, lineageOf, nameOf } from "./names";
+
+const tit = {
+  image_id: "a",
+  uri: "/x/y.jpg",
+  kingdom: "Animalia",
+  genus: "Parus",
+  species: "Parus major",
+  label: "tits",
+  licence: "CC-BY",
+  width: 5,
+  sex: null,
+};
+
+describe("what a picture is called", () => {
+  it("is its narrowest name, else its label, else nothing", () => {
+    expect(nameOf(tit)).toBe("Parus major");
+    expect(nameOf({ genus: "Parus", species: null, label: "tits" })).toBe("Parus");
+    expect(nameOf({ species: "", label: "tits" })).toBe("tits");
+    expect(nameOf({ species: null })).toBeNull();
+    expect(isLatin(tit)).toBe(true);
+    expect(isLatin({ class: "Aves" })).toBe(false);
+  });
+  it("comes with its file, its lineage from above, and the columns that hold something", () => {
+    expect(fileOf(tit)).toBe("y.jpg");
+    expect(lineageOf(tit)).toEqual(["Animalia", "Parus", "Parus major"]);
+    expect(factsOf(tit)).toEqual([
+      ["label", "tits"],
+      ["licence", "CC-BY"],
+      ["width", "5"],
+    ]);
+  });
+});
