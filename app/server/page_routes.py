@@ -9,7 +9,7 @@ from fastapi.responses import FileResponse, Response
 
 from cladescope.app.server.refusal import RefusalError
 
-session_router = APIRouter(tags=["page"])
+session_router = APIRouter(include_in_schema=False)
 FOLDER = Path(__file__).parent / "static"
 COOKIE = "cladescope_session"
 POLICY = (
