@@ -6,7 +6,8 @@ from io import BytesIO
 from PIL import Image, ImageOps
 
 from cladescope.embedding.decode import decode
-from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.given import MEMORY
+from cladescope.embedding.locations import file_of, read_bytes
 from cladescope.embedding.regions import cropped, split_region
 
 
@@ -23,3 +24,8 @@ def photograph(uri: str, side: int) -> str:
     file = BytesIO()
     thumbnail(uri, side).convert("RGB").save(file, "JPEG", quality=82)
     return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def local_file(uri: str) -> str | None:
+    """The file of this machine in which a stored picture lies; None for one of the web, of object storage or of memory."""
+    return None if uri.startswith(MEMORY) else file_of(uri)

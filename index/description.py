@@ -21,13 +21,9 @@ from cladescope.taxonomy.spelling import fold
 def describe(store: StoreReader) -> dict[str, Any]:
     """Encoder, pictures and taxa at each rank, predictions, failures, index, jobs and how tables are stored, as plain values.
 
-    A rank counts the pictures that have it and their distinct taxa, by full path; `label`, where the store has such a column, its
-    labels. `index_problem` says why an index that is
+    `index_problem` says why an index that is
     there is of no use.
     """
-    lineages, taxonomy = store.lineages(), store.taxonomy
-    counts = lineages.column("n_images").to_numpy()
-    known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
     index, problem = _index(store)
     return {
         "store": remote.shown(store.path),
@@ -40,10 +36,7 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "without_vector": store.count_lacking(),
         "failures": store.failures.num_rows,
         "gone": store.gone().num_rows,
-        "ranks": {
-            **{rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS},
-            **_labels(store),
-        },
+        "ranks": ranks_of(store),
         "predicted": describe_predicted(store),
         "columns": store.schema.names,
         "storage": {name: asdict(one) for name, one in storage(store.path, store.tables).items()},
@@ -52,6 +45,15 @@ def describe(store: StoreReader) -> dict[str, Any]:
         "runs": [{**run, "manifest": json.loads(run["manifest"])} for run in store.runs.sort_by("started").to_pylist()],
         "running": [asdict(job) for job in running(store.path)],
     }
+
+
+def ranks_of(store: StoreReader) -> dict[str, Any]:
+    """For each rank the pictures that have it and their distinct taxa, by full path; for `label`, where the store has such a column, its labels."""
+    lineages, taxonomy = store.lineages(), store.taxonomy
+    counts = lineages.column("n_images").to_numpy()
+    known = {rank: lineages.column(rank).is_valid().to_numpy() for rank in RANKS}
+    ranks = {rank: {"taxa": len(taxonomy.taxa(rank)), "images": int(counts[known[rank]].sum())} for rank in RANKS}
+    return {**ranks, **_labels(store)}
 
 
 def _labels(store: StoreReader) -> dict[str, Any]:

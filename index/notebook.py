@@ -1,6 +1,6 @@
 """Stores and answers as a notebook shows them: small pictures inside the cell, so that nothing else need run.
 
-Pictures are read from this machine's disks alone; nothing is fetched. Names are data: all of them are escaped.
+Pictures of stores, answers and predictions are read from this machine's disks alone. Names are data: all of them are escaped.
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,9 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from cladescope.embedding.given import MEMORY
-from cladescope.embedding.locations import file_of
-from cladescope.embedding.thumbnail import photograph
+from cladescope.embedding.thumbnail import local_file, photograph
 from cladescope.errors import InputError
+from cladescope.index.description import ranks_of
 from cladescope.index.hits import Hit, SearchResult
 from cladescope.index.store_reader import StoreReader
 from cladescope.schema import LABEL
@@ -51,13 +50,12 @@ def pictures(several: Iterable[Shown], most: int = MOST, *, more: str = "") -> s
 
 
 def store_cell(store: StoreReader) -> str:
-    """A store: its line, the taxa of each rank that it has, and its first pictures."""
-    taxonomy, lineages = store.taxonomy, store.lineages()
-    counts = lineages.column("n_images").to_numpy()
-    rows = []
-    for rank in RANKS:
-        if n := int(counts[lineages.column(rank).is_valid().to_numpy()].sum()):
-            rows.append(f"<tr><td>{rank}</td><td>{len(taxonomy.taxa(rank)):,}</td><td>{n:,}</td></tr>")
+    """A store: its line, the taxa of each rank and the labels that it has, and its first pictures."""
+    rows = [
+        f"<tr><td>{rank}</td><td>{one['taxa']:,}</td><td>{one['images']:,}</td></tr>"
+        for rank, one in ranks_of(store).items()
+        if one["images"]
+    ]
     head = "<tr><th>rank</th><th>taxa</th><th>pictures</th></tr>"
     names = [name for name in ("uri", *RANKS, LABEL) if name in store.schema.names]
     first = [row for batch in islice(store.scan(names, block_rows=OF_STORE), 1) for row in batch.to_pylist()]
@@ -97,8 +95,7 @@ def _name(taxon: Taxon | None, label: object) -> tuple[str, ...]:
 
 def _tile(one: Shown) -> str:
     place = one.uri.rpartition("/")[2]
-    file = None if one.uri.startswith(MEMORY) else file_of(one.uri)
-    if file is None:
+    if (file := local_file(one.uri)) is None:
         image = f"{place} is on no disk of this machine"
     elif not Path(file).is_file():
         image = f"{place} is not there"

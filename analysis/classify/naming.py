@@ -90,10 +90,10 @@ class Predictions:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the first pictures with their best name; only these are named for it."""
-        first = islice(self.make([]), MOST)
-        cells = [_shown(one) for one in first]
-        more = "to_table() has the answers of all pictures" if len(cells) == MOST else ""
-        return pictures(cells, more=more)
+        gone: list[str] = []
+        first = list(islice(self.make(gone), MOST + 1))
+        more = ["to_table() has the answers of all pictures"] * (len(first) > MOST)
+        return pictures(map(_shown, first), more="; ".join([*gone, *more]))
 
     def to_table(self) -> pa.Table:
         """All answers as a table, a row an answer: `file_name` and the `columns`; `to_pandas()` makes a data frame of it."""

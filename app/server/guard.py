@@ -63,6 +63,7 @@ class Guard:
         """`session` is what a cookie holds that stands for the token."""
         self._app, self._rules, self._tally, self._session = app, rules, tally, session
         self._limit = RateLimit(rules.rate, rules.burst)
+        self._open = OPEN_PATHS | page_files().keys()
         self._held_bytes = 0
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -120,7 +121,7 @@ class Guard:
             raise RefusalError(429, more, headers={"Retry-After": str(max(1, round(seconds)))})
         if self._rules.token is None:
             _check_host(headers.get(b"host", b"").decode("latin-1"))
-        elif scope["path"] not in OPEN_PATHS | page_files().keys() and not self._may_ask(headers):
+        elif scope["path"] not in self._open and not self._may_ask(headers):
             raise RefusalError(
                 401,
                 "the token is missing or another one: send it as `Authorization: Bearer TOKEN`",

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.thumbnails import local_file
 from cladescope.embedding.decode import HEAD_BYTES, kind_of_bytes
 from cladescope.embedding.regions import split_region
+from cladescope.embedding.thumbnail import local_file
 
 MEDIA_TYPES = {
     "JPEG": "image/jpeg",

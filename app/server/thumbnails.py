@@ -13,9 +13,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 from platformdirs import user_cache_path
 
-from cladescope.embedding.given import MEMORY
-from cladescope.embedding.locations import file_of
-from cladescope.embedding.thumbnail import thumbnail
+from cladescope.embedding.thumbnail import local_file, thumbnail
 from cladescope.errors import InputError
 from cladescope.files import replacing
 from cladescope.index import remote
@@ -71,11 +69,6 @@ def thumbnail_of(row: Mapping[str, Any], side: int, *, folder: Path) -> Thumbnai
     except OSError as error:
         logger.info("the thumbnail of %s is not kept: %s", uri, error)
     return Thumbnail(data, "shown")
-
-
-def local_file(uri: str) -> str | None:
-    """The file of this machine in which a stored picture lies; None for one of the web, of object storage or of memory."""
-    return None if uri.startswith(MEMORY) else file_of(uri)
 
 
 def folder_for(store_path: Path) -> Path:

@@ -127,3 +127,15 @@ def test_a_map_a_report_and_an_audit_are_their_own_pages_in_a_frame(store):
 def test_a_frame_keeps_a_page_as_it_is():
     page = "<p title=\"a\" id='b'>&amp; <script>1 < 2</script></p>"
     assert Page(page_cell(page)).of("iframe")[0]["srcdoc"] == page
+
+
+def test_predictions_say_which_places_are_not_there_and_that_there_is_more(store, tmp_path):
+    fitted = cladescope.fit(store, rank="order")
+    uri = store.table(["uri"])["uri"][0].as_py()
+    said = cladescope.predict([uri, str(tmp_path / "gone.jpg")], classifier=fitted.classifier)
+    page = Page(said._repr_html_())
+    assert "gone.jpg" in page.text
+    assert len(page.of("img")) == 1
+    every = cladescope.predict(store, classifier=fitted.classifier)
+    assert ("to_table() has the answers of all pictures" in Page(every._repr_html_()).text) == (len(store) > MOST)
+    assert len(store) > MOST

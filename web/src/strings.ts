@@ -17,6 +17,8 @@ export const S = {
   encoderLoading: "The encoder is loading; searches by picture and text work in a moment.",
   encoderFailed: (why: string): string => `Searches by picture and text do not work here: ${why}`,
   noStores: "No collection is served.",
+  otherStore: (asked: string, shown: string): string =>
+    `There is no collection called ${asked} here; this is ${shown}.`,
   tree: {
     title: "Tree of life",
     all: "All pictures",
@@ -52,6 +54,9 @@ export const S = {
     picture: (name: string): string => `your picture ${name}`,
     pictureNote: "Your picture stays in this page; a link does not carry it.",
     like: "like this picture",
+    tooLarge: (name: string, megabytes: number): string =>
+      `${name} has more than ${megabytes} MB: use a smaller picture.`,
+    onlyFirst: (count: number): string => `${n(count)} files were given; the search is by the first one.`,
     notPicture: (name: string): string => `${name} is no picture: drop a JPEG, PNG or other image.`,
   },
   picture: {

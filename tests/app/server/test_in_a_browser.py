@@ -1,5 +1,6 @@
 """The page as people use it, in a headless Chromium: search, clades, a picture in full, a link, a telephone, and names that are hostile."""
 
+import re
 import shutil
 from urllib.parse import parse_qs, urlsplit
 
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 import cladescope
+from tests.app.server.conftest import until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -62,9 +64,14 @@ def asked(page):
     return parse_qs(urlsplit(page.url).query)
 
 
+def brightness(colour):
+    """The sum of the parts of a colour such as `rgb(22, 25, 26)`."""
+    return sum(map(int, re.findall(r"\d+", colour)))
+
+
 def loaded(page):
     """Width of each picture that the page has shown so far; 0 for a broken one."""
-    page.wait_for_function("[...document.querySelectorAll('section img')].slice(0, 4).every(one => one.complete)")
+    until(lambda: page.evaluate("[...document.querySelectorAll('section img')].slice(0, 4).every(one => one.complete)"))
     return page.eval_on_selector_all("section img", "several => several.slice(0, 4).map(one => one.naturalWidth)")
 
 
@@ -77,13 +84,11 @@ def test_a_clade_of_the_tree_keeps_its_pictures_and_a_reload_shows_the_same(open
     (clade,) = asked(page)["within"]
     n = store.count(within=clade)
     assert 0 < n < len(store)
-    page.wait_for_function("n => document.querySelector('section .count').textContent.includes(`${n} pictures`)", arg=n)
+    until(lambda: counted(page) == n)
     page.reload()
     assert counted(page) == n
     page.get_by_role("button", name="All pictures").click()
-    page.wait_for_function(
-        "n => document.querySelector('section .count').textContent.includes(`${n} pictures`)", arg=len(store)
-    )
+    until(lambda: counted(page) == len(store))
 
 
 def test_a_picture_from_the_readers_disk_finds_itself_first(opened, store):
@@ -125,7 +130,7 @@ def test_on_a_telephone_and_in_the_dark_nothing_sticks_out(opened, store):
     dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.get_by_label("Colours of the page").select_option("light")
     light = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-    assert sum(eval(dark[3:])) < 150 < 600 < sum(eval(light[3:]))
+    assert brightness(dark) < 150 < 600 < brightness(light)
 
 
 def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path):
@@ -163,3 +168,32 @@ def test_the_token_is_asked_for_once(opened, store):
     assert min(loaded(page)) > 0
     page.reload()
     assert counted(page) == len(store)
+
+
+def test_what_cannot_be_done_is_said(opened, store, tmp_path):
+    page, _ = opened(store.path, path="/?store=elsewhere")
+    assert "There is no collection called elsewhere here; this is clades." in page.inner_text("body")
+    text, big = tmp_path / "notes.txt", tmp_path / "big.png"
+    text.write_text("words")
+    big.write_bytes(b"0" * 20_000_001)
+    for file, told in ((text, "notes.txt is no picture"), (big, "big.png has more than 20 MB")):
+        page.set_input_files("input[type=file]", file)
+        assert told in page.inner_text(".found [role=alert]")
+        assert counted(page) == len(store), "what was there stays"
+
+
+def test_a_picture_that_cannot_be_read_is_told_and_can_be_tried_again(chromium, start, store, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture at all")
+    _, told = start(store.path)
+    page = chromium.new_page()
+    page.goto(told["address"])
+    settled(page)
+    page.set_input_files("input[type=file]", broken)
+    page.wait_for_selector("p.problem")
+    assert "the query picture cannot be used" in page.inner_text("p.problem")
+    assert "NaN" not in page.inner_text("body")
+    page.get_by_role("button", name="Clear all").click()
+    page.wait_for_selector("p.problem", state="detached")
+    assert counted(page) == len(store)
+    page.close()

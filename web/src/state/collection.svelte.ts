@@ -20,7 +20,7 @@ export class Collection {
   /** Rows there are; of a search, as many as were found. */
   total = $state(0);
   answer: SearchAnswer | null = $state.raw(null);
-  busy = $state(false);
+  busy = $state(true);
   problem: string | null = $state(null);
   private next: string | null = null;
   private limits: Limits = {};
