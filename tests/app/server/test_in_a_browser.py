@@ -85,8 +85,13 @@ def test_a_clade_of_the_tree_keeps_its_pictures_and_a_reload_shows_the_same(open
     n = store.count(within=clade)
     assert 0 < n < len(store)
     until(lambda: counted(page) == n)
+    assert page.locator(".chips button").first.inner_text() == f"{clade.split(' > ')[-1]} ×"
     page.reload()
     assert counted(page) == n
+    root = store.table(["kingdom"])["kingdom"][0].as_py()
+    page.goto(f"/?within={root}")
+    settled(page)
+    assert page.locator(".chips button").first.inner_text() == f"{root} ×"
     page.get_by_role("button", name="All pictures").click()
     until(lambda: counted(page) == len(store))
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { factsOf, fileOf, isLatin, lineageOf, nameOf } from "./names";
+import { factsOf, fileOf, isLatin, lastName, lineageOf, nameOf } from "./names";
 
 const tit = {
   image_id: "a",
@@ -21,6 +21,11 @@ describe("what a picture is called", () => {
     expect(nameOf({ species: null })).toBeNull();
     expect(isLatin(tit)).toBe(true);
     expect(isLatin({ class: "Aves" })).toBe(false);
+  });
+  it("is the end of a taxon's path, which may have one name", () => {
+    expect(lastName("Animalia > Chordata > Aves")).toBe("Aves");
+    expect(lastName("Fungi")).toBe("Fungi");
+    expect(lastName("Viola > Viola x alba")).toBe("Viola x alba");
   });
   it("comes with its file, its lineage from above, and the columns that hold something", () => {
     expect(fileOf(tit)).toBe("y.jpg");

@@ -21,6 +21,9 @@ export const fileOf = (row: Row): string => {
   return uri.slice(uri.lastIndexOf("/") + 1);
 };
 
+/** A taxon's own name, of its path. */
+export const lastName = (taxon: string): string => taxon.slice(taxon.lastIndexOf(">") + 1).trimStart();
+
 /** The names above a picture's own, the highest first. */
 export function lineageOf(row: Row): string[] {
   return [...RANKS].reverse().flatMap((rank) => textOf(row[rank]) ?? []);
