@@ -44,7 +44,7 @@ SECTIONS = {
     "Take it elsewhere": {
         "pack": "Pack an encoder and its names into one file that names pictures without Cladescope: a field kit.",
         "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
-        "serve": "Serve stores over HTTP: search, taxa, rows and pictures, to read only.",
+        "serve": "Serve stores over HTTP: a page to search and look at them, and the same for programs, to read only.",
         "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
     },
     "Train an encoder, and names from taxonomies": {
