@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import picture_routes, search_routes, store_routes
+from cladescope.app.server import map_routes, picture_routes, search_routes, store_routes
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -20,6 +20,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     for status, told in {
         401: "The token is missing or another one.",
         404: "No such store, picture or taxon.",
+        409: "Another map has replaced the one that is asked for.",
         410: "The store was deleted.",
         413: "The picture has too many bytes or pixels.",
         422: "A parameter or picture that cannot be used.",
@@ -42,7 +43,7 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (store_routes.router, search_routes.router, picture_routes.router):
+    for router in (store_routes.router, search_routes.router, picture_routes.router, map_routes.router):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _misused)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from cladescope.app.server.encoding import Encoding
+from cladescope.app.server.map_kept import Maps
 from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.app.server.tally import Tally
@@ -19,6 +20,7 @@ class Service:
     def __init__(self, stores: Sequence[Store]) -> None:
         self.tally = Tally()
         self.work = Work()
+        self.maps = Maps(self.work)
         self._encodings: dict[str, Encoding] = {}
         self._lock = threading.Lock()
         self.warming = threading.Thread(target=self._warm, name="rows", daemon=True)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import PlainTextResponse
 
 import cladescope
-from cladescope.app.server import models, paging, taxa_tree
+from cladescope.app.server import map_models, models, paging, taxa_search, taxa_tree
 from cladescope.app.server.encoding import Encoding
 from cladescope.app.server.parameters import (
     MOST_CHILDREN,
@@ -82,6 +82,24 @@ def tree(
 ) -> Any:
     """The children of a taxon with common names and counts, those with the most pictures first."""
     return taxa_tree.children(served, under=under, rank=rank, limit=limit, offset=offset)
+
+
+@router.get("/stores/{name}/taxa", response_model=map_models.FoundTaxa)
+def taxa(
+    served: AnyServed,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Letters of a name.", examples=["par"])],
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> Any:
+    """Taxa by the letters of their Latin or common names; labels where no picture has a rank."""
+    return {"taxa": plain(taxa_search.find(served, q, limit))}
+
+
+@router.get("/stores/{name}/vectors", response_model=map_models.VectorsAnswer)
+def vectors(served: AnyServed) -> Any:
+    """The vectors that a store holds: its main ones, and those of further encoders by name."""
+    with served.reading() as store:
+        further = [{"name": name, "encoder": card.name} for name, card in store.named.items()]
+        return {"vectors": [{"name": None, "encoder": store.card.name}, *further]}
 
 
 @router.get("/stores/{name}/rows", response_model=models.RowsAnswer)

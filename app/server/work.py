@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cladescope import steps
+from cladescope.app.server.refusal import RefusalError
 from cladescope.errors import CladescopeError
 
 logger = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _run(job: Job) -> None:
             job.result = job.do(job)
     except StoppedError:
         _end(job, problem=STOPPED)
-    except CladescopeError as error:
+    except (CladescopeError, RefusalError) as error:
         logger.info("the %s of %s failed: %s", job.kind, job.store, error)
         _end(job, problem=" ".join(str(error).split()))
     except Exception:
