@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import map_routes, picture_routes, search_routes, store_routes
+from cladescope.app.server import map_routes, page_routes, picture_routes, search_routes, store_routes
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -19,6 +19,7 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": told}
     for status, told in {
         401: "The token is missing or another one.",
+        403: "The service is read-only, or the request comes from a page of another site.",
         404: "No such store, picture or taxon.",
         409: "Another map has replaced the one that is asked for.",
         410: "The store was deleted.",
@@ -43,13 +44,22 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (store_routes.router, search_routes.router, picture_routes.router, map_routes.router):
+    for router in (
+        store_routes.router,
+        search_routes.router,
+        picture_routes.router,
+        map_routes.router,
+        page_routes.session,
+    ):
         app.include_router(router, prefix=PREFIX)
+    app.include_router(page_routes.page)
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _misused)
     app.add_exception_handler(HTTPException, _not_answered)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, rules or Rules(), service.tally)
+    guard = Guard(app, rules or Rules(), service.tally)
+    app.state.rules, app.state.sessions = guard.rules, guard.sessions
+    return guard
 
 
 _EXPECTED = {
@@ -85,7 +95,7 @@ def _not_answered(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path[:200]
     told = {
         404: f"there is nothing at {path!r}: {PREFIX}/openapi.json lists what there is",
-        405: f"{request.method} is not answered at {path!r}: nothing can be changed here, and searches by picture are POST",
+        405: f"{request.method} is not answered at {path!r}: {PREFIX}/openapi.json lists what is",
     }
     sentence = told.get(error.status_code, str(error.detail))
     return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse
 
 import cladescope
@@ -25,12 +25,14 @@ router = APIRouter(tags=["stores"])
 
 
 @router.get("/health", response_model=models.Health)
-async def health(service: AnyService) -> Any:
+async def health(service: AnyService, request: Request) -> Any:
     """Whether the service is ready, and whether its encoders are loaded. It needs no token."""
     # It waits for no thread, so that it is answered however busy the service is.
     return {
         "ready": True,
         "version": cladescope.__version__,
+        "needs_token": request.app.state.rules.token is not None,
+        "read_only": request.app.state.rules.read_only,
         "encoders": [_state(one) for one in service.encodings],
     }
 
