@@ -43,6 +43,8 @@ class Job:
     """How much there is to do in its present step, and how much of it is done; None where that is not known."""
     told: str = "waiting for its turn"
     """What is done now, in words."""
+    summary: str = "done"
+    """What `told` is once it is done."""
     problem: str | None = None
     """Why it failed, a sentence."""
     result: Any = None
@@ -152,7 +154,7 @@ def _run(job: Job) -> None:
 
 def _end(job: Job, *, problem: str | None) -> None:
     job.problem = problem
-    job.told = "done" if problem is None else "failed"
+    job.told = job.summary if problem is None else "failed"
     job.state = "done" if problem is None else "failed"
     job.ended.set()
 

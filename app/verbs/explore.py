@@ -117,4 +117,6 @@ def _embed(folder: Path, store: Path, job: "Job") -> None:
 
     summary = embed(folder, store, progress=tell, stop=job.stopping)
     job.result = summary.to_dict()
-    job.at(f"{summary.embedded:,} embedded, {summary.failed:,} failed")
+    job.summary = f"{summary.embedded:,} embedded, {summary.already_stored:,} already stored, {summary.failed:,} failed"
+    if summary.stopped:
+        job.at(job.summary)  # which ends the job as one that was stopped

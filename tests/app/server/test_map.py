@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -140,7 +141,9 @@ def test_related_taxa_have_the_colours_of_a_drawn_map(client, ready, rows):
 
 def test_numbers_have_256_steps(serving, store, tmp_path):
     table = store.table(["image_id", "uri"]).to_pylist()
-    lines = [f"{row['uri']},{value}" for row, value in zip(table, ["", "nan", "-5", "0", "95", *["3"] * 43], strict=True)]
+    lines = [
+        f"{row['uri']},{value}" for row, value in zip(table, ["", "nan", "-5", "0", "95", *["3"] * 43], strict=True)
+    ]
     (tmp_path / "t.csv").write_text("file,depth\n" + "\n".join(lines))
     cladescope.embed(tmp_path / "t.csv", tmp_path / "n.store", encoder="pixels", types={"depth": "float"})
     client = serving(Store.open(tmp_path / "n.store"))
@@ -222,8 +225,8 @@ def test_the_tree_of_all_is_that_of_the_store_and_of_some_counts_them(client, re
 
 def test_a_stored_picture_is_placed_beside_itself(client, ready, rows):
     points = numbers(client, f"{M}/points", "<f4", key=ready["key"]).reshape(-1, 2)
-    with open(rows[9]["uri"], "rb") as file:
-        answer = client.post(f"{M}/place/image", params={"key": ready["key"]}, content=file.read()).json()
+    picture = Path(rows[9]["uri"]).read_bytes()
+    answer = client.post(f"{M}/place/image", params={"key": ready["key"]}, content=picture).json()
     assert answer["nearest"][0]["image_id"] == rows[9]["image_id"]
     assert answer["nearest"][0]["index"] == 9
     spread = np.hypot(*(points.max(axis=0) - points.min(axis=0)))
@@ -234,9 +237,7 @@ def test_an_answer_is_not_sent_again_while_it_holds(client, ready, store):
     key = {"key": ready["key"]}
     assert "immutable" in client.get(f"{M}/points", params=key).headers["cache-control"]
     first = client.get(f"{M}/codes", params={**key, "by": "species"})
-    again = client.get(
-        f"{M}/codes", params={**key, "by": "species"}, headers={"If-None-Match": first.headers["etag"]}
-    )
+    again = client.get(f"{M}/codes", params={**key, "by": "species"}, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
     store.delete(image_ids=[store.table(["image_id"]).column(0)[0].as_py()])
     until(lambda: client.json("/stores/clades")["images"] == 47)
