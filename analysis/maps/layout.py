@@ -139,7 +139,7 @@ def neighbour_weights(distances: Float32[np.ndarray, "q k"]) -> Float[np.ndarray
         sigma = np.where(np.isinf(high), sigma * 2, (low + high) / 2)
     # As umap-learn does: not below a thousandth of the mean distance of all.
     sigma = np.maximum(sigma, 1e-3 * far.mean())
-    weights = np.exp(-(far - far[:, :1]) / np.maximum(sigma[:, None], 1e-12))
+    weights: Float[np.ndarray, "q k"] = np.exp(-(far - far[:, :1]) / np.maximum(sigma[:, None], 1e-12))
     weights /= weights.sum(axis=1, keepdims=True)
     return weights
 

@@ -62,7 +62,8 @@ def explore(
     if port is not None and not 0 <= port < 2**16:
         raise UsageError(f"port is {port}: expected a whole number from 0 to {2**16 - 1}")
     running = server()
-    folder, notes = None, ()
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
     if isinstance(place, str | Path) and not is_store(place) and local_path(place).is_dir():
         folder = local_path(place)
         store, notes = _store_of(folder)
