@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Float32
 
-from cladescope.analysis.maps.layout import MIN_POINTS, Map, fit_map, principal_points
+from cladescope.analysis.maps.layout import MIN_POINTS, Map, principal_points
 from cladescope.analysis.maps.quality import SAMPLE, trustworthiness
 from cladescope.analysis.maps.run import NEIGHBOURS
 from cladescope.analysis.pictures import NO_DIRECTION, Pictures
 from cladescope.app.server.map_made import MadeMap, MapAbout
 from cladescope.app.server.map_order import density_aware_order
-from cladescope.app.server.work import Job
+from cladescope.app.server.map_process import fitted as fitted_by_umap
+from cladescope.app.server.work import Job, StoppedError
 from cladescope.arrays import has_direction, normalise
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block
@@ -50,7 +51,7 @@ def laid_out(store: Store, job: Job, *, fitted: int = FITTED, seed: int = 0) -> 
     job.at("reading the pictures")
     some = Pictures.of_store(pinned, limit=fitted, seed=seed, columns=("image_id",))
     job.at(f"laying out {counted(len(some), 'picture')}")
-    laid = _laid(some, seed)
+    laid = _laid(some, job, seed)
     ids, points = _ids(some.table), laid.fitted.points
     notes, n_bad = [*laid.notes], some.left_out.get(NO_DIRECTION, 0)
     if n_all > fitted:
@@ -80,7 +81,7 @@ def laid_out(store: Store, job: Job, *, fitted: int = FITTED, seed: int = 0) -> 
     return MadeMap(ids.take(pa.array(order)), np.ascontiguousarray(points[order], np.float32), about)
 
 
-def _laid(pictures: Pictures, seed: int) -> _Laid:
+def _laid(pictures: Pictures, job: Job, seed: int) -> _Laid:
     """Pictures at points: by UMAP, by principal components where it fails, on a line where they are too few."""
     n, vectors = len(pictures), pictures.vectors
     if n < MIN_POINTS:
@@ -88,9 +89,11 @@ def _laid(pictures: Pictures, seed: int) -> _Laid:
         notes = [f"{counted(n, 'picture')}: too few to lay out, so that they stand side by side"] if n else []
         return _Laid(Map(vectors, points, "line", max(n, 1), {}), "line", notes)
     try:
-        found = fit_map(vectors, neighbours=NEIGHBOURS, seed=seed)
+        found = fitted_by_umap(vectors, job, neighbours=NEIGHBOURS, seed=seed)
         if not np.isfinite(found.points).all():
             raise ValueError("its points are not finite")
+    except StoppedError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever numba or UMAP raise, the pictures can still be looked at
         first = (str(error).strip() or type(error).__name__).partition("\n")[0]
         logger.warning("UMAP failed: %s", first)

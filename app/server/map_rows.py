@@ -103,11 +103,12 @@ class MapRows:
 
     def indexes(self, image_ids: Sequence[str]) -> list[int | None]:
         """The index of each picture by its id; None for one that is not on the map."""
-        asked = pa.array(image_ids, pa.string())
-        found = pc.index_in(self.made.image_ids, value_set=asked)
-        places = np.flatnonzero(np.asarray(found.is_valid()))
+        # Halves of surrogate pairs, which JSON can carry, are in no id.
+        possible = [one for one in image_ids if one.isprintable()]
+        found = pc.index_in(self.made.image_ids, value_set=pa.array(possible, pa.string()))
+        places = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
         index_of = {
-            image_ids[at]: place for at, place in zip(found.drop_null().to_pylist(), places.tolist(), strict=True)
+            possible[at]: place for at, place in zip(found.drop_null().to_pylist(), places.tolist(), strict=True)
         }
         return [index_of.get(one) for one in image_ids]
 

@@ -22,6 +22,8 @@ def find(served: ServedStore, letters: str, limit: int) -> list[dict[str, Any]]:
     with served.reading():
         names = served.of_version("names", _names)
     sought = _folded(pa.array([letters.strip()], pa.large_string()))[0].as_py()
+    if not sought:
+        return []
     starts, holds = (
         pc.or_(test(names["latin"], sought), test(names["common"], sought))
         for test in (pc.starts_with, pc.match_substring)

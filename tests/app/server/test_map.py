@@ -303,7 +303,7 @@ def test_where_umap_cannot_run_the_map_is_simple_and_says_so(serving, store, mon
     def fail(*arguments, **named):
         raise RuntimeError("no LLVM here\nat all")
 
-    monkeypatch.setattr(map_layout, "fit_map", fail)
+    monkeypatch.setattr(map_layout, "fitted_by_umap", fail)
     found = made(serving(store))
     assert (found["state"], found["method"]) == ("ready", "pca")
     assert found["notes"][0].startswith("UMAP could not run (no LLVM here): ")
@@ -373,4 +373,11 @@ def test_what_cannot_be_used_is_refused(client, ready):
     client.refused(f"{M}/codes", 422, params={**key, "by": "vector"})
     client.refused(f"{M}/match", 404, params={**key, "to": "dodo", "to_key": "x"})
     client.refused(f"{M}/indexes", 422, method="POST", params=key, json={"ids": "x"})
+    odd = client.post(
+        f"{M}/indexes",
+        params=key,
+        content=b'{"ids": ["\\ud800", "", "a\\u0000"]}',
+        headers={"Content-Type": "application/json"},
+    )
+    assert odd.json() == {"indexes": [None, None, None]}
     client.refused(f"{M}/place/image", 422, method="POST", params=key, content=b"no picture")

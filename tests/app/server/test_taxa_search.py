@@ -75,7 +75,7 @@ def test_labels_are_found_where_there_are_no_ranks(named):
     ]
 
 
-@pytest.mark.parametrize("letters", ["%", "_", ".*", "(", "\\", "'", "zzz", "\x00"])
+@pytest.mark.parametrize("letters", ["%", "_", ".*", "(", "\\", "'", "zzz", "\x00", " ", "\u0301"])
 def test_letters_are_letters(client, letters):
     assert client.json("/stores/clades/taxa", params={"q": letters})["taxa"] == []
 
