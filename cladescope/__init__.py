@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.duplicates import duplicates as duplicates
     from cladescope.app.verbs.embed import embed as embed
     from cladescope.app.verbs.evaluate import evaluate as evaluate
+    from cladescope.app.verbs.explore import explore as explore
     from cladescope.app.verbs.export import export as export
     from cladescope.app.verbs.fit import fit as fit
     from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
@@ -71,6 +72,7 @@ _VERBS = (
     "duplicates",
     "embed",
     "evaluate",
+    "explore",
     "export",
     "fit",
     "import_vectors",

@@ -24,9 +24,10 @@ def serve(
         str | None,
         typer.Option(metavar="TOKEN|auto", help="What requests must bear; auto draws one and prints it."),
     ] = None,
+    write: Annotated[bool, typer.Option("--write", help="Let requests change the stores.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Serve stores over HTTP: a page to search and look at them, and the same for programs, to read only.
+    """Serve stores over HTTP: a page to search and look at them, and the same for programs.
 
     It runs until Ctrl-C. Encoders load in the background: searches by id are answered at once. Installs as cladescope[serve].
 
@@ -44,4 +45,4 @@ def serve(
             if token == verb.AUTO:
                 say(f"token: {serving.token}")
 
-    verb.serve(stores, host=host, port=port, token=token, started=started)
+    verb.serve(stores, host=host, port=port, token=token, write=write, started=started)

@@ -1,6 +1,5 @@
 """The application: routes, what becomes of errors, and the guard before them."""
 
-import secrets
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import page_routes, picture_routes, search_routes, store_routes
+from cladescope.app.server import map_routes, page_routes, picture_routes, search_routes, store_routes
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -20,7 +19,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": told}
     for status, told in {
         401: "The token is missing or another one.",
+        403: "The service is read-only, or the request comes from a page of another site.",
         404: "No such store, picture or taxon.",
+        409: "Another map has replaced the one that is asked for.",
         410: "The store was deleted.",
         413: "The picture has too many bytes or pixels.",
         422: "A parameter or picture that cannot be used.",
@@ -42,10 +43,14 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         responses=_ERRORS,
         redirect_slashes=False,
     )
-    kept = rules or Rules()
     app.state.service = service
-    app.state.session = None if kept.token is None else secrets.token_urlsafe(32)
-    for router in (store_routes.router, search_routes.router, picture_routes.router, page_routes.session_router):
+    for router in (
+        store_routes.router,
+        search_routes.router,
+        picture_routes.router,
+        map_routes.router,
+        page_routes.session,
+    ):
         app.include_router(router, prefix=PREFIX)
     for path, file in page_routes.page_files().items():
         app.add_api_route(path, page_routes.sender(file), include_in_schema=False)
@@ -53,7 +58,9 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
     app.add_exception_handler(RequestValidationError, _misused)
     app.add_exception_handler(HTTPException, _not_answered)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, kept, service.tally, session=app.state.session)
+    guard = Guard(app, rules or Rules(), service.tally)
+    app.state.rules, app.state.sessions = guard.rules, guard.sessions
+    return guard
 
 
 _EXPECTED = {
@@ -89,7 +96,7 @@ def _not_answered(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path[:200]
     told = {
         404: f"there is nothing at {path!r}: {PREFIX}/openapi.json lists what there is",
-        405: f"{request.method} is not answered at {path!r}: nothing can be changed here, and searches by picture are POST",
+        405: f"{request.method} is not answered at {path!r}: {PREFIX}/openapi.json lists what is",
     }
     sentence = told.get(error.status_code, str(error.detail))
     return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.app.server.service import Service
 from cladescope.index.defaults import K
 
+WRITING = "X-Cladescope"
 MOST_HITS = 1000
 MOST_ROWS = 1000
 MOST_CHILDREN = 10_000
@@ -28,6 +30,18 @@ async def served_of(name: str, service: AnyService) -> ServedStore:
 
 
 AnyServed = Annotated[ServedStore, Depends(served_of)]
+
+
+async def may_write(request: Request) -> None:
+    """Raise RefusalError for a request that changes a store: where the service is read-only, and without the header that a form cannot send."""
+    if request.app.state.rules.read_only:
+        raise RefusalError(403, "the service is read-only: start it for writing to change a store")
+    if request.headers.get(WRITING) != "1":
+        raise RefusalError(403, f"a request that changes a store needs the header `{WRITING}: 1`")
+
+
+Writes = Depends(may_write)
+"""Stands in the `dependencies` of every route that changes a store or a file."""
 KQuery = Annotated[int, Query(ge=1, le=MOST_HITS, description="Number of hits.")]
 WithinQuery = Annotated[
     list[str] | None, Query(description="Only this clade; repeat it for a union.", examples=[["Aves"]])

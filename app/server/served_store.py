@@ -11,7 +11,7 @@ from cladescope.app.server.conditions import condition
 from cladescope.app.server.encoding import Vector
 from cladescope.app.server.refusal import RefusalError
 from cladescope.errors import CladescopeError, EncoderError, InputError, StoreError, TaxonError
-from cladescope.index import identity
+from cladescope.index import identity, named_vectors
 from cladescope.index.literals import is_one_of
 from cladescope.index.store import Store
 
@@ -28,6 +28,7 @@ class ServedStore:
         self._stamp = _stamp(store.path)
         self._lock = threading.RLock()
         self._kept: dict[str, tuple[int, Any]] = {}
+        self._by_vectors: dict[str, Store] = {}
 
     @property
     def path(self) -> Path:
@@ -52,7 +53,22 @@ class ServedStore:
             with self._lock:
                 if found != self._stamp:
                     self._store, self._kept, self._stamp = Store.open(self.path), {}, found
+                    self._by_vectors = {}
         return self._store
+
+    def with_vectors(self, name: str | None) -> Store:
+        """The store, open for the vectors of a further encoder; None and the name of its own stand for its own.
+
+        Raises RefusalError where it has none of that name.
+        """
+        with self.reading() as store:
+            chosen = None if name is None else named_vectors.chosen(name, store.card, store.named)
+            if chosen is None:
+                return store
+            with self._lock:
+                if chosen not in self._by_vectors:
+                    self._by_vectors[chosen] = Store.open(self.path, vectors=chosen)
+                return self._by_vectors[chosen]
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
@@ -80,12 +96,14 @@ class ServedStore:
         within: Sequence[str] = (),
         filters: Sequence[str] = (),
         exact: bool = False,
+        vectors: str | None = None,
     ) -> dict[str, Any]:
-        """What `Store.search` answers to the same query, as plain values. `vector` is that of a picture or text.
+        """What `Store.search` answers to the same query, as plain values. `vector` is that of a picture or text, by the encoder of `vectors`.
 
         Raises RefusalError for what is not there and what cannot be used.
         """
-        with self.reading() as store:
+        with self.reading():
+            store = self.with_vectors(vectors)
             where = condition(filters, store.schema)
             try:
                 with self._lock:

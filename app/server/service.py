@@ -6,9 +6,11 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from cladescope.app.server.encoding import Encoding
+from cladescope.app.server.map_kept import Maps
 from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.app.server.tally import Tally
+from cladescope.app.server.work import Work
 from cladescope.index.store import Store
 
 
@@ -17,6 +19,8 @@ class Service:
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self.tally = Tally()
+        self.work = Work()
+        self.maps = Maps(self.work)
         self._encodings: dict[str, Encoding] = {}
         self._lock = threading.Lock()
         self.warming = threading.Thread(target=self._warm, name="rows", daemon=True)
@@ -32,7 +36,8 @@ class Service:
         self.warming.start()
 
     def stop(self) -> None:
-        """End the threads of the encoders, once they have done what has queued."""
+        """Stop the work in the background, and end the threads of the encoders once they have done what has queued."""
+        self.work.stop()
         for encoding in self._encodings.values():
             encoding.stop()
 

@@ -2,11 +2,11 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse
 
 import cladescope
-from cladescope.app.server import models, paging, taxa_tree
+from cladescope.app.server import map_models, models, paging, taxa_search, taxa_tree
 from cladescope.app.server.encoding import Encoding
 from cladescope.app.server.parameters import (
     MOST_CHILDREN,
@@ -25,12 +25,14 @@ router = APIRouter(tags=["stores"])
 
 
 @router.get("/health", response_model=models.Health)
-async def health(service: AnyService) -> Any:
+async def health(service: AnyService, request: Request) -> Any:
     """Whether the service is ready, and whether its encoders are loaded. It needs no token."""
     # It waits for no thread, so that it is answered however busy the service is.
     return {
         "ready": True,
         "version": cladescope.__version__,
+        "needs_token": request.app.state.rules.token is not None,
+        "read_only": request.app.state.rules.read_only,
         "encoders": [_state(one) for one in service.encodings],
     }
 
@@ -82,6 +84,24 @@ def tree(
 ) -> Any:
     """The children of a taxon with common names and counts, those with the most pictures first."""
     return taxa_tree.children(served, under=under, rank=rank, limit=limit, offset=offset)
+
+
+@router.get("/stores/{name}/taxa", response_model=map_models.FoundTaxa)
+def taxa(
+    served: AnyServed,
+    q: Annotated[str, Query(min_length=1, max_length=200, description="Letters of a name.", examples=["par"])],
+    limit: Annotated[int, Query(ge=1, le=200)] = 20,
+) -> Any:
+    """Taxa by the letters of their Latin or common names; labels where no picture has a rank."""
+    return {"taxa": plain(taxa_search.find(served, q, limit))}
+
+
+@router.get("/stores/{name}/vectors", response_model=map_models.VectorsAnswer)
+def vectors(served: AnyServed) -> Any:
+    """The vectors that a store holds: its main ones, and those of further encoders by name."""
+    with served.reading() as store:
+        further = [{"name": name, "encoder": card.name} for name, card in store.named.items()]
+        return {"vectors": [{"name": None, "encoder": store.card.name}, *further]}
 
 
 @router.get("/stores/{name}/rows", response_model=models.RowsAnswer)

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.index.store import Store
+from cladescope.index.store_reader import StoreReader
 from cladescope.taxonomy import RANKS, Taxon
 
 NAMED = [*RANKS, "common_name"]
@@ -35,10 +36,17 @@ def children(served: ServedStore, *, under: str | None, rank: str | None, limit:
     Raises RefusalError for an unknown taxon, and a rank that is not below it.
     """
     with served.reading() as store:
-        taxa = [] if under is None else store.taxa(under)
         table = served.of_version("lineages", named_lineages)
-        if taxa:
-            table = table.filter(_inside(taxa, store))
+        return children_of(store, table, under=under, rank=rank, limit=limit, offset=offset)
+
+
+def children_of(
+    store: StoreReader, table: pa.Table, *, under: str | None, rank: str | None, limit: int, offset: int
+) -> dict[str, Any]:
+    """As `children`, of pictures that are counted in a table as `named_lineages` makes it. Raises TaxonError for an unknown taxon."""
+    taxa = [] if under is None else store.taxa(under)
+    if taxa:
+        table = table.filter(_inside(taxa, store))
     depth = len(taxa[0].path) if taxa else 0
     below = RANKS[depth:]
     if rank is not None and rank not in below:
@@ -58,7 +66,7 @@ def children(served: ServedStore, *, under: str | None, rank: str | None, limit:
     }
 
 
-def _inside(taxa: Iterable[Taxon], store: Store) -> pc.Expression:
+def _inside(taxa: Iterable[Taxon], store: StoreReader) -> pc.Expression:
     """Rows of one of some clades, in whatever spelling they have."""
     clades = pc.scalar(False)
     for taxon in taxa:

@@ -71,12 +71,12 @@ def thumbnail_of(row: Mapping[str, Any], side: int, *, folder: Path) -> Thumbnai
     return Thumbnail(data, "shown")
 
 
-def folder_for(store_path: Path) -> Path:
-    """Where a store's thumbnails are kept: in its folder, or in the user's cache where nothing may be written there."""
+def folder_for(store_path: Path, folder: str = FOLDER) -> Path:
+    """Where a store's thumbnails, or what else is made of it, are kept: in its folder, or in the user's cache where nothing may be written there."""
     if remote.url_of(store_path) is None and os.access(store_path, os.W_OK):
-        return store_path / FOLDER
+        return store_path / folder
     name = hashlib.blake2b(str(store_path.absolute()).encode(), digest_size=8).hexdigest()
-    return user_cache_path("cladescope") / FOLDER / f"{store_path.name}-{name}"
+    return user_cache_path("cladescope") / folder / f"{store_path.name}-{name}"
 
 
 @cache

@@ -19,7 +19,7 @@ MAKES = {
     "map": "coordinates, figures and a page", "report": "a page and its numbers", "probe": "numbers, a row each",
     "evaluate": "figures, vectors and a page", "relabel": "labels in a store", "delete": "rows out of a store",
     "commit": "rows of a store", "import": "rows of a store", "compact": "a store's tables, written anew",
-    "serve": "answers to requests, until it is stopped", "export": "tables of a store's rows", "publish": "a collection of a database", "pack": "one file that names pictures", "suggest": "pictures to label, a row each", "train": "an encoder",
+    "serve": "answers to requests, until it is stopped", "explore": "a page, until it is stopped", "export": "tables of a store's rows", "publish": "a collection of a database", "pack": "one file that names pictures", "suggest": "pictures to label, a row each", "train": "an encoder",
     "taxonomy": "a backbone, or names, a row each", "demo": "an example of all steps", "simulate": "pictures and their tree",
     "sources": "kinds of sources, a row each", "doctor": "a few lines about this machine",
 }  # fmt: skip
@@ -35,7 +35,7 @@ LACKS = {
     ("publish", "csv"): "it prints counts",
     ("publish", "sheet"): NOT_PICTURES,
     ("suggest", "csv"): "--out writes its rows as CSV, with a column to fill in",
-    **{("serve", one): "it answers requests, and prints where" for one in ("out", "overwrite", "csv", "sheet")},
+    **{(verb, one): "it answers requests, and prints where" for verb in ("serve", "explore") for one in ("out", "overwrite", "csv", "sheet")},
     ("pack", "csv"): "it makes one file, and tells of it in a few lines",
     ("pack", "sheet"): NOT_PICTURES,
     ("fit", "csv"): "it makes one classifier, and tells of it in a few lines",

@@ -21,6 +21,8 @@ def test_health_says_that_the_service_is_ready_and_what_encodes(client):
     assert client.json("/health") == {
         "ready": True,
         "version": cladescope.__version__,
+        "needs_token": False,
+        "read_only": True,
         "encoders": [{"name": "pixels", "state": "loaded", "problem": None}],
     }
 
@@ -204,7 +206,9 @@ def test_openapi_describes_every_answer_with_examples(client):
     assert document["openapi"].startswith("3.")
     assert {path.removeprefix("/api/v1/stores/{name}") for path in document["paths"]} == {
         "/api/v1/health", "/api/v1/metrics", "/api/v1/stores", "", "/search", "/search/image", "/tree", "/rows",
-        "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}",
+        "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}", "/taxa", "/vectors",
+        "/api/v1/work", "/api/v1/session", "/map", "/map/remake",
+        *(f"/map/{one}" for one in ("points", "codes", "legend", "labels", "rows", "selected", "indexes", "tree", "place/image", "match")),
     }  # fmt: skip
     assert document["components"]["schemas"]["Hit"]["properties"]["score"]["examples"] == [0.93]
     for methods in document["paths"].values():
