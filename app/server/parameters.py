@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
+from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.app.server.service import Service
 from cladescope.index.defaults import K
@@ -27,6 +28,20 @@ async def served_of(name: str, service: AnyService) -> ServedStore:
     return service.served(name)
 
 
+async def writing(
+    service: AnyService,
+    asked: Annotated[
+        str | None, Header(alias="X-Cladescope", description="`1`: no form of another site can send it.")
+    ] = None,
+) -> None:
+    """Raise RefusalError for a change where the service only reads, and for one without the header that pages of other sites cannot send."""
+    if service.read_only:
+        raise RefusalError(403, "this service only reads: start it so that it may write, and ask again")
+    if asked != "1":
+        raise RefusalError(403, "a request that changes something bears the header `X-Cladescope: 1`: send it too")
+
+
+MayWrite = Depends(writing)
 AnyServed = Annotated[ServedStore, Depends(served_of)]
 KQuery = Annotated[int, Query(ge=1, le=MOST_HITS, description="Number of hits.")]
 WithinQuery = Annotated[

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from cladescope.app.server.conditions import condition
 from cladescope.app.server.encoding import Vector
 from cladescope.app.server.refusal import RefusalError
@@ -73,15 +75,16 @@ class ServedStore:
     def search(
         self,
         *,
-        vector: Vector | None,
+        vectors: Sequence[Vector] = (),
         image_ids: Sequence[str] = (),
+        not_image_ids: Sequence[str] = (),
         taxa: Sequence[str] = (),
         k: int,
         within: Sequence[str] = (),
         filters: Sequence[str] = (),
         exact: bool = False,
     ) -> dict[str, Any]:
-        """What `Store.search` answers to the same query, as plain values. `vector` is that of a picture or text.
+        """What `Store.search` answers to the same query, as plain values. `vectors` are those of pictures and texts.
 
         Raises RefusalError for what is not there and what cannot be used.
         """
@@ -90,8 +93,9 @@ class ServedStore:
             try:
                 with self._lock:
                     found = store.search(
-                        vector=None if vector is None else vector[None],
+                        vector=np.stack(list(vectors)) if len(vectors) else None,
                         image_id=list(image_ids) or None,
+                        not_image_id=list(not_image_ids) or None,
                         taxon=list(taxa) or None,
                         k=k,
                         within=list(within) or None,
@@ -100,7 +104,7 @@ class ServedStore:
                     )
                     return found.to_dict()
             except InputError:
-                self.check_ids(image_ids)
+                self.check_ids([*image_ids, *not_image_ids])
                 raise
 
     def check_ids(self, image_ids: Sequence[str]) -> None:

@@ -15,7 +15,9 @@ from cladescope.index.store import Store
 class Service:
     """Stores that are served together. Stores whose vectors are of one encoder share it."""
 
-    def __init__(self, stores: Sequence[Store]) -> None:
+    def __init__(self, stores: Sequence[Store], *, read_only: bool = True) -> None:
+        """Serve these stores; with `read_only` every request that would change one is refused."""
+        self.read_only = read_only
         self.tally = Tally()
         self._encodings: dict[str, Encoding] = {}
         self._lock = threading.Lock()

@@ -42,8 +42,8 @@ def serving():
     """Serve some open stores, with the encoders loaded, and give a client."""
     services = []
 
-    def serve(*stores, rules=None, start=True, **settings):
-        service = Service(stores)
+    def serve(*stores, rules=None, start=True, read_only=True, **settings):
+        service = Service(stores, read_only=read_only)
         services.append(service)
         if start:
             service.start()
