@@ -12,13 +12,15 @@ import numpy as np
 from cladescope.app.server.conditions import condition
 from cladescope.app.server.encoding import Vector
 from cladescope.app.server.refusal import RefusalError
-from cladescope.errors import CladescopeError, EncoderError, InputError, StoreError, TaxonError
+from cladescope.errors import CladescopeError, EncoderError, InputError, InUseError, StoreError, TakenError, TaxonError
 from cladescope.index import identity
 from cladescope.index.literals import is_one_of
 from cladescope.index.store import Store
 
 T = TypeVar("T")
 GONE = 410
+IDS_AT_ONCE = 4096
+"""Pictures that are looked up together: a condition takes some 3 KB a picture."""
 
 
 class ServedStore:
@@ -30,6 +32,7 @@ class ServedStore:
         self._stamp = _stamp(store.path)
         self._lock = threading.RLock()
         self._kept: dict[str, tuple[int, Any]] = {}
+        self._making: dict[str, threading.Lock] = {}
 
     @property
     def path(self) -> Path:
@@ -121,8 +124,15 @@ class ServedStore:
             return {}
         with self.reading() as store:
             names = list(dict.fromkeys(["image_id", *columns]))
-            found = store.scan(names, condition=is_one_of("image_id", possible))
-            return {row["image_id"]: row for batch in found for row in batch.to_pylist()}
+            found: dict[str, dict[str, Any]] = {}
+            for start in range(0, len(possible), IDS_AT_ONCE):
+                condition_ = is_one_of("image_id", possible[start : start + IDS_AT_ONCE])
+                found |= {
+                    row["image_id"]: row
+                    for batch in store.scan(names, condition=condition_)
+                    for row in batch.to_pylist()
+                }
+            return found
 
     def row(self, image_id: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
         """Some columns of one picture, or all but the vector. Raises RefusalError where the store has no such picture."""
@@ -133,8 +143,10 @@ class ServedStore:
             return found
 
     def of_version(self, name: str, make: Callable[[Store], T]) -> T:
-        """What is made of the store once a version of it."""
-        with self.reading() as store:
+        """What is made of the store once a version of it; who else asks for it meanwhile waits."""
+        with self._lock:
+            making = self._making.setdefault(name, threading.Lock())
+        with making, self.reading() as store:
             version, kept = store.version, self._kept.get(name)
             if kept is None or kept[0] != version:
                 kept = self._kept[name] = (version, make(store))
@@ -154,4 +166,6 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 def _status(error: CladescopeError) -> int:
     if isinstance(error, TaxonError):
         return 404
+    if isinstance(error, TakenError | InUseError):
+        return 409
     return 422 if isinstance(error, InputError | EncoderError) else 500
