@@ -72,7 +72,8 @@ def _misused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = str(first["loc"][-1]) if len(first["loc"]) > 1 else "the request"
-    told = _EXPECTED.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    known = _EXPECTED.get(first["type"])
+    told = first["msg"] if known is None else known.format(**first.get("ctx", {}))
     found = first.get("input")
     shown = f" is {found[:100]!r}" if isinstance(found, str) else ""
     return JSONResponse({"error": f"{name}{shown}: {told}"}, 422)
