@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import naming_routes, picture_routes, search_routes, store_routes
+from cladescope.app.server import naming_routes, picture_routes, search_routes, store_routes, teach_routes
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -42,7 +42,13 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         redirect_slashes=False,
     )
     app.state.service = service
-    for router in (store_routes.router, search_routes.router, picture_routes.router, naming_routes.router):
+    for router in (
+        store_routes.router,
+        search_routes.router,
+        picture_routes.router,
+        naming_routes.router,
+        teach_routes.router,
+    ):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(RefusalError, _refused)
     app.add_exception_handler(RequestValidationError, _misused)
