@@ -11,7 +11,9 @@ from tests.conftest import REPOSITORY
 
 SMALL = [line for line in (REPOSITORY / "small.txt").read_text().splitlines() if not line.startswith("#")]
 NAMES = {re.split(r"[^\w-]", line)[0] for line in SMALL}
-LEFT_OUT = sorted(module for module, package in PACKAGES.items() if package not in {*NAMES, "open_clip_torch", "pydantic"})
+LEFT_OUT = sorted(
+    module for module, package in PACKAGES.items() if package not in {*NAMES, "open_clip_torch", "pydantic"}
+)
 """Of open_clip only the list of words is read there, for searches by text; it cannot be imported without torch. LanceDB brings pydantic."""
 BLOCKED = """
 import sys
