@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import naming_routes, picture_routes, search_routes, store_routes, teach_routes
+from cladescope.app.server import care_routes, naming_routes, picture_routes, search_routes, store_routes, teach_routes
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -48,6 +48,7 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         picture_routes.router,
         naming_routes.router,
         teach_routes.router,
+        care_routes.router,
     ):
         app.include_router(router, prefix=PREFIX)
     app.add_exception_handler(RefusalError, _refused)

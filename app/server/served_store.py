@@ -31,6 +31,8 @@ class ServedStore:
         self._store = store
         self._stamp = _stamp(store.path)
         self._lock = threading.RLock()
+        self._writing = threading.Lock()
+        self._audited: dict[int, int] = {}
         self._kept: dict[str, tuple[int, Any]] = {}
         self._making: dict[str, threading.Lock] = {}
 
@@ -69,6 +71,23 @@ class ServedStore:
                 raise RefusalError(GONE, f"the store {self.name} was deleted: it is no longer served") from error
             sentence = str(error).replace(str(self.path), self.name)
             raise RefusalError(_status(error), sentence) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Store]:
+        """The store, held as its one writer; what is wrong becomes a RefusalError, of status 409 where another writes.
+
+        Who reads meanwhile sees what is committed.
+        """
+        with self._writing, self.reading() as store, store.writing():
+            yield store
+
+    def audited(self, version: int) -> int:
+        """The version whose audit serves for a version: its own, or that of which only decisions about the audit came since."""
+        return self._audited.get(version, version)
+
+    def carry_audit(self, before: int, after: int) -> None:
+        """Let the audit of a version serve for the version that decisions made of it."""
+        self._audited[after] = self.audited(before)
 
     def warm(self) -> None:
         """Read the rows that are searched, so that the first search need not."""

@@ -9,6 +9,7 @@ from cladescope.app.server.encoding import Encoding
 from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.app.server.tally import Tally
+from cladescope.app.server.work import Work
 from cladescope.index.store import Store
 
 
@@ -18,6 +19,7 @@ class Service:
     def __init__(self, stores: Sequence[Store], *, read_only: bool = True) -> None:
         """Serve these stores; with `read_only` every request that would change one is refused."""
         self.read_only = read_only
+        self.work = Work()
         self.tally = Tally()
         self._encodings: dict[str, Encoding] = {}
         self._lock = threading.Lock()
@@ -34,7 +36,8 @@ class Service:
         self.warming.start()
 
     def stop(self) -> None:
-        """End the threads of the encoders, once they have done what has queued."""
+        """End the work in the background, and the threads of the encoders, once they have done what has queued."""
+        self.work.stop()
         for encoding in self._encodings.values():
             encoding.stop()
 

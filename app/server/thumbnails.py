@@ -78,12 +78,12 @@ def local_file(uri: str) -> str | None:
     return None if uri.startswith(MEMORY) else file_of(uri)
 
 
-def folder_for(store_path: Path) -> Path:
-    """Where a store's thumbnails are kept: in its folder, or in the user's cache where nothing may be written there."""
+def folder_for(store_path: Path, what: str = FOLDER) -> Path:
+    """Where a store's thumbnails, or other things that can be made anew, are kept: in its folder, or in the user's cache where nothing may be written there."""
     if remote.url_of(store_path) is None and os.access(store_path, os.W_OK):
-        return store_path / FOLDER
+        return store_path / what
     name = hashlib.blake2b(str(store_path.absolute()).encode(), digest_size=8).hexdigest()
-    return user_cache_path("cladescope") / FOLDER / f"{store_path.name}-{name}"
+    return user_cache_path("cladescope") / what / f"{store_path.name}-{name}"
 
 
 @cache
