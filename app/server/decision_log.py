@@ -61,10 +61,10 @@ def entries(folder: Path) -> list[Entry]:
 def add(folder: Path, what: str, entry: int, **told: object) -> None:
     """Add a line. Raises RefusalError where the folder cannot be written."""
     text = json.dumps({"what": what, "entry": entry, **told}, ensure_ascii=True, default=str)
-    torn = _is_torn(folder / LOG)
     try:
+        _mend(folder / LOG)
         with (folder / LOG).open("a", encoding="utf-8") as file:
-            file.write(("\n" if torn else "") + text + "\n")
+            file.write(text + "\n")
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
@@ -109,18 +109,14 @@ def _lines(folder: Path) -> list[str]:
         raise RefusalError(500, f"{LOG} cannot be read: restore the file from a copy") from error
 
 
-def _is_torn(path: Path) -> bool:
-    """Whether the last line has no end, its writer having been killed."""
-    try:
-        with path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) == 0:
-                return False
-            file.seek(-1, os.SEEK_END)
-            return file.read(1) != b"\n"
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise _unwritable(error) from error
+def _mend(path: Path) -> None:
+    """Cut off a last line that has no end, its writer having been killed: nothing hangs on it."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        whole = file.read()
+        if not whole.endswith(b"\n"):
+            file.truncate(whole.rfind(b"\n") + 1)
 
 
 def _unwritable(error: OSError) -> RefusalError:
