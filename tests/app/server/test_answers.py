@@ -204,7 +204,9 @@ def test_openapi_describes_every_answer_with_examples(client):
     assert document["openapi"].startswith("3.")
     assert {path.removeprefix("/api/v1/stores/{name}") for path in document["paths"]} == {
         "/api/v1/health", "/api/v1/metrics", "/api/v1/stores", "", "/search", "/search/image", "/tree", "/rows",
-        "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}",
+        "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}", "/search/batch", "/predict", "/predict/image", "/classifiers",
+        "/classifiers/{classifier}", "/classifiers/{classifier}/file", "/classifiers/{classifier}/labels", "/classifiers/{classifier}/report",
+        "/teach", "/audit", "/decisions", "/decisions/{entry}/undo", "/probes",
     }  # fmt: skip
     assert document["components"]["schemas"]["Hit"]["properties"]["score"]["examples"] == [0.93]
     for methods in document["paths"].values():
