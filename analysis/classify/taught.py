@@ -137,7 +137,7 @@ def teach(
     codes = np.full(len(whole.pictures), UNSURE, np.int64)
     codes[rows] = own
     there = np.flatnonzero(given)
-    about = {"labels": labels, "given": tuple(given.tolist())}
+    counts = tuple(given.tolist())
     if len(there) < 2:
         said.append(
             "no picture is in a class yet: put some into two classes or more"
@@ -145,9 +145,9 @@ def teach(
             else f"all pictures are of one class, {labels[there[0]]!r}: put some into another one, for a classifier chooses between two or more"
         )
         found, more = _next(whole, rows, None, n_next, seed=seed)
-        return Taught(**about, codes=codes, next=found, said=(*said, *more))
+        return Taught(labels=labels, given=counts, codes=codes, next=found, said=(*said, *more))
     names, place = [labels[row] for row in there], np.searchsorted(there, own)
-    tree = ClassTree.flat(len(names)) if taxa is None else ClassTree.from_taxa([taxa[row] for row in there])
+    tree = ClassTree.flat(len(names)) if taxa is None else ClassTree.from_taxa([taxa[int(row)] for row in there])
     vectors, kin = _unit(whole, rows), whole.kin[rows]
     scores, asked = asked_apart(vectors, place, kin, n_classes=len(names), method=method, seed=seed)
     if n_alone := int((~asked).sum()):
@@ -184,7 +184,14 @@ def teach(
     found, more = _next(whole, rows, (names, known), n_next, seed=seed)
     level = _level(known.shares, is_taxa=taxa is not None) if is_promised else None
     return Taught(
-        **about, codes=codes, accuracy=accuracy, asked=int(asked.sum()), level=level, next=found, said=(*said, *more)
+        labels=labels,
+        given=counts,
+        codes=codes,
+        accuracy=accuracy,
+        asked=int(asked.sum()),
+        level=level,
+        next=found,
+        said=(*said, *more),
     )
 
 
@@ -234,8 +241,10 @@ def _scores_of(
     means = np.add.reduceat(rest, starts, axis=0) / counts[:, None].astype(np.float32)
     if method == "simpleshot":
         weights, bias = class_vectors(means)
-        return out @ weights.T + bias
-    return out @ normalise(means).astype(np.float32, copy=False).T
+        scores: Float32[np.ndarray, "q c"] = out @ weights.T + bias
+    else:
+        scores = out @ normalise(means).astype(np.float32, copy=False).T
+    return scores
 
 
 def fit_scale(scores: Float32[np.ndarray, "m c"], classes: Int[np.ndarray, " m"]) -> float:
@@ -394,4 +403,5 @@ def _next(
 
 
 def _unit(whole: Whole, rows: Int[np.ndarray, " m"]) -> Float32[np.ndarray, "m d"]:
-    return whole.pictures.vectors[rows]
+    vectors: Float32[np.ndarray, "m d"] = whole.pictures.vectors[rows]
+    return vectors

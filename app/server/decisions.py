@@ -88,7 +88,8 @@ def undo(served: ServedStore, entry: int) -> dict[str, Any]:
             raise RefusalError(404, f"no entry {entry} of decisions in {served.name}")
         if found.undone is not None:
             raise RefusalError(409, f"entry {entry} is undone already, since {found.undone}")
-        version, notes = store.version, []
+        version = store.version
+        notes: list[str] = []
         restored = _put_names_back(served, store, found, notes)
         dropped = [one["image_id"] for one in found.decisions if one["action"] == DROP]
         if dropped:

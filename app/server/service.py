@@ -19,8 +19,8 @@ class Service:
     def __init__(self, stores: Sequence[Store], *, read_only: bool = True) -> None:
         """Serve these stores; with `read_only` every request that would change one is refused."""
         self.read_only = read_only
-        self.work = Work()
         self.tally = Tally()
+        self.work = Work()
         self._encodings: dict[str, Encoding] = {}
         self._lock = threading.Lock()
         self.warming = threading.Thread(target=self._warm, name="rows", daemon=True)
@@ -36,7 +36,7 @@ class Service:
         self.warming.start()
 
     def stop(self) -> None:
-        """End the work in the background, and the threads of the encoders, once they have done what has queued."""
+        """Stop the work in the background, and end the threads of the encoders once they have done what has queued."""
         self.work.stop()
         for encoding in self._encodings.values():
             encoding.stop()

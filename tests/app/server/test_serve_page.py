@@ -1,5 +1,6 @@
 """docs/serve.md: its requests are answered as they stand there, and it knows every route and every status."""
 
+import json
 import re
 import shlex
 
@@ -20,6 +21,11 @@ def asked(line, client, image_id, query):
     pairs = [tuple(one.split("=", 1)) for one in given]
     if "-F" in words:
         return client.post(address, files={"file": ("query.jpg", query.read_bytes())})
+    headers = {"X-Cladescope": "1"} if "-H" in words else {}
+    if "--json" in words:
+        return client.post(address, json=json.loads(words[words.index("--json") + 1]), headers=headers)
+    if "-X" in words:
+        return client.request(words[words.index("-X") + 1], address, headers=headers)
     if "--data-binary" in words:
         return client.post(address, content=query.read_bytes())
     # An address that has a query of its own loses it where `params` is given.
@@ -27,16 +33,28 @@ def asked(line, client, image_id, query):
 
 
 @pytest.mark.parametrize("line", REQUESTS)
-def test_a_request_of_the_page_is_answered(client, store, query, line):
+def test_a_request_of_the_page_is_answered(serving, store, query, line):
+    client = serving(store, read_only=False)
+    for kind, path in (("name", "/classifiers"), ("decisions", "/decisions")):
+        if f"{path}/" in line:
+            ids = store.table(["image_id"])["image_id"].to_pylist()
+            body = (
+                {"name": "mine", "rank": "genus"}
+                if kind == "name"
+                else {"decisions": [{"image_id": ids[1], "action": "keep"}]}
+            )
+            assert client.post(f"/stores/clades{path}", json=body, headers={"X-Cladescope": "1"}).status_code == 200
+    line = line.replace("CLASSIFIER", "mine").replace("ENTRY", "1")
     row = store.table(["image_id", "species", "kingdom"]).to_pylist()[0]
     line = line.replace("Parus major", row["species"]).replace("Aves", row["kingdom"])
     answer = asked(line, client, row["image_id"], query)
     # `pixels` has no text side.
-    assert answer.status_code == (422 if "text=" in line else 200), answer.text
+    assert answer.status_code == (422 if "text=" in line else 204 if "DELETE" in line else 200), answer.text
 
 
 def test_the_page_knows_every_route(client):
-    shown = {re.sub(r"IMAGE_ID", "{image_id}", re.sub(r"\$A", "/api/v1", line)) for line in REQUESTS}
+    names = {"IMAGE_ID": "{image_id}", "CLASSIFIER": "{classifier}", "ENTRY": "{entry}", "$A": "/api/v1"}
+    shown = {re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], line) for line in REQUESTS}
     for path in client.json("/openapi.json")["paths"]:
         pattern = re.escape(path.replace("{name}", "photos")) + r"(?=[?\"\s]|$)"
         assert any(re.search(pattern, one) for one in shown), path
