@@ -92,7 +92,7 @@ def _not_answered(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path[:200]
     told = {
         404: f"there is nothing at {path!r}: {PREFIX}/openapi.json lists what there is",
-        405: f"{request.method} is not answered at {path!r}: nothing can be changed here, and searches by picture are POST",
+        405: f"{request.method} is not answered at {path!r}: {PREFIX}/openapi.json lists what is",
     }
     sentence = told.get(error.status_code, str(error.detail))
     return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))

@@ -7,8 +7,9 @@ import pyarrow as pa
 import pytest
 from scipy.stats import binomtest
 
+from cladescope.analysis.classify.asked_quickly import asked_apart
 from cladescope.analysis.classify.few_shot import Prototypes, SimpleShot
-from cladescope.analysis.classify.taught import UNSURE, Whole, asked_apart, teach
+from cladescope.analysis.classify.taught import UNSURE, Whole, teach
 from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError
 from cladescope.taxonomy import Taxon

@@ -161,7 +161,7 @@ def test_every_request_of_the_service_has_a_method(client, ids, monkeypatch):
 
     def noted_json(self, path, given=None, **more):
         noted(self, path, given, **{key: value for key, value in more.items() if key == "method"})
-        return dict.fromkeys(("stores", "answers", "classifiers", "entries", "rows", "next"), [])
+        return {key: [] for key in ("stores", "answers", "classifiers", "entries", "rows", "next")}
 
     document = client.openapi()
     monkeypatch.setattr("cladescope.app.client.asking.Asking.data", noted)
