@@ -91,7 +91,7 @@ class Taught:
     """Share of labelled pictures named right by classes of the others, and its 95 % interval; None where none could be asked."""
     asked: int = 0
     level: tuple[str | None, float] | None = None
-    """The narrowest rank at which half of the pictures have a name, None for plain labels, and the share that have one; None where no risk can be promised."""
+    """The narrowest rank at which half of the pictures that have any name have one, None for plain labels, and the share of all that do; None where no risk can be promised."""
     next: tuple[Proposed, ...] = ()
     said: tuple[str, ...] = ()
     """What is missing, and what the user should know, a sentence each."""
@@ -246,7 +246,7 @@ def _known(
 
 def _level(shares: Float[np.ndarray, " ranks"], *, is_taxa: bool) -> tuple[str | None, float]:
     there = np.flatnonzero(~np.isnan(shares))
-    deep = [rank for rank in there if shares[rank] >= 0.5]
+    deep = [rank for rank in there if shares[rank] >= 0.5 * np.nanmax(shares)]
     rank = int(deep[-1]) if deep else int(there[0])
     return (RANKS[rank] if is_taxa else None), float(shares[rank])
 

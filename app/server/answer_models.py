@@ -95,7 +95,7 @@ class Level(_Answer):
     """How deep pictures are named at the risk."""
 
     rank: str | None = Field(
-        description="The narrowest rank at which half of the pictures have a name; null for plain labels."
+        description="The narrowest rank at which half of the pictures that have any name have one; null for plain labels."
     )
     share: float = Field(description="Share of the store's pictures that are named there.")
 

@@ -153,6 +153,14 @@ def test_classes_that_are_taxa_name_as_deep_as_is_sure(drawn):
     assert found.level is not None
     assert found.level[0] == "genus"
     assert found.level[1] > 0.8
+    strangers = Pictures.of_table(
+        np.concatenate([whole.pictures.vectors, rng.normal(size=(1400, 48)).astype(np.float32)]),
+        pa.table({"image_id": [f"p{row}" for row in range(2000)], "uri": [f"/{row}" for row in range(2000)]}),
+    )
+    among = teach(Whole(strangers), classes, taxa=taxa, risk=0.02).level
+    assert among is not None
+    assert among[0] == "genus"
+    assert among[1] < 0.5
     species = teach(whole, classes, taxa=taxa, risk=0.5).level
     assert species is not None
     assert species[0] == "species"
