@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cladescope.app.client.client import Client as Client
     from cladescope.app.verbs.act_on import act_on as act_on
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.backbone import backbone as backbone
@@ -97,13 +98,14 @@ _VERBS = (
 _PLACES = {
     **{verb: f"cladescope.app.verbs.{verb}" for verb in _VERBS},
     "open": "cladescope.app.verbs.open",
+    "Client": "cladescope.app.client.client",
     "Encoder": "cladescope.embedding.encoder",
     "Store": "cladescope.index.store",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """A verb, `Store` or `Encoder`, loaded when it is first asked for."""
+    """A verb, `Store`, `Encoder` or `Client`, loaded when it is first asked for."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)

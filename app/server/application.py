@@ -8,7 +8,16 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import map_routes, page_routes, picture_routes, search_routes, store_routes
+from cladescope.app.server import (
+    care_routes,
+    map_routes,
+    naming_routes,
+    page_routes,
+    picture_routes,
+    search_routes,
+    store_routes,
+    teach_routes,
+)
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
 from cladescope.app.server.refusal import RefusalError
@@ -48,6 +57,9 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         store_routes.router,
         search_routes.router,
         picture_routes.router,
+        naming_routes.router,
+        teach_routes.router,
+        care_routes.router,
         map_routes.router,
         page_routes.session,
     ):
@@ -84,7 +96,8 @@ def _misused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = str(first["loc"][-1]) if len(first["loc"]) > 1 else "the request"
-    told = _EXPECTED.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    known = _EXPECTED.get(first["type"])
+    told = first["msg"] if known is None else known.format(**first.get("ctx", {}))
     found = first.get("input")
     shown = f" is {found[:100]!r}" if isinstance(found, str) else ""
     return JSONResponse({"error": f"{name}{shown}: {told}"}, 422)

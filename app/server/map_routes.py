@@ -28,7 +28,9 @@ from cladescope.app.server.work import Job
 router = APIRouter(tags=["map"])
 MOST_CARDS = 500
 BYTES = "application/octet-stream"
-_BINARY = {200: {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}}
+BYTES_SAID: dict[int | str, dict[str, Any]] = {
+    200: {"content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}
+}
 _INDEXES = {"requestBody": {"required": True, "content": {BYTES: {"schema": {"type": "string", "format": "binary"}}}}}
 FOREVER = "private, max-age=31536000, immutable"
 ASKED_AGAIN = "private, no-cache"
@@ -62,14 +64,14 @@ def remake(served: AnyServed, service: AnyService, vectors: VectorsQuery = None)
     return _making(service.maps.remake(served, vectors))
 
 
-@router.get("/stores/{name}/map/points", response_class=Response, responses=_BINARY)  # type: ignore[arg-type]
+@router.get("/stores/{name}/map/points", response_class=Response, responses=BYTES_SAID)
 def points(served: AnyServed, service: AnyService, key: KeyQuery, vectors: VectorsQuery = None) -> Response:
     """Float32, little endian: x and y of each picture."""
     made = service.maps.rows(served, vectors, key).made
     return Response(made.points.astype("<f4").tobytes(), media_type=BYTES, headers={"Cache-Control": FOREVER})
 
 
-@router.get("/stores/{name}/map/codes", response_class=Response, responses=_BINARY)  # type: ignore[arg-type]
+@router.get("/stores/{name}/map/codes", response_class=Response, responses=BYTES_SAID)
 def codes(
     request: Request, served: AnyServed, service: AnyService, key: KeyQuery, by: ByQuery, vectors: VectorsQuery = None
 ) -> Response:
@@ -116,7 +118,7 @@ def cards(
         return _json(request, rows, lambda: {"rows": rows.shown(index)})
 
 
-@router.get("/stores/{name}/map/selected", response_class=Response, responses=_BINARY)  # type: ignore[arg-type]
+@router.get("/stores/{name}/map/selected", response_class=Response, responses=BYTES_SAID)
 def selected(
     request: Request,
     served: AnyServed,
@@ -181,7 +183,7 @@ async def place(
         vector = await asyncio.wrap_future(service.encoding_of(store).submit(picture))
 
     def answer() -> Any:
-        hits = served.search(vector=vector, k=NEIGHBOURS, vectors=vectors)["hits"]
+        hits = served.search(vectors=[vector], k=NEIGHBOURS, named=vectors)["hits"]
         places = rows.indexes([hit["image_id"] for hit in hits])
         on_map = [(hit["score"], at) for hit, at in zip(hits, places, strict=True) if at is not None]
         if not on_map:
@@ -200,7 +202,7 @@ async def place(
     return await run_in_threadpool(answer)
 
 
-@router.get("/stores/{name}/map/match", response_class=Response, responses=_BINARY)  # type: ignore[arg-type]
+@router.get("/stores/{name}/map/match", response_class=Response, responses=BYTES_SAID)
 def match(
     request: Request,
     served: AnyServed,

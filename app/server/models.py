@@ -123,6 +123,12 @@ class SearchAnswer(_Answer):
     consensus: Consensus
 
 
+class BatchAnswer(_Answer):
+    """An answer to each query, in their order."""
+
+    answers: list[SearchAnswer]
+
+
 class Child(_Answer):
     """A taxon below the one that was asked for."""
 

@@ -2,14 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.served_store import ServedStore
 from cladescope.app.server.service import Service
 from cladescope.index.defaults import K
 
-WRITING = "X-Cladescope"
 MOST_HITS = 1000
 MOST_ROWS = 1000
 MOST_CHILDREN = 10_000
@@ -32,12 +31,17 @@ async def served_of(name: str, service: AnyService) -> ServedStore:
 AnyServed = Annotated[ServedStore, Depends(served_of)]
 
 
-async def may_write(request: Request) -> None:
-    """Raise RefusalError for a request that changes a store: where the service is read-only, and without the header that a form cannot send."""
+async def may_write(
+    request: Request,
+    asked: Annotated[
+        str | None, Header(alias="X-Cladescope", description="`1`: no form of another site can send it.")
+    ] = None,
+) -> None:
+    """Raise RefusalError for a change where the service only reads, and for one without the header that pages of other sites cannot send."""
     if request.app.state.rules.read_only:
-        raise RefusalError(403, "the service is read-only: start it for writing to change a store")
-    if request.headers.get(WRITING) != "1":
-        raise RefusalError(403, f"a request that changes a store needs the header `{WRITING}: 1`")
+        raise RefusalError(403, "this service is read-only: start it with --write, and ask again")
+    if asked != "1":
+        raise RefusalError(403, "a request that changes something bears the header `X-Cladescope: 1`: send it too")
 
 
 Writes = Depends(may_write)

@@ -7,16 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from cladescope.app.server.conditions import condition
 from cladescope.app.server.encoding import Vector
 from cladescope.app.server.refusal import RefusalError
-from cladescope.errors import CladescopeError, EncoderError, InputError, StoreError, TaxonError
+from cladescope.errors import CladescopeError, EncoderError, InputError, InUseError, StoreError, TakenError, TaxonError
 from cladescope.index import identity, named_vectors
 from cladescope.index.literals import is_one_of
 from cladescope.index.store import Store
 
 T = TypeVar("T")
 GONE = 410
+IDS_AT_ONCE = 4096
+"""Pictures that are looked up together: a condition takes some 3 KB a picture."""
 
 
 class ServedStore:
@@ -27,8 +31,11 @@ class ServedStore:
         self._store = store
         self._stamp = _stamp(store.path)
         self._lock = threading.RLock()
+        self._writing = threading.Lock()
+        self._audited: dict[int, int] = {}
         self._kept: dict[str, tuple[int, Any]] = {}
         self._by_vectors: dict[str, Store] = {}
+        self._making: dict[str, threading.Lock] = {}
 
     @property
     def path(self) -> Path:
@@ -81,6 +88,23 @@ class ServedStore:
             sentence = str(error).replace(str(self.path), self.name)
             raise RefusalError(_status(error), sentence) from error
 
+    @contextmanager
+    def writing(self) -> Iterator[Store]:
+        """The store, held as its one writer; what is wrong becomes a RefusalError, of status 409 where another writes.
+
+        Who reads meanwhile sees what is committed.
+        """
+        with self._writing, self.reading() as store, store.writing():
+            yield store
+
+    def audited(self, version: int) -> int:
+        """The version whose audit serves for a version: its own, or that of which only decisions about the audit came since."""
+        return self._audited.get(version, version)
+
+    def carry_audit(self, before: int, after: int) -> None:
+        """Let the audit of a version serve for the version that decisions made of it."""
+        self._audited[after] = self.audited(before)
+
     def warm(self) -> None:
         """Read the rows that are searched, so that the first search need not."""
         with self._lock, self.reading() as store:
@@ -89,27 +113,29 @@ class ServedStore:
     def search(
         self,
         *,
-        vector: Vector | None,
+        vectors: Sequence[Vector] = (),
         image_ids: Sequence[str] = (),
+        not_image_ids: Sequence[str] = (),
         taxa: Sequence[str] = (),
         k: int,
         within: Sequence[str] = (),
         filters: Sequence[str] = (),
         exact: bool = False,
-        vectors: str | None = None,
+        named: str | None = None,
     ) -> dict[str, Any]:
-        """What `Store.search` answers to the same query, as plain values. `vector` is that of a picture or text, by the encoder of `vectors`.
+        """What `Store.search` answers to the same query, as plain values. `vectors` are those of pictures and texts, by the encoder of the vectors that are `named`; None stands for its own.
 
         Raises RefusalError for what is not there and what cannot be used.
         """
         with self.reading():
-            store = self.with_vectors(vectors)
+            store = self.with_vectors(named)
             where = condition(filters, store.schema)
             try:
                 with self._lock:
                     found = store.search(
-                        vector=None if vector is None else vector[None],
+                        vector=np.stack(list(vectors)) if len(vectors) else None,
                         image_id=list(image_ids) or None,
+                        not_image_id=list(not_image_ids) or None,
                         taxon=list(taxa) or None,
                         k=k,
                         within=list(within) or None,
@@ -118,7 +144,7 @@ class ServedStore:
                     )
                     return found.to_dict()
             except InputError:
-                self.check_ids(image_ids)
+                self.check_ids([*image_ids, *not_image_ids])
                 raise
 
     def check_ids(self, image_ids: Sequence[str]) -> None:
@@ -135,8 +161,15 @@ class ServedStore:
             return {}
         with self.reading() as store:
             names = list(dict.fromkeys(["image_id", *columns]))
-            found = store.scan(names, condition=is_one_of("image_id", possible))
-            return {row["image_id"]: row for batch in found for row in batch.to_pylist()}
+            found: dict[str, dict[str, Any]] = {}
+            for start in range(0, len(possible), IDS_AT_ONCE):
+                condition_ = is_one_of("image_id", possible[start : start + IDS_AT_ONCE])
+                found |= {
+                    row["image_id"]: row
+                    for batch in store.scan(names, condition=condition_)
+                    for row in batch.to_pylist()
+                }
+            return found
 
     def row(self, image_id: str, columns: Sequence[str] | None = None) -> dict[str, Any]:
         """Some columns of one picture, or all but the vector. Raises RefusalError where the store has no such picture."""
@@ -147,8 +180,10 @@ class ServedStore:
             return found
 
     def of_version(self, name: str, make: Callable[[Store], T]) -> T:
-        """What is made of the store once a version of it."""
-        with self.reading() as store:
+        """What is made of the store once a version of it; who else asks for it meanwhile waits."""
+        with self._lock:
+            making = self._making.setdefault(name, threading.Lock())
+        with making, self.reading() as store:
             version, kept = store.version, self._kept.get(name)
             if kept is None or kept[0] != version:
                 kept = self._kept[name] = (version, make(store))
@@ -168,4 +203,6 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 def _status(error: CladescopeError) -> int:
     if isinstance(error, TaxonError):
         return 404
+    if isinstance(error, TakenError | InUseError):
+        return 409
     return 422 if isinstance(error, InputError | EncoderError) else 500

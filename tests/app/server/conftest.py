@@ -47,14 +47,14 @@ def serving():
     """Serve some open stores, with the encoders loaded, and give a client."""
     services = []
 
-    def serve(*stores, rules=None, start=True, **settings):
+    def serve(*stores, rules=None, start=True, read_only=True, **settings):
         service = Service(stores)
         services.append(service)
         if start:
             service.start()
             service.warming.join()
             until(lambda: all(one.state != "loading" for one in service.encodings))
-        return Client(service, rules, **settings)
+        return Client(service, rules or Rules(read_only=read_only), **settings)
 
     yield serve
     for service in services:

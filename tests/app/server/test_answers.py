@@ -209,6 +209,9 @@ def test_openapi_describes_every_answer_with_examples(client):
         "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}", "/taxa", "/vectors",
         "/api/v1/work", "/api/v1/session", "/map", "/map/remake",
         *(f"/map/{one}" for one in ("points", "codes", "legend", "labels", "rows", "selected", "indexes", "tree", "place/image", "match")),
+        "/search/batch", "/predict", "/predict/image", "/classifiers",
+        "/classifiers/{classifier}", "/classifiers/{classifier}/file", "/classifiers/{classifier}/labels", "/classifiers/{classifier}/report",
+        "/teach", "/teach/codes", "/audit", "/decisions", "/decisions/{entry}/undo", "/probes",
     }  # fmt: skip
     assert document["components"]["schemas"]["Hit"]["properties"]["score"]["examples"] == [0.93]
     for methods in document["paths"].values():

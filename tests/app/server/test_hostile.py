@@ -218,7 +218,7 @@ def test_a_form_without_a_picture_is_refused(client, kind, body):
 
 
 def test_a_form_of_many_files_or_fields_is_refused(client, query):
-    several = [("file", ("a.jpg", query.read_bytes()))] * 2
+    several = [("file", ("a.jpg", query.read_bytes()))] * 21
     assert client.post("/stores/clades/search/image", files=several).status_code == 400
     fields = {f"field{number}": "x" for number in range(5)}
     assert client.post("/stores/clades/search/image", files=several[:1], data=fields).status_code == 400

@@ -22,14 +22,15 @@ def asked(line, client, image_id, query):
     pairs = [tuple(one.split("=", 1)) for one in given]
     if "KEY" in address:
         address = address.replace("KEY", made(client)["key"])
-    if "-X" in words:
-        return client.request(words[words.index("-X") + 1], address)
-    if "--json" in words:
-        return client.post(address, json=json.loads(words[words.index("--json") + 1]))
     if "@indexes.u32" in words:
         return client.post(address, content=b"\0\0\0\0\1\0\0\0")
     if "-F" in words:
         return client.post(address, files={"file": ("query.jpg", query.read_bytes())})
+    headers = {"X-Cladescope": "1"} if "-H" in words else {}
+    if "--json" in words:
+        return client.post(address, json=json.loads(words[words.index("--json") + 1]), headers=headers)
+    if "-X" in words:
+        return client.request(words[words.index("-X") + 1], address, headers=headers)
     if "--data-binary" in words:
         return client.post(address, content=query.read_bytes())
     # An address that has a query of its own loses it where `params` is given.
@@ -37,17 +38,29 @@ def asked(line, client, image_id, query):
 
 
 @pytest.mark.parametrize("line", REQUESTS)
-def test_a_request_of_the_page_is_answered(client, store, query, line):
+def test_a_request_of_the_page_is_answered(serving, store, query, line):
+    client = serving(store, read_only=False)
+    for kind, path in (("name", "/classifiers"), ("decisions", "/decisions")):
+        if f"{path}/" in line:
+            ids = store.table(["image_id"])["image_id"].to_pylist()
+            body = (
+                {"name": "mine", "rank": "genus"}
+                if kind == "name"
+                else {"decisions": [{"image_id": ids[1], "action": "keep"}]}
+            )
+            assert client.post(f"/stores/clades{path}", json=body, headers={"X-Cladescope": "1"}).status_code == 200
+    line = line.replace("CLASSIFIER", "mine").replace("ENTRY", "1")
     row = store.table(["image_id", "species", "kingdom"]).to_pylist()[0]
     line = line.replace("Parus major", row["species"]).replace("Aves", row["kingdom"])
     answer = asked(line, client, row["image_id"], query)
     # `pixels` has no text side.
-    expected = 422 if "text=" in line else 204 if "/session" in line else 200
+    expected = 422 if "text=" in line else 204 if "/session" in line or "DELETE" in line else 200
     assert answer.status_code == expected, answer.text
 
 
 def test_the_page_knows_every_route(client):
-    shown = {re.sub(r"IMAGE_ID", "{image_id}", re.sub(r"\$A", "/api/v1", line)) for line in REQUESTS}
+    names = {"IMAGE_ID": "{image_id}", "CLASSIFIER": "{classifier}", "ENTRY": "{entry}", "$A": "/api/v1"}
+    shown = {re.sub("|".join(map(re.escape, names)), lambda found: names[found[0]], line) for line in REQUESTS}
     for path in client.json("/openapi.json")["paths"]:
         pattern = re.escape(path.replace("{name}", "photos")) + r"(?=[?\"\s]|$)"
         assert any(re.search(pattern, one) for one in shown), path

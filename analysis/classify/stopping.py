@@ -8,7 +8,6 @@ from cladescope.analysis.classify.answers import Answers
 from cladescope.analysis.classify.back_off import RISK, BackOff
 from cladescope.analysis.classify.choosing import Choice
 from cladescope.analysis.classify.known import judge
-from cladescope.app.verbs.given import AnyStore, opened_for
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
 
@@ -41,12 +40,12 @@ def stops(
     asked: "Store | Encoder",
     *,
     risk: float | None,
-    calibrate_on: AnyStore | None,
+    calibrate_on: "Store | None",
     closed_set: bool,
     doubt: float,
     fitted: bool,
 ) -> Stops:
-    """By the choice's own calibration, or that of a store of labelled pictures; by the usual risk where none is asked for and any can be kept.
+    """By the choice's own calibration, or that of a store of labelled pictures, open for its vectors by the same encoder; by the usual risk where none is asked for and any can be kept.
 
     Raises InputError for a risk without labelled pictures.
     """
@@ -55,10 +54,9 @@ def stops(
     )
     found = choice.back_off
     if risk is not None and calibrate_on is not None:
-        store = opened_for(calibrate_on, asked.card)
-        store.check(asked.card)
-        found, of_pictures = calibrating_store.calibrated_on(choice, store, fitted=fitted)
-        if getattr(asked, "path", None) == store.path:
+        calibrate_on.check(asked.card)
+        found, of_pictures = calibrating_store.calibrated_on(choice, calibrate_on, fitted=fitted)
+        if getattr(asked, "path", None) == calibrate_on.path:
             of_pictures = (
                 *of_pictures,
                 "the pictures that are named decide, too: the risk is promised of others like them",
