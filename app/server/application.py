@@ -20,8 +20,8 @@ from cladescope.app.server import (
 )
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.service import Service
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.service import Service
 
 PREFIX = "/api/v1"
 _ERRORS: dict[int | str, dict[str, Any]] = {

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
 
-from cladescope.app.server import decisions
 from cladescope.app.server.answer_models import AuditAnswer, DecisionsAnswer, LogAnswer, ProbesAnswer, UndoAnswer
-from cladescope.app.server.asked_models import DecisionsAsked
-from cladescope.app.server.audit_lists import audit_of
 from cladescope.app.server.parameters import AnyServed, AnyService, Writes
-from cladescope.app.server.plain import plain
-from cladescope.app.server.probing import probes_of
+from cladescope.app.service import decisions
+from cladescope.app.service.asked_models import DecisionsAsked
+from cladescope.app.service.audit_lists import audit_of
+from cladescope.app.service.plain import plain
+from cladescope.app.service.probing import probes_of
 
 router = APIRouter(tags=["care"])
 _DECISIONS = "/stores/{name}/decisions"

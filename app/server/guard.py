@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 
 from cladescope.app.server.page_routes import page_files
 from cladescope.app.server.rate import RateLimit
-from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.sessions import Sessions, session_in
-from cladescope.app.server.tally import Tally
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.tally import Tally
 
 logger = logging.getLogger(__name__)
 

@@ -11,19 +11,20 @@ from jaxtyping import UInt32
 
 from cladescope.analysis.maps.layout import neighbour_weights
 from cladescope.analysis.maps.run import NEIGHBOURS
-from cladescope.app.server import map_models, models, taxa_tree
-from cladescope.app.server.map_columns import best, coded, columns
-from cladescope.app.server.map_labels import labels
-from cladescope.app.server.map_made import MadeMap
-from cladescope.app.server.map_rows import MapRows
+from cladescope.app.server import map_models, models
 from cladescope.app.server.parameters import MOST_CHILDREN, AnyServed, AnyService, WhereQuery, WithinQuery
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.search_routes import UPLOAD
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.service import Service
 from cladescope.app.server.uploads import uploaded_picture
-from cladescope.app.server.work import Job
+from cladescope.app.service import taxa_tree
+from cladescope.app.service.map_columns import best, coded, columns
+from cladescope.app.service.map_labels import labels
+from cladescope.app.service.map_made import MadeMap
+from cladescope.app.service.map_rows import MapRows
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.service import Service
+from cladescope.app.service.work import Job
 
 router = APIRouter(tags=["map"])
 MOST_CARDS = 500

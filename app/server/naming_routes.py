@@ -7,19 +7,19 @@ from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import FileResponse, Response
 
-from cladescope.app.server import classifiers
 from cladescope.app.server.answer_models import (
     ClassifierDetails,
     Classifiers,
     NamesAnswer,
     Report,
 )
-from cladescope.app.server.asked_models import ClassifierAsked, NamesAsked
-from cladescope.app.server.naming import named
 from cladescope.app.server.parameters import AnyServed, AnyService, Writes
-from cladescope.app.server.plain import plain
 from cladescope.app.server.search_routes import UPLOAD
 from cladescope.app.server.uploads import uploaded_picture
+from cladescope.app.service import classifiers
+from cladescope.app.service.asked_models import ClassifierAsked, NamesAsked
+from cladescope.app.service.naming import named
+from cladescope.app.service.plain import plain
 
 router = APIRouter(tags=["names"])
 _CLASSIFIERS = "/stores/{name}/classifiers"

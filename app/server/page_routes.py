@@ -10,8 +10,8 @@ from fastapi import APIRouter, Body, Request
 from fastapi.responses import FileResponse, Response
 from pydantic import BaseModel, Field
 
-from cladescope.app.server.refusal import RefusalError
 from cladescope.app.server.sessions import COOKIE, session_in
+from cladescope.app.service.refusal import RefusalError
 
 session = APIRouter(tags=["session"])
 STATIC = Path(__file__).parent / "static"

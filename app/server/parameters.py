@@ -4,12 +4,12 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.service import Service
+from cladescope.app.service.asked_models import MOST_HITS
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.service import Service
 from cladescope.index.defaults import K
 
-MOST_HITS = 1000
 MOST_ROWS = 1000
 MOST_CHILDREN = 10_000
 

@@ -11,7 +11,7 @@ import uvicorn
 
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules as Rules
-from cladescope.app.server.service import Service as Service
+from cladescope.app.service.service import Service as Service
 from cladescope.errors import InputError
 
 STOP_SECONDS = 30

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.concurrency import run_in_threadpool
 
-from cladescope.app.server.asked_models import BatchAsked, OneQuery
-from cladescope.app.server.encoding import Vector
 from cladescope.app.server.models import BatchAnswer, SearchAnswer
 from cladescope.app.server.parameters import (
     DEFAULT_K,
@@ -20,11 +18,13 @@ from cladescope.app.server.parameters import (
     WhereQuery,
     WithinQuery,
 )
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.service import Service
 from cladescope.app.server.uploads import FIELD, uploaded_pictures
+from cladescope.app.service.asked_models import BatchAsked, OneQuery
+from cladescope.app.service.encoding import Vector
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.service import Service
 
 router = APIRouter(tags=["search"])
 TextQuery = Annotated[

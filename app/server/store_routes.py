@@ -6,8 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse
 
 import cladescope
-from cladescope.app.server import map_models, models, paging, taxa_search, taxa_tree
-from cladescope.app.server.encoding import Encoding
+from cladescope.app.server import map_models, models
 from cladescope.app.server.parameters import (
     MOST_CHILDREN,
     MOST_ROWS,
@@ -16,9 +15,11 @@ from cladescope.app.server.parameters import (
     WhereQuery,
     WithinQuery,
 )
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.tally import CONTENT_TYPE
+from cladescope.app.service import paging, taxa_search, taxa_tree
+from cladescope.app.service.encoding import Encoding
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.tally import CONTENT_TYPE
 from cladescope.index.store import Store
 
 router = APIRouter(tags=["stores"])

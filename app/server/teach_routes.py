@@ -8,12 +8,12 @@ from fastapi.responses import Response
 
 from cladescope.analysis.classify.taught import UNSURE
 from cladescope.app.server.answer_models import TeachAnswer
-from cladescope.app.server.asked_models import TeachAsked
-from cladescope.app.server.map_columns import NO_VALUE
 from cladescope.app.server.map_routes import BYTES, BYTES_SAID, KeyQuery, VectorsQuery
 from cladescope.app.server.parameters import AnyServed, AnyService
-from cladescope.app.server.plain import plain
-from cladescope.app.server.teaching import shown, taught
+from cladescope.app.service.asked_models import TeachAsked
+from cladescope.app.service.map_columns import NO_VALUE
+from cladescope.app.service.plain import plain
+from cladescope.app.service.teaching import shown, taught
 
 router = APIRouter(tags=["names"])
 

@@ -6,7 +6,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
-from cladescope.app.server.refusal import RefusalError
+from cladescope.app.service.refusal import RefusalError
 from cladescope.embedding.bounds import max_pixels
 from cladescope.embedding.damage import damage_refused
 from cladescope.embedding.decode import MAX_PIXELS, MAX_PIXELS_GIF_TIFF, kind_of_bytes, opened_picture

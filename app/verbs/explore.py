@@ -15,7 +15,7 @@ from cladescope.paths import local_path
 from cladescope.shown import shown
 
 if TYPE_CHECKING:
-    from cladescope.app.server.work import Job
+    from cladescope.app.service.work import Job
     from cladescope.embedding.pipeline import Progress
     from cladescope.index.store import Store
 

@@ -14,8 +14,8 @@ from cladescope.app.client import answers, map_answers
 from cladescope.app.client.map_requests import NO_VALUE
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
-from cladescope.app.server.plain import plain
-from cladescope.app.server.service import Service
+from cladescope.app.service.plain import plain
+from cladescope.app.service.service import Service
 from cladescope.errors import CladescopeError, InputError, StoreError, TakenError
 from tests.app.server.conftest import until
 

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
-from cladescope.app.server.service import Service
+from cladescope.app.service.service import Service
 from tests.conftest import REPOSITORY
 
 API = "/api/v1"

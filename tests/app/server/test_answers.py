@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 import cladescope
-from cladescope.app.server.plain import plain
+from cladescope.app.service.plain import plain
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import cladescope
-from cladescope.app.server.asked_models import OneDecision
-from cladescope.app.server.decision_log import LOG
-from cladescope.app.server.decisions import decide as carried_out
-from cladescope.app.server.plain import plain
+from cladescope.app.service.asked_models import OneDecision
+from cladescope.app.service.decision_log import LOG
+from cladescope.app.service.decisions import decide as carried_out
+from cladescope.app.service.plain import plain
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 from tests.app.server.conftest import until

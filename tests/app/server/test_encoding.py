@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from cladescope.app.server.encoding import Encoding
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.tally import Tally
+from cladescope.app.service.encoding import Encoding
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.tally import Tally
 from cladescope.embedding.encode import BATCH_SIZE
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import EncoderError, PictureError

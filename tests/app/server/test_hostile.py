@@ -273,7 +273,7 @@ def test_a_fault_of_ours_is_one_sentence_and_stands_in_the_log(client, monkeypat
     def broken(*_, **__):
         raise ZeroDivisionError("a secret of ours")
 
-    monkeypatch.setattr("cladescope.app.server.paging.page", broken)
+    monkeypatch.setattr("cladescope.app.service.paging.page", broken)
     told = client.refused("/stores/clades/rows", 500)
     assert told == "something went wrong inside the service: its log says more"
     assert f"a request of {API}/stores/clades/rows failed" in caplog.text

@@ -9,9 +9,9 @@ import pytest
 
 import cladescope
 from cladescope.analysis.maps.colours import taxon_colours
-from cladescope.app.server import map_layout
-from cladescope.app.server.map_made import MadeMap
-from cladescope.app.server.work import Job
+from cladescope.app.service import map_layout
+from cladescope.app.service.map_made import MadeMap
+from cladescope.app.service.work import Job
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxon
 from tests.app.server.conftest import until

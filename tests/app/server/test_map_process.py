@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cladescope.analysis.maps.layout import fit_map
-from cladescope.app.server import map_process
-from cladescope.app.server.work import Job, StoppedError
+from cladescope.app.service import map_process
+from cladescope.app.service.work import Job, StoppedError
 
 
 @pytest.fixture

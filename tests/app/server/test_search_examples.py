@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cladescope.app.server.plain import plain
 from cladescope.app.server.uploads import MOST_FILES
+from cladescope.app.service.plain import plain
 
 SEARCH = "/stores/clades/search"
 

@@ -3,7 +3,7 @@
 import threading
 
 from cladescope import steps
-from cladescope.app.server.work import STOPPED, WRONG, Work
+from cladescope.app.service.work import STOPPED, WRONG, Work
 from cladescope.errors import InputError
 
 

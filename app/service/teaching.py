@@ -3,8 +3,8 @@
 from typing import Any
 
 from cladescope.analysis.classify.taught import Taught, Whole, teach
-from cladescope.app.server.asked_models import TeachAsked
-from cladescope.app.server.served_store import ServedStore
+from cladescope.app.service.asked_models import TeachAsked
+from cladescope.app.service.served_store import ServedStore
 from cladescope.errors import TaxonError
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxon

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cladescope.app.server.refusal import RefusalError
+from cladescope.app.service.refusal import RefusalError
 from cladescope.files import replacing
 
 LOG, FOLDER = "decisions.jsonl", "decisions"

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Int64, UInt32, UInt64
 
 from cladescope.analysis.pictures import Pictures
-from cladescope.app.server.conditions import condition
-from cladescope.app.server.map_made import MadeMap
+from cladescope.app.service.conditions import condition
+from cladescope.app.service.map_made import MadeMap
 from cladescope.index.store import Store
 from cladescope.index.store_reader import StoreReader
 from cladescope.schema import LABEL, LEVELS

@@ -5,8 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.taxa_tree import named_lineages
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.taxa_tree import named_lineages
 from cladescope.index.store import Store
 from cladescope.schema import LABEL, holds_labels
 from cladescope.taxonomy import RANKS, Taxon

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cladescope.app.server.refusal import RefusalError
+from cladescope.app.service.refusal import RefusalError
 from cladescope.embedding.decode import HEAD_BYTES, kind_of_bytes
 from cladescope.embedding.regions import split_region
 from cladescope.embedding.thumbnail import local_file

@@ -5,13 +5,13 @@ import re
 import threading
 from pathlib import Path
 
-from cladescope.app.server.map_layout import laid_out
-from cladescope.app.server.map_made import MadeMap
-from cladescope.app.server.map_rows import MapRows
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.thumbnails import folder_for
-from cladescope.app.server.work import Job, Work
+from cladescope.app.service.map_layout import laid_out
+from cladescope.app.service.map_made import MadeMap
+from cladescope.app.service.map_rows import MapRows
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.thumbnails import folder_for
+from cladescope.app.service.work import Job, Work
 from cladescope.index.store import Store
 
 logger = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from cladescope.app.server.conditions import condition
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
+from cladescope.app.service.conditions import condition
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
 
 
 def page(

@@ -12,7 +12,7 @@ from jaxtyping import Float64, Int, UInt16
 from cladescope.analysis.maps.colour_rank import COVERED, colour_rank
 from cladescope.analysis.maps.colours import SHOWN, Lineage, colouring_of
 from cladescope.analysis.pictures import Pictures
-from cladescope.app.server.map_rows import MapRows
+from cladescope.app.service.map_rows import MapRows
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
 from cladescope.schema import LABEL

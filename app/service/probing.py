@@ -7,12 +7,12 @@ from typing import Any
 from cladescope.analysis.probes.in_words import in_words, verdict
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.analysis.probes.stores import probe_stores
-from cladescope.app.server.audit_lists import found_in, state_of
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.thumbnails import folder_for
-from cladescope.app.server.work import Work
+from cladescope.app.service.audit_lists import found_in, state_of
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.thumbnails import folder_for
+from cladescope.app.service.work import Work
 from cladescope.errors import InputError, StoreError
 from cladescope.index.store import Store
 

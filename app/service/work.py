@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from cladescope import steps
-from cladescope.app.server.refusal import RefusalError
+from cladescope.app.service.refusal import RefusalError
 from cladescope.errors import CladescopeError
 
 logger = logging.getLogger(__name__)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from cladescope.analysis.maps.named_clusters import large_clusters
-from cladescope.app.server.map_columns import coded
-from cladescope.app.server.map_rows import MapRows
+from cladescope.app.service.map_columns import coded
+from cladescope.app.service.map_rows import MapRows
 
 NAMED = 300
 """Values that are named, the largest."""

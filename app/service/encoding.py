@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float32
 
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.tally import Tally
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.tally import Tally
 from cladescope.embedding.encode import BATCH_SIZE, encoded
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.given import as_records

@@ -14,9 +14,9 @@ from typing import Any
 
 from cladescope.analysis.classify.classifier_file import Classifier, load_classifier, save_classifier
 from cladescope.analysis.classify.fit import Fitted, fit_store
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
 from cladescope.files import replacing, write_json
 from cladescope.index import remote
 from cladescope.nearest import did_you_mean

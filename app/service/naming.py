@@ -16,10 +16,10 @@ from cladescope.analysis.classify.known import DOUBT
 from cladescope.analysis.classify.made_with import picture_numbers
 from cladescope.analysis.classify.said import NAMED, is_named, name_said
 from cladescope.analysis.classify.stopping import stops
-from cladescope.app.server import classifiers
-from cladescope.app.server.encoding import Encoding
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
+from cladescope.app.service import classifiers
+from cladescope.app.service.encoding import Encoding
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
 from cladescope.errors import InputError
 from cladescope.index.store import Store
 from cladescope.schema import LABEL, LEVELS

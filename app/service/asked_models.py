@@ -4,8 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cladescope.app.server.parameters import DEFAULT_K, MOST_HITS
+from cladescope.index.defaults import K
 
+MOST_HITS = 1000
 MOST_QUERIES = 100
 MOST_NAMED = 1000
 """Pictures that one request may have named."""
@@ -41,7 +42,7 @@ class BatchAsked(_Asked):
     """Several queries, each answered by itself."""
 
     queries: list[OneQuery] = Field(min_length=1, max_length=MOST_QUERIES, examples=[[{"taxa": ["Parus major"]}]])
-    k: int = Field(DEFAULT_K, ge=1, le=MOST_HITS)
+    k: int = Field(K, ge=1, le=MOST_HITS)
     within: list[Clade] = []
     where: list[str] = Field([], examples=[["width>=500"]])
     exact: bool = False

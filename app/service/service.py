@@ -5,12 +5,12 @@ import re
 import threading
 from collections.abc import Mapping, Sequence
 
-from cladescope.app.server.encoding import Encoding
-from cladescope.app.server.map_kept import Maps
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.tally import Tally
-from cladescope.app.server.work import Work
+from cladescope.app.service.encoding import Encoding
+from cladescope.app.service.map_kept import Maps
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.tally import Tally
+from cladescope.app.service.work import Work
 from cladescope.index.store import Store
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
 from cladescope.index.store import Store
 from cladescope.index.store_reader import StoreReader
 from cladescope.taxonomy import RANKS, Taxon

@@ -13,10 +13,10 @@ from cladescope.analysis.maps.layout import MIN_POINTS, Map, principal_points
 from cladescope.analysis.maps.quality import SAMPLE, trustworthiness
 from cladescope.analysis.maps.run import NEIGHBOURS
 from cladescope.analysis.pictures import NO_DIRECTION, Pictures
-from cladescope.app.server.map_made import MadeMap, MapAbout
-from cladescope.app.server.map_order import density_aware_order
-from cladescope.app.server.map_process import fitted as fitted_by_umap
-from cladescope.app.server.work import Job, StoppedError
+from cladescope.app.service.map_made import MadeMap, MapAbout
+from cladescope.app.service.map_order import density_aware_order
+from cladescope.app.service.map_process import fitted as fitted_by_umap
+from cladescope.app.service.work import Job, StoppedError
 from cladescope.arrays import has_direction, normalise
 from cladescope.index.store import Store
 from cladescope.index.vector_block import vector_block

@@ -5,10 +5,10 @@ from typing import Any
 
 from cladescope.analysis.audit.row_words import ALIKE, end_of, groups_of, lines_of
 from cladescope.analysis.audit.run import audit_store
-from cladescope.app.server import decisions
-from cladescope.app.server.plain import plain
-from cladescope.app.server.served_store import ServedStore
-from cladescope.app.server.work import Job, Work
+from cladescope.app.service import decisions
+from cladescope.app.service.plain import plain
+from cladescope.app.service.served_store import ServedStore
+from cladescope.app.service.work import Job, Work
 from cladescope.errors import CladescopeError, InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.schema import LABEL

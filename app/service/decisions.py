@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from cladescope.analysis.classify.decided import carry_out
 from cladescope.analysis.decision_table import DROP, FIX, Decision
-from cladescope.app.server import decision_log
-from cladescope.app.server.asked_models import OneDecision
-from cladescope.app.server.decision_log import Entry
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.served_store import ServedStore
+from cladescope.app.service import decision_log
+from cladescope.app.service.asked_models import OneDecision
+from cladescope.app.service.decision_log import Entry
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.served_store import ServedStore
 from cladescope.index import remote
 from cladescope.index.store import Store
 from cladescope.index.whole_rows import put_back, whole_rows

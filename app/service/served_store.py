@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from cladescope.app.server.conditions import condition
-from cladescope.app.server.encoding import Vector
-from cladescope.app.server.refusal import RefusalError
+from cladescope.app.service.conditions import condition
+from cladescope.app.service.encoding import Vector
+from cladescope.app.service.refusal import RefusalError
 from cladescope.errors import CladescopeError, EncoderError, InputError, InUseError, StoreError, TakenError, TaxonError
 from cladescope.index import identity, named_vectors
 from cladescope.index.literals import is_one_of

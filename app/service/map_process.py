@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from cladescope.analysis.maps.layout import Map, fit_map
-from cladescope.app.server.work import Job
+from cladescope.app.service.work import Job
 
 APART = 1000
 """Vectors above which it is worth the seconds of a start; fewer hold the lock for a fraction of one."""
