@@ -25,7 +25,14 @@ def _said(process, start):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path, number):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
-    code = "from cladescope.app.cli import main, progress; progress.LOG_SECONDS = 0.0; main()"
+    # It tells of every batch and waits then, so that the signal finds it at work, however fast the machine.
+    code = """
+import time
+from cladescope.app.cli import main, progress
+progress.LOG_SECONDS, say = 0.0, progress.say
+progress.say = lambda told: (say(told), time.sleep(0.1))
+main()
+"""
     arguments = [
         "embed",
         str(manifest),
