@@ -16,7 +16,6 @@ from cladescope.app.cli.signals import stop_on_signals
 from cladescope.simulation import SimulationConfig, simulate
 from tests.conftest import REPOSITORY
 
-
 TELLING = """
 import time
 from cladescope.app.cli import main, progress
