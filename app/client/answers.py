@@ -316,6 +316,7 @@ class Probe(TypedDict):
     null_low: float | None
     null_high: float | None
     p: float | None
+    higher_is_better: bool | None
     said: str
 
 

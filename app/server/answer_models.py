@@ -204,6 +204,7 @@ class Probe(_Answer):
     null_low: float | None
     null_high: float | None
     p: float | None
+    higher_is_better: bool | None = Field(description="Null where neither is: what it measures is no merit.")
     said: str
 
 

@@ -89,5 +89,6 @@ def _probe(one: ProbeResult) -> dict[str, Any]:
     null = (None, None, None) if one.null is None else one.null
     return {
         "name": f"{one.probe} {one.rank}" if one.rank else one.probe, "title": f"{one.probe} ({one.rank})" if one.rank else one.probe,
-        "value": one.value, "low": one.low, "high": one.high, "null_low": null[1], "null_high": null[2], "p": one.p_value, "said": one.meaning,
+        "value": one.value, "low": one.low, "high": one.high, "null_low": null[1], "null_high": null[2], "p": one.p_value,
+        "higher_is_better": one.higher_is_better, "said": one.meaning,
     }  # fmt: skip

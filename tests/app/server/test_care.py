@@ -314,7 +314,7 @@ def test_probes_are_those_of_probe_and_are_kept(serving, client, store):
     answer, same = ready(client, PROBES), cladescope.probe(store).reports[0]
     expected = [
         {"value": one.value, "low": one.low, "high": one.high, "null_low": one.null[1] if one.null else None,
-         "null_high": one.null[2] if one.null else None, "p": one.p_value, "said": one.meaning}
+         "null_high": one.null[2] if one.null else None, "p": one.p_value, "higher_is_better": one.higher_is_better, "said": one.meaning}
         for one in same.results
     ]  # fmt: skip
     shown = [{key: value for key, value in one.items() if key not in ("name", "title")} for one in answer["probes"]]
