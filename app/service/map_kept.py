@@ -32,15 +32,19 @@ class Maps:
         self._lock = threading.Lock()
 
     def state(self, served: ServedStore, vectors: str | None) -> MadeMap | Job:
-        """The map as it is kept; or the job that makes it, which begins with the first call, or that failed."""
+        """The map as it is kept; or the job that makes it, which begins with the first call, or that failed.
+
+        It is made anew where the store has more than twice the pictures that it shows, so that one begun while a store grows does not stay a map of its beginning.
+        """
         store = served.with_vectors(vectors)
         job = self._work.find("map", served.name, _key(store))
         if job is not None and job.state == "running":
             return job
-        if (held := self._find(served, store)) is not None:
+        held = self._find(served, store)
+        if held is not None and self.rows_of(served, store, held).n_more <= len(held):
             return held
         if job is not None and job.state == "failed":
-            return job
+            return job if held is None else held
         return self.remake(served, vectors)
 
     def remake(self, served: ServedStore, vectors: str | None) -> Job:

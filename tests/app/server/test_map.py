@@ -266,6 +266,25 @@ def test_a_store_that_grew_is_stale_until_the_map_is_made_anew(client, ready, st
     assert "replaced" in client.refused(f"{M}/points", 409, params={"key": old})
 
 
+def test_a_map_of_a_stores_beginning_is_made_anew_by_itself(serving, store, rows, tmp_path):
+    pictures = [Path(row["uri"]) for row in rows]
+    for number, picture in enumerate(pictures[:2]):
+        shutil.copy(picture, tmp_path / f"{number}.jpg")
+    small = tmp_path / "growing.store"
+    cladescope.embed(tmp_path / "0.jpg", small, encoder="pixels")
+    client = serving(Store.open(small))
+    path = "/stores/growing/map"
+    first = made(client, path)
+    assert first["n"] == 1
+    cladescope.embed(tmp_path / "1.jpg", small)
+    until(lambda: client.json(path).get("stale"))
+    assert made(client, path)["key"] == first["key"], "one more is no cause"
+    cladescope.embed(pictures[0].parent.parent, small)
+    until(lambda: made(client, path)["n"] > 2, 60)
+    assert made(client, path)["key"] != first["key"]
+    assert not made(client, path)["stale"]
+
+
 def test_another_store_in_its_place_has_a_map_of_its_own(client, ready, store, tmp_path, query):
     shutil.copy(query, tmp_path / "new.jpg")
     cladescope.embed(tmp_path / "new.jpg", tmp_path / "other.store", encoder="pixels")
