@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { EMPTY, keyOfWork, workOf } from "./kept";
+import { EMPTY, keyOfWork, workOf, workOfTable } from "./kept";
 
 it("gives back what was kept", () => {
   const work = {
@@ -16,4 +16,15 @@ it.each([null, "", "{", "null", "[]", '"x"', '{"classes":3,"of":[1,["a"],null],"
 );
 it("keeps works apart", () => {
   expect(keyOfWork("a", "b")).not.toBe(keyOfWork("a", null));
+});
+it("reads the table of labels that was saved", () => {
+  const text = 'image_id,uri,label\r\n1,a.jpg,\'=owl\r\n2,"b,c.jpg","tit, great"\r\n,x,y\r\n';
+  expect(workOfTable(text)).toEqual({
+    classes: ["=owl", "tit, great"],
+    of: [
+      ["1", "=owl"],
+      ["2", "tit, great"],
+    ],
+  });
+  expect(workOfTable("")).toEqual({ classes: [], of: [] });
 });

@@ -1,5 +1,6 @@
 /** Labels between visits. They are work of hours: they stay in the browser until they are thrown away. */
 
+import { rowsOf, unguarded } from "../shared/csv";
 import type { Kept, Measured } from "./labels";
 
 export interface Work extends Kept {
@@ -27,4 +28,15 @@ export function workOf(text: string | null): Work {
   } catch {
     return EMPTY;
   }
+}
+
+/** The labels of a table with the columns image_id and label, as the service writes it. */
+export function workOfTable(text: string): Kept {
+  const [head, ...rows] = rowsOf(text);
+  const id = head?.indexOf("image_id") ?? -1;
+  const label = head?.indexOf("label") ?? -1;
+  const of = rows
+    .map((row): [string, string] => [unguarded(row[id] ?? ""), unguarded(row[label] ?? "")])
+    .filter(([one, name]) => one !== "" && name !== "");
+  return { classes: [...new Set(of.map(([, name]) => name))], of };
 }
