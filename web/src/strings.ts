@@ -207,5 +207,48 @@ export const S = {
     logMore: (count: number): string => `and ${n(count)} more`,
     undone: "Taken back",
   },
-  compare: {},
+  compare: {
+    with: "compared with",
+    furtherVectors: (name: string): string => `${name}, in this collection`,
+    otherStore: (store: string, encoder: string): string => `${encoder}, collection ${store}`,
+    nothing: "There is one encoder here, so nothing to compare it with yet.",
+    howFurther: "Let a second encoder look at the same pictures. In a terminal, with the folder of your pictures:",
+    howEncoders: (second: string): string =>
+      `${second} is one that comes with Cladescope; others can be named in its place. The first encoder's vectors stay as they are.`,
+    howStores: "Or open two collections of the same pictures together:",
+    by: "Colour by",
+    mark: "Draw around pictures",
+    unmark: "Show all again",
+    whole: "Whole maps",
+    help: "Point at a picture, or draw around some: the same pictures are marked on the other map.",
+    partners: (missing: number, of: number, other: string): string =>
+      missing === 0
+        ? `All ${n(of)} pictures are on both maps.`
+        : `${n(missing)} of ${n(of)} pictures are not on the map of ${other}.`,
+    marked: (count: number, found: number, missing: number, other: string): string =>
+      `${several(count, "picture", "pictures")} marked; ${n(found)} on the map of ${other}${missing ? `, ${n(missing)} not there` : ""}.`,
+    mapOf: (name: string): string => `Map by ${name}`,
+    mapMaking: (name: string, share: string): string => `The map of ${name} is being made${share && `: ${share}`}.`,
+    mapFailed: (name: string, why: string): string => `There is no map of ${name}: ${why}`,
+    noMatch: (why: string): string => `The maps could not be linked: ${why}`,
+    legend: "Colours",
+    others: (count: number): string => `and ${n(count)} more`,
+    without: (count: number): string => `${n(count)} without`,
+    probes: "What the encoders know of kinship",
+    probesHelp:
+      "Higher is better. The whisker is the 95% interval; two encoders are called different only where their whiskers lie apart.",
+    measuring: (name: string, share: string): string => `${name} is being measured${share && `: ${share}`}.`,
+    probesFailed: (name: string, why: string): string => `${name} could not be measured: ${why}`,
+    probesNone: "Nothing could be measured: the pictures have too few names.",
+    asked: "What is asked",
+    drawn: "Drawn",
+    verdict: "Difference",
+    chance: "what chance gives",
+    notMeasured: "not measured",
+    valueSaid: (name: string, value: number, low: number | null, high: number | null): string =>
+      `${name}: ${value.toFixed(2)}${low === null || high === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`}`,
+    different: (name: string): string => `Different: ${name} is higher`,
+    same: "No difference shown",
+    unknown: "Cannot be told",
+  },
 };
