@@ -402,7 +402,8 @@ export class StoreApi {
     under: string | null,
     rank?: string | null,
     limit = 1000,
-  ): Promise<TreeAnswer> => posted(`${this.root}/map/tree${queryOf({ key, under, rank, limit })}`, indexes);
+    offset = 0,
+  ): Promise<TreeAnswer> => posted(`${this.root}/map/tree${queryOf({ key, under, rank, limit, offset })}`, indexes);
   place = (key: string, file: Blob): Promise<Placed> =>
     posted(`${this.root}/map/place/image${queryOf({ key })}`, form([file]));
   match = async (key: string, to: string, toKey: string, toVectors: string | null): Promise<Uint32Array> =>
