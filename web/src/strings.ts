@@ -371,6 +371,7 @@ export const S = {
     verdict: "Difference",
     chance: "what chance gives",
     notMeasured: "not measured",
+    interval: (low: number, high: number): string => `${low.toFixed(2)} to ${high.toFixed(2)}`,
     valueSaid: (name: string, value: number, low: number | null, high: number | null): string =>
       `${name}: ${value.toFixed(2)}${low === null || high === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`}`,
     different: (name: string): string => `Different: ${name} is higher`,
