@@ -169,7 +169,6 @@ export const S = {
     renameTo: (name: string): string => `New name of ${name}`,
     remove: "Remove",
     more: (name: string): string => `Pictures, name and removal of ${name}`,
-    inClass: (count: number): string => several(count, "example", "examples"),
     none: "No example yet. Choose the class and click pictures.",
     takeOut: (name: string, label: string): string => `Take ${name} out of ${label}`,
     views: { doubt: "In doubt first", find: "Find pictures", labels: "From names" },
@@ -322,8 +321,6 @@ export const S = {
     },
     log: "What was decided",
     logNone: "Nothing yet.",
-    logChange: (name: string, action: "keep" | "fix" | "drop"): string =>
-      ({ keep: `kept ${name}`, fix: `fixed ${name}`, drop: `dropped ${name}` })[action],
     logFix: (rank: string, before: string | null, after: string | null): string =>
       `${rank}: ${before ?? "no name"} → ${after ?? "no name"}`,
     logCounts: (kept: number, fixed: number, dropped: number): string =>
@@ -353,7 +350,6 @@ export const S = {
         : `${n(missing)} of ${n(of)} pictures are not on the map of ${other}.`,
     marked: (count: number, found: number, missing: number, other: string): string =>
       `${several(count, "picture", "pictures")} marked; ${n(found)} on the map of ${other}${missing ? `, ${n(missing)} not there` : ""}.`,
-    mapOf: (name: string): string => `Map by ${name}`,
     mapMaking: (name: string, share: string): string => `The map of ${name} is being made${share && `: ${share}`}.`,
     mapFailed: (name: string, why: string): string => `There is no map of ${name}: ${why}`,
     noMatch: (why: string): string => `The maps could not be linked: ${why}`,
@@ -362,7 +358,7 @@ export const S = {
     without: (count: number): string => `${n(count)} without`,
     probes: "What the encoders know of kinship",
     probesHelp:
-      "Higher is better. The whisker is the 95% interval; two encoders are called different only where their whiskers lie apart.",
+      "Each sentence says what its number means; for some, less is better. The whisker is the 95% interval. Two encoders are called different only where their whiskers lie apart.",
     measuring: (name: string, share: string): string => `${name} is being measured${share && `: ${share}`}.`,
     probesFailed: (name: string, why: string): string => `${name} could not be measured: ${why}`,
     probesNone: "Nothing could be measured: the pictures have too few names.",
