@@ -178,7 +178,14 @@ export interface Taught {
   classes: { label: string; images: number }[];
   accuracy: { value: number; low: number; high: number; asked: number } | null;
   said: string[];
-  next: { image_id: string; label: string; score: number; second: string | null; second_score: number | null }[];
+  /** Those in doubt; while there is no classifier yet, typical ones without a label. */
+  next: {
+    image_id: string;
+    label: string | null;
+    score: number | null;
+    second: string | null;
+    second_score: number | null;
+  }[];
   counts: { label: string; images: number }[];
   unsure: number;
   total: number;
