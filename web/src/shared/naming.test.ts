@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { nameOf, percent } from "./naming";
+import { nameOf, percent, sentence } from "./naming";
 
 it("calls a picture by the narrowest name it has", () => {
   expect(nameOf({ uri: "a/b/c.jpg" })).toBe("c.jpg");
@@ -9,4 +9,9 @@ it("calls a picture by the narrowest name it has", () => {
 });
 it("never calls a part all or nothing", () => {
   expect([0, 0.001, 0.126, 0.999, 1].map(percent)).toEqual(["0%", "<1%", "13%", ">99%", "100%"]);
+});
+it("ends a clause as a sentence, and leaves one alone", () => {
+  expect(sentence("12 pictures are left")).toBe("12 pictures are left.");
+  expect(sentence("no picture is left")).toBe("No picture is left.");
+  expect(sentence("It is done.")).toBe("It is done.");
 });

@@ -12,6 +12,12 @@ export function nameOf(row: Record<string, unknown>): string {
 
 export const fileOf = (uri: string): string => uri.split(/[\\/]/).at(-1) || uri;
 
+/** A service's clause as a sentence. */
+export function sentence(text: string): string {
+  const begun = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?…]$/.test(begun) ? begun : `${begun}.`;
+}
+
 /** A share as a whole percentage; what is not quite all or nothing never reads so. */
 export function percent(share: number): string {
   const whole = Math.round(share * 100);

@@ -94,11 +94,6 @@ export class Teaching {
     clearTimeout(this.timer);
     this.asking?.abort();
     const given = Object.entries(this.labels.byClass()).filter(([, ids]) => ids.length > 0);
-    if (given.length === 0) {
-      this.taught = null;
-      this.busy = false;
-      return;
-    }
     this.busy = true;
     this.timer = setTimeout(() => void this.teach(Object.fromEntries(given)), WAIT);
   }
