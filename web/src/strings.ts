@@ -306,7 +306,6 @@ export const S = {
     suggestions: "Names of this collection",
     nearest: "Most similar pictures",
     sameName: (name: string): string => `Others named ${name}`,
-    noMates: "There is no other.",
     told: {
       keep: (name: string): string => `Kept ${name}.`,
       fix: (name: string, value: string): string => `${name} is now ${value}.`,
