@@ -60,7 +60,6 @@ export const S = {
     further: (count: number): string => `and ${n(count)} more`,
     without: (count: number): string => `no value (${n(count)})`,
     score: (value: number): string => `similarity ${value.toFixed(2)}`,
-    flat: (most: number): string => `This browser has no WebGL 2: a sample of ${n(most)} pictures is drawn.`,
   },
   tree: {
     title: (hasRanks: boolean): string => (hasRanks ? "Tree of life" : "Labels"),
