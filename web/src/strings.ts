@@ -78,10 +78,11 @@ export const S = {
   grid: {
     count: (count: number, total: number): string =>
       count === total ? (total === 1 ? "1 picture" : `${n(total)} pictures`) : `${n(count)} of ${n(total)} pictures`,
-    hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar pictures`),
+    hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar`),
     names: "Suggest names",
-    noNames: "no",
-    nearest: "by similar pictures",
+    noNames: "no names suggested",
+    by: (classifier: string): string => `names by ${classifier}`,
+    nearest: "names by similar pictures",
     open: (name: string): string => `${name}: open`,
     more: "More like this (M)",
     less: "Not like this (N)",
@@ -95,7 +96,7 @@ export const S = {
     asking: "…",
     says: (name: string, score: number | null): string =>
       score === null ? name : `${name} · ${Math.round(100 * score)} %`,
-    unsure: (perhaps: string | null): string => (perhaps ? `unsure, perhaps ${perhaps}` : "unsure"),
+    unsure: (perhaps: string | null): string => (perhaps ? `perhaps ${perhaps}` : "unsure"),
     unchoose: (count: number): string => `Release ${n(count)}`,
     save: "Save table",
     saveChosen: (count: number): string => `Save table of ${n(count)}`,
