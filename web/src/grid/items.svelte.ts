@@ -132,16 +132,8 @@ const ofRow = (row: MapRow): Item => ({
 const RANKS = ["kingdom", "phylum", "class", "order", "family", "genus", "species"];
 
 function ofRecord(row: Record<string, unknown>): Item {
-  const names = RANKS.map((rank) => text(row[rank]));
-  const depth = names.findLastIndex((one) => one !== null);
-  const lineage =
-    text(row["lineage"]) ??
-    (depth < 0
-      ? null
-      : names
-          .slice(0, depth + 1)
-          .map((one) => one ?? "?")
-          .join(" > "));
+  const names = RANKS.map((rank) => text(row[rank])).filter((one) => one !== null);
+  const lineage = text(row["lineage"]) ?? (names.join(" > ") || null);
   return {
     image_id: String(row["image_id"]),
     uri: String(row["uri"]),

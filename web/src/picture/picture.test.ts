@@ -18,7 +18,7 @@ describe("the box of a picture", () => {
 });
 
 describe("what a row says", () => {
-  it("names the deepest taxon and keeps gaps in paths", () => {
+  it("names the deepest taxon and writes paths without gaps", () => {
     const found = factsOf({
       kingdom: "Animalia",
       phylum: null,
@@ -28,7 +28,7 @@ describe("what a row says", () => {
       empty: null,
     });
     expect(found.name).toBe("Aves");
-    expect(found.lineage.map((one) => one.taxon)).toEqual(["Animalia", "Animalia > ? > Aves"]);
+    expect(found.lineage.map((one) => one.taxon)).toEqual(["Animalia", "Animalia > Aves"]);
     expect(found.others).toEqual([
       ["uri", "/x/a.jpg"],
       ["note", "n"],
