@@ -58,6 +58,7 @@ export const S = {
     legend: (column: string): string => `Colours by ${column}`,
     keepOnly: (name: string): string => `Keep only ${name}; once more to release`,
     further: (count: number): string => `and ${n(count)} more`,
+    alike: (value: string): string => `All have the same value: ${value}`,
     without: (count: number): string => `no value (${n(count)})`,
     score: (value: number): string => `similarity ${value.toFixed(2)}`,
   },

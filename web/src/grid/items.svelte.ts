@@ -24,7 +24,7 @@ export class Items {
   private readonly paged = new SvelteMap<number, Item>();
   private total = $state(0);
   private cursor: string | null = null;
-  private fetching = false;
+  private fetching = $state(false);
   private turn = 0;
 
   constructor(private readonly from: Explorer) {}
@@ -43,6 +43,11 @@ export class Items {
   get count(): number {
     const { map, kept } = this.from.collection;
     return this.shown?.length ?? (map ? (kept?.length ?? map.n) : this.total);
+  }
+
+  /** Whether nobody knows yet how many there are. */
+  get waits(): boolean {
+    return !this.shown && !this.from.collection.map && this.fetching && this.total === 0;
   }
 
   /** The picture at a position, or undefined while it comes. */
