@@ -63,7 +63,8 @@ export const S = {
     score: (value: number): string => `similarity ${value.toFixed(2)}`,
   },
   tree: {
-    title: (hasRanks: boolean): string => (hasRanks ? "Tree of life" : "Labels"),
+    title: (hasRanks: boolean, hasLabels: boolean): string =>
+      hasRanks ? "Tree of life" : hasLabels ? "Labels" : "Names",
     find: "Find a name",
     found: "Names found",
     nothing: (typed: string): string => `No name here has “${typed.trim()}” in it.`,
@@ -81,7 +82,7 @@ export const S = {
       count === total ? (total === 1 ? "1 picture" : `${n(total)} pictures`) : `${n(count)} of ${n(total)} pictures`,
     hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar`),
     names: "Suggest names",
-    noNames: "no names suggested",
+    noNames: "suggest no names",
     by: (classifier: string): string => `names by ${classifier}`,
     nearest: "names by similar pictures",
     open: (name: string): string => `${name}: open`,
