@@ -63,12 +63,13 @@ export const S = {
     legend: (column: string): string => `Colours by ${column}`,
     keepOnly: (name: string): string => `Keep only ${name}; once more to release`,
     further: (count: number): string => `and ${n(count)} more`,
+    alike: (value: string): string => `All have the same value: ${value}`,
     without: (count: number): string => `no value (${n(count)})`,
     score: (value: number): string => `similarity ${value.toFixed(2)}`,
-    flat: (most: number): string => `This browser has no WebGL 2: a sample of ${n(most)} pictures is drawn.`,
   },
   tree: {
-    title: (hasRanks: boolean): string => (hasRanks ? "Tree of life" : "Labels"),
+    title: (hasRanks: boolean, hasLabels: boolean): string =>
+      hasRanks ? "Tree of life" : hasLabels ? "Labels" : "Names",
     find: "Find a name",
     found: "Names found",
     nothing: (typed: string): string => `No name here has “${typed.trim()}” in it.`,
@@ -84,10 +85,11 @@ export const S = {
   grid: {
     count: (count: number, total: number): string =>
       count === total ? (total === 1 ? "1 picture" : `${n(total)} pictures`) : `${n(count)} of ${n(total)} pictures`,
-    hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar pictures`),
+    hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar`),
     names: "Suggest names",
-    noNames: "no",
-    nearest: "by similar pictures",
+    noNames: "suggest no names",
+    by: (classifier: string): string => `names by ${classifier}`,
+    nearest: "names by similar pictures",
     open: (name: string): string => `${name}: open`,
     more: "More like this (M)",
     less: "Not like this (N)",
@@ -101,7 +103,7 @@ export const S = {
     asking: "…",
     says: (name: string, score: number | null): string =>
       score === null ? name : `${name} · ${Math.round(100 * score)} %`,
-    unsure: (perhaps: string | null): string => (perhaps ? `unsure, perhaps ${perhaps}` : "unsure"),
+    unsure: (perhaps: string | null): string => (perhaps ? `perhaps ${perhaps}` : "unsure"),
     unchoose: (count: number): string => `Release ${n(count)}`,
     save: "Save table",
     saveChosen: (count: number): string => `Save table of ${n(count)}`,

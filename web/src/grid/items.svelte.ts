@@ -24,7 +24,7 @@ export class Items {
   private readonly paged = new SvelteMap<number, Item>();
   private total = $state(0);
   private cursor: string | null = null;
-  private fetching = false;
+  private fetching = $state(false);
   private turn = 0;
 
   constructor(private readonly from: Explorer) {}
@@ -43,6 +43,11 @@ export class Items {
   get count(): number {
     const { map, kept } = this.from.collection;
     return this.shown?.length ?? (map ? (kept?.length ?? map.n) : this.total);
+  }
+
+  /** Whether nobody knows yet how many there are. */
+  get waits(): boolean {
+    return !this.shown && !this.from.collection.map && this.fetching && this.total === 0;
   }
 
   /** The picture at a position, or undefined while it comes. */
@@ -132,16 +137,8 @@ const ofRow = (row: MapRow): Item => ({
 const RANKS = ["kingdom", "phylum", "class", "order", "family", "genus", "species"];
 
 function ofRecord(row: Record<string, unknown>): Item {
-  const names = RANKS.map((rank) => text(row[rank]));
-  const depth = names.findLastIndex((one) => one !== null);
-  const lineage =
-    text(row["lineage"]) ??
-    (depth < 0
-      ? null
-      : names
-          .slice(0, depth + 1)
-          .map((one) => one ?? "?")
-          .join(" > "));
+  const names = RANKS.map((rank) => text(row[rank])).filter((one) => one !== null);
+  const lineage = text(row["lineage"]) ?? (names.join(" > ") || null);
   return {
     image_id: String(row["image_id"]),
     uri: String(row["uri"]),

@@ -21,7 +21,7 @@ export class Explorer {
   selected: Uint32Array | null = $state.raw(null);
   /** Where the hits lie on the map, in their order. */
   hitIndexes: (number | null)[] = $state.raw([]);
-  problem: string | null = $state(null);
+  private problems: Record<string, string | null> = $state({});
   /** The point of the picture that is pointed at outside the map. */
   pointed: number | null = $state(null);
   /** The position in the grid of the picture that is shown in full, where it was opened from there or the map. */
@@ -48,8 +48,9 @@ export class Explorer {
     if (!map) return;
     const limits = { within: [...within], where: [...where] };
     const found =
-      limits.within.length + limits.where.length ? await this.heard(this.api.selected(map.key, limits)) : null;
+      limits.within.length + limits.where.length ? await this.heard(this.api.selected(map.key, limits), "keep") : null;
     if (turn !== this.turn || found === undefined) return;
+    if (found === null) this.problems["keep"] = null;
     this.selected = found;
     this.intersect();
   }
@@ -60,7 +61,7 @@ export class Explorer {
   }
 
   async find(asked: Pick<Place, "text" | "like" | "unlike" | "within" | "where">): Promise<void> {
-    const hits = await this.heard(this.search.run(asked));
+    const hits = await this.heard(this.search.run(asked), "search");
     if (hits === undefined) {
       this.collection.hits = this.search.busy ? this.collection.hits : null;
       return;
@@ -116,17 +117,21 @@ export class Explorer {
   }
 
   /** Wait for an answer and say what went wrong; a map that was replaced is fetched anew. */
-  async heard<T>(answer: Promise<T>): Promise<T | undefined> {
+  async heard<T>(answer: Promise<T>, about = "view"): Promise<T | undefined> {
     try {
       const found = await answer;
-      this.problem = null;
+      this.problems[about] = null;
       return found;
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return undefined;
       if (error instanceof Refusal && error.status === 409) void this.collection.followMap();
-      else this.problem = sentenceOf(error);
+      else this.problems[about] = sentenceOf(error);
       return undefined;
     }
+  }
+
+  get problem(): string | null {
+    return Object.values(this.problems).find((one) => one) ?? null;
   }
 
   private intersect(): void {

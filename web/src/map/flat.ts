@@ -1,26 +1,53 @@
-/** Points by the plain 2D canvas, where there is no WebGL 2: no more than can be drawn at once. */
+/** Points painted pixel by pixel in memory, for machines without WebGL 2 or whose WebGL is itself software, which is slower. */
 
-import { grey } from "./palette";
 import type { PointRenderer } from "./points";
 import { dotOf, type Size, type View } from "./view";
 
-/** The most points; they are the first of the map's order, which is a fair sample of all. */
-export const FLAT_MOST = 30_000;
-const WHILE_MOVING = 5_000;
+/** Milliseconds of one frame, and points between two looks at the clock. */
+const FRAME = 40;
+const WHILE_MOVING = 24;
+const BLOCK = 20_000;
+
+/** The pixels of a dot around its middle, and how much of each it covers (0 to 256). */
+interface Stamp {
+  dx: Int32Array;
+  dy: Int32Array;
+  part: Int32Array;
+  reach: number;
+}
+
+function stampOf(diameter: number, opacity: number): Stamp {
+  const reach = Math.max(Math.ceil(diameter / 2 - 0.5), 0);
+  const found: [number, number, number][] = [];
+  for (let dy = -reach; dy <= reach; dy++)
+    for (let dx = -reach; dx <= reach; dx++) {
+      const part = Math.min(Math.max(diameter / 2 - Math.hypot(dx, dy) + 0.5, 0), 1);
+      if (part > 0.05) found.push([dx, dy, Math.round(256 * part * opacity)]);
+    }
+  const column = (which: 0 | 1 | 2): Int32Array => Int32Array.from(found, (one) => one[which]);
+  return { dx: column(0), dy: column(1), part: column(2), reach };
+}
 
 export class FlatPoints implements PointRenderer {
-  readonly most = FLAT_MOST;
   private points = new Float32Array(0);
   private codes: Uint16Array | null = null;
-  private palette: Uint8Array | null = null;
-  private faded = grey(false);
+  private colours = new Uint32Array(65536);
+  private faded = 0;
   private kept: Uint32Array | null = null;
   private view: View = { x: 0, y: 0, scale: 1 };
   private size: Size = { width: 1, height: 1 };
   private zoom = 1;
   private frame = 0;
+  private moving = false;
+  private fresh = true;
+  private done = { faded: 0, plain: 0 };
+  private image: ImageData | null = null;
+  private pixels = new Uint32Array(0);
+  private readonly context: CanvasRenderingContext2D | null;
 
-  constructor(private readonly canvas: HTMLCanvasElement) {}
+  constructor(private readonly canvas: HTMLCanvasElement) {
+    this.context = canvas.getContext("2d");
+  }
 
   setPoints(points: Float32Array): void {
     this.points = points as Float32Array<ArrayBuffer>;
@@ -29,8 +56,9 @@ export class FlatPoints implements PointRenderer {
     this.codes = codes;
   }
   setPalette(palette: Uint8Array, faded: readonly [number, number, number]): void {
-    this.palette = palette;
-    this.faded = `rgb(${faded.join(" ")})`;
+    for (let code = 0; code < this.colours.length; code++)
+      this.colours[code] = packed(palette[4 * code]!, palette[4 * code + 1]!, palette[4 * code + 2]!);
+    this.faded = packed(...faded);
   }
   setKept(kept: Uint32Array | null): void {
     this.kept = kept;
@@ -40,49 +68,94 @@ export class FlatPoints implements PointRenderer {
     this.size = size;
     this.zoom = zoom;
     const ratio = Math.min(devicePixelRatio || 1, 2);
-    this.canvas.width = Math.round(size.width * ratio);
-    this.canvas.height = Math.round(size.height * ratio);
+    const wide = Math.max(Math.round(size.width * ratio), 1);
+    const high = Math.max(Math.round(size.height * ratio), 1);
+    if (this.image?.width === wide && this.image.height === high) return;
+    this.canvas.width = wide;
+    this.canvas.height = high;
+    this.image = new ImageData(wide, high);
+    this.pixels = new Uint32Array(this.image.data.buffer);
   }
   draw(moving = false): void {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => this.drawNow(moving ? WHILE_MOVING : FLAT_MOST));
+    this.moving = moving;
+    this.fresh = true;
+    if (!this.frame) this.frame = requestAnimationFrame(this.step);
   }
   destroy(): void {
     cancelAnimationFrame(this.frame);
   }
 
-  private drawNow(most: number): void {
-    const context = this.canvas.getContext("2d");
-    if (!context) return;
-    const n = Math.min(this.points.length / 2, most);
-    const { diameter, opacity } = dotOf(this.points.length / 2, this.size, this.zoom);
+  private readonly step = (): void => {
+    this.frame = 0;
+    if (!this.image || !this.context) return;
+    const until = performance.now() + (this.moving ? WHILE_MOVING : FRAME);
+    if (this.fresh) {
+      this.pixels.fill(0);
+      this.done = { faded: 0, plain: 0 };
+      this.fresh = false;
+    }
+    const { done, kept } = this;
+    const n = this.points.length / 2;
+    const { diameter, opacity } = dotOf(n, this.size, this.zoom);
     const ratio = this.canvas.width / this.size.width;
-    context.setTransform(ratio, 0, 0, ratio, 0, 0);
-    context.clearRect(0, 0, this.size.width, this.size.height);
-    const dot = (index: number, wide: number): void => {
-      const left = this.size.width / 2 + (this.points[2 * index]! - this.view.x) * this.view.scale;
-      const top = this.size.height / 2 - (this.points[2 * index + 1]! - this.view.y) * this.view.scale;
-      if (left < -wide || top < -wide || left > this.size.width + wide || top > this.size.height + wide) return;
-      context.beginPath();
-      context.arc(left, top, wide / 2, 0, 2 * Math.PI);
-      context.fill();
-    };
-    if (this.kept !== null) {
-      context.globalAlpha = 0.25;
-      context.fillStyle = this.faded;
-      for (let i = 0; i < n; i++) dot(i, diameter * 0.75);
+    if (kept !== null) {
+      const stamp = stampOf(Math.max(diameter * 0.75, 1) * ratio, Math.min(opacity, 0.4) * 0.6);
+      // While the map moves, half of the time is left for what is kept.
+      const share = this.moving ? until - WHILE_MOVING / 2 : until;
+      while (done.faded < n && performance.now() < share) {
+        const end = Math.min(done.faded + BLOCK, n);
+        this.paint(stamp, done.faded, end, null);
+        done.faded = end;
+      }
     }
-    context.globalAlpha = opacity;
-    for (let i = 0; i < Math.min(this.kept?.length ?? n, most); i++) {
-      const index = this.kept === null ? i : this.kept[i]!;
-      context.fillStyle = this.colourOf(index);
-      dot(index, diameter);
+    const all = kept?.length ?? n;
+    const stamp =
+      kept === null ? stampOf(diameter * ratio, opacity) : stampOf(diameter * 1.15 * ratio, Math.max(opacity, 0.7));
+    const isGround = kept === null || done.faded >= n || this.moving;
+    while (isGround && done.plain < all && performance.now() < until) {
+      const end = Math.min(done.plain + BLOCK, all);
+      this.paint(stamp, done.plain, end, kept);
+      done.plain = end;
     }
-    if (n === Math.min(this.points.length / 2, FLAT_MOST)) this.canvas.dispatchEvent(new Event("drawn"));
-  }
+    this.context.putImageData(this.image, 0, 0);
+    if (done.plain >= all && (kept === null || done.faded >= n)) this.canvas.dispatchEvent(new Event("drawn"));
+    else if (!this.moving) this.frame = requestAnimationFrame(this.step);
+  };
 
-  private colourOf(index: number): string {
-    const at = (this.codes?.[index] ?? 0) * 4;
-    return this.palette ? `rgb(${this.palette[at]} ${this.palette[at + 1]} ${this.palette[at + 2]})` : this.faded;
+  /** Paint some points; those of `kept` in their colours, and without it all in theirs or as faded ones. */
+  private paint(stamp: Stamp, from: number, to: number, kept: Uint32Array | null): void {
+    const { points, codes, colours, pixels, canvas } = this;
+    const { dx, dy, part, reach } = stamp;
+    const [wide, high] = [canvas.width, canvas.height];
+    const scale = (this.view.scale * wide) / this.size.width;
+    const left = wide / 2 - this.view.x * scale;
+    const top = high / 2 + this.view.y * scale;
+    const isFaded = kept === null && this.kept !== null;
+    for (let i = from; i < to; i++) {
+      const index = kept === null ? i : kept[i]!;
+      const x = Math.floor(left + points[2 * index]! * scale);
+      const y = Math.floor(top - points[2 * index + 1]! * scale);
+      if (x < reach || y < reach || x >= wide - reach || y >= high - reach) continue;
+      const colour = isFaded ? this.faded : colours[codes === null ? 0 : codes[index]!]!;
+      for (let j = 0; j < part.length; j++) {
+        const at = (y + dy[j]!) * wide + x + dx[j]!;
+        pixels[at] = mixed(pixels[at]!, colour, part[j]!);
+      }
+    }
   }
+}
+
+/** A colour as it lies in memory, without its opacity. */
+const packed = (r: number, g: number, b: number): number => r | (g << 8) | (b << 16);
+
+/** A colour above what is there, covering `part` of 256. */
+function mixed(there: number, colour: number, part: number): number {
+  const opaque = there >>> 24;
+  const more = opaque + (((255 - opaque) * part) >> 8);
+  if (opaque === 0) return (colour | (more << 24)) >>> 0;
+  const odd = there & 0xff00ff;
+  const even = there & 0x00ff00;
+  const newOdd = (odd + ((((colour & 0xff00ff) - odd) * part) >> 8)) & 0xff00ff;
+  const newEven = (even + ((((colour & 0x00ff00) - even) * part) >> 8)) & 0x00ff00;
+  return (newOdd | newEven | (more << 24)) >>> 0;
 }

@@ -6,8 +6,6 @@ import { GlPoints } from "./webgl";
 
 /** Colours, codes and what is kept are given one by one, so that a change sends only itself. */
 export interface PointRenderer {
-  /** The most points that are ever drawn; null where all are. */
-  readonly most: number | null;
   setPoints(points: Float32Array): void;
   /** A code per point; null gives all of them the first colour. */
   setCodes(codes: Uint16Array | null): void;
@@ -21,14 +19,25 @@ export interface PointRenderer {
   destroy(): void;
 }
 
-/** The fastest there is here. */
-export function rendererOn(canvas: HTMLCanvasElement): PointRenderer {
-  const gl = canvas.getContext("webgl2", {
-    alpha: true,
-    antialias: false,
-    depth: false,
-    premultipliedAlpha: true,
-    preserveDrawingBuffer: true,
-  });
+const SOFTWARE = /swiftshader|llvmpipe|softpipe|software|basic render/i;
+
+/** Whether WebGL 2 runs on a graphics chip here. */
+function hasChip(): boolean {
+  const gl = document.createElement("canvas").getContext("webgl2");
+  if (!gl) return false;
+  const named = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(named ? named.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  gl.getExtension("WEBGL_lose_context")?.loseContext();
+  return !SOFTWARE.test(name);
+}
+let chip: boolean | null = null;
+
+/** The fastest there is here; `kind` asks for one of them. */
+export function rendererOn(canvas: HTMLCanvasElement, kind?: "webgl" | "flat"): PointRenderer {
+  chip ??= hasChip();
+  const gl =
+    kind === "webgl" || (kind === undefined && chip)
+      ? canvas.getContext("webgl2", { antialias: false, depth: false, preserveDrawingBuffer: true })
+      : null;
   return gl ? new GlPoints(canvas, gl) : new FlatPoints(canvas);
 }

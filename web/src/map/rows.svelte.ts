@@ -14,7 +14,7 @@ export class Rows {
 
   constructor(
     private readonly api: StoreApi,
-    private readonly key: string,
+    readonly key: string,
   ) {}
 
   /** The row, or undefined while it comes. */

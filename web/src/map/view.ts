@@ -68,7 +68,7 @@ export function seen(view: View, size: Size, margin = 0): Bounds {
 
 /** Diameter of a point in pixels, and how opaque it is: fewer points and a closer look make both larger. */
 export function dotOf(n: number, size: Size, zoom: number): { diameter: number; opacity: number } {
-  const roomy = Math.sqrt((size.width * size.height * 0.14) / Math.max(n, 1));
+  const roomy = Math.sqrt((size.width * size.height * 0.3) / Math.max(n, 1));
   const diameter = Math.min(Math.max(Math.min(roomy, 8) * Math.max(zoom, 0.5) ** 0.4, 1.3), 14);
   return { diameter, opacity: Math.min(0.4 + diameter * 0.1, 0.85) };
 }

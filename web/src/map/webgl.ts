@@ -38,10 +38,11 @@ const FIRST = 60_000;
 const FEWEST = 15_000;
 /** Milliseconds that a part may take, by which its size is fitted. */
 const FRAME = 30;
+/** When the map rests, parts are larger: there is a little to be lost between two of them. */
+const AT_REST = 4;
 const UNIFORMS = ["view", "diameter", "plain", "coloured", "opacity", "palette"] as const;
 
 export class GlPoints implements PointRenderer {
-  readonly most = null;
   private n = 0;
   private kept: Uint32Array | null = null;
   private view: View = { x: 0, y: 0, scale: 1 };
@@ -153,7 +154,8 @@ export class GlPoints implements PointRenderer {
       this.done = { faded: 0, plain: 0 };
       this.fresh = false;
     }
-    const drawn = this.more(this.part);
+    const isFirst = this.done.faded + this.done.plain === 0;
+    const drawn = this.more(this.part * (this.moving || isFirst ? 1 : AT_REST));
     const sync = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
     gl.flush();
     if (sync) this.fence = { sync, at: performance.now(), points: drawn };
@@ -171,8 +173,8 @@ export class GlPoints implements PointRenderer {
     if (!fence) return true;
     if (gl.getSyncParameter(fence.sync, gl.SYNC_STATUS) !== gl.SIGNALED) return false;
     const took = Math.max(performance.now() - fence.at, 1);
-    if (fence.points >= this.part / 2) {
-      const fitted = this.part * Math.min(Math.max(FRAME / took, 0.5), 2);
+    if (fence.points >= FEWEST) {
+      const fitted = fence.points * Math.min(Math.max(FRAME / took, 0.25), 2);
       this.part = Math.round(Math.min(Math.max(fitted, FEWEST), 4_000_000));
     }
     gl.deleteSync(fence.sync);

@@ -25,11 +25,12 @@ export interface Facts {
 
 export function factsOf(row: Record<string, unknown>): Facts {
   const names = RANKS.map((rank) => text(row[rank]));
+  // A path holds the names that there are, as the service writes it.
   const lineage = RANKS.flatMap((rank, i) => {
     const name = names[i];
     const taxon = names
       .slice(0, i + 1)
-      .map((one) => one ?? "?")
+      .filter(Boolean)
       .join(" > ");
     return name ? [{ rank, name, taxon }] : [];
   });
