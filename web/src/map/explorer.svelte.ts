@@ -24,6 +24,8 @@ export class Explorer {
   private problems: Record<string, string | null> = $state({});
   /** The point of the picture that is pointed at outside the map. */
   pointed: number | null = $state(null);
+  /** A place that the map is to go to. */
+  goal: { x: number; y: number } | null = $state.raw(null);
   /** The position in the grid of the picture that is shown in full, where it was opened from there or the map. */
   openAt: number | null = $state(null);
   private turn = 0;
@@ -105,6 +107,16 @@ export class Explorer {
   open(id: string, position: number | null): void {
     this.openAt = position;
     go({ open: id }, place.open !== null);
+  }
+
+  /** Bring a picture into the middle of the map. */
+  async showOnMap(id: string): Promise<void> {
+    const { map, points } = this.collection;
+    if (!map || !points) return;
+    const index = (await this.heard(this.api.indexes(map.key, [id])))?.[0];
+    if (index === null || index === undefined) return;
+    this.pointed = index;
+    this.goal = { x: points[2 * index]!, y: points[2 * index + 1]! };
   }
 
   /** Where a picture of the grid lies on the map. */
