@@ -152,6 +152,7 @@ export const S = {
     after: "The next picture",
     lineage: "Lineage",
     similar: "Similar pictures",
+    show: "Show on the map",
     copy: "Copy its id",
     copied: "Copied",
     rights: (holder: string | null, licence: string | null): string =>

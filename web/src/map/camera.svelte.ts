@@ -24,7 +24,9 @@ export class Camera {
     this.bounds = bounds;
     this.all();
   }
+  /** Follow the size of the map's element; one that is hidden has none. */
   resize(size: Size): void {
+    if (size.width === 0 || size.height === 0) return;
     if (size.width === this.size.width && size.height === this.size.height) return;
     const zoom = this.size.width ? this.zoom : 1;
     this.size = size;
@@ -44,10 +46,6 @@ export class Camera {
   /** Bring a place of the map into the middle, closely enough to see its neighbours. */
   goTo(x: number, y: number): void {
     this.moved({ x, y, scale: Math.max(this.view.scale, this.base * 4) });
-  }
-  /** Look at what another camera looks at. */
-  follow(view: View): void {
-    this.moved(view);
   }
   toScreen = (x: number, y: number): [number, number] => toScreen(this.view, this.size, x, y);
   toMap = (left: number, top: number): [number, number] => toMap(this.view, this.size, left, top);

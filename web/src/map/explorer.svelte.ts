@@ -24,6 +24,8 @@ export class Explorer {
   private problems: Record<string, string | null> = $state({});
   /** The point of the picture that is pointed at outside the map. */
   pointed: number | null = $state(null);
+  /** The point that the map is to go to, which bears a mark from then on. */
+  goal: { index: number; x: number; y: number } | null = $state.raw(null);
   /** The position in the grid of the picture that is shown in full, where it was opened from there or the map. */
   openAt: number | null = $state(null);
   private turn = 0;
@@ -104,7 +106,17 @@ export class Explorer {
   /** Show a picture in full; its position in the grid leads to those beside it. */
   open(id: string, position: number | null): void {
     this.openAt = position;
+    this.goal = null;
     go({ open: id }, place.open !== null);
+  }
+
+  /** Bring a picture into the middle of the map. */
+  async showOnMap(id: string): Promise<void> {
+    const { map, points } = this.collection;
+    if (!map || !points) return;
+    const index = (await this.heard(this.api.indexes(map.key, [id])))?.[0];
+    if (index === null || index === undefined) return;
+    this.goal = { index, x: points[2 * index]!, y: points[2 * index + 1]! };
   }
 
   /** Where a picture of the grid lies on the map. */
