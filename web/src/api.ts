@@ -132,8 +132,10 @@ export interface MapLabel {
   y: number;
   images: number;
 }
+/** A picture's columns, by name. */
+export type Row = Record<string, unknown>;
 /** A picture on the map, by its place in the map's order. */
-export interface MapRow {
+export type MapRow = {
   index: number;
   image_id: string;
   uri: string;
@@ -142,7 +144,7 @@ export interface MapRow {
   common_name: string | null;
   species: string | null;
   name: string | null;
-}
+};
 export interface Placed {
   x: number;
   y: number;
@@ -355,13 +357,13 @@ export class StoreApi {
   }
 
   details = (): Promise<StoreDetails> => got(this.root);
-  row = (id: string): Promise<Record<string, unknown>> => got(`${this.root}/rows/${idPart(id)}`);
+  row = (id: string): Promise<Row> => got(`${this.root}/rows/${idPart(id)}`);
   rows = (
     limits: Limits,
     cursor: string | null,
     limit = 100,
     signal?: AbortSignal,
-  ): Promise<{ total: number; rows: Record<string, unknown>[]; next: string | null }> =>
+  ): Promise<{ total: number; rows: Row[]; next: string | null }> =>
     got(`${this.root}/rows${queryOf({ ...limits, cursor, limit })}`, signal);
   thumbnail = (id: string, side: 128 | 256 | 512 = 256): string =>
     `${ROOT}${this.root}/thumbnails/${idPart(id)}?side=${side}`;

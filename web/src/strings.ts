@@ -151,6 +151,7 @@ export const S = {
     before: "The picture before",
     after: "The next picture",
     lineage: "Lineage",
+    path: "file",
     similar: "Similar pictures",
     show: "Show on the map",
     copy: "Copy its id",

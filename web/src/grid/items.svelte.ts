@@ -1,15 +1,19 @@
 /** The pictures of the grid in their order: hits of a search, or what the map keeps, or the rows where there is no map. */
 
 import { SvelteMap } from "svelte/reactivity";
-import type { Hit, MapRow } from "../api";
+import type { Hit, Row } from "../api";
 import type { Explorer } from "../map/explorer.svelte";
 import { holds, lowest } from "../map/sets";
+import { calledOf, isLatin, lineageOf, nameOf, RANKS, textOf } from "../state/names";
 import { place } from "../state/place.svelte";
 
 export interface Item {
   image_id: string;
   uri: string;
   name: string | null;
+  /** Its name, or that of its file. */
+  called: string;
+  isLatin: boolean;
   common_name: string | null;
   lineage: string | null;
   label: string | null;
@@ -17,6 +21,8 @@ export interface Item {
 }
 
 const PAGE = 100;
+/** Names in the lineage of a genus that has all ranks. */
+const GENUS = RANKS.indexOf("genus") + 1;
 export const MOST_EXPORTED = 20_000;
 
 export class Items {
@@ -54,7 +60,7 @@ export class Items {
   at(position: number): Item | undefined {
     if (position < 0 || position >= this.count) return undefined;
     const hit = this.shown?.[position];
-    if (hit) return ofHit(hit);
+    if (hit) return ofRow(hit);
     const { map, kept } = this.from.collection;
     if (map) {
       const row = this.from.rows?.of(kept?.[position] ?? position);
@@ -86,7 +92,7 @@ export class Items {
 
   /** All of them, for a file, up to `MOST_EXPORTED`. */
   async everything(): Promise<Item[]> {
-    if (this.shown) return this.shown.map(ofHit);
+    if (this.shown) return this.shown.map(ofRow);
     const { map, kept } = this.from.collection;
     if (!map || !this.from.rows) return [...this.paged.values()];
     const n = Math.min(kept?.length ?? map.n, MOST_EXPORTED);
@@ -105,51 +111,20 @@ export class Items {
     this.fetching = false;
     if (!found) return;
     const start = this.paged.size;
-    found.rows.forEach((row, i) => this.paged.set(start + i, ofRecord(row)));
+    found.rows.forEach((row, i) => this.paged.set(start + i, ofRow(row)));
     this.cursor = found.next;
     this.total = found.next === null ? this.paged.size : Math.min(found.total, this.paged.size + PAGE);
   }
 }
 
-const last = (lineage: string | null): string | null => lineage?.split(" > ").at(-1) ?? null;
-const text = (value: unknown): string | null => (typeof value === "string" && value ? value : null);
-
-const ofHit = (hit: Hit): Item => ({
-  image_id: hit.image_id,
-  uri: hit.uri,
-  name: last(hit.lineage) ?? text(hit["label"]),
-  common_name: hit.common_name,
-  lineage: hit.lineage,
-  label: text(hit["label"]),
-  score: hit.score,
+const ofRow = (row: Row): Item => ({
+  image_id: String(row["image_id"]),
+  uri: String(row["uri"]),
+  name: nameOf(row),
+  called: calledOf(row),
+  isLatin: isLatin(row) || (textOf(row["lineage"])?.split(" > ").length ?? 0) >= GENUS,
+  common_name: textOf(row["common_name"]),
+  lineage: textOf(row["lineage"]) ?? (lineageOf(row).join(" > ") || null),
+  label: textOf(row["label"]),
+  score: typeof row["score"] === "number" ? row["score"] : null,
 });
-
-const ofRow = (row: MapRow): Item => ({
-  image_id: row.image_id,
-  uri: row.uri,
-  name: row.name ?? last(row.lineage) ?? row.label,
-  common_name: row.common_name,
-  lineage: row.lineage,
-  label: row.label,
-  score: null,
-});
-
-const RANKS = ["kingdom", "phylum", "class", "order", "family", "genus", "species"];
-
-function ofRecord(row: Record<string, unknown>): Item {
-  const names = RANKS.map((rank) => text(row[rank])).filter((one) => one !== null);
-  const lineage = text(row["lineage"]) ?? (names.join(" > ") || null);
-  return {
-    image_id: String(row["image_id"]),
-    uri: String(row["uri"]),
-    name: last(lineage) ?? text(row["label"]),
-    common_name: text(row["common_name"]),
-    lineage,
-    label: text(row["label"]),
-    score: null,
-  };
-}
-
-/** What to call a picture: its name, else its file's. */
-export const called = (item: { name: string | null; label?: string | null; uri: string }): string =>
-  item.name ?? item.label ?? item.uri.split(/[/\\]/).at(-1) ?? item.uri;

@@ -1,16 +1,14 @@
 /** What a row says of its picture, in the order in which it is read. */
 
-const RANKS = ["kingdom", "phylum", "class", "order", "family", "genus", "species"] as const;
+import type { Row } from "../api";
+import { calledOf, factsOf as columnsOf, isLatin, RANKS, textOf } from "../state/names";
+
 const LICENCES = ["licence", "license"];
 const HOLDERS = ["rights_holder", "attribution", "creator", "photographer", "author"];
-const APART = new Set<string>([...RANKS, "lineage", "vector"]);
+const first = (row: Row, names: readonly string[]): string | null =>
+  names.map((name) => textOf(row[name])).find((one) => one !== null) ?? null;
 
-const text = (value: unknown): string | null =>
-  value === null || value === undefined || value === "" ? null : String(value);
-const first = (row: Record<string, unknown>, names: readonly string[]): string | null =>
-  names.map((name) => text(row[name])).find((one) => one !== null) ?? null;
-
-export const aboutRights = (row: Record<string, unknown>): { licence: string | null; holder: string | null } => ({
+export const aboutRights = (row: Row): { licence: string | null; holder: string | null } => ({
   licence: first(row, LICENCES),
   holder: first(row, HOLDERS),
 });
@@ -20,11 +18,12 @@ export interface Facts {
   isLatin: boolean;
   common: string | null;
   lineage: { rank: string; name: string; taxon: string }[];
+  uri: string | null;
   others: [string, string][];
 }
 
-export function factsOf(row: Record<string, unknown>): Facts {
-  const names = RANKS.map((rank) => text(row[rank]));
+export function factsOf(row: Row): Facts {
+  const names = RANKS.map((rank) => textOf(row[rank]));
   // A path holds the names that there are, as the service writes it.
   const lineage = RANKS.flatMap((rank, i) => {
     const name = names[i];
@@ -34,16 +33,12 @@ export function factsOf(row: Record<string, unknown>): Facts {
       .join(" > ");
     return name ? [{ rank, name, taxon }] : [];
   });
-  const deepest = lineage.at(-1);
-  const file = text(row["uri"])?.split(/[/\\]/).at(-1);
   return {
-    name: deepest?.name ?? text(row["label"]) ?? file ?? "",
-    isLatin: deepest?.rank === "genus" || deepest?.rank === "species",
-    common: text(row["common_name"]),
+    name: calledOf(row),
+    isLatin: isLatin(row),
+    common: textOf(row["common_name"]),
     lineage,
-    others: Object.entries(row).flatMap(([name, value]) => {
-      const said = typeof value === "object" && value !== null ? JSON.stringify(value) : text(value);
-      return APART.has(name) || said === null ? [] : [[name, said] as [string, string]];
-    }),
+    uri: textOf(row["uri"]),
+    others: columnsOf(row),
   };
 }

@@ -46,12 +46,12 @@ export function rowsOf(text: string): string[][] {
   return rows;
 }
 
-/** Hand a text to the reader as a file. */
-export function handOver(name: string, text: string): void {
-  const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+/** Hand a table to the reader as a file; `marked` tells old spreadsheets that it is UTF-8. */
+export function handOver(name: string, text: string, marked = false): void {
+  const address = URL.createObjectURL(new Blob([marked ? `\ufeff${text}` : text], { type: "text/csv;charset=utf-8" }));
   const link = document.createElement("a");
   link.href = address;
   link.download = name;
   link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 1000);
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
