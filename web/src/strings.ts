@@ -26,6 +26,9 @@ export const S = {
   encoderLoading: "The encoder is loading; searches by picture and text work in a moment.",
   encoderFailed: (why: string): string => `Searches by picture and text do not work here: ${why}`,
   noStores: "No collection is served yet.",
+  otherStore: (asked: string, shown: string): string =>
+    `There is no collection called ${asked} here; this is ${shown}.`,
+  failures: (count: number): string => `${n(count)} could not be read`,
   number: n,
   tabs: { map: "Map", tree: "Tree", grid: "Pictures" },
   map: {
@@ -85,6 +88,7 @@ export const S = {
   grid: {
     count: (count: number, total: number): string =>
       count === total ? (total === 1 ? "1 picture" : `${n(total)} pictures`) : `${n(count)} of ${n(total)} pictures`,
+    searching: "Searching…",
     hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar`),
     names: "Suggest names",
     noNames: "suggest no names",
@@ -123,7 +127,12 @@ export const S = {
     go: "Search",
     picture: "Search by picture…",
     pictureHint: "Choose pictures, drop them anywhere on the page, or paste them",
-    noPicture: "That is no picture. JPEG, PNG, WebP, TIFF and others can be read.",
+    notPicture: (name: string): string => `${name} is no picture: drop a JPEG, PNG or other image.`,
+    tooLarge: (name: string, megabytes: number): string =>
+      `${name} has more than ${megabytes} MB: use a smaller picture.`,
+    tooLargeTogether: (name: string, megabytes: number): string =>
+      `${name} is left out: together the pictures would have more than ${megabytes} MB.`,
+    onlySome: (count: number): string => `The search takes at most ${n(count)} pictures; the others are left out.`,
     inMemory: "Your own pictures stay in this page: a link to it does not carry them.",
     filter: "Filter",
     column: "Keep pictures whose",

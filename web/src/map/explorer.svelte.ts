@@ -63,6 +63,8 @@ export class Explorer {
   }
 
   async find(asked: Pick<Place, "text" | "like" | "unlike" | "within" | "where">): Promise<void> {
+    const encodes = asked.text !== null || this.search.pictures.length > 0;
+    if (encodes && this.collection.encoderLoads) return this.search.wait();
     const hits = await this.heard(this.search.run(asked), "search");
     if (hits === undefined) {
       this.collection.hits = this.search.busy ? this.collection.hits : null;
@@ -90,8 +92,8 @@ export class Explorer {
 
   /** Find the places of one's own pictures on the map. */
   async placeOwn(): Promise<void> {
-    const { map } = this.collection;
-    if (!map) return;
+    const { map, encoderLoads } = this.collection;
+    if (!map || encoderLoads) return;
     for (const one of this.search.pictures.filter((picture) => picture.at === null)) {
       const found = await this.heard(this.api.place(map.key, one.file));
       if (found) one.at = { x: found.x, y: found.y };

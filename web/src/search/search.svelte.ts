@@ -2,9 +2,9 @@
 
 import type { Hit, SearchAnswer, StoreApi } from "../api";
 import type { Place } from "../state/place.svelte";
+import { sifted } from "./sifted";
 
 export const HITS = 200;
-export const MOST_PICTURES = 8;
 
 export interface OwnPicture {
   file: File;
@@ -18,16 +18,19 @@ export class Search {
   pictures: OwnPicture[] = $state([]);
   answer: SearchAnswer | null = $state.raw(null);
   busy = $state(false);
+  /** Grows with each search that is asked for again. */
+  turn = $state(0);
   private running: AbortController | null = null;
 
   constructor(private readonly api: StoreApi) {}
 
-  /** Take pictures from files; what is no picture is left out. True where some were taken. */
-  add(files: Iterable<File>): boolean {
-    const found = [...files].filter((file) => file.type.startsWith("image/"));
-    for (const file of found.slice(0, MOST_PICTURES - this.pictures.length))
+  /** Take pictures from files. */
+  add(files: Iterable<File>): { taken: File[]; told: string[] } {
+    const held = this.pictures.map((one) => one.file);
+    const found = sifted([...files], held);
+    for (const file of found.taken)
       this.pictures.push({ file, name: file.name, url: URL.createObjectURL(file), at: null });
-    return found.length > 0;
+    return found;
   }
 
   remove(url: string): void {
@@ -38,6 +41,12 @@ export class Search {
   clear(): void {
     for (const one of this.pictures) URL.revokeObjectURL(one.url);
     this.pictures = [];
+  }
+
+  /** Hold a search until the encoder can read it. */
+  wait(): void {
+    this.running?.abort();
+    this.busy = true;
   }
 
   /** Find what is asked for; null where nothing is. An answer that a later question overtook is never given. */

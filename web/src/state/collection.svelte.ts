@@ -18,6 +18,8 @@ export class Collection {
   /** What a search found, best first; null without a search. */
   hits: Hit[] | null = $state.raw(null);
   problem: string | null = $state(null);
+  /** While it is true, the service cannot read words and pictures yet. */
+  encoderLoads = $state(false);
   private ended = false;
 
   constructor(

@@ -1,7 +1,8 @@
 /** The tree of life as it is unfolded: children are fetched when a taxon is opened. */
 
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
-import type { Child, StoreApi, TreeAnswer } from "../api";
+import { Refusal, type Child, type StoreApi, type TreeAnswer } from "../api";
+import { sentenceOf } from "../state/collection.svelte";
 
 export interface Branch {
   kind: "taxon";
@@ -30,10 +31,13 @@ export class Taxa {
   /** Counts are of these pictures of the map alone; null for all. */
   private of: { key: string; indexes: Uint32Array } | null = null;
   private turn = 0;
+  /** Why the last answer did not come. */
+  problem: string | null = $state(null);
 
+  /** `replaced` is called where the map is another by now. */
   constructor(
     private readonly api: StoreApi,
-    private readonly heard: <T>(answer: Promise<T>) => Promise<T | undefined>,
+    private readonly replaced: () => void,
   ) {}
 
   readonly lines: (Branch | Rest)[] = $derived(this.below(null, 1));
@@ -97,6 +101,18 @@ export class Taxa {
     return this.of
       ? this.api.treeOf(this.of.key, this.of.indexes, under, null, PART, offset)
       : this.api.tree(under, null, PART, offset);
+  }
+
+  private async heard<T>(answer: Promise<T>): Promise<T | undefined> {
+    try {
+      const found = await answer;
+      this.problem = null;
+      return found;
+    } catch (error) {
+      if (error instanceof Refusal && error.status === 409) this.replaced();
+      else this.problem = sentenceOf(error);
+      return undefined;
+    }
   }
 
   private below(parent: string | null, level: number): (Branch | Rest)[] {
