@@ -75,12 +75,12 @@ def rules():
 
 @pytest.fixture
 def start(tmp_path):
-    """Start the command, and give the process with the document that it prints once it takes requests."""
+    """Start `serve` or `explore`, and give the process with the document that it prints once it takes requests."""
     begun = []
 
-    def call(*arguments):
+    def call(*arguments, verb="serve"):
         process = subprocess.Popen(
-            [sys.executable, "-m", "cladescope.app.cli", "serve", *map(str, arguments), "--port", "0", "--json"],
+            [sys.executable, "-m", "cladescope.app.cli", verb, *map(str, arguments), "--port", "0", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

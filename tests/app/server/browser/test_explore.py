@@ -1,110 +1,75 @@
-"""The page as people use it, in a headless Chromium: search, clades, a picture in full, a link, a telephone, and names that are hostile."""
+"""The Explore view as people use it: search, clades, the map and its lasso, a picture in full, a table to take away, a link."""
 
+import csv
 import re
-import shutil
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from PIL import Image
 
-import cladescope
+from tests.app.server.browser.conftest import asked, is_true, on_the_map, settled
 from tests.app.server.conftest import until
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: .ci/page installs it")
+COUNT = "#grid-title"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium, start):
-    """Serve stores and open the page, at a path; no error may stand in its console, and nothing may be asked from elsewhere."""
-    pages, wrong = [], []
-
-    def call(*stores, path="/", width=1280, dark=False, ready=True, arguments=()):
-        _, told = start(*stores, *arguments)
-        page = chromium.new_page(
-            viewport={"width": width, "height": 800}, color_scheme="dark" if dark else "light", base_url=told["address"]
-        )
-        pages.append(page)
-        page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("dialog", lambda dialog: (wrong.append("a dialog opened"), dialog.dismiss()))
-        page.on("request", lambda asked: None if asked.url.startswith(told["address"]) else wrong.append(asked.url))
-        page.goto(path)
-        if ready:
-            settled(page)
-        return page, told
-
-    yield call
-    for page in pages:
-        page.close()
-    # A browser writes into its console that it was refused before the token was given.
-    assert [one for one in wrong if "401 (Unauthorized)" not in one] == []
-
-
-def settled(page):
-    page.wait_for_selector("section[aria-busy=false]")
-
-
-def counted(page):
-    """The number that stands above the pictures."""
-    settled(page)
-    return int(page.inner_text("section .count").split()[0].replace(",", ""))
-
-
-def asked(page):
-    return parse_qs(urlsplit(page.url).query)
-
-
-def brightness(colour):
-    """The sum of the parts of a colour such as `rgb(22, 25, 26)`."""
-    return sum(map(int, re.findall(r"\d+", colour)))
+def number(page):
+    """The number of pictures that stands above the grid; None while it is not known."""
+    found = re.match(r"[\d,]+", page.inner_text(COUNT))
+    return found and int(found[0].replace(",", ""))
 
 
 def loaded(page):
-    """Width of each picture that the page has shown so far; 0 for a broken one."""
-    until(lambda: page.evaluate("[...document.querySelectorAll('section img')].slice(0, 4).every(one => one.complete)"))
-    return page.eval_on_selector_all("section img", "several => several.slice(0, 4).map(one => one.naturalWidth)")
+    """Width of each of the first pictures of the grid; 0 for a broken one."""
+    until(lambda: page.locator("[role=gridcell] img").count() > 2)
+    is_true(page, "[...document.querySelectorAll('[role=gridcell] img')].slice(0, 4).every(one => one.complete)")
+    return page.eval_on_selector_all("[role=gridcell] img", "several => several.slice(0, 4).map(one => one.naturalWidth)")
+
+
+def box_of_map(page):
+    on_the_map(page)
+    return page.locator("[role=application]").bounding_box()
 
 
 def test_a_clade_of_the_tree_keeps_its_pictures_and_a_reload_shows_the_same(opened, store):
     page, _ = opened(store.path)
-    assert counted(page) == len(store)
+    assert number(page) == len(store)
     assert min(loaded(page)) > 0
-    page.locator("button.taxon").last.click()
+    on_the_map(page)
+    page.locator("[role=treeitem]").last.click()
     page.wait_for_url("**within=*")
     (clade,) = asked(page)["within"]
     n = store.count(within=clade)
     assert 0 < n < len(store)
-    until(lambda: counted(page) == n)
-    assert page.locator(".chips button").first.inner_text() == f"{clade.split(' > ')[-1]} ×"
+    until(lambda: number(page) == n)
+    chips = page.get_by_role("list", name="What is searched for and kept")
+    assert f"only {clade.split(' > ')[-1]}" in chips.inner_text()
     page.reload()
-    assert counted(page) == n
+    until(lambda: number(page) == n)
     root = store.table(["kingdom"])["kingdom"][0].as_py()
     page.goto(f"/?within={root}")
     settled(page)
-    assert page.locator(".chips button").first.inner_text() == f"{root} ×"
-    page.get_by_role("button", name="All pictures").click()
-    until(lambda: counted(page) == len(store))
+    assert f"only {root}" in chips.inner_text()
+    page.get_by_role("button", name="Clear all").click()
+    until(lambda: number(page) == len(store))
+
+
+def test_names_are_found_by_their_letters(opened, store):
+    species = store.table(["species"])["species"][5].as_py()
+    page, _ = opened(store.path)
+    page.get_by_role("combobox", name="Find a name").fill(species[:4].lower())
+    page.get_by_role("option", name=re.compile(species)).first.click()
+    page.wait_for_url("**within=*")
+    until(lambda: number(page) == store.count(within=species))
 
 
 def test_a_picture_from_the_readers_disk_finds_itself_first(opened, store):
     some = store.table(["uri", "image_id"]).slice(7, 1).to_pylist()[0]
     page, _ = opened(store.path)
     page.set_input_files("input[type=file]", some["uri"])
-    page.wait_for_selector("section .score")
-    expected = store.search(images=[some["uri"]], k=100).hits
-    assert page.inner_text("section .score >> nth=0") == f"{expected[0].score:.2f}" == "1.00"
-    assert page.locator("section li").count() == len(expected)
-    page.locator("section li .open").first.click()
+    page.wait_for_selector("[role=gridcell] .score")
+    expected = store.search(images=[some["uri"]], k=len(store)).hits
+    assert page.inner_text("[role=gridcell] .score >> nth=0") == f"{expected[0].score:.2f}" == "1.00"
+    assert number(page) == len(expected)
+    page.locator("[role=gridcell] .open").first.click()
     page.wait_for_selector("dialog dl")
     assert asked(page)["open"] == [expected[0].image_id] == [some["image_id"]]
     assert str(some["uri"]) in page.inner_text("dialog")
@@ -115,90 +80,112 @@ def test_a_picture_from_the_readers_disk_finds_itself_first(opened, store):
     assert "open" not in asked(page)
 
 
-def test_more_like_this_is_a_search_that_a_link_carries(opened, store):
-    page, told = opened(store.path)
-    page.locator("section li").nth(3).hover()
-    page.locator("section li .like").nth(3).click()
-    page.wait_for_selector("section .score")
+def test_more_and_less_like_this_is_a_search_that_a_link_carries(opened, store):
+    page, _ = opened(store.path)
+    on_the_map(page)
+    page.locator("[data-at='3']").hover()
+    page.locator("[data-at='3']").get_by_role("button", name="More like this").click()
+    page.wait_for_selector("[role=gridcell] .score")
     (like,) = asked(page)["like"]
-    expected = [hit.image_id for hit in store.search(image_id=like, k=100).hits]
-    assert like == store.table(["image_id"])["image_id"][3].as_py()
-    assert counted(page) == len(expected)
-    page.go_back()
-    page.wait_for_selector("section .score", state="detached")
-    assert counted(page) == len(store)
-
-
-def test_on_a_telephone_and_in_the_dark_nothing_sticks_out(opened, store):
-    page, _ = opened(store.path, width=390, dark=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-    page.get_by_label("Colours of the page").select_option("light")
-    light = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
-    assert brightness(dark) < 150 < 600 < brightness(light)
-
-
-def test_hostile_names_are_shown_and_do_nothing(opened, tmp_path):
-    bad = "<img src=x onerror=alert(1)>"
-    folder = tmp_path / "photos" / bad.replace("/", "")
-    folder.mkdir(parents=True)
-    for number in range(3):
-        Image.effect_noise((40, 40), 60 + number).convert("RGB").save(folder / f"'\"><script>alert({number})<.png")
-    cladescope.embed(folder.parent, tmp_path / "bad.store", encoder="pixels")
-    page, _ = opened(tmp_path / "bad.store")
-    assert page.locator("section li .name").first.inner_text() == bad
-    page.locator("section li .open").first.click()
-    page.wait_for_selector("dialog dl")
-    assert "<script>alert(" in page.inner_text("dialog dl")
-    assert page.locator("img[src=x], dialog script").count() == 0
-
-
-def test_a_picture_that_has_gone_is_a_plain_tile(opened, store, tmp_path):
-    moved = tmp_path / "photos"
-    moved.mkdir()
-    for number in range(3):
-        Image.effect_noise((40, 40), 50 + number).convert("RGB").save(moved / f"{number}.png")
-    cladescope.embed(moved, tmp_path / "gone.store", encoder="pixels")
-    (moved / "1.png").unlink()
-    page, _ = opened(tmp_path / "gone.store")
-    assert counted(page) == 3
-    assert min(loaded(page)) > 0, "no broken picture"
-
-
-def test_the_token_is_asked_for_once(opened, store):
-    page, told = opened(store.path, ready=False, arguments=("--token", "auto"))
-    page.get_by_label("Token").fill(told["token"])
-    page.get_by_role("button", name="Enter").click()
-    assert counted(page) == len(store)
-    assert min(loaded(page)) > 0
+    expected = [hit.image_id for hit in store.search(image_id=like, k=len(store)).hits]
+    assert number(page) == len(expected)
+    page.locator("[data-at='9']").hover()
+    page.locator("[data-at='9']").get_by_role("button", name="Not like this").click()
+    page.wait_for_url("**unlike=*")
+    (unlike,) = asked(page)["unlike"]
+    assert unlike == expected[9]
+    both = store.search(image_id=like, not_image_id=unlike, k=len(store)).hits
+    until(lambda: page.inner_text("[role=gridcell] .score >> nth=0") == f"{both[0].score:.2f}")
     page.reload()
-    assert counted(page) == len(store)
+    page.wait_for_selector("[role=gridcell] .score")
+    assert page.inner_text("[role=gridcell] .score >> nth=0") == f"{both[0].score:.2f}"
+    page.go_back()
+    until(lambda: "unlike" not in asked(page))
 
 
-def test_what_cannot_be_done_is_said(opened, store, tmp_path):
-    page, _ = opened(store.path, path="/?store=elsewhere")
-    assert "There is no collection called elsewhere here; this is clades." in page.inner_text("body")
-    text, big = tmp_path / "notes.txt", tmp_path / "big.png"
-    text.write_text("words")
-    big.write_bytes(b"0" * 20_000_001)
-    for file, told in ((text, "notes.txt is no picture"), (big, "big.png has more than 20 MB")):
-        page.set_input_files("input[type=file]", file)
-        assert told in page.inner_text(".found [role=alert]")
-        assert counted(page) == len(store), "what was there stays"
+def test_the_lasso_chooses_pictures_of_the_map_for_the_grid_and_the_tree(opened, store):
+    page, _ = opened(store.path)
+    box = box_of_map(page)
+    page.get_by_role("button", name="Lasso").click()
+    x, y, wide, high = box["x"] + 4, box["y"] + 4, box["width"] / 2, box["height"] - 8
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for right, down in ((wide, 0), (wide, high), (0, high), (0, 0)):
+        page.mouse.move(x + right, y + down, steps=4)
+    page.mouse.up()
+    until(lambda: number(page) < len(store))
+    n = number(page)
+    assert n > 0
+    assert "Counts are of the pictures inside the lasso." in page.inner_text("body")
+    counts = page.locator("[role=treeitem][aria-level='1']").evaluate_all(
+        "all => all.map(one => one.getAttribute('aria-label'))"
+    )
+    assert sum(int(one.rsplit(", ", 1)[1].replace(",", "")) for one in counts) == n
+    page.get_by_role("button", name="Release lasso").click()
+    until(lambda: number(page) == len(store))
 
 
-def test_a_picture_that_cannot_be_read_is_told_and_can_be_tried_again(chromium, start, store, tmp_path):
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no picture at all")
-    _, told = start(store.path)
-    page = chromium.new_page()
-    page.goto(told["address"])
-    settled(page)
-    page.set_input_files("input[type=file]", broken)
-    page.wait_for_selector("p.problem")
-    assert "the query picture cannot be used" in page.inner_text("p.problem")
-    assert "NaN" not in page.inner_text("body")
-    page.get_by_role("button", name="Clear all").click()
-    page.wait_for_selector("p.problem", state="detached")
-    assert counted(page) == len(store)
-    page.close()
+def test_the_map_is_recoloured_zoomed_and_linked(opened, store):
+    page, _ = opened(store.path)
+    box = box_of_map(page)
+    page.get_by_role("combobox", name="Colour", exact=True).select_option("species")
+    page.wait_for_url("**by=species*")
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, -300)
+    until(lambda: "at" in asked(page))
+    at = asked(page)["at"]
+    page.reload()
+    on_the_map(page)
+    assert page.get_by_role("combobox", name="Colour", exact=True).input_value() == "species"
+    until(lambda: asked(page).get("at") == at)
+    page.get_by_role("button", name="Show the whole map").click()
+    until(lambda: "at" not in asked(page))
+
+
+def test_the_table_of_what_is_kept_is_taken_away_whole(opened, store, tmp_path):
+    page, _ = opened(store.path)
+    on_the_map(page)
+    page.locator("[role=treeitem]").last.click()
+    page.wait_for_url("**within=*")
+    (clade,) = asked(page)["within"]
+    n = store.count(within=clade)
+    until(lambda: number(page) == n)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save table").click()
+    download.value.save_as(tmp_path / "table.csv")
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8-sig") as file:
+        rows = list(csv.DictReader(file))
+    expected = store.table(["image_id"], within=clade)["image_id"].to_pylist()
+    assert sorted(row["image_id"] for row in rows) == sorted(expected)
+
+
+def test_a_filter_keeps_the_rows_that_pass(opened, store):
+    page, _ = opened(store.path)
+    on_the_map(page)
+    species = store.table(["species"])["species"][3].as_py()
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_label("Keep pictures whose").select_option("species")
+    page.get_by_label("value").fill(species)
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.wait_for_url("**where=*")
+    until(lambda: number(page) == store.count(within=species))
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_a_store_of_no_picture_or_one_is_no_failure(opened, store, tmp_path, n):
+    import cladescope
+
+    small = tmp_path / "small.store"
+    uris = store.table(["uri"])["uri"].to_pylist()
+    cladescope.embed(uris[0], small, encoder="pixels")
+    if n == 0:
+        cladescope.delete(small, image_ids=store_ids(small))
+    page, _ = opened(small, ready=False)
+    page.wait_for_selector(COUNT)
+    until(lambda: ("There is no picture" in page.inner_text("body")) if n == 0 else number(page) == 1)
+
+
+def store_ids(path):
+    from cladescope.index.store import Store
+
+    return Store.open(path).table(["image_id"])["image_id"].to_pylist()
