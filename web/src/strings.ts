@@ -109,8 +109,9 @@ export const S = {
       score === null ? name : `${name} · ${Math.round(100 * score)} %`,
     unsure: (perhaps: string | null): string => (perhaps ? `perhaps ${perhaps}` : "unsure"),
     unchoose: (count: number): string => `Release ${n(count)}`,
-    save: "Save table",
-    saveChosen: (count: number): string => `Save table of ${n(count)}`,
+    save: (count: number): string => `Save table (${n(count)})`,
+    saveFirst: (count: number): string => `Save table (first ${n(count)})`,
+    saveChosen: (count: number): string => `Save table (${n(count)} chosen)`,
     saveHint: (count: number): string =>
       `Names and addresses of ${count === 1 ? "1 picture" : `${n(count)} pictures`}, as CSV for spreadsheets`,
     consensus: (name: string, rank: string | null, share: number): string =>
