@@ -185,7 +185,7 @@ export const S = {
     more: (name: string): string => `Pictures, name and removal of ${name}`,
     none: "No example yet. Choose the class and click pictures.",
     takeOut: (name: string, label: string): string => `Take ${name} out of ${label}`,
-    views: { doubt: "In doubt first", find: "Find pictures", labels: "From names" },
+    views: { doubt: "In doubt first", find: "Find pictures", labels: "From names", map: "Map" },
     ways: "Pictures to label",
     doubtHelp: "The pictures that the classifier is least sure of. Each answer here teaches it most.",
     doubtTypical:
@@ -211,6 +211,11 @@ export const S = {
     passOver: "Skip",
     passed: "Skipped",
     pictureIn: (name: string, label: string | null): string => (label === null ? name : `${name}, in ${label}`),
+    mapHelp:
+      "Colours show what each picture would be called; grey ones are unsure. Click a picture to put it into the chosen class.",
+    mapWaits: "The colours come when two classes have examples. Click a picture to put it into the chosen class.",
+    putByMap: (label: string | null, active: string): string =>
+      label === null ? `Taken out of ${active}.` : `Put into ${label}.`,
     labelsHelp: "Take names that pictures have already as a start. You choose which, and how many of each.",
     column: "Names of",
     label: "the label",
@@ -229,6 +234,7 @@ export const S = {
     accuracy: "Right on pictures it was not taught with",
     interval: (low: string, high: string, asked: number): string =>
       `${low} to ${high}, measured on ${several(asked, "labelled picture", "labelled pictures")}`,
+    among: "Among the classes you taught: pictures of other things are not counted.",
     accuracyNone: "Not measured yet.",
     curve: "Accuracy by number of labels",
     curveSaid: (labels: number, value: string, low: string, high: string): string =>
@@ -241,7 +247,9 @@ export const S = {
         ? `At this risk it names ${share} of the pictures by your classes.`
         : `At this risk it names ${share} of the pictures, down to the ${rank}.`,
     levelNone: "At this risk it names nothing yet.",
-    collection: "The whole collection",
+    collection: "What the whole collection would be called",
+    collectionHelp:
+      "Pictures of other things may be called by one of your names too. If a share is too large, make a class for what does not belong.",
     unsure: "Unsure",
     ofAll: (count: number, share: string): string => `${n(count)} (${share})`,
     save: "Save",

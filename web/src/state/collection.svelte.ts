@@ -70,6 +70,13 @@ export class Collection {
     }
   }
 
+  /** Whether an error says that another map has taken this one's place; then that one is fetched. */
+  replaced(error: unknown): boolean {
+    if (!(error instanceof Refusal) || error.status !== 409) return false;
+    void this.followMap();
+    return true;
+  }
+
   end(): void {
     this.ended = true;
   }
