@@ -56,8 +56,9 @@ export const S = {
     reading: "Pictures that look alike lie close together. How far apart two groups lie says little.",
     trust: (value: number, error: number): string =>
       `Trustworthiness ${value.toFixed(2)} ± ${(2 * error).toFixed(2)}: 1 would mean that all neighbours on the map are neighbours in truth.`,
-    stale: "Pictures have come or gone since this map was made.",
+    stale: "Pictures have come since this map was made.",
     remake: "Make it anew",
+    remaking: "The map is being made anew.",
     making: "The map is being made.",
     meanwhile: "The tree, the grid and searches work meanwhile.",
     failed: (why: string): string => `There is no map: ${why}`,
