@@ -14,5 +14,6 @@ export default defineConfig({
     modulePreload: false,
     target: "es2022",
   },
-  server: { proxy: { "/api": SERVICE } },
+  // Writes must come from the host that they go to, as they do where the service itself serves the page.
+  server: { proxy: { "/api": { target: SERVICE, changeOrigin: false } } },
 });
