@@ -21,7 +21,9 @@ def loaded(page):
     """Width of each of the first pictures of the grid; 0 for a broken one."""
     until(lambda: page.locator("[role=gridcell] img").count() > 2)
     is_true(page, "[...document.querySelectorAll('[role=gridcell] img')].slice(0, 4).every(one => one.complete)")
-    return page.eval_on_selector_all("[role=gridcell] img", "several => several.slice(0, 4).map(one => one.naturalWidth)")
+    return page.eval_on_selector_all(
+        "[role=gridcell] img", "several => several.slice(0, 4).map(one => one.naturalWidth)"
+    )
 
 
 def box_of_map(page):
