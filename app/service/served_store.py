@@ -77,6 +77,12 @@ class ServedStore:
                     self._by_vectors[chosen] = Store.open(self.path, vectors=chosen)
                 return self._by_vectors[chosen]
 
+    def refresh(self) -> None:
+        """Look at once for what was committed; without it, what others write is seen a second later."""
+        with self.reading() as store:
+            for one in (store, *self._by_vectors.values()):
+                one.refresh()
+
     @contextmanager
     def reading(self) -> Iterator[Store]:
         """The store, while a request reads it; what is wrong becomes a RefusalError that names no folder of this machine."""

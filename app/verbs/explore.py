@@ -15,6 +15,7 @@ from cladescope.paths import local_path
 from cladescope.shown import shown
 
 if TYPE_CHECKING:
+    from cladescope.app.service.served_store import ServedStore
     from cladescope.app.service.work import Job
     from cladescope.embedding.pipeline import Progress
     from cladescope.index.store import Store
@@ -79,7 +80,7 @@ def explore(
 
     def tell(address: str) -> None:
         if folder is not None:
-            service.work.begin("embed", name, "", lambda job: _embed(folder, store.path, job), aside=True)
+            service.work.begin("embed", name, "", lambda job: _embed(folder, service.stores[name], job), aside=True)
         if started is not None:
             started(at(address))
 
@@ -110,13 +111,14 @@ def _store_of(folder: Path) -> "tuple[Store, tuple[str, ...]]":
     return _Store.open_or_create(beside, card), ()
 
 
-def _embed(folder: Path, store: Path, job: "Job") -> None:
-    """Bring the store in step with the folder, as a job that is told how far it is."""
+def _embed(folder: Path, served: "ServedStore", job: "Job") -> None:
+    """Bring the store in step with the folder, as a job that is told how far it is; who hears that it has ended finds all of it."""
 
     def tell(progress: "Progress") -> None:
         job.told, job.done, job.total = "embedding pictures", progress.done, progress.total
 
-    summary = embed(folder, store, progress=tell, stop=job.stopping)
+    summary = embed(folder, served.path, progress=tell, stop=job.stopping)
+    served.refresh()
     job.result = summary.to_dict()
     job.summary = f"{summary.embedded:,} embedded, {summary.already_stored:,} already stored, {summary.failed:,} failed"
     if summary.stopped:

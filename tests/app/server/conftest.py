@@ -85,7 +85,12 @@ def start(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY),
+                "OMP_NUM_THREADS": "1",
+                "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            },
         )
         begun.append(process)
         lines = []

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -15,34 +13,12 @@ import pytest
 import cladescope
 from cladescope.errors import InputError
 from cladescope.index.store import Store
-from tests.conftest import REPOSITORY
 
 
 @pytest.fixture
-def start(tmp_path):
-    """Start the command, and give the process with the document that it prints once it takes requests."""
-    begun = []
-
-    def call(*arguments):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "cladescope.app.cli", "explore", *map(str, arguments), "--no-browser", "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")},
-        )  # fmt: skip
-        begun.append(process)
-        lines = []
-        while lines[-1:] != ["}\n"]:
-            lines.append(process.stdout.readline())
-            assert lines[-1], process.stderr.read()
-        return process, json.loads("".join(lines))
-
-    yield call
-    for process in begun:
-        process.kill()
-        process.communicate()
+def start(start):
+    """Start `explore` without a browser."""
+    return lambda *arguments: start(*arguments, "--no-browser", verb="explore")
 
 
 @pytest.fixture
@@ -74,7 +50,7 @@ def ended_job(told):
 
 
 def test_a_folder_is_embedded_while_its_page_is_there(start, photos):
-    process, told = start("my photos", "--port", "0")
+    process, told = start("my photos")
     path = photos.with_name("my photos.store")
     assert (told["store"], told["source"], told["read_only"], told["notes"]) == ("my-photos", "my photos", False, [])
     assert Path(told["path"]) == path
@@ -95,7 +71,7 @@ def test_again_only_what_is_new_is_embedded(start, photos, query):
     cladescope.embed(photos, photos.with_name("my photos.store"))
     before = Store.open(photos.with_name("my photos.store")).version
     shutil.copy(query, photos / "new.jpg")
-    _, told = start(photos, "--port", "0", "--read-only")
+    _, told = start(photos, "--read-only")
     assert ended_job(told)["state"] == "done"
     store = Store.open(photos.with_name("my photos.store"))
     assert store.count() == 13
@@ -104,7 +80,7 @@ def test_again_only_what_is_new_is_embedded(start, photos, query):
 
 
 def test_a_store_is_served_as_it_is(start, store):
-    _, told = start(store.path, "--port", "0")
+    _, told = start(store.path)
     assert told["source"] is None
     assert asked(told, "/work") == {"jobs": []}
     assert asked(told, "/stores/clades")["images"] == 48
@@ -112,7 +88,7 @@ def test_a_store_is_served_as_it_is(start, store):
 
 def test_a_folder_without_pictures_says_so_in_its_job(start, tmp_path):
     (tmp_path / "empty").mkdir()
-    _, told = start("empty", "--port", "0")
+    _, told = start("empty")
     job = ended_job(told)
     assert job["state"] == "failed"
     assert "empty" in job["problem"]
@@ -123,7 +99,7 @@ def test_a_folder_without_pictures_says_so_in_its_job(start, tmp_path):
 def test_where_nothing_can_be_written_beside_the_folder_the_store_is_in_the_cache(start, photos, tmp_path):
     photos.parent.chmod(0o555)
     try:
-        _, told = start(photos, "--port", "0")
+        _, told = start(photos)
         assert Path(told["path"]).is_relative_to(tmp_path / "cache")
     finally:
         photos.parent.chmod(0o755)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 
 import pytest
 
@@ -171,6 +172,19 @@ def test_a_filter_keeps_the_rows_that_pass(opened, store):
     page.get_by_role("button", name="Add", exact=True).click()
     page.wait_for_url("**where=*")
     until(lambda: number(page) == store.count(within=species))
+
+
+def test_a_folder_of_pictures_comes_to_a_map_and_answers_by_itself(opened, store, tmp_path):
+    folder = tmp_path / "photos"
+    for species, uri in zip(*store.table(["species", "uri"]).to_pydict().values(), strict=True):
+        (folder / species).mkdir(parents=True, exist_ok=True)
+        shutil.copy(uri, folder / species)
+    page, _ = opened(folder, verb="explore", arguments=("--no-browser",), ready=False)
+    until(lambda: page.locator(COUNT).count() == 1 and number(page) == len(store), 60)
+    until(lambda: page.get_by_role("application", name=f"Map of {len(store)} pictures").count() == 1, 60)
+    page.get_by_label("Search by words").fill("a bird")
+    page.get_by_role("button", name="Search", exact=True).click()
+    page.wait_for_selector("[role=gridcell] .score")
 
 
 @pytest.mark.parametrize("n", [0, 1])
