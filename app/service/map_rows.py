@@ -1,5 +1,7 @@
 """The rows of a store beside the pictures of a map: which row each picture is now, and what its columns hold."""
 
+import contextlib
+import threading
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -12,6 +14,8 @@ from jaxtyping import Bool, Int64, UInt32, UInt64
 from cladescope.analysis.pictures import Pictures
 from cladescope.app.service.conditions import condition
 from cladescope.app.service.map_made import MadeMap
+from cladescope.errors import CladescopeError
+from cladescope.index.filters import rows_in_clades
 from cladescope.index.store import Store
 from cladescope.index.store_reader import StoreReader
 from cladescope.schema import LABEL, LEVELS
@@ -47,6 +51,12 @@ class MapRows:
         """Rows that came since the map was made."""
         self.kept: dict[str, Any] = {}
         """What was made of these rows, by a name; who makes something keeps it here."""
+        threading.Thread(target=self._prepare, name="lineages", daemon=True).start()
+
+    def _prepare(self) -> None:
+        """Have lineages at hand before they are asked for: of a million pictures they take four seconds, and clades are looked up in them a hundred times as fast."""
+        with contextlib.suppress(CladescopeError):
+            _ = self.lineages
 
     @cached_property
     def is_there(self) -> Bool[np.ndarray, " n"]:
@@ -77,6 +87,10 @@ class MapRows:
         """Indexes of the pictures that pass the filters, ascending. Raises InputError and TaxonError for what cannot be used."""
         if not within and not filters:
             return np.flatnonzero(self.is_there).astype(np.uint32)
+        if not filters and "lineages" in vars(self):
+            table, of = self.lineages
+            passes = rows_in_clades(table, self.reader.taxa(list(within)), self.reader.taxonomy.spellings)
+            return np.flatnonzero(passes[of] & self.is_there).astype(np.uint32)
         where = condition(filters, self.reader.schema)
         both = self.reader.condition(within=list(within) or None, where=where)
         parts = [batch.column("_rowid").to_numpy() for batch in self.reader.scan(["_rowid"], condition=both)]

@@ -10,6 +10,7 @@ import cladescope
 from cladescope.analysis.maps.colours import taxon_colours
 from cladescope.app.service import map_layout
 from cladescope.app.service.map_made import MadeMap
+from cladescope.app.service.map_rows import MapRows
 from cladescope.app.service.work import Job
 from cladescope.index.store import Store
 from cladescope.taxonomy import Taxon
@@ -183,6 +184,18 @@ def test_cards_tell_of_pictures_by_their_index(client, ready, rows):
         }
     assert "count from 0" in client.refused(f"{M}/rows", 422, params={"key": ready["key"], "index": [0, 48]})
     client.refused(f"{M}/rows", 422, params={"key": ready["key"], "index": list(range(48)) * 11})
+
+
+def test_clades_are_the_same_by_the_database_and_by_lineages_at_hand(ready, store, rows, monkeypatch):
+    monkeypatch.setattr(MapRows, "_prepare", lambda self: None)
+    map_rows = MapRows(MadeMap.load(store.path / "maps" / "own.arrow"), store)
+    names = [rows[3]["genus"], rows[5]["order"]]
+    by_database = map_rows.selected(names, ())
+    assert "lineages" not in vars(map_rows)
+    _ = map_rows.lineages
+    monkeypatch.setattr(map_rows.reader, "scan", None)
+    assert map_rows.selected(names, ()).tolist() == by_database.tolist()
+    assert 0 < len(by_database) < 48
 
 
 def test_filters_select_the_same_pictures_as_in_the_store(client, ready, rows):
