@@ -1,90 +1,32 @@
 /** The service's API, typed: what docs/serve.md describes. Every call throws `Refusal` with the service's own sentence. */
 
-export interface EncoderState {
-  name: string;
-  state: "loading" | "loaded" | "failed";
-  problem: string | null;
-}
-export interface Health {
-  ready: boolean;
-  version: string;
-  encoders: EncoderState[];
-}
-export interface StoreSummary {
-  name: string;
-  images: number | null;
-  encoder: string;
-}
-export interface StoreDetails {
-  name: string;
-  version: number;
-  images: number;
-  failures: number;
-  ranks: Record<string, { taxa: number; images: number }>;
-  columns: string[];
-  encoder: EncoderState;
-  dim: number;
-  has_text: boolean;
-  index: string | null;
-}
-export interface Hit {
-  position: number;
-  score: number;
-  image_id: string;
-  uri: string;
-  lineage: string | null;
-  common_name: string | null;
-  [column: string]: unknown;
-}
-export interface SearchAnswer {
-  method: string;
-  notes: string[];
-  kin: { of_query: number; of_hits: number; left_out: number };
-  hits: Hit[];
-  consensus: {
-    taxon: string | null;
-    rank: string | null;
-    label: string | null;
-    share: number;
-    votes: { taxon: string; name: string; share: number }[];
-  };
-}
-export interface Child {
-  taxon: string;
-  name: string;
-  rank: string;
-  common_name: string | null;
-  images: number;
-  species: number;
-  has_children: boolean;
-}
-export interface TreeAnswer {
-  under: string | null;
-  rank: string | null;
-  images: number;
-  without_rank: number;
-  n_children: number;
-  children: Child[];
-}
-/** A picture's columns, by name. */
-export type Row = Record<string, unknown>;
-export interface Rows {
-  total: number;
-  rows: Row[];
-  next: string | null;
-}
+import type {
+  AuditAnswer,
+  Classifier,
+  Decided,
+  Decision,
+  Health,
+  Job,
+  Legend,
+  Limits,
+  LogEntry,
+  MapLabel,
+  MapRow,
+  MapState,
+  Placed,
+  Predicted,
+  ProbesAnswer,
+  Query,
+  Row,
+  SearchAnswer,
+  StoreDetails,
+  StoreSummary,
+  Taught,
+  TaxonFound,
+  TreeAnswer,
+} from "./answers";
 
-/** What keeps rows: clades (any of them) and filters (all of them). */
-export interface Limits {
-  within?: string[];
-  where?: string[];
-}
-export interface Query extends Limits {
-  text?: string | null;
-  id?: string[];
-  taxon?: string[];
-  k?: number;
-}
+export type * from "./answers";
 
 /** The service said no. `status` is 0 where it did not answer at all. */
 export class Refusal extends Error {
@@ -130,15 +72,38 @@ async function call(path: string, options: RequestInit = {}): Promise<Response> 
 
 const got = async <T>(path: string, signal?: AbortSignal): Promise<T> =>
   (await call(path, { signal })).json() as Promise<T>;
+const bytes = async (path: string, signal?: AbortSignal): Promise<ArrayBuffer> =>
+  (await call(path, { signal })).arrayBuffer();
+
+/** A POST; `writes` marks what changes a store or a file. */
+async function posted<T>(
+  path: string,
+  body: unknown,
+  { writes = false, signal }: { writes?: boolean; signal?: AbortSignal } = {},
+): Promise<T> {
+  const form = body instanceof FormData;
+  const headers: Record<string, string> = writes ? { "X-Cladescope": "1" } : {};
+  const raw = body instanceof Uint32Array;
+  if (raw) headers["Content-Type"] = "application/octet-stream";
+  else if (!form) headers["Content-Type"] = "application/json";
+  const sent = form ? body : raw ? (body as Uint32Array<ArrayBuffer>) : JSON.stringify(body ?? {});
+  const answer = await call(path, { method: "POST", headers, body: sent, signal });
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+function form(files: readonly Blob[]): FormData {
+  const found = new FormData();
+  for (const file of files) found.append("file", file);
+  return found;
+}
+
 const part = (text: string): string => encodeURIComponent(text);
 /** Ids may hold slashes, which the service takes as they are. */
 const idPart = (id: string): string => id.split("/").map(encodeURIComponent).join("/");
 
 export const health = (): Promise<Health> => got("/health");
-/** Have a cookie stand for the token from now on. */
-export const enter = async (token: string): Promise<void> => {
-  await call("/session", { method: "POST", headers: { Authorization: `Bearer ${token}` } });
-};
+export const enter = (token: string): Promise<void> => posted("/session", { token });
+export const work = async (): Promise<Job[]> => (await got<{ jobs: Job[] }>("/work")).jobs;
 export const stores = async (): Promise<StoreSummary[]> => (await got<{ stores: StoreSummary[] }>("/stores")).stores;
 
 /** One store's part of the API. */
@@ -150,16 +115,98 @@ export class StoreApi {
 
   details = (): Promise<StoreDetails> => got(this.root);
   row = (id: string): Promise<Row> => got(`${this.root}/rows/${idPart(id)}`);
-  rows = (limits: Limits, cursor: string | null, signal?: AbortSignal): Promise<Rows> =>
-    got(`${this.root}/rows${queryOf({ ...limits, cursor, limit: 100 })}`, signal);
+  rows = (
+    limits: Limits,
+    cursor: string | null,
+    limit = 100,
+    signal?: AbortSignal,
+  ): Promise<{ total: number; rows: Row[]; next: string | null }> =>
+    got(`${this.root}/rows${queryOf({ ...limits, cursor, limit })}`, signal);
   thumbnail = (id: string, side: 128 | 256 | 512 = 256): string =>
     `${ROOT}${this.root}/thumbnails/${idPart(id)}?side=${side}`;
   image = (id: string): string => `${ROOT}${this.root}/images/${idPart(id)}`;
-  tree = (under: string | null): Promise<TreeAnswer> => got(`${this.root}/tree${queryOf({ under })}`);
+  tree = (under: string | null, rank?: string | null, limit = 1000, offset = 0): Promise<TreeAnswer> =>
+    got(`${this.root}/tree${queryOf({ under, rank, limit, offset })}`);
+  taxa = async (q: string, limit = 20, signal?: AbortSignal): Promise<TaxonFound[]> =>
+    (await got<{ taxa: TaxonFound[] }>(`${this.root}/taxa${queryOf({ q, limit })}`, signal)).taxa;
+  vectors = async (): Promise<{ name: string | null; encoder: string }[]> =>
+    (await got<{ vectors: { name: string | null; encoder: string }[] }>(`${this.root}/vectors`)).vectors;
+
   search = (query: Query, signal?: AbortSignal): Promise<SearchAnswer> =>
     got(`${this.root}/search${queryOf({ ...query })}`, signal);
-  searchImage = async (file: Blob, query: Query, signal?: AbortSignal): Promise<SearchAnswer> => {
-    const options = { method: "POST", body: file, headers: { "Content-Type": "application/octet-stream" }, signal };
-    return (await call(`${this.root}/search/image${queryOf({ ...query })}`, options)).json() as Promise<SearchAnswer>;
+  searchImages = (files: readonly Blob[], query: Query, signal?: AbortSignal): Promise<SearchAnswer> =>
+    posted(`${this.root}/search/image${queryOf({ ...query })}`, form(files), { signal });
+  predict = (
+    ids: readonly string[],
+    given: { classifier?: string; risk?: number; rank?: string; k?: number } = {},
+    signal?: AbortSignal,
+  ): Promise<Predicted> => posted(`${this.root}/predict`, { ids, ...given }, { signal });
+  predictImage = (
+    file: Blob,
+    given: { classifier?: string; risk?: number; rank?: string; k?: number } = {},
+  ): Promise<Predicted> => posted(`${this.root}/predict/image${queryOf(given)}`, form([file]));
+
+  map = (vectors: string | null = null): Promise<MapState> => got(`${this.root}/map${queryOf({ vectors })}`);
+  remakeMap = (vectors: string | null = null): Promise<MapState> =>
+    posted(`${this.root}/map/remake${queryOf({ vectors })}`, {}, { writes: true });
+  points = async (key: string): Promise<Float32Array> =>
+    new Float32Array(await bytes(`${this.root}/map/points${queryOf({ key })}`));
+  codes = async (key: string, by: string): Promise<Uint16Array> =>
+    new Uint16Array(await bytes(`${this.root}/map/codes${queryOf({ key, by })}`));
+  legend = (key: string, by: string): Promise<Legend> => got(`${this.root}/map/legend${queryOf({ key, by })}`);
+  labels = async (key: string, by: string): Promise<MapLabel[]> =>
+    (await got<{ labels: MapLabel[] }>(`${this.root}/map/labels${queryOf({ key, by })}`)).labels;
+  mapRows = async (key: string, index: readonly number[], signal?: AbortSignal): Promise<MapRow[]> =>
+    (await got<{ rows: MapRow[] }>(`${this.root}/map/rows${queryOf({ key, index })}`, signal)).rows;
+  selected = async (key: string, limits: Limits, signal?: AbortSignal): Promise<Uint32Array> =>
+    new Uint32Array(await bytes(`${this.root}/map/selected${queryOf({ key, ...limits })}`, signal));
+  indexes = async (key: string, ids: readonly string[]): Promise<(number | null)[]> =>
+    (await posted<{ indexes: (number | null)[] }>(`${this.root}/map/indexes${queryOf({ key })}`, { ids })).indexes;
+  treeOf = (
+    key: string,
+    indexes: Uint32Array,
+    under: string | null,
+    rank?: string | null,
+    limit = 1000,
+    offset = 0,
+  ): Promise<TreeAnswer> => posted(`${this.root}/map/tree${queryOf({ key, under, rank, limit, offset })}`, indexes);
+  place = (key: string, file: Blob): Promise<Placed> =>
+    posted(`${this.root}/map/place/image${queryOf({ key })}`, form([file]));
+  match = async (key: string, to: string, toKey: string, toVectors: string | null): Promise<Uint32Array> =>
+    new Uint32Array(await bytes(`${this.root}/map/match${queryOf({ key, to, to_key: toKey, to_vectors: toVectors })}`));
+
+  classifiers = async (): Promise<Classifier[]> =>
+    (await got<{ classifiers: Classifier[] }>(`${this.root}/classifiers`)).classifiers;
+  saveClassifier = (given: { name: string; labels: Record<string, string[]>; method?: string }): Promise<Classifier> =>
+    posted(`${this.root}/classifiers`, given, { writes: true });
+  classifierPart = (name: string, which: "file" | "labels" | "report"): string =>
+    `${ROOT}${this.root}/classifiers/${part(name)}/${which}`;
+  deleteClassifier = async (name: string): Promise<void> => {
+    await call(`${this.root}/classifiers/${part(name)}`, { method: "DELETE", headers: { "X-Cladescope": "1" } });
   };
+  teach = (
+    classes: Record<string, string[]>,
+    given: { risk?: number; next?: number; method?: string } = {},
+    signal?: AbortSignal,
+  ): Promise<Taught> => posted(`${this.root}/teach`, { classes, ...given }, { signal });
+  teachCodes = async (
+    key: string,
+    classes: Record<string, string[]>,
+    given: { risk?: number } = {},
+  ): Promise<Uint16Array> => {
+    const headers = { "Content-Type": "application/json" };
+    const body = JSON.stringify({ classes, ...given });
+    return new Uint16Array(
+      await (
+        await call(`${this.root}/teach/codes${queryOf({ key })}`, { method: "POST", headers, body })
+      ).arrayBuffer(),
+    );
+  };
+  audit = (): Promise<AuditAnswer> => got(`${this.root}/audit`);
+  decide = (decisions: readonly Decision[]): Promise<Decided> =>
+    posted(`${this.root}/decisions`, { decisions }, { writes: true });
+  log = async (): Promise<LogEntry[]> => (await got<{ entries: LogEntry[] }>(`${this.root}/decisions`)).entries;
+  undo = (entry: number): Promise<{ restored: number; notes: string[] }> =>
+    posted(`${this.root}/decisions/${entry}/undo`, {}, { writes: true });
+  probes = (vectors: string | null = null): Promise<ProbesAnswer> => got(`${this.root}/probes${queryOf({ vectors })}`);
 }

@@ -1,94 +1,77 @@
-/** The store that is looked at, and what is asked of it: all its pictures, those of some clades and filters, or the hits of a search. */
+/** The store that is looked at: what it holds, its map, and which of its pictures are kept. Views share one. */
 
-import { Refusal, StoreApi, type Limits, type Row, type SearchAnswer, type StoreDetails } from "../api";
+import { Refusal, StoreApi, type Hit, type MapReady, type StoreDetails } from "../api";
 import { S } from "../strings";
-
-/** Hits that a search asks for. */
-const HITS = 100;
-
-export interface Asked extends Limits {
-  text: string | null;
-  like: string[];
-  file: Blob | null;
-}
 
 export class Collection {
   readonly api: StoreApi;
   details: StoreDetails | null = $state(null);
-  /** What the grid shows: rows in their order, or hits, best first. */
-  rows: Row[] = $state.raw([]);
-  /** Rows there are; of a search, as many as were found. */
-  total = $state(0);
-  answer: SearchAnswer | null = $state.raw(null);
-  busy = $state(true);
+  map: MapReady | null = $state(null);
+  /** How far the map is while it is made: 0 to 1, or null where nobody knows. */
+  making: { done: number | null } | null = $state(null);
+  mapProblem: string | null = $state(null);
+  points: Float32Array | null = $state.raw(null);
+  /** Indexes on the map that pass the clades, filters and lasso; null for all. */
+  kept: Uint32Array | null = $state.raw(null);
+  /** Indexes inside the lasso; null without one. It is no part of the address. */
+  lasso: Uint32Array | null = $state.raw(null);
+  /** What a search found, best first; null without a search. */
+  hits: Hit[] | null = $state.raw(null);
   problem: string | null = $state(null);
-  private next: string | null = null;
-  private limits: Limits = {};
-  private asking = new AbortController();
+  /** While it is true, the service cannot read words and pictures yet. */
+  encoderLoads = $state(false);
+  private ended = false;
 
-  constructor(readonly name: string) {
+  constructor(
+    readonly name: string,
+    readonly vectors: string | null = null,
+  ) {
     this.api = new StoreApi(name);
   }
 
   async start(): Promise<void> {
+    await this.refresh();
+    await this.followMap();
+  }
+
+  async refresh(): Promise<void> {
     try {
       this.details = await this.api.details();
-    } catch (error) {
-      this.problem = sentenceOf(error);
-    }
-  }
-
-  /** Ask anew; an answer to what was asked before no longer counts. */
-  async ask({ text, like, file, within, where }: Asked): Promise<void> {
-    this.asking.abort();
-    const { signal } = (this.asking = new AbortController());
-    this.limits = { within, where };
-    this.busy = true;
-    try {
-      if (text || like.length || file) {
-        const query = { ...this.limits, k: HITS };
-        const found = file
-          ? await this.api.searchImage(file, query, signal)
-          : await this.api.search({ ...query, text: text || null, id: like }, signal);
-        this.answer = found;
-        this.rows = found.hits;
-        this.total = found.hits.length;
-        this.next = null;
-      } else {
-        const found = await this.api.rows(this.limits, null, signal);
-        this.answer = null;
-        this.rows = found.rows;
-        this.total = found.total;
-        this.next = found.next;
-      }
       this.problem = null;
     } catch (error) {
-      if (signal.aborted) return;
       this.problem = sentenceOf(error);
-      this.rows = [];
-      this.total = 0;
-      this.answer = null;
-      this.next = null;
     }
-    this.busy = false;
   }
 
-  /** The next page of rows, where there is one. */
-  async more(): Promise<void> {
-    if (this.busy || this.next === null) return;
-    const { signal } = this.asking;
-    this.busy = true;
-    try {
-      const found = await this.api.rows(this.limits, this.next, signal);
-      this.rows = [...this.rows, ...found.rows];
-      this.total = found.total;
-      this.next = found.next;
-    } catch (error) {
-      if (signal.aborted) return;
-      this.problem = sentenceOf(error);
-      this.next = null;
+  /** Ask for the map until it is there. */
+  async followMap(): Promise<void> {
+    while (!this.ended) {
+      try {
+        const found = await this.api.map(this.vectors);
+        if (found.state === "ready") {
+          this.points = await this.api.points(found.key);
+          this.making = null;
+          this.mapProblem = null;
+          this.map = found;
+          return;
+        }
+        if (found.state === "failed") {
+          this.making = null;
+          this.mapProblem = found.problem;
+          return;
+        }
+        this.making = { done: found.done };
+      } catch (error) {
+        this.making = null;
+        this.mapProblem = sentenceOf(error);
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 700));
     }
-    this.busy = false;
+  }
+
+  end(): void {
+    this.ended = true;
   }
 }
 

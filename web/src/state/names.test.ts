@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { factsOf, fileOf, isLatin, lastName, lineageOf, nameOf } from "./names";
+import { calledOf, factsOf, fileOf, isLatin, lastName, lineageOf, nameOf } from "./names";
 
 const tit = {
   image_id: "a",
@@ -19,8 +19,15 @@ describe("what a picture is called", () => {
     expect(nameOf({ genus: "Parus", species: null, label: "tits" })).toBe("Parus");
     expect(nameOf({ species: "", label: "tits" })).toBe("tits");
     expect(nameOf({ species: null })).toBeNull();
+    expect(nameOf({ lineage: "Animalia > Aves", uri: "x" })).toBe("Aves");
     expect(isLatin(tit)).toBe(true);
     expect(isLatin({ class: "Aves" })).toBe(false);
+  });
+  it("is its file's where it has no name, and else what the service calls it", () => {
+    expect(calledOf({ uri: "a\\b.jpg", label: "owls" })).toBe("owls");
+    expect(calledOf({ uri: "a\\b.jpg" })).toBe("b.jpg");
+    expect(calledOf({ uri: "a/b/c.jpg" })).toBe("c.jpg");
+    expect(calledOf({ image_id: "9" })).toBe("9");
   });
   it("is the end of a taxon's path, which may have one name", () => {
     expect(lastName("Animalia > Chordata > Aves")).toBe("Aves");

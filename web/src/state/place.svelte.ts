@@ -1,30 +1,47 @@
 /** Where the reader is, all of it in the address, so that a link or a reload shows the same. */
 
+export const VIEWS = ["explore", "teach", "care", "compare"] as const;
+export type View = (typeof VIEWS)[number];
+
 export interface Place {
   store: string | null;
+  view: View;
+  /** The column by which the map is coloured; null for the map's own choice. */
+  by: string | null;
   within: string[];
   where: string[];
   /** Words that are searched for. */
   text: string | null;
-  /** Pictures of which more like them are searched for. */
   like: string[];
+  unlike: string[];
   /** The picture shown in full. */
   open: string | null;
+  classifier: string | null;
+  /** What is compared with: a store, or further vectors of this one as `:name`. */
+  other: string | null;
+  list: string | null;
 }
 
-const LISTS = ["within", "where", "like"] as const;
-const SINGLE = ["store", "text", "open"] as const;
+const LISTS = ["within", "where", "like", "unlike"] as const;
+const SINGLE = ["store", "by", "text", "open", "classifier", "other", "list"] as const;
 
 export function placeOf(query: string): Place {
   const given = new URLSearchParams(query);
-  const single = Object.fromEntries(SINGLE.map((name) => [name, given.get(name) || null]));
-  const lists = Object.fromEntries(LISTS.map((name) => [name, given.getAll(name)]));
-  return { ...single, ...lists } as unknown as Place;
+  const view = given.get("view");
+  return {
+    view: VIEWS.find((one) => one === view) ?? "explore",
+    ...(Object.fromEntries(SINGLE.map((name) => [name, given.get(name) || null])) as Pick<
+      Place,
+      (typeof SINGLE)[number]
+    >),
+    ...(Object.fromEntries(LISTS.map((name) => [name, given.getAll(name)])) as Pick<Place, (typeof LISTS)[number]>),
+  };
 }
 
 export function queryOfPlace(place: Place): string {
   const found = new URLSearchParams();
   for (const name of SINGLE) if (place[name]) found.set(name, place[name]);
+  if (place.view !== "explore") found.set("view", place.view);
   for (const name of LISTS) for (const one of place[name]) found.append(name, one);
   const text = found.toString();
   return text && `?${text}`;
@@ -33,10 +50,12 @@ export function queryOfPlace(place: Place): string {
 /** The place now; change it by `go`, which writes the address. */
 export const place: Place = $state(placeOf(typeof location === "undefined" ? "" : location.search));
 
-/** Go to another place. */
-export function go(change: Partial<Place>): void {
+/** Go to another place. `keep` replaces the entry of the history, for what is adjusted rather than visited. */
+export function go(change: Partial<Place>, keep = false): void {
   Object.assign(place, change);
-  history.pushState(null, "", location.pathname + queryOfPlace(place));
+  const address = location.pathname + queryOfPlace(place);
+  if (keep) history.replaceState(null, "", address);
+  else history.pushState(null, "", address);
 }
 
 export function followHistory(): void {

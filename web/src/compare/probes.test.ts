@@ -1,0 +1,45 @@
+import { expect, it } from "vitest";
+import type { Probe } from "../api";
+import { axisOf, pairsOf, verdictOf } from "./probes";
+
+const probe = (name: string, low: number | null, high: number | null): Probe => ({
+  name,
+  title: name,
+  value: low === null || high === null ? null : (low + high) / 2,
+  low,
+  high,
+  null_low: null,
+  null_high: null,
+  p: null,
+  said: "",
+});
+
+it("puts probes of one name together and leaves none out", () => {
+  const found = pairsOf([probe("a", 0, 1), probe("b", 0, 1)], [probe("c", 0, 1), probe("b", 0, 1)]);
+  expect(found.map(({ name, here, there }) => [name, here !== null, there !== null])).toEqual([
+    ["a", true, false],
+    ["b", true, true],
+    ["c", false, true],
+  ]);
+});
+it("calls two values different only where their intervals lie apart", () => {
+  const verdict = (a: [number, number] | null, b: [number, number] | null) =>
+    verdictOf({
+      name: "x",
+      title: "x",
+      here: a && probe("x", ...a),
+      there: b && probe("x", ...b),
+    });
+  expect(verdict([0.5, 0.6], [0.3, 0.4])).toBe("here");
+  expect(verdict([0.3, 0.4], [0.5, 0.6])).toBe("there");
+  expect(verdict([0.3, 0.5], [0.5, 0.6])).toBe("same");
+  expect(verdict(null, [0.5, 0.6])).toBe("unknown");
+  expect(verdictOf({ name: "x", title: "x", here: probe("x", null, null), there: probe("x", 0, 1) })).toBe("unknown");
+});
+it("has an axis that holds all values, and 0", () => {
+  const [least, most] = axisOf({ name: "x", title: "x", here: probe("x", 0.2, 0.4), there: probe("x", -0.1, 0.1) });
+  expect(least).toBeLessThan(-0.1);
+  expect(most).toBeGreaterThan(0.4);
+  expect(axisOf({ name: "x", title: "x", here: probe("x", 0.2, 0.4), there: null })[0]).toBe(0);
+  expect(axisOf({ name: "x", title: "x", here: null, there: probe("x", null, null) })).toEqual([0, 1]);
+});
