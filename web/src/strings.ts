@@ -56,8 +56,9 @@ export const S = {
     reading: "Pictures that look alike lie close together. How far apart two groups lie says little.",
     trust: (value: number, error: number): string =>
       `Trustworthiness ${value.toFixed(2)} ± ${(2 * error).toFixed(2)}: 1 would mean that all neighbours on the map are neighbours in truth.`,
-    stale: "Pictures have come or gone since this map was made.",
+    stale: "Pictures have come since this map was made.",
     remake: "Make it anew",
+    remaking: "The map is being made anew.",
     making: "The map is being made.",
     meanwhile: "The tree, the grid and searches work meanwhile.",
     failed: (why: string): string => `There is no map: ${why}`,
@@ -109,8 +110,9 @@ export const S = {
       score === null ? name : `${name} · ${Math.round(100 * score)} %`,
     unsure: (perhaps: string | null): string => (perhaps ? `perhaps ${perhaps}` : "unsure"),
     unchoose: (count: number): string => `Release ${n(count)}`,
-    save: "Save table",
-    saveChosen: (count: number): string => `Save table of ${n(count)}`,
+    save: (count: number): string => `Save table (${n(count)})`,
+    saveFirst: (count: number): string => `Save table (first ${n(count)})`,
+    saveChosen: (count: number): string => `Save table (${n(count)} chosen)`,
     saveHint: (count: number): string =>
       `Names and addresses of ${count === 1 ? "1 picture" : `${n(count)} pictures`}, as CSV for spreadsheets`,
     consensus: (name: string, rank: string | null, share: number): string =>
@@ -184,7 +186,7 @@ export const S = {
     more: (name: string): string => `Pictures, name and removal of ${name}`,
     none: "No example yet. Choose the class and click pictures.",
     takeOut: (name: string, label: string): string => `Take ${name} out of ${label}`,
-    views: { doubt: "In doubt first", find: "Find pictures", labels: "From names" },
+    views: { doubt: "In doubt first", find: "Find pictures", labels: "From names", map: "Map" },
     ways: "Pictures to label",
     doubtHelp: "The pictures that the classifier is least sure of. Each answer here teaches it most.",
     doubtTypical:
@@ -210,6 +212,11 @@ export const S = {
     passOver: "Skip",
     passed: "Skipped",
     pictureIn: (name: string, label: string | null): string => (label === null ? name : `${name}, in ${label}`),
+    mapHelp:
+      "Colours show what each picture would be called; grey ones are unsure. Click a picture to put it into the chosen class.",
+    mapWaits: "The colours come when two classes have examples. Click a picture to put it into the chosen class.",
+    putByMap: (label: string | null, active: string): string =>
+      label === null ? `Taken out of ${active}.` : `Put into ${label}.`,
     labelsHelp: "Take names that pictures have already as a start. You choose which, and how many of each.",
     column: "Names of",
     label: "the label",
@@ -228,6 +235,7 @@ export const S = {
     accuracy: "Right on pictures it was not taught with",
     interval: (low: string, high: string, asked: number): string =>
       `${low} to ${high}, measured on ${several(asked, "labelled picture", "labelled pictures")}`,
+    among: "Among the classes you taught: pictures of other things are not counted.",
     accuracyNone: "Not measured yet.",
     curve: "Accuracy by number of labels",
     curveSaid: (labels: number, value: string, low: string, high: string): string =>
@@ -240,7 +248,9 @@ export const S = {
         ? `At this risk it names ${share} of the pictures by your classes.`
         : `At this risk it names ${share} of the pictures, down to the ${rank}.`,
     levelNone: "At this risk it names nothing yet.",
-    collection: "The whole collection",
+    collection: "What the whole collection would be called",
+    collectionHelp:
+      "Pictures of other things may be called by one of your names too. If a share is too large, make a class for what does not belong.",
     unsure: "Unsure",
     ofAll: (count: number, share: string): string => `${n(count)} (${share})`,
     save: "Save",

@@ -1,7 +1,7 @@
 /** The pictures of the grid in their order: hits of a search, or what the map keeps, or the rows where there is no map. */
 
 import { SvelteMap } from "svelte/reactivity";
-import type { Hit, Row } from "../api";
+import type { Hit, Row, StoreApi } from "../api";
 import type { Explorer } from "../map/explorer.svelte";
 import { holds, lowest } from "../map/sets";
 import { calledOf, isLatin, lineageOf, nameOf, RANKS, textOf } from "../state/names";
@@ -21,6 +21,7 @@ export interface Item {
 }
 
 const PAGE = 100;
+const EXPORT_PAGE = 1000;
 /** Names in the lineage of a genus that has all ranks. */
 const GENUS = RANKS.indexOf("genus") + 1;
 export const MOST_EXPORTED = 20_000;
@@ -28,7 +29,9 @@ export const MOST_EXPORTED = 20_000;
 export class Items {
   /** Pages of rows, where there is no map yet. */
   private readonly paged = new SvelteMap<number, Item>();
+  /** Positions that the grid has while rows come page by page, and rows that there are. */
   private total = $state(0);
+  private known = $state(0);
   private cursor: string | null = null;
   private fetching = $state(false);
   private turn = 0;
@@ -49,6 +52,11 @@ export class Items {
   get count(): number {
     const { map, kept } = this.from.collection;
     return this.shown?.length ?? (map ? (kept?.length ?? map.n) : this.total);
+  }
+
+  /** How many pictures there are, of which the grid may show the first so far. */
+  get passing(): number {
+    return this.shown || this.from.collection.map ? this.count : this.known;
   }
 
   /** Whether nobody knows yet how many there are. */
@@ -85,6 +93,7 @@ export class Items {
     this.turn++;
     this.paged.clear();
     this.total = 0;
+    this.known = 0;
     this.cursor = null;
     this.fetching = false;
     void this.page();
@@ -94,11 +103,23 @@ export class Items {
   async everything(): Promise<Item[]> {
     if (this.shown) return this.shown.map(ofRow);
     const { map, kept } = this.from.collection;
-    if (!map || !this.from.rows) return [...this.paged.values()];
+    if (!map || !this.from.rows) return this.allRows();
     const n = Math.min(kept?.length ?? map.n, MOST_EXPORTED);
     return (await this.from.rows.all(kept ? [...kept.subarray(0, n)] : Array.from({ length: n }, (_, i) => i))).map(
       ofRow,
     );
+  }
+
+  private async allRows(): Promise<Item[]> {
+    const limits = { within: [...place.within], where: [...place.where] };
+    const found: Item[] = [];
+    let cursor: string | null = null;
+    do {
+      const part: Awaited<ReturnType<StoreApi["rows"]>> = await this.from.api.rows(limits, cursor, EXPORT_PAGE);
+      found.push(...part.rows.map(ofRow));
+      cursor = part.next;
+    } while (cursor !== null && found.length < MOST_EXPORTED);
+    return found.slice(0, MOST_EXPORTED);
   }
 
   private async page(): Promise<void> {
@@ -113,6 +134,7 @@ export class Items {
     const start = this.paged.size;
     found.rows.forEach((row, i) => this.paged.set(start + i, ofRow(row)));
     this.cursor = found.next;
+    this.known = found.total;
     this.total = found.next === null ? this.paged.size : Math.min(found.total, this.paged.size + PAGE);
   }
 }

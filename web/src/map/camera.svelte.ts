@@ -1,6 +1,6 @@
 /** The view of one map, moved by hand, wheel and keys. */
 
-import { panned, toMap, toScreen, whole, zoomed, type Bounds, type Size, type View } from "./view";
+import { panned, readView, toMap, toScreen, whole, written, zoomed, type Bounds, type Size, type View } from "./view";
 
 const RESTS = 160;
 
@@ -9,7 +9,7 @@ export class Camera {
   size: Size = $state.raw({ width: 0, height: 0 });
   moving = $state(false);
   private bounds: Bounds = { x: [0, 1], y: [0, 1] };
-  private untouched = true;
+  private untouched = $state(true);
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   /** How many times closer than the whole map. */
@@ -18,6 +18,17 @@ export class Camera {
   }
   private get base(): number {
     return whole(this.bounds, this.size).scale;
+  }
+
+  /** The view as it stands in an address; null for the whole map. */
+  get at(): string | null {
+    return this.untouched ? null : written(this.view, this.base);
+  }
+  /** Go to the view of an address; to the whole map where it names none. */
+  set at(text: string | null) {
+    const view = text === null ? null : readView(text, this.base);
+    this.untouched = view === null;
+    this.view = view ?? whole(this.bounds, this.size);
   }
 
   show(bounds: Bounds): void {

@@ -1,6 +1,6 @@
 /** What the parts of the Explore view share: the rows, the colours, the search and what is kept. */
 
-import { Refusal, type StoreApi } from "../api";
+import type { StoreApi } from "../api";
 import { Items } from "../grid/items.svelte";
 import { Search } from "../search/search.svelte";
 import { sentenceOf, type Collection } from "../state/collection.svelte";
@@ -138,8 +138,7 @@ export class Explorer {
       return found;
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return undefined;
-      if (error instanceof Refusal && error.status === 409) void this.collection.followMap();
-      else this.problems[about] = sentenceOf(error);
+      if (!this.collection.replaced(error)) this.problems[about] = sentenceOf(error);
       return undefined;
     }
   }

@@ -37,6 +37,15 @@ export const rampSteps = (dark: boolean, steps = 9): string[] =>
 
 export const grey = (dark: boolean): string => (dark ? GREY.dark : GREY.light);
 
+/** A palette of the codes 0, 1, 2 … with everything else grey. */
+export function paletteOfColours(colours: readonly string[], dark: boolean): Uint8Array {
+  const found = new Uint8Array(CODES * 4);
+  const [r, g, b] = rgb(grey(dark));
+  for (let code = 0; code < CODES; code++) found.set([r, g, b, 255], code * 4);
+  colours.forEach((colour, code) => found.set([...rgb(colour), 255], code * 4));
+  return found;
+}
+
 /** The palette of a legend; null colours everything alike. */
 export function paletteOf(legend: Legend | null, dark: boolean): Uint8Array {
   const found = new Uint8Array(CODES * 4);

@@ -15,6 +15,8 @@ export class Rows {
   constructor(
     private readonly api: StoreApi,
     readonly key: string,
+    /** Told of an error that leaves rows out. */
+    private readonly failed: (error: unknown) => void = () => {},
   ) {}
 
   /** The row, or undefined while it comes. */
@@ -53,8 +55,9 @@ export class Rows {
       const part = wanted.slice(at, at + BATCH);
       try {
         for (const row of await this.api.mapRows(this.key, part)) this.held.set(row.index, row);
-      } catch {
+      } catch (error) {
         for (const index of part) this.asked.delete(index);
+        this.failed(error);
       }
     }
   }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { panned, seen, toMap, toScreen, whole, zoomed } from "./view";
+import { panned, seen, toMap, toScreen, whole, zoomed, readView, written } from "./view";
 
 const size = { width: 800, height: 600 };
 const bounds = { x: [-2, 6] as [number, number], y: [1, 5] as [number, number] };
@@ -39,4 +39,16 @@ describe("the view of a map", () => {
     expect(Object.values(one).every(Number.isFinite)).toBe(true);
     expect(seen(view, size).x[0]).toBeLessThan(-2);
   });
+});
+
+it("is written for an address and read back", () => {
+  const view = { x: -3.25, y: 0.000123, scale: 80 };
+  expect(written(view, 10)).toBe("-3.25,0.000123,8");
+  expect(readView("-3.25,0.000123,8", 10)).toEqual(view);
+  expect(written(readView("1.23456789,2,3.33333", 0.7)!, 0.7)).toBe("1.234568,2,3.333");
+});
+it("is none where the address holds no view", () => {
+  for (const text of ["", "1,2", "1,2,3,4", "a,b,c", "1,2,0", "1,2,-1", "1,NaN,2", "Infinity,0,1"])
+    expect(readView(text, 1)).toBeNull();
+  expect(readView("0,0,1e9", 1)!.scale).toBe(4000);
 });

@@ -31,6 +31,19 @@ export function whole(bounds: Bounds, size: Size): View {
   };
 }
 
+/** A view for the address: its middle, and how many times closer than the whole map it is. */
+export const written = (view: View, base: number): string =>
+  [view.x, view.y].map((one) => Number(one.toPrecision(7))).join(",") +
+  `,${Number((view.scale / base).toPrecision(4))}`;
+
+/** The view that an address means; null for what is none. */
+export function readView(text: string, base: number): View | null {
+  const parts = text.split(",");
+  const [x, y, zoom] = parts.map(Number);
+  if (parts.length !== 3 || ![x, y, zoom].every(Number.isFinite) || !(zoom! > 0)) return null;
+  return { x: x!, y: y!, scale: base * Math.min(Math.max(zoom!, LEAST), MOST) };
+}
+
 /** The map's y goes up, the screen's down. */
 export const toScreen = (view: View, size: Size, x: number, y: number): [number, number] => [
   size.width / 2 + (x - view.x) * view.scale,

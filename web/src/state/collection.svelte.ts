@@ -3,6 +3,9 @@
 import { Refusal, StoreApi, type Hit, type MapReady, type StoreDetails } from "../api";
 import { S } from "../strings";
 
+/** Milliseconds between two looks at a map that is made. */
+const LOOKS = 700;
+
 export class Collection {
   readonly api: StoreApi;
   details: StoreDetails | null = $state(null);
@@ -20,7 +23,10 @@ export class Collection {
   problem: string | null = $state(null);
   /** While it is true, the service cannot read words and pictures yet. */
   encoderLoads = $state(false);
+  /** The map lacks pictures that have come since it was made. */
+  stale = $state(false);
   private ended = false;
+  private following: Promise<void> | null = null;
 
   constructor(
     readonly name: string,
@@ -34,40 +40,71 @@ export class Collection {
     await this.followMap();
   }
 
+  /** Look again at what the store holds; a map that is there is asked whether it has all of it. */
   async refresh(): Promise<void> {
+    const before = this.details?.images;
     try {
       this.details = await this.api.details();
       this.problem = null;
     } catch (error) {
       this.problem = sentenceOf(error);
     }
+    if (this.map && this.details?.images !== before) await this.followMap();
   }
 
-  /** Ask for the map until it is there. */
-  async followMap(): Promise<void> {
+  /** Ask for the map until it is there. One that is there already stays until another has taken its place. */
+  followMap(): Promise<void> {
+    this.following ??= this.follow().finally(() => (this.following = null));
+    return this.following;
+  }
+
+  /** Have the map made of the store as it is now. */
+  async remake(): Promise<void> {
+    try {
+      await this.api.remakeMap(this.vectors);
+    } catch (error) {
+      this.mapProblem = sentenceOf(error);
+      return;
+    }
+    await this.followMap();
+  }
+
+  private async follow(): Promise<void> {
     while (!this.ended) {
       try {
         const found = await this.api.map(this.vectors);
-        if (found.state === "ready") {
-          this.points = await this.api.points(found.key);
+        if (found.state === "making") this.making = { done: found.done };
+        else {
+          if (found.state === "failed") this.mapProblem = found.problem;
+          else await this.take(found);
           this.making = null;
-          this.mapProblem = null;
-          this.map = found;
           return;
         }
-        if (found.state === "failed") {
-          this.making = null;
-          this.mapProblem = found.problem;
-          return;
-        }
-        this.making = { done: found.done };
       } catch (error) {
-        this.making = null;
-        this.mapProblem = sentenceOf(error);
-        return;
+        if (!(error instanceof Refusal && error.status === 409)) {
+          this.making = null;
+          this.mapProblem = sentenceOf(error);
+          return;
+        }
       }
-      await new Promise((resolve) => setTimeout(resolve, 700));
+      await new Promise((resolve) => setTimeout(resolve, LOOKS));
     }
+  }
+
+  private async take(found: MapReady): Promise<void> {
+    if (found.key !== this.map?.key) {
+      this.points = await this.api.points(found.key);
+      this.map = found;
+    }
+    this.stale = found.stale;
+    this.mapProblem = null;
+  }
+
+  /** Whether an error says that another map has taken this one's place; then that one is fetched. */
+  replaced(error: unknown): boolean {
+    if (!(error instanceof Refusal) || error.status !== 409) return false;
+    void this.followMap();
+    return true;
   }
 
   end(): void {

@@ -8,6 +8,8 @@ export interface Place {
   view: View;
   /** The column by which the map is coloured; null for the map's own choice. */
   by: string | null;
+  /** The part of the map that is looked at; null for all of it. */
+  at: string | null;
   within: string[];
   where: string[];
   /** Words that are searched for. */
@@ -23,7 +25,7 @@ export interface Place {
 }
 
 const LISTS = ["within", "where", "like", "unlike"] as const;
-const SINGLE = ["store", "by", "text", "open", "classifier", "other", "list"] as const;
+const SINGLE = ["store", "by", "at", "text", "open", "classifier", "other", "list"] as const;
 
 export function placeOf(query: string): Place {
   const given = new URLSearchParams(query);

@@ -17,5 +17,8 @@ export function colourOf(position: number): string {
   return `light-dark(${light}, ${dark})`;
 }
 
+/** The same, where a style is not at hand. */
+export const hexOf = (position: number, dark: boolean): string => COLOURS[position % COLOURS.length]![dark ? 1 : 0];
+
 /** The key that picks a class, where it has one. */
 export const keyOf = (position: number): string | null => (position < 9 ? String(position + 1) : null);

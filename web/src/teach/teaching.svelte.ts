@@ -89,13 +89,23 @@ export class Teaching {
     this.ask();
   }
 
+  /** What each picture of a map would be called, as the position of one of `classes`. */
+  async codes(key: string): Promise<{ codes: Uint16Array; classes: string[] }> {
+    const given = this.filled();
+    const codes = await this.api.teachCodes(key, given, { risk: this.risk });
+    return { codes, classes: Object.keys(given) };
+  }
+
   /** Ask what the service makes of the labels, a moment after the last change; an earlier question is given up. */
   ask(): void {
     clearTimeout(this.timer);
     this.asking?.abort();
-    const given = Object.entries(this.labels.byClass()).filter(([, ids]) => ids.length > 0);
+    const given = this.filled();
     this.busy = true;
-    this.timer = setTimeout(() => void this.teach(Object.fromEntries(given)), WAIT);
+    this.timer = setTimeout(() => void this.teach(given), WAIT);
+  }
+  private filled(): Record<string, string[]> {
+    return Object.fromEntries(Object.entries(this.labels.byClass()).filter(([, ids]) => ids.length > 0));
   }
   private async teach(classes: Record<string, string[]>): Promise<void> {
     const asking = new AbortController();

@@ -1,7 +1,7 @@
 /** The tree of life as it is unfolded: children are fetched when a taxon is opened. */
 
 import { SvelteMap, SvelteSet } from "svelte/reactivity";
-import { Refusal, type Child, type StoreApi, type TreeAnswer } from "../api";
+import type { Child, StoreApi, TreeAnswer } from "../api";
 import { sentenceOf } from "../state/collection.svelte";
 
 export interface Branch {
@@ -34,10 +34,10 @@ export class Taxa {
   /** Why the last answer did not come. */
   problem: string | null = $state(null);
 
-  /** `replaced` is called where the map is another by now. */
+  /** `replaced` says of an error whether the map is another by now. */
   constructor(
     private readonly api: StoreApi,
-    private readonly replaced: () => void,
+    private readonly replaced: (error: unknown) => boolean,
   ) {}
 
   readonly lines: (Branch | Rest)[] = $derived(this.below(null, 1));
@@ -109,8 +109,7 @@ export class Taxa {
       this.problem = null;
       return found;
     } catch (error) {
-      if (error instanceof Refusal && error.status === 409) this.replaced();
-      else this.problem = sentenceOf(error);
+      if (!this.replaced(error)) this.problem = sentenceOf(error);
       return undefined;
     }
   }
