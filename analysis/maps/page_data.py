@@ -114,18 +114,18 @@ class PageMap:
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
         """Every part under its name: `points`; `codes/I`, `legend/I` and `labels/I` of the column I; `lineages`, `lineage_of`; and `rows/I`."""
-        yield "points", _packed(self.points, "<f4")
+        yield "points", packed(self.points, "<f4")
         possible = kinds(self.plain.table.schema)
         for place, column in enumerate(self.columns):
             found = coded_column(self.plain, column["name"], possible[column["name"]])
-            yield f"codes/{place}", _packed(found.codes, "<u2")
+            yield f"codes/{place}", packed(found.codes, "<u2")
             yield f"legend/{place}", _document(found.legend)
             yield f"labels/{place}", _document(cluster_names(self.points, found))
         table = self.plain.table
         there = [table.column(name) if name in table.column_names else _nothing(len(self)) for name in _NAMED]
         lineages, of = distinct_lineages(pa.table(there, names=list(_NAMED)))
         yield "lineages", _document(lineages.to_pydict())
-        yield "lineage_of", _packed(of, "<u4")
+        yield "lineage_of", packed(of, "<u4")
         for start in range(0, len(self), ROWS):
             yield f"rows/{start // ROWS}", _document(_columns(table.slice(start, ROWS)))
 
@@ -170,7 +170,8 @@ def _columns(table: pa.Table) -> dict[str, list[Any]]:
     return found
 
 
-def _packed(values: np.ndarray, kind: str) -> bytes:
+def packed(values: np.ndarray, kind: str) -> bytes:
+    """An array as a part."""
     return gzip.compress(np.ascontiguousarray(values, kind).tobytes(), compresslevel=6, mtime=0)
 
 
