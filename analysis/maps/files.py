@@ -19,7 +19,7 @@ from cladescope.analysis.maps.order import density_aware_order
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.page_data import PageMap
 from cladescope.analysis.maps.run import COLUMNS, DrawnMap
-from cladescope.analysis.maps.small_pictures import ROOM
+from cladescope.analysis.maps.small_pictures import ROOM, small_pictures
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
@@ -66,7 +66,15 @@ def write_map(
                 save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
                 dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
                 dark.savefig(draft / "map-dark.png")
-                write_text(draft / "map.html", page_of(drawn, room=room))
+                page = page_map(drawn, room=room)
+                write_text(draft / "map.html", _page(page))
+                summary["thumbnails"] = {
+                    "pictures": len(page.small.sizes),
+                    "bytes": sum(page.small.sizes.values()),
+                    "missing": dict(page.small.missing),
+                    "told": page.small.told(n),
+                }
+                summary["without_licence"] = page.without_licence
             if drill_down_seed is not None:
                 with step("drawing maps rank by rank"):
                     write_drill_down(pictures, draft, seed=drill_down_seed)
@@ -78,18 +86,23 @@ def write_map(
 
 def page_of(drawn: DrawnMap, *, room: int = ROOM) -> str:
     """The map as a page that needs no other file, with up to `room` bytes of small pictures."""
-    return map_page([page_map(drawn)], title=f"{drawn.name}: {counted(len(drawn.pictures), 'picture')}", room=room)
+    return _page(page_map(drawn, room=room))
 
 
-def page_map(drawn: DrawnMap) -> PageMap:
+def _page(one: PageMap) -> str:
+    return map_page([one], title=f"{one.name}: {counted(len(one), 'picture')}")
+
+
+def page_map(drawn: DrawnMap, *, room: int = ROOM) -> PageMap:
     """A map as its page shows it."""
     points = np.ascontiguousarray(drawn.points[:, :2], np.float32)
     order = density_aware_order(points)
-    encoder = drawn.about.get("encoder", {})
+    encoder, pictures = drawn.about.get("encoder", {}), drawn.pictures.take(order)
     return PageMap(
         name=drawn.name,
         points=points[order],
-        pictures=drawn.pictures.take(order),
+        pictures=pictures,
+        small=small_pictures(pictures.texts("uri").to_pylist(), room=room),
         version=drawn.about.get("store_version", 0),
         method=drawn.fitted.method,
         encoder=encoder.get("name", ""),

@@ -13,32 +13,27 @@ from html import escape
 from importlib import resources
 from typing import Any
 
-import numpy as np
-
 import cladescope
-from cladescope.analysis.maps.page_data import FORMAT, PageMap, packed
-from cladescope.analysis.maps.small_pictures import ROOM, SIDE, SmallPictures, small_pictures
+from cladescope.analysis.maps.page_data import FORMAT, PageMap
 
 PICTURES = 250
 """Small pictures in a part."""
 
 
-def map_page(maps: Sequence[PageMap], *, title: str, room: int = ROOM, side: int = SIDE) -> str:
-    """The page of one map or of several. The small pictures of all take up to `room` bytes, before base64 makes four of three.
+def map_page(maps: Sequence[PageMap], *, title: str) -> str:
+    """The page of one map or of several. Base64 makes four bytes of three.
 
     >>> from cladescope.analysis.pictures import Pictures
-    >>> import pyarrow as pa
+    >>> import numpy as np, pyarrow as pa
     >>> one = PageMap(name="one", points=np.zeros((1, 2), np.float32), pictures=Pictures(np.empty((1, 0)), pa.table({"image_id": ["a"], "uri": ["a.jpg"]})))
     >>> "<title>One</title>" in map_page([one], title="One")
     True
     """
     blocks, told = [], []
     for place, one in enumerate(maps):
-        shown = small_pictures(one.pictures.texts("uri").to_pylist(), room=room // len(maps), side=side)
-        told.append(
-            {**one.about(), "pictures": {"told": shown.told(len(one)), "count": len(shown.jpegs), "inside": PICTURES}}
-        )
-        for name, part in [*one.parts(), ("sizes", sizes(shown, len(one)))]:
+        shown = one.small
+        told.append(one.about(pictures_inside=PICTURES))
+        for name, part in one.parts():
             blocks.append(_block(f"{place}/{name}", base64.b64encode(part).decode()))
         for start in range(0, max(shown.jpegs, default=-1) + 1, PICTURES):
             several = b"".join(shown.jpegs.get(at, b"") for at in range(start, start + PICTURES))
@@ -69,14 +64,6 @@ def head(title: str, policy: str) -> str:
 def index_of(maps: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What the page reads first."""
     return {"format": FORMAT, "made": cladescope.__version__, "maps": list(maps)}
-
-
-def sizes(shown: SmallPictures, n: int) -> bytes:
-    """The part that tells how many bytes the small picture of each has, 0 where there is none."""
-    found = np.zeros(n, np.uint32)
-    for place, data in shown.jpegs.items():
-        found[place] = len(data)
-    return packed(found, "<u4")
 
 
 def data_text(value: Any) -> str:

@@ -8,7 +8,7 @@ import gzip
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -21,6 +21,7 @@ from cladescope.analysis.maps.cluster_names import cluster_names
 from cladescope.analysis.maps.coded import best_column, coded_column, kinds, told_column
 from cladescope.analysis.maps.lineages import distinct_lineages
 from cladescope.analysis.maps.page_columns import without_path, without_paths
+from cladescope.analysis.maps.small_pictures import SmallPictures
 from cladescope.analysis.pictures import Pictures
 from cladescope.schema import LEVELS, holds_labels
 from cladescope.shown import counted
@@ -53,6 +54,8 @@ class PageMap:
     """The column by which it is coloured at first; None for the best one."""
     n_failures: int = 0
     """Pictures that could not be embedded."""
+    small: SmallPictures = field(default_factory=SmallPictures)
+    """The small pictures, by their index."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -73,8 +76,11 @@ class PageMap:
         """Pictures of which no licence is known."""
         return self.plain.texts(LICENCE).null_count
 
-    def about(self) -> dict[str, Any]:
-        """What the page reads first: the collection and its map, as the service tells of them."""
+    def about(self, *, pictures_inside: int | None = None) -> dict[str, Any]:
+        """What the page reads first: the collection and its map, as the service tells of them.
+
+        Small pictures lie within the page, so many to a part, or are files.
+        """
         names = [one["name"] for one in self.columns]
         x, y = self._bounds()
         encoder = without_path(self.encoder)
@@ -110,10 +116,15 @@ class PageMap:
                 "stale": False,
             },
             "rows": ROWS,
+            "pictures": {
+                "told": self.small.told(len(self)),
+                "count": len(self.small.sizes),
+                "inside": pictures_inside,
+            },
         }
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
-        """Every part under its name: `points`; `codes/I`, `legend/I` and `labels/I` of the column I; `lineages`, `lineage_of`; and `rows/I`."""
+        """Every part under its name: `points`; `codes/I`, `legend/I` and `labels/I` of the column I; `lineages`, `lineage_of`; `sizes`, the bytes of each small picture; and `rows/I`."""
         yield "points", packed(self.points, "<f4")
         possible = kinds(self.plain.table.schema)
         for place, column in enumerate(self.columns):
@@ -126,6 +137,9 @@ class PageMap:
         lineages, of = distinct_lineages(pa.table(there, names=list(_NAMED)))
         yield "lineages", _document(lineages.to_pydict())
         yield "lineage_of", packed(of, "<u4")
+        sizes = np.zeros(len(self), np.uint32)
+        sizes[list(self.small.sizes)] = list(self.small.sizes.values())
+        yield "sizes", packed(sizes, "<u4")
         for start in range(0, len(self), ROWS):
             yield f"rows/{start // ROWS}", _document(_columns(table.slice(start, ROWS)))
 

@@ -52,7 +52,7 @@ class DrawnMap:
     @property
     def name(self) -> str:
         """What the collection is called."""
-        return PurePath(str(self.about.get("store") or "map")).name
+        return PurePath(str(self.about.get("store") or "map")).name.removesuffix(".store")
 
     @property
     def points(self) -> Float32[np.ndarray, "n m"]:

@@ -4,12 +4,13 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 from cladescope.embedding.thumbnail import local_file, thumbnail
 from cladescope.errors import InputError
+from cladescope.shown import counted
 
 SIDE = 96
 """Pixels of the longer side."""
@@ -29,17 +30,22 @@ _AT_ONCE = 64
 class SmallPictures:
     """Pictures as JPEG by their place; and how many have none, by reason."""
 
-    jpegs: dict[int, bytes]
-    missing: Counter[str]
+    sizes: dict[int, int] = field(default_factory=dict)
+    """Bytes of each."""
+    missing: Counter[str] = field(default_factory=Counter)
+    jpegs: dict[int, bytes] = field(default_factory=dict)
+    """Of pictures that a page holds in itself; those that are files are read by nobody here."""
 
     def told(self, n: int) -> str:
         """How many of n there are, and why not more.
 
-        >>> SmallPictures({0: b"."}, Counter({GONE: 2})).told(3)
+        >>> SmallPictures({0: 900}, Counter({GONE: 2})).told(3)
         '1 of 3 pictures have a thumbnail (file has gone: 2)'
         """
         why = ", ".join(f"{reason}: {count:,}" for reason, count in sorted(self.missing.items()))
-        return f"{len(self.jpegs):,} of {n:,} pictures have a thumbnail" + (f" ({why})" if why else "")
+        return f"{len(self.sizes):,} of {counted(n, 'picture')} {'has' if n == 1 else 'have'} a thumbnail" + (
+            f" ({why})" if why else ""
+        )
 
 
 def small_pictures(uris: Sequence[str], *, side: int = SIDE, room: int = ROOM) -> SmallPictures:
@@ -57,7 +63,7 @@ def small_pictures(uris: Sequence[str], *, side: int = SIDE, room: int = ROOM) -
             used += len(found)
     if n_left := len(uris) - len(jpegs) - missing.total():
         missing[NO_ROOM] += n_left
-    return SmallPictures(jpegs, missing)
+    return SmallPictures({place: len(data) for place, data in jpegs.items()}, missing, jpegs)
 
 
 def jpeg_or_reason(uri: str, side: int, quality: int = QUALITY) -> bytes | str:
