@@ -122,6 +122,7 @@ export class StoreApi {
     `${ROOT}${this.root}/thumbnails/${idPart(id)}?side=${side}`;
   /** Whether a picture of the map has a small one. */
   hasThumbnail = (_index: number): boolean => true;
+  hasThumbnails = (): boolean => true;
   image = (id: string): string => `${ROOT}${this.root}/images/${idPart(id)}`;
   tree = (under: string | null, rank?: string | null, limit = 1000, offset = 0): Promise<TreeAnswer> =>
     got(`${this.root}/tree${queryOf({ under, rank, limit, offset })}`);

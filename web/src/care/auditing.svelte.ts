@@ -33,7 +33,11 @@ export class Auditing {
   private writes: Promise<void> = Promise.resolve();
   private ended = false;
 
-  constructor(private readonly api: StoreApi) {}
+  /** `written` is called when the store has changed. */
+  constructor(
+    private readonly api: StoreApi,
+    private readonly written: () => void,
+  ) {}
 
   get questions(): readonly Question[] {
     return this.lists?.[this.list] ?? [];
@@ -98,6 +102,7 @@ export class Auditing {
       try {
         const made = await this.api.decide(decisions.map((one) => ({ ...one, list })));
         tell([told, ...made.notes].join(" "), { label: S.undo, run: () => this.undo(made.entry) });
+        this.written();
       } catch (error) {
         this.mark(
           decisions.map((one) => one.image_id),
@@ -124,6 +129,7 @@ export class Auditing {
           if (list) this.choose(list, ids[0]);
         }
         tell([S.care.told.undone(restored), ...notes].join(" "));
+        this.written();
       } catch (error) {
         tell(S.failed(sentenceOf(error)), null, true);
       }

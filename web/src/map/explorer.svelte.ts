@@ -1,6 +1,6 @@
 /** What the parts of the Explore view share: the rows, the colours, the search and what is kept. */
 
-import type { StoreApi } from "../api";
+import type { MapReady, StoreApi } from "../api";
 import { Items } from "../grid/items.svelte";
 import { Search } from "../search/search.svelte";
 import { sentenceOf, type Collection } from "../state/collection.svelte";
@@ -29,6 +29,7 @@ export class Explorer {
   /** The position in the grid of the picture that is shown in full, where it was opened from there or the map. */
   openAt: number | null = $state(null);
   private turn = 0;
+  private version = 0;
 
   private constructor(readonly collection: Collection) {
     this.api = collection.api;
@@ -43,14 +44,21 @@ export class Explorer {
     return found;
   }
 
+  /** Have rows for a map; those of another one, or of the store as it was, are given up. */
+  renew(map: MapReady, version: number): void {
+    if (this.rows?.key === map.key && this.version === version) return;
+    this.version = version;
+    this.rows = new Rows(this.api, map.key, (error) => this.collection.replaced(error));
+  }
+
   /** Apply the clades and filters of the address and the lasso. */
   async keep(within: readonly string[], where: readonly string[]): Promise<void> {
     const turn = ++this.turn;
-    const { map } = this.collection;
+    const { map, details } = this.collection;
     if (!map) return;
     const limits = { within: [...within], where: [...where] };
-    const found =
-      limits.within.length + limits.where.length ? await this.heard(this.api.selected(map.key, limits), "keep") : null;
+    const isPart = limits.within.length + limits.where.length > 0 || (details !== null && details.images < map.n);
+    const found = isPart ? await this.heard(this.api.selected(map.key, limits), "keep") : null;
     if (turn !== this.turn || found === undefined) return;
     if (found === null) this.problems["keep"] = null;
     this.selected = found;

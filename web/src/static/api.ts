@@ -127,6 +127,7 @@ export class StoreApi implements Omit<Service, Never> {
     return this.wholeRow(index);
   };
   hasThumbnail = (index: number): boolean => this.pictures?.has(index) ?? false;
+  hasThumbnails = (): boolean => (this.pictures?.count ?? 0) > 0;
   thumbnail = (id: string): string => this.pictures?.of(this.indexOf.get(id) ?? -1) ?? "";
   image = this.thumbnail;
 

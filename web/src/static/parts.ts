@@ -75,6 +75,10 @@ export class Pictures {
     private readonly sizes: Uint32Array,
   ) {}
 
+  get count(): number {
+    return this.about.count;
+  }
+
   has = (index: number): boolean => (this.sizes[index] ?? 0) > 0;
 
   of(index: number): string {
