@@ -73,8 +73,8 @@ class PageMap:
 
     @cached_property
     def without_licence(self) -> int:
-        """Pictures of which no licence is known."""
-        return self.plain.texts(LICENCE).null_count
+        """Pictures of which no licence is known; none where licences were not read."""
+        return self.plain.texts(LICENCE).null_count if LICENCE in self.plain.table.column_names else 0
 
     def about(self, *, pictures_inside: int | None = None) -> dict[str, Any]:
         """What the page reads first: the collection and its map, as the service tells of them.
