@@ -40,7 +40,7 @@ export const health = async (): Promise<Health> => ({
 });
 export const stores = async (): Promise<StoreSummary[]> =>
   (await held).maps.map((one) => ({ name: one.name, images: one.map.n, encoder: one.map.encoder }));
-const refused = (): Promise<never> => Promise.reject(new Refusal(0, S.alone.needsService));
+const refused = (): Promise<never> => Promise.reject(new Refusal(501, S.alone.needsService));
 export const enter = refused;
 export const work = async (): Promise<never[]> => [];
 

@@ -35,7 +35,7 @@ async function fetched(name: string): Promise<ArrayBuffer> {
   try {
     answer = await fetch(FOLDER + name);
   } catch {
-    throw new Refusal(0, S.alone.notServed);
+    throw new Refusal(503, S.alone.notServed);
   }
   if (!answer.ok) throw new Refusal(answer.status, S.alone.missing(FOLDER + name));
   return answer.arrayBuffer();
@@ -47,7 +47,7 @@ const isInside = (): boolean => inside("index") !== null;
 export async function index(): Promise<Index> {
   const text = inside("index") ?? new TextDecoder().decode(await fetched("index.json"));
   const found = JSON.parse(text) as Index;
-  if (found.format !== FORMAT) throw new Refusal(0, S.alone.otherFormat);
+  if (found.format !== FORMAT) throw new Refusal(400, S.alone.otherFormat);
   return found;
 }
 
