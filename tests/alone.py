@@ -56,4 +56,4 @@ def opened(chromium):
     yield call
     for page in pages:
         page.close()
-    assert wrong == []
+    assert not wrong, wrong

@@ -151,7 +151,7 @@ def test_an_empty_store_is_no_page(store, tmp_path):
         cladescope.share(empty, tmp_path / "site")
 
 
-def test_the_page_runs_below_any_path_of_a_web_server(opened, served, store, tmp_path):  # noqa: F811
+def test_the_page_runs_below_any_path_of_a_web_server(served, opened, store, tmp_path):  # noqa: F811
     cladescope.share(store.path, tmp_path / "a" / "b", side=128)
     under = f"{served}/a/b/"
     page = opened(under, under=under)
