@@ -18,6 +18,8 @@ interface Taxon {
 
 const BETWEEN = " > ";
 const pathOf = (names: readonly (string | null)[]): string => names.filter(Boolean).join(BETWEEN);
+/** Names that differ by their case alone are one taxon. */
+const same = (path: string): string => path.toLowerCase();
 /** Letters without case and accents. */
 export const folded = (text: string): string =>
   text
@@ -37,7 +39,7 @@ export class Lineages {
   ) {
     this.ranks = RANKS.map((rank) => columns[rank] ?? []);
     this.common = columns["common_name"] ?? [];
-    this.length = this.common.length;
+    this.length = Math.max(this.common.length, ...this.ranks.map((one) => one.length));
   }
 
   /** Pictures of each lineage; of some of them, or of all. */
@@ -54,10 +56,10 @@ export class Lineages {
   /** For each lineage whether it is inside one of some clades, given by their paths. */
   inside(taxa: readonly string[]): Uint8Array {
     const found = new Uint8Array(this.length);
-    const wanted = new Set(taxa);
+    const wanted = new Set(taxa.map(same));
     for (let i = 0; i < this.length; i++)
       for (let depth = 1; depth <= RANKS.length; depth++)
-        if (this.ranks[depth - 1]![i] && wanted.has(pathOf(this.names(i, depth)))) {
+        if (this.ranks[depth - 1]![i] && wanted.has(same(pathOf(this.names(i, depth))))) {
           found[i] = 1;
           break;
         }
@@ -73,7 +75,7 @@ export class Lineages {
   private depthOf(taxon: string): number {
     for (let i = 0; i < this.length; i++)
       for (let depth = 1; depth <= RANKS.length; depth++)
-        if (this.ranks[depth - 1]![i] && pathOf(this.names(i, depth)) === taxon) return depth;
+        if (this.ranks[depth - 1]![i] && same(pathOf(this.names(i, depth))) === same(taxon)) return depth;
     throw new Refusal(404, S.alone.noTaxon(taxon));
   }
 
@@ -109,8 +111,9 @@ export class Lineages {
       if (!this.ranks[stop - 1]![i]) continue;
       const names = this.names(i, stop);
       const path = pathOf(names);
-      let taxon = found.get(path);
-      if (!taxon) found.set(path, (taxon = { names, images: 0, common: new Map(), species: new Set(), deeper: false }));
+      let taxon = found.get(same(path));
+      if (!taxon)
+        found.set(same(path), (taxon = { names, images: 0, common: new Map(), species: new Set(), deeper: false }));
       taxon.images += counts[i]!;
       const species = this.ranks[RANKS.length - 1]![i];
       if (species) taxon.species.add(species);
@@ -119,8 +122,8 @@ export class Lineages {
       const common = this.common[i];
       if (common && !deeper) taxon.common.set(common, (taxon.common.get(common) ?? 0) + counts[i]!);
     }
-    const listed = [...found].map(([path, one]) => ({
-      taxon: path,
+    const listed = [...found.values()].map((one) => ({
+      taxon: pathOf(one.names),
       name: one.names[stop - 1]!,
       rank,
       common_name: mostFrequent(one.common),
