@@ -11,6 +11,7 @@ from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.page_data import PageMap
 from cladescope.analysis.maps.small_pictures import SIDE, small_pictures
 from cladescope.analysis.pictures import Pictures
+from cladescope.index.notebook import page_cell
 from tests.alone import chromium, opened  # noqa: F401 - fixtures
 
 N = 40
@@ -161,3 +162,13 @@ def test_a_lasso_counts_the_tree_anew_and_the_table_can_be_saved(look):
     with page.expect_download() as saved:
         page.get_by_role("button", name="Save table").click()
     assert len(saved.value.path().read_text(encoding="utf-8-sig").splitlines()) == kept + 1
+
+
+def test_a_page_within_another_that_may_remember_nothing_works_as_well(opened, look, tmp_path):  # noqa: F811
+    look(RANKS)
+    frame = tmp_path / "notebook.html"
+    frame.write_text(page_cell((tmp_path / "map.html").read_text(encoding="utf-8")), encoding="utf-8")
+    inside = opened(frame.as_uri(), under=frame.as_uri()).frame_locator("iframe")
+    inside.get_by_role("treeitem", name="Insecta").click()
+    inside.get_by_text(f"16 of {N} pictures").wait_for()
+    assert inside.locator("#grid-title").inner_text() == f"16 of {N} pictures"
