@@ -88,6 +88,7 @@ _VERBS = (
     "search",
     "search_batch",
     "serve",
+    "share",
     "simulate",
     "sources",
     "suggest",

@@ -46,6 +46,7 @@ SECTIONS = {
         "pack": "Pack an encoder and its names into one file that names pictures without Cladescope: a field kit.",
         "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
         "serve": "Serve stores over HTTP: a page to search and look at them, and the same for programs.",
+        "share": "Write a read-only page of a store into a folder for any web server: map, tree of life, grid and small pictures.",
         "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
     },
     "Train an encoder, and names from taxonomies": {

@@ -16,8 +16,7 @@ from cladescope.app.server.parameters import MOST_CHILDREN, AnyServed, AnyServic
 from cladescope.app.server.search_routes import UPLOAD
 from cladescope.app.server.uploads import uploaded_picture
 from cladescope.app.service import taxa_tree
-from cladescope.app.service.map_columns import best, coded, columns
-from cladescope.app.service.map_labels import labels
+from cladescope.app.service.map_columns import best, coded, columns, labels
 from cladescope.app.service.map_made import MadeMap
 from cladescope.app.service.map_rows import MapRows
 from cladescope.app.service.plain import plain

@@ -7,11 +7,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from cladescope.analysis.classify.taught import UNSURE
+from cladescope.analysis.maps.coded import NO_VALUE
 from cladescope.app.server.answer_models import TeachAnswer
 from cladescope.app.server.map_routes import BYTES, BYTES_SAID, KeyQuery, VectorsQuery
 from cladescope.app.server.parameters import AnyServed, AnyService
 from cladescope.app.service.asked_models import TeachAsked
-from cladescope.app.service.map_columns import NO_VALUE
 from cladescope.app.service.plain import plain
 from cladescope.app.service.teaching import shown, taught
 

@@ -1,197 +1,51 @@
-"""A map's pictures by a column: a code a picture, and the legend that says what each code means and how it is coloured."""
+"""The columns of a map that is served: their codes and legends, and the names of their clusters, each made once."""
 
-from collections import Counter
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from jaxtyping import Float64, Int, UInt16
-
-from cladescope.analysis.maps.colour_rank import COVERED, colour_rank
-from cladescope.analysis.maps.colours import SHOWN, Lineage, colouring_of
+from cladescope.analysis.maps.cluster_names import cluster_names
+from cladescope.analysis.maps.coded import Coded, best_column, coded_column, kinds, told_column
 from cladescope.analysis.pictures import Pictures
 from cladescope.app.service.map_rows import MapRows
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
-from cladescope.schema import LABEL
-from cladescope.taxonomy import RANKS
-
-NO_VALUE = 2**16 - 1
-FURTHER = NO_VALUE - 1
-"""The code of all values behind the 65,534 largest ones."""
-STEPS = 256
-"""Codes of a column of numbers."""
-_IDENTITY = frozenset({"image_id", "uri", "content_hash", "vector"})
-Kind = Literal["rank", "category", "number"]
-
-
-@dataclass(frozen=True, eq=False)
-class Coded:
-    """The codes of a column's values, and its legend as plain values."""
-
-    codes: UInt16[np.ndarray, " n"]
-    legend: dict[str, Any]
+from cladescope.schema import LEVELS
 
 
 def coded(rows: MapRows, by: str) -> Coded:
-    """The pictures by a rank or column; made once.
-
-    Values of a category count from 0, the most frequent first. Numbers have codes from 0 at the least to 255 at the most.
-
-    Raises InputError for a column that the map cannot be coloured by.
-    """
+    """The pictures by a rank or column; see `coded_column`. Raises InputError for a column that the map cannot be coloured by."""
     name = f"coded {by}"
     if name not in rows.kept:
-        rows.kept[name] = _coded(rows, by)
+        possible = kinds(rows.reader.schema)
+        if by not in possible:
+            there = list(possible)
+            raise InputError(f"the map has no column {by!r}: there are {', '.join(there)}{did_you_mean(by, there)}")
+        rows.kept[name] = coded_column(_with(rows, by), by, possible[by])
     found: Coded = rows.kept[name]
     return found
 
 
 def columns(rows: MapRows) -> list[dict[str, Any]]:
-    """What the map can be coloured by: ranks, the label and columns of which some picture has a value; made once."""
+    """What the map can be coloured by: ranks, the label and columns of which some picture has a value."""
     if "columns" not in rows.kept:
-        rows.kept["columns"] = [one for one in _columns(rows) if one["n_given"]]
+        told = (told_column(_with(rows, name), name, kind) for name, kind in kinds(rows.reader.schema).items())
+        rows.kept["columns"] = [one for one in told if one["n_given"]]
     found: list[dict[str, Any]] = rows.kept["columns"]
     return found
 
 
 def best(rows: MapRows) -> str | None:
     """The rank or column by which the map is coloured where nobody says; None where none tells pictures apart."""
-    there = {one["name"]: one for one in columns(rows)}
-    rank = colour_rank(rows.pictures)
-    if rank in there and there[rank]["n_values"] > 1:
-        return rank
-    least = COVERED * len(rows.made)
-    others = (
-        one["name"]
-        for one in there.values()
-        if one["kind"] == "category" and 1 < one["n_values"] <= SHOWN and one["n_given"] >= least
-    )
-    return next(others, rank if rank in there else None)
+    return best_column(rows.pictures, columns(rows))
 
 
-def kinds(schema: pa.Schema) -> dict[str, Kind]:
-    """What can be asked for, and how it is told apart.
-
-    >>> kinds(pa.schema({"uri": pa.string(), "genus": pa.string(), "sex": pa.string(), "width": pa.int32()}))
-    {'genus': 'rank', 'sex': 'category', 'width': 'number'}
-    """
-    found: dict[str, Kind] = {rank: "rank" for rank in RANKS if rank in schema.names}
-    for field in sorted(schema, key=lambda field: field.name != LABEL):
-        if field.name in found or field.name in _IDENTITY:
-            continue
-        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type):
-            found[field.name] = "number"
-        elif not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
-            found[field.name] = "category"
+def labels(rows: MapRows, by: str) -> list[dict[str, Any]]:
+    """Where the names of a column stand; see `cluster_names`. Raises InputError for a column that the map cannot be coloured by."""
+    name = f"labels {by}"
+    if name not in rows.kept:
+        rows.kept[name] = cluster_names(rows.made.points, coded(rows, by))
+    found: list[dict[str, Any]] = rows.kept[name]
     return found
 
 
-def _columns(rows: MapRows) -> list[dict[str, Any]]:
-    found = []
-    for name, kind in kinds(rows.reader.schema).items():
-        if kind == "number":
-            column = rows.columns([name]).column(0)
-            n_values, n_given = int(pc.count_distinct(column).as_py()), len(column) - column.null_count
-        else:
-            numbers = _numbers(rows, name)[0]
-            n_values, n_given = int(numbers.max(initial=-1)) + 1, int((numbers >= 0).sum())
-        found.append({"name": name, "kind": kind, "n_values": n_values, "n_given": n_given})
-    return found
-
-
-def _numbers(rows: MapRows, by: str) -> tuple[Int[np.ndarray, " n"], Pictures]:
-    """A number for each picture's value of a category, -1 for none; and the pictures with the column."""
-    if by in RANKS or by == LABEL:
-        return rows.pictures.labels(by), rows.pictures
-    pictures = rows.pictures_of([by])
-    return pictures.numbered(by), pictures
-
-
-def _coded(rows: MapRows, by: str) -> Coded:
-    possible = kinds(rows.reader.schema)
-    if by not in possible:
-        there = list(possible)
-        raise InputError(f"the map has no column {by!r}: there are {', '.join(there)}{did_you_mean(by, there)}")
-    if possible[by] == "number":
-        values = pc.cast(rows.columns([by]).column(0), pa.float64()).to_numpy()
-        return _scaled(by, np.asarray(values, np.float64))
-    numbers, pictures = _numbers(rows, by)
-    given = numbers >= 0
-    sizes = np.bincount(numbers[given])
-    lineages = _lineages(pictures, by, numbers)
-    common = _common_names(pictures, by, numbers)
-    order = sorted(range(len(sizes)), key=lambda number: (-int(sizes[number]), lineages[number]))
-    code_of = np.full(len(sizes) + 1, NO_VALUE, np.uint16)
-    code_of[np.array(order, np.int64)] = np.minimum(np.arange(len(order)), FURTHER).astype(np.uint16)
-    counted = Counter({lineage: int(size) for lineage, size in zip(lineages, sizes.tolist(), strict=True)})
-    light, dark = colouring_of(counted), colouring_of(counted, dark=True)
-    named = set(light.largest)
-    listed = [
-        {
-            "code": code,
-            "value": " > ".join(name for name in lineages[number] if name),
-            "name": lineages[number][-1],
-            "common_name": common.get(number),
-            "images": int(sizes[number]),
-            "color": light.colours[lineages[number]],
-            "dark": dark.colours[lineages[number]],
-            "named": lineages[number] in named,
-        }
-        for code, number in enumerate(order[:FURTHER])
-    ]
-    if further := order[FURTHER:]:
-        first = lineages[further[0]]
-        told = f"{len(further):,} more of {by}"
-        n = int(sizes[further].sum())
-        shades = {"color": light.colours[first], "dark": dark.colours[first]}
-        listed.append({"code": FURTHER, "value": told, "name": told, "common_name": None, "images": n, **shades, "named": False})  # fmt: skip
-    legend = {
-        "by": by,
-        "kind": "category",
-        "values": listed,
-        "without": int((~given).sum()),
-        "least": None,
-        "most": None,
-    }
-    return Coded(code_of[numbers], legend)
-
-
-def _lineages(pictures: Pictures, by: str, numbers: Int[np.ndarray, " n"]) -> list[Lineage]:
-    """The names of each number's value: of a taxon those from the kingdom down, "" for a rank left out in between."""
-    if by in RANKS:
-        return [tuple(name or "" for name in taxon.path) for taxon in pictures.taxa(by)]
-    found, first = np.unique(numbers, return_index=True)
-    texts = pictures.texts(by).take(pa.array(first[found >= 0])).to_pylist()
-    return [(text,) for text in texts]
-
-
-def _common_names(pictures: Pictures, by: str, numbers: Int[np.ndarray, " n"]) -> dict[int, str]:
-    """The most frequent common name of each taxon, of the pictures that are named down to it and no further."""
-    if by not in RANKS:
-        return {}
-    deepest = (pictures.name_codes[:, RANKS.index(by) + 1 :] == 0).all(axis=1)
-    names = pictures.numbered("common_name")
-    rows = np.flatnonzero(deepest & (numbers >= 0) & (names >= 0))
-    pairs, first, counts = np.unique(
-        np.column_stack([numbers[rows], names[rows]]), axis=0, return_index=True, return_counts=True
-    )
-    order = np.lexsort([first, -counts, pairs[:, 0]])
-    taxa, place = np.unique(pairs[order, 0], return_index=True)
-    texts = pictures.texts("common_name").take(pa.array(rows[first[order[place]]])).to_pylist()
-    return dict(zip(taxa.tolist(), texts, strict=True))
-
-
-def _scaled(by: str, values: Float64[np.ndarray, " n"]) -> Coded:
-    """Numbers in 256 steps; NaN and infinities are no values."""
-    given = np.isfinite(values)
-    codes = np.full(len(values), NO_VALUE, np.uint16)
-    least, most = (float(values[given].min()), float(values[given].max())) if given.any() else (None, None)
-    if least is not None and most is not None:
-        spread = max(most - least, np.finfo(np.float64).tiny)
-        shares = (values[given] / 2 - least / 2) / (spread / 2) if np.isfinite(spread) else np.zeros(given.sum())
-        codes[given] = np.minimum(shares * STEPS, STEPS - 1).astype(np.uint16)
-    legend = {"by": by, "kind": "number", "values": [], "without": int((~given).sum()), "least": least, "most": most}
-    return Coded(codes, legend)
+def _with(rows: MapRows, by: str) -> Pictures:
+    return rows.pictures if by in LEVELS else rows.pictures_of([by])

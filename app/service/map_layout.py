@@ -10,11 +10,11 @@ import pyarrow.compute as pc
 from jaxtyping import Float32
 
 from cladescope.analysis.maps.layout import MIN_POINTS, Map, principal_points
+from cladescope.analysis.maps.order import density_aware_order
 from cladescope.analysis.maps.quality import SAMPLE, trustworthiness
 from cladescope.analysis.maps.run import NEIGHBOURS
 from cladescope.analysis.pictures import NO_DIRECTION, Pictures
 from cladescope.app.service.map_made import MadeMap, MapAbout
-from cladescope.app.service.map_order import density_aware_order
 from cladescope.app.service.map_process import fitted as fitted_by_umap
 from cladescope.app.service.work import Job, StoppedError
 from cladescope.arrays import has_direction, normalise

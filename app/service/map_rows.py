@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int64, UInt32, UInt64
 
+from cladescope.analysis.maps.lineages import distinct_lineages
 from cladescope.analysis.pictures import Pictures
 from cladescope.app.service.conditions import condition
 from cladescope.app.service.map_made import MadeMap
@@ -20,7 +21,6 @@ from cladescope.index.store import Store
 from cladescope.index.store_reader import StoreReader
 from cladescope.schema import LABEL, LEVELS
 from cladescope.taxonomy import RANKS, Taxon
-from cladescope.taxonomy.rank_table import path_codes
 
 SHOWN = ("image_id", "uri", LABEL, "common_name", *RANKS)
 NONE = 2**32 - 1
@@ -129,10 +129,7 @@ class MapRows:
     @cached_property
     def lineages(self) -> tuple[pa.Table, Int64[np.ndarray, " n"]]:
         """Each distinct lineage with its common name, as they are written; and for each picture which it has."""
-        table = self.columns([*RANKS, "common_name"])
-        codes = np.column_stack([_spelt(table.column(name)) for name in table.column_names])
-        _, first, of = np.unique(path_codes(codes)[:, -1], return_index=True, return_inverse=True)
-        return table.take(pa.array(first)), of.astype(np.int64)
+        return distinct_lineages(self.columns([*RANKS, "common_name"]))
 
     def counted_lineages(self, indexes: UInt32[np.ndarray, " m"]) -> pa.Table:
         """The lineages of some pictures, and how many have each, `n_images`, as `taxa_tree.named_lineages` has them."""
@@ -170,12 +167,3 @@ def _card(index: int, row: dict[str, Any]) -> dict[str, Any]:
         "species": row.get("species"),
         "name": label if taxon is None else taxon.name,
     }
-
-
-def _spelt(column: pa.ChunkedArray) -> Int64[np.ndarray, " n"]:
-    """A number for each value as it is written; 0 for none."""
-    encoded = column.cast(pa.large_string()).combine_chunks().dictionary_encode()
-    found: Int64[np.ndarray, " n"] = 1 + pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(
-        np.int64
-    )
-    return found

@@ -19,7 +19,7 @@ MAKES = {
     "map": "coordinates, figures and a page", "report": "a page and its numbers", "probe": "numbers, a row each",
     "evaluate": "figures, vectors and a page", "relabel": "labels in a store", "delete": "rows out of a store",
     "commit": "rows of a store", "import": "rows of a store", "compact": "a store's tables, written anew",
-    "serve": "answers to requests, until it is stopped", "explore": "a page, until it is stopped", "export": "tables of a store's rows", "publish": "a collection of a database", "pack": "one file that names pictures", "suggest": "pictures to label, a row each", "train": "an encoder",
+    "serve": "answers to requests, until it is stopped", "explore": "a page, until it is stopped", "export": "tables of a store's rows", "share": "a page in a folder", "publish": "a collection of a database", "pack": "one file that names pictures", "suggest": "pictures to label, a row each", "train": "an encoder",
     "taxonomy": "a backbone, or names, a row each", "demo": "an example of all steps", "simulate": "pictures and their tree",
     "sources": "kinds of sources, a row each", "doctor": "a few lines about this machine",
 }  # fmt: skip
@@ -32,6 +32,8 @@ LACKS = {
     **{(verb, one): IN_STORE for verb in ("embed", "import", "index", "relabel", "delete", "commit", "compact") for one in ("out", "overwrite", "csv", "sheet")},
     **{("undo", one): "it puts back what a log says, and prints counts" for one in ("out", "overwrite", "csv", "sheet")},
     ("publish", "out"): "what it makes is in a database, named by --url and --collection",
+    ("share", "csv"): "pictures.csv in the folder of --out has a row a picture",
+    ("share", "sheet"): "its pictures are in the folder of --out",
     ("publish", "csv"): "it prints counts",
     ("publish", "sheet"): NOT_PICTURES,
     ("suggest", "csv"): "--out writes its rows as CSV, with a column to fill in",

@@ -232,6 +232,7 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
             "pack",
             "publish",
             "serve",
+            "share",
             "suggest",
             "taxonomy",
             "train",

@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float32
 
+from cladescope.analysis.maps.coded import Coded
 from cladescope.analysis.maps.named_clusters import large_clusters
-from cladescope.app.service.map_columns import coded
-from cladescope.app.service.map_rows import MapRows
 
 NAMED = 300
 """Values that are named, the largest."""
@@ -14,24 +14,12 @@ REACH = 0.04
 """Step between points of one cluster, as a share of the map's longer side (as in a figure of a map)."""
 
 
-def labels(rows: MapRows, by: str) -> list[dict[str, Any]]:
+def cluster_names(points: Float32[np.ndarray, "n 2"], found: Coded) -> list[dict[str, Any]]:
     """The names with where they stand, the clusters of the most pictures first; none for a column of numbers.
 
     A name stands at the picture that is nearest to the median of its cluster. Which of them have room, the reader's screen decides.
-
-    Raises InputError for a column that the map cannot be coloured by.
     """
-    name = f"labels {by}"
-    if name not in rows.kept:
-        rows.kept[name] = _labels(rows, by)
-    found: list[dict[str, Any]] = rows.kept[name]
-    return found
-
-
-def _labels(rows: MapRows, by: str) -> list[dict[str, Any]]:
-    found = coded(rows, by)
     values = found.legend["values"][:NAMED]
-    points = rows.made.points
     if not values or not len(points):
         return []
     reach = REACH * max(float((points.max(axis=0) - points.min(axis=0)).max()), 1e-6)

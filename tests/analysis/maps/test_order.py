@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from cladescope.app.service.map_order import density_aware_order
+from cladescope.analysis.maps.order import density_aware_order
 
 
 @pytest.fixture
