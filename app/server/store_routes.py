@@ -40,7 +40,7 @@ async def health(service: AnyService, request: Request) -> Any:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(service: AnyService) -> PlainTextResponse:
-    """Counts of requests, their seconds and the batches of the encoders, in Prometheus' text format."""
+    """Requests and how long they took by route, batches of the encoders, stores and their rows, in Prometheus' text format."""
     return PlainTextResponse(service.tally.text(), media_type=CONTENT_TYPE)
 
 

@@ -278,4 +278,4 @@ def test_a_fault_of_ours_is_one_sentence_and_stands_in_the_log(client, monkeypat
     assert told == "something went wrong inside the service: its log says more"
     assert f"a request of {API}/stores/clades/rows failed" in caplog.text
     assert "a secret of ours" in caplog.text
-    assert 'status="500"} 1' in client.get("/metrics").text
+    assert 'status="500"} 1.0' in client.get("/metrics").text
