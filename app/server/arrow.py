@@ -47,7 +47,7 @@ class _Sink(io.RawIOBase):
     def writable(self) -> bool:
         return True
 
-    def write(self, data: object) -> int:  # type: ignore[override]
+    def write(self, data: object) -> int:
         self._parts.append(bytes(data))  # type: ignore[call-overload]
         return len(self._parts[-1])
 

@@ -139,7 +139,13 @@ def rows(
     ] = None,
 ) -> Any:
     """Rows in the order in which they came, a page at a time: JSON, or an Arrow stream for who asks so by `Accept`."""
-    asked = {"columns": columns or (), "within": within or (), "filters": where or (), "cursor": cursor, "limit": limit}
+    asked: dict[str, Any] = {
+        "columns": columns or (),
+        "within": within or (),
+        "filters": where or (),
+        "cursor": cursor,
+        "limit": limit,
+    }
     if wants_arrow(request):
         return streamed(paging.arrow_page(served, **asked))
     if limit > MOST_ROWS:
