@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import pyarrow as pa
 import urllib3
 
 from cladescope.errors import CladescopeError, EncoderError, InputError, StoreError, TakenError
 
 PREFIX = "/api/v1"
+ARROW = "application/vnd.apache.arrow.stream"
 TIMEOUT = urllib3.Timeout(connect=10, read=600)
 """Learning a classifier of a large store takes minutes."""
 _ERRORS: dict[int, type[CladescopeError]] = {409: TakenError, 410: StoreError, 500: CladescopeError, 503: EncoderError}
@@ -34,13 +36,14 @@ class Asking:
 
     def data(
         self, path: str, asked: Mapping[str, object] | None = None, *, method: str = "GET", body: object = None,
-        pictures: Sequence[Picture] = (),
+        pictures: Sequence[Picture] = (), accept: str | None = None,
     ) -> bytes:  # fmt: skip
-        """What is answered to a request, as bytes. `asked` are parameters, of which None is left out; `body` is sent as JSON, or bytes as they are.
+        """What is answered to a request, as bytes. `asked` are parameters, of which None is left out; `body` is sent as JSON, or bytes as they are; `accept` is the form that is asked for.
 
-        Raises the error of this package that the status stands for, with the service's own sentence; InputError where no service answers.
+        Raises the error of this package that the status stands for, with the service's own sentence; InputError where no service answers, or not to the end.
         """
-        url, headers = f"{self.address}{PREFIX}{path}", dict(self._headers)
+        url = f"{self.address}{PREFIX}{path}"
+        headers = dict(self._headers) | ({} if accept is None else {"Accept": accept})
         if query := urlencode([pair for name, value in (asked or {}).items() for pair in _pairs(name, value)]):
             url += f"?{query}"
         given: dict[str, Any] = {}
@@ -52,6 +55,8 @@ class Asking:
             given["body"], headers["Content-Type"] = json.dumps(body).encode(), "application/json"
         try:
             answer = self._pool.request(method, url, headers=headers, redirect=False, **given)
+        except urllib3.exceptions.ProtocolError as error:
+            raise InputError(f"the answer of {self.address} breaks off ({_first_line(error)}): ask again") from error
         except urllib3.exceptions.HTTPError as error:
             raise InputError(
                 f"no service answers at {self.address} ({_first_line(error)}): is it started there?"
@@ -59,6 +64,14 @@ class Asking:
         if answer.status >= 300:
             raise _ERRORS.get(answer.status, InputError)(_sentence(answer.data, answer.status))
         return answer.data
+
+    def table(self, path: str, asked: Mapping[str, object]) -> pa.Table:
+        """What is answered to a request, read as an Arrow stream; the schema's metadata stays. Raises as `data`."""
+        data = self.data(path, asked, accept=ARROW)
+        try:
+            return pa.ipc.open_stream(data).read_all()
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{self.address} answers with no Arrow stream: is it a service of cladescope?") from error
 
     def json(self, path: str, asked: Mapping[str, object] | None = None, **given: Any) -> Any:
         """What is answered to a request, read as JSON. Raises as `data`."""

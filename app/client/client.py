@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import cast
 
+import pyarrow as pa
+
 from cladescope.app.client import answers
 from cladescope.app.client.asking import Asking, Picture, address_of
 from cladescope.app.client.map_requests import MapRequests
@@ -79,6 +81,35 @@ class Client(MapRequests):
             cursor = page["next"]
             if cursor is None:
                 return
+
+    def rows_table(
+        self,
+        store: str,
+        *,
+        columns: Sequence[str] = (),
+        within: Sequence[str] = (),
+        where: Sequence[str] = (),
+        cursor: str | None = None,
+        limit: int = 10_000,
+    ) -> pa.Table:
+        """A page of rows in Arrow, up to 100,000: some columns, of which `vector` may be one, or all others.
+
+        The schema's metadata has `total`, and `next`, the cursor of the next page, where there is one.
+        """
+        asked = {"within": list(within), "where": list(where), "cursor": cursor, "limit": limit}
+        return self._asking.table(address_of(store, "rows"), asked | {"columns": list(columns)})
+
+    def all_rows_table(
+        self, store: str, *, columns: Sequence[str] = (), within: Sequence[str] = (), where: Sequence[str] = ()
+    ) -> pa.Table:
+        """Every row that passes the filters, in Arrow; all of it is held in memory."""
+        pages: list[pa.Table] = []
+        cursor: str | None = None
+        while cursor is not None or not pages:
+            page = self.rows_table(store, columns=columns, within=within, where=where, cursor=cursor, limit=100_000)
+            cursor = (page.schema.metadata or {}).get(b"next", b"").decode() or None
+            pages.append(page.replace_schema_metadata())
+        return pa.concat_tables(pages, promote_options="default")
 
     def row(self, store: str, image_id: str) -> answers.Row:
         """All columns of one picture but the vector."""

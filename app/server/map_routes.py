@@ -277,16 +277,22 @@ def _tag(rows: MapRows, more: str) -> str:
     return f'"{rows.made.key}-{rows.version}{more and "-"}{more}"'
 
 
+def _is_held(request: Request, tag: str) -> bool:
+    """Whether a browser holds an answer; a proxy that compresses answers marks their tags as weak, and it may name several."""
+    held = request.headers.get("if-none-match", "").split(",")
+    return tag in {one.strip().removeprefix("W/") for one in held}
+
+
 def _bytes(request: Request, rows: MapRows, make: Any, more: str = "") -> Response:
     """What is made of the rows; nothing where the browser holds it already."""
     headers = {"ETag": _tag(rows, more), "Cache-Control": ASKED_AGAIN}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return Response(make(), media_type=BYTES, headers=headers)
 
 
 def _json(request: Request, rows: MapRows, make: Any) -> Response:
     headers = {"ETag": _tag(rows, ""), "Cache-Control": ASKED_AGAIN}
-    if request.headers.get("if-none-match") == headers["ETag"]:
+    if _is_held(request, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     return JSONResponse(plain(make()), headers=headers)

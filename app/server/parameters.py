@@ -10,7 +10,8 @@ from cladescope.app.service.served_store import ServedStore
 from cladescope.app.service.service import Service
 from cladescope.index.defaults import K
 
-MOST_ROWS = 1000
+MOST_ROWS, MOST_ARROW_ROWS = 1000, 100_000
+"""Rows of a page, as JSON and as Arrow."""
 MOST_CHILDREN = 10_000
 
 

@@ -2,12 +2,14 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
 import cladescope
 from cladescope.app.server import map_models, models
+from cladescope.app.server.arrow import NEXT_HEADER, TOTAL_HEADER, VARY, streamed, wants_arrow
 from cladescope.app.server.parameters import (
+    MOST_ARROW_ROWS,
     MOST_CHILDREN,
     MOST_ROWS,
     AnyServed,
@@ -23,6 +25,18 @@ from cladescope.app.service.tally import CONTENT_TYPE
 from cladescope.index.store import Store
 
 router = APIRouter(tags=["stores"])
+_ROWS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {paging.ARROW: {"schema": {"type": "string", "format": "binary"}}},
+        "headers": {
+            TOTAL_HEADER: {"schema": {"type": "string"}, "description": "Of Arrow: rows that pass the filters."},
+            NEXT_HEADER: {
+                "schema": {"type": "string"},
+                "description": "Of Arrow: the cursor of the next page, if any.",
+            },
+        },
+    }
+}
 
 
 @router.get("/health", response_model=models.Health)
@@ -40,7 +54,7 @@ async def health(service: AnyService, request: Request) -> Any:
 
 @router.get("/metrics", response_class=PlainTextResponse)
 def metrics(service: AnyService) -> PlainTextResponse:
-    """Counts of requests, their seconds and the batches of the encoders, in Prometheus' text format."""
+    """Requests and how long they took by route, batches of the encoders, stores and their rows, in Prometheus' text format."""
     return PlainTextResponse(service.tally.text(), media_type=CONTENT_TYPE)
 
 
@@ -105,16 +119,40 @@ def vectors(served: AnyServed) -> Any:
         return {"vectors": [{"name": None, "encoder": store.card.name}, *further]}
 
 
-@router.get("/stores/{name}/rows", response_model=models.RowsAnswer)
+@router.get("/stores/{name}/rows", response_model=models.RowsAnswer, responses=_ROWS)
 def rows(
+    request: Request,
+    response: Response,
     served: AnyServed,
     within: WithinQuery = None,
     where: WhereQuery = None,
     cursor: Annotated[str | None, Query(description="`next` of the page before.")] = None,
-    limit: Annotated[int, Query(ge=1, le=MOST_ROWS, description="Rows of a page.")] = 100,
+    limit: Annotated[
+        int, Query(ge=1, le=MOST_ARROW_ROWS, description="Rows of a page: up to 1,000 as JSON, 100,000 as Arrow.")
+    ] = 100,
+    columns: Annotated[
+        list[str] | None,
+        Query(
+            description="Only this column; repeat it for several. All but `vector` without it, which Arrow alone has.",
+            examples=[["image_id", "species"]],
+        ),
+    ] = None,
 ) -> Any:
-    """Rows in the order in which they came, a page at a time."""
-    return plain(paging.page(served, within=within or (), filters=where or (), cursor=cursor, limit=limit))
+    """Rows in the order in which they came, a page at a time: JSON, or an Arrow stream for who asks so by `Accept`."""
+    asked: dict[str, Any] = {
+        "columns": columns or (),
+        "within": within or (),
+        "filters": where or (),
+        "cursor": cursor,
+        "limit": limit,
+    }
+    if wants_arrow(request):
+        return streamed(paging.arrow_page(served, **asked))
+    if limit > MOST_ROWS:
+        more = f"expected at most {MOST_ROWS} as JSON; `Accept: {paging.ARROW}` brings up to {MOST_ARROW_ROWS}"
+        raise RefusalError(422, f"limit is '{limit}': {more}")
+    response.headers.update(VARY)
+    return plain(paging.page(served, **asked))
 
 
 def _state(encoding: Encoding) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from cladescope.errors import CladescopeError, PictureError
 logger = logging.getLogger(__name__)
 
 Vector = Float32[np.ndarray, " d"]
+STATES = ("loading", "loaded", "failed")
 RETRY_SECONDS = 2
 """When to ask again while the encoder loads."""
 

@@ -3,9 +3,12 @@
 import json
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
-from cladescope.app.service.encoding import Encoding
+from prometheus_client.core import GaugeMetricFamily
+
+from cladescope.app.service.encoding import STATES, Encoding
 from cladescope.app.service.map_kept import Maps
 from cladescope.app.service.refusal import RefusalError
 from cladescope.app.service.served_store import ServedStore
@@ -28,6 +31,7 @@ class Service:
         self.stores: Mapping[str, ServedStore] = {
             name: ServedStore(name, store) for name, store in zip(names_of(stores), stores, strict=True)
         }
+        self.tally.watch(self._gauges)
 
     def start(self) -> None:
         """Begin to load the encoders, and to read the rows, in threads of their own."""
@@ -59,6 +63,26 @@ class Service:
     def encodings(self) -> list[Encoding]:
         """All encoders, in the order in which they were asked for."""
         return list(self._encodings.values())
+
+    def _gauges(self) -> Iterator[GaugeMetricFamily]:
+        """What is served now; a store that can no longer be read has no rows to tell."""
+        yield GaugeMetricFamily("cladescope_stores", "Stores that are served.", len(self.stores))
+        rows = GaugeMetricFamily("cladescope_store_rows", "Rows of a store.", labels=["store"])
+        for name, served in self.stores.items():
+            try:
+                with served.reading() as store:
+                    rows.add_metric([name], store.count())
+            except RefusalError:
+                continue
+        yield rows
+        found = GaugeMetricFamily(
+            "cladescope_encoders", "Encoders of a name that are loading, loaded or failed.", labels=["encoder", "state"]
+        )
+        counts = Counter((one.name, one.state) for one in self.encodings)
+        for name in sorted({name for name, _ in counts}):
+            for state in STATES:
+                found.add_metric([name, state], counts[name, state])
+        yield found
 
     def _warm(self) -> None:
         for served in self.stores.values():

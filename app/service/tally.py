@@ -1,45 +1,52 @@
 """What a service counts of itself, in Prometheus' text format.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/; names and units by https://prometheus.io/docs/practices/naming/.
+Names and units by https://prometheus.io/docs/practices/naming/.
 """
 
-import threading
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_REQUESTS, _SECONDS = "cladescope_http_requests_total", "cladescope_http_request_seconds_total"
-HELP = {
-    _REQUESTS: "Requests answered, by route, method and status.",
-    _SECONDS: "Seconds that their answers took.",
-    "cladescope_encode_batches_total": "Batches that an encoder computed.",
-    "cladescope_encode_items_total": "Pictures and texts in these batches.",
-    "cladescope_encode_seconds_total": "Seconds that these batches took.",
-}
-"""Every metric, all of them counters."""
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""Upper bounds of the histogram: thumbnails take a millisecond, searches some ten, classifiers of large stores a minute."""
+_REQUEST, _ENCODER = ("route", "method", "status"), ("encoder",)
 
 
 class Tally:
-    """Counts that threads add to at once."""
+    """Counts that threads add to at once, in a registry of its own: several services in one process do not mix."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._requests: Counter[tuple[str, str, int]] = Counter()
-        self._seconds: Counter[tuple[str, str, int]] = Counter()
-        self._encoded: dict[str, list[float]] = {}
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("http_requests", "Requests answered, by route, method and status.", _REQUEST)
+        self._seconds = self._counter("http_request_seconds", "Seconds that their answers took.", _REQUEST)
+        self._durations = Histogram(
+            "cladescope_http_request_duration_seconds",
+            "How long answers took, by route.",
+            ["route"],
+            buckets=SECONDS,
+            registry=self._registry,
+        )
+        self._batches = self._counter("encode_batches", "Batches that an encoder computed.", _ENCODER)
+        self._items = self._counter("encode_items", "Pictures and texts in these batches.", _ENCODER)
+        self._encoding = self._counter("encode_seconds", "Seconds that these batches took.", _ENCODER)
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
         """A request was answered. `route` is its pattern, so that ids do not make metrics without end."""
-        with self._lock:
-            self._requests[route, method, status] += 1
-            self._seconds[route, method, status] += seconds  # type: ignore[assignment]
+        self._requests.labels(route, method, status).inc()
+        self._seconds.labels(route, method, status).inc(seconds)
+        self._durations.labels(route).observe(seconds)
 
     def batch(self, encoder: str, n_items: int, seconds: float) -> None:
         """An encoder computed a batch."""
-        with self._lock:
-            sums = self._encoded.setdefault(encoder, [0, 0, 0.0])
-            for place, value in enumerate((1, n_items, seconds)):
-                sums[place] += value
+        self._batches.labels(encoder).inc()
+        self._items.labels(encoder).inc(n_items)
+        self._encoding.labels(encoder).inc(seconds)
+
+    def watch(self, gauges: Callable[[], Iterable[GaugeMetricFamily]]) -> None:
+        """Let what a function finds be told too; it is called whenever the metrics are asked for."""
+        self._registry.register(_Asked(gauges))
 
     def text(self) -> str:
         r"""All metrics.
@@ -47,25 +54,33 @@ class Tally:
         >>> tally = Tally()
         >>> tally.request("/health", "GET", 200, 0.25)
         >>> tally.text().splitlines()[2]
-        'cladescope_http_requests_total{route="/health",method="GET",status="200"} 1'
+        'cladescope_http_requests_total{method="GET",route="/health",status="200"} 1.0'
         """
-        with self._lock:
-            return "".join(f"{line}\n" for line in self._lines())
+        return generate_latest(_WithoutBirths(self._registry)).decode()
 
-    def _lines(self) -> Iterator[str]:
-        for name, told in HELP.items():
-            yield f"# HELP {name} {told}"
-            yield f"# TYPE {name} counter"
-            if name in (_REQUESTS, _SECONDS):
-                counts = self._requests if name == _REQUESTS else self._seconds
-                for (route, method, status), value in sorted(counts.items()):
-                    labels = f'route="{_escaped(route)}",method="{_escaped(method)}",status="{status}"'
-                    yield f"{name}{{{labels}}} {value}"
-            else:
-                place = list(HELP).index(name) - 2
-                for encoder, sums in sorted(self._encoded.items()):
-                    yield f'{name}{{encoder="{_escaped(encoder)}"}} {sums[place]}'
+    def _counter(self, name: str, told: str, labels: tuple[str, ...]) -> Counter:
+        return Counter(f"cladescope_{name}_total", told, labels, registry=self._registry)
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+class _Asked:
+    """Gauges that are found when they are asked for."""
+
+    def __init__(self, gauges: Callable[[], Iterable[GaugeMetricFamily]]) -> None:
+        self.collect = gauges
+
+    def describe(self) -> Iterable[Metric]:
+        """Nothing, so that they are not asked for before there is a service."""
+        return []
+
+
+class _WithoutBirths:
+    """The metrics of a registry without the times at which each was first counted, which are as many lines again."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+
+    def collect(self) -> Iterator[Metric]:
+        """Each family, with those samples."""
+        for metric in self._registry.collect():
+            metric.samples = [one for one in metric.samples if not one.name.endswith("_created")]
+            yield metric

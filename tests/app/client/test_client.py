@@ -14,9 +14,11 @@ from cladescope.app.client import answers, map_answers
 from cladescope.app.client.map_requests import NO_VALUE
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
+from cladescope.app.service import paging
 from cladescope.app.service.plain import plain
 from cladescope.app.service.service import Service
 from cladescope.errors import CladescopeError, InputError, StoreError, TakenError
+from cladescope.index.store import Store
 from tests.app.server.conftest import until
 
 
@@ -75,6 +77,33 @@ def test_what_is_read_is_what_the_store_holds(client, store, ids, query):
     assert client.thumbnail("clades", ids[0], side=128).startswith(b"\xff\xd8")
     row = next(row for row in client.all_rows("clades") if row["uri"] == str(query))
     assert client.image("clades", row["image_id"]) == query.read_bytes()
+
+
+def test_rows_come_as_a_table_page_by_page_or_all_at_once(client, store, ids):
+    genus = store.table(["genus"])["genus"].to_pylist()[0]
+    some = client.rows_table("clades", within=[genus], where=["width>=1"], limit=2)
+    assert (some.num_rows, some.schema.metadata[b"total"]) == (2, str(store.count(within=genus)).encode())
+    behind = client.rows_table("clades", within=[genus], cursor=some.schema.metadata[b"next"].decode(), limit=1)
+    assert behind["image_id"].to_pylist() == store.table(["image_id"], within=genus)["image_id"].to_pylist()[2:3]
+    assert client.all_rows_table("clades").equals(store.table())
+    columns = ["image_id", "vector"]
+    assert client.all_rows_table("clades", columns=columns, within=[genus]).equals(store.table(columns, within=genus))
+    assert client.all_rows_table("clades", where=["width<0"]).num_rows == 0
+
+
+def test_a_table_that_breaks_off_is_an_error_and_no_shorter_table(client, monkeypatch):
+    monkeypatch.setattr(paging, "BATCH_ROWS", 10)
+    first, n = Store.rows_at, []
+
+    def rows_at(*given):
+        n.append(1)
+        if len(n) == 3:
+            raise OSError("the disk is gone")
+        return first(*given)
+
+    monkeypatch.setattr(Store, "rows_at", rows_at)
+    with pytest.raises(InputError, match="the answer of http://127.0.0.1:.* breaks off"):
+        client.all_rows_table("clades")
 
 
 def test_searches_find_what_search_finds(client, store, ids, query):

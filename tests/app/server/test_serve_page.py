@@ -26,7 +26,7 @@ def asked(line, client, image_id, query):
         return client.post(address, content=b"\0\0\0\0\1\0\0\0")
     if "-F" in words:
         return client.post(address, files={"file": ("query.jpg", query.read_bytes())})
-    headers = {"X-Cladescope": "1"} if "-H" in words else {}
+    headers = dict(words[place + 1].split(": ", 1) for place, word in enumerate(words) if word == "-H")
     if "--json" in words:
         return client.post(address, json=json.loads(words[words.index("--json") + 1]), headers=headers)
     if "-X" in words:
@@ -34,7 +34,7 @@ def asked(line, client, image_id, query):
     if "--data-binary" in words:
         return client.post(address, content=query.read_bytes())
     # An address that has a query of its own loses it where `params` is given.
-    return client.get(address, params=pairs) if pairs else client.get(address)
+    return client.get(address, params=pairs) if pairs else client.get(address, headers=headers)
 
 
 @pytest.mark.parametrize("line", REQUESTS)
