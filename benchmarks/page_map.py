@@ -25,12 +25,15 @@ from scale import fill
 from side_by_side import clustered_vectors, machine, print_table
 
 SIZES = (100_000, 1_000_000)
+CLADE = "class3"
+"""An eighth of the pictures."""
 WATCH = """
-window.watched = { painted: [], whole: [] };
+window.watched = { painted: [], whole: [], acted: 0 };
 for (const [kind, name] of [["CanvasRenderingContext2D", "putImageData"], ["WebGL2RenderingContext", "drawArrays"]]) {
   const own = window[kind].prototype[name];
   window[kind].prototype[name] = function (...given) { watched.painted.push(performance.now()); return own.apply(this, given); };
 }
+for (const kind of ["change", "click"]) addEventListener(kind, (event) => { watched.acted = event.timeStamp; }, true);
 document.addEventListener("drawn", () => watched.whole.push(performance.now()), true);
 performance.setResourceTimingBufferSize(10000);
 window.timesSince = (began) => {
@@ -49,8 +52,8 @@ def make(path: Path, n: int) -> None:
     """A store of n made-up pictures with a map that is laid out already."""
     import numpy as np
 
+    from cladescope.analysis.maps.order import density_aware_order
     from cladescope.app.service.map_made import MadeMap, MapAbout
-    from cladescope.app.service.map_order import density_aware_order
     from cladescope.index.store import Store
 
     fill(path, clustered_vectors(n, 8))
@@ -91,9 +94,8 @@ def over(page: Any, began: float) -> tuple[float, float]:
 
 def act(page: Any, do: Callable[..., object], *given: object) -> tuple[float, float]:
     """The same of an act of the reader."""
-    began: float = page.evaluate("performance.now()")
     do(*given)
-    return over(page, began)
+    return over(page, page.evaluate("watched.acted"))
 
 
 def rounds_of(browser: Any, address: str, rounds: int) -> dict[str, list[tuple[float, float]]]:
@@ -112,9 +114,9 @@ def rounds_of(browser: Any, address: str, rounds: int) -> dict[str, list[tuple[f
         page.wait_for_selector("[role=treeitem]")
         colour = page.get_by_role("combobox", name="Colour", exact=True)
         recoloured = [act(page, colour.select_option, by) for by in ("species", "order", "class")]
-        clade = page.locator("[role=treeitem]").first
-        kept = act(page, clade.click)
-        released = act(page, clade.click)
+        page.get_by_role("combobox", name="Find a name").fill(CLADE)
+        kept = act(page, page.get_by_role("option", name=CLADE).first.click)
+        released = act(page, page.get_by_role("button", name="Clear all").click)
         page.close()
         if number:
             for name, several in zip(found, ([opened], recoloured, [kept], [released]), strict=True):

@@ -106,6 +106,13 @@ def test_more_and_less_like_this_is_a_search_that_a_link_carries(opened, store):
     until(lambda: "unlike" not in asked(page))
 
 
+def counts_of_roots(page):
+    """Pictures of the highest taxa, as the tree says."""
+    roots = page.locator("[role=treeitem][aria-level='1']")
+    labels = roots.evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
+    return [int(label.rsplit(", ", 1)[1].replace(",", "")) for label in labels]
+
+
 def test_the_lasso_chooses_pictures_of_the_map_for_the_grid_and_the_tree(opened, store):
     page, _ = opened(store.path)
     box = box_of_map(page)
@@ -120,10 +127,7 @@ def test_the_lasso_chooses_pictures_of_the_map_for_the_grid_and_the_tree(opened,
     n = number(page)
     assert n > 0
     assert "Counts are of the pictures inside the lasso." in page.inner_text("body")
-    counts = page.locator("[role=treeitem][aria-level='1']").evaluate_all(
-        "all => all.map(one => one.getAttribute('aria-label'))"
-    )
-    assert sum(int(one.rsplit(", ", 1)[1].replace(",", "")) for one in counts) == n
+    until(lambda: sum(counts_of_roots(page)) == n)
     page.get_by_role("button", name="Release lasso").click()
     until(lambda: number(page) == len(store))
 

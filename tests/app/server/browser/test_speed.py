@@ -2,8 +2,6 @@
 
 import importlib
 
-import pytest
-
 from tests.conftest import REPOSITORY
 
 N = 100_000
