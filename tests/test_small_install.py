@@ -1,20 +1,25 @@
 """What `make small` installs is enough to name, search, teach and audit pictures with `tiny`: nothing else is imported."""
 
+import json
 import re
 import subprocess
 import sys
 
 import pytest
 
+import cladescope
 from cladescope.packages import PACKAGES
+from tests.app.server.conftest import until
 from tests.conftest import REPOSITORY
 
 SMALL = [line for line in (REPOSITORY / "small.txt").read_text().splitlines() if not line.startswith("#")]
 NAMES = {re.split(r"[^\w-]", line)[0] for line in SMALL}
 LEFT_OUT = sorted(
-    module for module, package in PACKAGES.items() if package not in {*NAMES, "open_clip_torch", "pydantic"}
+    module
+    for module, package in PACKAGES.items()
+    if package not in {*NAMES, "open_clip_torch"} and module not in {*NAMES, "multipart", "python_multipart"}
 )
-"""Of open_clip only the list of words is read there, for searches by text; it cannot be imported without torch. LanceDB brings pydantic."""
+"""Of open_clip only the list of words is read there, for searches by text; it cannot be imported without torch."""
 BLOCKED = """
 import sys
 class Absent:
@@ -51,7 +56,7 @@ def small(clades, tmp_path_factory):
 
 
 def test_what_weighs_most_is_left_out():
-    assert {"torch", "torchvision", "timm", "umap", "numba", "duckdb"} <= set(LEFT_OUT)
+    assert {"torch", "torchvision", "timm", "duckdb"} <= set(LEFT_OUT)
     assert {"numpy", "pyarrow", "lancedb", "onnxruntime", "faiss-cpu"} <= NAMES
 
 
@@ -61,12 +66,40 @@ def test_pictures_are_embedded_searched_named_and_taught(small):
         "search photos.store --image photos/3.jpg -k 3",
         "search photos.store --text bird -k 3",
         "predict photos/3.jpg -k 2",
+        "duplicates photos",
+        "map photos.store --out map",
         "fit classes --out classes.safetensors",
         "predict photos --classifier classes.safetensors -k 1",
     ):
         ended = small(*command.split())
         assert ended.returncode == 0, (command, ended.stderr)
         assert ended.stdout
+
+
+def test_pictures_are_looked_at_in_a_page(small, clades, tmp_path):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for number, picture in enumerate(sorted(clades.glob("images/*/*.jpg"))[:6]):
+        (photos / f"{number}.jpg").symlink_to(picture)
+    process = subprocess.Popen(
+        [sys.executable, "-c", BLOCKED.format(left_out=set(LEFT_OUT)), "explore", "photos", "--no-browser", "--json", "--port", "0"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        env={"PYTHONPATH": str(REPOSITORY), "PATH": "", "HOME": str(tmp_path), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    try:
+        lines = []
+        while lines[-1:] != ["}\n"]:
+            lines.append(process.stdout.readline())
+            assert lines[-1], process.stderr.read()
+        client = cladescope.Client(json.loads("".join(lines))["address"])
+        until(lambda: all(job["state"] != "running" for job in client.work()), 60)
+        until(lambda: client.map("photos")["state"] == "ready" and client.map("photos")["n"] == 6, 60)
+        found = client.map("photos")
+        assert found["method"] == "umap"
+        assert client.search("photos", text="a bird", k=2)["hits"]
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_what_needs_more_says_what_to_install(small):
