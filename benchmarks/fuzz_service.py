@@ -22,7 +22,8 @@ import urllib.request
 from contextlib import closing
 from pathlib import Path
 
-from fuzz_requests import API, KINDS, Answers, Known, head, resident_mb, sent
+from fuzz_answers import Answers, resident_mb, sent
+from fuzz_requests import API, KINDS, Known, head
 from side_by_side import machine, print_table
 
 import cladescope

@@ -4,12 +4,14 @@ import json
 import sys
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 
 from tests.app.server.conftest import API
 from tests.conftest import REPOSITORY
 
+OF_ANSWERS = ("sent", "looked_at", "resident_mb")
 N = 400
 GROWTH_MB = 300
 """Heaps of threads and of the encoder fill by so much at most in requests as few as these; the script looks at ten thousand."""
@@ -18,10 +20,11 @@ GROWTH_MB = 300
 @pytest.fixture
 def fuzz(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    import fuzz_answers
     import fuzz_requests
 
-    yield fuzz_requests
-    del sys.modules["fuzz_requests"]
+    yield SimpleNamespace(**vars(fuzz_requests), **{name: getattr(fuzz_answers, name) for name in OF_ANSWERS})
+    del sys.modules["fuzz_requests"], sys.modules["fuzz_answers"]
 
 
 def fetched(address, path):
