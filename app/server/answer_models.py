@@ -1,6 +1,6 @@
 """What the service answers of names, classifiers, teaching, doubtful pictures and probes, as models."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,7 +49,9 @@ class ClassifierSummary(_Answer):
     accuracy: float | None = Field(
         description="Share of pictures, each asked about classes of the others, that it names right."
     )
-    interval: tuple[float, float] | None = Field(description="95 % interval of the accuracy.")
+    interval: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
+        description="95 % interval of the accuracy."
+    )
     made: str | None = Field(description="Date and time.")
 
 

@@ -27,9 +27,11 @@ PREFIX = "/api/v1"
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": told}
     for status, told in {
+        400: "A body that does not come whole, or is of too many parts.",
         401: "The token is missing or another one.",
         403: "The service is read-only, or the request comes from a page of another site.",
         404: "No such store, picture or taxon.",
+        408: "The body took too long to come.",
         409: "Another map has replaced the one that is asked for.",
         410: "The store was deleted.",
         413: "The picture has too many bytes or pixels.",

@@ -3,6 +3,7 @@
 It is plain ASGI, so that it also sees what no route takes, and it counts each answer.
 """
 
+import asyncio
 import hmac
 import ipaddress
 import json
@@ -53,6 +54,8 @@ class Rules:
     burst: int = 1000
     """Requests of one client at once: a page of thumbnails is some hundred."""
     max_body_bytes: int = MAX_BODY_BYTES
+    body_seconds: float = 60.0
+    """How long the whole body of a request may take to come, whatever it is."""
     max_held_bytes: int = 25 * MAX_BODY_BYTES
     """Of the bodies of all requests that are being answered; they are held in memory."""
 
@@ -73,18 +76,37 @@ class Guard:
             await self._app(scope, receive, send)
             return
         began, status, is_whole, n_bytes = time.perf_counter(), 0, False, 0
+        has_come = False
+        refused: RefusalError | None = None
+
+        async def received() -> Message:
+            """A part of the body; what comes behind its end, that the client has gone, is waited for without a limit."""
+            if has_come:
+                return await receive()
+            try:
+                async with asyncio.timeout(max(0.0, began + self.rules.body_seconds - time.perf_counter())):
+                    return await receive()
+            except TimeoutError:
+                raise self._too_slow() from None
 
         async def receiving() -> Message:
-            """Receive a part of the body, and refuse it once there is too much, whatever its header said."""
-            nonlocal n_bytes
-            message = await receive()
-            n_more = len(message.get("body", b""))
-            n_bytes += n_more
-            self._held_bytes += n_more
-            if n_bytes > self.rules.max_body_bytes:
-                raise self._too_large()
-            if self._held_bytes > self.rules.max_held_bytes:
-                raise RefusalError(503, "too many pictures are sent at once: ask again", headers={"Retry-After": "1"})
+            """Receive a part of the body, and refuse it once there is too much or it is too slow, whatever its header said."""
+            nonlocal n_bytes, has_come, refused
+            try:
+                message = await received()
+                has_come = has_come or not message.get("more_body", False)
+                n_more = len(message.get("body", b""))
+                n_bytes += n_more
+                self._held_bytes += n_more
+                if n_bytes > self.rules.max_body_bytes:
+                    raise self._too_large()
+                if self._held_bytes > self.rules.max_held_bytes:
+                    raise RefusalError(
+                        503, "too many pictures are sent at once: ask again", headers={"Retry-After": "1"}
+                    )
+            except RefusalError as refusal:
+                refused = refusal
+                raise
             return message
 
         async def sending(message: Message) -> None:
@@ -97,9 +119,16 @@ class Guard:
                 message = {**message, "headers": [*own, *(one for one in HEADERS if one[0] not in names)]}
             await send(message)
 
+        async def answering(message: Message) -> None:
+            """Send what the application answers, but nothing to a body that was refused: it may call that a body it cannot read."""
+            if refused is None or status:
+                await sending(message)
+
         try:
             self._check(scope)
-            await self._app(scope, receiving, sending)
+            await self._app(scope, receiving, answering)
+            if refused is not None and not status:
+                raise refused
         except RefusalError as refusal:
             await answer(refusal, sending)
         except Exception:
@@ -139,6 +168,10 @@ class Guard:
         if path in self._open or _bears(headers.get(b"authorization", b""), token):
             return True
         return self.sessions.holds(session_in(headers.get(b"cookie", b"").decode("latin-1")))
+
+    def _too_slow(self) -> RefusalError:
+        told = f"the body did not come within {self.rules.body_seconds:g} seconds: send it again"
+        return RefusalError(408, told, headers={"Connection": "close"})
 
     def _too_large(self) -> RefusalError:
         return RefusalError(413, f"the body has more than {self.rules.max_body_bytes:,} bytes: send a smaller picture")

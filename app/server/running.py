@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from cladescope.app.server.application import application
+from cladescope.app.server.connections import Connection
 from cladescope.app.server.guard import Rules as Rules
 from cladescope.app.service.service import Service as Service
 from cladescope.errors import InputError
@@ -28,6 +29,7 @@ def run(service: Service, *, host: str, port: int, rules: Rules, started: Callab
         address = _address(host, listening.getsockname()[1])
         settings = uvicorn.Config(
             application(service, rules),
+            http=Connection,
             lifespan="off",
             log_config=None,
             access_log=False,

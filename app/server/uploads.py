@@ -1,7 +1,5 @@
 """The pictures that a request carries: as a form with files, or one as the body itself; small enough, or refused."""
 
-import asyncio
-
 from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
@@ -12,8 +10,6 @@ from cladescope.embedding.damage import damage_refused
 from cladescope.embedding.decode import MAX_PIXELS, MAX_PIXELS_GIF_TIFF, kind_of_bytes, opened_picture
 from cladescope.errors import PictureError
 
-BODY_SECONDS = 60.0
-"""How long a body may take to come."""
 FIELD = "file"
 MOST_FILES = 20
 """Pictures of one request."""
@@ -28,15 +24,12 @@ async def uploaded_picture(request: Request) -> bytes:
 
 
 async def uploaded_pictures(request: Request) -> list[bytes]:
-    """The encoded pictures in a request's body, at most `MOST_FILES`. The guard counts their bytes while they come.
+    """The encoded pictures in a request's body, at most `MOST_FILES`. The guard counts their bytes and seconds while they come.
 
-    Raises RefusalError for a body without a picture, one that comes too slowly, and for a picture of too many pixels.
+    Raises RefusalError for a body without a picture or not whole, and for a picture of too many pixels.
     """
     try:
-        async with asyncio.timeout(BODY_SECONDS):
-            found = await _body(request)
-    except TimeoutError:
-        raise RefusalError(408, f"the picture did not come within {BODY_SECONDS:.0f} seconds: send it again") from None
+        found = await _body(request)
     except ClientDisconnect:
         raise RefusalError(400, "the picture did not come whole") from None
     if not found or not all(found):

@@ -24,7 +24,7 @@ IDS_AT_ONCE = 4096
 
 
 class ServedStore:
-    """One store by its name. Threads share it: searches come one after another, reads of rows do not wait for each other."""
+    """One store by its name. Threads share it: searches come one after another, since each may change the rows that are held; what is said of their hits, and reads of rows, do not wait for each other."""
 
     def __init__(self, name: str, store: Store) -> None:
         self.name = name
@@ -135,7 +135,8 @@ class ServedStore:
         """
         with self.reading():
             store = self.with_vectors(named)
-            where = condition(filters, store.schema)
+            # The columns are read from the disk, which takes as long as a search.
+            where = condition(filters, store.schema) if filters else None
             try:
                 with self._lock:
                     found = store.search(
@@ -148,7 +149,10 @@ class ServedStore:
                         where=where,
                         exact=exact,
                     )
-                    return found.to_dict()
+                    _ = (
+                        found.hits
+                    )  # they are read from rows that another search may change; what follows is of them alone
+                return found.to_dict()
             except InputError:
                 self.check_ids([*image_ids, *not_image_ids])
                 raise
@@ -187,8 +191,7 @@ class ServedStore:
 
     def of_version(self, name: str, make: Callable[[Store], T]) -> T:
         """What is made of the store once a version of it; who else asks for it meanwhile waits."""
-        with self._lock:
-            making = self._making.setdefault(name, threading.Lock())
+        making = self._making.setdefault(name, threading.Lock())
         with making, self.reading() as store:
             version, kept = store.version, self._kept.get(name)
             if kept is None or kept[0] != version:

@@ -66,7 +66,9 @@ def _check(name: str, value: object, annotation: Any) -> None:
     elif plain == {bool}:
         if not isinstance(value, bool):
             raise UsageError(f"{name} is {value!r}: expected True or False")
-    elif isinstance(value, str) and str not in plain and any(get_origin(kind) is Sequence for kind in plain):
+    elif (
+        isinstance(value, str) and plain.isdisjoint({str, Any}) and any(get_origin(kind) is Sequence for kind in plain)
+    ):
         # Its letters would be taken for several values.
         raise UsageError(f"{name} is {value!r}: expected several in a list, such as [{value!r}]")
     elif plain == {str}:

@@ -2,13 +2,15 @@
 
 import asyncio
 import struct
+import time
 import zlib
+from collections.abc import AsyncIterator
 from io import BytesIO
 
 import pytest
 from PIL import Image
 
-from cladescope.app.server import uploads
+from cladescope.app.server.guard import Rules
 from tests.app.cli.command_line import png_that_claims
 from tests.app.server.conftest import API
 
@@ -228,33 +230,92 @@ def test_a_form_of_many_files_or_fields_is_refused(client, query):
     assert client.post("/stores/clades/search/image", files=several[:1], data=fields).status_code == 400
 
 
-def test_a_body_that_does_not_come_is_not_waited_for(client, monkeypatch):
-    async def never(request):
-        await asyncio.sleep(60)
-
-    monkeypatch.setattr(uploads, "_body", never)
-    monkeypatch.setattr(uploads, "BODY_SECONDS", 0.1)
-    answer = upload(client, b"x" * 1000)
-    assert answer.status_code == 408
-    assert answer.json()["error"].startswith("the picture did not come within 0 seconds")
+NAMES = {"answers": [], "notes": [], "risk": None, "method": "simpleshot"}
 
 
-def as_sent(client, method, path, messages):
-    """Status and body of the answer to a request as a server hands it over, which no client made tidy."""
+def as_sent(client, method, path, messages, headers=()):
+    """Status and body of the answer to a request as a server hands it over, which no client made tidy. None among the messages never comes."""
+    path, _, query = path.partition("?")
     scope = {
         "type": "http", "http_version": "1.1", "method": method, "scheme": "http", "path": path, "raw_path": path.encode(),
-        "query_string": b"", "root_path": "", "headers": [(b"host", b"localhost")], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+        "query_string": query.encode(), "root_path": "", "headers": [(b"host", b"localhost"), *headers], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
     }  # fmt: skip
-    sent, waiting = [], iter(messages)
+    sent, waiting = [], messages if isinstance(messages, AsyncIterator) else iter(messages)
 
     async def receive():
-        return next(waiting, {"type": "http.disconnect"})
+        if isinstance(waiting, AsyncIterator):
+            return await anext(waiting)
+        message = next(waiting, {"type": "http.disconnect"})
+        if message is None:
+            await asyncio.sleep(60)
+        return message
 
     async def send(message):
         sent.append(message)
 
     asyncio.run(client.app(scope, receive, send))
-    return sent[0]["status"], b"".join(one.get("body", b"") for one in sent[1:])
+    starts = [one for one in sent if one["type"] == "http.response.start"]
+    assert len(starts) == 1
+    return starts[0]["status"], b"".join(one.get("body", b"") for one in sent[1:])
+
+
+BODIES = [
+    "search/image",
+    "search/batch",
+    "map/tree?key=x",
+    "map/indexes?key=x",
+    "predict",
+    "predict/image",
+    "teach",
+    "decisions",
+]
+JSON = (b"content-type", b"application/json")
+
+
+def part(body, *, more=True):
+    return {"type": "http.request", "body": body, "more_body": more}
+
+
+@pytest.mark.parametrize("what", BODIES)
+@pytest.mark.parametrize("kind", [JSON, (b"content-type", b"multipart/form-data; boundary=b")])
+def test_a_body_that_does_not_come_is_not_waited_for(serving, store, what, kind):
+    client = serving(store, rules=Rules(read_only=False, body_seconds=0.3))
+    path, begin = f"{API}/stores/clades/{what}", b"--b\r\n" if b"form" in kind[1] else b"{"
+    headers = [kind, (b"x-cladescope", b"1")]
+    for messages in ([None], [part(begin), None], [part(begin[:1]), part(begin[1:]), None]):
+        status, body = as_sent(client, "POST", path, messages, headers)
+        assert (status, body) == (408, b'{"error": "the body did not come within 0.3 seconds: send it again"}')
+    assert 'status="408"' in client.get("/metrics").text
+
+
+def test_a_body_that_drips_is_not_waited_for_either(serving, store):
+    client = serving(store, rules=Rules(body_seconds=0.3))
+
+    async def drip():
+        while True:
+            await asyncio.sleep(0.02)
+            yield part(b" ")
+
+    began = time.monotonic()
+    assert as_sent(client, "POST", f"{API}/stores/clades/predict", drip(), [JSON])[0] == 408
+    assert time.monotonic() - began < 3
+
+
+def test_what_comes_after_the_body_has_no_limit(serving, store, monkeypatch):
+    client = serving(store, rules=Rules(body_seconds=0.2))
+    monkeypatch.setattr("cladescope.app.server.naming_routes.named", lambda *_, **__: time.sleep(0.5) or NAMES)
+    answer = client.post("/stores/clades/predict", json={"ids": ["a"]})
+    assert (answer.status_code, answer.json()) == (200, NAMES)
+
+
+@pytest.mark.parametrize("what", ["predict", "teach", "search/batch", "map/tree?key=x"])
+def test_a_large_body_is_told_from_one_that_cannot_be_read(serving, store, what):
+    client = serving(store, rules=Rules(max_body_bytes=1000))
+    answer = client.post(
+        f"/stores/clades/{what}", content=(b" " * 100 for _ in range(11)), headers={"Content-Type": "application/json"}
+    )
+    told = "the body has more than 1,000 bytes: send a smaller picture"
+    assert (answer.status_code, answer.json()) == (413, {"error": told})
 
 
 @pytest.mark.parametrize(
