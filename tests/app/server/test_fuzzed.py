@@ -20,8 +20,8 @@ GROWTH_MB = 300
 @pytest.fixture
 def fuzz(monkeypatch):
     monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
-    import fuzz_answers
-    import fuzz_requests
+    import fuzz_answers  # type: ignore[import-not-found]
+    import fuzz_requests  # type: ignore[import-not-found]
 
     yield SimpleNamespace(**vars(fuzz_requests), **{name: getattr(fuzz_answers, name) for name in OF_ANSWERS})
     del sys.modules["fuzz_requests"], sys.modules["fuzz_answers"]

@@ -230,7 +230,7 @@ def test_a_form_of_many_files_or_fields_is_refused(client, query):
     assert client.post("/stores/clades/search/image", files=several[:1], data=fields).status_code == 400
 
 
-NAMES = {"answers": [], "notes": [], "risk": None, "method": "simpleshot"}
+NAMES: dict[str, object] = {"answers": [], "notes": [], "risk": None, "method": "simpleshot"}
 
 
 def as_sent(client, method, path, messages, headers=()):
