@@ -382,7 +382,7 @@ export const S = {
     without: (count: number): string => `${n(count)} without`,
     probes: "What the encoders know of kinship",
     probesHelp:
-      "Each sentence says what its number means; for some, less is better. The whisker is the 95% interval. Two encoders are called different only where their whiskers lie apart.",
+      "Each sentence says what its number means. The whisker is the 95% interval. Two encoders are called different only where their whiskers lie apart.",
     measuring: (name: string, share: string): string => `${name} is being measured${share && `: ${share}`}.`,
     probesFailed: (name: string, why: string): string => `${name} could not be measured: ${why}`,
     probesNone: "Nothing could be measured: the pictures have too few names.",
@@ -394,6 +394,9 @@ export const S = {
     interval: (low: number, high: number): string => `${low.toFixed(2)} to ${high.toFixed(2)}`,
     valueSaid: (name: string, value: number, low: number | null, high: number | null): string =>
       `${name}: ${value.toFixed(2)}${low === null || high === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`}`,
+    lessIsBetter: "Less is better.",
+    moreIsBetter: "More is better.",
+    better: (name: string): string => `${name} is better`,
     different: (name: string): string => `Different: ${name} is higher`,
     same: "No difference shown",
     unknown: "Cannot be told",
