@@ -41,6 +41,7 @@ class Decision:
     decision: str
     new_label: str = ""
     level: str = ""
+    """What the new label is: `label`, a rank, or anything else for a taxon of whatever rank."""
     line: int = 0
 
 

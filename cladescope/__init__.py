@@ -20,6 +20,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cladescope.app.client.client import Client as Client
     from cladescope.app.verbs.act_on import act_on as act_on
     from cladescope.app.verbs.audit import audit as audit
     from cladescope.app.verbs.backbone import backbone as backbone
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.duplicates import duplicates as duplicates
     from cladescope.app.verbs.embed import embed as embed
     from cladescope.app.verbs.evaluate import evaluate as evaluate
+    from cladescope.app.verbs.explore import explore as explore
     from cladescope.app.verbs.export import export as export
     from cladescope.app.verbs.fit import fit as fit
     from cladescope.app.verbs.import_vectors import import_vectors as import_vectors
@@ -71,6 +73,7 @@ _VERBS = (
     "duplicates",
     "embed",
     "evaluate",
+    "explore",
     "export",
     "fit",
     "import_vectors",
@@ -85,6 +88,7 @@ _VERBS = (
     "search",
     "search_batch",
     "serve",
+    "share",
     "simulate",
     "sources",
     "suggest",
@@ -95,13 +99,14 @@ _VERBS = (
 _PLACES = {
     **{verb: f"cladescope.app.verbs.{verb}" for verb in _VERBS},
     "open": "cladescope.app.verbs.open",
+    "Client": "cladescope.app.client.client",
     "Encoder": "cladescope.embedding.encoder",
     "Store": "cladescope.index.store",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """A verb, `Store` or `Encoder`, loaded when it is first asked for."""
+    """A verb, `Store`, `Encoder` or `Client`, loaded when it is first asked for."""
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)

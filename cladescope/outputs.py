@@ -71,4 +71,13 @@ def check_new_folder(folder: Path, *, what: str, names: Sequence[str], overwrite
 
 
 def _is_any(path: Path, names: Sequence[str]) -> bool:
+    """Whether a file has one of the names; or a folder, of which names speak, holds nothing else."""
+    if path.is_dir() and not path.is_symlink() and any(name.startswith(f"{path.name}/") for name in names):
+        inside = (one.relative_to(path.parent) for one in path.rglob("*") if not one.is_dir() or one.is_symlink())
+        return all(any(_matches(one, name) for name in names) for one in inside)
     return path.is_file() and any(path.match(name) for name in names)
+
+
+def _matches(path: Path, name: str) -> bool:
+    """Whether a relative path is of a pattern, part by part."""
+    return len(path.parts) == name.count("/") + 1 and path.match(name)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 PACKAGES = {
     "duckdb": "duckdb", "dendropy": "dendropy", "faiss": "faiss-cpu", "huggingface_hub": "huggingface_hub", "imagehash": "imagehash", "lance": "pylance",
     "lancedb": "lancedb", "matplotlib": "matplotlib", "nameparser": "gbif-name-parser", "numba": "numba", "onnxruntime": "onnxruntime",
-    "open_clip": "open_clip_torch", "pillow_heif": "pillow-heif", "polars": "polars", "pydantic": "pydantic", "scipy": "scipy",
+    "open_clip": "open_clip_torch", "pillow_heif": "pillow-heif", "polars": "polars", "prometheus_client": "prometheus_client", "pydantic": "pydantic", "scipy": "scipy",
     "sklearn": "scikit-learn", "sqlglot": "sqlglot", "timm": "timm", "torch": "torch", "torchvision": "torchvision", "umap": "umap-learn",
     "pandas": "'cladescope[pandas]'", "obstore": "'cladescope[cloud]'", "onnx": "'cladescope[onnx]'", "openvino": "'cladescope[openvino]'", "pymilvus": "'cladescope[milvus]'",
     "fastapi": "'cladescope[serve]'", "multipart": "'cladescope[serve]'", "python_multipart": "'cladescope[serve]'",

@@ -4,7 +4,10 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Bool
 from sqlglot import exp
 
 from cladescope.index.files import one_line
@@ -60,6 +63,29 @@ def check_types(images: Any, where: str, condition: str) -> None:
         if (found := _USERS_FAULT.search(one_line(error))) is None:
             raise
         raise refusal(where, found.group(1).strip("() ")[:200]) from error
+
+
+def rows_in_clades(
+    table: pa.Table, taxa: Sequence[Taxon], spellings: Callable[[str], Sequence[str]]
+) -> Bool[np.ndarray, " n"]:
+    """Whether each row of a table in memory, which has a column a rank, is in one of some clades: what `condition` says of them in SQL.
+
+    >>> names = pa.table({rank: [rank, rank] for rank in RANKS} | {"genus": ["Parus", None]})
+    >>> rows_in_clades(names, [Taxon(("kingdom", "phylum", "class", "order", "family", "Parus"))], lambda name: (name,)).tolist()
+    [True, False]
+    """
+    found = np.zeros(table.num_rows, bool)
+    for taxon in taxa:
+        inside = np.ones(table.num_rows, bool)
+        for rank, name in zip(RANKS, taxon.path, strict=False):
+            column = table.column(rank)
+            if name is None:
+                passes = pc.is_null(column)
+            else:
+                passes = pc.is_in(column, value_set=pa.array(spellings(name) or (name,), column.type))
+            inside &= passes.to_numpy()
+        found |= inside
+    return found
 
 
 def _in_clades(taxa: Sequence[Taxon], spellings: Callable[[str], Sequence[str]]) -> exp.Expr:

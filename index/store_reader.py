@@ -256,11 +256,14 @@ class StoreReader:
         """Some columns of some rows and their `_rowid`, in the order asked for; rows that are gone are left out."""
         if not row_ids:
             return []
+        by_id = {row["_rowid"]: row for row in self.rows_at(row_ids, columns).to_pylist()}
+        return [by_id[int(row)] for row in row_ids if int(row) in by_id]
+
+    def rows_at(self, row_ids: Sequence[int], columns: Sequence[str]) -> pa.Table:
+        """Some columns of some rows and their `_rowid`, in no order; rows that are gone are left out."""
         with disk_errors(self.path):
             names = named_vectors.stored_names(columns, self._column)
-            found = named_vectors.shown_rows(tables.rows_at(self._images, list(map(int, row_ids)), names), self._column)
-        by_id = {row["_rowid"]: row for row in found.to_pylist()}
-        return [by_id[int(row)] for row in row_ids if int(row) in by_id]
+            return named_vectors.shown_rows(tables.rows_at(self._images, list(map(int, row_ids)), names), self._column)
 
     def row(self, image_id: str, columns: Sequence[str]) -> dict[str, Any]:
         """Some columns of one picture and its `_rowid`. Raises InputError where the store has no such picture."""

@@ -32,6 +32,7 @@ DOORS = {
 """Imports that stand in one line of a function, for a caller's comfort: `Store.search(...)` asks a `Searcher`, and what a notebook shows
 of a store, an answer, a map, a report or an audit is drawn by what stands above it."""
 EXTRAS = {
+    "asked_models": "serve",
     "object_storage": "cloud",
     "front_door": "pandas",
     "ray_shards": "ray",

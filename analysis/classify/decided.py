@@ -22,34 +22,42 @@ def apply_decisions(store: Store, path: Path, *, dry_run: bool = False) -> Relab
 
     Raises InputError as `read_decisions` does, and where a new label is no taxon or none of the pictures is in the store.
     """
-    began, decisions = datetime.now(UTC), read_decisions(path)
-    found = Relabelled(dry_run=dry_run, is_of_decisions=True)
+    decisions = read_decisions(path)
     with contextlib.nullcontext() if dry_run else store.writing():
-        stored: set[str] = set()
-        ids = [one.image_id for one in decisions]
-        for start in range(0, len(ids), ROWS_AT_ONCE):
-            stored |= store.rows_by_id(ids[start : start + ROWS_AT_ONCE], []).keys()
-        known = [one for one in decisions if one.image_id in stored]
-        unknown = [one.image_id for one in decisions if one.image_id not in stored]
-        if decisions and not known:
-            raise InputError(
-                f"none of the {len(ids):,} pictures of {path} is in {store.path}: was it made of another store?"
-            )
-        found.unknown, found.unused = len(unknown), unknown[:SHOWN]
-        found.undecided = sum(not one.decision for one in known)
-        found.left = sum(one.decision == KEEP for one in known)
-        _fix(store, path, [one for one in known if one.decision == FIX], found)
-        dropped = [one.image_id for one in known if one.decision == DROP]
-        found.dropped = len(dropped)
-        if dropped and not dry_run:
-            told = {"decisions": str(path), "image_ids": len(dropped)}
-            store.take_out(dropped, source="", began=began, told=told)
+        return carry_out(store, decisions, source=str(path), dry_run=dry_run)
+
+
+def carry_out(store: Store, decisions: Sequence[Decision], *, source: str, dry_run: bool = False) -> Relabelled:
+    """Apply decisions, each of another picture, to a store that is being written, or only count what that would do.
+
+    `source` is what they stand in, by lines, as errors tell it. Raises InputError where a new label is no taxon or none of the pictures is in the store.
+    """
+    began, found = datetime.now(UTC), Relabelled(dry_run=dry_run, is_of_decisions=True)
+    stored: set[str] = set()
+    ids = [one.image_id for one in decisions]
+    for start in range(0, len(ids), ROWS_AT_ONCE):
+        stored |= store.rows_by_id(ids[start : start + ROWS_AT_ONCE], []).keys()
+    known = [one for one in decisions if one.image_id in stored]
+    unknown = [one.image_id for one in decisions if one.image_id not in stored]
+    if decisions and not known:
+        raise InputError(
+            f"none of the {len(ids):,} pictures of {source} is in {store.path}: was it made of another store?"
+        )
+    found.unknown, found.unused = len(unknown), unknown[:SHOWN]
+    found.undecided = sum(not one.decision for one in known)
+    found.left = sum(one.decision == KEEP for one in known)
+    _fix(store, source, [one for one in known if one.decision == FIX], found)
+    dropped = [one.image_id for one in known if one.decision == DROP]
+    found.dropped = len(dropped)
+    if dropped and not dry_run:
+        told = {"decisions": source, "image_ids": len(dropped)}
+        store.take_out(dropped, source="", began=began, told=told)
     return found
 
 
-def _fix(store: Store, path: Path, fixes: Sequence[Decision], found: Relabelled) -> None:
+def _fix(store: Store, source: str, fixes: Sequence[Decision], found: Relabelled) -> None:
     """Give pictures their new labels."""
-    labels = {one.image_id: dict(_labels(store, path, one, found)) for one in fixes}
+    labels = {one.image_id: dict(_labels(store, source, one, found)) for one in fixes}
     species = {str(one["species"]) for one in labels.values() if one.get("species")}
     common = _common_names(store, species)
     for one in labels.values():
@@ -70,21 +78,23 @@ def _fix(store: Store, path: Path, fixes: Sequence[Decision], found: Relabelled)
     found.kept_above = 0  # the ranks above come with the taxon
 
 
-def _labels(store: Store, path: Path, one: Decision, found: Relabelled) -> Iterator[tuple[str, str]]:
+def _labels(store: Store, source: str, one: Decision, found: Relabelled) -> Iterator[tuple[str, str]]:
     """Columns and values of a new label."""
     if one.level == LABEL:
         yield LABEL, one.new_label
         return
     try:
+        is_of_rank = one.level in RANKS and ">" not in one.new_label
         taxon = max(
-            store.taxonomy.resolve(one.new_label), key=lambda taxon: sum(name is not None for name in taxon.path)
+            store.taxonomy.resolve(f"{one.level}:{one.new_label}" if is_of_rank else one.new_label),
+            key=lambda taxon: sum(name is not None for name in taxon.path),
         )
         yield from ((rank, name) for rank, name in zip(RANKS, taxon.path, strict=False) if name)
         return
     except TaxonError as error:
         parsed = parse_name(one.new_label)
         if parsed.species is None or parsed.genus is None:
-            raise InputError(f"line {one.line} of {path}: {error}") from error
+            raise InputError(f"line {one.line} of {source}: {error}") from error
     found.new_taxa += 1
     with contextlib.suppress(TaxonError):
         above = store.taxonomy.resolve(f"genus:{parsed.genus}")[0]

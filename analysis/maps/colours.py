@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float
 
 LIGHTNESS = {False: (0.48, 0.76, 0.62), True: (0.54, 0.82, 0.68)}
 """In turn, on white and on a dark page: each stands at least 2 to 1 against white and dark, the second 3 to 1 against dark."""
@@ -44,7 +45,11 @@ def colouring(lineages: Sequence[Lineage | None], most: int = SHOWN, *, dark: bo
     >>> found.largest, found.n_further, len(found.colours), found.further("kingdom")
     ((('A',),), 1, 2, '1 more of kingdom')
     """
-    sizes = Counter(lineage for lineage in lineages if lineage is not None)
+    return colouring_of(Counter(lineage for lineage in lineages if lineage is not None), most, dark=dark)
+
+
+def colouring_of(sizes: Counter[Lineage], most: int = SHOWN, *, dark: bool = False) -> Colouring:
+    """As `colouring`, of the number of pictures of each lineage."""
     largest = sorted(sizes, key=lambda lineage: (-sizes[lineage], lineage))[:most]
     named = taxon_colours({lineage: sizes[lineage] for lineage in largest}, dark=dark)
     others = taxon_colours({lineage: size for lineage, size in sizes.items() if lineage not in named}, dark=dark)
@@ -62,15 +67,13 @@ def taxon_colours(sizes: Mapping[tuple[str, ...], int], *, dark: bool = False) -
     {('Animalia',): '#...', ('Plantae',): '#...'}
     """
     order = sorted(sizes)
-    shares = np.sqrt([float(sizes[lineage]) for lineage in order])
+    shares = np.sqrt(np.array([float(sizes[lineage]) for lineage in order]))
     middles = (np.cumsum(shares) - shares / 2) / shares.sum() if order else shares
-    return {
-        lineage: _hex(LIGHTNESS[dark][place % len(LIGHTNESS[dark])], CHROMA, 2 * np.pi * float(middles[place]))
-        for place, lineage in enumerate(order)
-    }
+    lightness = np.resize(LIGHTNESS[dark], len(order))
+    return dict(zip(order, _hex(lightness, CHROMA, 2 * np.pi * middles), strict=True))
 
 
-def _hex(lightness: float, chroma: float, hue: float) -> str:
+def _hex(lightness: Float[np.ndarray, " n"], chroma: float, hue: Float[np.ndarray, " n"]) -> list[str]:
     """OKLCH to sRGB; what lies outside the gamut is cut."""
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
@@ -84,4 +87,5 @@ def _hex(lightness: float, chroma: float, hue: float) -> str:
         ]
     ).clip(0, 1)
     encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    return "#" + "".join(f"{round(255 * value):02x}" for value in encoded)
+    red, green, blue = np.rint(255 * encoded).astype(int).tolist()
+    return [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in zip(red, green, blue, strict=True)]

@@ -18,8 +18,6 @@ from cladescope.shown import shown
 MARKERS = "os^Dv<>pPX*h"
 INK = {False: ("#ffffff", "#1b1f24", "#5d6670"), True: ("#14171b", "#e6e9ed", "#a4adb8")}
 """Paper, ink and faint ink, on white and on a dark page."""
-LONGEST_OF_TWO = 30
-"""Letters of the longest line of a legend that stands in two columns on a telephone."""
 REACH = 0.04
 """Step between points of one cluster, as a share of the figure's longer side."""
 
@@ -31,16 +29,15 @@ def draw_map(
     title: str,
     rank: str,
     dark: bool = False,
-    narrow: bool = False,
 ) -> Figure:
     """The first two coordinates, of equal scale; every taxon has a colour, the 20 largest a marker and a name too.
 
     A lineage ends in the taxon's own name; None, and grey, where a picture has none at this `rank`. A name covers no point and
-    no other name; where there is no room for one it stands in the legend alone. `narrow` is for a telephone: the legend is below.
+    no other name; where there is no room for one it stands in the legend alone.
     """
     paper, ink, faint = INK[dark]
     found = colouring(lineages, dark=dark)
-    figure = Figure(figsize=(3.9, 5.6) if narrow else (7.6, 5.0), layout="constrained", dpi=200, facecolor=paper)
+    figure = Figure(figsize=(7.6, 5.0), layout="constrained", dpi=200, facecolor=paper)
     axes = figure.subplots()
     axes.set_title(shown(title), parse_math=False, loc="left", fontsize=11, color=ink)
     axes.set_axis_off()
@@ -67,11 +64,9 @@ def draw_map(
         handles.append(_key("none", 0, labelled(found.further(rank), found.n_further), edge=faint))
     if n_none := int((places == -2).sum()):
         handles.append(_key(GREY, 0, labelled(f"grey: no {rank}" if code else "grey: no name", n_none)))
-    longest = max((len(str(handle.get_label())) for handle in handles), default=0)
     legend = figure.legend(
-        handles=handles, frameon=False, fontsize=6.5 if narrow else 7.5, handletextpad=0.2 if narrow else 0.8, columnspacing=0.8,
-        loc="outside lower left" if narrow else "outside right upper", ncols=2 if narrow and longest <= LONGEST_OF_TWO else 1,
-    )  # fmt: skip
+        handles=handles, frameon=False, fontsize=7.5, handletextpad=0.8, columnspacing=0.8, loc="outside right upper"
+    )
     write_plainly(legend, ink)
     figure.draw_without_rendering()  # settles the limits, by which names keep clear of points
     _write_names(axes, points[:, :2], places, [shown(one[-1]) for one in found.largest], area=area, inks=INK[dark])

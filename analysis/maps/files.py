@@ -15,8 +15,11 @@ from cladescope.analysis.figure_files import save_figure
 from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.maps.layout import Map
+from cladescope.analysis.maps.order import density_aware_order
 from cladescope.analysis.maps.page import map_page
+from cladescope.analysis.maps.page_data import PageMap
 from cladescope.analysis.maps.run import COLUMNS, DrawnMap
+from cladescope.analysis.maps.small_pictures import ROOM, small_pictures
 from cladescope.analysis.pictures import Pictures
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
@@ -25,7 +28,7 @@ from cladescope.index.files import disk_errors
 from cladescope.index.fitting_vectors import fitting_vectors
 from cladescope.index.store import Store
 from cladescope.outputs import check_new_folder
-from cladescope.schema import LABEL, LEVELS, holds_labels
+from cladescope.schema import LABEL, holds_labels
 from cladescope.shown import counted
 from cladescope.steps import step
 from cladescope.taxonomy import RANKS
@@ -35,7 +38,7 @@ FILES = ("coordinates.parquet", "placed.parquet", "map.*", "map-dark.png", "dril
 
 
 def write_map(
-    drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = None, overwrite: bool = False
+    drawn: DrawnMap, folder: Path, *, drill_down_seed: int | None = None, room: int = ROOM, overwrite: bool = False
 ) -> dict[str, Any]:
     """Write coordinates.parquet, map.safetensors, map.png, .svg, .pdf, map-dark.png, map.html and map.json; return what the last holds.
 
@@ -63,7 +66,15 @@ def write_map(
                 save_figure(draw_map(fitted.points, lineages, title=title, rank=rank), draft, "map")
                 dark = draw_map(fitted.points, lineages, title=title, rank=rank, dark=True)
                 dark.savefig(draft / "map-dark.png")
-                write_text(draft / "map.html", page_of(drawn))
+                page = page_map(drawn, room=room)
+                write_text(draft / "map.html", _page(page))
+                summary["thumbnails"] = {
+                    "pictures": len(page.small.sizes),
+                    "bytes": sum(page.small.sizes.values()),
+                    "missing": dict(page.small.missing),
+                    "told": page.small.told(n),
+                }
+                summary["without_licence"] = page.without_licence
             if drill_down_seed is not None:
                 with step("drawing maps rank by rank"):
                     write_drill_down(pictures, draft, seed=drill_down_seed)
@@ -73,13 +84,32 @@ def write_map(
     return summary
 
 
-def page_of(drawn: DrawnMap) -> str:
-    """The map as a page that needs no other file."""
-    pictures, rank = drawn.pictures, drawn.rank
-    told_by = LEVELS if holds_labels(pictures.table.schema) else RANKS
-    told_apart = [one for one in told_by if one == rank or pictures.labels(one).max() > 0]
-    taxa = {one: pictures.lineages(one) for one in told_apart}
-    return map_page(drawn.points, _told(pictures), taxa, rank=rank, title=counted(len(pictures), "picture"))
+def page_of(drawn: DrawnMap, *, room: int = ROOM) -> str:
+    """The map as a page that needs no other file, with up to `room` bytes of small pictures."""
+    return _page(page_map(drawn, room=room))
+
+
+def _page(one: PageMap) -> str:
+    return map_page([one], title=f"{one.name}: {counted(len(one), 'picture')}")
+
+
+def page_map(drawn: DrawnMap, *, room: int = ROOM) -> PageMap:
+    """A map as its page shows it."""
+    points = np.ascontiguousarray(drawn.points[:, :2], np.float32)
+    order = density_aware_order(points)
+    encoder, pictures = drawn.about.get("encoder", {}), drawn.pictures.take(order)
+    return PageMap(
+        name=drawn.name,
+        points=points[order],
+        pictures=pictures,
+        small=small_pictures(pictures.texts("uri").to_pylist(), room=room),
+        version=drawn.about.get("store_version", 0),
+        method=drawn.fitted.method,
+        encoder=encoder.get("name", ""),
+        notes=tuple(drawn.notes),
+        trustworthiness=drawn.trustworthiness,
+        color=drawn.rank,
+    )
 
 
 def place_store(
@@ -120,18 +150,6 @@ def write_drill_down(pictures: Pictures, folder: Path, *, seed: int = 0) -> None
     figure = draw_drill_down(panels, taxa, title=f"{len(pictures):,} pictures, rank by rank into the largest taxon")
     with disk_errors(folder):
         save_figure(figure, folder, "drill-down")
-
-
-def _told(pictures: Pictures) -> list[str]:
-    """The lineage of each picture, else its label, and its common name where it has one."""
-    lineages, common = pictures.paths(), pictures.texts("common_name")
-    if holds_labels(pictures.table.schema):
-        lineages = pc.if_else(pc.equal(lineages, ""), pc.coalesce(pictures.texts(LABEL), ""), lineages)
-    before, after, nothing = (pa.scalar(text, pa.large_string()) for text in (" (", ")", ""))
-    both = pc.binary_join_element_wise(lineages, before, common, after, nothing)
-    named = pc.coalesce(both, lineages)
-    told: list[str] = pc.if_else(pc.equal(lineages, ""), pc.coalesce(common, nothing), named).to_pylist()
-    return told
 
 
 def _write_coordinates(pictures: Pictures, points: np.ndarray, path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Int64, Real
+from jaxtyping import Float, Float32, Int64, Real
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
@@ -23,6 +23,9 @@ TSNE_LIMIT = 20_000
 EPOCHS, EPOCHS_OF_MANY, MANY = 200, 100, 10_000
 """Passes of the layout over the graph, and those above 10,000 vectors: half of umap-learn's, since principal components are a
 good start. More gained no trustworthiness where it was measured (docs/benchmarks.md)."""
+
+SIGMA_STEPS = 64
+"""Halvings with which the reach of a new vector's neighbours is found; umap-learn's number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +48,7 @@ class Map:
         if vectors.shape[1] != self.vectors.shape[1]:
             raise InputError(f"the map has vectors of {self.vectors.shape[1]} numbers, these have {vectors.shape[1]}")
         rows, distances = nearest(self.vectors, _unit(vectors), min(self.neighbours, len(self.vectors)))
-        sigmas, rhos = _umap().smooth_knn_dist(distances, float(rows.shape[1]), local_connectivity=0.0)
-        weights = np.exp(-np.maximum(distances - rhos[:, None], 0) / np.maximum(sigmas[:, None], 1e-12))
-        weights /= weights.sum(axis=1, keepdims=True)
+        weights = neighbour_weights(distances)
         placed: Float32[np.ndarray, "q m"] = np.einsum("qk,qkm->qm", weights, self.points[rows]).astype(np.float32)
         return placed
 
@@ -95,7 +96,7 @@ def fit_map(
             raise InputError(f"t-SNE of {n:,} pictures takes too long: use a limit of {TSNE_LIMIT}, or the method umap")
         from sklearn.manifold import TSNE
 
-        start = _principal(unit, dim, seed) * 1e-5
+        start = principal_points(unit, dim, seed) * 1e-5
         clock.append(time.perf_counter())
         layout = TSNE(dim, init=start, perplexity=min(30.0, (n - 1) / 3), random_state=seed).fit_transform(unit)
         clock.append(time.perf_counter())
@@ -107,7 +108,7 @@ def fit_map(
     clock.append(time.perf_counter())
     graph, *_ = umap.fuzzy_simplicial_set(unit, k + 1, random, "euclidean", knn_indices=rows, knn_dists=distances)
     clock.append(time.perf_counter())
-    start = _principal(unit, dim, seed)
+    start = principal_points(unit, dim, seed)
     clock.append(time.perf_counter())
     a, b = umap.find_ab_params(1.0, MIN_DISTANCE)
     epochs = EPOCHS_OF_MANY if n > MANY else EPOCHS
@@ -117,6 +118,30 @@ def fit_map(
     clock.append(time.perf_counter())
     steps = ("graph", "fuzzy set", "initialisation", "optimisation")
     return Map(unit, np.asarray(points, np.float32), method, k, _steps(steps, clock))
+
+
+def neighbour_weights(distances: Float32[np.ndarray, "q k"]) -> Float[np.ndarray, "q k"]:
+    """How much each of k neighbours counts for a new vector, by its distance; each row sums to 1.
+
+    exp(-distance / sigma), where sigma is such that all but the nearest sum to log2 k, found by halving: umap-learn's `smooth_knn_dist` with a
+    local connectivity of 0, without the seconds of its import.
+
+    >>> neighbour_weights(np.array([[0.1, 0.2, 0.2]], np.float32)).round(2).tolist()
+    [[0.36, 0.32, 0.32]]
+    """
+    k = distances.shape[1]
+    far = np.maximum(distances.astype(np.float64), 0.0)
+    low, high = np.zeros(len(far)), np.full(len(far), np.inf)
+    sigma = np.ones(len(far))
+    for _ in range(SIGMA_STEPS):
+        is_more = np.exp(-far[:, 1:] / sigma[:, None]).sum(axis=1) > np.log2(k)
+        high, low = np.where(is_more, sigma, high), np.where(is_more, low, sigma)
+        sigma = np.where(np.isinf(high), sigma * 2, (low + high) / 2)
+    # As umap-learn does: not below a thousandth of the mean distance of all.
+    sigma = np.maximum(sigma, 1e-3 * far.mean())
+    weights: Float[np.ndarray, "q k"] = np.exp(-(far - far[:, :1]) / np.maximum(sigma[:, None], 1e-12))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def itself_first(
@@ -158,7 +183,7 @@ def _unit(vectors: Real[np.ndarray, "n d"]) -> Float32[np.ndarray, "n d"]:
     return normalise(vectors).astype(np.float32, copy=False)
 
 
-def _principal(vectors: Float32[np.ndarray, "n d"], dim: int, seed: int) -> Float32[np.ndarray, "n m"]:
+def principal_points(vectors: Float32[np.ndarray, "n d"], dim: int, seed: int) -> Float32[np.ndarray, "n m"]:
     """Principal components within 10 of zero, with a little noise so that repeated vectors part."""
     centred = vectors - vectors.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)

@@ -1,70 +1,86 @@
-"""A map as one HTML file without any other: drag, zoom, colour by any rank, lineages on hover, search by name.
+"""Maps as one HTML file without any other: the explorer's map, tree and grid, with points, names and small pictures inside.
 
-The page itself is `page.html`; this module puts the points and the taxa into it.
+The page is `bundle/`, built out of `web/`; this module puts the data of `page_data` into it. Names are data: none is markup, and no script but
+the page's own runs.
 """
 
 import base64
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import cache
 from html import escape
 from importlib import resources
 from typing import Any
 
-import numpy as np
-from jaxtyping import Real
+import cladescope
+from cladescope.analysis.maps.page_data import FORMAT, PageMap
 
-from cladescope.analysis.maps.colours import GREY, colouring
-
-Lineages = Sequence[tuple[str, ...] | None]
-"""Of each picture the names from the kingdom to one rank; None where it has none there."""
+PICTURES = 250
+"""Small pictures in a part."""
 
 
-def map_page(
-    points: Real[np.ndarray, "n m"], names: Sequence[str], taxa: Mapping[str, Lineages], *, rank: str, title: str
-) -> str:
-    """The page; `names` are shown on hover, and the 20 largest taxa of each rank in `taxa` have a name, all a colour.
+def map_page(maps: Sequence[PageMap], *, title: str) -> str:
+    """The page of one map or of several. Base64 makes four bytes of three.
 
-    It opens at `rank`. About 16 bytes a point, and 4 for each rank.
-
-    >>> page = map_page(np.zeros((1, 2)), ["Aves"], {"class": [("Animalia", "Chordata", "Aves")]}, rank="class", title="One")
-    >>> "<title>One</title>" in page
+    >>> from cladescope.analysis.pictures import Pictures
+    >>> import numpy as np, pyarrow as pa
+    >>> one = PageMap(name="one", points=np.zeros((1, 2), np.float32), pictures=Pictures(np.empty((1, 0)), pa.table({"image_id": ["a"], "uri": ["a.jpg"]})))
+    >>> "<title>One</title>" in map_page([one], title="One")
     True
     """
-    number = {name: place for place, name in enumerate(dict.fromkeys(names))}
-    data = {
-        "xy": _packed(points[:, :2], "<f4"),
-        "names": list(number),
-        "name": _packed(np.array([number[name] for name in names]), "<u4"),
-        "ranks": [_coloured(one, lineages) for one, lineages in taxa.items()],
-        "start": list(taxa).index(rank),
-    }
-    # No name may end the script: "<" stands as an escape of JSON.
-    script = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-    page = resources.files("cladescope.analysis.maps").joinpath("page.html").read_text(encoding="utf-8")
-    head, tail = page.split("@DATA@")
-    return head.replace("@TITLE@", escape(title)) + script + tail
+    blocks, told = [], []
+    for place, one in enumerate(maps):
+        shown = one.small
+        told.append(one.about(pictures_inside=PICTURES))
+        for name, part in one.parts():
+            blocks.append(_block(f"{place}/{name}", base64.b64encode(part).decode()))
+        for start in range(0, max(shown.jpegs, default=-1) + 1, PICTURES):
+            several = b"".join(shown.jpegs.get(at, b"") for at in range(start, start + PICTURES))
+            blocks.append(_block(f"{place}/pictures/{start // PICTURES}", base64.b64encode(several).decode()))
+    index = _block("index", data_text(index_of(told)), kind="application/json")
+    script, style = bundle("page.js"), bundle("page.css")
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        f"{head(title, policy)}<style>{style}</style></head>\n"
+        f'<body><div id="app"></div>\n{index}{"".join(blocks)}<script>{script}</script></body></html>\n'
+    )
 
 
-def _coloured(rank: str, lineages: Lineages) -> dict[str, Any]:
-    """The legend of one rank, and for each picture its line there and its colour."""
-    found = colouring(lineages)
-    n, n_none = len(found.largest), sum(lineage is None for lineage in lineages)
-    lines = [(one[-1], found.sizes[one], found.colours[one]) for one in found.largest]
-    lines += [(found.further(rank), found.n_further, "")] if found.n_further else []
-    lines += [(f"grey: no {rank}" if found.sizes else "grey: no name", n_none, GREY)] if n_none else []
-    place = {lineage: number for number, lineage in enumerate(found.largest)}
-    shades = dict.fromkeys([*found.colours.values(), GREY])
-    shade = {colour: number for number, colour in enumerate(shades)}
-    return {
-        "rank": rank,
-        "labels": [label for label, _, _ in lines],
-        "sizes": [size for _, size, _ in lines],
-        "colours": [colour for _, _, colour in lines],
-        "shades": list(shades),
-        "group": _packed(np.array([len(lines) - 1 if one is None else place.get(one, n) for one in lineages]), "u1"),
-        "shade": _packed(np.array([shade[GREY if one is None else found.colours[one]] for one in lineages]), "<u2"),
-    }
+def head(title: str, policy: str) -> str:
+    """The start of a page up to its styles."""
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+        f'<title>{escape(title)}</title><link rel="icon" href="data:,">'
+    )
 
 
-def _packed(values: Real[np.ndarray, "..."], kind: str) -> str:
-    return base64.b64encode(np.ascontiguousarray(values, kind).tobytes()).decode()
+def index_of(maps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the page reads first."""
+    return {"format": FORMAT, "made": cladescope.__version__, "maps": list(maps)}
+
+
+def data_text(value: Any) -> str:
+    """A value as JSON that no name in it can end: "<" stands as an escape, and so do halves of characters."""
+    return json.dumps(value, separators=(",", ":")).replace("<", "\\u003c")
+
+
+@cache
+def bundle(name: str) -> str:
+    """A file of the page as it is built."""
+    return resources.files("cladescope.analysis.maps").joinpath("bundle", name).read_text(encoding="utf-8").strip()
+
+
+def _block(name: str, text: str, kind: str = "text/plain") -> str:
+    """Data within the page, which a browser does not run."""
+    return f'<script type="{kind}" id="cladescope-{name}">{text}</script>\n'
+
+
+def _hash(text: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

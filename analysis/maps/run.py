@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from jaxtyping import Float32
 
 from cladescope.analysis.maps.colour_rank import colour_rank
 from cladescope.analysis.maps.layout import Map, fit_map
+from cladescope.analysis.maps.page_columns import shown_columns
 from cladescope.analysis.maps.quality import SAMPLE, continuity, trustworthiness
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.errors import InputError
@@ -21,6 +23,8 @@ from cladescope.steps import step
 
 COLUMNS = ("image_id", "uri", "common_name")
 """What is read of a picture beside its ranks."""
+IN_A_CELL = 1_000_000
+"""Bytes of small pictures in a cell of a notebook, which is kept with them."""
 NEIGHBOURS = 15
 """Neighbours of a picture in UMAP's graph, fewer where there are fewer pictures."""
 PACKAGES = ("cladescope", "umap-learn", "scikit-learn", "numpy")
@@ -44,6 +48,11 @@ class DrawnMap:
     """Pictures of another store that are placed on the map."""
     about: Mapping[str, Any] = field(default_factory=dict)
     """Where it comes from: store, encoder, settings and versions."""
+
+    @property
+    def name(self) -> str:
+        """What the collection is called."""
+        return PurePath(str(self.about.get("store") or "map")).name.removesuffix(".store")
 
     @property
     def points(self) -> Float32[np.ndarray, "n m"]:
@@ -70,7 +79,7 @@ class DrawnMap:
         """What a notebook shows: the page of the map, which needs no other file."""
         from cladescope.analysis.maps.files import page_of  # stands above the map, and draws
 
-        return page_cell(page_of(self))
+        return page_cell(page_of(self, room=IN_A_CELL))
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -123,7 +132,8 @@ def map_store(
         place = fitting_vectors(place, store.card)
         place.check(store.card)
         placed = Pictures.of_store(place, columns=COLUMNS)
-    pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=COLUMNS)
+    columns = [*COLUMNS, *shown_columns(store.schema)]
+    pictures = Pictures.of_store(store, within=within, where=where, limit=limit, seed=seed, columns=columns)
     if neighbours >= max(len(pictures), NEIGHBOURS + 1):
         raise InputError(
             f"{neighbours} neighbours of {len(pictures)} pictures: give fewer than there are pictures, {NEIGHBOURS} for instance"

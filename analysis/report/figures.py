@@ -1,9 +1,8 @@
-"""The figures of a report: SVG that takes the page's ink, so that it reads on light and on dark, and maps as PNG.
+"""The figures of a report: SVG that takes the page's ink, so that it reads on light and on dark.
 
 Each panel is a small figure of its own, which the page lays out side by side or below each other.
 """
 
-import base64
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -14,10 +13,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.probes.result import Difference, ProbeReport, ProbeResult
 from cladescope.analysis.report.methods import OF_RANKS, OF_TREES, method_name
-from cladescope.analysis.report.result import StoreMap
 from cladescope.schema import LEVELS
 from cladescope.taxonomy.taxon import RANKS
 
@@ -148,16 +145,6 @@ def hubness_panel(reports: Sequence[ProbeReport]) -> str:
         axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.6)
 
     return _svg(draw)
-
-
-def map_png(one: StoreMap, *, dark: bool = False, narrow: bool = False) -> str:
-    """The map as PNG in base64, on white or on a dark page, wide or for a telephone; its taxa have colour, marker, name and count."""
-    title = f"{one.label}: {len(one.points):,} pictures by {one.rank}"
-    file = io.BytesIO()
-    draw_map(one.points, one.lineages, title=title, rank=one.rank, dark=dark, narrow=narrow).savefig(
-        file, format="png", dpi=200
-    )
-    return base64.b64encode(file.getvalue()).decode()
 
 
 def swatch(place: int) -> str:

@@ -1,10 +1,13 @@
 """A report as one HTML page that needs no other file and no network: figures inside, tables that scroll, light and dark."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
+from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.quality import error_said
+from cladescope.analysis.maps.small_pictures import small_pictures
 from cladescope.analysis.probes.result import ProbeReport
 from cladescope.analysis.report import figures, pieces
 from cladescope.analysis.report.methods import (
@@ -17,7 +20,7 @@ from cladescope.analysis.report.methods import (
     Method,
     method_name,
 )
-from cladescope.analysis.report.result import Report, StoreMap
+from cladescope.analysis.report.result import Report
 from cladescope.analysis.report.summary import summary, verdicts
 from cladescope.analysis.shares import TOO_FEW
 from cladescope.embedding.thumbnail import photograph
@@ -25,6 +28,8 @@ from cladescope.errors import PictureError
 
 PHOTOGRAPH = 320
 """Longer side of a photograph in pixels; it is shown at half of it."""
+ROOM = 3_000_000
+"""Bytes of all small pictures on the maps."""
 SENTENCES = 3
 """Sentences under the verdict; the others are closed."""
 CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
@@ -37,12 +42,12 @@ def methods_used(report: Report) -> dict[str, Method]:
     return {name: method for name, method in METHODS.items() if name in used}
 
 
-def report_page(report: Report) -> str:
-    """The page. Names from the data are escaped; about 15 kB a panel and 200 kB a map."""
+def report_page(report: Report, *, room: int = ROOM) -> str:
+    """The page. Names from the data are escaped; about 15 kB a panel, 300 kB for maps, and four thirds of the `room` of their small pictures."""
     store = report.probes[0].store
     parts = {
         "examples": ("What is meant, in photographs", _examples(report)),
-        "map": ("Map", _maps(report)),
+        "map": ("Map", _maps(report, room)),
         "ranks": ("Rank by rank", _ranks(report)),
         "tree": ("The tree as a whole", _tree(report)),
         "shape": ("The shape of the space", _shape(report)),
@@ -237,8 +242,11 @@ def _differences(report: Report) -> str:
     return f"{body}{table}<p class=note>{escape(GENERAL['Difference'])}</p>"
 
 
-def _maps(report: Report) -> str:
-    body = ""
+def _maps(report: Report, room: int) -> str:
+    """One frame, in which the stores' maps can be chosen, and how far each can be trusted."""
+    if not report.maps:
+        return ""
+    said = ""
     for one in report.maps:
         words = f"Map of {len(one.points):,} pictures as {one.label} sees them, coloured by {one.rank}"
         values = [
@@ -246,24 +254,19 @@ def _maps(report: Report) -> str:
             for name, (value, error) in (("trustworthiness", one.trustworthiness), ("continuity", one.continuity))
         ]
         only = " All of them have the same value, or none, at this rank." if len(set(one.lineages)) == 1 else ""
-        body += (
-            f"<figure class=paper><picture>{_sources(one)}"
-            f'<img alt="{escape(words)}" src="data:image/png;base64,{figures.map_png(one)}"></picture>'
-            f"<figcaption>{escape(words)}; {' and '.join(values)}, of the {one.neighbours} nearest.{only}</figcaption></figure>"
+        said += f"<p>{escape(words)}; {' and '.join(values)}, of the {one.neighbours} nearest.{only}</p>"
+    pages = [
+        replace(
+            one.page, small=small_pictures(one.page.pictures.texts("uri").to_pylist(), room=room // len(report.maps))
         )
-    if body:
-        rows = [[name, escape(METHODS[name].reads)] for name in ("map", "trustworthiness", "continuity")]
-        body += pieces.closed("How to read a map", pieces.table(["", "what it says"], rows))
-    return body
-
-
-def _sources(one: StoreMap) -> str:
-    """The map for a dark page, and for telephones."""
-    dark, narrow = "(prefers-color-scheme: dark)", "(max-width: 40rem)"
-    kinds = ((f"{narrow} and {dark}", True, True), (narrow, False, True), (dark, True, False))
-    return "".join(
-        f'<source media="{media}" srcset="data:image/png;base64,{figures.map_png(one, dark=is_dark, narrow=is_narrow)}">'
-        for media, is_dark, is_narrow in kinds
+        for one in report.maps
+    ]
+    inside = escape(map_page(pages, title="Map of the pictures"))
+    rows = [[name, escape(METHODS[name].reads)] for name in ("map", "trustworthiness", "continuity")]
+    return (
+        f'<figure class=paper><iframe title="Map of the pictures" sandbox="allow-scripts allow-downloads" srcdoc="{inside}"></iframe>'
+        f"<figcaption>{said}</figcaption></figure>"
+        + pieces.closed("How to read a map", pieces.table(["", "what it says"], rows))
     )
 
 

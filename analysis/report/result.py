@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from cladescope.analysis.maps.page_data import PageMap
 from cladescope.analysis.probes.result import Difference, ProbeReport
 from cladescope.analysis.report.examples import Example
 from cladescope.index.notebook import page_cell
@@ -36,6 +37,8 @@ class StoreMap:
     trustworthiness: tuple[float, float]
     """Value and standard error, of at most 1,000 sampled points."""
     continuity: tuple[float, float]
+    page: PageMap
+    """The map as its page shows it, without small pictures."""
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values that JSON knows."""
@@ -82,4 +85,4 @@ class Report:
         """What a notebook shows: the page of the report, which needs no other file."""
         from cladescope.analysis.report.page import report_page  # stands above the report, and draws
 
-        return page_cell(report_page(self))
+        return page_cell(report_page(self, room=0))

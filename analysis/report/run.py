@@ -6,9 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from cladescope.analysis.maps.colour_rank import colour_rank
 from cladescope.analysis.maps.layout import MIN_POINTS
+from cladescope.analysis.maps.order import density_aware_order
+from cladescope.analysis.maps.page_columns import shown_columns
+from cladescope.analysis.maps.page_data import PageMap
 from cladescope.analysis.numbers import check_at_least
 from cladescope.analysis.pictures import Pictures, clades_as_given
 from cladescope.analysis.probes.rank_probes import N_QUERIES
@@ -80,9 +84,10 @@ def make_report(stores: Sequence[Store], config: ReportConfig | None = None) -> 
     if config.map_sample:
         rank = config.color or colour_rank(sets[0])
         try:
-            for label, pictures in zip(labels, sets, strict=True):
+            for store, label, pictures in zip(stores, labels, sets, strict=True):
                 logger.info("%s: drawing the map", label)
-                maps.append(_map(pictures.sample(config.map_sample, seed=config.seed), label, rank, seed=config.seed))
+                some = pictures.sample(config.map_sample, seed=config.seed)
+                maps.append(_map(store, some, label, rank, seed=config.seed))
         except InputError as error:
             reasons.append(f"map: {error}")
     else:
@@ -137,12 +142,22 @@ def _absent(report: ProbeReport) -> list[str]:
     return reasons
 
 
-def _map(pictures: Pictures, label: str, rank: str, *, seed: int) -> StoreMap:
+def _map(store: Store, pictures: Pictures, label: str, rank: str, *, seed: int) -> StoreMap:
     from cladescope.analysis.maps.run import draw
 
     drawn = draw(pictures, rank=rank, seed=seed)
+    ids = pictures.texts("image_id").to_pylist()
+    order = density_aware_order(drawn.points)
+    names = shown_columns(store.schema)
+    rows = store.rows_by_id(ids, names)
+    schema = pa.schema([store.schema.field(name) for name in names])
+    table = pa.Table.from_pylist([{"image_id": ids[at], **rows.get(ids[at], {})} for at in order], schema=schema)
+    page = PageMap(
+        name=label, points=drawn.points[order], pictures=Pictures(np.empty((len(ids), 0), np.float32), table),
+        version=store.version, method=drawn.fitted.method, encoder=store.card.name, notes=tuple(drawn.notes),
+        trustworthiness=drawn.trustworthiness, color=rank,
+    )  # fmt: skip
     return StoreMap(
-        label=label, rank=rank, ids=tuple(pictures.texts("image_id").to_pylist()), points=drawn.points,
-        neighbours=drawn.neighbours, lineages=tuple(pictures.lineages(rank)), trustworthiness=drawn.trustworthiness,
-        continuity=drawn.continuity,
+        label=label, rank=rank, ids=tuple(ids), points=drawn.points, neighbours=drawn.neighbours,
+        lineages=tuple(pictures.lineages(rank)), trustworthiness=drawn.trustworthiness, continuity=drawn.continuity, page=page,
     )  # fmt: skip

@@ -29,6 +29,7 @@ SECTIONS = {
         "verify": "Check a store for damaged files, lost rows, invalid vectors, duplicates and an index that does not fit.",
     },
     "See a collection as a whole, and what an encoder knows": {
+        "explore": "Look at a store, or a folder of pictures, in a page: map, tree of life and grid.",
         "map": "Draw a map of the pictures: those that the encoder finds similar lie close together.",
         "report": "Write a page that opens offline: probes, differences between encoders and maps, explained in plain words.",
         "probe": "Measure how well a store's vectors follow the tree of life, with confidence intervals and null models.",
@@ -44,7 +45,8 @@ SECTIONS = {
     "Take it elsewhere": {
         "pack": "Pack an encoder and its names into one file that names pictures without Cladescope: a field kit.",
         "export": "Write a store's rows and vectors to files, with licence and attribution of each picture.",
-        "serve": "Serve stores over HTTP: a page to search and look at them, and the same for programs, to read only.",
+        "serve": "Serve stores over HTTP: a page to search and look at them, and the same for programs.",
+        "share": "Write a read-only page of a store into a folder for any web server: map, tree of life, grid and small pictures.",
         "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
     },
     "Train an encoder, and names from taxonomies": {

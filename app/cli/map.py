@@ -1,6 +1,7 @@
 """`cladescope map`: the vectors of a store as points, in tables and figures."""
 
 from enum import StrEnum
+from json import loads as read_json
 from pathlib import Path
 from typing import Annotated
 
@@ -59,6 +60,9 @@ def map_(
             "--drill-down", help="Also draw t-SNE maps rank by rank, each of the largest taxon on the map before."
         ),
     ] = False,
+    thumbnails: Annotated[
+        float, typer.Option(min=0, max=300, metavar="MB", help="Most megabytes of small pictures inside map.html.")
+    ] = 8,
     overwrite: OverwriteOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -89,10 +93,11 @@ def map_(
                 say(note)
             say(f"{len(placed):,} pictures placed: {out / 'placed.parquet'}")
         return
-    summary = verb.map(
+    verb.map(
         store, color=color, method=method.value, dim=dim, neighbours=neighbours, seed=seed, within=clades(within),
-        where=where, limit=limit, vectors=vectors, place=place, drill_down=drill_down, out=out, overwrite=overwrite,
-    ).summary  # fmt: skip
+        where=where, limit=limit, vectors=vectors, place=place, drill_down=drill_down, thumbnails=thumbnails, out=out, overwrite=overwrite,
+    )  # fmt: skip
+    summary = read_json((out / "map.json").read_text(encoding="utf-8"))
     if json:
         print_json(summary)
         return
@@ -106,4 +111,8 @@ def map_(
         if summary[name]
     ]
     print_table([counted(summary["pictures"], "picture"), "value", "standard error"], rows)
+    page = out / "map.html"
     say(f"coordinates and figures: {out}")
+    say(f"page: {page}, {page.stat().st_size / 1e6:.1f} MB; {summary['thumbnails']['told']}")
+    if n := summary["without_licence"]:
+        say(f"of {counted(n, 'picture')} no licence is known: ask before you pass {page.name} on")

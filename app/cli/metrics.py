@@ -17,6 +17,8 @@ import cladescope
 from cladescope.files import process_runs
 
 if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
     from cladescope.embedding.pipeline import Progress
 
 PREFIX = "cladescope_job"
@@ -55,9 +57,8 @@ def write_metrics(
     # No name of a draft may end in .prom, and a draft is no private file, as those of `tempfile` are.
     draft = path.with_name(f"{_before(path)}{os.getpid()}")
     try:
-        draft.write_text(
-            "".join(lines(labels, state, started=started, moved=moved, exit_status=exit_status)), encoding="utf-8"
-        )
+        written = text(labels, state, started=started, moved=moved, exit_status=exit_status)
+        draft.write_text(written, encoding="utf-8")
         draft.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
@@ -79,15 +80,17 @@ def _before(path: Path) -> str:
     return f".{path.name[-60:]}."
 
 
-def lines(
+def text(
     labels: Mapping[str, str], state: "Progress | None", *, started: float, moved: float, exit_status: int | None
-) -> Iterator[str]:
-    """The lines of a file of metrics, of a job that began and moved last at these times; what is not known has no line.
+) -> str:
+    """A file of metrics, of a job that began and moved last at these times; what is not known has no line.
 
-    >>> list(lines({"store": "a b"}, None, started=1.0, moved=1.0, exit_status=0))[3:6]
-    ['# HELP cladescope_job_start_time_seconds When the job began, in seconds since 1970.\\n', '# TYPE cladescope_job_start_time_seconds gauge\\n', 'cladescope_job_start_time_seconds{store="a b"} 1.0\\n']
+    >>> text({"store": "a b"}, None, started=1.0, moved=1.0, exit_status=0).splitlines()[3:6]
+    ['# HELP cladescope_job_start_time_seconds When the job began, in seconds since 1970.', '# TYPE cladescope_job_start_time_seconds gauge', 'cladescope_job_start_time_seconds{store="a b"} 1.0']
     """
-    values: dict[str, float | None] = {
+    from prometheus_client import generate_latest  # loads a web server, which few commands need
+
+    values: dict[str, int | float | None] = {
         "info": 1,
         "start_time_seconds": started,
         "last_progress_time_seconds": moved,
@@ -103,22 +106,34 @@ def lines(
         "pictures_per_second": 0 if state is None else state.rate,
         "remaining_seconds": None if state is None else state.eta,
     }
-    for name, (kind, told) in METRICS.items():
-        value = values[name]
-        if value is None or not math.isfinite(value):
-            continue
-        own = {**labels, "version": cladescope.__version__} if name == "info" else labels
-        yield f"# HELP {PREFIX}_{name} {told}\n"
-        yield f"# TYPE {PREFIX}_{name} {kind}\n"
-        written = ",".join(f'{label}="{_escaped(text)}"' for label, text in own.items())
-        yield f"{PREFIX}_{name}{{{written}}} {value}\n"
+    return generate_latest(_Known(values, {name: _utf8(told) for name, told in labels.items()})).decode()
 
 
-def _escaped(text: str) -> str:
-    """A label's value as the format writes it; half of a surrogate pair, which no UTF-8 has, as an escape.
+class _Known:
+    """What `prometheus_client` collects: the values that are known, each with a job's labels."""
 
-    >>> _escaped('a "b"') == 'a \\\\"b\\\\"'
+    def __init__(self, values: Mapping[str, int | float | None], labels: Mapping[str, str]) -> None:
+        self._values, self._labels = values, labels
+
+    def collect(self) -> Iterator["Metric"]:
+        """A family of one sample for each known value."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        for name, (kind, told) in METRICS.items():
+            value = self._values[name]
+            if value is None or not math.isfinite(value):
+                continue
+            own = {**self._labels, "version": cladescope.__version__} if name == "info" else self._labels
+            family = CounterMetricFamily if kind == "counter" else GaugeMetricFamily
+            metric = family(f"{PREFIX}_{name}", told, labels=list(own))
+            metric.add_metric(list(own.values()), value)
+            yield metric
+
+
+def _utf8(text: str) -> str:
+    """A text with half of a surrogate pair, which no UTF-8 has, as an escape.
+
+    >>> _utf8("half \\ud83d") == "half \\\\ud83d"
     True
     """
-    text = text.encode("utf-8", "backslashreplace").decode()
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return text.encode("utf-8", "backslashreplace").decode()

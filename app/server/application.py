@@ -1,6 +1,5 @@
 """The application: routes, what becomes of errors, and the guard before them."""
 
-import secrets
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -9,18 +8,29 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import cladescope
-from cladescope.app.server import page_routes, picture_routes, search_routes, store_routes
+from cladescope.app.server import (
+    care_routes,
+    map_routes,
+    naming_routes,
+    page_routes,
+    picture_routes,
+    search_routes,
+    store_routes,
+    teach_routes,
+)
 from cladescope.app.server.guard import WRONG, Guard, Rules
 from cladescope.app.server.models import ErrorAnswer
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.service import Service
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.service import Service
 
 PREFIX = "/api/v1"
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer, "description": told}
     for status, told in {
         401: "The token is missing or another one.",
+        403: "The service is read-only, or the request comes from a page of another site.",
         404: "No such store, picture or taxon.",
+        409: "Another map has replaced the one that is asked for.",
         410: "The store was deleted.",
         413: "The picture has too many bytes or pixels.",
         422: "A parameter or picture that cannot be used.",
@@ -42,10 +52,17 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
         responses=_ERRORS,
         redirect_slashes=False,
     )
-    kept = rules or Rules()
     app.state.service = service
-    app.state.session = None if kept.token is None else secrets.token_urlsafe(32)
-    for router in (store_routes.router, search_routes.router, picture_routes.router, page_routes.session_router):
+    for router in (
+        store_routes.router,
+        search_routes.router,
+        picture_routes.router,
+        naming_routes.router,
+        teach_routes.router,
+        care_routes.router,
+        map_routes.router,
+        page_routes.session,
+    ):
         app.include_router(router, prefix=PREFIX)
     for path, file in page_routes.page_files().items():
         app.add_api_route(path, page_routes.sender(file), include_in_schema=False)
@@ -53,7 +70,9 @@ def application(service: Service, rules: Rules | None = None) -> Guard:
     app.add_exception_handler(RequestValidationError, _misused)
     app.add_exception_handler(HTTPException, _not_answered)
     app.add_exception_handler(Exception, _failed)
-    return Guard(app, kept, service.tally, session=app.state.session)
+    guard = Guard(app, rules or Rules(), service.tally)
+    app.state.rules, app.state.sessions = guard.rules, guard.sessions
+    return guard
 
 
 _EXPECTED = {
@@ -77,7 +96,8 @@ def _misused(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     name = str(first["loc"][-1]) if len(first["loc"]) > 1 else "the request"
-    told = _EXPECTED.get(first["type"], first["msg"]).format(**first.get("ctx", {}))
+    known = _EXPECTED.get(first["type"])
+    told = first["msg"] if known is None else known.format(**first.get("ctx", {}))
     found = first.get("input")
     shown = f" is {found[:100]!r}" if isinstance(found, str) else ""
     return JSONResponse({"error": f"{name}{shown}: {told}"}, 422)
@@ -89,7 +109,7 @@ def _not_answered(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path[:200]
     told = {
         404: f"there is nothing at {path!r}: {PREFIX}/openapi.json lists what there is",
-        405: f"{request.method} is not answered at {path!r}: nothing can be changed here, and searches by picture are POST",
+        405: f"{request.method} is not answered at {path!r}: {PREFIX}/openapi.json lists what is",
     }
     sentence = told.get(error.status_code, str(error.detail))
     return JSONResponse({"error": sentence}, error.status_code, dict(error.headers or {}))

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from starlette.requests import cookie_parser
-
-from cladescope.app.server.page_routes import COOKIE, page_files
+from cladescope.app.server.page_routes import page_files
 from cladescope.app.server.rate import RateLimit
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.tally import Tally
+from cladescope.app.server.sessions import Sessions, session_in
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -30,15 +29,15 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 MAX_BODY_BYTES = 20_000_000
 """Most bytes of a request's body."""
 WRONG = "something went wrong inside the service: its log says more"
-OPEN_PATHS = frozenset({"/api/v1/health"})
-"""What may be asked without the token, beside the files of the page: it says whether the service is ready, and nothing of the stores."""
+OPEN_PATHS = frozenset({"/api/v1/health", "/api/v1/session"})
+"""What may be asked without the token, beside the files of the page: whether the service is ready, and what takes the token. They say nothing of the stores."""
 HEADERS = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""Of every answer; a file of the page has a policy of its own. There is none that lets pages of other origins read an answer (CORS)."""
+"""Of every answer. There is none that lets pages of other origins read an answer (CORS)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,8 @@ class Rules:
 
     token: str | None = None
     """What each must bear; None where the service is for this machine alone."""
+    read_only: bool = True
+    """Whether requests that change a store or a file are refused."""
     rate: float = 200.0
     """Requests a second of one client in the long run."""
     burst: int = 1000
@@ -59,9 +60,9 @@ class Rules:
 class Guard:
     """Lets those requests through to an application that keep the rules."""
 
-    def __init__(self, app: App, rules: Rules, tally: Tally, *, session: str | None = None) -> None:
-        """`session` is what a cookie holds that stands for the token."""
-        self._app, self._rules, self._tally, self._session = app, rules, tally, session
+    def __init__(self, app: App, rules: Rules, tally: Tally) -> None:
+        self._app, self.rules, self._tally = app, rules, tally
+        self.sessions = Sessions()
         self._limit = RateLimit(rules.rate, rules.burst)
         self._open = OPEN_PATHS | page_files().keys()
         self._held_bytes = 0
@@ -80,9 +81,9 @@ class Guard:
             n_more = len(message.get("body", b""))
             n_bytes += n_more
             self._held_bytes += n_more
-            if n_bytes > self._rules.max_body_bytes:
+            if n_bytes > self.rules.max_body_bytes:
                 raise self._too_large()
-            if self._held_bytes > self._rules.max_held_bytes:
+            if self._held_bytes > self.rules.max_held_bytes:
                 raise RefusalError(503, "too many pictures are sent at once: ask again", headers={"Retry-After": "1"})
             return message
 
@@ -117,32 +118,30 @@ class Guard:
         headers = {name.lower(): value for name, value in scope["headers"]}
         client = scope.get("client") or ("unknown", 0)
         if seconds := self._limit.wait(str(client[0])):
-            more = f"more than {self._rules.rate:g} requests a second came from {client[0]}: wait a little"
+            more = f"more than {self.rules.rate:g} requests a second came from {client[0]}: wait a little"
             raise RefusalError(429, more, headers={"Retry-After": str(max(1, round(seconds)))})
-        if self._rules.token is None:
+        if self.rules.token is None:
             _check_host(headers.get(b"host", b"").decode("latin-1"))
-        elif scope["path"] not in self._open and not self._may_ask(headers):
+        elif not self._may_ask(scope["path"], headers, self.rules.token):
             raise RefusalError(
                 401,
                 "the token is missing or another one: send it as `Authorization: Bearer TOKEN`",
                 headers={"WWW-Authenticate": "Bearer"},
             )
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            _check_origin(headers)
         length = headers.get(b"content-length", b"0")
-        if length.isdigit() and len(length) < 20 and int(length) > self._rules.max_body_bytes:
+        if length.isdigit() and len(length) < 20 and int(length) > self.rules.max_body_bytes:
             raise self._too_large()
 
-    def _may_ask(self, headers: Mapping[bytes, bytes]) -> bool:
-        """Whether a request bears the token, or a cookie that stands for it."""
-        assert self._rules.token is not None
-        if _bears(headers.get(b"authorization", b""), self._rules.token):
+    def _may_ask(self, path: str, headers: Mapping[bytes, bytes], token: str) -> bool:
+        """Whether a request is for what anyone may ask, or bears the token or the cookie of a session."""
+        if path in self._open or _bears(headers.get(b"authorization", b""), token):
             return True
-        cookies = cookie_parser(headers.get(b"cookie", b"").decode("latin-1"))
-        return self._session is not None and hmac.compare_digest(
-            cookies.get(COOKIE, "").encode(), self._session.encode()
-        )
+        return self.sessions.holds(session_in(headers.get(b"cookie", b"").decode("latin-1")))
 
     def _too_large(self) -> RefusalError:
-        return RefusalError(413, f"the body has more than {self._rules.max_body_bytes:,} bytes: send a smaller picture")
+        return RefusalError(413, f"the body has more than {self.rules.max_body_bytes:,} bytes: send a smaller picture")
 
 
 async def answer(refusal: RefusalError, send: Send) -> None:
@@ -168,6 +167,14 @@ def _check_host(host: str) -> None:
     except ValueError:
         pass
     raise RefusalError(403, "without a token only requests to localhost or to an address in numbers are answered")
+
+
+def _check_origin(headers: Mapping[bytes, bytes]) -> None:
+    """Raise RefusalError where a page of another site sends a request that is more than a question (CSRF)."""
+    origin, host = headers.get(b"origin"), headers.get(b"host", b"").lower()
+    is_own = origin is None or (host != b"" and origin.lower().partition(b"://")[2] == host)
+    if not is_own or headers.get(b"sec-fetch-site") == b"cross-site":
+        raise RefusalError(403, "a page of another site may not send this: open the service's own page")
 
 
 def _method(scope: MutableMapping[str, Any]) -> str:

@@ -30,6 +30,8 @@ class Health(_Answer):
         description="Searches by id and taxon are answered; those by picture and text once the encoders are loaded."
     )
     version: str = Field(examples=["0.1.0"])
+    needs_token: bool = Field(description="Whether other requests must bear a token, or the cookie of a session.")
+    read_only: bool = Field(description="Whether requests that change a store are refused.")
     encoders: list[EncoderState]
 
 
@@ -119,6 +121,12 @@ class SearchAnswer(_Answer):
     kin: Kin
     hits: list[Hit]
     consensus: Consensus
+
+
+class BatchAnswer(_Answer):
+    """An answer to each query, in their order."""
+
+    answers: list[SearchAnswer]
 
 
 class Child(_Answer):

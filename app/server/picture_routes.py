@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from fastapi.responses import FileResponse, Response
 
-from cladescope.app.server.originals import original_of
 from cladescope.app.server.parameters import AnyServed
-from cladescope.app.server.plain import plain
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.thumbnails import SIDES, folder_for, thumbnail_of
+from cladescope.app.service.originals import original_of
+from cladescope.app.service.plain import plain
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.thumbnails import SIDES, folder_for, thumbnail_of
 
 router = APIRouter(tags=["pictures"])
 STATE = "X-Cladescope-Picture"

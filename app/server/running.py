@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import uvicorn
 
 from cladescope.app.server.application import application
-from cladescope.app.server.guard import Rules
-from cladescope.app.server.service import Service
+from cladescope.app.server.guard import Rules as Rules
+from cladescope.app.service.service import Service as Service
 from cladescope.errors import InputError
 
 STOP_SECONDS = 30
@@ -42,6 +42,15 @@ def run(service: Service, *, host: str, port: int, rules: Rules, started: Callab
         finally:
             service.stop()
     return address
+
+
+def port_like(host: str, wanted: int) -> int:
+    """A port, where it can be had; else 0, which takes a free one."""
+    try:
+        _listening(host, wanted).close()
+    except InputError:
+        return 0
+    return wanted
 
 
 def _listening(host: str, port: int) -> socket.socket:

@@ -1,4 +1,4 @@
-"""The picture that a request carries: as a form with a file, or as the body itself; small enough, or refused."""
+"""The pictures that a request carries: as a form with files, or one as the body itself; small enough, or refused."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ from fastapi import Request
 from starlette.datastructures import UploadFile
 from starlette.requests import ClientDisconnect
 
-from cladescope.app.server.refusal import RefusalError
+from cladescope.app.service.refusal import RefusalError
 from cladescope.embedding.bounds import max_pixels
 from cladescope.embedding.damage import damage_refused
 from cladescope.embedding.decode import MAX_PIXELS, MAX_PIXELS_GIF_TIFF, kind_of_bytes, opened_picture
@@ -15,32 +15,42 @@ from cladescope.errors import PictureError
 BODY_SECONDS = 60.0
 """How long a body may take to come."""
 FIELD = "file"
+MOST_FILES = 20
+"""Pictures of one request."""
 
 
 async def uploaded_picture(request: Request) -> bytes:
-    """The encoded picture in a request's body. The guard counts its bytes while they come.
+    """The one encoded picture in a request's body. Raises RefusalError as `uploaded_pictures` does, and for several."""
+    pictures = await uploaded_pictures(request)
+    if len(pictures) > 1:
+        raise RefusalError(422, f"{len(pictures)} pictures are sent: expected one")
+    return pictures[0]
+
+
+async def uploaded_pictures(request: Request) -> list[bytes]:
+    """The encoded pictures in a request's body, at most `MOST_FILES`. The guard counts their bytes while they come.
 
     Raises RefusalError for a body without a picture, one that comes too slowly, and for a picture of too many pixels.
     """
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            data = await _body(request)
+            found = await _body(request)
     except TimeoutError:
         raise RefusalError(408, f"the picture did not come within {BODY_SECONDS:.0f} seconds: send it again") from None
     except ClientDisconnect:
         raise RefusalError(400, "the picture did not come whole") from None
-    if not data:
+    if not found or not all(found):
         raise RefusalError(422, f"no picture is given: send it as the body, or as the field {FIELD!r} of a form")
-    check_pixels(data)
-    return data
+    for data in found:
+        check_pixels(data)
+    return found
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request) -> list[bytes]:
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
-        return await request.body()
-    async with request.form(max_files=1, max_fields=4) as form:
-        given = form.get(FIELD)
-        return await given.read() if isinstance(given, UploadFile) else b""
+        return [await request.body()]
+    async with request.form(max_files=MOST_FILES, max_fields=4) as form:
+        return [await given.read() for given in form.getlist(FIELD) if isinstance(given, UploadFile)]
 
 
 def check_pixels(data: bytes) -> None:

@@ -6,13 +6,17 @@ from typing import Literal
 
 from cladescope.analysis.maps.files import FILES, place_store, write_map
 from cladescope.analysis.maps.run import DrawnMap, map_store
+from cladescope.analysis.maps.small_pictures import ROOM
 from cladescope.analysis.pictures import Pictures
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened, within_of
-from cladescope.errors import InputError
+from cladescope.errors import InputError, UsageError
 from cladescope.outputs import check_new_folder
 from cladescope.paths import local_path
 
+MEGABYTE = 1_000_000
+MOST_MEGABYTES = 300
+"""Of which a page has 400: a browser takes no more as one text."""
 Method = Literal["umap", "tsne"]
 
 
@@ -31,6 +35,7 @@ def map(
     vectors: str | None = None,
     place: AnyStore | None = None,
     drill_down: bool = False,
+    thumbnails: float = ROOM / MEGABYTE,
     out: str | Path | None = None,
     overwrite: bool = False,
 ) -> DrawnMap:
@@ -40,8 +45,8 @@ def map(
     values that most pictures have; `dim` is 2 or 3; `neighbours` is the number of neighbours in UMAP's
     graph. `within` keeps a clade or the union of several, `where` the rows that meet an SQL condition, `limit` a random sample
     of that size, drawn with `seed`. `vectors` names those of a further encoder of the store (`info` lists them). `place` is a store with vectors of the same encoder whose pictures are also placed on the map. `out` is
-    a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon; `overwrite` replaces
-    an earlier map.
+    a new folder for coordinates, figures and an offline page; `drill_down` adds maps rank by rank, each of the largest taxon; `thumbnails` is
+    how many megabytes of small pictures the page may hold, those first that stand for the whole map; `overwrite` replaces an earlier map.
 
     Returns the pictures, their `points` of shape (n, dim), and the map's trustworthiness and continuity.
 
@@ -53,6 +58,8 @@ def map(
     >>> drawn.points.shape, len(drawn.pictures.labels("family"))
     ((24, 2), 24)
     """
+    if not 0 <= thumbnails <= MOST_MEGABYTES:
+        raise UsageError(f"thumbnails is {thumbnails}: expected megabytes from 0 to {MOST_MEGABYTES}")
     if drill_down and out is None:
         raise InputError("drill_down draws figures: give a folder `out`")
     folder = None if out is None else local_path(out)
@@ -63,7 +70,13 @@ def map(
         where=where, limit=limit, place=None if place is None else opened(place), seed=seed,
     )  # fmt: skip
     if folder is not None:
-        write_map(drawn, folder, drill_down_seed=seed if drill_down else None, overwrite=overwrite)
+        write_map(
+            drawn,
+            folder,
+            drill_down_seed=seed if drill_down else None,
+            room=round(thumbnails * MEGABYTE),
+            overwrite=overwrite,
+        )
     return drawn
 
 

@@ -8,12 +8,12 @@ from cladescope.analysis.classify.answers import columns
 from cladescope.analysis.classify.choosing import Labels, Taxa
 from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.known import DOUBT, check_doubt
+from cladescope.analysis.classify.stopping import stops
 from cladescope.analysis.field_kit.packing import RUNNER, Kit, pack_kit, runner_text
 from cladescope.analysis.field_kit.quantising import LEAST_COSINE
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, clades_of, encoder_beside
 from cladescope.app.verbs.pixels_of import pixels_of
-from cladescope.app.verbs.stopping import stops
 from cladescope.embedding.encoder import DEFAULT_ENCODER, Encoder
 from cladescope.embedding.encoders.onnx_model import OnnxEncoder
 from cladescope.errors import EncoderError, InputError, TakenError

@@ -12,6 +12,7 @@ from cladescope.analysis.classify.classifier_file import Classifier
 from cladescope.analysis.classify.known import DOUBT, check_doubt
 from cladescope.analysis.classify.made_by import made_by
 from cladescope.analysis.classify.naming import NamedPicture, Predictions, name_pictures, name_stored
+from cladescope.analysis.classify.stopping import stops
 from cladescope.analysis.classify.zero_shot import TEXT_TYPE
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.backboned import labels_by, naming_of, write_conflicts
@@ -26,7 +27,6 @@ from cladescope.app.verbs.given import (
     vector_notes,
 )
 from cladescope.app.verbs.meant import opened_places, records_of
-from cladescope.app.verbs.stopping import stops
 from cladescope.embedding.encoder import Encoder, Runtime
 from cladescope.embedding.given import AnyPicture
 from cladescope.embedding.web import introduce
@@ -125,7 +125,7 @@ def predict(
     choice.check_rank(rank)
     write_conflicts(named, conflicts)
     stop = stops(
-        choice, asked, risk=risk, calibrate_on=calibrate_on, closed_set=closed_set, doubt=doubt, fitted=fitted is not None,
+        choice, asked, risk=risk, calibrate_on=None if calibrate_on is None else opened_for(calibrate_on, asked.card), closed_set=closed_set, doubt=doubt, fitted=fitted is not None,
     )  # fmt: skip
     answers = stop.answers(choice, rank=rank, k=k, others=risk is None)
 

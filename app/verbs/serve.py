@@ -5,6 +5,7 @@ import secrets
 import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.given import AnyStore, opened
@@ -37,13 +38,14 @@ def serve(
     host: str = HOST,
     port: int = PORT,
     token: str | None = None,
+    write: bool = False,
     started: Callable[[Serving], None] | None = None,
 ) -> Serving:
     """Answer searches, rows and pictures of stores over HTTP, as docs/serve.md describes, until SIGINT or SIGTERM; return what was served.
 
     `stores` are folders, or open stores; each is served by its folder's name. `host` is this machine alone by default. Another one needs
-    a `token` of at least 16 letters, or `auto` for one that is drawn; requests then bear it. `port` 0 takes a free one. `started` is called once
-    requests are taken; encoders load in the background from then on. Nothing in a store is changed: only thumbnails are written, into the folder `thumbnails` of a store, or
+    a `token` of at least 16 letters, or `auto` for one that is drawn; requests then bear it. `port` 0 takes a free one. Nothing in a store is changed, unless `write` lets requests do so. `started` is called once
+    requests are taken; encoders load in the background from then on. Thumbnails and maps are written into the folders `thumbnails` and `maps` of a store, or
     into the user's cache where that cannot be.
 
     Raises InputError where the port is taken or the extra `serve` is not installed, UsageError for a host without a token or a bad token, StoreError
@@ -58,15 +60,8 @@ def serve(
     held = _token_of(token, host)
     if not 0 <= port < 2**16:
         raise UsageError(f"port is {port}: expected a whole number from 0 to {2**16 - 1}")
-    try:
-        from cladescope.app.server.guard import Rules
-        from cladescope.app.server.running import run
-        from cladescope.app.server.service import Service
-    except ModuleNotFoundError as error:
-        if error.name is None or not is_known(error.name):
-            raise
-        raise InputError(not_installed(error.name)) from error
-    service = Service([opened(one) for one in several])
+    running = server()
+    service = running.Service([opened(one) for one in several])
 
     def at(address: str) -> Serving:
         return Serving(address=address, stores=tuple(service.stores), token=held)
@@ -75,7 +70,19 @@ def serve(
         if started is not None:
             started(at(address))
 
-    return at(run(service, host=host, port=port, rules=Rules(token=held), started=tell))
+    rules = running.Rules(token=held, read_only=not write)
+    return at(running.run(service, host=host, port=port, rules=rules, started=tell))
+
+
+def server() -> ModuleType:
+    """The module that runs a service. Raises InputError where the extra `serve` is not installed."""
+    try:
+        from cladescope.app.server import running
+    except ModuleNotFoundError as error:
+        if error.name is None or not is_known(error.name):
+            raise
+        raise InputError(not_installed(error.name)) from error
+    return running
 
 
 def _token_of(token: str | None, host: str) -> str | None:

@@ -5,6 +5,7 @@ import re
 from xml.etree import ElementTree
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from cladescope.analysis.audit.contact_sheet import Tile, draw
@@ -14,8 +15,11 @@ from cladescope.analysis.figure_files import save_figure
 from cladescope.analysis.maps.drill_down import Panel, draw_drill_down
 from cladescope.analysis.maps.figure import draw_map
 from cladescope.analysis.maps.page import map_page
+from cladescope.analysis.maps.page_data import PageMap
+from cladescope.analysis.pictures import Pictures
 from cladescope.analysis.probes.result import ProbeReport, ProbeResult
 from cladescope.analysis.probes.training_curve import draw_training_curve
+from tests.alone import index_of, part_of
 
 NAMES = [
     "$\\frac{$",
@@ -57,11 +61,16 @@ def test_curves_and_reliability_show_any_name(name, tmp_path):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_name_ends_the_data_of_a_page(name):
-    page = map_page(np.zeros((1, 2)), [name], {"genus": [("Animalia", name)]}, rank="genus", title=name)
-    (data,) = re.findall(r"const DATA = (.*);\n", page)
-    assert json.loads(data)["names"] == [name]
-    assert page.count("</script>") == 1
-    assert "<b>" not in page
+    columns = {word: [name] for word in ("image_id", "uri", "genus", "label", "licence", name)}
+    pictures = Pictures(np.empty((1, 0), np.float32), pa.table(columns))
+    one = PageMap(name=name, points=np.zeros((1, 2), np.float32), pictures=pictures, notes=(name,), encoder=name)
+    page = map_page([one], title=name)
+    assert page.count("<script") == page.count("</script>") == len(re.findall(r'<script type="[a-z/]+" id="', page)) + 1
+    assert "<b>&amp;" not in page
+    index = index_of(page)["maps"][0]
+    assert (index["name"], index["map"]["notes"], index["map"]["encoder"]) == (name, [name], name)
+    assert json.loads(part_of(page, "rows/0"))["label"] == [name]
+    assert json.loads(part_of(page, "lineages"))["genus"] == [name]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,9 +12,9 @@ from cladescope.embedding.encoder import EncoderCard
 from cladescope.embedding.records import Record
 from cladescope.embedding.tables import failures_table, images_table
 from cladescope.errors import InputError, StoreError
-from cladescope.index.filters import condition
+from cladescope.index.filters import condition, rows_in_clades
 from cladescope.index.store import Store
-from cladescope.taxonomy import Taxon
+from cladescope.taxonomy import RANKS, Taxon
 
 CARD = EncoderCard(name="made-up", dim=4, weight_hash=None, transform=None, has_text=False)
 EXTRA = [
@@ -163,6 +163,30 @@ def test_a_clade_cannot_be_left_by_a_condition(garden):
     assert garden.count() == 4
     assert found(garden, within="Aves", where="true OR true") == [0, 1]
     assert found(garden, within=["Aves", "Plantae"], where="wild IS NULL") == [2, 3]
+
+
+NAME = st.sampled_from([None, "Parus", "parus", "Pica", "Aves"])
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(st.tuples(*[NAME] * 7), min_size=1, max_size=8),
+    taxa=st.lists(st.lists(NAME, min_size=0, max_size=6).map(lambda path: Taxon((*path, "Parus"))), max_size=3),
+)
+def test_clades_of_a_table_in_memory_are_those_of_sql(rows, taxa):
+    duckdb = pytest.importorskip("duckdb")
+    names = pa.table(
+        dict(zip(RANKS, ([row[place] for row in rows] for place in range(7)), strict=True)),
+        schema=pa.schema([(rank, pa.string()) for rank in RANKS]),
+    )
+
+    def spellings(name):
+        return (name, "parus") if name == "Parus" else ()
+
+    sql = condition(names.schema, taxa=taxa, spellings=spellings).replace("`", '"')
+    expected = duckdb.sql(f"SELECT ({sql}) AS inside FROM names").fetchall()
+    found = rows_in_clades(names, taxa, spellings)
+    assert found.tolist() == [one is True for (one,) in expected]
 
 
 def test_the_clade_of_a_homonym_is_its_whole_path():

@@ -25,18 +25,14 @@ import type {
   TaxonFound,
   TreeAnswer,
 } from "./answers";
+import { Refusal } from "./refusal";
 
 export type * from "./answers";
 
-/** The service said no. `status` is 0 where it did not answer at all. */
-export class Refusal extends Error {
-  constructor(
-    readonly status: number,
-    sentence: string,
-  ) {
-    super(sentence);
-  }
-}
+export { Refusal };
+
+/** Whether the page stands alone: no service answers, so that it neither searches nor changes anything. */
+export const alone = false;
 
 type Value = string | number | boolean | null | undefined | readonly (string | number)[];
 
@@ -124,6 +120,9 @@ export class StoreApi {
     got(`${this.root}/rows${queryOf({ ...limits, cursor, limit })}`, signal);
   thumbnail = (id: string, side: 128 | 256 | 512 = 256): string =>
     `${ROOT}${this.root}/thumbnails/${idPart(id)}?side=${side}`;
+  /** Whether a picture of the map has a small one. */
+  hasThumbnail = (_index: number): boolean => true;
+  hasThumbnails = (): boolean => true;
   image = (id: string): string => `${ROOT}${this.root}/images/${idPart(id)}`;
   tree = (under: string | null, rank?: string | null, limit = 1000, offset = 0): Promise<TreeAnswer> =>
     got(`${this.root}/tree${queryOf({ under, rank, limit, offset })}`);

@@ -1,4 +1,6 @@
-/** Every sentence of the page, in English. A translation replaces this file. Numbers stand in functions, so that plural forms can differ. */
+/** Every sentence of the page, in English. A translation replaces this file and strings.alone.ts. Numbers stand in functions, so that plural forms can differ. */
+
+import { alone } from "./strings.alone";
 
 const n = (value: number): string => value.toLocaleString("en");
 const several = (count: number, one: string, more: string): string => `${n(count)} ${count === 1 ? one : more}`;
@@ -8,8 +10,7 @@ export const S = {
   views: { explore: "Explore", teach: "Teach", care: "Care", compare: "Compare" },
   store: "Collection",
   theme: { label: "Colours of the page", auto: "As the system", light: "Light", dark: "Dark" },
-  pictures: (count: number): string => (count === 1 ? "1 picture" : `${n(count)} pictures`),
-  ofPictures: (count: number, total: number): string => `${n(count)} of ${n(total)} pictures`,
+  pictures: (count: number): string => several(count, "picture", "pictures"),
   loading: "Loading…",
   retry: "Try again",
   close: "Close",
@@ -30,10 +31,11 @@ export const S = {
     `There is no collection called ${asked} here; this is ${shown}.`,
   failures: (count: number): string => `${n(count)} could not be read`,
   number: n,
+  alone,
   tabs: { map: "Map", tree: "Tree", grid: "Pictures" },
   map: {
     title: "Map of the pictures",
-    label: (count: number): string => `Map of ${count === 1 ? "1 picture" : `${n(count)} pictures`}`,
+    label: (count: number): string => `Map of ${several(count, "picture", "pictures")}`,
     keys: "Arrows move the map, plus and minus zoom, 0 shows all. Hold Shift and drag to choose pictures. The grid lists the same pictures.",
     by: "Colour",
     column: (name: string, values: number, kind: string): string =>
@@ -88,7 +90,7 @@ export const S = {
   },
   grid: {
     count: (count: number, total: number): string =>
-      count === total ? (total === 1 ? "1 picture" : `${n(total)} pictures`) : `${n(count)} of ${n(total)} pictures`,
+      count === total ? several(total, "picture", "pictures") : `${n(count)} of ${n(total)} pictures`,
     searching: "Searching…",
     hits: (count: number): string => (count === 1 ? "1 similar picture" : `${n(count)} most similar`),
     names: "Suggest names",
@@ -114,7 +116,7 @@ export const S = {
     saveFirst: (count: number): string => `Save table (first ${n(count)})`,
     saveChosen: (count: number): string => `Save table (${n(count)} chosen)`,
     saveHint: (count: number): string =>
-      `Names and addresses of ${count === 1 ? "1 picture" : `${n(count)} pictures`}, as CSV for spreadsheets`,
+      `Names and addresses of ${several(count, "picture", "pictures")}, as CSV for spreadsheets`,
     consensus: (name: string, rank: string | null, share: number): string =>
       `The most similar pictures agree on ${rank ? `the ${rank} ` : ""}${name} (${Math.round(100 * share)} % of their votes).`,
     noConsensus: "The most similar pictures do not agree on a name.",
@@ -150,7 +152,7 @@ export const S = {
     like: "like this",
     unlike: "not like this",
     clade: (name: string): string => `only ${name}`,
-    lasso: (count: number): string => `lasso: ${count === 1 ? "1 picture" : `${n(count)} pictures`}`,
+    lasso: (count: number): string => `lasso: ${several(count, "picture", "pictures")}`,
     remove: (what: string): string => `Remove ${what}`,
     clear: "Clear all",
   },

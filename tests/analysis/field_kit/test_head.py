@@ -11,10 +11,10 @@ from cladescope.analysis.classify.class_gallery import ClassGallery
 from cladescope.analysis.classify.class_tree import ClassTree
 from cladescope.analysis.classify.known import DOUBT, Known
 from cladescope.analysis.classify.said import name_said
+from cladescope.analysis.classify.stopping import Stops, stops
 from cladescope.analysis.field_kit.head import add_head
 from cladescope.analysis.field_kit.nodes import Nodes
 from cladescope.analysis.field_kit.texts import VERDICTS, texts_of
-from cladescope.app.verbs.stopping import Stops, stops
 from cladescope.taxonomy.taxon import Taxon
 
 METHODS = ("simpleshot", "prototypes", "logistic", "ridge", "knn")

@@ -9,10 +9,10 @@ import pytest
 
 from cladescope.analysis.classify.choosing import Choice
 from cladescope.analysis.classify.class_gallery import ClassGallery
+from cladescope.analysis.classify.stopping import Stops
 from cladescope.analysis.field_kit import packing, quantising
 from cladescope.analysis.field_kit.asking import Told, ask
 from cladescope.analysis.field_kit.quantising import FEWEST, Measured, halves, measured
-from cladescope.app.verbs.stopping import Stops
 from cladescope.embedding.encoder import Encoder
 from cladescope.embedding.encoders import onnx_export
 from cladescope.errors import InputError

@@ -13,7 +13,6 @@ from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.maps.figure import INK, draw_map
 from cladescope.analysis.maps.label_places import label_places, leader
 from cladescope.analysis.maps.named_clusters import large_clusters
-from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.pictures import Pictures
 
 
@@ -137,13 +136,6 @@ def test_grey_is_for_pictures_without_a_value_alone_and_the_legend_says_so(dark)
     assert to_hex(figure.get_facecolor()) == INK[dark][0]
     assert len(set(colouring(lineages).colours.values())) >= SHOWN
     assert GREY not in colouring(lineages).colours.values()
-
-
-def test_the_page_colours_all_taxa_and_names_twenty():
-    points, lineages = of_map(SHOWN + 5)
-    page = map_page(points, ["x"] * len(points), {"family": [None, *lineages[1:]]}, rank="family", title="T")
-    assert '"5 more of family","grey: no family"]' in page
-    assert map_page(points[:1], ["x"], {"family": [None]}, rank="family", title="T").count("grey: no name") == 1
 
 
 def pictures(**columns):

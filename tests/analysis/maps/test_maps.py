@@ -12,7 +12,6 @@ from cladescope.analysis.maps.colours import taxon_colours
 from cladescope.analysis.maps.drill_down import draw_drill_down, drill_down
 from cladescope.analysis.maps.files import write_map
 from cladescope.analysis.maps.layout import Map, fit_map
-from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.quality import continuity, trustworthiness
 from cladescope.analysis.maps.run import COLUMNS, DrawnMap
 from cladescope.analysis.pictures import Pictures
@@ -74,13 +73,6 @@ def test_vectors_that_make_no_map_are_refused():
 def test_colours_of_different_taxa_differ():
     colours = taxon_colours({("A", str(i)): i + 1 for i in range(12)})
     assert len(set(colours.values())) == 12
-
-
-def test_no_name_breaks_the_page():
-    evil = "</script><b>\"'&"
-    page = map_page(np.zeros((2, 2)), [evil, "@DATA@"], {"class": [(evil,), None]}, rank="class", title=evil)
-    assert page.count("</script>") == 1
-    assert "<b>&quot;" not in page
 
 
 def test_a_drill_down_goes_into_the_largest_taxon_of_each_rank():

@@ -1,6 +1,7 @@
 """The report: one page that opens offline, and the same numbers as JSON."""
 
 import csv
+import html
 import json
 import re
 import shutil
@@ -29,6 +30,7 @@ from cladescope.phylogeny.newick import read_tree
 from cladescope.simulation.evolution import SimulationConfig, evolve
 from cladescope.taxonomy.rank_table import rank_table
 from cladescope.taxonomy.taxon import RANKS, Taxon
+from tests.alone import index_of
 from tests.app.cli.command_line import fails, misused, photos, run  # noqa: F401
 
 EMPTY = {"meta", "br", "img", "source", "link", "input", "hr"}
@@ -90,17 +92,28 @@ def made_of(found, taxa, *, n_permutations=3):
 def test_the_page_needs_no_other_file_and_no_network(written):
     text = (written / "report.html").read_text()
     page = Page(text)
-    written_out = re.sub(r"base64,[A-Za-z0-9+/=]+", "", text)  # letters of a picture may be any
+    (inside,) = [html.unescape(one) for one in re.findall(r'srcdoc="([^"]*)"', text)]
+    # Letters of a picture may be any; the page of the map names namespaces, and asks for nothing by its policy.
+    written_out = re.sub(r'base64,[A-Za-z0-9+/=]+|srcdoc="[^"]*"', "", text)
+    (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', inside)
+    assert policy.startswith("default-src 'none'; ")
+    assert "connect-src" not in policy
+    assert "http" not in policy
     assert "http" not in written_out
     assert "@import" not in text
     assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", text))
     assert all(target.startswith("#") for target in page.references)
     kinds = Counter(source[: source.index(",")] for source in page.sources)
     assert kinds == {
-        "data:image/png;base64": 2,
         "data:image/jpeg;base64": 5 + 3,
-    }, "a map of each store, a neighbourhood, a triplet"
+    }, "a neighbourhood, a triplet"
+    assert [one["name"] for one in index_of(inside)["maps"]] == found_labels(written), "a map of each store"
+    assert all(one["pictures"]["count"] for one in index_of(inside)["maps"])
     assert "prefers-color-scheme: dark" in text
+
+
+def found_labels(folder):
+    return json.loads((folder / "report.json").read_text())["labels"]
 
 
 def test_what_the_page_points_to_is_in_it_once(written):

@@ -1,13 +1,14 @@
 """A strict reader of Prometheus' text format, version 0.0.4, as the textfile collector of node_exporter takes it.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/; where prometheus_client is installed, its parser must read the same.
+https://prometheus.io/docs/instrumenting/exposition_formats/; the parser of prometheus_client must read the same.
 """
 
-import importlib.util
 import re
 
+from prometheus_client.parser import text_string_to_metric_families
+
 NAME, LABEL = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*"), re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
-SAMPLE = re.compile(r'([^{} ]+)\{((?:[^"]|"(?:[^"\\]|\\.)*")*)\} (\S+)')
+SAMPLE = re.compile(r'([^{} ]+)(?:\{((?:[^"]|"(?:[^"\\]|\\.)*")*)\})? (\S+)')
 PAIR = re.compile(r'([^=",]+)="((?:[^"\\\n]|\\[\\"n])*)"(?:,|$)')
 NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?(?:e[+-]?\d+)?|Inf)|NaN")
 KINDS = {"counter", "gauge"}
@@ -37,7 +38,7 @@ def read(text):
         # A time after the value would be a third word: the collector refuses it.
         parts = SAMPLE.fullmatch(line)
         assert parts, line
-        name, labels, value = parts.groups()
+        name, labels, value = parts.groups("")
         assert name == last, f"stands among the lines of another metric: {line}"
         assert name in kinds, line
         assert NUMBER.fullmatch(value), line
@@ -49,8 +50,7 @@ def read(text):
         found[name] = ({label: unescaped(told) for label, told in pairs}, float(value))
         assert kinds[name] == "gauge" or found[name][1] >= 0, line
     assert kinds.keys() == helped == found.keys()
-    if importlib.util.find_spec("prometheus_client") is not None:
-        assert by_prometheus(text) == found
+    assert by_prometheus(text) == found
     return found
 
 
@@ -60,8 +60,6 @@ def unescaped(told):
 
 def by_prometheus(text):
     """What prometheus_client reads."""
-    from prometheus_client.parser import text_string_to_metric_families
-
     samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     assert all(sample.timestamp is None for sample in samples)
     return {sample.name: (sample.labels, sample.value) for sample in samples}

@@ -13,6 +13,7 @@ from cladescope.analysis.pictures import Pictures
 from cladescope.errors import InputError, TaxonError
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
+from tests.alone import index_of, part_of
 
 COLOURS = {"striped": (200, 40, 40), "plain": (20, 20, 20), "dotted": (40, 60, 220)}
 EACH = 14
@@ -44,8 +45,16 @@ def test_a_map_of_labels_is_coloured_by_them_unasked(run, classes, tmp_path):
     assert ended.status == 0, ended.err
     assert ended.json["color"] == "label"
     page = (tmp_path / "map" / "map.html").read_text()
-    assert all(name in page for name in COLOURS)
+    (told,) = index_of(page)["maps"]
+    assert told["map"]["color"] == "label"
+    place = [column["name"] for column in told["map"]["columns"]].index("label")
+    assert {line["name"] for line in json.loads(part_of(page, f"legend/{place}"))["values"]} == set(COLOURS)
+    shown = ended.json["thumbnails"]
+    assert (shown["pictures"], shown["missing"]) == (told["map"]["n"], {})
     asked = cladescope.map(classes, color="label", method="tsne")
+    none = run("map", classes, "--method", "tsne", "--out", tmp_path / "none", "--thumbnails", 0)
+    assert f"0 of {told['map']['n']} pictures have a thumbnail (no room in the page: {told['map']['n']})" in none.err
+    assert index_of((tmp_path / "none" / "map.html").read_text())["maps"][0]["pictures"]["count"] == 0
     assert sorted(set(asked.pictures.lineages(asked.rank))) == [("dotted",), ("plain",), ("striped",)]
 
 

@@ -16,6 +16,15 @@ from cladescope.app.cli.signals import stop_on_signals
 from cladescope.simulation import SimulationConfig, simulate
 from tests.conftest import REPOSITORY
 
+TELLING = """
+import time
+from cladescope.app.cli import main, progress
+progress.LOG_SECONDS, say = 0.0, progress.say
+progress.say = lambda told: (say(told), time.sleep(0.1))
+main()
+"""
+"""Tells of every batch and waits then, so that a signal finds it at work, however fast the machine."""
+
 
 def _said(process, start):
     """Whether a process says a line that begins so on stderr, after whatever else."""
@@ -25,7 +34,6 @@ def _said(process, start):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_path, number):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
-    code = "from cladescope.app.cli import main, progress; progress.LOG_SECONDS = 0.0; main()"
     arguments = [
         "embed",
         str(manifest),
@@ -39,7 +47,7 @@ def test_a_signal_commits_what_is_encoded_and_the_same_command_goes_on(run, tmp_
         "1",
     ]
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *arguments],
+        [sys.executable, "-c", TELLING, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -70,11 +78,10 @@ def of_the_job(mark):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_signal_to_all_processes_of_a_job_lets_those_that_decode_do_their_work_and_leaves_none(run, tmp_path):
     manifest = simulate(tmp_path / "clades", SimulationConfig(species=10, images=30, seed=3, size=64))
-    code = "from cladescope.app.cli import main, progress; progress.LOG_SECONDS = 0.0; main()"
     embed = ["embed", manifest, "--store", tmp_path / "s", "--encoder", "pixels", "--batch-size", "4", "--workers", "2"]
     mark = f"OF_THE_JOB={tmp_path}"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, *embed, "--decode", "processes"],
+        [sys.executable, "-c", TELLING, *embed, "--decode", "processes"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -224,7 +224,20 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
     }
     own = {
         *("audit", "delete", "demo", "evaluate", "export", "fit", "map", "predict", "probe", "relabel", "report"),
-        *("commit", "compact", "duplicates", "pack", "publish", "serve", "suggest", "taxonomy", "train", "undo"),
+        *(
+            "commit",
+            "compact",
+            "duplicates",
+            "explore",
+            "pack",
+            "publish",
+            "serve",
+            "share",
+            "suggest",
+            "taxonomy",
+            "train",
+            "undo",
+        ),
     }
     assert set(cladescope.app.cli.VERBS) == {*commands, *own}  # these have tests of their own
     for verb, arguments in commands.items():

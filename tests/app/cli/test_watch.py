@@ -194,7 +194,7 @@ def test_a_result_that_cannot_be_written_is_one_line_and_the_job_is_done(photos,
 
 
 def test_metrics_of_a_running_job_have_no_end():
-    found = exposition.read("".join(metrics.lines({"store": "s"}, STATE, started=1.0, moved=2.0, exit_status=None)))
+    found = exposition.read(metrics.text({"store": "s"}, STATE, started=1.0, moved=2.0, exit_status=None))
     assert found["cladescope_job_running"] == ({"store": "s"}, 1.0)
     assert "cladescope_job_end_time_seconds" not in found
     assert "cladescope_job_exit_status" not in found
@@ -203,7 +203,7 @@ def test_metrics_of_a_running_job_have_no_end():
 
 @pytest.mark.parametrize("name", ['a "b"', "a\\b", "two\nlines", "é", "half \ud83d"])
 def test_any_name_is_a_label(name):
-    text = "".join(metrics.lines({"source": name}, None, started=0.0, moved=0.0, exit_status=None))
+    text = metrics.text({"source": name}, None, started=0.0, moved=0.0, exit_status=None)
     labels, value = exposition.read(text)["cladescope_job_running"]
     assert (labels["source"], value) == (name.replace("\ud83d", "\\ud83d"), 1)
 

@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
-from cladescope.app.server.service import Service
+from cladescope.app.service.service import Service
 from tests.conftest import REPOSITORY
 
 API = "/api/v1"
@@ -47,14 +47,14 @@ def serving():
     """Serve some open stores, with the encoders loaded, and give a client."""
     services = []
 
-    def serve(*stores, rules=None, start=True, **settings):
+    def serve(*stores, rules=None, start=True, read_only=True, **settings):
         service = Service(stores)
         services.append(service)
         if start:
             service.start()
             service.warming.join()
             until(lambda: all(one.state != "loading" for one in service.encodings))
-        return Client(service, rules, **settings)
+        return Client(service, rules or Rules(read_only=read_only), **settings)
 
     yield serve
     for service in services:
@@ -75,17 +75,22 @@ def rules():
 
 @pytest.fixture
 def start(tmp_path):
-    """Start the command, and give the process with the document that it prints once it takes requests."""
+    """Start `serve` or `explore`, and give the process with the document that it prints once it takes requests."""
     begun = []
 
-    def call(*arguments):
+    def call(*arguments, verb="serve"):
         process = subprocess.Popen(
-            [sys.executable, "-m", "cladescope.app.cli", "serve", *map(str, arguments), "--port", "0", "--json"],
+            [sys.executable, "-m", "cladescope.app.cli", verb, *map(str, arguments), "--port", "0", "--json"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(REPOSITORY),
+                "OMP_NUM_THREADS": "1",
+                "XDG_CACHE_HOME": str(tmp_path / "cache"),
+            },
         )
         begun.append(process)
         lines = []

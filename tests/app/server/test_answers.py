@@ -4,9 +4,12 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 import cladescope
-from cladescope.app.server.plain import plain
+from cladescope.app.service.encoding import STATES
+from cladescope.app.service.plain import plain
+from cladescope.app.service.tally import SECONDS
 from cladescope.index.store import Store
 from cladescope.taxonomy import RANKS
 
@@ -21,6 +24,8 @@ def test_health_says_that_the_service_is_ready_and_what_encodes(client):
     assert client.json("/health") == {
         "ready": True,
         "version": cladescope.__version__,
+        "needs_token": False,
+        "read_only": True,
         "encoders": [{"name": "pixels", "state": "loaded", "problem": None}],
     }
 
@@ -204,7 +209,12 @@ def test_openapi_describes_every_answer_with_examples(client):
     assert document["openapi"].startswith("3.")
     assert {path.removeprefix("/api/v1/stores/{name}") for path in document["paths"]} == {
         "/api/v1/health", "/api/v1/metrics", "/api/v1/stores", "", "/search", "/search/image", "/tree", "/rows",
-        "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}",
+        "/rows/{image_id}", "/thumbnails/{image_id}", "/images/{image_id}", "/taxa", "/vectors",
+        "/api/v1/work", "/api/v1/session", "/map", "/map/remake",
+        *(f"/map/{one}" for one in ("points", "codes", "legend", "labels", "rows", "selected", "indexes", "tree", "place/image", "match")),
+        "/search/batch", "/predict", "/predict/image", "/classifiers",
+        "/classifiers/{classifier}", "/classifiers/{classifier}/file", "/classifiers/{classifier}/labels", "/classifiers/{classifier}/report",
+        "/teach", "/teach/codes", "/audit", "/decisions", "/decisions/{entry}/undo", "/probes",
     }  # fmt: skip
     assert document["components"]["schemas"]["Hit"]["properties"]["score"]["examples"] == [0.93]
     for methods in document["paths"].values():
@@ -213,18 +223,54 @@ def test_openapi_describes_every_answer_with_examples(client):
             assert {"404", "410", "422", "429", "503"} <= set(told["responses"])
 
 
-def test_metrics_count_requests_by_route_and_batches(client, query):
+def test_metrics_count_requests_by_route_and_batches(client, store, query):
     client.json("/stores/clades")
     client.refused("/stores/dodo", 404)
     client.get("/nowhere")
     client.post("/stores/clades/search/image", content=query.read_bytes())
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-    samples = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#"))
-    requests = 'cladescope_http_requests_total{{route="{}",method="{}",status="{}"}}'
-    assert samples[requests.format("/stores/{name}", "GET", 200)] == "1"
-    assert samples[requests.format("/stores/{name}", "GET", 404)] == "1"
-    assert samples[requests.format("none", "GET", 404)] == "1"
-    assert samples['cladescope_encode_batches_total{encoder="pixels"}'] == "1"
-    assert samples['cladescope_encode_items_total{encoder="pixels"}'] == "1"
-    assert float(samples['cladescope_encode_seconds_total{encoder="pixels"}']) > 0
+    found = samples(answer.text)
+    for route, status in (("/stores/{name}", "200"), ("/stores/{name}", "404"), ("none", "404")):
+        asked = {"route": route, "method": "GET", "status": status}
+        assert found["cladescope_http_requests_total", *sorted(asked.items())] == 1
+        assert found["cladescope_http_request_seconds_total", *sorted(asked.items())] > 0
+    pixels = ("encoder", "pixels")
+    assert found["cladescope_encode_batches_total", pixels] == found["cladescope_encode_items_total", pixels] == 1
+    assert found["cladescope_encode_seconds_total", pixels] > 0
+    states = {state: found["cladescope_encoders", pixels, ("state", state)] for state in STATES}
+    assert states == {"loading": 0, "loaded": 1, "failed": 0}
+    assert found[("cladescope_stores",)] == 1
+    assert found["cladescope_store_rows", ("store", "clades")] == store.count() == 48
+    assert not any(name.endswith("_created") for name, *_ in found)
+
+
+def test_metrics_tell_how_long_half_and_nearly_all_answers_of_a_route_took(client):
+    for seconds in (*[0.003] * 98, 0.3, 0.3):
+        client.service.tally.request("/a", "GET", 200, seconds)
+    found = samples(client.get("/metrics").text)
+    name, route = "cladescope_http_request_duration_seconds", ("route", "/a")
+    below = {labels[0][1]: n for (one, *labels), n in found.items() if one == f"{name}_bucket" and route in labels}
+    counts = {float(bound): n for bound, n in below.items()}
+    assert list(counts) == [*SECONDS, float("inf")]
+    assert (counts[0.0025], counts[0.005], counts[0.25], counts[0.5]) == (0, 98, 98, 100)
+    assert found[f"{name}_count", route] == 100
+    assert found[f"{name}_sum", route] == pytest.approx(0.894)
+
+
+def test_a_store_that_is_gone_and_one_that_grows_are_seen_in_the_metrics(serving, store, tmp_path):
+    other = Store.create(tmp_path / "other.store", store.card)
+    client = serving(store, other)
+    assert samples(client.get("/metrics").text)["cladescope_store_rows", ("store", "other")] == 0
+    (other.path / "store.json").unlink()
+    found = samples(client.get("/metrics").text)
+    assert ("cladescope_store_rows", ("store", "other")) not in found
+    assert (found[("cladescope_stores",)], found["cladescope_store_rows", ("store", "clades")]) == (2, 48)
+
+
+def samples(text):
+    """Each value that Prometheus' own parser reads, by its name and labels; AssertionError where one stands twice."""
+    read = [one for family in text_string_to_metric_families(text) for one in family.samples]
+    found = {(one.name, *sorted(one.labels.items())): one.value for one in read}
+    assert len(found) == len(read)
+    return found

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cladescope.app.server.conditions import condition
+from cladescope.app.service.conditions import condition
 from cladescope.errors import InputError
 from cladescope.index.where import parse
 

@@ -5,9 +5,9 @@ import threading
 import numpy as np
 import pytest
 
-from cladescope.app.server.encoding import Encoding
-from cladescope.app.server.refusal import RefusalError
-from cladescope.app.server.tally import Tally
+from cladescope.app.service.encoding import Encoding
+from cladescope.app.service.refusal import RefusalError
+from cladescope.app.service.tally import Tally
 from cladescope.embedding.encode import BATCH_SIZE
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import EncoderError, PictureError
@@ -55,8 +55,8 @@ def test_what_queues_while_a_batch_is_computed_is_the_next_batch(watched, clades
     assert encoder.batches == [1, 5]
     assert np.array_equal(found, Encoder.load("pixels").encode_images(pictures))
     lines = encoding._tally.text().splitlines()
-    assert 'cladescope_encode_batches_total{encoder="pixels"} 2' in lines
-    assert 'cladescope_encode_items_total{encoder="pixels"} 6' in lines
+    assert 'cladescope_encode_batches_total{encoder="pixels"} 2.0' in lines
+    assert 'cladescope_encode_items_total{encoder="pixels"} 6.0' in lines
 
 
 def test_no_batch_is_larger_than_an_encoder_takes(watched, query):
@@ -67,7 +67,7 @@ def test_no_batch_is_larger_than_an_encoder_takes(watched, query):
     vectors = [future.result(30) for future in futures]
     assert all(np.array_equal(vector, vectors[0]) for vector in vectors)
     counted = [line for line in encoding._tally.text().splitlines() if line.startswith("cladescope_encode_batches")]
-    assert counted == ['cladescope_encode_batches_total{encoder="pixels"} 3'], "1, 64 and 1 pictures"
+    assert counted == ['cladescope_encode_batches_total{encoder="pixels"} 3.0'], "1, 64 and 1 pictures"
 
 
 def test_a_bad_picture_and_a_text_fail_alone(watched, query):
@@ -88,7 +88,7 @@ def test_who_no_longer_waits_is_left_out_and_harms_nobody(watched, query):
     encoder.may_go.set()
     assert np.array_equal(first.result(30), last.result(30))
     lines = encoding._tally.text().splitlines()
-    assert 'cladescope_encode_items_total{encoder="pixels"} 2' in lines
+    assert 'cladescope_encode_items_total{encoder="pixels"} 2.0' in lines
 
 
 def test_requests_that_wait_are_answered_before_it_stops(watched, query):

@@ -48,9 +48,7 @@ def test_tokens_are_compared_in_constant_time(serving, store, monkeypatch):
     asked = []
     monkeypatch.setattr("hmac.compare_digest", lambda one, other: asked.append((one, other)) or False)
     serving(store, rules=Rules(token=TOKEN)).refused("/stores", 401, headers={"Authorization": "Bearer no"})
-    (header, token), (cookie, session) = asked
-    assert (header, token, cookie) == (b"Bearer no", f"Bearer {TOKEN}".encode(), b"")
-    assert len(session) > 40
+    assert asked == [(b"Bearer no", f"Bearer {TOKEN}".encode())]
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,11 @@ def test_a_value_with_quotes_is_a_value(client, value):
         ("/search?text=%20", "the text of the query is empty: give some words, or leave it out"),
         (f"/search?text={'a' * 2001}", "it has more than 2000 letters"),
         ("/rows?limit=0", "limit is '0': expected at least 1"),
-        ("/rows?limit=100000", "limit is '100000': expected at most 1000"),
+        ("/rows?limit=100001", "limit is '100001': expected at most 100000"),
+        (
+            "/rows?limit=1001",
+            "limit is '1001': expected at most 1000 as JSON; `Accept: application/vnd.apache.arrow.stream` brings up to 100000",
+        ),
         ("/rows?cursor=-1", "cursor is '-1': give the `next` of the page before, or leave it out"),
         ("/rows?cursor=1%3B", "cursor is '1;': give the `next` of the page before, or leave it out"),
         ("/rows?cursor=²", "cursor is '²': give the `next` of the page before, or leave it out"),
@@ -218,7 +222,7 @@ def test_a_form_without_a_picture_is_refused(client, kind, body):
 
 
 def test_a_form_of_many_files_or_fields_is_refused(client, query):
-    several = [("file", ("a.jpg", query.read_bytes()))] * 2
+    several = [("file", ("a.jpg", query.read_bytes()))] * 21
     assert client.post("/stores/clades/search/image", files=several).status_code == 400
     fields = {f"field{number}": "x" for number in range(5)}
     assert client.post("/stores/clades/search/image", files=several[:1], data=fields).status_code == 400
@@ -273,9 +277,9 @@ def test_a_fault_of_ours_is_one_sentence_and_stands_in_the_log(client, monkeypat
     def broken(*_, **__):
         raise ZeroDivisionError("a secret of ours")
 
-    monkeypatch.setattr("cladescope.app.server.paging.page", broken)
+    monkeypatch.setattr("cladescope.app.service.paging.page", broken)
     told = client.refused("/stores/clades/rows", 500)
     assert told == "something went wrong inside the service: its log says more"
     assert f"a request of {API}/stores/clades/rows failed" in caplog.text
     assert "a secret of ours" in caplog.text
-    assert 'status="500"} 1' in client.get("/metrics").text
+    assert 'status="500"} 1.0' in client.get("/metrics").text

@@ -1,4 +1,4 @@
-"""The page's files: sent as they are, with a policy that lets them run and nothing else, and the cookie that stands for the token."""
+"""The page's files: sent as they are, with a policy that lets them run and nothing else."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from cladescope.app.server.application import application
-from cladescope.app.server.page_routes import COOKIE, FOLDER, page_files
+from cladescope.app.server.page_routes import POLICY, STATIC, page_files
 
 TOKEN = "a-token-of-many-letters"
 
@@ -22,11 +22,16 @@ def test_every_file_of_the_page_is_sent_without_a_token_and_under_the_pages_poli
     for path, file in page_files().items():
         answer = browser.get(path)
         assert (answer.status_code, answer.content) == (200, file.read_bytes()), path
-        policy = answer.headers.get_list("content-security-policy")
-        assert len(policy) == 1
-        assert "unsafe" not in policy[0]
-        assert "script-src 'self'" in policy[0]
+        assert answer.headers.get_list("content-security-policy") == [POLICY]
+        assert answer.headers["x-content-type-options"] == "nosniff"
         assert ("immutable" in answer.headers["cache-control"]) == path.startswith("/assets/")
+
+
+def test_the_page_may_load_nothing_but_its_own():
+    allowed = dict(one.split(" ", 1) for one in POLICY.split("; "))
+    assert allowed["default-src"] == "'none'"
+    assert {allowed[one] for one in ("script-src", "style-src", "connect-src", "worker-src")} == {"'self'"}
+    assert allowed["frame-ancestors"] == "'none'"
 
 
 def test_what_the_page_loads_is_its_own_and_is_there(browser):
@@ -47,25 +52,5 @@ def test_no_other_file_is_sent(browser, path):
     assert "import" not in answer.text
 
 
-def test_the_cookie_stands_for_the_token_in_this_service_alone(browser, serving, store, rules):
-    assert browser.get("/api/v1/stores").status_code == 401
-    wrong = browser.post("/api/v1/session", headers={"Authorization": "Bearer another-token-of-letters"})
-    assert (wrong.status_code, "set-cookie" in wrong.headers) == (401, False)
-    answer = browser.post("/api/v1/session", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert answer.status_code == 204
-    cookie = answer.headers["set-cookie"]
-    assert TOKEN not in cookie
-    assert {"HttpOnly", "SameSite=strict"} <= set(cookie.split("; "))
-    assert browser.get("/api/v1/stores").json()["stores"][0]["images"] == len(store)
-    held = browser.cookies[COOKIE]
-    other = TestClient(application(serving(store).service, rules(token=TOKEN)), base_url="http://127.0.0.1:8000")
-    assert other.get("/api/v1/stores", headers={"Cookie": f"{COOKIE}={held}"}).status_code == 401
-    assert other.get("/api/v1/stores", headers={"Cookie": f"{COOKIE}="}).status_code == 401
-
-
-def test_without_a_token_there_is_nothing_to_enter(client):
-    assert "no token" in client.refused("/session", 404, method="POST")
-
-
 def test_the_page_is_small(browser):
-    assert sum(path.stat().st_size for path in FOLDER.rglob("*") if path.is_file()) < 600_000, "not even compressed"
+    assert sum(path.stat().st_size for path in STATIC.rglob("*") if path.is_file()) < 600_000, "not even compressed"

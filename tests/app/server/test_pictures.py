@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import cladescope
-from cladescope.app.server.thumbnails import TILE, tile
+from cladescope.app.service.thumbnails import TILE, tile
 from cladescope.embedding.thumbnail import thumbnail
 from cladescope.index.store import Store
 
@@ -69,7 +69,7 @@ def test_a_store_with_thumbnails_is_sound_and_takes_more_pictures(served, photos
 def test_a_folder_that_may_not_be_written_has_its_thumbnails_in_the_cache(served, tmp_path, monkeypatch):
     client, ids = served
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    monkeypatch.setattr("cladescope.app.server.thumbnails.user_cache_path", lambda name: tmp_path / "cache" / name)
+    monkeypatch.setattr("cladescope.app.service.thumbnails.user_cache_path", lambda name: tmp_path / "cache" / name)
     answer = client.get(f"/stores/own/thumbnails/{ids['good2.jpg']}")
     (kept,) = (tmp_path / "cache" / "cladescope" / "thumbnails").rglob("*.jpg")
     assert kept.read_bytes() == answer.content
@@ -129,7 +129,7 @@ def test_a_picture_in_an_archive_has_a_thumbnail_and_no_file(serving, photos, tm
 def test_nothing_is_fetched_for_a_picture_that_lies_elsewhere(serving, store, remote, query, monkeypatch):
     picture = query.read_bytes()
     monkeypatch.setattr(
-        "cladescope.app.server.thumbnails.thumbnail", lambda *_: pytest.fail("a picture elsewhere was asked for")
+        "cladescope.app.service.thumbnails.thumbnail", lambda *_: pytest.fail("a picture elsewhere was asked for")
     )
     client = serving(store)
     served_store = client.service.stores["clades"]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -79,6 +80,23 @@ def test_beyond_this_machine_it_draws_a_token_and_ends_by_ctrl_c(start, store):
     process.send_signal(signal.SIGINT)
     assert process.wait(30) == 0
     assert "Traceback" not in process.stderr.read()
+
+
+def test_the_token_may_come_from_the_environment_where_no_other_user_sees_it(start, store, misused, monkeypatch):
+    monkeypatch.setenv("CLADESCOPE_TOKEN", TOKEN)
+    process, told = start(store.path, "--host", "0.0.0.0")
+    assert told["token"] == TOKEN
+    address = told["address"].replace("0.0.0.0", "127.0.0.1")
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        fetched(address, "/stores")
+    assert fetched(address, "/stores", TOKEN)["stores"][0]["name"] == "clades"
+    other = "another-token-that-is-given"
+    _, told = start(store.path, "--token", other)
+    assert told["token"] == other, "what is given on the command line goes before"
+    monkeypatch.setenv("CLADESCOPE_TOKEN", "short")
+    assert "the token has 5 letters" in misused("serve", store.path)
+    monkeypatch.setenv("CLADESCOPE_TOKEN", "")
+    assert "others can reach the service: give a token" in misused("serve", store.path, "--host", "0.0.0.0")
 
 
 def test_a_port_that_is_taken_is_one_line(fails, store):

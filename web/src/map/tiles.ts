@@ -10,8 +10,8 @@ export interface Tile {
   y: number;
 }
 export const MOST_TILES = 120;
-/** Where more points than this are on the screen, small pictures would hide the map. */
-const CROWD = 700;
+/** Where a small picture stands for more points than this, they would hide the map. */
+const CROWD = 6;
 
 export const tileSide = (size: Size): number => (size.width < 500 ? 44 : 56);
 
@@ -23,7 +23,7 @@ export function tilesOf(
   passes: (index: number) => boolean,
 ): Tile[] {
   const there = picking.range(seen(view, size)).filter(passes);
-  if (there.length > CROWD) return [];
+  if (there.length > CROWD * MOST_TILES) return [];
   const taken = new Taken();
   const found: Tile[] = [];
   const side = tileSide(size);
@@ -36,5 +36,5 @@ export function tilesOf(
     if (taken.take({ left: left - room / 2, top: top - room / 2, width: room, height: room }))
       found.push({ index, x, y });
   }
-  return found;
+  return there.length > CROWD * found.length ? [] : found;
 }

@@ -55,6 +55,8 @@ export const place: Place = $state(placeOf(typeof location === "undefined" ? "" 
 /** Go to another place. `keep` replaces the entry of the history, for what is adjusted rather than visited. */
 export function go(change: Partial<Place>, keep = false): void {
   Object.assign(place, change);
+  // A page within another has no address of its own.
+  if (location.protocol === "about:") return;
   const address = location.pathname + queryOfPlace(place);
   if (keep) history.replaceState(null, "", address);
   else history.pushState(null, "", address);
