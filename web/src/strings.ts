@@ -31,6 +31,7 @@ export const S = {
     `There is no collection called ${asked} here; this is ${shown}.`,
   failures: (count: number): string => `${n(count)} could not be read`,
   number: n,
+  further: (count: number): string => `and ${n(count)} more`,
   alone,
   tabs: { map: "Map", tree: "Tree", grid: "Pictures" },
   map: {
@@ -42,8 +43,7 @@ export const S = {
       kind === "number" ? name : `${name} (${n(values)})`,
     density: "how crowded it is",
     plain: "one colour",
-    few: "few pictures",
-    many: "many pictures",
+    crowd: ["few pictures", "many pictures"],
     lasso: "Lasso",
     lassoHint: "Draw around pictures to choose them (or hold Shift and drag)",
     unlasso: "Release lasso",
@@ -68,7 +68,6 @@ export const S = {
     dropHere: "Drop pictures here: they are placed on the map, and the most similar ones are found.",
     legend: (column: string): string => `Colours by ${column}`,
     keepOnly: (name: string): string => `Keep only ${name}; once more to release`,
-    further: (count: number): string => `and ${n(count)} more`,
     alike: (value: string): string => `All have the same value: ${value}`,
     without: (count: number): string => `no value (${n(count)})`,
     score: (value: number): string => `similarity ${value.toFixed(2)}`,
@@ -161,8 +160,7 @@ export const S = {
     gone: "The picture cannot be shown: its file has gone or cannot be read.",
     small: "A small copy: the file itself cannot be shown here.",
     box: "The box that the table names",
-    before: "The picture before",
-    after: "The next picture",
+    step: { before: "The picture before", after: "The next picture" },
     lineage: "Lineage",
     path: "file",
     similar: "Similar pictures",
@@ -317,8 +315,7 @@ export const S = {
     fix: (name: string): string => `Fix: ${name}`,
     fixOther: "Another name…",
     fixName: "Fix the name…",
-    keepHelp: "It is right as it is.",
-    dropHelp: "Out of the collection; the file stays on the disk.",
+    help: { keep: "It is right as it is.", drop: "Out of the collection; the file stays on the disk." },
     keepOnly: "Keep only this one",
     keepAll: "Keep all",
     groupOf: (count: number): string => several(count, "picture shows the same", "pictures show the same"),
@@ -353,7 +350,6 @@ export const S = {
       [kept && `${n(kept)} kept`, fixed && `${n(fixed)} fixed`, dropped && `${n(dropped)} dropped`]
         .filter(Boolean)
         .join(", "),
-    logMore: (count: number): string => `and ${n(count)} more`,
     undone: "Taken back",
   },
   compare: {
@@ -380,7 +376,6 @@ export const S = {
     mapFailed: (name: string, why: string): string => `There is no map of ${name}: ${why}`,
     noMatch: (why: string): string => `The maps could not be linked: ${why}`,
     legend: "Colours",
-    others: (count: number): string => `and ${n(count)} more`,
     without: (count: number): string => `${n(count)} without`,
     probes: "What the encoders know of kinship",
     probesHelp:
@@ -396,8 +391,7 @@ export const S = {
     interval: (low: number, high: number): string => `${low.toFixed(2)} to ${high.toFixed(2)}`,
     valueSaid: (name: string, value: number, low: number | null, high: number | null): string =>
       `${name}: ${value.toFixed(2)}${low === null || high === null ? "" : ` (${low.toFixed(2)} to ${high.toFixed(2)})`}`,
-    lessIsBetter: "Less is better.",
-    moreIsBetter: "More is better.",
+    way: { less: "Less is better.", more: "More is better." },
     better: (name: string): string => `${name} is better`,
     different: (name: string): string => `Different: ${name} is higher`,
     same: "No difference shown",
