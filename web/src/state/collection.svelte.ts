@@ -103,7 +103,7 @@ export class Collection {
   /** Whether an error says that another map has taken this one's place; then that one is fetched. */
   replaced(error: unknown): boolean {
     if (!(error instanceof Refusal) || error.status !== 409) return false;
-    void this.followMap();
+    void this.followMap().then(() => this.refresh());
     return true;
   }
 
