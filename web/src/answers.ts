@@ -249,8 +249,8 @@ export interface Probe {
   null_high: number | null;
   p: number | null;
   said: string;
-  /** Null, or left out, where the number does not judge. */
-  less_is_better?: boolean | null;
+  /** Null where the number does not judge. */
+  higher_is_better: boolean | null;
 }
 export interface ProbesAnswer {
   state: "making" | "failed" | "ready";

@@ -11,6 +11,7 @@ const probe = (name: string, low: number | null, high: number | null): Probe => 
   null_low: null,
   null_high: null,
   p: null,
+  higher_is_better: null,
   said: "",
 });
 
@@ -37,19 +38,18 @@ it("calls two values different only where their intervals lie apart", () => {
   expect(verdictOf({ name: "x", title: "x", here: probe("x", null, null), there: probe("x", 0, 1) })).toBe("unknown");
 });
 it("calls one better only where the probe says which way is better", () => {
-  const better = (less: boolean | null | undefined, a: [number, number], b: [number, number]) =>
+  const better = (more: boolean | null, a: [number, number], b: [number, number]) =>
     betterOf({
       name: "x",
       title: "x",
-      here: { ...probe("x", ...a), less_is_better: less },
-      there: { ...probe("x", ...b), less_is_better: less },
+      here: { ...probe("x", ...a), higher_is_better: more },
+      there: { ...probe("x", ...b), higher_is_better: more },
     });
-  expect(better(false, [0.5, 0.6], [0.3, 0.4])).toBe("here");
-  expect(better(true, [0.5, 0.6], [0.3, 0.4])).toBe("there");
-  expect(better(true, [0.1, 0.2], [0.3, 0.4])).toBe("here");
-  expect(better(true, [0.3, 0.5], [0.4, 0.6])).toBeNull();
+  expect(better(true, [0.5, 0.6], [0.3, 0.4])).toBe("here");
+  expect(better(false, [0.5, 0.6], [0.3, 0.4])).toBe("there");
+  expect(better(false, [0.1, 0.2], [0.3, 0.4])).toBe("here");
+  expect(better(false, [0.3, 0.5], [0.4, 0.6])).toBeNull();
   expect(better(null, [0.5, 0.6], [0.3, 0.4])).toBeNull();
-  expect(better(undefined, [0.5, 0.6], [0.3, 0.4])).toBeNull();
 });
 it("has an axis that holds all values, and 0", () => {
   const [least, most] = axisOf({ name: "x", title: "x", here: probe("x", 0.2, 0.4), there: probe("x", -0.1, 0.1) });

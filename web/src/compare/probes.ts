@@ -33,16 +33,16 @@ export function verdictOf({ here, there }: Pair): Verdict {
   return "same";
 }
 
-/** Whether less is better, more is, or nobody says. */
-export const lessIsBetter = ({ here, there }: Pair): boolean | null =>
-  here?.less_is_better ?? there?.less_is_better ?? null;
+/** Whether more is better, less is, or nobody says. */
+export const moreIsBetter = ({ here, there }: Pair): boolean | null =>
+  here?.higher_is_better ?? there?.higher_is_better ?? null;
 
 /** Which encoder is the better one where their values differ and the probe judges. */
 export function betterOf(pair: Pair): "here" | "there" | null {
   const larger = verdictOf(pair);
-  const less = lessIsBetter(pair);
-  if (less === null || (larger !== "here" && larger !== "there")) return null;
-  return less ? (larger === "here" ? "there" : "here") : larger;
+  const more = moreIsBetter(pair);
+  if (more === null || (larger !== "here" && larger !== "there")) return null;
+  return more ? larger : larger === "here" ? "there" : "here";
 }
 
 /** What the axis of a pair spans: all that is drawn, and 0 with it, with a little room. */
