@@ -166,7 +166,7 @@ def teach(
         threshold = 1 - risk
         n = 0 if back_off is None else back_off.n_deciding
         said.append(
-            f"{counted(n, 'picture')} that could be asked {'is' if n == 1 else 'are'} too few to promise a risk of {risk:g} ({int(np.ceil(1 / risk - 1 - 1e-9)):,} would do): "
+            f"{counted(n, 'picture')} that could be asked {'is' if n == 1 else 'are'} too few to promise a risk of {risk:g} ({np.ceil(1 / risk - 1 - 1e-9):,.0f} would do): "
             f"a picture is named where its class has a probability of {1 - risk:g} or more"
         )
     known = _known(gallery, tree, whole.pictures.vectors, threshold, held)

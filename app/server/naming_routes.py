@@ -17,7 +17,7 @@ from cladescope.app.server.parameters import AnyServed, AnyService, Writes
 from cladescope.app.server.search_routes import UPLOAD
 from cladescope.app.server.uploads import uploaded_picture
 from cladescope.app.service import classifiers
-from cladescope.app.service.asked_models import ClassifierAsked, NamesAsked
+from cladescope.app.service.asked_models import LEAST_RISK, ClassifierAsked, NamesAsked
 from cladescope.app.service.naming import named
 from cladescope.app.service.plain import plain
 
@@ -42,7 +42,7 @@ async def predict_image(
     request: Request,
     classifier: Annotated[str | None, Query(description="A classifier of the store.")] = None,
     rank: Annotated[str | None, Query(description="The narrowest rank of a name.", examples=["genus"])] = None,
-    risk: Annotated[float | None, Query(gt=0, lt=1, description="Share of names that may be wrong.")] = None,
+    risk: Annotated[float | None, Query(ge=LEAST_RISK, lt=1, description="Share of names that may be wrong.")] = None,
     k: Annotated[int, Query(ge=1, le=100, description="Names, the likeliest and its alternatives.")] = 5,
 ) -> Any:
     """The name of an uploaded picture: one answer, whose `image_id` is null."""

@@ -8,6 +8,8 @@ from cladescope.index.defaults import K
 
 MOST_HITS = 1000
 MOST_QUERIES = 100
+LEAST_RISK = 1e-6
+"""To promise less would take more than a million labelled pictures."""
 MOST_NAMED = 1000
 """Pictures that one request may have named."""
 MOST_DECISIONS = 10_000
@@ -20,7 +22,7 @@ ImageId = Annotated[str, Field(min_length=1, max_length=4096)]
 Label = Annotated[str, Field(min_length=1, max_length=500)]
 Clade = Annotated[str, Field(min_length=1, max_length=2000)]
 Risk = Annotated[
-    float, Field(gt=0, lt=1, description="Share of names that may be wrong among pictures like those that were learnt from.")
+    float, Field(ge=LEAST_RISK, lt=1, description="Share of names that may be wrong among pictures like those that were learnt from.")
 ]  # fmt: skip
 Method = Literal["simpleshot", "prototypes", "logistic", "ridge", "knn"]
 

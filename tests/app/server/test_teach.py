@@ -87,3 +87,17 @@ def test_pictures_that_come_later_are_seen(client, store, rows):
 )
 def test_what_cannot_be_taught_is_refused(client, body, said):
     assert said in client.refused(TEACH, 422, method="POST", json=body)
+
+
+@pytest.mark.parametrize("risk", [0, 5e-324, 1e-310, 1e-7, 1, -0.1])
+def test_a_risk_that_nobody_could_promise_is_refused(client, rows, risk):
+    classes = of_rank(rows, "order", 2, each=2)
+    assert "risk" in client.refused(TEACH, 422, method="POST", json={"classes": classes, "risk": risk})
+    predicted = {"ids": [rows[0]["image_id"]], "risk": risk}
+    assert "risk" in client.refused("/stores/clades/predict", 422, method="POST", json=predicted)
+    assert "risk" in client.refused("/stores/clades/predict/image", 422, method="POST", params={"risk": risk})
+
+
+def test_the_least_risk_says_how_many_pictures_it_would_take(client, rows):
+    said = taught(client, classes=of_rank(rows, "order", 2, each=2), risk=1e-6)["said"]
+    assert any("999,999 would do" in one for one in said)
