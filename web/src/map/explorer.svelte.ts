@@ -16,7 +16,7 @@ export class Explorer {
   readonly search: Search;
   readonly colouring = new Colouring();
   readonly items: Items;
-  rows: Rows | null = $state.raw(null);
+  private held: Rows | null = $state.raw(null);
   /** Pictures that pass the clades and filters of the address; null for all. */
   selected: Uint32Array | null = $state.raw(null);
   /** Where the hits lie on the map, in their order. */
@@ -44,11 +44,16 @@ export class Explorer {
     return found;
   }
 
+  /** The rows of the map that is there; null until they can be asked for. */
+  get rows(): Rows | null {
+    return this.held?.key === this.collection.map?.key ? this.held : null;
+  }
+
   /** Have rows for a map; those of another one, or of the store as it was, are given up. */
   renew(map: MapReady, version: number): void {
-    if (this.rows?.key === map.key && this.version === version) return;
+    if (this.held?.key === map.key && this.version === version) return;
     this.version = version;
-    this.rows = new Rows(this.api, map.key, (error) => this.collection.replaced(error));
+    this.held = new Rows(this.api, map.key, (error) => this.collection.replaced(error));
   }
 
   /** Apply the clades and filters of the address and the lasso. */

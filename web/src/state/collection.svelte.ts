@@ -73,8 +73,10 @@ export class Collection {
     while (!this.ended) {
       try {
         const found = await this.api.map(this.vectors);
-        if (found.state === "making") this.making = { done: found.done };
-        else {
+        if (found.state === "making" || (found.state === "ready" && (await this.outgrown(found)))) {
+          this.making = { done: "done" in found ? found.done : null };
+          if (this.map && this.lacksMost(this.map)) this.map = this.points = null;
+        } else {
           if (found.state === "failed") this.mapProblem = found.problem;
           else await this.take(found);
           this.making = null;
@@ -89,6 +91,17 @@ export class Collection {
       }
       await new Promise((resolve) => setTimeout(resolve, LOOKS));
     }
+  }
+
+  private lacksMost(map: MapReady): boolean {
+    return 2 * map.n <= (this.details?.images ?? 0);
+  }
+
+  /** Whether a map lacks most pictures and another one is made. Until that is there the grid lists the rows. */
+  private async outgrown(found: MapReady): Promise<boolean> {
+    if (!found.stale || !this.lacksMost(found)) return false;
+    const made = await this.api.remakeMap(this.vectors).catch(() => null);
+    return made?.state === "making";
   }
 
   private async take(found: MapReady): Promise<void> {
