@@ -105,7 +105,11 @@ export const stores = async (): Promise<StoreSummary[]> => (await got<{ stores: 
 /** One store's part of the API. */
 export class StoreApi {
   private readonly root: string;
-  constructor(readonly name: string) {
+  /** A store, and the vectors that its maps are of by name; null for its own. */
+  constructor(
+    readonly name: string,
+    private readonly vectorsName: string | null = null,
+  ) {
     this.root = `/stores/${part(name)}`;
   }
 
@@ -145,22 +149,25 @@ export class StoreApi {
     given: { classifier?: string; risk?: number; rank?: string; k?: number } = {},
   ): Promise<Predicted> => posted(`${this.root}/predict/image${queryOf(given)}`, form([file]));
 
-  map = (vectors: string | null = null): Promise<MapState> => got(`${this.root}/map${queryOf({ vectors })}`);
-  remakeMap = (vectors: string | null = null): Promise<MapState> =>
-    posted(`${this.root}/map/remake${queryOf({ vectors })}`, {}, { writes: true });
+  /** The address of something about the map. */
+  private onMap(path: string, given: Record<string, Value> = {}): string {
+    return `${this.root}${path}${queryOf({ ...given, vectors: this.vectorsName })}`;
+  }
+  map = (): Promise<MapState> => got(this.onMap("/map"));
+  remakeMap = (): Promise<MapState> => posted(this.onMap("/map/remake"), {}, { writes: true });
   points = async (key: string): Promise<Float32Array> =>
-    new Float32Array(await bytes(`${this.root}/map/points${queryOf({ key })}`));
+    new Float32Array(await bytes(this.onMap("/map/points", { key })));
   codes = async (key: string, by: string): Promise<Uint16Array> =>
-    new Uint16Array(await bytes(`${this.root}/map/codes${queryOf({ key, by })}`));
-  legend = (key: string, by: string): Promise<Legend> => got(`${this.root}/map/legend${queryOf({ key, by })}`);
+    new Uint16Array(await bytes(this.onMap("/map/codes", { key, by })));
+  legend = (key: string, by: string): Promise<Legend> => got(this.onMap("/map/legend", { key, by }));
   labels = async (key: string, by: string): Promise<MapLabel[]> =>
-    (await got<{ labels: MapLabel[] }>(`${this.root}/map/labels${queryOf({ key, by })}`)).labels;
+    (await got<{ labels: MapLabel[] }>(this.onMap("/map/labels", { key, by }))).labels;
   mapRows = async (key: string, index: readonly number[], signal?: AbortSignal): Promise<MapRow[]> =>
-    (await got<{ rows: MapRow[] }>(`${this.root}/map/rows${queryOf({ key, index })}`, signal)).rows;
+    (await got<{ rows: MapRow[] }>(this.onMap("/map/rows", { key, index }), signal)).rows;
   selected = async (key: string, limits: Limits, signal?: AbortSignal): Promise<Uint32Array> =>
-    new Uint32Array(await bytes(`${this.root}/map/selected${queryOf({ key, ...limits })}`, signal));
+    new Uint32Array(await bytes(this.onMap("/map/selected", { key, ...limits }), signal));
   indexes = async (key: string, ids: readonly string[]): Promise<(number | null)[]> =>
-    (await posted<{ indexes: (number | null)[] }>(`${this.root}/map/indexes${queryOf({ key })}`, { ids })).indexes;
+    (await posted<{ indexes: (number | null)[] }>(this.onMap("/map/indexes", { key }), { ids })).indexes;
   treeOf = (
     key: string,
     indexes: Uint32Array,
@@ -168,11 +175,10 @@ export class StoreApi {
     rank?: string | null,
     limit = 1000,
     offset = 0,
-  ): Promise<TreeAnswer> => posted(`${this.root}/map/tree${queryOf({ key, under, rank, limit, offset })}`, indexes);
-  place = (key: string, file: Blob): Promise<Placed> =>
-    posted(`${this.root}/map/place/image${queryOf({ key })}`, form([file]));
+  ): Promise<TreeAnswer> => posted(this.onMap("/map/tree", { key, under, rank, limit, offset }), indexes);
+  place = (key: string, file: Blob): Promise<Placed> => posted(this.onMap("/map/place/image", { key }), form([file]));
   match = async (key: string, to: string, toKey: string, toVectors: string | null): Promise<Uint32Array> =>
-    new Uint32Array(await bytes(`${this.root}/map/match${queryOf({ key, to, to_key: toKey, to_vectors: toVectors })}`));
+    new Uint32Array(await bytes(this.onMap("/map/match", { key, to, to_key: toKey, to_vectors: toVectors })));
 
   classifiers = async (): Promise<Classifier[]> =>
     (await got<{ classifiers: Classifier[] }>(`${this.root}/classifiers`)).classifiers;
@@ -196,9 +202,7 @@ export class StoreApi {
     const headers = { "Content-Type": "application/json" };
     const body = JSON.stringify({ classes, ...given });
     return new Uint16Array(
-      await (
-        await call(`${this.root}/teach/codes${queryOf({ key })}`, { method: "POST", headers, body })
-      ).arrayBuffer(),
+      await (await call(this.onMap("/teach/codes", { key }), { method: "POST", headers, body })).arrayBuffer(),
     );
   };
   audit = (): Promise<AuditAnswer> => got(`${this.root}/audit`);
@@ -207,5 +211,5 @@ export class StoreApi {
   log = async (): Promise<LogEntry[]> => (await got<{ entries: LogEntry[] }>(`${this.root}/decisions`)).entries;
   undo = (entry: number): Promise<{ restored: number; notes: string[] }> =>
     posted(`${this.root}/decisions/${entry}/undo`, {}, { writes: true });
-  probes = (vectors: string | null = null): Promise<ProbesAnswer> => got(`${this.root}/probes${queryOf({ vectors })}`);
+  probes = (): Promise<ProbesAnswer> => got(this.onMap("/probes"));
 }

@@ -32,7 +32,7 @@ export class Collection {
     readonly name: string,
     readonly vectors: string | null = null,
   ) {
-    this.api = new StoreApi(name);
+    this.api = new StoreApi(name, vectors);
   }
 
   async start(): Promise<void> {
@@ -61,7 +61,7 @@ export class Collection {
   /** Have the map made of the store as it is now. */
   async remake(): Promise<void> {
     try {
-      await this.api.remakeMap(this.vectors);
+      await this.api.remakeMap();
     } catch (error) {
       this.mapProblem = sentenceOf(error);
       return;
@@ -72,7 +72,7 @@ export class Collection {
   private async follow(): Promise<void> {
     while (!this.ended) {
       try {
-        const found = await this.api.map(this.vectors);
+        const found = await this.api.map();
         if (found.state === "making" || (found.state === "ready" && (await this.outgrown(found)))) {
           this.making = { done: "done" in found ? found.done : null };
           if (this.map && this.lacksMost(this.map)) this.map = this.points = null;
@@ -100,7 +100,7 @@ export class Collection {
   /** Whether a map lacks most pictures and another one is made. Until that is there the grid lists the rows. */
   private async outgrown(found: MapReady): Promise<boolean> {
     if (!found.stale || !this.lacksMost(found)) return false;
-    const made = await this.api.remakeMap(this.vectors).catch(() => null);
+    const made = await this.api.remakeMap().catch(() => null);
     return made?.state === "making";
   }
 
