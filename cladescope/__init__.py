@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.search import search as search
     from cladescope.app.verbs.search_batch import search_batch as search_batch
     from cladescope.app.verbs.serve import serve as serve
+    from cladescope.app.verbs.share import share as share
     from cladescope.app.verbs.simulate import simulate as simulate
     from cladescope.app.verbs.sources import sources as sources
     from cladescope.app.verbs.suggest import suggest as suggest

@@ -40,7 +40,7 @@ async def may_write(
 ) -> None:
     """Raise RefusalError for a change where the service only reads, and for one without the header that pages of other sites cannot send."""
     if request.app.state.rules.read_only:
-        raise RefusalError(403, "this service is read-only: start it with --write, and ask again")
+        raise RefusalError(403, "this service is read-only: start it so that it may write, and ask again")
     if asked != "1":
         raise RefusalError(403, "a request that changes something bears the header `X-Cladescope: 1`: send it too")
 

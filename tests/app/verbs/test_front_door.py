@@ -56,6 +56,7 @@ def test_a_verb_and_its_function_use_the_same_words(name):
         "more",
         "metrics",
         "profile",
+        "no_browser",
     }
     own = {
         "image": "images", "not_image": "not_images", "set_": "set", "list_": "list_to", "out": "out",
