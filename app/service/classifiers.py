@@ -178,6 +178,7 @@ def _write_labels(served: ServedStore, path: Path, given: Mapping[str, str] | No
 def _folder(served: ServedStore) -> Path:
     if remote.url_of(served.path) is not None:
         raise RefusalError(
-            422, f"{served.name} is on object storage, where no classifier is kept: fit one from Python or the command line, and keep its file"
+            422,
+            f"{served.name} is on object storage, where no classifier is kept: fit one from Python or the command line, and keep its file",
         )
     return served.path / FOLDER
