@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from cladescope.app.server.running import _listening
 from tests.conftest import REPOSITORY
 
 SCRIPT = """
@@ -79,3 +80,10 @@ def test_a_connection_that_sends_nothing_is_closed_and_one_that_asks_is_kept(por
             assert answered(asking).startswith(b"HTTP/1.1 200")
             time.sleep(0.25)
         assert idle.recv(1) == b""
+
+
+def test_no_part_of_an_answer_waits_for_the_client_to_confirm_the_one_before():
+    with _listening("127.0.0.1", 0) as listening, socket.create_connection(listening.getsockname()):
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
