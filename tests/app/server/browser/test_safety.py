@@ -99,6 +99,8 @@ def test_a_store_that_changes_while_it_is_looked_at(chromium, start, store, tmp_
     else:
         Image.effect_noise((40, 40), 50).convert("RGB").save(tmp_path / "new.png")
         cladescope.embed(tmp_path / "new.png", store.path)
+        # Readers lag up to two seconds behind a writer elsewhere.
+        until(lambda: cladescope.Client(told["address"]).store("clades")["images"] == 49)
         page.reload()
         settled(page)
         page.wait_for_selector("text=Pictures have come since this map was made.")
