@@ -7,6 +7,18 @@ FINEST = 10
 """The finest grid has 2 to the power of this many cells a side."""
 
 
+def bounds(points: Float32[np.ndarray, "n 2"]) -> tuple[list[float], list[float]]:
+    """The least and the greatest x, and the same of y; zeros where there is no point.
+
+    >>> bounds(np.array([[0, 5], [2, 4]], np.float32))
+    ([0.0, 2.0], [4.0, 5.0])
+    """
+    if not len(points):
+        return [0.0, 0.0], [0.0, 0.0]
+    low, high = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return [low[0], high[0]], [low[1], high[1]]
+
+
 def density_aware_order(points: Float32[np.ndarray, "n 2"], *, seed: int = 0) -> Int64[np.ndarray, " n"]:
     """A permutation of the rows. Each prefix is a sample in which no outlying group is missing, and dense places are dense.
 

@@ -20,6 +20,7 @@ from jaxtyping import Float32
 from cladescope.analysis.maps.cluster_names import cluster_names
 from cladescope.analysis.maps.coded import best_column, coded_column, kinds, told_column
 from cladescope.analysis.maps.lineages import distinct_lineages
+from cladescope.analysis.maps.order import bounds
 from cladescope.analysis.maps.page_columns import without_path, without_paths
 from cladescope.analysis.maps.small_pictures import SmallPictures
 from cladescope.analysis.pictures import Pictures
@@ -82,7 +83,7 @@ class PageMap:
         Small pictures lie within the page, so many to a part, or are files.
         """
         names = [one["name"] for one in self.columns]
-        x, y = self._bounds()
+        x, y = bounds(self.points)
         encoder = without_path(self.encoder)
         digest = hashlib.blake2b(self.points.tobytes(), digest_size=8).hexdigest()
         trusted = self.trustworthiness
@@ -154,12 +155,6 @@ class PageMap:
     def _licence_notes(self) -> list[str]:
         n = self.without_licence
         return [f"of {counted(n, 'picture')} no licence is known: ask before you pass them on"] if n else []
-
-    def _bounds(self) -> tuple[list[float], list[float]]:
-        if not len(self):
-            return [0.0, 0.0], [0.0, 0.0]
-        low, high = self.points.min(axis=0).tolist(), self.points.max(axis=0).tolist()
-        return [low[0], high[0]], [low[1], high[1]]
 
 
 _NAMED = (*RANKS, "common_name")

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from jaxtyping import UInt32
 
 from cladescope.analysis.maps.layout import neighbour_weights
+from cladescope.analysis.maps.order import bounds
 from cladescope.analysis.maps.run import NEIGHBOURS
 from cladescope.app.server import map_models, models
 from cladescope.app.server.parameters import MOST_CHILDREN, AnyServed, AnyService, WhereQuery, WithinQuery
@@ -226,7 +227,7 @@ def _state(service: Service, served: ServedStore, vectors: str | None, found: Ma
     rows = service.maps.rows_of(served, served.with_vectors(vectors), found)
     with served.reading():
         listed, color = columns(rows), best(rows)
-    x, y = found.bounds
+    x, y = bounds(found.points)
     value = found.about.trustworthiness
     return plain(
         {

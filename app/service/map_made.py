@@ -55,14 +55,6 @@ class MadeMap:
             found.update(b"" if buffer is None else buffer)
         return found.hexdigest()
 
-    @property
-    def bounds(self) -> tuple[list[float], list[float]]:
-        """The least and the greatest x, and the same of y; zeros where there is no point."""
-        if not len(self):
-            return [0.0, 0.0], [0.0, 0.0]
-        low, high = self.points.min(axis=0).tolist(), self.points.max(axis=0).tolist()
-        return [low[0], high[0]], [low[1], high[1]]
-
     def save(self, path: Path) -> None:
         """Write it. Raises OSError where that cannot be done."""
         about = {"format": FORMAT, "key": self.key, **asdict(self.about)}

@@ -14,12 +14,10 @@ from cladescope.app.client import answers, map_answers
 from cladescope.app.client.map_requests import NO_VALUE
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
-from cladescope.app.service import paging
 from cladescope.app.service.plain import plain
 from cladescope.app.service.service import Service
 from cladescope.errors import CladescopeError, InputError, StoreError, TakenError
-from cladescope.index.store import Store
-from tests.app.server.conftest import until
+from tests.app.server.conftest import break_off, until
 
 
 @pytest.fixture
@@ -92,16 +90,7 @@ def test_rows_come_as_a_table_page_by_page_or_all_at_once(client, store, ids):
 
 
 def test_a_table_that_breaks_off_is_an_error_and_no_shorter_table(client, monkeypatch):
-    monkeypatch.setattr(paging, "BATCH_ROWS", 10)
-    first, n = Store.rows_at, []
-
-    def rows_at(*given):
-        n.append(1)
-        if len(n) == 3:
-            raise OSError("the disk is gone")
-        return first(*given)
-
-    monkeypatch.setattr(Store, "rows_at", rows_at)
+    break_off(monkeypatch)
     with pytest.raises(InputError, match="the answer of http://127.0.0.1:.* breaks off"):
         client.all_rows_table("clades")
 

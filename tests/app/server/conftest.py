@@ -11,7 +11,9 @@ from fastapi.testclient import TestClient
 
 from cladescope.app.server.application import application
 from cladescope.app.server.guard import Rules
+from cladescope.app.service import paging
 from cladescope.app.service.service import Service
+from cladescope.index.store import Store
 from tests.conftest import REPOSITORY
 
 API = "/api/v1"
@@ -103,6 +105,20 @@ def start(tmp_path):
     for process in begun:
         process.kill()
         process.communicate()
+
+
+def break_off(monkeypatch):
+    """Let the disk go when the third batch of an answer is read."""
+    monkeypatch.setattr(paging, "BATCH_ROWS", 10)
+    first, n = Store.rows_at, []
+
+    def rows_at(*given):
+        n.append(1)
+        if len(n) == 3:
+            raise OSError("the disk is gone")
+        return first(*given)
+
+    monkeypatch.setattr(Store, "rows_at", rows_at)
 
 
 def until(holds, seconds=30.0):

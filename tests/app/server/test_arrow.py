@@ -6,6 +6,7 @@ import pytest
 from cladescope.app.service import paging
 from cladescope.app.service.plain import plain
 from cladescope.index.store import Store
+from tests.app.server.conftest import break_off
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -104,16 +105,7 @@ def test_columns_that_cannot_be_answered_are_refused_before_anything_is_sent(cli
 
 
 def test_an_answer_that_breaks_off_is_no_whole_answer(client, monkeypatch):
-    monkeypatch.setattr(paging, "BATCH_ROWS", 10)
-    first, n = Store.rows_at, []
-
-    def rows_at(*given):
-        n.append(1)
-        if len(n) == 3:
-            raise OSError("the disk is gone")
-        return first(*given)
-
-    monkeypatch.setattr(Store, "rows_at", rows_at)
+    break_off(monkeypatch)
     with pytest.raises(OSError, match="the disk is gone"):
         asked(client, limit=48)
 
