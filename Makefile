@@ -10,6 +10,8 @@ $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": run make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@# Compiled on Linux, where no wheel of it is published; without a C++ compiler its tests say that they skip.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[curate]' || echo 'pdqhash could not be built (it needs a C++ compiler): no perceptual hashes in curate'
 	@touch $@
 
 # A sixth of the disk: no PyTorch, so no other encoder than `tiny`, no training, no maps by UMAP (docs/install.md).

@@ -15,7 +15,7 @@ PACKAGES = {
     "pandas": "'cladescope[pandas]'", "obstore": "'cladescope[cloud]'", "onnx": "'cladescope[onnx]'", "openvino": "'cladescope[openvino]'", "pymilvus": "'cladescope[milvus]'",
     "fastapi": "'cladescope[serve]'", "multipart": "'cladescope[serve]'", "python_multipart": "'cladescope[serve]'",
     "starlette": "'cladescope[serve]'", "uvicorn": "'cladescope[serve]'", "qdrant_client": "'cladescope[qdrant]'", "ray": "'cladescope[ray]'", "tensorboard": "'cladescope[train]'",
-    "webdataset": "'cladescope[train]'",
+    "webdataset": "'cladescope[train]'", "pdqhash": "'cladescope[curate]'",
 }  # fmt: skip
 """What pip is asked for, by the name of the module that is imported somewhere in the code, often only when it is needed."""
 

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -71,6 +72,9 @@ class Built:
                 wrong = [Problem((place,), f"unknown key {place} in the configuration: {hint}?")]
             elif is_dataclass(hints[key]) and isinstance(value, Mapping):
                 arguments[key], wrong = self._section(hints[key], value, at=f"{place}."), []
+            elif (inner := _of_list(hints[key])) is not None and _are_tables(value):
+                made_of = [self._section(inner, one, at=f"{place}.{number}.") for number, one in enumerate(value)]
+                arguments[key], wrong = tuple(made_of), []
             else:
                 arguments[key], wrong = _typed(hints[key], value, place)
             if wrong:
@@ -78,23 +82,35 @@ class Built:
                 self._refused.add(place)
                 self._problems += wrong
         made = _unchecked(cls, arguments)
-        self._problems += (one for one in made.problems() if not self._refused.intersection(one.keys))
+        for one in made.problems():
+            keys = tuple(_numbered(key, at) for key in one.keys)
+            if not self._refused.intersection(keys):
+                self._problems.append(Problem(keys, one.said))
         return made
 
 
 def lines_of(text: str) -> dict[str, int]:
     """The line of each dotted key of a TOML file, and of each section; lines within a list or a long text are none.
 
+    Of a list of sections each has its number, from 0.
+
     >>> lines_of('seed = 1\\n[loop]\\nepochs = 3  # more\\n[objective.terms]\\nclip = 1.0\\n')
     {'seed': 1, 'loop': 2, 'loop.epochs': 3, 'objective.terms': 4, 'objective.terms.clip': 5}
+    >>> lines_of('[[sources]]\\n[[sources]]\\nname = "a"\\n')
+    {'sources': 1, 'sources.0': 1, 'sources.1': 2, 'sources.1.name': 3}
     """
     found: dict[str, int] = {}
+    listed: Counter[str] = Counter()
     section, depth, quotes = "", 0, None
     for number, line in enumerate(text.splitlines(), start=1):
         if quotes is None and not depth:
-            if header := re.match(r"\s*\[\[?\s*([^\[\]]+?)\s*\]", line):
-                section = _key(header[1])
+            if header := re.match(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]", line):
+                section = _key(header[2])
                 found.setdefault(section, number)
+                if header[1] == "[[":
+                    listed[section] += 1
+                    section = f"{section}.{listed[section] - 1}"
+                    found[section] = number
                 continue
             if setting := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*[\w"'-]+)*)\s*=""", line):
                 found.setdefault(f"{section}.{_key(setting[1])}".lstrip("."), number)
@@ -106,6 +122,28 @@ def lines_of(text: str) -> dict[str, int]:
             elif quotes is None:
                 depth += (mark in "[{") - (mark in "]}")
     return found
+
+
+def _of_list(hint: Any) -> type[Any] | None:
+    """The section that a list is of; None for what is no list of sections."""
+    inner = get_args(hint)[:1] if get_origin(hint) is tuple else ()
+    return inner[0] if inner and is_dataclass(inner[0]) and isinstance(inner[0], type) else None
+
+
+def _are_tables(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, Mapping) for one in value)
+
+
+def _numbered(key: str, at: str) -> str:
+    """A key of a section in a list, with the number that the section has there.
+
+    >>> _numbered("sources.name", "sources.1."), _numbered("loop.epochs", "loop.")
+    ('sources.1.name', 'loop.epochs')
+    """
+    listed = re.fullmatch(r"(.+)\.(\d+)\.", at)
+    if listed is None or not f"{key}.".startswith(f"{listed[1]}."):
+        return key
+    return f"{at}{key.removeprefix(listed[1]).removeprefix('.')}".removesuffix(".")
 
 
 def _key(text: str) -> str:

@@ -1,0 +1,199 @@
+"""A curation that runs: its folder, its stages, and the parts of each, so that it can be cut short anywhere and go on.
+
+Each stage leaves a folder `work/NAME` of parts of `PART_ROWS` records, the same records in every stage, and last a manifest with its settings, the hashes of
+its parts and of the stages before. A part is whole or not there. A stage whose settings are others than those it was begun with is refused.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from cladescope.errors import InputError, StoreError
+from cladescope.files import hash_file, is_sealed, replacing, sealed, write_json
+from cladescope.training.curation.columns import SCHEMAS
+from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.flow import Flow, counted
+
+if TYPE_CHECKING:
+    from cladescope.embedding.encoder import Encoder
+
+PART_ROWS: Final = 50_000
+"""Records of a part."""
+_COUNTS: Final = b"cladescope.flow"
+_BEGUN, _DONE = "begun.json", "manifest.json"
+
+
+@dataclass(eq=False)
+class Stage:
+    """One stage of a job."""
+
+    name: str
+    folder: Path
+    job: "Job"
+    settings: Mapping[str, Any]
+    is_done: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
+    """What the stage wants to say in its manifest beside its counts, in plain values."""
+
+    def todo(self) -> list[int]:
+        """Parts that are not there yet, of those that were gathered."""
+        return [part for part in range(self.job.n_parts) if not self.path(part).exists()]
+
+    def path(self, part: int) -> Path:
+        """Where a part is."""
+        return self.folder / f"part-{part:06d}.parquet"
+
+    def write(self, part: int, table: pa.Table, changed: Flow | None = None) -> None:
+        """Write a part; what went in and was dropped is counted here, `changed` is what was done to records that stay.
+
+        Raises StoreError where the disk is full or cannot be written.
+        """
+        gathered = self.name == "gather"
+        sources = table["source"] if gathered else self.job.read("gather", part, ["source"])["source"]
+        before = None if gathered else self.job.read(self.job.before(self.name), part, ["dropped"])["dropped"]
+        flow = counted(sources, before, table["dropped"])
+        if changed is not None:
+            flow.changed += changed.changed
+        metadata = {_COUNTS: json.dumps(flow.to_dict()).encode()}
+        try:
+            with replacing(self.path(part)) as draft:
+                pq.write_table(table.replace_schema_metadata(metadata), draft, compression="zstd")
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {self.path(part)} ({error.strerror or error}): make room and run it again, what is there stays"
+            ) from error
+
+    def parts(self) -> list[Path]:
+        """The parts that are there, in order."""
+        return sorted(self.folder.glob("part-*.parquet"))
+
+    def flow(self) -> Flow:
+        """What the parts counted, together."""
+        whole = Flow()
+        for path in self.parts():
+            whole.add(Flow.of_dict(json.loads((pq.read_schema(path).metadata or {})[_COUNTS])))
+        return whole
+
+
+class Job:
+    """A curation in its folder."""
+
+    def __init__(
+        self,
+        config: CurateConfig,
+        out: Path,
+        *,
+        load_encoder: "Callable[[str], Encoder] | None" = None,
+        part_rows: int = PART_ROWS,
+    ) -> None:
+        """`load_encoder` makes an encoder of its name; nothing is read or written yet."""
+        self.config, self.out = config, out
+        self.work = out / "work"
+        self.load_encoder = load_encoder
+        self.part_rows = part_rows
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages of this job, in their order."""
+        names = list(SCHEMAS)
+        if self.config.kinds.encoder:
+            names.insert(names.index("look") + 1, "encode")
+        return tuple(names)
+
+    def before(self, stage: str) -> str:
+        """The stage before another."""
+        return self.stages[self.stages.index(stage) - 1]
+
+    @property
+    def n_parts(self) -> int:
+        """Parts that were gathered."""
+        return len(list((self.work / "gather").glob("part-*.parquet")))
+
+    def path(self, stage: str, part: int) -> Path:
+        """Where a part of a stage is."""
+        return self.work / stage / f"part-{part:06d}.parquet"
+
+    def read(self, stage: str, part: int, columns: Sequence[str] | None = None) -> pa.Table:
+        """Some columns of a part of a stage, by default all."""
+        return pq.read_table(self.path(stage, part), columns=None if columns is None else list(columns))
+
+    def scan(self, stage: str, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Some columns of all parts of a stage, in order, a part at a time."""
+        for part in range(self.n_parts):
+            yield self.read(stage, part, columns)
+
+    def column(self, stage: str, name: str) -> pa.ChunkedArray:
+        """One column of a whole stage, in memory."""
+        chunks = [chunk for table in self.scan(stage, [name]) for chunk in table[name].chunks]
+        return pa.chunked_array(chunks) if chunks else pa.chunked_array([], pa.string())
+
+    def is_in(self, stage: str, part: int) -> pa.ChunkedArray:
+        """Which records of a part are still in after a stage, as booleans."""
+        return pc.is_null(self.read(stage, part, ["dropped"])["dropped"])
+
+    def manifest(self, stage: str) -> dict[str, Any]:
+        """What a finished stage says of itself. Raises InputError where it is damaged or not there."""
+        path = self.work / stage / _DONE
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read: run the curation again") from error
+        if not is_sealed(found):
+            raise InputError(f"{path} is damaged: delete {path.parent} and run the curation again")
+        return found
+
+    @contextmanager
+    def stage(self, name: str, settings: Mapping[str, Any]) -> Iterator[Stage]:
+        """Begin or go on with a stage; where the block ends all parts are there, and its manifest is written.
+
+        `settings` are what decides its bytes, in plain values. A stage that is finished `is_done`, and its block should do nothing.
+
+        Raises InputError where the stage was begun with other settings, or what it was made of has changed.
+        """
+        settings = json.loads(json.dumps(dict(settings), sort_keys=True))
+        folder = self.work / name
+        above = {one: self.manifest(one)["hash"] for one in self.stages[: self.stages.index(name)]}
+        begun = {"stage": name, "settings": settings, "made_of": above}
+        stage = Stage(name, folder, self, settings, (folder / _DONE).exists())
+        _check_begun(folder, begun, self.out)
+        if stage.is_done:
+            self.manifest(name)
+            yield stage
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / _BEGUN, begun)
+        yield stage
+        hashes = {path.name: hash_file(path) for path in stage.parts()}
+        whole = {**begun, "parts": hashes, "counts": stage.flow().to_dict(), "more": stage.more}
+        write_json(folder / _DONE, sealed(whole))
+
+
+def _check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
+    """Raises InputError where a stage that is there was begun with other settings, or of other stages."""
+    path = folder / _BEGUN
+    if not path.exists():
+        return
+    try:
+        earlier = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: delete {folder} and run the curation again") from error
+    name = begun["stage"]
+    old, new = earlier.get("settings", {}), begun["settings"]
+    if changed := sorted(key for key in {*old, *new} if old.get(key) != new.get(key)):
+        key = changed[0]
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise InputError(
+            f"{out} was begun with another {key} of the stage {name} ({old.get(key)!r}, now {new.get(key)!r}){more}: "
+            f"put it back, curate into another folder, or delete {folder} to make this stage anew"
+        )
+    if earlier.get("made_of") != begun["made_of"]:
+        raise InputError(
+            f"the stage {name} in {out} was made of what an earlier stage has made anew since: delete {folder} to make it anew, too"
+        )
