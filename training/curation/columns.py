@@ -79,6 +79,9 @@ store; `spread` is the standard deviation of grey levels, `sharpness` the varian
 ENCODED: Final = ("vector",)
 """The stage `encode`, which runs where an encoder is named, has the vectors as a fixed-size list of float16."""
 
+APART: Final = _stage(pa.field("leak", _WORD), pa.field("leak_likeness", pa.float32()))
+"""`leak` is the name of the excluded picture that shows the same photograph, and of its list; the picture is then dropped."""
+
 FLAGGED: Final = _stage(
     pa.field("kind", _WORD),
     pa.field("kind_confidence", pa.float32()),
@@ -104,6 +107,7 @@ SCHEMAS: Final = {
     "names": NAMED,
     "screen": SCREENED,
     "look": LOOKED,
+    "leaks": APART,
     "flag": FLAGGED,
     "single": SINGLE,
     "split": SPLIT,
