@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from cladescope.app.verbs.build_index import build_index as build_index
     from cladescope.app.verbs.commit import commit as commit
     from cladescope.app.verbs.compact import compact as compact
+    from cladescope.app.verbs.curate import curate as curate
+    from cladescope.app.verbs.curate import trace as trace
     from cladescope.app.verbs.delete import delete as delete
     from cladescope.app.verbs.demo import demo as demo
     from cladescope.app.verbs.doctor import doctor as doctor
@@ -68,6 +70,7 @@ _VERBS = (
     "build_index",
     "commit",
     "compact",
+    "curate",
     "delete",
     "demo",
     "doctor",

@@ -48,16 +48,16 @@ class Conflicts:
         self._cases: dict[Lineage, _Case] = {}
         self._others = 0
 
-    def note(self, lineage: Lineage, match: Match, image_id: str = "") -> None:
-        """Count a label, where the backbone did not simply know its taxon."""
+    def note(self, lineage: Lineage, match: Match, image_id: str = "", *, n: int = 1) -> None:
+        """Count a label, or that of so many pictures, where the backbone did not simply know its taxon."""
         if match.found and not match.differs:
             return
         if (case := self._cases.get(lineage)) is None:
             if len(self._cases) >= MOST:
-                self._others += 1
+                self._others += n
                 return
             case = self._cases[lineage] = _Case(match, image_id)
-        case.n += 1
+        case.n += n
 
     def left_alone(self) -> dict[str, list[str]]:
         """The first names that were left alone though the backbone has some taxa of the name, and these."""

@@ -49,8 +49,9 @@ SECTIONS = {
         "share": "Write a read-only page of a store into a folder for any web server: map, tree of life, grid and small pictures.",
         "publish": "Make a collection of Qdrant or Milvus hold what a store holds, for search by many users or beyond one machine.",
     },
-    "Train an encoder, and names from taxonomies": {
+    "Train an encoder, its data, and names from taxonomies": {
         "train": "Train an encoder and export it as a checkpoint folder for --encoder; torchrun uses several GPUs.",
+        "curate": "Build a data set for training from raw sources: names, filters, duplicates, splits, shards and a data card.",
         "taxonomy": "Build a backbone of names from published taxonomies, or look up what names mean in one.",
     },
     "Try it, and get help": {

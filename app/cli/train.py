@@ -7,6 +7,7 @@ import typer
 
 from cladescope.app.cli.options import JsonOption, LabelsFromOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.overrides import SetOption, overrides_of
 
 
 def train(
@@ -21,12 +22,7 @@ def train(
         typer.Option(help="Encoder to train further, for model.open_clip: tiny, a run's export, hf-hub:..."),
     ] = None,
     labels_from: LabelsFromOption = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Replace one setting, for instance loop.epochs=3; repeat for several."
-        ),
-    ] = None,
+    set_: SetOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Continue the run in --out where it stopped.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the complete configuration and stop.")] = False,
     json: JsonOption = False,
@@ -40,12 +36,7 @@ def train(
     """
     from cladescope.app.verbs import train as verb
 
-    pairs = list(map(_override, set_ or []))
-    replaced = dict(pairs)
-    if len(replaced) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
-        raise typer.BadParameter(f"--set {twice} is given twice, expected once")
+    replaced = overrides_of(set_)
     given: dict[str, Any] = {"data": data, "encoder": encoder, "labels_from": labels_from, "set": replaced}
     if show:
         print_json(verb.resolve(config, **given)[0].to_dict())
@@ -66,16 +57,3 @@ def train(
     elif made.scores:
         print_table(["held out", "score"], list(made.scores.items()))
     print_line(f"encoder: {made.encoder} (use it with --encoder {made.encoder})")
-
-
-def _override(text: str) -> tuple[str, Any]:
-    """Key and value of KEY=VALUE; the value is read as TOML, and as a text where it is none."""
-    import tomllib
-
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise typer.BadParameter(f"--set {text!r} is not KEY=VALUE: write for instance --set loop.epochs=3")
-    try:
-        return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
-        return key.strip(), value

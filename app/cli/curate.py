@@ -1,0 +1,63 @@
+"""`cladescope curate`: raw sources into a data set, and each of its pictures back to where it came from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cladescope.app.cli.options import JsonOption
+from cladescope.app.cli.output import print_json, print_line, print_table, say
+from cladescope.app.cli.overrides import SetOption, overrides_of
+
+TRACE = "trace"
+
+
+def curate(
+    config: Annotated[str, typer.Argument(metavar="CONFIG.toml|trace", help="A file of settings, or the word trace.")],
+    ids: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID...]", help="trace: ids of the catalogue or of a source, or SOURCE/ID."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Folder of the data set: new, or one that was cut short and goes on."),
+    ] = None,
+    set_: SetOption = None,
+    redo: Annotated[
+        str | None,
+        typer.Option(metavar="STAGE", help="Make this stage anew, and all that follow: names, screen, look, ..."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Build a data set for training from raw sources: names, filters, duplicates, splits, shards and a data card.
+
+    Run again it goes on where it was cut short. `curate trace ID` tells how a picture came into the data set, or why it is not in it.
+
+    Example: cladescope curate tree.toml --out tree
+    """
+    from cladescope.app.verbs import curate as verb
+
+    if out is None:
+        raise typer.BadParameter("--out is missing: name the folder of the data set")
+    if config == TRACE:
+        if not ids:
+            raise typer.BadParameter("trace needs an id: give one of the catalogue, or SOURCE/ID")
+        if set_ or redo:
+            raise typer.BadParameter("--set and --redo are for making a data set: leave them out of trace")
+        traced = verb.trace(ids, out=out)
+        if json:
+            print_json({"pictures": traced})
+            return
+        for one in traced:
+            print_table(["", str(one["uuid"])], [(part, value) for part, value in one.items() if value is not None])
+        return
+    if ids:
+        raise typer.BadParameter(f"{ids[0]!r} is not expected after the configuration: ids are for trace")
+    made = verb.curate(config, out=out, set=overrides_of(set_), redo=redo)
+    if json:
+        print_json({"out": str(made.out), "kept": list(made.kept), **made.summary})
+        return
+    if made.kept:
+        say(f"done before, and kept: {', '.join(made.kept)}")
+    print_table(["stage", "records", "number"], made.table)
+    print_line(f"{made.summary['n_pictures']:,} pictures: {made.out} (read {made.out / 'card.html'})")

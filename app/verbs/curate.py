@@ -1,0 +1,66 @@
+"""Curation: raw sources into a clean, deduplicated, leak-free and documented data set."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cladescope.app.verbs.arguments import checked
+from cladescope.paths import local_path
+
+if TYPE_CHECKING:
+    from cladescope.training.curation.config import CurateConfig
+    from cladescope.training.curation.run import Curated
+
+
+@checked
+def curate(
+    config: "str | Path | CurateConfig",
+    *,
+    out: str | Path,
+    set: Mapping[str, Any] | None = None,
+    redo: str | None = None,
+) -> "Curated":
+    """Build a data set for training from raw sources: names, filters, duplicates, splits, shards, catalogue and data card.
+
+    `config` is a TOML file or a configuration; `set` replaces settings by dotted keys, such as `{"splits.val": 0.1}`. `out` is a new
+    folder, or one of a curation that was cut short, which goes on. `redo` names a stage to make anew, with all that follow.
+
+    Raises InputError for a configuration, sources or lists that cannot be used, ConfigError with all that is wrong in the configuration, UsageError for a stage
+    that there is not; EncoderError where the encoder cannot be loaded; InUseError where another process curates into the folder; StoreError where the disk is full.
+
+    >>> import cladescope
+    >>> cladescope.curate("tree.toml", out="tree").summary["n_pictures"]      # doctest: +SKIP
+    10065576
+    """
+    from dataclasses import replace
+
+    from cladescope.embedding.encoder import Encoder
+    from cladescope.errors import InputError
+    from cladescope.training.curation import config as configs
+    from cladescope.training.curation.run import curate as run
+
+    if isinstance(config, configs.CurateConfig):
+        if set:
+            raise InputError(f"a CurateConfig is whole: put {next(iter(set))} into it")
+        whole = replace(config)
+    else:
+        whole = configs.load_config(local_path(config), set)
+    return run(whole, local_path(out), load_encoder=Encoder.load, redo=redo)
+
+
+@checked
+def trace(ids: str | Sequence[str], *, out: str | Path) -> list[dict[str, Any]]:
+    """All that is known of pictures of a curated data set, from the shard back to the row of the source that they came from.
+
+    `ids` are ids of the catalogue (`uuid`), of the source, or `SOURCE/ID`; records that were dropped are found, too. `out` is the folder of the
+    data set.
+
+    Raises InputError for an id that is not there, with the nearest, and where the folder is none of a curation.
+
+    >>> import cladescope
+    >>> cladescope.trace("3f2504e0-4f89-41d3-9a0c-0305e82c3301", out="tree")[0]["split"]      # doctest: +SKIP
+    'train'
+    """
+    from cladescope.training.curation.trace import trace as run
+
+    return run(local_path(out), [ids] if isinstance(ids, str) else list(ids))
