@@ -7,6 +7,7 @@ import json
 import logging
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,8 @@ import pyarrow.compute as pc
 from jaxtyping import Int, UInt64
 
 from cladescope.delimited.headers import squash
-from cladescope.embedding.locations import local_path
-from cladescope.embedding.records import Record, Source, left_out_of, notes_of
+from cladescope.embedding.locations import canonical, local_path
+from cladescope.embedding.records import Record, Source, id_of_uri, left_out_of, notes_of
 from cladescope.embedding.sources import open_source
 from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_json
@@ -65,27 +66,17 @@ def gather(job: Job) -> None:
 
 def settings_of(job: Job) -> dict[str, Any]:
     """What decides the stage: the sources, and for files how large they are and when they were changed."""
-    told = []
+    told = {}
     for one in job.config.sources:
         path = local_path(one.path)
         file = Path(path) if path is not None else None
         is_file = file is not None and file.is_file()
         about = file.stat() if file is not None and is_file else None
-        told.append(
-            {
-                "name": one.name,
-                "path": one.path,
-                "taxa": one.taxa,
-                "labels_from": one.labels_from,
-                "specimen": one.specimen,
-                "publisher": one.publisher,
-                "licence": one.licence,
-                "rights_holder": one.rights_holder,
-                "limit": one.limit,
-                "file": None if about is None else [about.st_size, about.st_mtime_ns],
-            }
-        )
-    return {"sources": told, "part_rows": job.part_rows}
+        told[one.name] = {
+            **asdict(one),
+            "bytes_and_time": None if about is None else [about.st_size, about.st_mtime_ns],
+        }
+    return {"order": list(told), "sources": told, "part_rows": job.part_rows}
 
 
 def opened(source: SourceConfig) -> Source:
@@ -139,6 +130,8 @@ def _changes(record: Record) -> Iterator[str]:
     """What was done to a record's labels where they were read, in words."""
     if record.respelt:
         yield "name respelt"
+    if record.labels.get("inferred"):
+        yield "ranks inferred from the names of folders"
     for word in record.missing:
         yield f"{word!r} read as not known"
 
@@ -194,7 +187,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
     }
     return {
         "row": row,
-        "id": id_of(source.name, record.image_id),
+        "id": id_of(source.name, _lasting_id(record, source)),
         "source": source.name,
         "record": number,
         "image_id": record.image_id,
@@ -214,6 +207,16 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         "raw": json.dumps(raw, ensure_ascii=False, default=str),
         "dropped": NO_PICTURE if record.problem is not None or not record.uri else None,
     }
+
+
+def _lasting_id(record: Record, source: SourceConfig) -> str:
+    """The id of a record, which is the same wherever the source's folder lies: where it is made of an address, that within the folder."""
+    if record.image_id != id_of_uri(record.uri):
+        return record.image_id
+    place = canonical(source.path).rstrip("/")
+    within = record.uri.removeprefix(f"{place}/")
+    # A table names pictures from the folder that it lies in.
+    return within if within != record.uri else record.uri.removeprefix(f"{place.rpartition('/')[0]}/")
 
 
 def id_of(source: str, image_id: str) -> str:

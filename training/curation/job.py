@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from cladescope.errors import InputError, StoreError
 from cladescope.files import hash_file, is_sealed, replacing, sealed, write_json
+from cladescope.training.config import differences
 from cladescope.training.curation.columns import SCHEMAS
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow, counted
@@ -185,15 +186,13 @@ def _check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be read: delete {folder} and run the curation again") from error
     name = begun["stage"]
-    old, new = earlier.get("settings", {}), begun["settings"]
-    if changed := sorted(key for key in {*old, *new} if old.get(key) != new.get(key)):
-        key = changed[0]
+    if changed := differences(earlier.get("settings", {}), begun["settings"]):
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise InputError(
-            f"{out} was begun with another {key} of the stage {name} ({old.get(key)!r}, now {new.get(key)!r}){more}: "
-            f"put it back, curate into another folder, or delete {folder} to make this stage anew"
+            f"{out} was begun with other settings of the stage {name}: {changed[0]}{more}; "
+            f"put them back, curate into another folder, or make {name} anew with all that follows"
         )
     if earlier.get("made_of") != begun["made_of"]:
         raise InputError(
-            f"the stage {name} in {out} was made of what an earlier stage has made anew since: delete {folder} to make it anew, too"
+            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too"
         )

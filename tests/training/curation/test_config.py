@@ -1,0 +1,75 @@
+"""The configuration of a curation: checked whole, paths taken from its folder."""
+
+import pytest
+
+from cladescope.errors import ConfigError, InputError
+from cladescope.training.curation.config import load_config
+
+
+def written(folder, text):
+    file = folder / "tree.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_all_that_is_wrong_is_said_each_with_its_line(tmp_path):
+    file = written(
+        tmp_path,
+        '[[sources]]\nname = "a"\npath = "p"\n[[sources]]\nname = "a"\npth = "q"\n[names]\nleast_rank = "klas"\n[splitz]\n',
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(file)
+    assert [problem.partition("tree.toml, ")[2] for problem in caught.value.problems] == [
+        "line 4: source 'a' has no path: say where its pictures are",
+        "line 5: two sources are called 'a': give each a name of its own, ids are made of it",
+        "line 6: unknown key sources.1.pth in the configuration: did you mean path?",
+        "line 8: names.least_rank holds 'klas': expected one of kingdom, phylum, class, order, family, genus, species (did you mean class?)",
+        "line 9: unknown key splitz in the configuration: did you mean splits?",
+    ]
+
+
+def test_paths_are_taken_from_the_folder_of_the_file(tmp_path):
+    file = written(
+        tmp_path,
+        """
+[[sources]]
+name = "photos"
+path = "photos"
+[[sources]]
+name = "web"
+path = "https://example.org/list.csv"
+[names]
+backbone = "/gbif"
+common_names = ["photos", "birds.csv", "record"]
+[[exclude]]
+pictures = "../test"
+""",
+    )
+    config = load_config(file, {"splits.val": 0.5})
+    assert [one.path for one in config.sources] == [str(tmp_path / "photos"), "https://example.org/list.csv"]
+    assert config.names.backbone == "/gbif"
+    assert config.names.common_names == ("photos", str(tmp_path / "birds.csv"), "record")
+    assert config.exclude[0].pictures == str(tmp_path.parent / "test")
+    assert config.splits.val == 0.5
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "no sources"),
+        ('[[sources]]\nname = "a b"\npath = "p"', "a source is called 'a b'"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[splits]\nheld_out_sources = ["b"]', "names 'b': expected some of a"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[[exclude]]\nmust_hit = false', "names nothing"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[kinds]\nsupport = "k.csv"', "needs an encoder"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[licences]\nforbid = ["nd"]\nallow = ["nd"]', "both name 'nd'"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[splits]\ntogether = ["taxon"]', "expected one of observation"),
+    ],
+)
+def test_what_cannot_be_is_refused(tmp_path, text, said):
+    with pytest.raises(ConfigError, match=said):
+        load_config(written(tmp_path, text))
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is not valid TOML"):
+        load_config(written(tmp_path, "= 3"))

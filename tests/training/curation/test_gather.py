@@ -1,0 +1,133 @@
+"""The first stage: every record of every source once, under an id that lasts, and what is done where a source breaks off."""
+
+import json
+import uuid
+
+import pyarrow as pa
+import pytest
+
+from cladescope.errors import InputError
+from cladescope.training.curation import gather as gathering
+from cladescope.training.curation.config import load_config
+from cladescope.training.curation.gather import gather
+from cladescope.training.curation.job import Job
+
+
+def made(folder, tables, *, part_rows=4, out="out"):
+    """A job whose sources are CSV files of these rows, by name."""
+    text = []
+    for name, rows in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join(["file,species,image_id,license,Sex,eventDate", *rows]) + "\n")
+        text.append(f'[[sources]]\nname = "{name}"\npath = "{name}.csv"\nlicence = "CC0"\n')
+    (folder / "tree.toml").write_text("\n".join(text))
+    return Job(load_config(folder / "tree.toml"), folder / out, part_rows=part_rows)
+
+
+def rows_of(job):
+    return pa.concat_tables([table.unify_dictionaries() for table in job.scan("gather")]).to_pylist()
+
+
+TABLES = {
+    "birds": [f"b{number}.jpg,Parus major,id{number},CC BY 4.0,f,2020-01-01" for number in range(5)],
+    "moths": [f"m{number}.jpg,Vanessa atalanta,id{number},,," for number in range(6)],
+}
+
+
+def test_every_record_of_every_source_is_a_row(tmp_path):
+    job = made(tmp_path, TABLES)
+    gather(job)
+    rows = rows_of(job)
+    assert [row["row"] for row in rows] == list(range(11))
+    assert [(row["source"], row["record"]) for row in rows] == [
+        *(("birds", number) for number in range(5)),
+        *(("moths", number) for number in range(6)),
+    ]
+    assert {row["licence"] for row in rows[:5]} == {"CC BY 4.0"}
+    assert {row["licence"] for row in rows[5:]} == {"CC0"}, "the configuration's, where the row has none"
+    assert rows[0]["written_species"] == "Parus major"
+    assert rows[0]["recorded"].startswith("2020-01-01")
+    assert json.loads(rows[0]["raw"])["Sex"] == "f"
+    assert rows[0]["id"] == str(uuid.uuid5(gathering.NAMESPACE, "birds/id0"))
+    assert len({row["id"] for row in rows}) == 11, "the same id in two sources is two pictures"
+    assert job.manifest("gather")["counts"]["in"] == {"birds": 5, "moths": 6}
+
+
+def test_ids_do_not_depend_on_where_the_folder_lies(tmp_path):
+    found = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "a.csv").write_text("file,species\none/a.jpg,Parus major\n")
+        (tmp_path / place / "tree.toml").write_text('[[sources]]\nname = "a"\npath = "a.csv"\n')
+        job = Job(load_config(tmp_path / place / "tree.toml"), tmp_path / place / "out")
+        gather(job)
+        found.append(rows_of(job)[0])
+    assert found[0]["id"] == found[1]["id"] == str(uuid.uuid5(gathering.NAMESPACE, "a/one/a.jpg"))
+    assert found[0]["image_id"] != found[1]["image_id"]
+
+
+def test_a_job_that_was_cut_short_goes_on_with_the_same_rows(tmp_path, monkeypatch):
+    whole = made(tmp_path, TABLES, out="whole")
+    gather(whole)
+    job = made(tmp_path, TABLES)
+    opened = gathering.opened
+
+    class Lost:
+        """A source that disappears after some records."""
+
+        def __init__(self, source):
+            self.source = source
+
+        def __getattr__(self, name):
+            return getattr(self.source, name)
+
+        def records(self):
+            for number, record in enumerate(self.source.records()):
+                if number == 4:
+                    raise InputError("the disk is gone")
+                yield record
+
+    monkeypatch.setattr(gathering, "opened", lambda one: Lost(opened(one)) if one.name == "moths" else opened(one))
+    with pytest.raises(InputError, match="source moths breaks off: the disk is gone .what was gathered stays"):
+        gather(job)
+    assert job.n_parts == 2, "what was whole is there"
+    begun = [job.path("gather", part).stat().st_mtime_ns for part in range(2)]
+    monkeypatch.setattr(gathering, "opened", opened)
+    gather(job)
+    assert [job.path("gather", part).stat().st_mtime_ns for part in range(2)] == begun, "and is not made again"
+    assert rows_of(job) == rows_of(whole)
+    for part in range(3):
+        assert job.path("gather", part).read_bytes() == whole.path("gather", part).read_bytes()
+
+
+def test_another_source_under_the_same_name_is_not_taken_for_the_rest(tmp_path):
+    job = made(tmp_path, TABLES)
+    gather(job)
+    (job.work / "gather" / "manifest.json").unlink()
+    (tmp_path / "birds.csv").write_text("file,species,image_id\n" + "b.jpg,Parus major,z9\n" * 6)
+    with pytest.raises(
+        InputError, match="was begun with other settings of the stage gather: sources.birds.bytes_and_time"
+    ):
+        gather(made_again(tmp_path))
+
+
+def made_again(folder):
+    return Job(load_config(folder / "tree.toml"), folder / "out", part_rows=4)
+
+
+def test_repeated_ids_are_dropped_but_once_and_an_id_of_two_sources_is_refused(tmp_path):
+    job = made(tmp_path, {"birds": [*TABLES["birds"], *TABLES["birds"][:2]]})
+    gather(job)
+    rows = rows_of(job)
+    assert [row["dropped"] for row in rows] == [None] * 5 + [f"gather: {gathering.REPEATED}"] * 2
+    assert job.manifest("gather")["counts"]["dropped"] == [["birds", gathering.REPEATED, 2]]
+    shared = str(uuid.uuid4())
+    both = {name: [f"a.jpg,Parus major,{shared},CC0,,"] for name in ("one", "two")}
+    (tmp_path / "b").mkdir()
+    with pytest.raises(InputError, match=f"the sources one and two both claim the id {shared}"):
+        gather(made(tmp_path / "b", both))
+
+
+def test_a_row_that_names_no_picture_is_dropped_and_counted(tmp_path):
+    job = made(tmp_path, {"birds": [*TABLES["birds"], ",Parus major,idx,CC0,,"]})
+    gather(job)
+    assert job.manifest("gather")["counts"]["dropped"] == [["birds", "names no picture", 1]]
