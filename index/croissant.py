@@ -22,6 +22,7 @@ from cladescope.index.croissant_parts import (
     MEDIA_TYPES,
     MOST_CREATORS,
     Rights,
+    check_about,
     citation,
     creators,
     fields_of,
@@ -49,8 +50,7 @@ def read_about(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read as JSON ({error}): expected an object of properties") from error
     if not isinstance(found, dict):
         raise InputError(f"{path} holds a {type(found).__name__}, expected a JSON object of properties, such as name")
-    if taken := [name for name in found if name.startswith("@") or name in ("distribution", "recordSet", "conformsTo")]:
-        raise InputError(f"{path} gives {taken[0]!r}, which describes the files themselves: leave it out")
+    check_about(found, str(path))
     return found
 
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.types as kinds
 
+from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -83,6 +84,15 @@ class Rights:
         self.without_licence += batch.column("licence").null_count
 
 
+def check_about(found: Mapping[str, Any], where: str) -> None:
+    """Raise InputError where what is said of a data set describes its files, which is done here.
+
+    >>> check_about({"name": "Birds"}, "about.json")
+    """
+    if taken := [name for name in found if name.startswith("@") or name in ("distribution", "recordSet", "conformsTo")]:
+        raise InputError(f"{where} gives {taken[0]!r}, which describes the files themselves: leave it out")
+
+
 def finished(found: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """A document without what is empty, and what Croissant asks for that is not in it.
 
@@ -98,17 +108,17 @@ def creators(rights: Rights) -> list[dict[str, str]]:
     return [{"@type": "Person", "name": name} for name, _ in rights.holders.most_common(MOST_CREATORS)]
 
 
-def rights_said(rights: Rights) -> list[str]:
-    """Sentences of a description about licences and holders; empty where there is nothing to say."""
+def rights_said(rights: Rights, where: str | None = None) -> list[str]:
+    """Sentences of a description about licences and holders; empty where there is nothing to say. `where` says where a picture's own stand."""
     said = []
     if rights.without_licence:
         said.append(f"Of {rights.without_licence:,} pictures no licence is known.")
     if len(rights.licences) > 1:
-        said.append("Licences differ from picture to picture: see the field licence.")
+        said.append(f"Licences differ from picture to picture: see {where or 'the field licence'}.")
     if len(rights.holders) > MOST_CREATORS:
         said.append(
             f"Of {len(rights.holders):,} rights holders the {MOST_CREATORS} with most pictures are named as creators; "
-            "the field attribution names each."
+            f"{where or 'the field attribution'} name{'s' * (where is None)} each."
         )
     return said
 
