@@ -173,7 +173,7 @@ def _stages(axes: Axes, flows: Flows, groups: dict[str, list[str]], total: int) 
             axes.text(
                 number + 1.08,
                 -0.35 - n_dropped / total / 2 - 0.02,
-                f"−{n_dropped:,}",
+                f"{n_dropped:,} dropped",
                 fontsize=_FONT,
                 ha="right",
                 va="top",

@@ -114,12 +114,13 @@ def _sorted(unsorted: Path, split: str, folder: Path) -> Iterator[pa.RecordBatch
     import duckdb
 
     spilled = folder / "spilled"
-    settings = {"memory_limit": MEMORY, "temp_directory": str(spilled), "enable_progress_bar": False}
+    settings = {"memory_limit": MEMORY, "temp_directory": str(spilled)}
     try:
         with duckdb.connect(config=settings) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would stand among the results
             files = sorted(map(str, unsorted.glob("part-*.parquet")))
             query = "SELECT * FROM read_parquet(?) WHERE split = ? ORDER BY drawn, id"
-            yield from connection.execute(query, [files, split]).to_arrow_reader(_ROWS)
+            yield from connection.sql(query, params=[files, split]).to_arrow_reader(_ROWS)
     except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
         raise OSError(str(error).splitlines()[0]) from error
     finally:

@@ -37,9 +37,9 @@ def write_statistics(out: Path) -> dict[str, Any]:
     settings = {
         "memory_limit": MEMORY,
         "temp_directory": str(out / "work" / "write" / "spilled"),
-        "enable_progress_bar": False,
     }
     with duckdb.connect(config=settings) as connection:
+        connection.execute("SET enable_progress_bar = false")  # it would stand among the results
         connection.execute(f"CREATE VIEW pictures AS SELECT * FROM read_parquet('{_quoted(out / 'catalog.parquet')}')")
         n, taxa, whole, small = _one(
             connection,
