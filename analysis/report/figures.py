@@ -5,6 +5,7 @@ Each panel is a small figure of its own, which the page lays out side by side or
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -206,7 +207,9 @@ def _shift(place: int, n: int) -> float:
 
 def drawn_svg(draw: Callable[[Axes], None], *, width: float = 3.4, height: float = 2.6) -> str:
     """A figure as SVG to stand inside a page: no prolog, no address, its ink that of the page."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Text stays text: the reader's fonts have the letters that are missing here.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())
         file = io.StringIO()

@@ -78,7 +78,6 @@ def _stages(facts: Facts) -> Iterator[str | Table | Drawn]:
         facts.figures["flow"],
         "statistics/flow.svg",
         "From the sources through the stages to the splits; downwards what a stage dropped.",
-        True,
     )
     rows = []
     for stage, flow in flows.stages.items():

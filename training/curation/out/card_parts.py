@@ -1,5 +1,6 @@
 """The pieces of a data card, told once and written twice: as Markdown and as one HTML page that needs no other file."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -26,7 +27,6 @@ class Drawn:
     svg: str
     file: str
     said: str
-    is_wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,20 @@ class Section:
 
 def as_markdown(title: str, sections: Iterable[Section]) -> str:
     """The card in Markdown; what comes from data is escaped, and figures are linked."""
-    text = [f"# {markdown(title)}"]
+    text = [f"# {_markdown(title)}"]
     for section in sections:
-        text.append(f"## {markdown(section.title)}")
+        text.append(f"## {_markdown(section.title)}")
         for piece in section.pieces:
             if isinstance(piece, str):
-                text.append(markdown(piece))
+                text.append(_markdown(piece))
             elif isinstance(piece, Table):
                 lines = [piece.head, ["---"] * len(piece.head), *([_said(cell) for cell in row] for row in piece.rows)]
-                table = "\n".join(f"| {' | '.join(map(markdown, line))} |" for line in lines)
-                text.append(f"{markdown(piece.title)}:\n\n{table}" if piece.title else table)
+                table = "\n".join(f"| {' | '.join(map(_markdown, line))} |" for line in lines)
+                text.append(f"{_markdown(piece.title)}:\n\n{table}" if piece.title else table)
             elif isinstance(piece, Drawn):
-                text.append(f"![{markdown(piece.said)}]({piece.file})")
+                text.append(f"![{_markdown(piece.said)}]({piece.file})")
             else:
-                text.append("\n".join(f"* {markdown(one)}" for one in piece))
+                text.append("\n".join(f"* {_markdown(one)}" for one in piece))
     return "\n\n".join(text).replace("\n## ## ", "\n## ") + "\n"
 
 
@@ -80,9 +80,17 @@ def _piece(piece: "str | Table | Drawn | list[str]", prefix: str) -> str:
         table = pieces.table([_html(one) for one in piece.head], cells, numbers_from=piece.numbers_from)
         return pieces.closed(shown(piece.title), table) if piece.title else table
     if isinstance(piece, Drawn):
-        kind = " class=paper" if piece.is_wide else ""
-        return f"<figure{kind}>{pieces.figures.unique_ids(piece.svg, prefix)}<figcaption>{_html(piece.said)}</figcaption></figure>"
+        return f"<figure>{pieces.figures.unique_ids(piece.svg, prefix)}<figcaption>{_html(piece.said)}</figcaption></figure>"
     return f"<ul>{''.join(f'<li>{_html(one)}</li>' for one in piece)}</ul>"
+
+
+def _markdown(text: str) -> str:
+    r"""A text of which nothing is a link, a picture or a style.
+
+    >>> _markdown("![x](http://a.org) *b* | c")
+    '!\\[x](http://a.org) \\*b\\* \\| c'
+    """
+    return markdown(re.sub(r"([\\`*\[])", r"\\\1", text))
 
 
 def _html(text: str) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path as Curve
+from matplotlib.ticker import NullFormatter, StrMethodFormatter
 
 from cladescope.analysis.report.figures import COLOURS, GREY, INK, drawn_svg
 from cladescope.shown import shown
@@ -16,6 +17,10 @@ MOST_AREAS: Final = 40
 MOST_SOURCES: Final = 12
 """Sources that have a band of their own."""
 _FONT: Final = 7.5
+_FLOOR: Final = -0.25
+"""Where what is dropped comes to lie; what is kept lies between 0 and 1."""
+_LINE: Final = 0.055
+"""Height of a line of text."""
 
 Area = tuple[float, float, float, float]
 """Left, bottom, width and height."""
@@ -33,6 +38,9 @@ def long_tail(tail: Sequence[tuple[int, int]]) -> str:
         axes.plot(across, up, color=COLOURS[0], linewidth=1.5)
         axes.set_xscale("log")
         axes.set_yscale("log")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axis.set_minor_formatter(NullFormatter())
         axes.set_xlabel("species, from the one with most pictures")
         axes.set_ylabel("pictures")
 
@@ -45,7 +53,7 @@ def squarified(sizes: Sequence[float], area: Area) -> list[Area]:
     Bruls, Huizing and van Wijk 2000, Squarified treemaps, https://doi.org/10.1007/978-3-7091-6783-0_4.
 
     >>> squarified([2, 1, 1], (0, 0, 2, 2))
-    [(0, 0, 1.0, 2), (1.0, 0.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0)]
+    [(0, 0, 1.0, 2.0), (1.0, 0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0)]
     """
     left, bottom, width, height = area
     total = float(sum(sizes))
@@ -99,7 +107,7 @@ def phyla(counts: Sequence[tuple[str | None, int]]) -> str:
                 Rectangle((left, bottom), width, height, facecolor=colour, alpha=0.45, edgecolor=INK, linewidth=0.4)
             )
             text = shown(name)
-            if width > 0.022 * len(text) + 0.02 and height > 0.1:
+            if width > 0.017 * len(text) + 0.02 and height > 0.075:
                 axes.text(
                     left + 0.012,
                     bottom + height - 0.02,
@@ -122,27 +130,28 @@ def sankey(flows: Flows) -> str:
         {"other sources": sources[MOST_SOURCES:]} if sources[MOST_SOURCES:] else {}
     )
     stages = list(flows.stages)
+    deepest = max(flow.dropped.total() for flow in flows.stages.values()) / total
 
     def draw(axes: Axes) -> None:
         axes.set_axis_off()
         axes.set_xlim(-0.9, len(stages) + 1.3)
-        axes.set_ylim(-0.75, 1.12)
+        axes.set_ylim(_FLOOR - 0.12 - deepest / 2, 1.12)
         tops = _stacked(
             [sum(flows.stages[stages[0]].taken_in[one] for one in names) / total for names in groups.values()]
         )
-        for place, (name, names) in enumerate(groups.items()):
-            colour = COLOURS[place % len(COLOURS)]
-            n = sum(flows.stages[stages[0]].taken_in[one] for one in names)
+        numbers = [sum(flows.stages[stages[0]].taken_in[one] for one in names) for names in groups.values()]
+        heights = _apart([top - n / total / 2 for top, n in zip(tops, numbers, strict=True)])
+        for place, (name, n) in enumerate(zip(groups, numbers, strict=True)):
             axes.text(
                 -0.08,
-                tops[place] - n / total / 2,
-                f"{shown(name)}\n{n:,}",
+                heights[place],
+                f"{shown(name)}  {n:,}",
                 fontsize=_FONT,
                 ha="right",
                 va="center",
                 parse_math=False,
             )
-            _band(axes, (0.0, tops[place]), (0.5, tops[place]), n / total, colour)
+            _band(axes, (0.0, tops[place]), (0.5, tops[place]), n / total, COLOURS[place % len(COLOURS)])
         _stages(axes, flows, groups, total)
         _splits(axes, flows, groups, total, len(stages))
 
@@ -159,7 +168,7 @@ def _stages(axes: Axes, flows: Flows, groups: dict[str, list[str]], total: int) 
         left = _stacked([sum(taken[one] - dropped[one] for one in names) / total for names in groups.values()])
         axes.text(number + 0.55, 1.03, stage, fontsize=_FONT, ha="center", va="bottom", parse_math=False)
         n_dropped = dropped.total()
-        at = -0.35 + n_dropped / total / 2
+        at = _FLOOR + n_dropped / total / 2
         for place, names in enumerate(groups.values()):
             colour = COLOURS[place % len(COLOURS)]
             stays = sum(taken[one] - dropped[one] for one in names) / total
@@ -172,7 +181,7 @@ def _stages(axes: Axes, flows: Flows, groups: dict[str, list[str]], total: int) 
         if n_dropped:
             axes.text(
                 number + 1.08,
-                -0.35 - n_dropped / total / 2 - 0.02,
+                _FLOOR - n_dropped / total / 2 - 0.02,
                 f"{n_dropped:,} dropped",
                 fontsize=_FONT,
                 ha="right",
@@ -207,16 +216,21 @@ def _splits(axes: Axes, flows: Flows, groups: dict[str, list[str]], total: int, 
                 )
                 start -= share
                 filled[split] -= share
-    for split, n, top in zip(splits, sizes, ends, strict=True):
-        axes.text(
-            n_stages + 0.9,
-            top - n / total / 2,
-            f"{split}\n{n:,}",
-            fontsize=_FONT,
-            ha="left",
-            va="center",
-            parse_math=False,
-        )
+    heights = _apart([top - n / total / 2 for top, n in zip(ends, sizes, strict=True)])
+    for split, n, height in zip(splits, sizes, heights, strict=True):
+        axes.text(n_stages + 0.9, height, f"{split}  {n:,}", fontsize=_FONT, ha="left", va="center", parse_math=False)
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Falling heights of labels, moved down where one would lie on the one above it.
+
+    >>> _apart([0.5, 0.49]) == [0.5, 0.5 - _LINE]
+    True
+    """
+    placed: list[float] = []
+    for height in heights:
+        placed.append(min(height, placed[-1] - _LINE) if placed else height)
+    return placed
 
 
 def _stacked(sizes: Sequence[float], *, gap: float = 0.0) -> list[float]:
