@@ -210,7 +210,8 @@ def _made(facts: Facts) -> Iterator[str | Table]:
     said = [(stage, key, value) for stage, more in facts.more.items() for key, value in _flat(more)]
     if said:
         yield Table(("stage", "what it says", "value"), said[: 10 * MOST_LINES], title="What stages say besides")
-    yield Table(("setting", "value"), list(_flat(without_places(facts.config.to_dict()))), title="The configuration")
+    settings = {key: value for key, value in facts.config.to_dict().items() if key != "workers"}
+    yield Table(("setting", "value"), list(_flat(without_places(settings))), title="The configuration")
 
 
 def _flat(values: object, before: str = "") -> Iterator[tuple[str, str]]:

@@ -41,6 +41,8 @@ def long_tail(tail: Sequence[tuple[int, int]]) -> str:
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
             axis.set_minor_formatter(NullFormatter())
+        axes.set_xlim(left=0.8)
+        axes.set_ylim(bottom=0.8)
         axes.set_xlabel("species, from the one with most pictures")
         axes.set_ylabel("pictures")
 
@@ -52,8 +54,8 @@ def squarified(sizes: Sequence[float], area: Area) -> list[Area]:
 
     Bruls, Huizing and van Wijk 2000, Squarified treemaps, https://doi.org/10.1007/978-3-7091-6783-0_4.
 
-    >>> squarified([2, 1, 1], (0, 0, 2, 2))
-    [(0, 0, 1.0, 2.0), (1.0, 0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0)]
+    >>> squarified([2.0, 1.0, 1.0], (0.0, 0.0, 2.0, 2.0))
+    [(0.0, 0.0, 1.0, 2.0), (1.0, 0.0, 1.0, 1.0), (1.0, 1.0, 1.0, 1.0)]
     """
     left, bottom, width, height = area
     total = float(sum(sizes))
@@ -100,7 +102,7 @@ def phyla(counts: Sequence[tuple[str | None, int]]) -> str:
         axes.set_axis_off()
         axes.set_xlim(0, 1.6)
         axes.set_ylim(0, 1)
-        rectangles = squarified([n for _, n in areas], (0, 0, 1.6, 1))
+        rectangles = squarified([float(n) for _, n in areas], (0.0, 0.0, 1.6, 1.0))
         for place, ((name, n), (left, bottom, width, height)) in enumerate(zip(areas, rectangles, strict=True)):
             colour = COLOURS[place % len(COLOURS)]
             axes.add_patch(

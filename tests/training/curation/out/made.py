@@ -20,7 +20,7 @@ from tests.training.curation.tables import put_stages
 TIT = ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major")
 OAK = ("Plantae", "Tracheophyta", None, "Fagales", "Fagaceae", "Quercus", None)
 ADMIRAL = ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Nymphalidae", "Vanessa", "Vanessa Atalanta")
-SPLITS = ("train", "train", "train", "val", "test", "test_species")
+SPLITS = ("train", "train", "val", "test", "test_species")
 
 
 def rows_of(folder: Path, n: int = 24) -> list[dict[str, Any]]:
@@ -49,7 +49,7 @@ def rows_of(folder: Path, n: int = 24) -> list[dict[str, Any]]:
             "content_hash": blake2b(content, digest_size=16).hexdigest(), "md5": md5(content).hexdigest(), "n_bytes": len(content), "width": 60, "height": 40,
             "kind": ("live", "specimen", None)[number % 3], "people": ["person"] if number == 1 else None, "cluster": number // 2,
             "duplicate_of": number - 1 if dropped == "single: shows the same" else None, "unit": number // 3,
-            "split": None if dropped else SPLITS[number % 6] if number % 6 < 4 else "train", "is_train_small": number % 4 == 0 and number % 6 < 3,
+            "split": None if dropped else SPLITS[number % 5], "is_train_small": not dropped and number % 5 == 0,
             "taxon_match": "exact",
         })  # fmt: skip
     return rows
