@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from cladescope.analysis.report import pieces
+from cladescope.analysis.report.figures import unique_ids
 from cladescope.shown import markdown, shown
 
 
@@ -80,7 +81,7 @@ def _piece(piece: "str | Table | Drawn | list[str]", prefix: str) -> str:
         table = pieces.table([_html(one) for one in piece.head], cells, numbers_from=piece.numbers_from)
         return pieces.closed(shown(piece.title), table) if piece.title else table
     if isinstance(piece, Drawn):
-        return f"<figure>{pieces.figures.unique_ids(piece.svg, prefix)}<figcaption>{_html(piece.said)}</figcaption></figure>"
+        return f"<figure>{unique_ids(piece.svg, prefix)}<figcaption>{_html(piece.said)}</figcaption></figure>"
     return f"<ul>{''.join(f'<li>{_html(one)}</li>' for one in piece)}</ul>"
 
 

@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
+
 from cladescope.training.curation.flow import Flow
 from cladescope.training.curation.job import Job
 
@@ -49,9 +51,12 @@ def flows_of(job: Job) -> Flows:
     kept = Counter[tuple[str, str]]()
     for part in range(job.n_parts):
         is_in = job.is_in("split", part)
-        sources = job.read("gather", part, ["source"])["source"].filter(is_in).to_pylist()
-        splits = job.read("split", part, ["split"])["split"].filter(is_in).to_pylist()
-        kept.update(zip(sources, splits, strict=True))
+        columns = {
+            "source": job.read("gather", part, ["source"])["source"].filter(is_in).cast(pa.string()),
+            "split": job.read("split", part, ["split"])["split"].filter(is_in).cast(pa.string()),
+        }
+        counts = pa.table(columns).group_by(["source", "split"]).aggregate([([], "count_all")])
+        kept.update({(row["source"], row["split"]): row["count_all"] for row in counts.to_pylist()})
     return Flows(stages, kept)
 
 

@@ -2,6 +2,7 @@
 
 import os
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 from cladescope.embedding.columns import is_url
@@ -30,12 +31,18 @@ def place_within(uri: str, source_path: str) -> str | None:
     path = local_path(uri)
     if path is None:
         return None
-    bases = (source_path, os.path.realpath(source_path))
-    for base in dict.fromkeys((*bases, *(str(Path(one).parent) for one in bases))):
+    for base in _bases(source_path):
         if len(base) > 1 and path.startswith(f"{base}/"):
             return path[len(base) + 1 :]
     outer, mark, member = path.partition("#")
     return f"{Path(outer).name}{mark}{member}"
+
+
+@lru_cache
+def _bases(source_path: str) -> tuple[str, ...]:
+    """The folders that a source's pictures may lie in, the innermost first; as they are written, and without links."""
+    written = (source_path, os.path.realpath(source_path))
+    return tuple(dict.fromkeys((*written, *(str(Path(one).parent) for one in written))))
 
 
 def without_places(values: object) -> object:

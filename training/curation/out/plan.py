@@ -1,7 +1,7 @@
 """Which pictures go into which shard, settled before any is written: a table for each shard, so that shards are written alone and in any order.
 
 The pictures of a split are put in an order drawn from their ids (BLAKE2b), so that taxa are mixed, and cut into shards. DuckDB sorts them, on disk where
-they do not fit: memory is a part of the stages' tables and `MEMORY`, disk about 700 bytes a picture.
+they do not fit: memory is a part of the stages' tables and `database.MEMORY`, disk about 700 bytes a picture.
 """
 
 import shutil
@@ -17,13 +17,12 @@ from cladescope.errors import StoreError
 from cladescope.files import replacing, write_json
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.job import Job
+from cladescope.training.curation.out.database import database, place_of
 from cladescope.training.curation.out.places import place_within, web_address
 from cladescope.training.data.shard_places import find_spans
 
 SPLITS: Final = ("train", "val", "test", "test_species")
 """The splits, in the order of the catalogue."""
-MEMORY: Final = "2GB"
-"""What DuckDB may take before it goes on on disk."""
 _OF_STAGES: Final = {
     "gather": (
         *("row", "id", "source", "image_id", "uri", "observation_id", "specimen_id", "licence", "rights_holder"),
@@ -111,20 +110,11 @@ def _write_shards(unsorted: Path, folder: Path, most: int) -> dict[str, list[int
 
 def _sorted(unsorted: Path, split: str, folder: Path) -> Iterator[pa.RecordBatch]:
     """The pictures of a split in the order drawn."""
-    import duckdb
-
-    spilled = folder / "spilled"
-    settings = {"memory_limit": MEMORY, "temp_directory": str(spilled)}
-    try:
-        with duckdb.connect(config=settings) as connection:
-            connection.execute("SET enable_progress_bar = false")  # it would stand among the results
-            files = sorted(map(str, unsorted.glob("part-*.parquet")))
-            query = "SELECT * FROM read_parquet(?) WHERE split = ? ORDER BY drawn, id"
+    files = [place_of(path) for path in sorted(unsorted.glob("part-*.parquet"))]
+    query = "SELECT * FROM read_parquet(?) WHERE split = ? ORDER BY drawn, id"
+    with database(folder / "spilled") as connection:
+        if files:
             yield from connection.sql(query, params=[files, split]).to_arrow_reader(_ROWS)
-    except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-        raise OSError(str(error).splitlines()[0]) from error
-    finally:
-        shutil.rmtree(spilled, ignore_errors=True)
 
 
 def _cut(batches: Iterator[pa.RecordBatch], most: int) -> Iterator[pa.Table]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cladescope.files import write_json
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.out.catalogue import write_csv
-from cladescope.training.curation.out.plan import MEMORY
+from cladescope.training.curation.out.database import database, place_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -30,17 +30,11 @@ _PATH: Final = ", ".join(f'"{rank}"' for rank in RANKS)
 
 def write_statistics(out: Path) -> dict[str, Any]:
     """Write `statistics.json` and `statistics/*.csv` beside `catalog.parquet`; return what the former says."""
-    import duckdb
-
     folder = out / "statistics"
     folder.mkdir(exist_ok=True)
-    settings = {
-        "memory_limit": MEMORY,
-        "temp_directory": str(out / "work" / "write" / "spilled"),
-    }
-    with duckdb.connect(config=settings) as connection:
-        connection.execute("SET enable_progress_bar = false")  # it would stand among the results
-        connection.execute(f"CREATE VIEW pictures AS SELECT * FROM read_parquet('{_quoted(out / 'catalog.parquet')}')")
+    catalogue = _quoted(place_of(out / "catalog.parquet"))
+    with database(out / "work" / "write" / "spilled") as connection:
+        connection.execute(f"CREATE VIEW pictures AS SELECT * FROM read_parquet('{catalogue}')")
         n, taxa, whole, small = _one(
             connection,
             f"SELECT count(*), count(DISTINCT ({_PATH})), count(*) FILTER ({' AND '.join(_there(rank) for rank in RANKS)}),"
@@ -50,7 +44,7 @@ def write_statistics(out: Path) -> dict[str, Any]:
         groups = {name: _rows(connection, _of_group(column)) for name, column in GROUPS.items()}
         tail = _rows(connection, f"SELECT n, count(*) FROM ({_SPECIES}) GROUP BY n ORDER BY n")
         species = f"SELECT {_PATH}, n FROM ({_SPECIES}) ORDER BY n DESC, {_PATH}"
-        with_head = f"COPY ({species}) TO '{_quoted(folder / 'species.csv')}' (HEADER, DELIMITER ',')"
+        with_head = f"COPY ({species}) TO '{_quoted(str(folder / 'species.csv'))}' (HEADER, DELIMITER ',')"
         connection.execute(with_head)
     write_csv(folder / "ranks.csv", ("rank", "taxa", "pictures"), ranks)
     for name, rows in groups.items():
@@ -70,8 +64,8 @@ def write_statistics(out: Path) -> dict[str, Any]:
     return found | {"tail": tail}
 
 
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")
 
 
 def _there(rank: str) -> str:

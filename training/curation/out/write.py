@@ -59,7 +59,8 @@ def write(job: Job) -> dict[str, Any]:
         work.mkdir(parents=True, exist_ok=True)
         write_json(work / "begun.json", begun)
         found = _write(job, config, begun)
-        return json.loads(write_json(out / SUMMARY, sealed(found)).read_text())
+        whole: dict[str, Any] = json.loads(write_json(out / SUMMARY, sealed(found)).read_text())
+        return whole
     except OSError as error:
         raise StoreError(
             f"cannot write into {out} ({error.strerror or error}): make room and run it again, what is there stays"

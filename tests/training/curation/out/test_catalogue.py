@@ -55,7 +55,7 @@ PROVENANCE = [
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A finished data set: its folder, what `write` said, the records that are in it, and those that are not."""
-    folder = tmp_path_factory.mktemp("made")
+    folder = tmp_path_factory.mktemp("made") / "it's [2] *"
     found = write(job_of(folder / "in", folder / "out", lance=True))
     rows = rows_of(folder / "in")
     return (
