@@ -20,6 +20,10 @@ QUALITY: Final = 100
 END: Final = bytes(2 * tarfile.BLOCKSIZE)
 """What a tar file ends with."""
 
+_SHORT: Final = 100
+_SMALL: Final = 8**11 - 1
+_EMPTY: Final = (lambda header: header[:148] + b" " * 8 + header[156:])(tarfile.TarInfo("").tobuf(tarfile.USTAR_FORMAT))
+
 
 def in_shard(content: bytes, uri: str, size: int | None, box: Box | None = None) -> tuple[bytes, str]:
     """A picture as it stands in a shard, and its ending.
@@ -107,7 +111,24 @@ def _jpeg(image: Image.Image) -> bytes:
 
 
 def _member(name: str, content: bytes) -> bytes:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    padding = bytes(-len(content) % tarfile.BLOCKSIZE)
-    return entry.tobuf(tarfile.PAX_FORMAT) + content + padding
+    return member_header(name, len(content)) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+
+
+def member_header(name: str, size: int) -> bytes:
+    """What stands before a file of `size` bytes in a tar file: the bytes of `tarfile`, ten times as fast for a short name of plain letters.
+
+    >>> entry = tarfile.TarInfo("tit.jpg")
+    >>> entry.size = 1234
+    >>> member_header("tit.jpg", 1234) == entry.tobuf(tarfile.PAX_FORMAT)
+    True
+    """
+    if len(name) > _SHORT or size > _SMALL or not name.isascii():
+        entry = tarfile.TarInfo(name)
+        entry.size = size
+        return entry.tobuf(tarfile.PAX_FORMAT)
+    header = bytearray(_EMPTY)
+    header[: len(name)] = name.encode()
+    header[124:135] = b"%011o" % size
+    # The sum of all bytes, those of the sum itself counted as blanks.
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
