@@ -73,9 +73,10 @@ def make_plan(job: Job) -> Path:
     Raises StoreError where the disk is full or cannot be written.
     """
     folder = job.work / "write" / "plan"
-    if (folder / "plan.json").exists():
-        return folder
     unsorted = job.work / "write" / "unsorted"
+    if (folder / "plan.json").exists():
+        shutil.rmtree(unsorted, ignore_errors=True)
+        return folder
     try:
         for part in range(job.n_parts):
             path = unsorted / f"part-{part:06d}.parquet"

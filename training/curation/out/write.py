@@ -58,6 +58,7 @@ def write(job: Job) -> dict[str, Any]:
     try:
         work.mkdir(parents=True, exist_ok=True)
         write_json(work / "begun.json", begun)
+        (out / SUMMARY).unlink(missing_ok=True)
         found = _write(job, config, begun)
         whole: dict[str, Any] = json.loads(write_json(out / SUMMARY, sealed(found)).read_text())
         return whole

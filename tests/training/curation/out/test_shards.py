@@ -9,6 +9,7 @@ import sys
 from hashlib import blake2b
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -34,7 +35,7 @@ def bytes_of(out: Path) -> dict[str, bytes]:
     }
 
 
-def kept(folder: Path, split: str | None = None) -> dict[str, dict]:
+def kept(folder: Path, split: str | None = None) -> dict[str, dict[str, Any]]:
     rows = rows_of(folder / "expected")
     return {row["id"]: row for row in rows if not row["dropped"] and split in (None, row["split"])}
 
@@ -215,6 +216,7 @@ def test_a_job_that_is_cut_short_goes_on_without_writing_a_shard_twice_and_gives
         return original(path, *rest)
 
     monkeypatch.setattr(shards, "_write", killed)
+    (tmp_path / "cut/curate.json").write_text("{}")  # of an earlier data set
     with pytest.raises(KeyboardInterrupt):
         write(job)
     assert not (tmp_path / "cut/curate.json").exists()
