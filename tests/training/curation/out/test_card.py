@@ -5,6 +5,7 @@ import json
 import re
 import tarfile
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
 
@@ -17,6 +18,7 @@ from cladescope.training.curation.out.card_parts import Section, Table, as_html,
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey, squarified
 from cladescope.training.curation.out.flow_table import Flows
 from cladescope.training.curation.out.write import write
+from cladescope.training.curation.sections import ExcludeConfig
 from tests.index.test_croissant import REQUIRED, TYPES
 from tests.training.curation.out.made import job_of, rows_of
 from tests.training.curation.tables import put_stages
@@ -214,3 +216,21 @@ def test_what_nobody_said_is_left_out_and_named_and_files_are_described_here_alo
         InputError, match="about gives 'distribution', which describes the files themselves: leave it out"
     ):
         write(job_of(tmp_path / "in", tmp_path / "other", n=3, about={"distribution": []}))
+
+
+def test_held_out_lists_are_named_by_their_files_with_their_hits(tmp_path):
+    job = job_of(tmp_path / "in", tmp_path / "out", n=6)
+    lists = (ExcludeConfig(taxa="/home/jane/rare.csv"), ExcludeConfig(pictures="/home/jane/test.store", must_hit=False))
+    rows = [
+        {**row, "dropped": "leaks: shows what is excluded (test.store)" if row["row"] == 2 else None}
+        for row in rows_of(tmp_path / "in", 6)
+    ]
+    write(put_stages(replace(job.config, exclude=lists), tmp_path / "held", rows))
+    text = (tmp_path / "held/card.md").read_text()
+    assert "| rare.csv |  |  | yes |" in text
+    assert "|  | test.store |  | no |" in text
+    assert "| leaks | shows what is excluded (test.store) | 1 |" in text
+    assert (
+        "/home/jane"
+        not in text + (tmp_path / "held/card.html").read_text() + (tmp_path / "held/curate.json").read_text()
+    )
