@@ -169,7 +169,7 @@ def _held_out(facts: Facts) -> Iterator[str | Table]:
     yield (
         Table(("stage", "dropped because", "pictures"), hits, numbers_from=2)
         if hits
-        else "No record was dropped for these lists."
+        else "The table of the stages tells what was dropped, and why: nothing there names these lists."
     )
 
 

@@ -52,6 +52,8 @@ def kept(job: Job, part: int) -> pa.Table:
         for name in names:
             values = table[name]
             columns[name] = values.cast(pa.string()) if pa.types.is_dictionary(values.type) else values
+    found = {*columns["split"].unique().to_pylist()}
+    assert found <= {*SPLITS}, f"part {part} has pictures whose split is none of {SPLITS}: {found}"
     paths = {one.name: one.path for one in job.config.sources}
     uris, sources = columns["uri"].to_pylist(), columns["source"].to_pylist()
     spans = find_spans(columns["picture_at"].to_pylist())

@@ -219,11 +219,11 @@ def test_what_nobody_said_is_left_out_and_named_and_files_are_described_here_alo
 
 
 def test_held_out_lists_are_named_by_their_files_with_their_hits(tmp_path):
-    job = job_of(tmp_path / "in", tmp_path / "out", n=6)
+    job = job_of(tmp_path / "in", tmp_path / "out", n=5)
     lists = (ExcludeConfig(taxa="/home/jane/rare.csv"), ExcludeConfig(pictures="/home/jane/test.store", must_hit=False))
     rows = [
         {**row, "dropped": "leaks: shows what is excluded (test.store)" if row["row"] == 2 else None}
-        for row in rows_of(tmp_path / "in", 6)
+        for row in rows_of(tmp_path / "in", 5)
     ]
     write(put_stages(replace(job.config, exclude=lists), tmp_path / "held", rows))
     text = (tmp_path / "held/card.md").read_text()
