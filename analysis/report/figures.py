@@ -5,6 +5,7 @@ Each panel is a small figure of its own, which the page lays out side by side or
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -111,7 +112,7 @@ def tree_panel(reports: Sequence[ProbeReport]) -> str:
         axes.spines["left"].set_visible(False)
         axes.grid(axis="x", color=GREY, alpha=0.3, linewidth=0.6)
 
-    return _svg(draw, width=4.0, height=0.5 + 0.13 * len(names) * (len(reports) + 2.5))
+    return drawn_svg(draw, width=4.0, height=0.5 + 0.13 * len(names) * (len(reports) + 2.5))
 
 
 def similarity_panel(reports: Sequence[ProbeReport]) -> str:
@@ -130,7 +131,7 @@ def similarity_panel(reports: Sequence[ProbeReport]) -> str:
         axes.set_xticks(range(1, len(RANKS) + 1))
         axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.6)
 
-    return _svg(draw)
+    return drawn_svg(draw)
 
 
 def hubness_panel(reports: Sequence[ProbeReport]) -> str:
@@ -144,7 +145,7 @@ def hubness_panel(reports: Sequence[ProbeReport]) -> str:
         axes.set(xlabel="times among the nearest of another", ylabel="pictures", ylim=(0, None))
         axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.6)
 
-    return _svg(draw)
+    return drawn_svg(draw)
 
 
 def swatch(place: int) -> str:
@@ -155,7 +156,7 @@ def swatch(place: int) -> str:
         axes.plot([0], [0], color=colour, marker=marker, markersize=6)
         axes.set_axis_off()
 
-    return _svg(draw, width=0.2, height=0.2)
+    return drawn_svg(draw, width=0.2, height=0.2)
 
 
 def _by_rank(
@@ -175,7 +176,7 @@ def _by_rank(
         axes.set_ylim(*limits)
         axes.grid(axis="y", color=GREY, alpha=0.3, linewidth=0.6)
 
-    return _svg(draw)
+    return drawn_svg(draw)
 
 
 def _points(
@@ -204,9 +205,11 @@ def _shift(place: int, n: int) -> float:
     return 0.5 * ((place + 0.5) / n - 0.5)
 
 
-def _svg(draw: Callable[[Axes], None], *, width: float = 3.4, height: float = 2.6) -> str:
+def drawn_svg(draw: Callable[[Axes], None], *, width: float = 3.4, height: float = 2.6) -> str:
     """A figure as SVG to stand inside a page: no prolog, no address, its ink that of the page."""
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Text stays text: the reader's fonts have the letters that are missing here.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")
         figure = Figure(figsize=(width, height), layout="constrained")
         draw(figure.subplots())
         file = io.StringIO()

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from html import escape
-from pathlib import Path
 
 from cladescope.analysis.maps.page import map_page
 from cladescope.analysis.maps.quality import error_said
@@ -32,7 +31,6 @@ ROOM = 3_000_000
 """Bytes of all small pictures on the maps."""
 SENTENCES = 3
 """Sentences under the verdict; the others are closed."""
-CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
 def methods_used(report: Report) -> dict[str, Method]:
@@ -68,7 +66,7 @@ def report_page(report: Report, *, room: int = ROOM) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{CSS}</style></head>\n<body><main><header><h1>{title}</h1><p>{escape(store)}</p></header>\n"
+        f"<style>{pieces.CSS}</style></head>\n<body><main><header><h1>{title}</h1><p>{escape(store)}</p></header>\n"
         f'<nav aria-label="Sections">{links}</nav>\n<section id="summary"><h2>In short</h2>{verdict}'
         f"<ul>{''.join(told[:SENTENCES])}</ul>{more}</section>\n"
         f"{sections}</main></body></html>\n"

@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from pathlib import Path
 
 from cladescope.analysis.probes.result import ProbeResult
 from cladescope.analysis.report import figures
 from cladescope.analysis.report.methods import METHODS, Method, method_name
 from cladescope.analysis.shares import TOO_FEW, ends
 
+CSS = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
+"""How a page of such pieces looks."""
 CELLS = ("value", "95 % interval", "by chance", "its 95 % range", "p", "p, adjusted")
 
 

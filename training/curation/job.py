@@ -163,7 +163,7 @@ class Job:
         above = {one: self.manifest(one)["hash"] for one in self.stages[: self.stages.index(name)]}
         begun = {"stage": name, "settings": settings, "made_of": above}
         stage = Stage(name, folder, self, settings, (folder / _DONE).exists())
-        _check_begun(folder, begun, self.out)
+        check_begun(folder, begun, self.out)
         if stage.is_done:
             self.manifest(name)
             yield stage
@@ -176,7 +176,7 @@ class Job:
         write_json(folder / _DONE, sealed(whole))
 
 
-def _check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
+def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
     """Raises InputError where a stage that is there was begun with other settings, or of other stages."""
     path = folder / _BEGUN
     if not path.exists():

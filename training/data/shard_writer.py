@@ -5,12 +5,9 @@ BioCLIP, `ID.json` with what the texts do not tell: source, observation and lice
 `cladescope.training.data.examples` and by any WebDataset loader.
 """
 
-import io
-import json
 import logging
 import os
 import re
-import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,20 +16,14 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image
-
 import cladescope
 from cladescope.arrays import blocks
-from cladescope.embedding.decode import MIN_SIDE, decode
-from cladescope.embedding.locations import suffix_of
-from cladescope.embedding.prompts import TEXT_TYPES, name_of, prompt
-from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError, PictureError, StoreError
 from cladescope.files import PART, write_json
-from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.data.examples import Examples
 from cladescope.training.data.shard_index import Member, ShardIndex, index_shard
 from cladescope.training.data.shard_records import write_index
+from cladescope.training.data.shard_sample import END, in_shard, sample_of, texts_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +33,9 @@ MAX_COUNT = 100_000
 """Most samples of a shard."""
 MAX_BYTES = 3_000_000_000
 """Most bytes of a shard, unless a single sample takes more."""
-QUALITY = 100
-"""JPEG quality of resized pictures, as webdataset's own writer sets it."""
 
 _BLOCK_ROWS = 256
 _KEY = re.compile(r"[^./]+")
-_END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 @dataclass(frozen=True)
@@ -115,39 +103,6 @@ def write_shards(
     return WrittenShards(tuple(writer.paths), writer.n_written, skipped)
 
 
-def texts_of(taxon: Taxon, common_name: str | None) -> dict[str, str]:
-    """The ten texts of a sample, by the ending of their member; names read back from them are spelt as BioCLIP spells.
-
-    >>> texts_of(Taxon(("Animalia", None, "Aves")), "bird")["taxonTag_com.txt"]
-    'a photo of kingdom Animalia class Aves with common name bird.'
-    """
-    tagged = _tagged(taxon)
-    common = name_of(taxon, "com", common_name=common_name)
-    return {
-        "scientific_name.txt": name_of(taxon, "sci"),
-        "taxonomic_name.txt": name_of(taxon, "taxon"),
-        "common_name.txt": common,
-        **{f"{kind}.txt": prompt(taxon, kind, common_name=common_name) for kind in TEXT_TYPES},
-        "taxonTag.txt": f"a photo of {tagged}.",
-        "taxonTag_com.txt": f"a photo of {tagged} with common name {common}.",
-    }
-
-
-def _tagged(taxon: Taxon) -> str:
-    """Each rank that is recorded and its name, the species by its epithet: what a taxon is read back from.
-
-    Spelt as BioCLIP spells names: a capital and small letters, the epithet small. A species that is no binomial of its
-    genus stays as it is, since the epithet in it is not known.
-    """
-    names = {rank: name for rank, name in zip(RANKS, taxon.path, strict=False) if name is not None}
-    genus, species = names.get("genus"), names.pop("species", None)
-    names = {rank: name.capitalize() for rank, name in names.items()}
-    if species is not None:
-        is_binomial = genus is not None and species.startswith(f"{genus} ")
-        names["species"] = species.removeprefix(f"{genus} ").lower() if is_binomial else species
-    return " ".join(f"{rank} {name}" for rank, name in names.items())
-
-
 def _samples(
     examples: Examples,
     *,
@@ -180,37 +135,17 @@ def _sample(examples: Examples, row: int, size: int | None) -> bytes | str:
         logger.warning("left out %s: %s", image_id, error)
         return "could not be read"
     try:
-        picture = decode(content, min_side=MIN_SIDE if size is None else None)
+        content, ending = in_shard(content, examples.uris[row], size)
     except PictureError as error:
         logger.warning("left out %s (%s): %s", image_id, examples.uris[row], error)
         return "could not be decoded"
-    ending = suffix_of(examples.uris[row]).removeprefix(".")
-    if size is not None:
-        content, ending = _jpeg(picture.image.resize((size, size), Image.Resampling.BICUBIC)), "jpg"
-    elif f".{ending}" not in PICTURE_SUFFIXES:
-        ending = "jpg"
     beside = {
         "source": examples.sources[row],
         "observation_id": examples.groups[row],
         "licence": examples.licences[row],
         "common_name": common_name,
     }
-    members = {ending: content} | {name: text.encode() for name, text in texts_of(taxon, common_name).items()}
-    members["json"] = json.dumps({key: value for key, value in beside.items() if value is not None}).encode()
-    return b"".join(_member(f"{image_id}.{name}", content) for name, content in sorted(members.items()))
-
-
-def _jpeg(image: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=QUALITY)
-    return buffer.getvalue()
-
-
-def _member(name: str, content: bytes) -> bytes:
-    entry = tarfile.TarInfo(name)
-    entry.size = len(content)
-    padding = bytes(-len(content) % tarfile.BLOCKSIZE)
-    return entry.tobuf(tarfile.PAX_FORMAT) + content + padding
+    return sample_of(image_id, (ending, content), texts_of(taxon, common_name), beside)
 
 
 class _Writer:
@@ -220,7 +155,7 @@ class _Writer:
         self.paths: list[Path] = []
         self.n_written = 0
         self._folder, self._max_count = folder, max_count
-        self._max_bytes = max_bytes - len(_END)
+        self._max_bytes = max_bytes - len(END)
         self._stream: BinaryIO | None = None
         self._count = self._n_bytes = 0
 
@@ -251,7 +186,7 @@ class _Writer:
 
     def _finish(self, stream: BinaryIO) -> None:
         with stream:
-            stream.write(_END)
+            stream.write(END)
             stream.flush()
             os.fsync(stream.fileno())
         self.paths.append(self._part.replace(self._folder / self._part.name.removeprefix(PART)))

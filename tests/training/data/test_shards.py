@@ -21,6 +21,7 @@ from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError, StoreError
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.data.examples import Examples, load_examples
+from cladescope.training.data.shard_sample import member_header
 from cladescope.training.data.shard_writer import index_shard, texts_of, write_shards
 from tests.embedding.encoding import encode, patches
 from tests.embedding.reading import LINEAGE, put
@@ -211,6 +212,23 @@ def test_a_shard_is_a_tar_for_everybody(tmp_path: Path) -> None:
     listed = subprocess.run(["tar", "-tf", shard], capture_output=True, text=True, check=True)
     assert listed.stderr == ""
     assert listed.stdout.split() == [member.name for member in index.members]
+
+
+def by_tarfile(name: str, size: int) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry.tobuf(tarfile.PAX_FORMAT)
+
+
+@given(st.text(min_size=1, max_size=120).filter(lambda name: not set(name) & {"\0", "/"}), st.integers(0, 2**40))
+def test_a_header_is_that_of_tarfile(name: str, size: int) -> None:
+    assert member_header(name, size) == by_tarfile(name, size)
+
+
+@pytest.mark.parametrize("n", [1, 99, 100, 101, 200])
+@pytest.mark.parametrize("size", [0, 1, 8**11 - 1, 8**11])
+def test_a_header_of_a_long_name_or_a_large_file_is_that_of_tarfile(n: int, size: int) -> None:
+    assert member_header("a" * n, size) == by_tarfile("a" * n, size)
 
 
 def test_pictures_that_cannot_be_read_or_decoded_are_counted_and_left_out(tmp_path: Path) -> None:

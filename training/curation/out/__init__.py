@@ -1,0 +1,1 @@
+"""What a curation leaves: shards, catalogue, provenance, description, statistics and card, all from the tables of its stages."""

@@ -1,0 +1,233 @@
+"""What a data set is, how it was made, what each stage did with it, and what is known to be wrong with it: the words of its card."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cladescope.shown import counted
+from cladescope.taxonomy import RANKS
+from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.out.card_parts import Drawn, Section, Table
+from cladescope.training.curation.out.flow_table import Flows, whys
+from cladescope.training.curation.out.places import without_places
+
+MOST_LINES: Final = 40
+"""Lines of a table of names or licences; all are in `statistics`."""
+_TIES: Final = {
+    "observation": "pictures of one observation", "specimen": "pictures of one specimen", "duplicates": "pictures that show the same",
+    "place": "pictures of one place", "source": "pictures of one source",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the card is made of."""
+
+    config: CurateConfig
+    flows: Flows
+    statistics: Mapping[str, Any]
+    figures: Mapping[str, str]
+    """SVG by name: flow, long_tail, phyla."""
+    versions: Mapping[str, str]
+    more: Mapping[str, Mapping[str, Any]]
+    """What stages say of themselves beside their counts."""
+    stage_hashes: Mapping[str, str]
+    not_said: Sequence[str]
+    """What Croissant asks for and nobody said."""
+
+
+def card_of(facts: Facts) -> tuple[str, list[Section]]:
+    """The title and the sections."""
+    about = without_places(dict(facts.config.about))
+    title = str(about.get("name") or facts.config.title) if isinstance(about, dict) else facts.config.title
+    return title, [
+        Section("What it is", list(_what(facts))),
+        Section("What each stage did", list(_stages(facts))),
+        Section("Taxa and pictures", list(_counts(facts))),
+        Section("Licences", list(_licences(facts))),
+        Section("Splits", list(_splits(facts))),
+        Section("What is held out", list(_held_out(facts))),
+        Section("Known limits", [list(_limits(facts))]),
+        Section("How it was made", list(_made(facts))),
+    ]
+
+
+def _what(facts: Facts) -> Iterator[str | Table | list[str]]:
+    found = facts.statistics
+    n_sources = len(facts.flows.sources())
+    yield (
+        f"{counted(found['pictures'], 'picture')} of {counted(found['taxa'], 'taxon', 'taxa')} from {counted(n_sources, 'source')}; "
+        f"{found['pictures_with_all_ranks']:,} have a name at all seven ranks."
+    )
+    size = facts.config.out.size
+    side = f"squashed to {size} x {size} pixels" if size else "as they came"
+    yield (
+        f"Pictures are in WebDataset shards, {side}, each with ten texts in TreeOfLife's layout. catalog.parquet has a line for each, provenance.parquet "
+        "where it came from and whose it is, dropped.parquet every record that is not in it, and why. croissant.json describes the files for programs."
+    )
+    about = without_places(dict(facts.config.about))
+    if isinstance(about, dict) and about:
+        yield Table(("property", "value"), [(key, str(value)) for key, value in sorted(about.items())])
+    if facts.not_said:
+        yield f"Croissant asks for, and nobody said: {', '.join(facts.not_said)}."
+
+
+def _stages(facts: Facts) -> Iterator[str | Table | Drawn]:
+    flows = facts.flows
+    yield Drawn(
+        facts.figures["flow"],
+        "statistics/flow.svg",
+        "From the sources through the stages to the splits; downwards what a stage dropped.",
+    )
+    rows = []
+    for stage, flow in flows.stages.items():
+        changed, dropped = whys(flow)
+        taken = flow.taken_in.total()
+        rows.append((stage, taken, sum(changed.values()), sum(dropped.values()), taken - sum(dropped.values())))
+    yield Table(("stage", "took in", "changed", "dropped", "left"), rows, numbers_from=1)
+    reasons = [
+        (stage, what, why, n)
+        for stage, flow in flows.stages.items()
+        for what, words in zip(("changed", "dropped"), whys(flow), strict=True)
+        for why, n in words.items()
+    ]
+    yield Table(("stage", "what", "why", "pictures"), reasons, numbers_from=3)
+    yield "A record can be changed in several ways, and is dropped for one reason, the first. By source the same is in flow.csv."
+
+
+def _counts(facts: Facts) -> Iterator[str | Table | Drawn]:
+    found = facts.statistics
+    yield Table(
+        ("rank", "taxa", "pictures"),
+        [(rank, found["ranks"][rank]["taxa"], found["ranks"][rank]["pictures"]) for rank in RANKS],
+        numbers_from=1,
+    )
+    yield Drawn(facts.figures["phyla"], "statistics/phyla.svg", "Pictures by phylum.")
+    yield Drawn(facts.figures["long_tail"], "statistics/long_tail.svg", "Pictures of each species.")
+    tail = [
+        (row["pictures_of_a_species"], row["species"], f"{row['share_of_species']:.1%}", row["pictures"])
+        for row in found["long_tail"]
+    ]
+    yield Table(("pictures of a species", "species", "share of species", "pictures"), tail, numbers_from=1)
+    for name, key, word in (
+        ("phyla", "phylum", "phylum"),
+        ("sources", "data_source", "source"),
+        ("kinds", "img_type", "shown as"),
+    ):
+        yield from _group(found[name], key, word)
+
+
+def _group(rows: Sequence[Mapping[str, Any]], key: str, word: str) -> Iterator[Table]:
+    shown = [(row[key] or "not known", row["pictures"], row["taxa"]) for row in rows[:MOST_LINES]]
+    if len(rows) > MOST_LINES:
+        shown.append((f"{len(rows) - MOST_LINES:,} others", sum(row["pictures"] for row in rows[MOST_LINES:]), ""))
+    yield Table((word, "pictures", "taxa"), shown, numbers_from=1)
+
+
+def _licences(facts: Facts) -> Iterator[str | Table]:
+    yield "Each picture keeps its own licence, which ID.json in the shards and provenance.parquet name, with whom to credit."
+    yield from _group(facts.statistics["licences"], "licence", "licence")
+
+
+def _splits(facts: Facts) -> Iterator[str | Table]:
+    config = facts.config.splits
+    yield from _group(facts.statistics["splits"], "split", "split")
+    small = facts.statistics["pictures_in_train_small"]
+    if small:
+        yield f"{counted(small, 'picture')} of train are also listed in train_small.txt; they are counted once."
+    ties = [_TIES[one] for one in config.together]
+    yield (
+        f"Seed {facts.config.seed}. On one side stay {', '.join(ties)}."
+        if ties
+        else f"Seed {facts.config.seed}. Nothing ties pictures to one side."
+    )
+    if config.held_out_sources:
+        yield f"All of test are the pictures of {', '.join(config.held_out_sources)}."
+
+
+def _held_out(facts: Facts) -> Iterator[str | Table]:
+    lists = without_places(
+        [
+            {"taxa": one.taxa, "pictures": one.pictures, "ids": one.ids, "must_hit": one.must_hit}
+            for one in facts.config.exclude
+        ]
+    )
+    assert isinstance(lists, list)
+    if not lists:
+        yield "No list of taxa or pictures was excluded."
+        return
+    yield Table(
+        ("excluded taxa", "excluded pictures", "excluded ids", "must be met"),
+        [(one["taxa"], one["pictures"], one["ids"], "yes" if one["must_hit"] else "no") for one in lists],
+    )
+    hits = [
+        (stage, why, n)
+        for stage, flow in facts.flows.stages.items()
+        for why, n in whys(flow)[1].items()
+        if stage == "leaks" or "exclu" in why or "held out" in why
+    ]
+    yield (
+        Table(("stage", "dropped because", "pictures"), hits, numbers_from=2)
+        if hits
+        else "The table of the stages tells what was dropped, and why: nothing there names these lists."
+    )
+
+
+def _limits(facts: Facts) -> Iterator[str]:
+    config, found = facts.config, facts.statistics
+    unknown = sum(row["pictures"] for row in found["licences"] if row["licence"] is None)
+    if unknown:
+        yield f"Of {counted(unknown, 'picture')} no licence is known: ask before you pass them on."
+    short = found["pictures"] - found["ranks"]["species"]["pictures"]
+    if short:
+        yield f"{counted(short, 'picture')} are not named to the species."
+    single = found["long_tail"][0]
+    if single["species"]:
+        yield f"{counted(single['species'], 'species', 'species')} have one picture only ({single['share_of_species']:.1%} of all species)."
+    kinds = sum(row["pictures"] for row in found["kinds"] if row["img_type"] is None)
+    if kinds:
+        yield f"Of {counted(kinds, 'picture')} it is not known whether they show a live organism, a specimen, a drawing or another kind."
+    if not config.names.backbone:
+        yield "Names are as the sources write them: synonyms and misspellings were not looked for."
+    if config.duplicates.near == "no":
+        yield "Pictures that are there twice were not looked for."
+    elif not config.kinds.encoder:
+        yield "Duplicates were looked for by bytes and perceptual hash, not by an encoder: crops and heavy changes can be missed."
+    if not config.exclude:
+        yield "Nothing was held out by a list: pictures of published benchmarks can be in train."
+    if not config.people.detections:
+        yield "People, faces and hands were not looked for."
+    if config.names.common_names and config.names.fall_back:
+        yield "A common name may be that of a genus or family: common_name_rank says which."
+    if config.out.size:
+        yield f"Pictures in the shards are squashed to a square of {config.out.size} pixels: the aspect ratio is lost."
+    yield "Labels are those of the sources; nobody looked at each picture again."
+
+
+def _made(facts: Facts) -> Iterator[str | Table]:
+    yield Table(("what", "version"), sorted(facts.versions.items()))
+    yield Table(("stage", "hash of its manifest"), list(facts.stage_hashes.items()))
+    said = [(stage, key, value) for stage, more in facts.more.items() for key, value in _flat(more)]
+    if said:
+        yield Table(("stage", "what it says", "value"), said[: 10 * MOST_LINES], title="What stages say besides")
+    settings = {key: value for key, value in facts.config.to_dict().items() if key != "workers"}
+    yield Table(("setting", "value"), list(_flat(without_places(settings))), title="The configuration")
+
+
+def _flat(values: object, before: str = "") -> Iterator[tuple[str, str]]:
+    """Nested values as lines of a dotted key and a value; empty ones are left out.
+
+    >>> list(_flat({"splits": {"val": 0.05}, "sources": [{"name": "birds"}], "about": {}}))
+    [('splits.val', '0.05'), ('sources.0.name', 'birds')]
+    """
+    if isinstance(values, Mapping) or (
+        isinstance(values, list | tuple) and any(isinstance(one, Mapping) for one in values)
+    ):
+        pairs = values.items() if isinstance(values, Mapping) else enumerate(values)
+        for key, value in pairs:
+            yield from _flat(value, f"{before}.{key}" if before else str(key))
+    elif isinstance(values, list | tuple):
+        if values:
+            yield before, ", ".join(map(str, values))
+    elif values not in ("", None):
+        yield before, str(values)

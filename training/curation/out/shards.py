@@ -1,0 +1,120 @@
+"""The shards: WebDataset in TreeOfLife's layout, each from the table of its pictures alone.
+
+A sample is `ID.jpg`, the ten texts of BioCLIP's `make_wds.py`, `ID.json` with source, observation, licence and rights holder, and `ID.txt`, which says what
+`sci_com.txt` says: stock open_clip reads no other. Beside the shards of a split stands `sizes.json`, by which open_clip knows their numbers.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from hashlib import blake2b
+from itertools import chain
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.regions import split_region
+from cladescope.errors import InputError, PictureError, StoreError
+from cladescope.files import replacing, write_json
+from cladescope.steps import counted
+from cladescope.taxonomy import RANKS, Taxon
+from cladescope.training.curation.out.plan import planned
+from cladescope.training.data.shard_index import read_span
+from cladescope.training.data.shard_sample import END, in_shard, sample_of, texts_of
+
+BESIDE: Final = {
+    "source": "source", "source_id": "image_id", "source_url": "source_url", "observation_id": "observation_id", "specimen_id": "specimen_id",
+    "licence": "licence", "rights_holder": "rights_holder", "title": "title", "publisher": "publisher", "common_name": "common_name",
+}  # fmt: skip
+"""What `ID.json` says, and the column that it is from."""
+_AHEAD: Final = 64
+
+
+def write_all(plan: Path, out: Path, done: Path, *, size: int, workers: int) -> None:
+    """Write the shards of a plan into `out/SPLIT/`, those that are not there yet, and what is known of each into `done/SPLIT/SHARD.json`.
+
+    `size` is the pixels of a side, 0 for the pictures' own bytes. The bytes depend on the plan and `size` alone. `workers` threads read, decode and encode
+    pictures. Memory: the table of a shard (some 10 MB for 10,000 pictures) and `workers` decoded and 64 encoded pictures. Shards that are in no plan are removed.
+
+    Raises InputError where a picture can no longer be read: nothing is left out in silence, and what is written stays; StoreError where the disk is full or
+    cannot be written.
+    """
+    shards = list(planned(plan))
+    try:
+        _clear(out, {f"{split}/{name}.tar" for split, name, _ in shards})
+        with ThreadPoolExecutor(workers) as pool:
+            for split, name, table in counted(shards, "writing shards", len(shards)):
+                note = done / split / f"{name}.json"
+                path = out / split / f"{name}.tar"
+                if not (note.exists() and path.exists()):
+                    note.parent.mkdir(parents=True, exist_ok=True)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    write_json(note, _write(path, pq.read_table(table), size, pool))
+        for split in dict.fromkeys(split for split, _, _ in shards):
+            notes = {
+                name: json.loads((done / split / f"{name}.json").read_text()) for one, name, _ in shards if one == split
+            }
+            write_json(out / split / "sizes.json", {f"{name}.tar": note["samples"] for name, note in notes.items()})
+    except OSError as error:
+        raise StoreError(
+            f"cannot write shards into {out} ({error.strerror or error}): make room and run it again, what is there stays"
+        ) from error
+
+
+def _clear(out: Path, wanted: set[str]) -> None:
+    """Remove shards of an earlier plan."""
+    for path in out.glob("*/shard-*.tar*"):
+        if f"{path.parent.name}/{path.name.removesuffix('.arrow')}" not in wanted:
+            path.unlink()
+
+
+def _write(path: Path, table: pa.Table, size: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
+    """Write one shard, whole or not at all; its number of samples and of bytes, and the BLAKE2b of these."""
+    digest = blake2b(digest_size=16)
+    n_bytes = 0
+    with replacing(path) as draft, draft.open("wb") as stream:
+        for block in chain(_samples(table, size, pool), (END,)):
+            stream.write(block)
+            digest.update(block)
+            n_bytes += len(block)
+        stream.flush()
+    return {"samples": table.num_rows, "bytes": n_bytes, "blake2b": digest.hexdigest()}
+
+
+def _samples(table: pa.Table, size: int, pool: ThreadPoolExecutor) -> Iterator[bytes]:
+    """Samples in the table's order, a few ahead of the writer."""
+    for batch in table.to_batches(max_chunksize=_AHEAD):
+        yield from pool.map(partial(_sample, size=size), batch.to_pylist())
+
+
+def _sample(row: Mapping[str, Any], size: int) -> bytes:
+    """The members of one sample."""
+    parent, box = split_region(row["picture_at"])
+    try:
+        content = read_bytes(parent) if row["shard"] is None else read_span(row["shard"], row["offset"], row["size"])
+        if box is None and blake2b(content, digest_size=16).hexdigest() != row["content_hash"]:
+            raise PictureError("its bytes are others than those that were looked at")
+        content, ending = in_shard(content, parent, size or None, box)
+    except PictureError as error:
+        raise InputError(
+            f"picture {row['id']} of {row['source']} can no longer be read ({error}): put {parent} back as it was and run it again, "
+            "or curate into another folder to leave it out"
+        ) from error
+    taxon = Taxon.from_ranks({rank: row[rank] for rank in RANKS})
+    if taxon is None:
+        raise InputError(
+            f"picture {row['id']} of {row['source']} has no name at any rank: drop such pictures by names.least_rank"
+        )
+    beside = {name: row[column] for name, column in BESIDE.items()}
+    return sample_of(row["id"], (ending, content), _texts(taxon.path, row["common_name"]), beside)
+
+
+@lru_cache(maxsize=4096)
+def _texts(path: tuple[str | None, ...], common_name: str | None) -> dict[str, str]:
+    """The texts of a sample; the path is as it is spelt, since equal taxa may be spelt apart."""
+    texts = texts_of(Taxon(path), common_name)
+    return {**texts, "txt": texts["sci_com.txt"]}
