@@ -75,7 +75,10 @@ def load_ranks(connection: Connection, table: TaxonomyTable, source: int, counts
 
 
 def _load_lineages(connection: Connection, source: int, table: str, ranks: Sequence[str]) -> None:
-    """The taxa of the lineages in a table, of some ranks; a species may be an epithet beside its genus."""
+    """The taxa of the lineages in a table, of some ranks; a species may be an epithet beside its genus.
+
+    A row's common name is that of its lowest taxon.
+    """
     _make_canonical(connection, table, "genus")
     connection.execute(
         f"update {table} set species = genus || ' ' || species where genus is not null and regexp_full_match(species, '[a-z×].*') "
@@ -85,9 +88,9 @@ def _load_lineages(connection: Connection, source: int, table: str, ranks: Seque
     for rank in ranks:
         upto = RANKS[: RANK_INDEX[rank] + 1]
         values = ", ".join(quoted(one) if one in upto else "null" for one in RANKS)
-        common = "min(common_name)" if rank == "species" else "null"
+        below = " and ".join(f"{quoted(one)} is null" for one in RANKS if one not in upto) or "true"
         connection.execute(
-            f"insert into taxa select {source}, {RANK_INDEX[rank]}, {quoted(rank)}, false, null, {values}, {common} "
+            f"insert into taxa select {source}, {RANK_INDEX[rank]}, {quoted(rank)}, false, null, {values}, min(common_name) filter ({below}) "
             f"from {table} where {quoted(rank)} is not null group by {', '.join(map(quoted, upto))}"
         )
 

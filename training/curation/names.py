@@ -49,6 +49,8 @@ def names(job: Job) -> None:
         if stage.is_done:
             return
         common = CommonNames.of(job.config, backbone)
+        if common.needs_survey:
+            _survey(job, labels, common)
         todo = stage.todo()
         for part in counted(todo, "naming, in parts of records:", len(todo)):
             _name_part(job, stage, part, labels, common)
@@ -65,6 +67,13 @@ def _named_file(name: str) -> Any:
         return name
     about = file.stat()
     return [name, about.st_size, about.st_mtime_ns]
+
+
+def _survey(job: Job, labels: BackboneLabels | None, common: CommonNames) -> None:
+    """Tell the lists of common names which taxa there are, so that a name that several bear is given to none."""
+    for table in counted(job.scan("gather", _WRITTEN), "looking for homonyms, in parts of records:", job.n_parts):
+        distinct = list(dict.fromkeys(_lineages(table, _WRITTEN)))
+        common.survey(lineage for lineage, _ in _matched(distinct, labels))
 
 
 def _name_part(job: Job, stage: Stage, part: int, labels: BackboneLabels | None, common: CommonNames) -> None:
@@ -99,6 +108,7 @@ def _name_part(job: Job, stage: Stage, part: int, labels: BackboneLabels | None,
     changed = Flow()
     changed.change(table["source"], _changes(written, named, is_in))
     changed.change(table["source"], _common_changes(own, called, called_by, called_rank))
+    changed.changed.update(common.counts)
     stage.write(part, made, changed)
 
 

@@ -1,0 +1,131 @@
+"""Files of common names, each read into a backbone, so that its names are looked up on the disk and by their lineage."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+from pyarrow import parquet
+
+from cladescope.delimited import DelimitedText, local_opener
+from cladescope.delimited.headers import squash
+from cladescope.errors import InputError
+from cladescope.taxonomy import RANKS
+from cladescope.taxonomy.backbone import Backbone
+from cladescope.taxonomy.name_parser import parse_name
+
+_COMMON: Final = ("common_name", "common", "vernacular_name", "vernacular")
+_SCIENTIFIC: Final = ("scientific_name", "canonical_name", "name", "taxon")
+_TABLES: Final = (".csv", ".tsv", ".txt", ".tab", ".parquet", ".json")
+
+
+@dataclass(frozen=True, eq=False)
+class NameFile:
+    """A file of common names."""
+
+    names: Backbone
+    has_ranks: bool
+    """Whether its rows say more of a taxon than a scientific name."""
+
+
+def name_file(path: Path, folder: Path) -> NameFile:
+    """The common names in a file; what is made of it is kept in a folder.
+
+    A file is a table with some of the seven ranks and `common_name`, one with `scientific_name` and `common_name`, a JSON object of scientific and
+    common names as BioCLIP's `scientific_to_common.json`, or a published taxonomy with a file of common names (a zip or a folder).
+
+    Raises InputError where it cannot be read, or has no column of common names or none to know a taxon by.
+    """
+    if not path.exists():
+        raise InputError(f"{path} is not there, expected a file of common names: check names.common_names")
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return NameFile(Backbone.build([path], folder), has_ranks=True)
+    if path.suffix.lower() not in _TABLES:
+        raise InputError(
+            f"{path} ends in {path.suffix!r}, expected a file of common names: one of {', '.join(_TABLES)}"
+        )
+    pairs = _object_of(path)
+    columns = {} if pairs is not None else _columns(path)
+    common = next((columns[squash(name)] for name in _COMMON if squash(name) in columns), None)
+    if pairs is None and common is None:
+        raise InputError(
+            f"{path} has the columns {', '.join(columns.values())}, none of common names: expected common_name"
+        )
+    if set(RANKS) & columns.keys() and common is not None:
+        kept = [columns[rank] for rank in RANKS if rank in columns]
+        table = _table(path, [*kept, common])
+        table = table.rename_columns([*(rank for rank in RANKS if rank in columns), "common_name"])
+        return NameFile(_built(table, path, folder), has_ranks=True)
+    scientific = next((columns[squash(name)] for name in _SCIENTIFIC if squash(name) in columns), None)
+    if pairs is None and scientific is None:
+        raise InputError(
+            f"{path} has the columns {', '.join(columns.values())}, none to know a taxon by: expected scientific_name, or some of {', '.join(RANKS)}"
+        )
+    if pairs is None:
+        table = _table(path, [scientific or "", common or ""])
+        listed = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    else:
+        listed = iter(pairs.items())
+    return NameFile(_built(_by_name(listed), path, folder), has_ranks=False)
+
+
+def _object_of(path: Path) -> Mapping[str, str] | None:
+    """The pairs of a JSON object; None for any other file."""
+    if path.suffix.lower() != ".json":
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as JSON ({error}): expected scientific and common names") from error
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise InputError(f"{path} is no JSON object of texts: expected scientific names and their common names")
+    return found
+
+
+def _columns(path: Path) -> dict[str, str]:
+    """The columns of a table by their squashed names."""
+    if path.suffix.lower() == ".parquet":
+        try:
+            names = list(parquet.read_schema(path).names)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{path} cannot be read as Parquet ({str(error).splitlines()[0]})") from error
+    else:
+        names = list(DelimitedText(str(path), local_opener(path)).columns)
+    return {squash(name): name for name in reversed(names)}
+
+
+def _table(path: Path, columns: list[str]) -> pa.Table:
+    """Some columns of a table, as text."""
+    if path.suffix.lower() == ".parquet":
+        found = parquet.read_table(path, columns=columns).select(columns)
+    else:
+        batches = DelimitedText(str(path), local_opener(path)).batches(columns)
+        found = pa.table({name: pa.array([], pa.string()) for name in columns})
+        parts = [pa.Table.from_batches([batch]).select(columns) for batch in batches]
+        found = pa.concat_tables(parts) if parts else found
+    return pa.table({name: found[name].cast(pa.string()) for name in columns})
+
+
+def _by_name(pairs: Iterator[tuple[str | None, str | None]]) -> pa.Table:
+    """Names of several words as species, of one as genera: at which rank is not asked where names alone are known."""
+    rows: dict[str, list[str | None]] = {"genus": [], "species": [], "common_name": []}
+    for scientific, common in pairs:
+        if scientific and common:
+            found = parse_name(scientific)
+            name = found.name or scientific
+            is_species = " " in name.removeprefix("× ").strip()
+            rows["genus"].append(None if is_species else name)
+            rows["species"].append(name if is_species else None)
+            rows["common_name"].append(common)
+    return pa.table({name: pa.array(values, pa.string()) for name, values in rows.items()})
+
+
+def _built(table: pa.Table, path: Path, folder: Path) -> Backbone:
+    folder.mkdir(parents=True, exist_ok=True)
+    if not table.num_rows or not table["common_name"].null_count < table.num_rows:
+        raise InputError(f"{path} holds no common names: expected rows with a taxon and its common name")
+    file = folder / "names.parquet"
+    parquet.write_table(table, file)
+    return Backbone.build([file], folder / "backbone", release=path.name)
