@@ -45,6 +45,12 @@ DOORS = (
         files=("photos.csv|photos.csv.gz~photo_uuid",),
         module="inaturalist_open_data",
     ),
+    Door(
+        "EOL media with taxa",
+        "a folder of EOL's media manifests and the Dynamic Hierarchy's taxon.tab; pictures are fetched from EOL",
+        files=("taxon.tab~eolid", "media_manifest*.csv|media_manifest*.csv.gz"),
+        module="eol",
+    ),
     Door("EOL media manifest", "the full-size copies of EOL's media", ("EOL content ID", "EOL Full-Size Copy URL")),
     Door(
         "LILA camera traps",

@@ -1,7 +1,8 @@
 """`cladescope curate`: raw sources into a data set, and each of its pictures back to where it came from."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -49,15 +50,26 @@ def curate(
             print_json({"pictures": traced})
             return
         for one in traced:
-            print_table(["", str(one["uuid"])], [(part, value) for part, value in one.items() if value is not None])
+            print_table(["", str(one["id"])], [(part, value) for part, value in _flat(one) if value not in (None, [])])
         return
     if ids:
         raise typer.BadParameter(f"{ids[0]!r} is not expected after the configuration: ids are for trace")
+    from cladescope.app.verbs.curation import flow_table
+
     made = verb.curate(config, out=out, set=overrides_of(set_), redo=redo)
     if json:
         print_json({"out": str(made.out), "kept": list(made.kept), **made.summary})
         return
     if made.kept:
         say(f"done before, and kept: {', '.join(made.kept)}")
-    print_table(["stage", "records", "number"], made.table)
-    print_line(f"{made.summary['n_pictures']:,} pictures: {made.out} (read {made.out / 'card.html'})")
+    print_table(["stage", "records", "number"], flow_table(made.summary))
+    print_line(f"{made.n_pictures:,} pictures: {made.out} (read {made.out / 'card.html'})")
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Values in values as lines: `stages.look.md5`."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}.")
+        elif key != "id":
+            yield f"{above}{key}", value

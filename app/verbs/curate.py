@@ -9,7 +9,7 @@ from cladescope.paths import local_path
 
 if TYPE_CHECKING:
     from cladescope.training.curation.config import CurateConfig
-    from cladescope.training.curation.run import Curated
+    from cladescope.app.verbs.curation import Curated
 
 
 @checked
@@ -29,7 +29,7 @@ def curate(
     that there is not; EncoderError where the encoder cannot be loaded; InUseError where another process curates into the folder; StoreError where the disk is full.
 
     >>> import cladescope
-    >>> cladescope.curate("tree.toml", out="tree").summary["n_pictures"]      # doctest: +SKIP
+    >>> cladescope.curate("tree.toml", out="tree").n_pictures      # doctest: +SKIP
     10065576
     """
     from dataclasses import replace
@@ -37,7 +37,7 @@ def curate(
     from cladescope.embedding.encoder import Encoder
     from cladescope.errors import InputError
     from cladescope.training.curation import config as configs
-    from cladescope.training.curation.run import curate as run
+    from cladescope.app.verbs.curation import curate as run
 
     if isinstance(config, configs.CurateConfig):
         if set:

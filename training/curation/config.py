@@ -113,7 +113,7 @@ def located(config: CurateConfig, folder: Path) -> CurateConfig:
     words = {"backbone", "record", *(one.name for one in config.sources)}
     return replace(
         config,
-        sources=tuple(replace(one, path=whole(one.path), taxa=whole(one.taxa)) for one in config.sources),
+        sources=tuple(replace(one, path=whole(one.path)) for one in config.sources),
         exclude=tuple(
             replace(one, taxa=whole(one.taxa), pictures=whole(one.pictures), ids=whole(one.ids))
             for one in config.exclude

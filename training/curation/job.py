@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,9 +21,6 @@ from cladescope.training.config import differences
 from cladescope.training.curation.columns import SCHEMAS
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow, counted
-
-if TYPE_CHECKING:
-    from cladescope.embedding.encoder import Encoder
 
 PART_ROWS: Final = 50_000
 """Records of a part."""
@@ -91,7 +88,7 @@ class Job:
         config: CurateConfig,
         out: Path,
         *,
-        load_encoder: "Callable[[str], Encoder] | None" = None,
+        load_encoder: Callable[[str], Any] | None = None,
         part_rows: int = PART_ROWS,
     ) -> None:
         """`load_encoder` makes an encoder of its name; nothing is read or written yet."""

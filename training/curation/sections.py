@@ -23,8 +23,6 @@ class SourceConfig(Section):
     """What the source is called in the catalogue; one of a kind."""
     path: str = ""
     """What `embed` opens (a folder, table, archive, shards), or a store; beside the configuration unless it is a whole path or an address."""
-    taxa: str = ""
-    """A table that names the taxa of a media manifest of EOL: its `taxon.tab`, or a Darwin Core taxon file."""
     labels_from: str = ""
     """How labels are read from the names of folders, as `embed --labels-from`."""
     specimen: str = ""

@@ -1,16 +1,16 @@
 """A curation from its sources to the data set: the stages one after the other, each of which goes on where it was cut short."""
 
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from cladescope.errors import InputError, InUseError, UsageError
+from cladescope.files import PART, is_new_folder
 from cladescope.nearest import did_you_mean
 from cladescope.outputs import check_is_folder
 from cladescope.training.curation.config import CurateConfig
@@ -24,10 +24,7 @@ from cladescope.training.curation.names import names
 from cladescope.training.curation.screen import screen
 from cladescope.training.curation.single import single
 from cladescope.training.curation.split import split
-from cladescope.training.curation.write import OWN, write
-
-if TYPE_CHECKING:
-    from cladescope.embedding.encoder import Encoder
+from cladescope.training.curation.out.write import SUMMARY, write
 
 STAGES: Final[Mapping[str, Callable[[Job], None]]] = {
     "gather": gather,
@@ -50,17 +47,20 @@ class Curated:
     out: Path
     summary: dict[str, Any]
     """What stands in `curate.json`."""
-    table: tuple[tuple[str, str, int], ...]
-    """What each stage took in, changed, dropped and passed on: stage, word, records."""
     kept: tuple[str, ...]
     """Stages that were finished before and not done again."""
+
+    @property
+    def n_pictures(self) -> int:
+        """Pictures of the data set."""
+        return int(self.summary["pictures"])
 
 
 def curate(
     config: CurateConfig,
     out: Path,
     *,
-    load_encoder: "Callable[[str], Encoder] | None" = None,
+    load_encoder: Callable[[str], Any] | None = None,
     redo: str | None = None,
     part_rows: int = PART_ROWS,
 ) -> Curated:
@@ -85,26 +85,23 @@ def curate(
         for name in job.stages:
             STAGES[name](job)
         summary = write(job)
-    return Curated(out, summary, flow_table(job), kept)
+    return Curated(out, summary, kept)
 
 
-def flow_table(job: Job) -> tuple[tuple[str, str, int], ...]:
-    """What each stage took in, changed, dropped and passed on, in words and numbers of records.
+def flow_table(summary: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
+    """What each stage took in, changed, dropped and passed on, from a summary: stage, word, records.
 
-    Raises InputError where a stage is not finished.
+    >>> flow_table({"flow": [{"stage": "look", "in": 3, "changed": {}, "dropped": {"blank": 1}, "out": 2}], "splits": {"train": 2}})
+    (('look', 'taken in', 3), ('look', '- blank', 1), ('look', 'passed on', 2), ('written', 'train', 2))
     """
     rows = []
-    for name in job.stages:
-        counts = job.manifest(name)["counts"]
-        taken = sum(counts["in"].values())
-        rows.append((name, "taken in", taken))
+    for stage in summary["flow"]:
+        name = stage["stage"]
+        rows.append((name, "taken in", stage["in"]))
         for kind, mark in (("changed", "  "), ("dropped", "- ")):
-            words: Counter[str] = Counter()
-            for _, word, n in counts[kind]:
-                words[word] += n
-            rows += [(name, f"{mark}{word}", n) for word, n in sorted(words.items(), key=lambda one: (-one[1], one[0]))]
-        rows.append((name, "passed on", taken - sum(n for *_, n in counts["dropped"])))
-    return tuple(rows)
+            rows += [(name, f"{mark}{word}", n) for word, n in stage[kind].items()]
+        rows.append((name, "passed on", stage["out"]))
+    return (*rows, *(("written", split, n) for split, n in summary["splits"].items()))
 
 
 def _check_folder(out: Path) -> None:
