@@ -73,13 +73,12 @@ def curate(
     """
     job = Job(config, out, load_encoder=load_encoder, part_rows=part_rows)
     _check_folder(out)
-    if redo is not None and redo not in job.stages:
-        raise UsageError(
-            f"found {redo!r} to do again: expected one of {', '.join(job.stages)}{did_you_mean(redo, job.stages)}"
-        )
+    steps = (*job.stages, "write")
+    if redo is not None and redo not in steps:
+        raise UsageError(f"found {redo!r} to do again: expected one of {', '.join(steps)}{did_you_mean(redo, steps)}")
     with _alone(out):
         if redo is not None:
-            for name in job.stages[job.stages.index(redo) :]:
+            for name in steps[steps.index(redo) :]:
                 shutil.rmtree(job.work / name, ignore_errors=True)
         kept = tuple(name for name in job.stages if (job.work / name / "manifest.json").exists())
         for name in job.stages:

@@ -234,7 +234,7 @@ def test_a_finished_folder_is_left_as_it_is_and_other_settings_are_refused(tmp_p
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")}
     assert write(job) == found
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*")} == before
-    with pytest.raises(InputError, match="begun with another out of the stage write"):
+    with pytest.raises(InputError, match="begun with other settings of the stage write: out.size"):
         write(with_out(job, size=16))
     for path in sorted((tmp_path / "out/work/write").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
