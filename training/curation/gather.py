@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -177,10 +178,8 @@ def _check_same(job: Job, begun: int, record: Record, source: SourceConfig) -> N
 
 def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[str, Any]:
     """A record as a row of this stage."""
-    labels, own = record.labels, {squash(name): value for name, value in record.extra.items()}
-    taken = {column: _first(own, names) for column, names in _TAKEN.items()}
-    if source.specimen:
-        taken["specimen_id"] = own.get(squash(source.specimen))
+    labels, own = record.labels, record.extra
+    taken = {column: _first(own, names) for column, names in _places(tuple(own), source.specimen).items()}
     raw = {
         **{name: value for name, value in labels.items() if value is not None},
         **{name: value for name, value in record.extra.items() if value is not None},
@@ -235,8 +234,19 @@ def id_of(source: str, image_id: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{source}/{image_id}"))
 
 
+@lru_cache(maxsize=64)
+def _places(columns: tuple[str, ...], specimen: str) -> dict[str, tuple[str, ...]]:
+    """Own columns of a source that stand for columns of this stage, the preferred first."""
+    by_name = {squash(name): name for name in columns}
+    wanted = {**_TAKEN, "specimen_id": (specimen,)} if specimen else _TAKEN
+    return {
+        column: tuple(by_name[squash(name)] for name in names if squash(name) in by_name)
+        for column, names in wanted.items()
+    }
+
+
 def _first(own: Mapping[str, object], names: tuple[str, ...]) -> object:
-    return next((own[name] for name in map(squash, names) if own.get(name) not in (None, "")), None)
+    return next((own[name] for name in names if own[name] not in (None, "")), None)
 
 
 def _text(value: object) -> str | None:
