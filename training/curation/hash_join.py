@@ -98,7 +98,8 @@ def plan(n: int, m: int, bits: int) -> tuple[Chunk, ...]:
     >>> [chunk.most for chunk in plan(10_000_000, 10_000_000, 31)]
     [2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1]
     """
-    best, least = (Chunk(0, 0, 0),), float(n) * m
+    best: tuple[Chunk, ...] = (Chunk(0, 0, 0),)
+    least = float(n) * m
     for number in range(1, min(bits + 1, 64) + 1):
         needed = bits + 1
         low, more = divmod(needed, number)
