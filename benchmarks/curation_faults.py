@@ -41,7 +41,11 @@ def sources_of(data: Path) -> dict[str, list[Row]]:
     """The rows of the three sources, without a fault that was planted."""
     with (data / "organisms" / "metadata.csv").open(encoding="utf-8", newline="") as file:
         organisms = [
-            {**{name: row.get(name) or "" for name in COLUMNS}, "file": str(data / "organisms" / row["file"]), "licence": "CC BY 4.0"}
+            {
+                **{name: row.get(name) or "" for name in COLUMNS},
+                "file": str(data / "organisms" / row["file"]),
+                "licence": "CC BY 4.0",
+            }
             for row in csv.DictReader(file)
         ]
     with (data / "tasks" / "birds525" / "labels.csv").open(encoding="utf-8", newline="") as file:
@@ -77,7 +81,9 @@ class Planting:
 
     def some(self, source: str, n: int, where: Any = None) -> list[Row]:
         """Some rows that no fault was planted in."""
-        free = [row for row in self.sources[source] if row["image_id"] not in self.touched and (where is None or where(row))]
+        free = [
+            row for row in self.sources[source] if row["image_id"] not in self.touched and (where is None or where(row))
+        ]
         rows = [free[place] for place in sorted(self.rng.permutation(len(free))[:n].tolist())]
         self.touched |= {row["image_id"] for row in rows}
         return rows
@@ -109,7 +115,9 @@ class Planting:
                         others.setdefault(row["sci_name_2025"], set()).add(row[column])
         bearers = Counter(name for names in others.values() for name in names)
         synonyms = {
-            name: sorted(one for one in names if one and one not in accepted and bearers[one] == 1 and one.count(" ") == 1)
+            name: sorted(
+                one for one in names if one and one not in accepted and bearers[one] == 1 and one.count(" ") == 1
+            )
             for name, names in others.items()
         }
         for row in self.some("birds", n, lambda row: synonyms.get(row["species"])):
@@ -119,12 +127,26 @@ class Planting:
         for row in self.some("birds", n, lambda row: row["species"] in accepted):
             self.tell(row["image_id"], "misspelt")
             place = int(self.rng.integers(2, 4)) - len(row["species"])
-            row["species"] = f"{row['species'][:-2]}q{row['species'][-2:]}" if place % 2 else f"{row['species'][:-3]}{row['species'][-2:]}"
+            row["species"] = (
+                f"{row['species'][:-2]}q{row['species'][-2:]}"
+                if place % 2
+                else f"{row['species'][:-3]}{row['species'][-2:]}"
+            )
         for number, (one, other) in enumerate(homonyms[:n]):
             told, untold = self.some("organisms", 2, lambda row: row["genus"] and row["species"])
             lineage = one if number % 2 else other
-            self.tell(told["image_id"], "homonym told by its kingdom", accepted_class=lineage["class"] or None, kingdom=lineage["kingdom"])
-            told |= {**dict.fromkeys(RANKS, ""), "kingdom": lineage["kingdom"], "class": lineage["class"], "genus": lineage["genus"]}
+            self.tell(
+                told["image_id"],
+                "homonym told by its kingdom",
+                accepted_class=lineage["class"] or None,
+                kingdom=lineage["kingdom"],
+            )
+            told |= {
+                **dict.fromkeys(RANKS, ""),
+                "kingdom": lineage["kingdom"],
+                "class": lineage["class"],
+                "genus": lineage["genus"],
+            }
             self.tell(untold["image_id"], "homonym that nothing tells")
             untold |= {**dict.fromkeys(RANKS, ""), "genus": lineage["genus"]}
 
@@ -138,7 +160,12 @@ class Planting:
                 with Image.open(row["file"]) as picture:
                     copy, quality = changed(picture.convert("RGB"), kind, self.rng)
                 copy.save(file, quality=quality)
-                self.add(source if number % 2 else "organisms", f"copy: {kind}", {**row, "file": str(file)}, of=row["image_id"])
+                self.add(
+                    source if number % 2 else "organisms",
+                    f"copy: {kind}",
+                    {**row, "file": str(file)},
+                    of=row["image_id"],
+                )
 
     def leaks(self, tests: dict[str, list[Path]], n: int) -> None:
         """Pictures of the test sets among those to train on, as they are, smaller, or saved anew."""
@@ -163,7 +190,9 @@ class Planting:
             if kind == "blank":
                 Image.new("RGB", (300, 200), (number, number, number)).save(file)
             else:
-                file.write_bytes({"cut off": content[: len(content) // 3], "empty": b"", "no picture": b"<html>gone</html>"}[kind])
+                file.write_bytes(
+                    {"cut off": content[: len(content) // 3], "empty": b"", "no picture": b"<html>gone</html>"}[kind]
+                )
             self.add("organisms", f"broken: {kind}", {**row, "file": str(file)})
 
     def licences(self, n: int) -> None:
@@ -187,24 +216,33 @@ def plant(data: Path, work: Path, *, n: int, seed: int, limit: int) -> Path:
     sources = sources_of(data)
     clean = {name: [dict(row) for row in rows] for name, rows in sources.items()}
     if limit:
-        sources = {name: [rows[place] for place in sorted(rng.permutation(len(rows))[:limit].tolist())] for name, rows in sources.items()}
+        sources = {
+            name: [rows[place] for place in sorted(rng.permutation(len(rows))[:limit].tolist())]
+            for name, rows in sources.items()
+        }
     taxonomy = pq.read_table(data / "taxonomy" / "taxonomy.parquet", columns=list(RANKS)).to_pylist()
     write_csv(work / "known.csv", [row for rows in clean.values() for row in rows])
     crosswalk = data / "taxonomy" / "birds_clements2025_crosswalk.csv"
-    Backbone.build([crosswalk, data / "taxonomy" / "taxonomy.parquet", work / "known.csv"], work / "backbone", release="faults")
+    Backbone.build(
+        [crosswalk, data / "taxonomy" / "taxonomy.parquet", work / "known.csv"], work / "backbone", release="faults"
+    )
     planting = Planting(sources, work, rng)
     planting.names(crosswalk, homonyms_of(taxonomy), n)
     planting.copies(n)
     tests = {
         "birds": sorted((data / "tasks" / "birds525" / "test").rglob("*.jpg")),
-        "seedlings": sorted(path for path in (data / "tasks" / "plant-seedlings" / "test").rglob("*.*") if path.is_file()),
+        "seedlings": sorted(
+            path for path in (data / "tasks" / "plant-seedlings" / "test").rglob("*.*") if path.is_file()
+        ),
     }
     planting.leaks(tests, n)
     planting.broken(n)
     planting.licences(n)
     planting.specimens(5)
     text = [f'title = "Planted faults"\nworkers = 2\n[names]\nbackbone = "{work / "backbone"}"\nunknown = "drop"\n']
-    text.append('[licences]\nforbid = ["nd", "all rights reserved"]\n[splits]\nval = 0.1\ntest = 0.1\n[pictures]\nmin_side = 32\n')
+    text.append(
+        '[licences]\nforbid = ["nd", "all rights reserved"]\n[splits]\nval = 0.1\ntest = 0.1\n[pictures]\nmin_side = 32\n'
+    )
     for name, rows in sources.items():
         write_csv(work / f"{name}.csv", rows)
         text.append(f'[[sources]]\nname = "{name}"\npath = "{work / name}.csv"\n')
@@ -225,7 +263,10 @@ def homonyms_of(taxonomy: list[dict[str, Any]]) -> list[tuple[Row, Row]]:
     found = []
     for genus, kingdoms in sorted(genera.items()):
         if len(kingdoms) == 2 and all(len(classes) == 1 for classes in kingdoms.values()):
-            one, other = ({"genus": genus, "kingdom": kingdom, "class": next(iter(classes))} for kingdom, classes in sorted(kingdoms.items()))
+            one, other = (
+                {"genus": genus, "kingdom": kingdom, "class": next(iter(classes))}
+                for kingdom, classes in sorted(kingdoms.items())
+            )
             found.append((one, other))
     return found
 
@@ -297,18 +338,30 @@ def score(work: Path, out: Path) -> int:
         found = [image_id for image_id, told in mine.items() if is_found(told, by_id[image_id], by_id)]
         missed += [(image_id, fault, by_id[image_id]["dropped"]) for image_id in mine if image_id not in set(found)]
         rows.append((fault, len(mine), len(found), f"{len(found) / len(mine):.3f}"))
-    print_table(["planted", "number", "found", "recall"], rows)
+    print_table(["planted", "number", "found", "recall"], text_of(rows))
     originals = {told["of"] for told in truth.values() if "of" in told}
     good = [one for image_id, one in by_id.items() if image_id not in truth and image_id not in originals]
     lost = Counter(one["dropped"] for one in good if one["dropped"])
-    print_table(["good pictures dropped, by reason", "number"], [(reason, n) for reason, n in lost.most_common()] + [("of", len(good))])
+    print_table(
+        ["good pictures dropped, by reason", "number"],
+        [(reason, n) for reason, n in lost.most_common()] + [("of", len(good))],
+    )
     drops = Counter((one["dropped"] or "").split(": ")[0] for one in by_id.values() if one["dropped"])
-    print_table(["stage", "dropped"], list(drops.items()))
+    print_table(["stage", "dropped"], text_of(list(drops.items())))
     for image_id, fault, dropped in missed:
         print(f"missed: {fault} {image_id} ({dropped or 'kept'})")
-    listed = [{"image_id": one["image_id"], "dropped": one["dropped"], "of": one["duplicate_of"], "likeness": one["likeness"]} for one in good if one["dropped"]]
+    listed = [
+        {"image_id": one["image_id"], "dropped": one["dropped"], "of": one["duplicate_of"], "likeness": one["likeness"]}
+        for one in good
+        if one["dropped"]
+    ]
     pq.write_table(pa.Table.from_pylist(listed), work / "good-dropped.parquet") if listed else None
     return len(missed)
+
+
+def text_of(rows: list[Any]) -> list[list[str]]:
+    """Rows as texts, for a table."""
+    return [list(map(str, row)) for row in rows]
 
 
 def main() -> int:
@@ -320,7 +373,13 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=0, help="pictures of each source; 0 for all")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    config = plant(arguments.data.resolve(), arguments.work.resolve(), n=arguments.faults, seed=arguments.seed, limit=arguments.limit)
+    config = plant(
+        arguments.data.resolve(),
+        arguments.work.resolve(),
+        n=arguments.faults,
+        seed=arguments.seed,
+        limit=arguments.limit,
+    )
     begun = time.monotonic()
     made = cladescope.curate(config, out=arguments.work / "out")
     print(f"{machine()}; {made.n_pictures:,} pictures in {time.monotonic() - begun:.0f} s")

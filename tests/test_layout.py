@@ -52,7 +52,12 @@ FLOORS = {
         {"analysis.classify", "analysis.maps", "analysis.audit", "analysis.probes"},
         {"analysis.benchmark", "analysis.report", "analysis.field_kit"},
     ],
-    "training": [{"training"}, {"training.data", "training.model", "training.loss"}, {"training.loop", "training.curation"}, {"training.curation.out"}],
+    "training": [
+        {"training"},
+        {"training.data", "training.model", "training.loss"},
+        {"training.loop", "training.curation"},
+        {"training.curation.out"},
+    ],
 }
 """Rooms of a folder from the lowest floor up, `analysis` standing for the files that lie right in it. The ground's own files
 stand on several floors, `schema` above taxonomy and `errors` below: that they make no circle is a test of its own."""
