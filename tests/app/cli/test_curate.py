@@ -1,0 +1,105 @@
+"""`cladescope curate` as a user meets it: its table, its JSON, its refusals, and the way back from a picture to its row."""
+
+import json
+
+import pytest
+
+from cladescope.simulation import SimulationConfig, simulate
+from cladescope.training.curation import pdq
+from tests.app.cli.command_line import Ended, fails, run
+
+__all__ = ["Ended", "fails", "run"]
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("sources")
+    simulate(folder / "photos", SimulationConfig(species=4, images=3, seed=5))
+    (folder / "tree.toml").write_text(
+        '[[sources]]\nname = "photos"\npath = "photos/metadata.csv"\n[duplicates]\nnear = "copies"\n[splits]\nval = 0.2\n[out]\nsize = 32\n'
+    )
+    return folder
+
+
+def test_a_table_says_what_each_stage_did_and_json_the_same(run, sources, tmp_path):
+    told = run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+    assert told.status == 0
+    assert "gather  taken in" in told.out
+    assert f"12 pictures: {tmp_path}/tree (read {tmp_path}/tree/card.html)" in told.out
+    again = run("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--json")
+    assert again.json["pictures"] == 12
+    assert again.json["kept"][0] == "gather"
+    assert sum(again.json["splits"].values()) == 12
+    row = json.loads((tmp_path / "tree" / "curate.json").read_text())
+    assert row["pictures"] == 12
+
+
+def test_trace_leads_back_to_the_row(run, fails, sources, tmp_path):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+    image = sources / "photos" / "images"
+    any_id = run("curate", "trace", "photos/x", "--out", tmp_path / "tree")
+    assert any_id.status == 1
+    told = run("curate", "trace", _an_id(tmp_path / "tree"), "--out", tmp_path / "tree", "--json")
+    (picture,) = told.json["pictures"]
+    assert picture["source"] == "photos"
+    assert str(image) in picture["raw"]["uri"]
+    table = run("curate", "trace", picture["id"], "--out", tmp_path / "tree")
+    assert picture["id"] in table.out
+    assert "stages.look.md5" in table.out
+    assert "no curation" in fails("curate", "trace", "a", "--out", sources)
+
+
+def _an_id(out):
+    import pyarrow.parquet as pq
+
+    return pq.read_table(out / "catalog.parquet", columns=["uuid"])["uuid"][0].as_py()
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        (["trace", "--out", "tree"], "trace needs an id"),
+        (["trace", "a", "--redo", "look", "--out", "tree"], "leave them out of trace"),
+        (["tree.toml"], "--out is missing"),
+        (["tree.toml", "a", "--out", "tree"], "ids are for trace"),
+        (["tree.toml", "--out", "tree", "--set", "seed"], "is not KEY=VALUE"),
+        (["tree.toml", "--out", "tree", "--set", "seed=1", "--set", "seed=2"], "given twice"),
+    ],
+)
+def test_wrong_usage_ends_with_2(run, monkeypatch, tmp_path, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    told = run("curate", *arguments)
+    assert told.status == 2
+    assert said in told.err
+
+
+def test_what_cannot_be_done_is_one_line(fails, sources, tmp_path):
+    assert "tree.toml cannot be read" in fails("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree")
+    (tmp_path / "holiday").mkdir()
+    (tmp_path / "holiday" / "a.jpg").write_bytes(b"")
+    assert "holds a.jpg, which is not of a curation" in fails(
+        "curate", sources / "tree.toml", "--out", tmp_path / "holiday"
+    )
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text('[[sources]]\nname = "a"\npath = "gone"\n')
+    assert "no such file or folder" in fails("curate", wrong, "--out", tmp_path / "tree")
+    wrong.write_text('[[sources]]\nname = "a"\npath = "gone"\nnme = "b"\n')
+    assert "wrong.toml, line 4: unknown key sources.0.nme" in fails("curate", wrong, "--out", tmp_path / "tree")
+
+
+def test_a_stage_that_there_is_not_is_asked_about(run, sources, tmp_path):
+    told = run("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--redo", "lok")
+    assert told.status == 2
+    assert "did you mean look" in told.err
+
+
+@pytest.mark.skipif(
+    not pdq.is_installed(), reason="the package pdqhash is not installed: it is compiled on Linux, by a C++ compiler"
+)
+def test_other_settings_are_refused_and_a_stage_is_made_anew_when_asked(run, fails, sources, tmp_path):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+    other = ["curate", sources / "tree.toml", "--out", tmp_path / "tree", "--set", "splits.val=0.4"]
+    assert "was begun with other settings of the stage split: " in fails(*other)
+    told = run(*other, "--redo", "split")
+    assert told.status == 0
+    assert "done before, and kept: gather, names" in told.err
