@@ -22,6 +22,7 @@ import pyarrow.types as kinds
 import cladescope
 from cladescope.embedding.encoder import EncoderCard
 from cladescope.errors import InputError
+from cladescope.licences import read_licence
 from cladescope.taxonomy import RANKS
 
 NAME = "croissant.json"
@@ -50,8 +51,6 @@ _SAID = {
     "attribution": "Whom to name with the picture, and its licence.",
     "vector": "The picture's vector, of unit length.",
 }
-_CC = re.compile(r"cc[ _-]?(?P<kind>by(?:[ _-]nc)?(?:[ _-](?:sa|nd))?)[ _-]?v?(?P<version>[1-4]\.\d)", re.IGNORECASE)
-_CC0 = re.compile(r"cc[ _-]?(?:0|zero)(?:[ _-]?v?1\.0)?", re.IGNORECASE)
 _TERMS = (
     *("arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field", "fileObject", "fileProperty"),
     *("fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet"),
@@ -208,11 +207,9 @@ def _licence(name: str) -> str | dict[str, str]:
     bare = name.strip()
     if bare.startswith(("http://", "https://")):
         return bare
-    if _CC0.fullmatch(bare):
-        return "https://creativecommons.org/publicdomain/zero/1.0/"
-    if found := _CC.fullmatch(bare):
-        kind = re.sub(r"[ _]", "-", found["kind"].lower())
-        return f"https://creativecommons.org/licenses/{kind}/{found['version']}/"
+    found = read_licence(bare)
+    if found is not None and found.address is not None:
+        return found.address
     return {"@type": "CreativeWork", "name": bare}
 
 
