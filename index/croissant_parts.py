@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.types as kinds
 
 from cladescope.errors import InputError
+from cladescope.licences import read_licence
 from cladescope.taxonomy import RANKS
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -43,8 +44,6 @@ SAID: Mapping[str, str] = {
     "attribution": "Whom to name with the picture, and its licence.",
     "vector": "The picture's vector, of unit length.",
 }
-_CC = re.compile(r"cc[ _-]?(?P<kind>by(?:[ _-]nc)?(?:[ _-](?:sa|nd))?)[ _-]?v?(?P<version>[1-4]\.\d)", re.IGNORECASE)
-_CC0 = re.compile(r"cc[ _-]?(?:0|zero)(?:[ _-]?v?1\.0)?", re.IGNORECASE)
 _TERMS = (
     *("arrayShape", "citeAs", "column", "containedIn", "equivalentProperty", "extract", "field", "fileObject", "fileProperty"),
     *("fileSet", "format", "includes", "isArray", "isLiveDataset", "jsonPath", "key", "md5", "parentField", "path", "recordSet"),
@@ -149,11 +148,9 @@ def licence_said(name: str) -> str | dict[str, str]:
     bare = name.strip()
     if bare.startswith(("http://", "https://")):
         return bare
-    if _CC0.fullmatch(bare):
-        return "https://creativecommons.org/publicdomain/zero/1.0/"
-    if found := _CC.fullmatch(bare):
-        kind = re.sub(r"[ _]", "-", found["kind"].lower())
-        return f"https://creativecommons.org/licenses/{kind}/{found['version']}/"
+    found = read_licence(bare)
+    if found is not None and found.address is not None:
+        return found.address
     return {"@type": "CreativeWork", "name": bare}
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from cladescope.licences import ELEMENTS, SHORT_FORMS, short_form
 from cladescope.taxonomy import RANKS
 from cladescope.training.section import Problem, Section, one_of, out_of_range
 
@@ -76,15 +77,22 @@ class LicencesConfig(Section):
     """Which licences may go in, `[licences]`. A licence is compared by its short form (`CC BY-NC 4.0` is `by-nc`), letter case aside."""
 
     forbid: tuple[str, ...] = ()
-    """Licences whose pictures are dropped: `by-nd` all that forbid changes by that licence, `all rights reserved`, ..."""
+    """Licences whose pictures are dropped: a short form (`by-nd`, `all rights reserved`) is that licence alone, `nd`, `nc` or `sa` every licence that asks for it."""
     allow: tuple[str, ...] = ()
-    """If any are named: licences whose pictures alone go in."""
+    """If any are named: licences whose pictures alone go in, in the same words."""
     unknown: Literal["keep", "drop"] = "keep"
     """Pictures of which no licence is known."""
 
     def problems(self) -> Iterator[Problem]:
         """Either a list of what may, or of what may not."""
         yield from one_of("licences.unknown", self.unknown, ("keep", "drop"))
+        for name in ("forbid", "allow"):
+            for word in getattr(self, name):
+                if short_form(word) is None and word.strip().lower() not in ELEMENTS:
+                    yield Problem(
+                        (f"licences.{name}",),
+                        f"licences.{name} has {word!r}: expected some of {', '.join((*SHORT_FORMS, *ELEMENTS))}",
+                    )
         if both := sorted({*self.forbid} & {*self.allow}):
             yield Problem(("licences.forbid",), f"licences.forbid and licences.allow both name {both[0]!r}")
 

@@ -4,7 +4,7 @@ Names that are only alike do not count: a taxon is excluded by its path, and a l
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,41 @@ from cladescope.training.data.examples import Examples
 logger = logging.getLogger(__name__)
 
 _SHOWN = 3
+
+
+class ListedTaxa:
+    """A list of taxa, and which of them another taxon is or lies in. Memory: some 300 bytes a taxon of the list.
+
+    Both sides are compared at all ranks that both record, letter case aside, and at the rank of the list's taxon by its name.
+
+    >>> listed = ListedTaxa([read_path("Animalia > Chordata > Aves")])
+    >>> listed.met_by(read_path("Animalia > > Aves > Piciformes")), listed.met_by(read_path("Animalia > Chordata"))
+    ([0], [])
+    """
+
+    def __init__(self, taxa: Iterable[Taxon]) -> None:
+        """Taxa that are there twice count once."""
+        self.taxa = tuple(dict.fromkeys(taxa))
+        self._places: dict[tuple[int, str], list[int]] = {}
+        for place, taxon in enumerate(self.taxa):
+            self._places.setdefault((len(taxon.path), taxon.key[-1]), []).append(place)
+
+    def met_by(self, taxon: Taxon) -> list[int]:
+        """Places in the list of what a taxon is or lies in."""
+        return [
+            place
+            for above in taxon.lineage
+            for place in self._places.get((len(above.path), above.key[-1]), ())
+            if agree(above, self.taxa[place])
+        ]
+
+    def nearest_among(self, taxa: Iterable[Taxon]) -> str:
+        """For the first taxa of the list, which of others are called most alike, in words."""
+        named = {above.name: above for taxon in taxa for above in taxon.lineage}
+        return "; ".join(
+            f"nearest to {taxon}: {', '.join(str(named[name]) for name in nearest(taxon.name, named))}"
+            for taxon in self.taxa[:_SHOWN]
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,37 +87,27 @@ def exclude_taxa(examples: Examples, taxa: Sequence[Taxon | str]) -> Exclusion:
 
     Raises InputError where not one taxon of the list is met, with the nearest names, and for a text that is no path.
     """
-    wanted = list(dict.fromkeys(taxon if isinstance(taxon, Taxon) else read_path(taxon) for taxon in taxa))
-    if not wanted:
+    listed = ListedTaxa(taxon if isinstance(taxon, Taxon) else read_path(taxon) for taxon in taxa)
+    if not listed.taxa:
         raise InputError("the list of taxa to exclude is empty: name at least one, or exclude nothing")
     classes = examples.class_taxa
-    lineages: dict[tuple[int, str], list[tuple[int, Taxon]]] = {}
-    for code, taxon in enumerate(classes):
-        for above in taxon.lineage:
-            lineages.setdefault((len(above.path), above.key[-1]), []).append((code, above))
-    sizes = np.bincount(examples.classes(), minlength=len(classes))
+    sizes = np.bincount(examples.classes(), minlength=len(classes)).tolist()
     out = np.zeros(len(classes), bool)
-    n_images = {}
-    for taxon in wanted:
-        namesakes = lineages.get((len(taxon.path), taxon.key[-1]), [])
-        met = [code for code, above in namesakes if agree(above, taxon)]
-        out[met] = True
-        n_images[taxon] = int(sizes[met].sum())
+    n_images = dict.fromkeys(listed.taxa, 0)
+    for code, taxon in enumerate(classes):
+        for place in listed.met_by(taxon):
+            out[code] = True
+            n_images[listed.taxa[place]] += sizes[code]
     excluded = out[examples.classes()]
     exclusion = Exclusion(np.flatnonzero(~excluded), np.flatnonzero(excluded), n_images)
     if not excluded.any():
-        named = {above.name: above for taxon in classes for above in taxon.lineage}
-        near = "; ".join(
-            f"nearest to {taxon}: {', '.join(str(named[name]) for name in nearest(taxon.name, named))}"
-            for taxon in wanted[:_SHOWN]
-        )
         raise InputError(
-            f"none of the {len(wanted)} taxa to exclude is among the {len(classes)} taxa of the pictures ({near}): "
-            "give full paths as the pictures record them, or do not exclude them"
+            f"none of the {len(listed.taxa)} taxa to exclude is among the {len(classes)} taxa of the pictures "
+            f"({listed.nearest_among(classes)}): give full paths as the pictures record them, or do not exclude them"
         )
     if exclusion.missing:
         shown = ", ".join(map(str, exclusion.missing[:_SHOWN]))
-        logger.warning("%d of %d taxa to exclude met no picture: %s", len(exclusion.missing), len(wanted), shown)
+        logger.warning("%d of %d taxa to exclude met no picture: %s", len(exclusion.missing), len(listed.taxa), shown)
     return exclusion
 
 
