@@ -176,7 +176,7 @@ def _draw_classes(taxa: Sequence[Taxon], share: float, rng: np.random.Generator)
     out = np.zeros(len(taxa), bool)
     if share == 0.0:
         return out
-    species = _species(taxa)
+    species = species_of(taxa)
     # Sorted, a class is followed by the first of those below it.
     above = [code for code, (taxon, following) in enumerate(pairwise(taxa)) if taxon.contains(following)]
     drawable = np.setdiff1d(species, species[above])
@@ -192,7 +192,7 @@ def _draw_classes(taxa: Sequence[Taxon], share: float, rng: np.random.Generator)
     return out
 
 
-def _species(taxa: Sequence[Taxon]) -> Int[np.ndarray, " classes"]:
+def species_of(taxa: Sequence[Taxon]) -> Int[np.ndarray, " classes"]:
     """Number of the species of each class, counted from 0: classes that could be one taxon have the same."""
     named: dict[tuple[int, str], list[int]] = {}
     for code, taxon in enumerate(taxa):
@@ -230,17 +230,28 @@ def _draw_images(
         return np.zeros(len(classes), bool)
     _, unit = np.unique(unit, return_inverse=True)
     turn = rng.permutation(int(unit.max(initial=-1)) + 1)[unit]
-    last = np.full(int(classes.max(initial=-1)) + 1, -1)
-    np.maximum.at(last, classes, turn)
-    # The unit of a class that comes last stays in training.
-    size = np.bincount(turn)
-    size[last[last >= 0]] = 0
-    reached = np.cumsum(size) - size
-    chosen = (size > 0) & (reached < share * len(classes))
-    out: Bool[np.ndarray, " n"] = chosen[turn]
+    out = first_units(classes, turn, share * len(classes))
     if not out.any():
         raise InputError(
             f"a share of {share} of {len(classes)} pictures would hold out nothing, "
             "since every class keeps a picture or an observation to train on: give more pictures a class, or images = 0"
         )
+    return out
+
+
+def first_units(classes: Int[np.ndarray, " n"], turn: Int[np.ndarray, " n"], wanted: float) -> Bool[np.ndarray, " n"]:
+    """Which pictures are held out: whole units by `turn`, the number that each has, until there are as many pictures as wanted.
+
+    The unit of a class that comes last is kept back.
+
+    >>> first_units(np.array([0, 0, 0, 1]), np.array([2, 0, 0, 1]), 1.0).tolist()
+    [False, True, True, False]
+    """
+    last = np.full(int(classes.max(initial=-1)) + 1, -1)
+    np.maximum.at(last, classes, turn)
+    size = np.bincount(turn)
+    size[last[last >= 0]] = 0
+    reached = np.cumsum(size) - size
+    chosen = (size > 0) & (reached < wanted)
+    out: Bool[np.ndarray, " n"] = chosen[turn]
     return out
