@@ -8,8 +8,8 @@ from cladescope.app.verbs.arguments import checked
 from cladescope.paths import local_path
 
 if TYPE_CHECKING:
-    from cladescope.training.curation.config import CurateConfig
     from cladescope.app.verbs.curation import Curated
+    from cladescope.training.curation.config import CurateConfig
 
 
 @checked
@@ -34,10 +34,10 @@ def curate(
     """
     from dataclasses import replace
 
+    from cladescope.app.verbs.curation import curate as run
     from cladescope.embedding.encoder import Encoder
     from cladescope.errors import InputError
     from cladescope.training.curation import config as configs
-    from cladescope.app.verbs.curation import curate as run
 
     if isinstance(config, configs.CurateConfig):
         if set:

@@ -26,6 +26,7 @@ from cladescope.training.curation.single import single
 from cladescope.training.curation.split import split
 from cladescope.training.curation.out.write import SUMMARY, write
 
+LOCK: Final = ".lock"
 STAGES: Final[Mapping[str, Callable[[Job], None]]] = {
     "gather": gather,
     "names": names,
@@ -106,21 +107,23 @@ def flow_table(summary: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
 def _check_folder(out: Path) -> None:
     """Raises InputError where a folder holds what is not of a curation."""
     check_is_folder(out)
-    others = (
-        [] if not out.is_dir() else sorted(one.name for one in out.iterdir() if one.name not in {"work", ".lock", *OWN})
-    )
-    others = [name for name in others if not name.startswith(".part-")]
-    if others and not (out / "work").is_dir():
+    ours = out.is_dir() and ((out / "work").is_dir() or (out / SUMMARY).is_file())
+    if not ours and not is_new_folder(out) and (others := sorted(_others(out))):
         raise InputError(
             f"{out} is there already and holds {others[0]}, which is not of a curation: choose another folder"
         )
+
+
+def _others(out: Path) -> set[str]:
+    """What a folder holds beside drafts and the lock of a curation that was refused at once."""
+    return {one.name for one in out.iterdir() if not one.name.startswith(PART)} - {LOCK}
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Raises InUseError where another process curates into the folder."""
     out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock", timeout=0)
+    lock = FileLock(out / LOCK, timeout=0)
     try:
         with lock:
             yield
