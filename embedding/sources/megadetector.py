@@ -6,7 +6,7 @@ Format: https://lila.science/megadetector-output-format. Boxes are shares of wid
 import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
@@ -19,6 +19,48 @@ MIN_CONFIDENCE = 0.2
 """Detections below it are passed over and counted: MegaDetector writes them down to 0.005, and advises 0.2 for its version 5."""
 
 
+class Detection(NamedTuple):
+    """One box of a picture."""
+
+    kind: str
+    """What it is said to show: `animal`, `person`, `vehicle`."""
+    confidence: float
+    """As it is written; not a number where there is none."""
+    said: Mapping[str, Any]
+    """All that the file says of it."""
+
+
+class Answer(NamedTuple):
+    """What the detector says of one picture."""
+
+    file: str | None
+    """As it is written; None where it names none."""
+    failure: str | None
+    """Why the picture could not be read."""
+    detections: list[Detection]
+
+
+def answers(document: Mapping[str, Any]) -> Iterator[Answer]:
+    """What a file of results says of each picture, in its order.
+
+    >>> found = next(answers({"images": [{"file": "a.jpg", "detections": [{"category": "2", "conf": 0.9}]}], "detection_categories": {"2": "person"}}))
+    >>> found.file, found.detections[0][:2]
+    ('a.jpg', ('person', 0.9))
+    """
+    categories = document.get("detection_categories") or {}
+    for image in document["images"]:
+        if not isinstance(image, Mapping) or not isinstance(image.get("file"), str):
+            yield Answer(None, None, [])
+            continue
+        said = [one for one in image.get("detections") or [] if isinstance(one, Mapping)]
+        kinds = [str(one.get("category")) for one in said]
+        detections = [
+            Detection(str(categories.get(kind, kind)), _confidence(one), one)
+            for kind, one in zip(kinds, said, strict=True)
+        ]
+        yield Answer(image["file"], str(image["failure"]) if image.get("failure") else None, detections)
+
+
 class MegaDetectorSource:
     """A record for each detection of at least `MIN_CONFIDENCE`, as a region of its picture; memory: the whole file."""
 
@@ -29,8 +71,7 @@ class MegaDetectorSource:
         self.name = name
         self.left_out: Mapping[str, int] = {}
         self._uri, self._allowed = uri, allowed
-        self._images = document["images"]
-        self._categories = document.get("detection_categories") or {}
+        self._document = document
 
     def count(self) -> int | None:
         """None: how many detections count is known after reading all."""
@@ -39,19 +80,18 @@ class MegaDetectorSource:
     def records(self) -> Iterator[Record]:
         """Detections in the file's order; a picture that MegaDetector could not read is one record with a `problem`."""
         n_weak = n_silent = n_empty = 0
-        for number, image in enumerate(self._images):
-            if not isinstance(image, Mapping) or not isinstance(image.get("file"), str):
+        for number, answer in enumerate(answers(self._document)):
+            if answer.file is None:
                 yield self._problem(f"{self._uri}#image={number}", "it names no file")
                 continue
-            uri, rule, problem = table_address(image["file"], self._uri, self._allowed)
-            if problem or image.get("failure"):
-                yield self._problem(uri, problem or f"MegaDetector failed on it: {image['failure']}")
+            uri, rule, problem = table_address(answer.file, self._uri, self._allowed)
+            if problem or answer.failure:
+                yield self._problem(uri, problem or f"MegaDetector failed on it: {answer.failure}")
                 continue
-            detections = [one for one in image.get("detections") or [] if isinstance(one, Mapping)]
-            strong = [one for one in detections if _confidence(one) >= MIN_CONFIDENCE]
-            silent = sum(math.isnan(_confidence(one)) for one in detections)
+            strong = [one for one in answer.detections if one.confidence >= MIN_CONFIDENCE]
+            silent = sum(math.isnan(one.confidence) for one in answer.detections)
             n_silent += silent
-            n_weak += len(detections) - len(strong) - silent
+            n_weak += len(answer.detections) - len(strong) - silent
             n_empty += not strong
             for detection in strong:
                 yield replace(self._record(uri, detection), path_rule=rule, public_only=leads_elsewhere(uri, self._uri))
@@ -62,15 +102,14 @@ class MegaDetectorSource:
         }
         self.left_out = {words: n for words, n in found.items() if n}
 
-    def _record(self, uri: str, detection: Mapping[str, Any]) -> Record:
+    def _record(self, uri: str, detection: Detection) -> Record:
         address, problem = uri, None
         try:
-            box = read_box(detection, ["bbox"])
+            box = read_box(detection.said, ["bbox"])
             address = uri if box is None else region_address(uri, box)
         except PictureError as error:
-            address, problem = f"{uri}#box={detection.get('bbox')}", str(error)
-        category = str(detection.get("category"))
-        extra = {"detection": str(self._categories.get(category, category)), "confidence": _confidence(detection)}
+            address, problem = f"{uri}#box={detection.said.get('bbox')}", str(error)
+        extra = {"detection": detection.kind, "confidence": detection.confidence}
         return Record(image_id=id_of_uri(address), uri=address, source=self.name, extra=extra, problem=problem)
 
     def _problem(self, uri: str, problem: str) -> Record:

@@ -3,47 +3,16 @@
 import json
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from tests.training.curation.tables import put_stage
 
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.config import load_config
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.screen import screen
+from tests.training.curation.screening import BIRD, HERB, TIT, reasons, record, screened
 
-TIT = ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major")
-BIRD = ("Animalia", "Chordata", "Aves", "Passeriformes", "Muscicapidae", "Oenanthe", "Oenanthe oenanthe")
-HERB = ("Plantae", "Tracheophyta", "Magnoliopsida", "Apiales", "Apiaceae", "Oenanthe", "Oenanthe crocata")
 SHARED = Path("/work/shared/data/taxonomy/bioclip-eval-labels/rare_species.csv")
-
-
-def record(number, taxon=TIT, written=None, **more):
-    """A record, as the stages before have it."""
-    return {
-        "id": f"u{number}", "source": "a", "record": number, "image_id": f"i{number}", "uri": f"/p/{number}.jpg", "raw": "{}",
-        **dict(zip(RANKS, taxon, strict=False)),
-        **{f"written_{rank}": name for rank, name in zip(RANKS, written or taxon, strict=False)},
-        **more,
-    }  # fmt: skip
-
-
-def screened(folder, text, records, *, part_rows=3, out="out"):
-    """What the stage leaves of these records, and its job; `text` is the configuration beside its sources."""
-    (folder / "tree.toml").write_text(
-        f'[[sources]]\nname = "a"\npath = "."\n[[sources]]\nname = "b"\npath = "."\n{text}'
-    )
-    job = Job(load_config(folder / "tree.toml"), folder / out, part_rows=part_rows)
-    rows = [{**one, "dropped": None} for one in records]
-    put_stage(job, "gather", rows)
-    put_stage(job, "names", records)
-    screen(job)
-    return job, pa.concat_tables([table.unify_dictionaries() for table in job.scan("screen")]).to_pylist()
-
-
-def reasons(rows):
-    return [row["dropped"] and row["dropped"].removeprefix("screen: ") for row in rows]
 
 
 def test_nothing_is_dropped_where_nothing_is_asked_for(tmp_path):
