@@ -44,6 +44,7 @@ class ExcludedTaxa:
         for place, entry in enumerate(self.entries):
             if isinstance(entry, Taxon):
                 self._places[entry].append(place)
+        self._backbone = backbone
         if backbone is not None:
             self._add_accepted(backbone)
         self._listed = ListedTaxa(self._places)
@@ -54,14 +55,13 @@ class ExcludedTaxa:
         return f"excluded taxon ({self.name})"
 
     def settle(self, taxa: Iterable[Taxon], written: Iterable[Taxon]) -> None:
-        """Find which of the run's taxa the entries mean that are names alone: those that pictures were given, else those that were written.
+        """Find which taxa the entries mean that are names alone: of those that pictures were given, else of those that were written, else of the backbone's.
 
         Raises InputError where a name is that of several taxa which contradict each other.
         """
         wanted = {fold(entry): place for place, entry in enumerate(self.entries) if isinstance(entry, str)}
         for known in (taxa, written):
-            namesakes = _named(known, wanted)
-            for name, found in namesakes.items():
+            for name, found in sorted(_named(known, wanted).items()):
                 place = wanted.pop(name)
                 try:
                     meant = choose(sorted(found), terms(str(self.entries[place])), text=str(self.entries[place]))
@@ -69,6 +69,10 @@ class ExcludedTaxa:
                     raise InputError(f"{self.path} excludes by a name alone, but {error}") from error
                 for taxon in meant:
                     self._places[taxon].append(place)
+        if self._backbone is not None:
+            for place in wanted.values():
+                if (accepted := self._backbone.taxon(str(self.entries[place]))) is not None:
+                    self._places[accepted].append(place)
         self._listed = ListedTaxa(self._places)
 
     def places_of(self, taxa: Iterable[Taxon | None]) -> list[int]:
@@ -80,7 +84,7 @@ class ExcludedTaxa:
         """Raise InputError where it met nothing and must; `taxa` are those of the pictures."""
         if self.met or not self.must_hit:
             return
-        known = {above.name: above for taxon in taxa for above in taxon.lineage}
+        known = {above.name: above for taxon in sorted(taxa) for above in taxon.lineage}
         near = "; ".join(
             f"nearest to {entry}: {', '.join(str(known[name]) for name in nearest(_last(entry), known)) or 'none'}"
             for entry in self.entries[:_SHOWN]

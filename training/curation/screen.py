@@ -27,7 +27,7 @@ from cladescope.taxonomy.backbone import Backbone
 from cladescope.training.curation import bursts
 from cladescope.training.curation.basis import dropped_as, read_basis
 from cladescope.training.curation.columns import SCREENED
-from cladescope.training.curation.excluded import read_lists
+from cladescope.training.curation.excluded import ExcludedPictures, ExcludedTaxa, read_lists
 from cladescope.training.curation.flow import Flow, carried
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.licences import LicenceRules
@@ -129,6 +129,7 @@ class _Screening:
         needs_backbone = folder and any(one.taxa for one in job.config.exclude)
         backbone = BackboneLabels(Backbone.open(Path(folder))) if needs_backbone else None
         self._of_taxa, self._of_pictures = read_lists(job.config.exclude, backbone)
+        self._lists: list[ExcludedTaxa | ExcludedPictures] = [*self._of_taxa, *self._of_pictures]
         self._excluded: dict[str, int] = {}
         """By lineages as given and written, the code of the list of taxa that excludes them; those that none does are not in it."""
         self._taxa: set[Taxon] = set()
@@ -158,7 +159,7 @@ class _Screening:
         self._taxa = {named for named, _ in pairs.values() if named is not None}
         written = {one for _, one in pairs.values() if one is not None}
         for listed in self._of_taxa:
-            listed.settle(sorted(self._taxa), sorted(written))
+            listed.settle(self._taxa, written)
             for text, taxa in pairs.items():
                 if places_ := listed.places_of(taxa):
                     listed.met.update(places_)
@@ -196,13 +197,13 @@ class _Screening:
 
     def check(self) -> None:
         """Raise InputError where a list that must meet something met nothing."""
-        for one in (*self._of_taxa, *self._of_pictures):
-            one.check(sorted(self._taxa))
+        for one in self._lists:
+            one.check(self._taxa)
 
     def told(self) -> dict[str, Any]:
         """Figures for the manifest, of the pictures that went in."""
         return {
-            "exclusions": {one.name: one.told() for one in (*self._of_taxa, *self._of_pictures)},
+            "exclusions": {one.name: one.told() for one in self._lists},
             "licences_not_known": _first(self._licences),
             "bases_not_known": _first(self._bases),
         }

@@ -7,6 +7,7 @@ import pytest
 
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
+from cladescope.taxonomy.backbone import Backbone
 from cladescope.training.curation.config import load_config
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.screen import screen
@@ -147,6 +148,27 @@ def test_a_picture_is_excluded_by_the_name_that_was_written_too(tmp_path):
     job, rows = screened(tmp_path, '[[exclude]]\ntaxa = "a.txt"\n', records)
     assert reasons(rows) == ["excluded taxon (a.txt)", None, "excluded taxon (a.txt)"]
     assert job.manifest("screen")["more"]["exclusions"] == {"a.txt": {"entries": 2, "met": 2, "pictures": 2}}
+
+
+@pytest.mark.parametrize(
+    "entry", ["Animalia > Chordata > Aves > Passeriformes > Paridae > Parus > Parus ater", "Parus ater"]
+)
+def test_a_list_excludes_the_accepted_taxon_of_its_synonyms(tmp_path, entry):
+    rows = [
+        "1,,,Animalia,kingdom,accepted", "2,1,,Chordata,phylum,accepted", "3,2,,Aves,class,accepted", "4,3,,Passeriformes,order,accepted",
+        "5,4,,Paridae,family,accepted", "6,5,,Periparus,genus,accepted", "7,6,,Periparus ater,species,accepted", "8,5,,Parus,genus,accepted",
+        "9,8,7,Parus ater,species,synonym",
+    ]  # fmt: skip
+    header = "taxonID,parentNameUsageID,acceptedNameUsageID,scientificName,taxonRank,taxonomicStatus"
+    (tmp_path / "Taxon.tsv").write_text("\n".join([header, *rows]).replace(",", "\t") + "\n")
+    Backbone.build([tmp_path / "Taxon.tsv"], tmp_path / "backbone")
+    (tmp_path / "a.txt").write_text(entry + "\n")
+    records = [record(0, (*TIT[:5], "Periparus", "Periparus ater")), record(1, BIRD)]
+    text = '[[exclude]]\ntaxa = "a.txt"\n'
+    with pytest.raises(InputError, match="no picture is of one"):
+        screened(tmp_path, text, records, out="without")
+    _, found = screened(tmp_path, f'[names]\nbackbone = "backbone"\n{text}', records)
+    assert reasons(found) == ["excluded taxon (a.txt)", None]
 
 
 def test_a_list_meets_what_was_dropped_for_another_reason(tmp_path):
