@@ -329,7 +329,9 @@ def _compare(
                 n_near = 0
                 c0, c1, c2, c3 = b0[begin:high], b1[begin:high], b2[begin:high], b3[begin:high]
                 for j in range(len(c0)):  # several at a time in one instruction, where it branches nowhere
-                    apart = popcount(x0 ^ c0[j]) + popcount(x1 ^ c1[j]) + popcount(x2 ^ c2[j]) + popcount(x3 ^ c3[j])
+                    apart: int = (
+                        popcount(x0 ^ c0[j]) + popcount(x1 ^ c1[j]) + popcount(x2 ^ c2[j]) + popcount(x3 ^ c3[j])
+                    )
                     n_near += apart <= bits
                 if n_near == 0:
                     continue
