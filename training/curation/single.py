@@ -74,6 +74,7 @@ def _pictures(job: Job, rows: Int64[np.ndarray, " m"]) -> Pictures:
     order = np.lexsort([rows, -side["n_bytes"], -pixels, -known])
     if job.config.duplicates.near == "no":
         return Pictures(rows[order], pixels[order], np.arange(len(rows)), np.arange(len(rows)))
+    assert looked["content_hash"].null_count == 0, "every picture that was looked at has a hash"
     contents = np.array(looked["content_hash"].to_pylist(), "S32")[order]
     _, first, node = np.unique(contents, return_index=True, return_inverse=True)
     by_place = np.argsort(first)
@@ -90,7 +91,8 @@ def _alike(job: Job, stage: Stage, pictures: Pictures) -> Alike:
     rows = pictures.rows[pictures.firsts]
 
     def uris_of(nodes: Int64[np.ndarray, " r"]) -> list[str]:
-        return _in_order(job, "look", "picture_at", rows[nodes]).to_pylist()
+        uris: list[str] = _in_order(job, "look", "picture_at", rows[nodes]).to_pylist()
+        return uris
 
     candidates = np.empty((0, 2), np.int64)
     if config.near in ("same", "alike"):

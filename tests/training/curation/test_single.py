@@ -13,9 +13,8 @@ from cladescope.training.curation.job import Job
 from cladescope.training.curation.pdq import pdq_of
 from cladescope.training.curation.sections import DuplicatesConfig, SourceConfig
 from cladescope.training.curation.single import OTHER_NAME, SAME_BYTES, SAME_PHOTOGRAPH, single
-
-from ...analysis.duplicates.made import photograph
-from .tables import put_stage
+from tests.analysis.duplicates.made import photograph
+from tests.training.curation.tables import put_stage
 
 TIT = ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major")
 OAK = ("Plantae", "Tracheophyta", "Magnoliopsida", "Fagales", "Fagaceae", "Quercus", "Quercus robur")
