@@ -25,3 +25,14 @@ def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function as part of those compiled ones that call it."""
     kernel: Callable[..., Any] = numba.njit(inline="always", error_model="numpy")(inspect.unwrap(function))
     return kernel
+
+
+def _popcount(context: Any, word: Any) -> tuple[Any, Callable[..., Any]]:
+    def instruction(of: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.ctpop(arguments[0])
+
+    return numba.types.int64(numba.types.uint64), instruction
+
+
+popcount = numba.extending.intrinsic(inspect.unwrap(_popcount))
+"""How many bits of a word of 64 are set, one instruction; for compiled functions only."""

@@ -163,7 +163,8 @@ def _grouped(uris: Sequence[str], looks: Looks, found: Alike, place: np.ndarray)
     groups: dict[int, int] = {}
     return [
         DuplicatePair(
-            groups.setdefault(kept, len(groups) + 1), float(found.likeness[number]), _how(looks, found, number, kept, other),
+            groups.setdefault(kept, len(groups) + 1), float(found.likeness[number]),
+            how_alike(found, number, kept, is_smaller=_pixels(looks, kept) > _pixels(looks, other)),
             _copy(uris, looks, kept), _copy(uris, looks, other),
         )
         for number, kept, other in pairs
@@ -174,15 +175,19 @@ def _copy(uris: Sequence[str], looks: Looks, row: int) -> Copy:
     return Copy(uris[row], int(looks.widths[row]), int(looks.heights[row]), int(looks.n_bytes[row]))
 
 
-def _how(looks: Looks, found: Alike, number: int, kept: int, other: int) -> str:
-    """What the other is to the kept one, in words."""
+def _pixels(looks: Looks, row: int) -> int:
+    return int(looks.widths[row] * looks.heights[row])
+
+
+def how_alike(found: Alike, number: int, kept: int, *, is_smaller: bool) -> str:
+    """What the other of a pair is to the one that is kept, in words; `is_smaller` says whether it has fewer pixels."""
     if found.is_exact[number]:
         return "same file"
     top, bottom, left, right = found.boxes[number]
     words = ["mirrored"] if found.is_mirrored[number] else []
     if (bottom - top) * (right - left) < _PART:
         words.append("a part of it" if found.pairs[number, 0] == kept else "shows more around it")
-    elif looks.widths[kept] * looks.heights[kept] > looks.widths[other] * looks.heights[other]:
+    elif is_smaller:
         words.append("smaller")
     return ", ".join(words) or "saved anew"
 

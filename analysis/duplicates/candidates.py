@@ -125,10 +125,17 @@ def _hashes(thumbs: UInt8[np.ndarray, "n s s"]) -> UInt64[np.ndarray, " n"]:
     return found
 
 
-def by_parts(thumbs: UInt8[np.ndarray, "n s s"], *, least: float = PART_SCORE, most: int = MOST_PARTS) -> Pairs:
+def by_parts(
+    thumbs: UInt8[np.ndarray, "n s s"],
+    *,
+    least: float = PART_SCORE,
+    most: int = MOST_PARTS,
+    sides: Bool[np.ndarray, " n"] | None = None,
+) -> Pairs:
     """Pairs of which one, or its mirror image, resembles a part of the other or the whole of it, in the low frequencies.
 
-    Each picture is compared with the parts of each other one: 10,500 n^2 products of numbers, a second for 1,000 pictures on two cores.
+    Each picture is compared with the parts of each other one: 10,500 n^2 products of numbers, a second for 1,000 pictures on two cores. Where `sides` are
+    given, only pairs of pictures on different sides count.
     """
     n = len(thumbs)
     asked = np.concatenate([whole_waves(thumbs), whole_waves(thumbs[:, :, ::-1])])
@@ -137,6 +144,8 @@ def by_parts(thumbs: UInt8[np.ndarray, "n s s"], *, least: float = PART_SCORE, m
         parts = part_waves(thumbs[start:stop])
         scores = (parts.reshape(-1, parts.shape[-1]) @ asked.T).reshape(stop - start, -1, 2, n).max(axis=(1, 2))
         scores[np.arange(stop - start), np.arange(start, stop)] = -1
+        if sides is not None:
+            scores[sides[start:stop, None] == sides] = -1
         if n > most:
             kth = np.partition(scores, n - most, axis=1)[:, n - most]
             near = scores >= np.maximum(kth, least)[:, None]

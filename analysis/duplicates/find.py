@@ -64,25 +64,45 @@ def alike(
     if also is not None:
         pairs.append(also[np.isin(also, one_of_each).all(axis=1)])
     candidates = distinct(pairs)
+    decided = compared(uris, looks, candidates, least=least)
+    n = len(exact)
+    return _in_order(
+        Alike(
+            np.concatenate([exact, decided.pairs]),
+            np.concatenate([np.ones(n), decided.likeness]),
+            np.concatenate([np.ones(n, bool), decided.is_exact]),
+            np.concatenate([np.zeros(n, bool), decided.is_mirrored]),
+            np.concatenate([np.tile([0.0, 1.0, 0.0, 1.0], (n, 1)), decided.boxes]),
+            decided.n_candidates,
+        )
+    )
+
+
+def compared(uris: Sequence[str], looks: Looks, candidates: Pairs, *, least: float) -> Alike:
+    """Those of the candidates, pairs of rows, whose likeness is `least` or more, decided by the pixels.
+
+    Each pair is decided by itself, whatever others there are. Regions of one picture are no pair, and nothing is like a picture with a problem. Pictures
+    of the same bytes are compared as any others.
+    """
     parents = np.array([split_region(uri)[0] for uri in uris], object)
     candidates = candidates[parents[candidates[:, 0]] != parents[candidates[:, 1]]]
     first = _aligned(looks, candidates)
     kept = first.likeness >= FIRST_LOOK
     second = _looked_again(uris, first.pairs[kept], first.is_mirrored[kept], first.boxes[kept])
     good = second.likeness >= least
-    n = len(exact)
-    joined = Alike(
-        np.concatenate([exact, second.pairs[good]]),
-        np.concatenate([np.ones(n), second.likeness[good]]),
-        np.concatenate([np.ones(n, bool), np.zeros(good.sum(), bool)]),
-        np.concatenate([np.zeros(n, bool), second.is_mirrored[good]]),
-        np.concatenate([np.tile([0.0, 1.0, 0.0, 1.0], (n, 1)), second.boxes[good]]),
-        len(candidates),
-    )
-    order = np.lexsort([*joined.pairs.T, -joined.likeness, ~joined.is_exact])
+    found = Alike(
+        second.pairs[good], second.likeness[good], np.zeros(good.sum(), bool), second.is_mirrored[good],
+        second.boxes[good], len(candidates),
+    )  # fmt: skip
+    return _in_order(found)
+
+
+def _in_order(found: Alike) -> Alike:
+    """The most alike first."""
+    order = np.lexsort([*found.pairs.T, -found.likeness, ~found.is_exact])
     return Alike(
-        joined.pairs[order], joined.likeness[order], joined.is_exact[order], joined.is_mirrored[order],
-        joined.boxes[order], joined.n_candidates,
+        found.pairs[order], found.likeness[order], found.is_exact[order], found.is_mirrored[order],
+        found.boxes[order], found.n_candidates,
     )  # fmt: skip
 
 

@@ -1,287 +1,362 @@
-"""All pairs of perceptual hashes that differ in few bits: exact, in memory that is bounded by the number of hashes and of pairs.
+"""Pairs among millions of perceptual hashes of 256 bits that differ in few bits: all of them, none is missed.
 
-Of two hashes that differ in at most b bits, cut into m chunks, at least one chunk differs in at most t_i bits where the t_i + 1 add up to more than b (the
-pigeonhole principle; Norouzi et al. 2012, Fast Search in Hamming Space with Multi-Index Hashing, https://arxiv.org/abs/1307.2982; Qin et al. 2018, GPH,
-with thresholds that differ by chunk). Hashes are sorted by the first bits of a chunk, and the hashes of each value are compared with those of the values
-that differ from it in at most t_i bits. Their order makes these neighbours lie near each other in memory, so no table of hashes is probed at random.
+Hashes are cut into chunks. Where two differ in at most 31 bits, one of 16 chunks of 16 bits differs in at most one: so each hash is compared with those
+in the same cell of a chunk and in the cells beside it (pigeonhole; Norouzi et al. 2012, Fast Search in Hamming Space with Multi-Index Hashing,
+https://arxiv.org/abs/1307.2982). Chunks may be of two widths, of which the wider allow for a bit more; how many there are is chosen by what
+it costs. Equal hashes are brought together first, and hashes of low quality, which say little, are joined to equal ones only.
 """
 
-import itertools
-import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import combinations
+from math import comb
 from typing import Any, Final
 
 import numpy as np
-from jaxtyping import Int16, Int64, UInt8, UInt64
+from jaxtyping import Bool, Int, Int64, UInt8, UInt64
 
-from cladescope.compiled import compiled
+from cladescope.analysis.duplicates.candidates import Pairs, distinct
+from cladescope.arrays import blocks
+from cladescope.compiled import compiled, popcount
 
-BITS: Final = 256
-_WORDS: Final = BITS // 64
-_MOST_KEY_BITS: Final = 24
-_PER_VISIT, _PER_HASH = 6.0, 40.0
-"""What it costs to look at the hashes of one value, and to sort a hash, in comparisons of two hashes."""
-_TASKS: Final = 64
-_ROOM: Final = 1 << 12
+LEAST_QUALITY: Final = 50
+"""PDQ's own measure of how much a picture shows, up to 100; below this its authors advise against a comparison."""
+EQUAL_UP_TO: Final = 16
+"""Of rows with one and the same hash the first so many are joined with each other and with what is near; the others with the first of them only."""
+_BITS: Final = 256
+_WIDEST: Final = 24
+_STRIDE: Final = 101
+_COMPARED, _PROBED, _PLACED = (
+    0.4,
+    12.0,
+    30.0,
+)  # nanoseconds: of two hashes, of a hash with a cell, of a hash into its cell
+_BLOCK: Final = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
-class Near:
-    """Pairs of rows whose hashes differ in few bits, in order."""
+class Joined:
+    """Pairs of rows whose hashes are near."""
 
-    pairs: Int64[np.ndarray, "p 2"]
-    """For one set the lower row first; for two the row of the first set first."""
-    bits: Int16[np.ndarray, " p"]
-    """In how many bits each pair differs."""
+    pairs: Pairs
+    """In order, each once."""
+    n_weak: int
+    """Rows of low quality, which are joined to equal ones only."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bits that hashes are sorted by, and how many of them may differ."""
+    """Some bits of a hash, in which two near ones may differ by `radius`."""
 
     start: int
     width: int
-    most: int
+    radius: int
 
 
-def near_hashes(hashes: UInt8[np.ndarray, "n 32"], bits: int, *, workers: int = 1) -> Near:
-    """All pairs of rows whose hashes differ in at most so many bits.
+def near_hashes(
+    hashes: UInt8[np.ndarray, "n 32"],
+    bits: int,
+    *,
+    mirrored: UInt8[np.ndarray, "n 32"] | None = None,
+    quality: Int[np.ndarray, " n"] | None = None,
+    workers: int = 2,
+) -> Joined:
+    """Pairs of rows, the lower first, whose hashes differ in at most `bits`, or the hash of one and that of the other's mirror image.
 
-    Memory: 32 n bytes for the hashes as words, 56 n and 4 * 2^24 beside them, and some 40 bytes for each pair. The answer does not depend on `workers` (threads).
+    Pairs are those of all rows; of more than `EQUAL_UP_TO` rows with one hash some are left to a chain. Memory beside what is given: 90 bytes a hash, twice
+    that with `mirrored`, 2^24 cells of 8 bytes, and 16 bytes a pair. The number of `workers` changes nothing but the time.
 
     >>> hashes = np.zeros((3, 32), np.uint8)
-    >>> hashes[1] = 255
-    >>> hashes[2, 0] = 5
-    >>> found = near_hashes(hashes, 31)
-    >>> found.pairs.tolist(), found.bits.tolist()
-    ([[0, 2]], [2])
+    >>> hashes[1], hashes[2, 0] = 255, 7
+    >>> near_hashes(hashes, 3).pairs.tolist(), near_hashes(hashes, 2).pairs.tolist()
+    ([[0, 2]], [])
     """
-    words = words_of(hashes)
-    return _joined(words, words, bits, itself=True, workers=workers)
+    strong = _strong(quality, len(hashes))
+    found = [_equal_pairs(hashes)]
+    own = _groups(hashes, strong)
+    found.append(_rows_of(own, own, _near(own.words, None, bits, workers)))
+    if mirrored is not None:
+        turned = _groups(mirrored, strong)
+        found.append(_rows_of(own, turned, _near(own.words, turned.words, bits, workers)))
+        weak = np.flatnonzero(~strong)
+        if len(weak):
+            every, every_turned = _groups(hashes), _groups(mirrored)
+            equal = _rows_of(every, every_turned, _near(every.words, every_turned.words, 0, workers))
+            found.append(equal[np.isin(equal, weak).any(axis=1)])
+    return Joined(distinct(found), int((~strong).sum()))
 
 
-def near_between(
-    first: UInt8[np.ndarray, "n 32"], second: UInt8[np.ndarray, "m 32"], bits: int, *, workers: int = 1
-) -> Near:
-    """All pairs of a row of one set and a row of another whose hashes differ in at most so many bits. Memory: as `near_hashes`, of both sets."""
-    return _joined(words_of(first), words_of(second), bits, itself=False, workers=workers)
-
-
-def first_equal(hashes: UInt8[np.ndarray, "n 32"]) -> Int64[np.ndarray, " n"]:
-    """For each row the first row of the same hash. Memory: 64 n bytes.
-
-    >>> first_equal(np.array([[1] * 32, [2] * 32, [1] * 32], np.uint8)).tolist()
-    [0, 1, 0]
-    """
-    words = words_of(hashes)
-    order = np.lexsort(words.T)
-    is_new = np.ones(len(order), bool)
-    is_new[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)
-    # The sort is stable, so that the first of a run is the lowest row.
-    found = np.empty(len(order), np.int64)
-    found[order] = order[is_new][np.cumsum(is_new) - 1]
-    return found
-
-
-def words_of(hashes: UInt8[np.ndarray, "n 32"]) -> UInt64[np.ndarray, "n 4"]:
-    """Hashes as four words each; in every word the first bit of the hash is the highest."""
-    found: UInt64[np.ndarray, "n 4"] = np.ascontiguousarray(hashes).view(">u8").astype(np.uint64)
-    return found
-
-
-def plan(n: int, m: int, bits: int) -> tuple[Chunk, ...]:
-    """The chunks by which n hashes are compared with m others at the least expected cost, as for hashes whose bits are thrown like coins.
-
-    >>> plan(100, 100, 31)
-    (Chunk(start=0, width=0, most=0),)
-    >>> [chunk.most for chunk in plan(10_000_000, 10_000_000, 31)]
-    [2, 2, 2, 2, 2, 2, 2, 2, 1, 1, 1, 1]
-    """
-    best: tuple[Chunk, ...] = (Chunk(0, 0, 0),)
-    least = float(n) * m
-    for number in range(1, min(bits + 1, 64) + 1):
-        needed = bits + 1
-        low, more = divmod(needed, number)
-        # `more` chunks may differ in `low` bits, the others in one bit fewer: the numbers plus one add up to what is needed.
-        allowed = [low] * more + [low - 1] * (number - more)
-        cost, chunks = 0.0, []
-        for place, most in enumerate(allowed):
-            start, stop = place * BITS // number, (place + 1) * BITS // number
-            costs = {
-                width: _cost(n, m, width, most) for width in range(most + 1, min(stop - start, _MOST_KEY_BITS) + 1)
-            }
-            if not costs:
-                cost = math.inf
-                break
-            width = min(costs, key=lambda one: costs[one])
-            cost += costs[width]
-            chunks.append(Chunk(start, width, most))
-        if cost < least:
-            best, least = tuple(chunks), cost
-    return best
-
-
-def _cost(n: int, m: int, width: int, most: int) -> float:
-    balls = sum(math.comb(width, k) for k in range(most + 1))
-    return balls * (_PER_VISIT * min(2.0**width, n) + n * m / 2.0**width) + _PER_HASH * (n + m)
-
-
-def _joined(
-    first: UInt64[np.ndarray, "n 4"], second: UInt64[np.ndarray, "m 4"], bits: int, *, itself: bool, workers: int
-) -> Near:
-    assert 0 <= bits < BITS
-    chunks = plan(len(first), len(second), bits)
-    table = np.array([[chunk.start, chunk.width, chunk.most] for chunk in chunks], np.int64)
-    parts = []
-    for number in range(len(chunks)):
-        parts += _by_chunk(first, second, table, number, bits, itself, workers)
-    found = np.concatenate([np.empty((0, 3), np.int64), *parts])
-    order = np.lexsort([found[:, 1], found[:, 0]])
-    found = found[order]
-    return Near(np.ascontiguousarray(found[:, :2]), found[:, 2].astype(np.int16))
-
-
-def _by_chunk(
-    first: UInt64[np.ndarray, "n 4"],
-    second: UInt64[np.ndarray, "m 4"],
-    table: Int64[np.ndarray, "c 3"],
-    number: int,
+def near_others(
+    hashes: UInt8[np.ndarray, "n 32"],
+    others: UInt8[np.ndarray, "m 32"],
     bits: int,
-    itself: bool,
-    workers: int,
-) -> list[Int64[np.ndarray, "_ 3"]]:
-    """Pairs that this chunk finds, and none before it; in parts."""
-    start, width, most = (int(one) for one in table[number])
-    masks = np.array(
-        [sum(1 << bit for bit in some) for k in range(most + 1) for some in itertools.combinations(range(width), k)],
-        np.int64,
-    )
-    # Masks of low bits first: what they lead to lies near.
-    masks.sort()
-    columns = _columns(start, width)
-    one = _sorted_by(first, start, width, columns)
-    other = one if itself else _sorted_by(second, start, width, columns)
-    n_values = 1 << width
-    edges = np.unique(np.linspace(0, n_values, min(_TASKS, n_values) + 1).astype(np.int64))
-    # One value alone, as where all are compared with all, is parted by its rows.
-    rows = (
-        np.unique(np.linspace(0, len(first), _TASKS + 1).astype(np.int64)) if width == 0 else np.array([0, len(first)])
-    )
-    tasks = (
-        [(0, 1, int(a), int(b)) for a, b in itertools.pairwise(rows)]
-        if width == 0
-        else [(int(a), int(b), 0, len(first)) for a, b in itertools.pairwise(edges)]
-    )
+    *,
+    quality: Int[np.ndarray, " n"] | None = None,
+    others_quality: Int[np.ndarray, " m"] | None = None,
+    workers: int = 2,
+) -> Joined:
+    """Pairs of a row and one of other rows, whose hashes differ in at most `bits`; memory as in `near_hashes`.
 
-    def run(task: tuple[int, int, int, int]) -> Int64[np.ndarray, "_ 3"]:
-        room = _ROOM
-        while True:
-            out = np.empty((room, 3), np.int64)
-            n = _compare(
-                first, second, *one, *other, masks, task[0], task[1], task[2], task[3], bits, itself, table, number, out
+    Of more than `EQUAL_UP_TO` others with one hash the first stand for all; rows are joined however many are equal.
+
+    >>> near_others(np.zeros((2, 32), np.uint8), np.ones((1, 32), np.uint8), 32).pairs.tolist()
+    [[0, 0], [1, 0]]
+    """
+    strong, strong_others = _strong(quality, len(hashes)), _strong(others_quality, len(others))
+    found = []
+    for of_rows, of_others, most in ((strong, strong_others, bits), (None, None, 0)):
+        rows, other_rows = _groups(hashes, of_rows), _groups(others, of_others)
+        near = _near(rows.words, other_rows.words, most, workers)
+        found.append(_rows_of(rows, other_rows, near, all_rows=True))
+    pairs: Pairs = np.unique(np.concatenate(found), axis=0)
+    return Joined(pairs, int((~strong).sum() + (~strong_others).sum()))
+
+
+def distances(hashes: UInt8[np.ndarray, "n 32"], others: UInt8[np.ndarray, "n 32"]) -> Int64[np.ndarray, " n"]:
+    """Bits in which each hash differs from the other of its row.
+
+    >>> distances(np.zeros((1, 32), np.uint8), np.full((1, 32), 3, np.uint8)).tolist()
+    [64]
+    """
+    found: Int64[np.ndarray, " n"] = np.bitwise_count(hashes ^ others).sum(axis=1, dtype=np.int64)
+    return found
+
+
+def _strong(quality: Int[np.ndarray, " n"] | None, n: int) -> Bool[np.ndarray, " n"]:
+    return np.ones(n, bool) if quality is None else np.asarray(quality) >= LEAST_QUALITY
+
+
+@dataclass(frozen=True, eq=False)
+class _Groups:
+    """Rows by their hash: those of one hash lie together, the lowest row first."""
+
+    order: Int64[np.ndarray, " n"]
+    starts: Int64[np.ndarray, " g"]
+    sizes: Int64[np.ndarray, " g"]
+    words: UInt64[np.ndarray, "4 g"]
+    """The hash of each group, bits spread over its chunks."""
+
+
+def _rows_of(groups: _Groups, others: _Groups, near: Pairs, *, all_rows: bool = False) -> Int64[np.ndarray, "q 2"]:
+    """Pairs of rows from pairs of groups."""
+    most = int(groups.sizes.max(initial=1)) if all_rows else EQUAL_UP_TO
+    one, two = np.minimum(groups.sizes[near[:, 0]], most), np.minimum(others.sizes[near[:, 1]], EQUAL_UP_TO)
+    counts = one * two
+    of = np.repeat(np.arange(len(near)), counts)
+    place = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
+    rows = groups.order[groups.starts[near[of, 0]] + place // two[of]]
+    beside = others.order[others.starts[near[of, 1]] + place % two[of]]
+    return np.stack([rows, beside], axis=1)
+
+
+def _sorted(hashes: UInt8[np.ndarray, "n 32"]) -> tuple[Int64[np.ndarray, " n"], Int64[np.ndarray, " g"]]:
+    """Rows by hash, then by number, and where each hash begins."""
+    words = np.ascontiguousarray(hashes).view(np.uint64)
+    order = np.lexsort(words.T)
+    is_first = np.ones(len(order), bool)
+    for start, stop in blocks(len(order), size=_BLOCK):
+        some = words[order[max(start - 1, 0) : stop]]
+        is_first[stop - len(some) + 1 : stop] = (some[1:] != some[:-1]).any(axis=1)
+    return order.astype(np.int64, copy=False), np.flatnonzero(is_first)
+
+
+def _groups(hashes: UInt8[np.ndarray, "n 32"], chosen: Bool[np.ndarray, " n"] | None = None) -> _Groups:
+    rows = None if chosen is None or chosen.all() else np.flatnonzero(chosen)
+    some = hashes if rows is None else hashes[rows]
+    order, starts = _sorted(some)
+    sizes = np.diff(np.append(starts, len(order)))
+    words = np.empty((4, len(starts)), np.uint64)
+    # Neighbouring bits tell of each other; spread out, the cells of a chunk fill evenly.
+    spread = np.arange(_BITS) * _STRIDE % _BITS
+    for start, stop in blocks(len(starts), size=_BLOCK):
+        unpacked = np.unpackbits(some[order[starts[start:stop]]], axis=1, bitorder="little")
+        words[:, start:stop] = (
+            np.packbits(np.take(unpacked, spread, axis=1), axis=1, bitorder="little").view(np.uint64).T
+        )
+    return _Groups(order if rows is None else rows[order], starts, sizes, words)
+
+
+def _equal_pairs(hashes: UInt8[np.ndarray, "n 32"]) -> Pairs:
+    """The first `EQUAL_UP_TO` rows of a hash with each other, the rest with the first."""
+    order, starts = _sorted(hashes)
+    sizes = np.diff(np.append(starts, len(order)))
+    first = np.repeat(starts, sizes)
+    place = np.arange(len(order)) - first
+    found = [np.stack([order[first], order], axis=1)[place > 0]]
+    for behind in range(1, EQUAL_UP_TO):
+        at = np.flatnonzero((place > behind) & (place < EQUAL_UP_TO))
+        found.append(np.stack([order[at - behind], order[at]], axis=1))
+    return distinct(found)
+
+
+def chunks_for(n: int, bits: int) -> list[Chunk]:
+    """The chunks by which `n` distinct hashes are joined at least cost; where two differ in at most `bits`, one chunk differs in at most its radius.
+
+    Radii plus one add up to `bits` + 1: were every chunk to differ in more than its radius, all would differ in more than `bits`.
+
+    >>> chunks = chunks_for(10_000_000, 31)
+    >>> len(chunks), chunks[-1]
+    (16, Chunk(start=240, width=16, radius=1))
+    >>> chunks_for(100, 31)
+    [Chunk(start=0, width=0, radius=0)]
+    """
+    best, least = [(0, bits)], n * n / 2 * _COMPARED
+    for n_chunks in range(1, bits + 2):
+        low, n_wide = divmod(bits + 1, n_chunks)
+        for narrow in range(4, _WIDEST + 1):
+            left = _BITS - narrow * (n_chunks - n_wide)
+            wide = min(_WIDEST, left // n_wide) if n_wide else 0
+            if left < 0 or (n_wide and wide < narrow):
+                continue
+            parts = [(narrow, low - 1)] * (n_chunks - n_wide) + [(wide, low)] * n_wide
+            cost = sum(_cost(n, width, radius) for width, radius in parts)
+            if cost < least:
+                best, least = parts, cost
+    if best[0][0] == 0:
+        return [Chunk(0, 0, 0)]
+    starts = np.cumsum([0, *(width for width, _ in best)]).tolist()
+    return [Chunk(start, width, radius) for start, (width, radius) in zip(starts, best, strict=False)]
+
+
+def _cost(n: int, width: int, radius: int) -> float:
+    cells = sum(comb(width, r) for r in range(radius + 1))
+    return float(cells * n / 2 * (n / 2**width * _COMPARED + _PROBED) + n * _PLACED)
+
+
+def _near(words: UInt64[np.ndarray, "4 n"], others: UInt64[np.ndarray, "4 m"] | None, bits: int, workers: int) -> Pairs:
+    """Pairs of columns that differ in at most `bits`, found chunk by chunk; without `others` of one set, and of none with itself."""
+    same = others is None
+    other = words if others is None else others
+    if not words.shape[1] or not other.shape[1]:
+        return np.empty((0, 2), np.int64)
+    chunks = chunks_for(max(words.shape[1], other.shape[1]), bits)
+    masks = np.array([_mask(chunk) for chunk in chunks], np.uint64)
+    radii = np.array([chunk.radius for chunk in chunks], np.int64)
+    found = []
+    for number, chunk in enumerate(chunks):
+        placed = _placed(words, chunk)
+        placed_other = placed if same else _placed(other, chunk)
+        n_cells = 1 << chunk.width
+        ranges = list(blocks(n_cells, size=max(1, n_cells // (16 * workers))))
+        if n_cells == 1:  # all are compared with all: parted by rows
+            ranges = list(blocks(words.shape[1], size=max(1, words.shape[1] // (16 * workers))))
+        flips = _flips(chunk)
+
+        def of(
+            part: tuple[int, int],
+            placed: Any = placed,
+            placed_other: Any = placed_other,
+            flips: Any = flips,
+            number: int = number,
+            by_rows: bool = n_cells == 1,
+        ) -> np.ndarray:
+            kernel_pairs: np.ndarray = _compare(
+                *placed, *placed_other, flips, part[0], part[1], by_rows, same, bits, masks, radii, number
             )
-            if n <= room:
-                return out[:n].copy()
-            room = n
+            return kernel_pairs
 
-    with ThreadPoolExecutor(workers) as pool:
-        return list(pool.map(run, tasks))
-
-
-def _columns(start: int, width: int) -> tuple[int, ...]:
-    """The words in the order in which they are compared: those that are not sorted by first, as these tell the most."""
-    held = range(start // 64, (start + max(width, 1) - 1) // 64 + 1) if width else range(0)
-    return tuple(sorted(range(_WORDS), key=lambda word: (word in held, word)))
+        with ThreadPoolExecutor(workers) as pool:
+            found += list(pool.map(of, ranges))
+    pairs: Pairs = np.concatenate(found)
+    return pairs
 
 
-def _sorted_by(
-    words: UInt64[np.ndarray, "n 4"], start: int, width: int, columns: tuple[int, ...]
-) -> tuple[Any, Any, Any, Any]:
-    """Where the hashes of each value start, their rows, and their words in two halves."""
-    keys = _keys(words, start, width)
-    order = np.argsort(keys, kind="stable").astype(np.int32)
-    starts = np.zeros((1 << width) + 1, np.int32)
-    np.cumsum(np.bincount(keys, minlength=1 << width), out=starts[1:])
-    near = np.ascontiguousarray(words[:, columns[:2]][order])
-    far = np.ascontiguousarray(words[:, columns[2:]][order])
-    return starts, order, near, far
+def _mask(chunk: Chunk) -> Sequence[int]:
+    """The bits of a chunk, as four words."""
+    whole = ((1 << chunk.width) - 1) << chunk.start
+    return [whole >> (64 * word) & (2**64 - 1) for word in range(4)]
 
 
-def _keys(words: UInt64[np.ndarray, "n 4"], start: int, width: int) -> Int64[np.ndarray, " n"]:
-    """The value of some bits, at most two words long."""
-    if width == 0:
-        return np.zeros(len(words), np.int64)
-    word, bit = divmod(start, 64)
-    found = words[:, word] << np.uint64(bit)
-    if bit + width > 64:
-        found |= words[:, word + 1] >> np.uint64(64 - bit)
-    keys: Int64[np.ndarray, " n"] = (found >> np.uint64(64 - width)).astype(np.int64)
-    return keys
+def _flips(chunk: Chunk) -> Int64[np.ndarray, " f"]:
+    """What turns the number of a cell into those of the cells that differ in at most the radius; nothing first."""
+    chosen = [some for radius in range(chunk.radius + 1) for some in combinations(range(chunk.width), radius)]
+    return np.array([sum(1 << bit for bit in some) for some in chosen], np.int64)
+
+
+def _placed(
+    words: UInt64[np.ndarray, "4 n"], chunk: Chunk
+) -> tuple[UInt64[np.ndarray, "4 n"], Int64[np.ndarray, " n"], Int64[np.ndarray, " c"]]:
+    """Hashes in the order of a chunk's cells, their numbers, and where each cell begins."""
+    low, shift = divmod(chunk.start, 64)
+    cells = words[low] >> np.uint64(shift)
+    if shift + chunk.width > 64:
+        cells |= words[low + 1] << np.uint64(64 - shift)
+    cells &= np.uint64((1 << chunk.width) - 1)
+    starts = np.zeros((1 << chunk.width) + 1, np.int64)
+    order = np.empty(words.shape[1], np.int64)
+    _count(cells, starts, order)
+    return np.take(words, order, axis=1), order, starts
 
 
 @compiled
-def _ones(word: Any) -> Any:
-    """Bits that are set; LLVM makes one instruction of this sum (Warren 2012, Hacker's Delight, 5-1)."""
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return (word * np.uint64(0x0101010101010101)) >> np.uint64(56)
-
-
-@compiled
-def _is_found_before(one: Any, other: Any, table: Any, number: int) -> bool:
-    """Whether a chunk before this one finds the pair, too; words in the order of the hash."""
-    for chunk in range(number):
-        start, width, most = table[chunk, 0], table[chunk, 1], table[chunk, 2]
-        word, bit = start // 64, start % 64
-        found = (one[word] ^ other[word]) << np.uint64(bit)
-        if bit + width > 64:
-            found |= (one[word + 1] ^ other[word + 1]) >> np.uint64(64 - bit)
-        if _ones(found >> np.uint64(64 - width)) <= np.uint64(most):
-            return True
-    return False
+def _count(cells: Any, starts: Any, order: Any) -> None:
+    """A counting sort: `starts` becomes where each cell begins, `order` the numbers by cell."""
+    for cell in cells:
+        starts[cell + 1] += 1
+    for cell in range(1, len(starts)):
+        starts[cell] += starts[cell - 1]
+    nexts = starts[:-1].copy()
+    for number in range(len(cells)):
+        cell = cells[number]
+        order[nexts[cell]] = number
+        nexts[cell] += 1
 
 
 @compiled
 def _compare(
-    first: Any, second: Any, starts: Any, order: Any, near: Any, far: Any, other_starts: Any, other_order: Any, other_near: Any,
-    other_far: Any, masks: Any, low: int, high: int, from_row: int, to_row: int, bits: int, itself: bool, table: Any,
-    number: int, out: Any,
-) -> int:  # fmt: skip
-    """Compare the hashes of the values from `low` to `high` with those of each value that a mask leads to; returns how many pairs there are,
-    of which as many are written as there is room for."""
-    n = 0
-    room = len(out)
-    limit = np.uint64(bits)
-    for mask in masks:
-        for value in range(low, high):
-            there = value ^ mask
-            if itself and there < value:
+    one: Any, order: Any, starts: Any, two: Any, other_order: Any, other_starts: Any, flips: Any,
+    first: int, last: int, by_rows: bool, same: bool, bits: int, masks: Any, radii: Any, chunk: int,
+) -> Any:  # fmt: skip
+    found = np.empty((64, 2), np.int64)
+    n_found = 0
+    a0, a1, a2, a3 = one[0], one[1], one[2], one[3]
+    b0, b1, b2, b3 = two[0], two[1], two[2], two[3]
+    for cell in range(0 if by_rows else first, 1 if by_rows else last):
+        start, stop = (first, last) if by_rows else (starts[cell], starts[cell + 1])
+        if start == stop:
+            continue
+        for flip in flips:
+            beside = cell ^ flip
+            if same and beside < cell:
                 continue
-            begin, end = max(starts[value], from_row), min(starts[value + 1], to_row)
-            if begin == end:
+            low, high = other_starts[beside], other_starts[beside + 1]
+            if low == high:
                 continue
-            other_begin, other_end = other_starts[there], other_starts[there + 1]
-            for i in range(begin, end):
-                a, b = near[i, 0], near[i, 1]
-                for j in range(i + 1 if itself and mask == 0 else other_begin, other_end):
-                    if _ones(a ^ other_near[j, 0]) + _ones(b ^ other_near[j, 1]) > limit:
-                        continue
-                    total = (
-                        _ones(a ^ other_near[j, 0])
-                        + _ones(b ^ other_near[j, 1])
-                        + _ones(far[i, 0] ^ other_far[j, 0])
-                        + _ones(far[i, 1] ^ other_far[j, 1])
+            for i in range(start, stop):
+                x0, x1, x2, x3 = a0[i], a1[i], a2[i], a3[i]
+                begin = i + 1 if same and flip == 0 else low
+                n_near = 0
+                c0, c1, c2, c3 = b0[begin:high], b1[begin:high], b2[begin:high], b3[begin:high]
+                for j in range(len(c0)):  # several at a time in one instruction, where it branches nowhere
+                    apart: int = (
+                        popcount(x0 ^ c0[j]) + popcount(x1 ^ c1[j]) + popcount(x2 ^ c2[j]) + popcount(x3 ^ c3[j])
                     )
-                    if total > limit:
+                    n_near += apart <= bits
+                if n_near == 0:
+                    continue
+                for j in range(begin, high):
+                    y0, y1, y2, y3 = x0 ^ b0[j], x1 ^ b1[j], x2 ^ b2[j], x3 ^ b3[j]
+                    if popcount(y0) + popcount(y1) + popcount(y2) + popcount(y3) > bits:
                         continue
-                    row, other = np.int64(order[i]), np.int64(other_order[j])
-                    if _is_found_before(first[row], second[other], table, number):
-                        continue
-                    if n < room:
-                        out[n, 0] = min(row, other) if itself else row
-                        out[n, 1] = max(row, other) if itself else other
-                        out[n, 2] = np.int64(total)
-                    n += 1
-    return n
+                    is_new = True
+                    for earlier in range(chunk):
+                        mask = masks[earlier]
+                        apart = (
+                            popcount(y0 & mask[0])
+                            + popcount(y1 & mask[1])
+                            + popcount(y2 & mask[2])
+                            + popcount(y3 & mask[3])
+                        )
+                        if apart <= radii[earlier]:
+                            is_new = False
+                            break
+                    if is_new:
+                        if n_found == len(found):
+                            larger = np.empty((2 * n_found, 2), np.int64)
+                            larger[:n_found] = found
+                            found = larger
+                        found[n_found, 0] = order[i]
+                        found[n_found, 1] = other_order[j]
+                        n_found += 1
+    return found[:n_found].copy()

@@ -1,95 +1,121 @@
-import itertools
+"""Hashes that are near: against a comparison of all with all, FAISS, and what chunks promise."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from cladescope.training.curation.hash_join import BITS, first_equal, near_between, near_hashes, plan
+from cladescope.training.curation.hash_join import (
+    EQUAL_UP_TO,
+    LEAST_QUALITY,
+    Chunk,
+    chunks_for,
+    distances,
+    near_hashes,
+    near_others,
+)
 
 
-def planted(n, seed=0, most=80):
-    """Random hashes, every third one made of the one before it by flipping some bits."""
+def planted(rng, n, most):
+    """Random hashes, many of which are another with up to `most` bits changed."""
+    hashes = rng.integers(0, 256, (n, 32), dtype=np.uint8)
+    for row in range(max(1, n // 2), n):
+        hashes[row] = flipped(rng, hashes[rng.integers(row)], int(rng.integers(most + 1)))
+    return hashes
+
+
+def flipped(rng, hashed, n_bits):
+    bits = np.unpackbits(hashed)
+    bits[rng.choice(256, n_bits, replace=False)] ^= 1
+    return np.packbits(bits)
+
+
+def apart(one, other):
+    return (np.unpackbits(one) != np.unpackbits(other)).sum()
+
+
+def pairs_one_by_one(hashes, mirrored, quality, bits):
+    found = []
+    for i in range(len(hashes)):
+        for j in range(i + 1, len(hashes)):
+            least = min(apart(hashes[i], hashes[j]), apart(hashes[i], mirrored[j]), apart(mirrored[i], hashes[j]))
+            if least <= (bits if min(quality[i], quality[j]) >= LEAST_QUALITY else 0):
+                found.append([i, j])
+    return found
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 25), st.integers(0, 40), st.sampled_from([0, 1, 7, 31, 40]), st.booleans())
+def test_pairs_are_those_of_a_comparison_one_by_one(seed, n, most, bits, are_cells):
     rng = np.random.default_rng(seed)
-    bits = rng.integers(0, 2, (n, BITS), dtype=np.uint8)
-    for row in range(1, n, 3):
-        bits[row] = bits[row - 1]
-        bits[row, rng.choice(BITS, rng.integers(0, most + 1), replace=False)] ^= 1
-    return np.packbits(bits, axis=1)
+    hashes = planted(rng, n, most)
+    mirrored = hashes[rng.permutation(n)] if n else hashes
+    quality = rng.choice([10, 49, 50, 100], n)
+    with pytest.MonkeyPatch.context() as patch:
+        if are_cells:  # few hashes are compared all with all, unless that seems to be dear
+            patch.setattr("cladescope.training.curation.hash_join._COMPARED", 1e6)
+            patch.setattr("cladescope.training.curation.hash_join._WIDEST", 12)
+        found = near_hashes(hashes, bits, mirrored=mirrored, quality=quality)
+    assert found.pairs.tolist() == pairs_one_by_one(hashes, mirrored, quality, bits)
+    assert found.n_weak == (quality < LEAST_QUALITY).sum()
 
 
-def distances(first, second):
-    one, other = (np.unpackbits(hashes, axis=1).astype(np.int32) for hashes in (first, second))
-    return one @ (1 - other).T + (1 - one) @ other.T
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 15), st.integers(0, 15), st.sampled_from([0, 5, 31]))
+def test_pairs_between_two_sets_are_those_of_a_comparison_one_by_one(seed, n, m, bits):
+    rng = np.random.default_rng(seed)
+    both = planted(rng, n + m, 40)[rng.permutation(n + m)]
+    quality = rng.choice([10, 100], n + m)
+    expected = [
+        [i, j]
+        for i in range(n)
+        for j in range(m)
+        if apart(both[i], both[n + j]) <= (bits if min(quality[i], quality[n + j]) >= LEAST_QUALITY else 0)
+    ]
+    found = near_others(both[:n], both[n:], bits, quality=quality[:n], others_quality=quality[n:])
+    assert found.pairs.tolist() == expected
 
 
-@pytest.mark.parametrize("bits", [0, 1, 7, 16, 31, 40, 64])
-@pytest.mark.parametrize("n", [0, 1, 2, 300, 2500])
-def test_all_pairs_are_found_that_comparing_all_with_all_finds(n, bits):
-    hashes = planted(n, seed=n)
-    distance = distances(hashes, hashes)
-    expected = np.argwhere(np.triu(distance <= bits, 1))
-    found = near_hashes(hashes, bits, workers=2)
-    assert found.pairs.tolist() == expected.tolist()
-    assert found.bits.tolist() == distance[tuple(expected.T)].tolist()
-    if n > 1000 or (n > 100 and bits > 1):
-        assert len(expected)
-        one, other = hashes[: n // 2], hashes[n // 2 :]
-        between = near_between(np.concatenate([one, other[:50]]), other, bits)
-        assert (
-            between.pairs.tolist() == np.argwhere(distances(np.concatenate([one, other[:50]]), other) <= bits).tolist()
-        )
-
-
-def test_faiss_finds_the_same_pairs():
+@pytest.mark.parametrize(("n", "bits"), [(3_000, 31), (40_000, 31), (40_000, 12)])
+def test_pairs_are_those_of_faiss(n, bits):
     import faiss
 
-    hashes = planted(30_000, most=60)
-    index = faiss.IndexBinaryFlat(BITS)
+    hashes = planted(np.random.default_rng(n + bits), n, 45)
+    index = faiss.IndexBinaryFlat(256)
     index.add(hashes)
-    limits, bits, rows = index.range_search(hashes, 32)  # faiss means fewer than
-    asked = np.repeat(np.arange(len(hashes)), np.diff(limits.astype(np.int64)))
-    expected = sorted((int(a), int(b), int(d)) for a, b, d in zip(asked, rows, bits, strict=True) if a < b)
-    found = near_hashes(hashes, 31)
-    assert len(plan(len(hashes), len(hashes), 31)) > 1
-    assert len(expected) > 3_000
-    assert [(*pair, bits) for pair, bits in zip(found.pairs.tolist(), found.bits.tolist(), strict=True)] == expected
+    limits, _, rows = index.range_search(hashes[n // 2 :], bits + 1)  # FAISS leaves out the radius itself
+    asked = np.repeat(np.arange(n // 2, n), np.diff(limits.astype(np.int64)))
+    expected = np.unique(np.sort(np.stack([asked, rows], axis=1)[asked != rows], axis=1), axis=0)
+    found = near_hashes(hashes, bits).pairs
+    assert len(expected) > n // 8
+    assert np.array_equal(found[found[:, 1] >= n // 2], expected)
+    assert (distances(hashes[found[:, 0]], hashes[found[:, 1]]) <= bits).all()
 
 
-def test_pairs_are_found_however_the_bits_that_differ_lie():
-    rng = np.random.default_rng(3)
-    base = rng.integers(0, 2, (20_000, BITS), dtype=np.uint8)
-    base[10_000:] = base[:10_000]
-    for row in range(10_000):
-        start = rng.integers(0, BITS - 31)
-        base[10_000 + row, start : start + 31] ^= 1  # all in one run, over the ends of chunks
-    found = near_hashes(np.packbits(base, axis=1), 31)
-    assert found.pairs.tolist() == [[row, row + 10_000] for row in range(10_000)]
-    assert set(found.bits.tolist()) == {31}
+def test_workers_change_nothing():
+    hashes = planted(np.random.default_rng(3), 30_000, 40)
+    assert np.array_equal(near_hashes(hashes, 31, workers=1).pairs, near_hashes(hashes, 31, workers=3).pairs)
 
 
-def test_more_pairs_than_there_is_room_for_at_first():
-    hashes = np.zeros((400, 32), np.uint8)
-    hashes[:, 0] = np.arange(400) % 256
-    found = near_hashes(hashes, 31)
-    assert len(found.pairs) == 400 * 399 // 2
-    assert len(np.unique(found.pairs, axis=0)) == len(found.pairs)
+@pytest.mark.parametrize("n", [0, 1, 10, 10_000, 10_000_000])
+@pytest.mark.parametrize("bits", [0, 1, 15, 16, 31, 64])
+def test_where_no_chunk_is_near_too_many_bits_differ(n, bits):
+    chunks = chunks_for(n, bits)
+    if chunks == [Chunk(0, 0, 0)]:
+        return
+    ends = [chunk.start + chunk.width for chunk in chunks]
+    assert all(end == after.start for end, after in zip(ends, chunks[1:], strict=False))
+    assert chunks[0].start == 0
+    assert ends[-1] <= 256
+    assert sum(chunk.radius + 1 for chunk in chunks) > bits
 
 
-def test_the_chunks_of_a_plan_miss_no_pair_by_counting():
-    for n in (100, 10_000, 1_000_000, 100_000_000):
-        for bits in range(65):
-            chunks = plan(n, n, bits)
-            if chunks[0].width:
-                assert sum(chunk.most + 1 for chunk in chunks) == bits + 1
-                ends = [(chunk.start, chunk.start + chunk.width) for chunk in chunks]
-                assert all(end <= start for (_, end), (start, _) in itertools.pairwise(ends))
-                assert ends[-1][1] <= BITS
-
-
-def test_equal_hashes_are_known_by_the_first_of_them():
-    hashes = planted(900, most=0)
-    order = np.random.default_rng(1).permutation(900)
-    hashes = hashes[order]
-    first: dict[bytes, int] = {}
-    expected = [first.setdefault(hashed.tobytes(), row) for row, hashed in enumerate(hashes)]
-    assert len(first) < 900
-    assert first_equal(hashes).tolist() == expected
+def test_of_many_equal_hashes_some_speak_and_all_hang_together():
+    hashes = np.zeros((EQUAL_UP_TO + 30, 32), np.uint8)
+    hashes[-1, 0] = 1
+    pairs = {tuple(pair) for pair in near_hashes(hashes, 31).pairs.tolist()}
+    speakers = range(EQUAL_UP_TO)
+    assert {(i, j) for i in speakers for j in speakers if i < j} <= pairs
+    assert {(0, j) for j in range(1, len(hashes))} <= pairs
+    assert {(i, len(hashes) - 1) for i in speakers} <= pairs
+    assert len(pairs) == 120 + 29 + 16
