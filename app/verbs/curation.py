@@ -21,10 +21,10 @@ from cladescope.training.curation.job import PART_ROWS, Job
 from cladescope.training.curation.leaks import leaks
 from cladescope.training.curation.look import look
 from cladescope.training.curation.names import names
+from cladescope.training.curation.out.write import SUMMARY, write
 from cladescope.training.curation.screen import screen
 from cladescope.training.curation.single import single
 from cladescope.training.curation.split import split
-from cladescope.training.curation.out.write import SUMMARY, write
 
 LOCK: Final = ".lock"
 STAGES: Final[Mapping[str, Callable[[Job], None]]] = {

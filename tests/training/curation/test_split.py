@@ -156,7 +156,9 @@ def test_nothing_that_stays_together_is_on_two_sides(rows, together, share, spec
 
 
 def test_shares_are_those_of_the_pictures_that_are_left(tmp_path):
-    found, job = taken(tmp_path / "out", birds(2000, 20), configured(val=0.1, test=0.2, species=0.25, train_small=0.1))
+    found, job = taken(
+        tmp_path / "out", birds(2000, 20), configured(val=0.1, test=0.2, species=0.25, train_small=0.1), part_rows=900
+    )
     n = Counter(row["split"] for row in found)
     assert n["test_species"] == 500, "5 of 20 species of 100 pictures each"
     assert (n["test"], n["val"], n["train"]) == (300, 150, 1050)
@@ -168,7 +170,7 @@ def test_shares_are_those_of_the_pictures_that_are_left(tmp_path):
 
 def test_a_unit_is_held_out_whole_until_the_share_is_reached(tmp_path):
     rows = [{**row, "observation_id": f"o{n // 5}"} for n, row in enumerate(birds(400, 1))]
-    found, _ = taken(tmp_path / "out", rows, configured(val=0.1))
+    found, _ = taken(tmp_path / "out", rows, configured(val=0.1), part_rows=150)
     assert sum(row["split"] == "val" for row in found) == 40
     assert len({(n // 5, row["split"]) for n, row in enumerate(found)}) == 80
     assert {row["unit"] for row in found} == set(range(0, 400, 5))
@@ -233,12 +235,12 @@ def test_what_is_tied_to_what_is_held_out_whole_is_dropped_and_counted(tmp_path)
 def test_pictures_that_are_added_move_few_others(tmp_path):
     rows = birds(1000, 10)
     config = configured(val=0.1, test=0.1, train_small=0.1)
-    before, _ = taken(tmp_path / "before", rows, config)
-    after, _ = taken(tmp_path / "after", [*rows, *birds(20, 10)], config)
+    before, _ = taken(tmp_path / "before", rows, config, part_rows=300)
+    after, _ = taken(tmp_path / "after", [*rows, *birds(20, 10)], config, part_rows=300)
     moved = sum(one["split"] != other["split"] for one, other in zip(before, after, strict=False))
     assert sum(one["split"] != "train" for one in before) > 0
     assert moved <= 20
-    other, _ = taken(tmp_path / "seed", rows, configured(val=0.1, test=0.1, seed=18))
+    other, _ = taken(tmp_path / "seed", rows, configured(val=0.1, test=0.1, seed=18), part_rows=300)
     assert sum(one["split"] != two["split"] for one, two in zip(before, other, strict=True)) > 200
 
 

@@ -1,0 +1,209 @@
+"""Kinds by the source or guessed with a confidence that holds, and people: nothing is guessed where vectors say nothing."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from cladescope.embedding.encoder import Encoder
+from cladescope.errors import InputError
+from cladescope.training.curation import flag as flagging
+from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.encode import schema_of
+from cladescope.training.curation.flag import flag
+from cladescope.training.curation.flow import carried
+from cladescope.training.curation.job import Job
+from cladescope.training.curation.kind_guesses import learn, lower_bound, steps_of
+from cladescope.training.curation.people import Detections
+from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig
+from tests.training.curation.tables import put_stage
+
+CENTRES = {"live": (4.0, 0, 0, 0), "specimen": (0, 4.0, 0, 0), "drawing": (0, 0, 4.0, 0)}
+
+
+def drawn(rng, kinds, *, apart=1.0):
+    """Vectors of pictures of these kinds; nothing that tells them where they are not apart."""
+    return np.array([np.array(CENTRES[kind]) * apart + rng.normal(size=4) for kind in kinds], np.float32)
+
+
+def flagged(folder, rows, vectors=None, *, part_rows=70, people=None, load=None, **kinds):
+    """Rows after the stage as dictionaries, and the job."""
+    config = CurateConfig(
+        sources=(SourceConfig(name="a", path="a"),),
+        kinds=KindsConfig(encoder="pixels" if vectors is not None else "", **kinds),
+        people=people or PeopleConfig(),
+    )
+    job = Job(config, folder, part_rows=part_rows, load_encoder=load)
+    told = [
+        {"source": "a", "id": f"{n:04}", "image_id": str(n), "uri": f"/{n}.jpg", **row} for n, row in enumerate(rows)
+    ]
+    for stage in ("gather", "names", "screen", "look"):
+        put_stage(job, stage, told)
+    if vectors is not None:
+        with job.stage("encode", {}) as stage:
+            for part, start in enumerate(range(0, len(rows), part_rows)):
+                some = vectors[start : start + part_rows].astype(np.float16)
+                before = job.read("look", part, ["row", "dropped"])
+                column = pa.FixedSizeListArray.from_arrays(pa.array(some.ravel()), vectors.shape[1])
+                made = [before["row"], column, carried("encode", before["dropped"], [None] * len(some))]
+                stage.write(part, pa.Table.from_arrays(made, schema=schema_of(vectors.shape[1])))
+    put_stage(job, "leaks", told)
+    flag(job)
+    return [row for table in job.scan("flag") for row in table.to_pylist()], job
+
+
+def test_without_an_encoder_kinds_are_those_of_the_sources(tmp_path):
+    rows = [{"kind": "live"}, {"kind": None}, {"kind": "drawing", "dropped": "screen: x"}, {"kind": "fossil"}]
+    found, job = flagged(tmp_path / "out", rows)
+    assert [row["kind"] for row in found] == ["live", None, None, "fossil"]
+    assert {row["kind_confidence"] for row in found} == {None}
+    assert job.manifest("flag")["counts"]["changed"] == [["a", "kind not known", 1]]
+    assert "no encoder" in job.manifest("flag")["more"]["kinds"]["why none is guessed"]
+
+
+def test_kinds_are_guessed_where_that_is_sure_and_those_that_are_not_kept_are_dropped(tmp_path):
+    rng = np.random.default_rng(5)
+    true = rng.choice(sorted(CENTRES), 600)
+    rows = [{"kind": str(kind) if n < 400 else None, "content_hash": f"h{n}"} for n, kind in enumerate(true)]
+    found, job = flagged(tmp_path / "out", rows, drawn(rng, true, apart=2), keep=("live", "specimen"))
+    guessed = [(row, kind) for row, kind in zip(found[400:], true[400:], strict=True) if row["kind"]]
+    assert len(guessed) > 150
+    assert sum(row["kind"] == kind for row, kind in guessed) / len(guessed) >= 0.9
+    assert min(row["kind_confidence"] for row, _ in guessed) >= 0.9
+    assert {row["kind_confidence"] for row in found[:400]} == {None}
+    for row, _ in guessed:
+        assert row["dropped"] == ("flag: shows a drawing (guessed)" if row["kind"] == "drawing" else None)
+    assert all(row["dropped"] is None for row in found[400:] if row["kind"] is None)
+    counts = job.manifest("flag")["counts"]
+    said = Counter(row["kind"] for row in found[400:])
+    assert counts["dropped"] == [["a", "shows a drawing (guessed)", said["drawing"]]]
+    assert counts["changed"] == [
+        ["a", "kind guessed: live", said["live"]],
+        ["a", "kind guessed: specimen", said["specimen"]],
+        *([["a", "kind not known", said[None]]] if said[None] else []),
+    ]
+
+
+def test_the_same_input_gives_the_same_bytes(tmp_path):
+    manifests = []
+    for name in "ab":
+        rng = np.random.default_rng(6)
+        true = rng.choice(sorted(CENTRES), 300)
+        rows = [{"kind": str(kind) if n % 3 else None} for n, kind in enumerate(true)]
+        manifests.append(flagged(tmp_path / name, rows, drawn(rng, true))[1].manifest("flag"))
+    assert manifests[0] == manifests[1]
+
+
+@pytest.mark.parametrize("apart", [0.5, 0.7, 1.0])
+def test_the_share_of_wrong_guesses_is_what_was_asked_for(apart):
+    """Over draws of 400 known pictures: a kind's guesses are right in 90 % of cases or more, but for about one draw in twenty."""
+    n_kinds = n_below = n_right = n_guessed = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        true = rng.choice(sorted(CENTRES), 400, p=[0.2, 0.5, 0.3]).tolist()
+        guesser = learn(drawn(rng, true, apart=apart), true, [f"{seed} {n}" for n in range(400)], confidence=0.9)
+        asked = rng.choice(sorted(CENTRES), 2000, p=[0.2, 0.5, 0.3])
+        kinds, sure = guesser.guess(drawn(rng, asked, apart=apart))
+        for kind in CENTRES:
+            of_kind = [truth == kind for truth, one in zip(asked, kinds, strict=True) if one == kind]
+            if len(of_kind) >= 50:
+                n_kinds, n_below = n_kinds + 1, n_below + (np.mean(of_kind) < 0.89)
+                n_right, n_guessed = n_right + sum(of_kind), n_guessed + len(of_kind)
+        assert all(one is None or one >= 0.9 for one in sure)
+    assert n_kinds >= 5
+    assert n_right / n_guessed >= 0.9
+    assert n_below <= 0.1 * n_kinds + 1
+
+
+def test_nothing_is_guessed_from_vectors_that_say_nothing():
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        true = rng.choice(sorted(CENTRES), 300).tolist()
+        guesser = learn(drawn(rng, true, apart=0), true, [str(n) for n in range(300)], confidence=0.9)
+        assert guesser.guess(drawn(rng, true, apart=0))[0] == [None] * 300
+
+
+def test_kinds_that_few_pictures_show_are_not_learnt_and_count_as_wrong():
+    rng = np.random.default_rng(0)
+    true = ["live"] * 29 + ["specimen"] * 100
+    guesser = learn(drawn(rng, true), true, [str(n) for n in range(129)], confidence=0.9)
+    assert guesser.guess(drawn(rng, true))[0] == [None] * 129
+    assert "two are needed" in guesser.told["why none is guessed"]
+    # Drawings that lie where specimens do: a guess of a specimen is right in 100 of 129 cases.
+    true = ["live"] * 100 + ["specimen"] * 129
+    said = ["live"] * 100 + ["specimen"] * 100 + ["drawing"] * 29
+    guesser = learn(drawn(rng, true, apart=2), said, [str(n) for n in range(229)], confidence=0.9)
+    kinds, _ = guesser.guess(drawn(rng, ["live"] * 50 + ["specimen"] * 50, apart=2))
+    assert kinds == ["live"] * 50 + [None] * 50
+
+
+def test_pictures_of_one_observation_count_as_one(tmp_path):
+    rng = np.random.default_rng(1)
+    true = ["live", "specimen"] * 100
+    for name, observations in (("many", 100), ("few", 10)):
+        rows = [{"kind": kind, "observation_id": f"{kind} {n % observations}"} for n, kind in enumerate(true)]
+        _, job = flagged(tmp_path / name, [*rows, {"kind": None}], drawn(rng, [*true, "live"], apart=2))
+        assert ("why none is guessed" in job.manifest("flag")["more"]["kinds"]) == (name == "few")
+
+
+def test_lower_bounds_are_those_of_clopper_and_pearson():
+    from scipy.stats import binom
+
+    for right, n in ((5, 10), (29, 30), (90, 100)):
+        assert binom.sf(right - 1, n, lower_bound(right, n)) == pytest.approx(0.05)
+    scores = np.repeat([0.9, 0.5], 50)
+    assert [score for score, _ in steps_of(scores, scores > 0.6)] == [0.5, 0.9]
+    assert steps_of(scores, scores > 0.6)[1][1] == pytest.approx(lower_bound(50, 50))
+
+
+def test_kinds_are_learnt_from_examples_of_a_list(tmp_path):
+    rng = np.random.default_rng(2)
+    pictures = []
+    for n in range(80):
+        level = 40 if n % 2 else 200
+        path = tmp_path / f"{n}.png"
+        Image.fromarray(rng.integers(level - 20, level + 20, (40, 40, 3)).astype(np.uint8)).save(path)
+        pictures.append(path)
+    lines = [f"{path.name},{'drawing' if n % 2 else 'live'}" for n, path in enumerate(pictures[:70])]
+    (tmp_path / "kinds.csv").write_text("\n".join(["file,kind", *lines]))
+    vectors = Encoder.load("pixels").encode_images(pictures[70:])
+    found, job = flagged(tmp_path / "out", [{}] * 10, vectors, support=str(tmp_path / "kinds.csv"), load=Encoder.load)
+    assert [row["kind"] for row in found] == ["live", "drawing"] * 5
+    assert job.manifest("flag")["more"]["kinds"]["examples"] == {"read": 70, "not readable": 0}
+    (tmp_path / "kinds.csv").write_text("file,kind\n0.png,statue")
+    with pytest.raises(InputError, match="says the kind 'statue' in record 0: expected a column kind"):
+        flagged(tmp_path / "bad", [{}] * 10, vectors, support=str(tmp_path / "kinds.csv"), load=Encoder.load)
+
+
+@pytest.mark.parametrize("act", ["flag", "drop"])
+def test_people_are_flagged_or_dropped(tmp_path, monkeypatch, act):
+    (tmp_path / "md.json").write_text("{}")
+
+    class Known(Detections):
+        """Detections of two pictures."""
+
+        @classmethod
+        def read(cls, job):
+            return cls()
+
+    def people_of(detections, rows):
+        told = {"0": (["person", "face"], 0.9), "1": ([], None)}
+        both = [told.get(one, (None, None)) for one in rows["image_id"].to_pylist()]
+        return [one for one, _ in both], [score for _, score in both], 2
+
+    monkeypatch.setattr(flagging, "Detections", Known)
+    monkeypatch.setattr(flagging, "people_of", people_of)
+    rows = [{"kind": "live"}] * 3 + [{"kind": "live", "dropped": "screen: x", "image_id": "0"}]
+    found, job = flagged(tmp_path / "out", rows, people=PeopleConfig(detections=(str(tmp_path / "md.json"),), act=act))
+    assert [row["people"] for row in found] == [["person", "face"], [], None, None]
+    assert [row["people_score"] for row in found] == [pytest.approx(0.9), None, None, None]
+    counts = job.manifest("flag")["counts"]
+    if act == "drop":
+        assert counts["dropped"] == [["a", "shows a person (detected)", 1]]
+        assert counts["changed"] == []
+    else:
+        assert counts["dropped"] == []
+        assert counts["changed"] == [["a", "flagged: person, face", 1]]
+    assert job.manifest("flag")["more"]["people"] == {"pictures with people": 1}
