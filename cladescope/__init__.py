@@ -103,6 +103,7 @@ _VERBS = (
 _PLACES = {
     **{verb: f"cladescope.app.verbs.{verb}" for verb in _VERBS},
     "open": "cladescope.app.verbs.open",
+    "trace": "cladescope.app.verbs.curate",
     "Client": "cladescope.app.client.client",
     "Encoder": "cladescope.embedding.encoder",
     "Store": "cladescope.index.store",

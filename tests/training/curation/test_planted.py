@@ -89,6 +89,7 @@ def planted(tmp_path_factory):
     for name in ("cut.png", "empty.jpg", "blank.png"):
         add("broken", good[12], file=made / name)
     # Names: a synonym, a misspelt one, a genus of two kingdoms with and without its kingdom.
+    accepted = {rank: good[20][rank] for rank in RANKS}
     good[20]["species"], truth[good[20]["image_id"]] = "Vetus nomen", "synonym"
     good[20]["genus"] = "Vetus"
     good[21]["species"], truth[good[21]["image_id"]] = good[21]["species"] + "qq", "misspelt"
@@ -100,7 +101,6 @@ def planted(tmp_path_factory):
     good[25]["licence"], truth[good[25]["image_id"]] = "(c) Jane Doe, all rights reserved", "licence"
     for row in good[40:45]:
         row["specimen_id"] = "S 1"
-    accepted = {rank: simulated[0][rank] for rank in RANKS}
     (folder / "taxa.tsv").write_text(
         "\t".join(["taxonID", "parentNameUsageID", "acceptedNameUsageID", "scientificName", "taxonRank", "taxonomicStatus", *RANKS]) + "\n"
         + "\t".join(["a", "", "", accepted["species"], "species", "accepted", *accepted.values()]) + "\n"
