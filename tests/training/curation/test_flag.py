@@ -11,13 +11,14 @@ from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
 from cladescope.training.curation import flag as flagging
 from cladescope.training.curation.config import CurateConfig
-from cladescope.training.curation.encode import schema_of
+from cladescope.training.curation.encode import encode, schema_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.kind_guesses import learn, lower_bound, steps_of
 from cladescope.training.curation.people import Detections
-from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig
+from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig, SplitsConfig
+from cladescope.training.curation.split import split
 from tests.training.curation.tables import put_stage
 
 CENTRES = {"live": (4.0, 0, 0, 0), "specimen": (0, 4.0, 0, 0), "drawing": (0, 0, 4.0, 0)}
@@ -207,3 +208,40 @@ def test_people_are_flagged_or_dropped(tmp_path, monkeypatch, act):
         assert counts["dropped"] == []
         assert counts["changed"] == [["a", "flagged: person, face", 1]]
     assert job.manifest("flag")["more"]["people"] == {"pictures with people": 1}
+
+
+def test_what_is_flagged_is_encoded_before_and_split_after(tmp_path):
+    rng = np.random.default_rng(4)
+    rows = []
+    for n in range(90):
+        path = tmp_path / f"{n}.png"
+        level = 40 if n % 2 else 200
+        Image.fromarray(rng.integers(level - 20, level + 20, (40, 40, 3)).astype(np.uint8)).save(path)
+        kind = None if n >= 80 else "drawing" if n % 2 else "live"
+        rows.append({"source": "a", "id": f"{n:02}", "kingdom": "Animalia", "kind": kind, "picture_at": str(path)})
+    rows[3]["dropped"] = "look: blank"
+    (tmp_path / "85.png").unlink()
+    config = CurateConfig(
+        sources=(SourceConfig(name="a", path="a"),),
+        kinds=KindsConfig(encoder="pixels", keep=("live",)),
+        splits=SplitsConfig(val=0.25),
+    )
+    job = Job(config, tmp_path / "out", part_rows=40, load_encoder=Encoder.load)
+
+    def put_as_before(stage):
+        before = [one for table in job.scan(job.before(stage), ["dropped"]) for one in table["dropped"].to_pylist()]
+        put_stage(job, stage, [{**row, "dropped": why} for row, why in zip(rows, before, strict=True)])
+
+    for stage in job.stages[:4]:
+        put_stage(job, stage, [{**row, "dropped": row.get("dropped") if stage == "look" else None} for row in rows])
+    for stage in job.stages[4:]:
+        {"encode": encode, "flag": flag, "split": split}.get(stage, lambda job, stage=stage: put_as_before(stage))(job)
+    found = [row for table in job.scan("split") for row in table.to_pylist()]
+    assert found[3]["dropped"] == "look: blank"
+    assert found[85]["dropped"] == "encode: could not be read again"
+    assert {found[n]["dropped"] for n in (81, 83, 87, 89)} == {"flag: shows a drawing (guessed)"}
+    assert Counter(row["split"] for row in found) == {None: 6, "val": 21, "train": 63}
+    for before, after in zip(job.stages, job.stages[1:], strict=False):
+        told = [job.manifest(stage)["counts"] for stage in (before, after)]
+        passed = told[0]["in"]["a"] - sum(n for *_, n in told[0]["dropped"])
+        assert told[1]["in"]["a"] == passed
