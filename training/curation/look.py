@@ -1,0 +1,254 @@
+"""The stage `look`: each picture is read and decoded once, hashed and measured; what is broken, small, blank or blurred is dropped.
+
+Memory: the columns of a part, some encoded pictures, and a decoded picture a worker. Values do not depend on how many workers there are.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+from scipy import ndimage
+
+from cladescope.embedding.decode import Picture, decode
+from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
+from cladescope.embedding.prepare import content_hash, region_hash, unexpected
+from cladescope.embedding.regions import Parents, cropped, region_address, split_region
+from cladescope.errors import InputError, PictureError
+from cladescope.steps import counted
+from cladescope.training.curation.columns import LOOKED
+from cladescope.training.curation.fetching import Kept, fetch, words_of
+from cladescope.training.curation.flow import carried
+from cladescope.training.curation.job import Job
+from cladescope.training.curation.pdq import check_installed, is_installed, pdq_of
+from cladescope.training.curation.sections import PicturesConfig
+
+logger = logging.getLogger(__name__)
+
+SHARP_SIDE: Final = 224
+"""Pixels along each side of the grey picture whose sharpness is measured."""
+_AHEAD: Final = 64
+UNREAD: Final = "could not be read"
+UNDECODED: Final = "could not be decoded"
+NOT_FETCHED: Final = "on the web, not fetched"
+_Whole = tuple[dict[str, Any], Picture | str]
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What is known of a picture, and why it is dropped if it is."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
+    problem: str | None = None
+    """The reason in full, where something was wrong with the file."""
+
+
+def look(job: Job) -> None:
+    """Look at all pictures that are still in.
+
+    Raises InputError where a package is missing that the configuration needs, where a source disappears half-way, and as `fetch`.
+    """
+    check_installed(job.config)
+    with job.stage("look", settings_of(job)) as stage:
+        if stage.is_done:
+            return
+        homes = _Homes(job)
+        todo = stage.todo()
+        for number, part in enumerate(todo, 1):
+            stage.write(part, _look_at_part(job, part, homes, f"looking at pictures, part {number} of {len(todo)}"))
+
+
+def settings_of(job: Job) -> dict[str, Any]:
+    """What decides the stage."""
+    pictures = asdict(job.config.pictures)
+    del pictures["contact"]
+    return {**pictures, "pdq": is_installed()}
+
+
+def _look_at_part(job: Job, part: int, homes: "_Homes", words: str) -> pa.Table:
+    before = job.read(job.before("look"), part, ["row", "dropped"])
+    told = job.read("gather", part, ["id", "uri", "source"])
+    rows = [row for row, why in enumerate(before["dropped"].to_pylist()) if why is None]
+    ids, uris, sources = (told[name].to_pylist() for name in ("id", "uri", "source"))
+    kept = _fetched(job, part, [(ids[row], uris[row]) for row in rows])
+    values: dict[str, list[Any]] = {name: [None] * len(uris) for name in LOOKED.names[1:-1]}
+    reasons: list[str | None] = [None] * len(uris)
+    looks = _looks([uris[row] for row in rows], kept, job)
+    for row, looked in zip(rows, counted(looks, words, len(rows)), strict=True):
+        homes.check(uris[row], sources[row], is_read=looked.reason != UNREAD)
+        if looked.problem is not None:
+            logger.warning("%s %s: %s", uris[row], looked.reason, looked.problem)
+        reasons[row] = looked.reason
+        for name, value in looked.values.items():
+            values[name][row] = value
+    arrays = [pa.array(values[one.name], one.type) for one in list(LOOKED)[1:-1]]
+    return pa.Table.from_arrays(
+        [before["row"].combine_chunks(), *arrays, carried("look", before["dropped"], reasons)], schema=LOOKED
+    )
+
+
+def _fetched(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> dict[str, Kept]:
+    """Pictures of the web by their address, fetched once for all their regions."""
+    if job.config.pictures.fetch == "never":
+        return {}
+    first: dict[str, str] = {}
+    for name, uri in wanted:
+        parent = split_region(uri)[0]
+        if is_web_file(parent):
+            first.setdefault(parent, name)
+    answers = fetch(job, part, [(name, url) for url, name in first.items()])
+    return dict(zip(first, counted(answers, "fetching pictures", len(first)), strict=True))
+
+
+def _looks(uris: Sequence[str], kept: dict[str, Kept], job: Job) -> Iterator[_Looked]:
+    """A look at each picture, in order, by several threads."""
+    parents: Parents[_Whole] = Parents()
+    settings, with_pdq = job.config.pictures, is_installed()
+    with ThreadPoolExecutor(job.config.workers) as pool:
+        for start in range(0, len(uris), _AHEAD):
+            some = uris[start : start + _AHEAD]
+            yield from pool.map(lambda uri: _look(uri, kept, parents, settings, with_pdq=with_pdq), some)
+
+
+def _look(
+    uri: str,
+    kept: dict[str, Kept],
+    parents: Parents[_Whole],
+    settings: PicturesConfig,
+    *,
+    with_pdq: bool,
+) -> _Looked:
+    """Read, decode and measure one picture."""
+    looked = _Looked()
+    try:
+        looked.reason = UNREAD
+        parent, box = split_region(uri)
+        place, fetched = parent, kept.get(parent)
+        if is_web_file(parent) and fetched is None:
+            looked.reason = NOT_FETCHED
+            return looked
+        if fetched is not None:
+            if fetched.problem is not None:
+                looked.reason, looked.problem = words_of(fetched.problem), fetched.problem
+                return looked
+            place = f"{fetched.shard.resolve()}#{fetched.member}"
+
+        def whole() -> _Whole:
+            return _whole(read_bytes(parent) if fetched is None else fetched.read())
+
+        found, picture = whole() if box is None else parents.get(parent, whole)
+        looked.reason, looked.values = UNDECODED, dict(found)
+        if isinstance(picture, str):
+            looked.problem = picture
+            return looked
+        if box is not None:
+            picture, place = cropped(picture, box).picture, region_address(place, box)
+            looked.values["content_hash"] = region_hash(looked.values["content_hash"], box)
+        looked.values |= {"picture_at": place, **measured(picture, with_pdq=with_pdq)}
+    except PictureError as error:
+        looked.problem = str(error)
+        return looked
+    except Exception as error:  # noqa: BLE001 - whatever a client or decoder raises, it is one picture's affair
+        looked.problem = unexpected(error)
+        return looked
+    looked.reason = _fault(looked.values, settings)
+    return looked
+
+
+def _whole(data: bytes) -> _Whole:
+    """What is known of a file, and its picture or why it has none."""
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    values = {"content_hash": content_hash(data), "md5": md5, "n_bytes": len(data)}
+    try:
+        return values, decode(data)
+    except PictureError as error:
+        return values, str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is one picture's affair
+        return values, unexpected(error)
+
+
+def measured(picture: Picture, *, with_pdq: bool) -> dict[str, Any]:
+    """Size, spread of grey levels, sharpness and hashes of a decoded picture, by the names of their columns."""
+    grey = picture.image.convert("L")
+    small = grey.resize((SHARP_SIDE, SHARP_SIDE), Image.Resampling.BILINEAR)
+    values: dict[str, Any] = {
+        "width": picture.width,
+        "height": picture.height,
+        "spread": float(np.asarray(grey).std()),
+        "sharpness": float(ndimage.laplace(np.asarray(small, np.float64)).var()),
+    }
+    if with_pdq:
+        pdq = pdq_of(picture.image)
+        values |= {"pdq": pdq.hash, "pdq_mirrored": pdq.mirrored, "pdq_quality": pdq.quality}
+    return values
+
+
+def _fault(values: dict[str, Any], settings: PicturesConfig) -> str | None:
+    """Why a picture that can be seen is dropped."""
+    if min(values["width"], values["height"]) < settings.min_side:
+        return f"shorter side below {settings.min_side} pixels"
+    if values["spread"] < settings.blank_below:
+        return "blank"
+    return "blurred" if values["sharpness"] < settings.blurred_below else None
+
+
+class _Homes:
+    """Folders, shards and tables that pictures were read from, so that one that disappears is told from a picture that is missing.
+
+    Memory: their names.
+    """
+
+    def __init__(self, job: Job) -> None:
+        """Nothing is read."""
+        self.job = job
+        self.held: dict[str, bool] = {}
+        """By name: whether a picture was read from there."""
+        self.paths = {one.name: local_path(one.path) for one in job.config.sources}
+
+    def check(self, uri: str, source: str, *, is_read: bool) -> None:
+        """Note a picture of this machine that was read; raises InputError where one was not because all of its source is gone."""
+        home = _home_of(uri)
+        if home is None:
+            return
+        if is_read:
+            self.held[home] = True
+            return
+        path = self.paths.get(source)
+        is_pattern = path is not None and any(mark in path for mark in "*?[{")
+        if path is not None and not is_pattern and not os.path.lexists(path):
+            raise InputError(_gone(source, path))
+        if not os.path.lexists(home) and self._held(home):
+            raise InputError(_gone(source, home))
+
+    def _held(self, home: str) -> bool:
+        """Whether a picture was read from there, in this run or in one before."""
+        if home not in self.held:
+            self.held[home] = any(
+                at is not None and _home_of(at) == home
+                for part in range(self.job.n_parts)
+                if self.job.path("look", part).exists()
+                for at in self.job.read("look", part, ["picture_at"])["picture_at"].to_pylist()
+            )
+        return self.held[home]
+
+
+def _home_of(uri: str) -> str | None:
+    """The folder of a picture on this machine, or the file around it."""
+    path, file = local_path(split_region(uri)[0]), file_of(uri)
+    if path is None or file is None:
+        return None
+    return file if file != path else str(Path(file).parent)
+
+
+def _gone(source: str, place: str) -> str:
+    return (
+        f"source {source} disappears: {place} is gone; bring it back and run the same command again, what is done stays"
+    )
