@@ -1,0 +1,198 @@
+"""Pictures of the web: fetched once, kept in shards in the order of the rows, and gone on with where that was cut short."""
+
+import errno
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import time
+
+import pytest
+
+from cladescope.embedding.locations import read_bytes
+from cladescope.embedding.web import Web
+from cladescope.errors import InputError, StoreError
+from cladescope.training.curation import fetching
+from cladescope.training.curation.look import look
+from tests.embedding.encoding import encode
+from tests.embedding.test_web import server
+from tests.training.curation.test_look import a_job, photograph, rows_of
+
+__all__ = ["server"]
+PICTURES = [encode(photograph(n), "PNG") for n in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """A client that does not wait long, and is of this test alone."""
+    web = Web(pause=0.01)
+    monkeypatch.setattr(fetching, "introduce", lambda contact: web)
+
+
+@pytest.fixture
+def pictures(server):
+    """Addresses of pictures that come back in another order than they are asked for."""
+
+    def answer(number):
+        def slow():
+            time.sleep(0.02 * (number % 3 == 0))
+            return 200, {}, PICTURES[number]
+
+        return slow
+
+    for number in range(len(PICTURES)):
+        server.answers[f"/{number}.png"] = answer(number)
+    return [f"{server.address}/{number}.png" for number in range(len(PICTURES))]
+
+
+def members(tar):
+    with tarfile.open(tar) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive}
+
+
+def asked(server):
+    return sorted(path for _, path, _ in server.asked)
+
+
+def test_pictures_are_fetched_once_and_kept_in_the_order_of_the_rows(tmp_path, server, pictures, monkeypatch):
+    monkeypatch.setattr(fetching, "SHARD_PICTURES", 5)
+    uris = [*pictures, f"{pictures[0]}#box=0,0,90,90"]
+    job, other = (a_job(tmp_path, uris, part_rows=20, out=out, dropped=[7]) for out in ("out", "other"))
+    look(job)
+    assert asked(server) == sorted(f"/{n}.png" for n in range(12) if n != 7)
+    rows = rows_of(job)
+    assert {row["dropped"] for row in rows} == {None, "screen: no"}
+    for number, row in enumerate(rows[:12]):
+        if number != 7:
+            assert read_bytes(row["picture_at"]) == PICTURES[number]
+            assert row["md5"] == hashlib.md5(PICTURES[number]).hexdigest()
+    assert rows[12]["picture_at"] == f"{rows[0]['picture_at']}#box=0,0,90,90"
+    shards = sorted((job.work / "fetched").iterdir())
+    assert [shard.name for shard in shards] == [f"part-000000-{n:04d}.tar" for n in range(3)]
+    told = members(shards[0])
+    assert list(told) == [f"id{n}.{ending}" for n in range(5) for ending in ("png", "json")]
+    assert json.loads(told["id3.json"]) == {
+        "url": pictures[3],
+        "n_bytes": len(PICTURES[3]),
+        "md5": hashlib.md5(PICTURES[3]).hexdigest(),
+        "sha256": hashlib.sha256(PICTURES[3]).hexdigest(),
+    }
+    look(other)
+    for shard in shards:
+        assert shard.read_bytes() == (other.work / "fetched" / shard.name).read_bytes()
+
+
+@pytest.mark.parametrize("cut", [1, 512, 700, 2000, 0.5, 0.9, 0.9999, "garbled"])
+def test_a_shard_that_was_cut_short_anywhere_goes_on_after_what_is_whole(tmp_path, server, pictures, cut):
+    server.answers["/2.png"] = lambda: (404, {}, b"")
+    job = a_job(tmp_path, pictures, part_rows=20)
+    look(job)
+    (shard,) = (job.work / "fetched").iterdir()
+    whole, part = shard.read_bytes(), job.path("look", 0).read_bytes()
+    with tarfile.open(shard) as archive:
+        ends = {one.name: one.offset_data + -(-one.size // 512) * 512 for one in archive}
+    for file in (job.path("look", 0), job.work / "look" / "manifest.json"):
+        file.unlink()
+    length = cut if isinstance(cut, int) else ends["id9.png"] if cut == "garbled" else int(len(whole) * cut)
+    rest = b"" if cut != "garbled" else bytes(4096)  # as a file system may leave a file after a loss of power
+    shard.write_bytes(whole[:length] + rest)
+    server.asked.clear()
+    look(job)
+    lost = [n for n in range(12) if ends[f"id{n}.json"] > length]
+    assert asked(server) == sorted(f"/{n}.png" for n in lost)
+    assert shard.read_bytes() == whole
+    assert job.path("look", 0).read_bytes() == part
+    assert rows_of(job)[2]["dropped"] == "look: server has it no more (404)"
+
+
+def test_a_job_that_is_killed_asks_for_no_whole_picture_again(tmp_path, server, pictures):
+    release = []
+
+    def last():
+        while not release:
+            time.sleep(0.01)
+        return 200, {}, PICTURES[11]
+
+    server.answers["/11.png"] = last
+    job = a_job(tmp_path, pictures, part_rows=20)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from cladescope.training.curation.job import Job\n"
+        "from cladescope.training.curation.look import look\n"
+        "from cladescope.training.curation.config import CurateConfig\n"
+        "from cladescope.training.curation.sections import SourceConfig\n"
+        "out = Path(sys.argv[1])\n"
+        "look(Job(CurateConfig(sources=(SourceConfig(name='birds', path=str(out.parent / 'birds')),)), out, part_rows=20))"
+    )
+    shard = job.work / "fetched" / "part-000000-0000.tar"
+    with subprocess.Popen([sys.executable, "-c", code, str(job.out)]) as process:
+        deadline = time.monotonic() + 60
+        while not (shard.exists() and b"id10.json" in shard.read_bytes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+    release.append(True)
+    assert not job.path("look", 0).exists()
+    look(job)
+    assert asked(server) == sorted([*(f"/{n}.png" for n in range(12)), "/11.png"])
+    assert [row["md5"] for row in rows_of(job)] == [hashlib.md5(one).hexdigest() for one in PICTURES]
+
+
+def test_what_the_web_does_not_give_is_dropped_in_few_words(tmp_path, server, pictures):
+    for number, status in enumerate((404, 410, 403, 401, 418, 503)):
+        server.answers[f"/{number}.png"] = lambda status=status: (status, {}, b"")
+    server.answers["/6.png"] = lambda: (200, {}, b"<html>log in</html>")
+    server.answers["/7.png"] = lambda: (200, {}, b"no picture at all")
+    job = a_job(tmp_path, [*pictures[:9], "http://127.0.0.1:9/a.jpg"], part_rows=20)
+    look(job)
+    assert [row["dropped"] for row in rows_of(job)] == [
+        "look: server has it no more (404)",
+        "look: server has it no more (410)",
+        "look: server refused",
+        "look: server refused",
+        "look: server did not give it",
+        "look: server did not give it",
+        "look: server did not give it",
+        "look: could not be decoded",
+        None,
+        "look: server could not be reached",
+    ]
+
+
+def test_a_disk_that_fills_up_stops_the_job_and_loses_nothing(tmp_path, server, pictures, monkeypatch):
+    job = a_job(tmp_path, pictures, part_rows=20)
+    add = fetching._add
+
+    def full(archive, member, data):
+        if member == "id7.png":
+            archive.fileobj.write(data[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        add(archive, member, data)
+
+    monkeypatch.setattr(fetching, "_add", full)
+    with pytest.raises(StoreError, match="part-000000-0000.tar .No space left on device.: make room and run"):
+        look(job)
+    assert not job.path("look", 0).exists()
+    monkeypatch.setattr(fetching, "_add", add)
+    server.asked.clear()
+    look(job)
+    assert asked(server) == sorted(f"/{n}.png" for n in range(7, 12))
+    assert {row["dropped"] for row in rows_of(job)} == {None}
+
+
+def test_a_shard_of_other_pictures_is_not_taken_for_these(tmp_path, server, pictures):
+    job = a_job(tmp_path, pictures, part_rows=20)
+    list(fetching.fetch(job, 0, [("other", pictures[0])]))
+    with pytest.raises(InputError, match="has other pictures than the sources: delete"):
+        look(job)
+
+
+def test_several_servers_are_asked_at_the_same_time_and_each_a_few_times(tmp_path, server, pictures):
+    for number in range(12):
+        server.answers[f"/{number}.png"] = lambda number=number: (time.sleep(0.1), (200, {}, PICTURES[number]))[1]
+    other = [address.replace("127.0.0.1", "localhost") for address in pictures]
+    job = a_job(tmp_path, [*pictures, *other], part_rows=40)
+    look(job)
+    assert 4 < server.most_at_once <= 8, "four of each name that it has"
+    assert {row["dropped"] for row in rows_of(job)} == {None}
