@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
 
 from cladescope.embedding.decode import kind_of_bytes
+from cladescope.embedding.prepare import unexpected
 from cladescope.embedding.web import Web, introduce
 from cladescope.errors import InputError, PictureError, StoreError
 from cladescope.training.curation.job import Job
@@ -126,6 +127,8 @@ def _answer(web: Web, url: str) -> bytes | str:
         return web.fetch(url)
     except PictureError as error:
         return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a client raises, it is one picture's affair
+        return unexpected(error)
 
 
 def words_of(problem: str) -> str:
