@@ -12,6 +12,10 @@ from cladescope.training.curation.sections import ExcludeConfig
 from tests.analysis.duplicates.made import photograph, photographs
 from tests.training.curation.test_single import CHANGES, job_of, row_of, saved
 
+pytest.importorskip(
+    "pdqhash", reason="perceptual hashes need the package pdqhash (it is compiled on Linux: a C++ compiler)"
+)
+
 
 @pytest.fixture
 def rows(tmp_path):

@@ -22,6 +22,10 @@ from cladescope.training.curation.single import OTHER_NAME, SAME_BYTES, SAME_PHO
 from tests.analysis.duplicates.made import photograph
 from tests.training.curation.tables import put_stage
 
+pytest.importorskip(
+    "pdqhash", reason="perceptual hashes need the package pdqhash (it is compiled on Linux: a C++ compiler)"
+)
+
 TIT = ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major")
 OAK = ("Plantae", "Tracheophyta", "Magnoliopsida", "Fagales", "Fagaceae", "Quercus", "Quercus robur")
 
