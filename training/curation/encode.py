@@ -48,7 +48,8 @@ def encoder_of(job: Job) -> KnownEncoder:
         raise InputError(
             f"kinds.encoder is {name}, and nothing was given that makes encoders: give load_encoder, or name none"
         )
-    return job.load_encoder(name)
+    encoder: KnownEncoder = job.load_encoder(name)
+    return encoder
 
 
 def settings_of(encoder: KnownEncoder, job: Job) -> dict[str, Any]:

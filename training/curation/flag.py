@@ -176,7 +176,8 @@ def _known(job: Job) -> tuple[Int[np.ndarray, " k"], list[str], list[str], list[
     taken = np.sort(order[:MOST])
     kinds = columns_of(job, "screen", ("kind",), is_known)["kind"].to_pylist()
     sources = told["source"].to_pylist()
-    return rows[taken], *([values[place] for place in taken.tolist()] for values in (kinds, names, sources))
+    kinds, names, sources = ([values[place] for place in taken.tolist()] for values in (kinds, names, sources))
+    return rows[taken], kinds, names, sources
 
 
 def _vectors_at(job: Job, rows: Int[np.ndarray, " k"]) -> Float16[np.ndarray, "k d"]:

@@ -15,7 +15,6 @@ from cladescope.training.curation.encode import encode, schema_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job
-from cladescope.training.curation.kind_guesses import learn, lower_bound, steps_of
 from cladescope.training.curation.people import Detections
 from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig, SplitsConfig
 from cladescope.training.curation.split import split
@@ -97,49 +96,6 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert manifests[0] == manifests[1]
 
 
-@pytest.mark.parametrize("apart", [0.5, 0.7, 1.0])
-def test_the_share_of_wrong_guesses_is_what_was_asked_for(apart):
-    """Over draws of 400 known pictures: a kind's guesses are right in 90 % of cases or more, but for about one draw in twenty."""
-    n_kinds = n_below = n_right = n_guessed = 0
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        true = rng.choice(sorted(CENTRES), 400, p=[0.2, 0.5, 0.3]).tolist()
-        guesser = learn(drawn(rng, true, apart=apart), true, [f"{seed} {n}" for n in range(400)], confidence=0.9)
-        asked = rng.choice(sorted(CENTRES), 2000, p=[0.2, 0.5, 0.3])
-        kinds, sure = guesser.guess(drawn(rng, asked, apart=apart))
-        for kind in CENTRES:
-            of_kind = [truth == kind for truth, one in zip(asked, kinds, strict=True) if one == kind]
-            if len(of_kind) >= 50:
-                n_kinds, n_below = n_kinds + 1, n_below + (np.mean(of_kind) < 0.89)
-                n_right, n_guessed = n_right + sum(of_kind), n_guessed + len(of_kind)
-        assert all(one is None or one >= 0.9 for one in sure)
-    assert n_kinds >= 5
-    assert n_right / n_guessed >= 0.9
-    assert n_below <= 0.1 * n_kinds + 1
-
-
-def test_nothing_is_guessed_from_vectors_that_say_nothing():
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        true = rng.choice(sorted(CENTRES), 300).tolist()
-        guesser = learn(drawn(rng, true, apart=0), true, [str(n) for n in range(300)], confidence=0.9)
-        assert guesser.guess(drawn(rng, true, apart=0))[0] == [None] * 300
-
-
-def test_kinds_that_few_pictures_show_are_not_learnt_and_count_as_wrong():
-    rng = np.random.default_rng(0)
-    true = ["live"] * 29 + ["specimen"] * 100
-    guesser = learn(drawn(rng, true), true, [str(n) for n in range(129)], confidence=0.9)
-    assert guesser.guess(drawn(rng, true))[0] == [None] * 129
-    assert "two are needed" in guesser.told["why none is guessed"]
-    # Drawings that lie where specimens do: a guess of a specimen is right in 100 of 129 cases.
-    true = ["live"] * 100 + ["specimen"] * 129
-    said = ["live"] * 100 + ["specimen"] * 100 + ["drawing"] * 29
-    guesser = learn(drawn(rng, true, apart=2), said, [str(n) for n in range(229)], confidence=0.9)
-    kinds, _ = guesser.guess(drawn(rng, ["live"] * 50 + ["specimen"] * 50, apart=2))
-    assert kinds == ["live"] * 50 + [None] * 50
-
-
 def test_pictures_of_one_observation_count_as_one(tmp_path):
     rng = np.random.default_rng(1)
     true = ["live", "specimen"] * 100
@@ -147,16 +103,6 @@ def test_pictures_of_one_observation_count_as_one(tmp_path):
         rows = [{"kind": kind, "observation_id": f"{kind} {n % observations}"} for n, kind in enumerate(true)]
         _, job = flagged(tmp_path / name, [*rows, {"kind": None}], drawn(rng, [*true, "live"], apart=2))
         assert ("why none is guessed" in job.manifest("flag")["more"]["kinds"]) == (name == "few")
-
-
-def test_lower_bounds_are_those_of_clopper_and_pearson():
-    from scipy.stats import binom
-
-    for right, n in ((5, 10), (29, 30), (90, 100)):
-        assert binom.sf(right - 1, n, lower_bound(right, n)) == pytest.approx(0.05)
-    scores = np.repeat([0.9, 0.5], 50)
-    assert [score for score, _ in steps_of(scores, scores > 0.6)] == [0.5, 0.9]
-    assert steps_of(scores, scores > 0.6)[1][1] == pytest.approx(lower_bound(50, 50))
 
 
 def test_kinds_are_learnt_from_examples_of_a_list(tmp_path):
