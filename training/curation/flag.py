@@ -1,8 +1,7 @@
 """The stage `flag`: what each picture shows an organism as, by its source or guessed, and people that a detector found."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +19,7 @@ from cladescope.training.curation.encode import encoder_of, vectors_of
 from cladescope.training.curation.flow import Flow, carried
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.kind_guesses import Guesser, learn
-from cladescope.training.curation.people import Detections, people_of
+from cladescope.training.curation.people import Detections, detections_settings, people_of
 from cladescope.training.curation.sections import KINDS
 from cladescope.training.curation.units import columns_of, hashed_order, numbered, units_of
 
@@ -45,7 +44,7 @@ def flag(job: Job) -> None:
             "is_guessed": bool(kinds.encoder),
             "support": _hash(kinds.support) if kinds.support else None,
         },
-        "people": {**asdict(people), "detections": [_hash(one) for one in people.detections]},
+        "people": detections_settings(job),
     }
     with job.stage("flag", settings) as stage:
         if stage.is_done:
@@ -58,7 +57,8 @@ def flag(job: Job) -> None:
         todo = stage.todo()
         for part in counted(todo, "flagging, in parts of records:", len(todo)):
             _flag_part(job, stage, part, guesser, detections)
-        stage.more["people"] = _people_told(job)
+        if detections is not None:
+            stage.more["people"] = {**_people_told(job), **detections.told()}
 
 
 def _hash(path: str) -> list[str]:
@@ -213,10 +213,11 @@ def _support(job: Job) -> tuple[Float16[np.ndarray, "k d"], list[str], list[str]
     return np.concatenate(vectors), kinds, names, n_lost
 
 
-def _people_told(job: Job) -> dict[str, Any]:
-    """Pictures by what was found in them."""
-    n_flagged = sum(
-        pc.sum(pc.greater(pc.list_value_length(table["people"]), 0)).as_py() or 0
-        for table in job.scan("flag", ["people"])
-    )
-    return {"pictures with people": n_flagged}
+def _people_told(job: Job) -> dict[str, int]:
+    """Pictures by what was found in them, and those that no detector looked at."""
+    n_flagged = n_unseen = 0
+    for part in range(job.n_parts):
+        table = job.read("flag", part, ["people", "dropped"])
+        n_flagged += pc.sum(pc.greater(pc.list_value_length(table["people"]), 0)).as_py() or 0
+        n_unseen += pc.sum(pc.and_(pc.is_null(table["people"]), pc.is_null(table["dropped"]))).as_py() or 0
+    return {"pictures with people": n_flagged, "pictures not looked at": n_unseen}

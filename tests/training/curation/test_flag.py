@@ -9,13 +9,11 @@ from PIL import Image
 
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
-from cladescope.training.curation import flag as flagging
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.encode import encode, schema_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job
-from cladescope.training.curation.people import Detections
 from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig, SplitsConfig
 from cladescope.training.curation.split import split
 from tests.training.curation.tables import put_stage
@@ -102,7 +100,7 @@ def test_pictures_of_one_observation_count_as_one(tmp_path):
     for name, observations in (("many", 100), ("few", 10)):
         rows = [{"kind": kind, "observation_id": f"{kind} {n % observations}"} for n, kind in enumerate(true)]
         _, job = flagged(tmp_path / name, [*rows, {"kind": None}], drawn(rng, [*true, "live"], apart=2))
-        assert ("why none is guessed" in job.manifest("flag")["more"]["kinds"]) == (name == "few")
+        assert (job.manifest("flag")["more"]["kinds"]["guesses"] == {}) == (name == "few")
 
 
 def test_kinds_are_learnt_from_examples_of_a_list(tmp_path):
@@ -125,35 +123,25 @@ def test_kinds_are_learnt_from_examples_of_a_list(tmp_path):
 
 
 @pytest.mark.parametrize("act", ["flag", "drop"])
-def test_people_are_flagged_or_dropped(tmp_path, monkeypatch, act):
-    (tmp_path / "md.json").write_text("{}")
-
-    class Known(Detections):
-        """Detections of two pictures."""
-
-        @classmethod
-        def read(cls, job):
-            return cls()
-
-    def people_of(detections, rows):
-        told = {"0": (["person", "face"], 0.9), "1": ([], None)}
-        both = [told.get(one, (None, None)) for one in rows["image_id"].to_pylist()]
-        return [one for one, _ in both], [score for _, score in both], 2
-
-    monkeypatch.setattr(flagging, "Detections", Known)
-    monkeypatch.setattr(flagging, "people_of", people_of)
-    rows = [{"kind": "live"}] * 3 + [{"kind": "live", "dropped": "screen: x", "image_id": "0"}]
-    found, job = flagged(tmp_path / "out", rows, people=PeopleConfig(detections=(str(tmp_path / "md.json"),), act=act))
-    assert [row["people"] for row in found] == [["person", "face"], [], None, None]
+def test_people_are_flagged_or_dropped(tmp_path, act):
+    (tmp_path / "found.csv").write_text("image_id,kind,score\n0,person,0.9\n0,face,0.7\n1,animal,0.8\n0,hand,0.1\n")
+    rows = [{"kind": "live"}] * 3 + [{"kind": "live", "dropped": "screen: x"}]
+    found, job = flagged(
+        tmp_path / "out", rows, people=PeopleConfig(detections=(str(tmp_path / "found.csv"),), act=act)
+    )
+    assert [row["people"] for row in found] == [["face", "person"], [], None, None]
     assert [row["people_score"] for row in found] == [pytest.approx(0.9), None, None, None]
-    counts = job.manifest("flag")["counts"]
+    manifest = job.manifest("flag")
+    counts, told = manifest["counts"], manifest["more"]["people"]
     if act == "drop":
         assert counts["dropped"] == [["a", "shows a person (detected)", 1]]
         assert counts["changed"] == []
     else:
         assert counts["dropped"] == []
-        assert counts["changed"] == [["a", "flagged: person, face", 1]]
-    assert job.manifest("flag")["more"]["people"] == {"pictures with people": 1}
+        assert counts["changed"] == [["a", "flagged: face, person", 1]]
+    assert told["pictures with people"] == 1
+    assert told["pictures not looked at"] == 1
+    assert told["met"] == 2
 
 
 def test_what_is_flagged_is_encoded_before_and_split_after(tmp_path):
