@@ -82,7 +82,9 @@ def test_what_cannot_be_done_is_one_line(fails, sources, tmp_path):
     )
     wrong = tmp_path / "wrong.toml"
     wrong.write_text('[[sources]]\nname = "a"\npath = "gone"\n')
-    assert "no such file or folder" in fails("curate", wrong, "--out", tmp_path / "tree")
+    said = fails("curate", wrong, "--out", tmp_path / "tree")
+    assert f"the path of source a is {tmp_path}/gone, which is not there" in said
+    assert not (tmp_path / "tree").exists(), "nothing was begun"
     wrong.write_text('[[sources]]\nname = "a"\npath = "gone"\nnme = "b"\n')
     assert "wrong.toml, line 4: unknown key sources.0.nme" in fails("curate", wrong, "--out", tmp_path / "tree")
 
