@@ -5,6 +5,7 @@ Unknown values become null, `species` becomes the binomial (`cladescope.embeddin
 Which column holds what is said by `cladescope.embedding.columns`; no synonym is resolved.
 """
 
+import html
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
@@ -19,7 +20,7 @@ NAME_PARTS = tuple(field.name for field in NAME_FIELDS)
 
 MISSING = frozenset(
     {"na", "n/a", "nan", "none", "null", r"\n", "-", "unknown", "unidentified", "(unidentified)", "indet.", "indet"}
-    | {"not_classified", "no_match", "incertae sedis", "incertae_sedis", "no cv result", "blank", "empty"}
+    | {"not_classified", "no_match", "incertae sedis", "incertae_sedis", "no cv result", "blank", "empty", "pleasehelp"}
 )
 """Words, in lower case, that say that a rank or common name is not known, beside an empty value; `--missing` gives others."""
 
@@ -27,6 +28,8 @@ HELPERS = ("epithet", "scientific_name")
 """Parts of a row that help to find the species; they are kept as they came, too."""
 EMPTY = frozenset({"", "na", "n/a", "nan", "none", "null", r"\n", "-"})
 """Values, in lower case, of an id, a path or an optional column that say nothing."""
+_BREAK = re.compile(r"<br\s*/?>.*", re.IGNORECASE | re.DOTALL)
+_MARKUP = re.compile(r"</?(?:i|b|u|s|a|p|tt|em|sub|sup|strong|span|small|font|div)(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
@@ -134,7 +137,7 @@ def missing_words(raw: Mapping[str, str | None], missing: Set[str] = MISSING) ->
     >>> missing_words({"family": "NA", "genus": "", "species": "Unknown"})
     ('NA', 'Unknown')
     """
-    names = [tidy(raw.get(part) or "") for part in (*RANKS, "common_name", *HELPERS)]
+    names = [tidy(without_markup(raw.get(part) or "")) for part in (*RANKS, "common_name", *HELPERS)]
     return tuple(name for name in names if name and name.lower() in missing)
 
 
@@ -146,8 +149,19 @@ def clean_name(value: str | None, missing: Set[str] = MISSING) -> str | None:
     """
     if value is None:
         return None
-    value = tidy(value)
+    value = tidy(without_markup(value))
     return None if not value or value.lower() in missing else value
+
+
+def without_markup(value: str) -> str:
+    """A name without the tags of HTML in it, and without what follows a line break; entities are the letters that they stand for.
+
+    >>> without_markup("<i>Parus</i> major<br>see notes"), without_markup("Aus bus Smith &amp; Jones"), without_markup("length < 5")
+    ('Parus major', 'Aus bus Smith & Jones', 'length < 5')
+    """
+    if "<" in value:
+        value = _MARKUP.sub("", _BREAK.sub("", value))
+    return html.unescape(value) if "&" in value and ";" in value else value
 
 
 def clean_text(value: str | None) -> str | None:

@@ -11,7 +11,10 @@ from cladescope.taxonomy.taxon import RANK_INDEX, RANKS
 NOTHING: Final[Lineage] = (None,) * len(RANKS)
 _SURE: Final = 3
 """Kingdom, phylum and class: where two lineages differ in one of these they are of two taxa that share a name."""
-_KINGDOMS: Final = {"metazoa": "animalia", "viridiplantae": "plantae", "archaeplastida": "plantae"}
+_KINGDOMS: Final = {
+    "metazoa": "animalia",
+    **dict.fromkeys(("viridiplantae", "archaeplastida", "chloroplastida"), "plantae"),
+}
 """Kingdoms that go by two names."""
 
 
