@@ -109,7 +109,7 @@ def _drawn(job: Job, pictures: Pictures, species: Int[np.ndarray, " n"]) -> Int8
             continue
         rest = part == _TRAIN
         turns = pictures.turns(seed, PARTS[code])[rest]
-        out = first_units(pictures.classes[rest], turns, share * n_rest)
+        out = first_units(pictures.classes[rest], turns, share * n_rest, passes_over=True)
         if not out.any():
             raise InputError(
                 f"splits.{PARTS[code]} is {share}, and would hold out nothing of {int(rest.sum())} pictures, since every species keeps a unit to train on: "

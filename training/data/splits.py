@@ -239,18 +239,25 @@ def _draw_images(
     return out
 
 
-def first_units(classes: Int[np.ndarray, " n"], turn: Int[np.ndarray, " n"], wanted: float) -> Bool[np.ndarray, " n"]:
+def first_units(
+    classes: Int[np.ndarray, " n"], turn: Int[np.ndarray, " n"], wanted: float, *, passes_over: bool = False
+) -> Bool[np.ndarray, " n"]:
     """Which pictures are held out: whole units by `turn`, the number that each has, until there are as many pictures as wanted.
 
-    The unit of a class that comes last is kept back.
+    The unit of a class that comes last is kept back. With `passes_over` a unit of more pictures than are wanted in all is none to hold out, unless all are such.
 
-    >>> first_units(np.array([0, 0, 0, 1]), np.array([2, 0, 0, 1]), 1.0).tolist()
+    >>> classes, turn = np.array([0, 0, 0, 1]), np.array([2, 0, 0, 1])
+    >>> first_units(classes, turn, 1.0).tolist()
     [False, True, True, False]
+    >>> first_units(np.zeros(5, int), np.array([0, 0, 0, 1, 2]), 1.0, passes_over=True).tolist()
+    [False, False, False, True, False]
     """
     last = np.full(int(classes.max(initial=-1)) + 1, -1)
     np.maximum.at(last, classes, turn)
     size = np.bincount(turn)
     size[last[last >= 0]] = 0
+    if passes_over and ((size > 0) & (size <= wanted)).any():
+        size[size > wanted] = 0
     reached = np.cumsum(size) - size
     chosen = (size > 0) & (reached < wanted)
     out: Bool[np.ndarray, " n"] = chosen[turn]
