@@ -58,7 +58,7 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     if found is None or not (found.species or found.genus or found.qualifier):
         found = _of_no_rank(names, labels)
     elif found.species:
-        above = [replace(name, qualifier=None) for name in above]
+        above = [replace(name, qualifier=None) if name.qualifier else name for name in above]
     labels |= {part: clean_name(raw.get(part), missing) for part in NAME_PARTS} | _beside_the_name(found, above)
     for helper in HELPERS:
         labels.pop(helper)
