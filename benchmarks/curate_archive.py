@@ -97,6 +97,7 @@ def measure(what: str, place: str) -> None:
             gather(job)
             n = sum(job.read("gather", part, ["row"]).num_rows for part in range(job.n_parts))
     else:
+        from cladescope.embedding.record_columns import columns_of
         from cladescope.embedding.sources import open_source
 
         began, busy = time.perf_counter(), time.process_time()
@@ -105,7 +106,11 @@ def measure(what: str, place: str) -> None:
             n = source.count() or 0
         else:
             began, busy = time.perf_counter(), time.process_time()
-            n = sum(1 for _ in source.records()) if what == "records" else sum(len(one) for one in source.tables())  # type: ignore[attr-defined]
+            n = (
+                sum(1 for _ in source.records())
+                if what == "records"
+                else sum(one.num_rows for one in columns_of(source) or ())
+            )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(n, time.perf_counter() - began, time.process_time() - busy, peak, sep="\t")
 

@@ -19,7 +19,7 @@ NAME_PARTS = tuple(field.name for field in NAME_FIELDS)
 
 MISSING = frozenset(
     {"na", "n/a", "nan", "none", "null", r"\n", "-", "unknown", "unidentified", "(unidentified)", "indet.", "indet"}
-    | {"not_classified", "no_match", "incertae sedis", "incertae_sedis", "no cv result", "blank", "empty"}
+    | {"not_classified", "no_match", "pleasehelp", "incertae sedis", "incertae_sedis", "no cv result", "blank", "empty"}
 )
 """Words, in lower case, that say that a rank or common name is not known, beside an empty value; `--missing` gives others."""
 
@@ -28,6 +28,9 @@ HELPERS = ("epithet", "scientific_name")
 EMPTY = frozenset({"", "na", "n/a", "nan", "none", "null", r"\n", "-"})
 """Values, in lower case, of an id, a path or an optional column that say nothing."""
 _BLANKS = re.compile(r"[ \t\r\n]+")
+_BREAK = re.compile(r"<br\s*/?\s*>.*", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"</?(?:i|b|u|em|strong|span|a|p|sup|sub|small|font|cite|q)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+"""What marks a text on a web page and belongs to no name."""
 
 
 def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> dict[str, str]:
@@ -141,11 +144,17 @@ def missing_words(raw: Mapping[str, str | None], missing: Set[str] = MISSING) ->
 def clean_name(value: str | None, missing: Set[str] = MISSING) -> str | None:
     """A name in tidy form, with its letters as they are, or None where the value says that it is not known.
 
+    Marks of HTML are no part of it, nor is what follows a break of the line.
+
     >>> clean_name(" Incertae  sedis"), clean_name(" Vanessa\u00a0 atalanta")
     (None, 'Vanessa atalanta')
+    >>> clean_name("<i>Pellaea <b>boivinii</b></i> <br > var. boivinii")
+    'Pellaea boivinii'
     """
     if value is None:
         return None
+    if "<" in value:
+        value = _TAG.sub("", _BREAK.sub("", value))
     value = tidy(value)
     return None if not value or value.lower() in missing else value
 

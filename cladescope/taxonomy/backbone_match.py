@@ -11,7 +11,10 @@ from cladescope.taxonomy.taxon import RANK_INDEX, RANKS
 NOTHING: Final[Lineage] = (None,) * len(RANKS)
 _SURE: Final = 3
 """Kingdom, phylum and class: where two lineages differ in one of these they are of two taxa that share a name."""
-_KINGDOMS: Final = {"metazoa": "animalia", "viridiplantae": "plantae", "archaeplastida": "plantae"}
+_KINGDOMS: Final = {
+    "metazoa": "animalia",
+    **dict.fromkeys(("viridiplantae", "archaeplastida", "chloroplastida"), "plantae"),
+}
 """Kingdoms that go by two names."""
 
 
@@ -120,6 +123,16 @@ def by_genus(text: str, genus: Match) -> Match:
     # The name of a genus that is a synonym stays: which new name the species would have is not known.
     ranks = (*genus.ranks[:5], genus.asked, None)
     return Match(text, "genus known", ranks, genus.taxon_id)
+
+
+def kingdom_of(name: str | None) -> str | None:
+    """The usual name of a kingdom that goes by two.
+
+    >>> kingdom_of("Metazoa"), kingdom_of("Fungi"), kingdom_of(None)
+    ('Animalia', 'Fungi', None)
+    """
+    usual = None if name is None else _KINGDOMS.get(fold(name))
+    return name if usual is None else usual.capitalize()
 
 
 def same(name: str, other: str) -> bool:

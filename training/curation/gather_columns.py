@@ -129,11 +129,11 @@ def _each(column: pa.Array, make: Callable[[Any], Any], type_: pa.DataType) -> p
 
 
 def _is_hashable(kind: pa.DataType) -> bool:
-    return not (pa.types.is_nested(kind) or pa.types.is_null(kind))
+    return not bool(pa.types.is_nested(kind) or pa.types.is_null(kind))
 
 
 def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _first(columns: Sequence[pa.Array], n: int) -> pa.Array:
