@@ -344,7 +344,7 @@ def score(work: Path, out: Path) -> int:
     lost = Counter(one["dropped"] for one in good if one["dropped"])
     print_table(
         ["good pictures dropped, by reason", "number"],
-        [(reason, n) for reason, n in lost.most_common()] + [("of", len(good))],
+        text_of([*lost.most_common(), ("of", len(good))]),
     )
     drops = Counter((one["dropped"] or "").split(": ")[0] for one in by_id.values() if one["dropped"])
     print_table(["stage", "dropped"], text_of(list(drops.items())))
@@ -355,7 +355,8 @@ def score(work: Path, out: Path) -> int:
         for one in good
         if one["dropped"]
     ]
-    pq.write_table(pa.Table.from_pylist(listed), work / "good-dropped.parquet") if listed else None
+    if listed:
+        pq.write_table(pa.Table.from_pylist(listed), work / "good-dropped.parquet")
     return len(missed)
 
 

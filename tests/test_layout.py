@@ -40,6 +40,7 @@ EXTRAS = {
     "onnx_package": "onnx",
     "onnx_towers": "openvino",
     "stream": "train",
+    "pdq": "curate",
 }
 """The extra that a file of encoders needs."""
 FLOORS = {

@@ -8,9 +8,7 @@ import typer
 
 SetOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Replace one setting, for instance loop.epochs=3; repeat for several."
-    ),
+    typer.Option("--set", metavar="KEY=VALUE", help="Replace one setting, for instance seed=3; repeat for several."),
 ]
 
 

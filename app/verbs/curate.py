@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cladescope.app.verbs.arguments import checked
+from cladescope.app.verbs.curation import Curated
+from cladescope.app.verbs.curation import curate as run
+from cladescope.errors import InputError
 from cladescope.paths import local_path
-
-if TYPE_CHECKING:
-    from cladescope.app.verbs.curation import Curated
-    from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.config import CurateConfig, load_config
 
 
 @checked
 def curate(
-    config: "str | Path | CurateConfig",
+    config: str | Path | CurateConfig,
     *,
     out: str | Path,
     set: Mapping[str, Any] | None = None,
     redo: str | None = None,
-) -> "Curated":
+) -> Curated:
     """Build a data set for training from raw sources: names, filters, duplicates, splits, shards, catalogue and data card.
 
     `config` is a TOML file or a configuration; `set` replaces settings by dotted keys, such as `{"splits.val": 0.1}`. `out` is a new
@@ -32,20 +32,13 @@ def curate(
     >>> cladescope.curate("tree.toml", out="tree").n_pictures      # doctest: +SKIP
     10065576
     """
-    from dataclasses import replace
-
-    from cladescope.app.verbs.curation import curate as run
     from cladescope.embedding.encoder import Encoder
-    from cladescope.errors import InputError
-    from cladescope.training.curation import config as configs
 
-    if isinstance(config, configs.CurateConfig):
-        if set:
-            raise InputError(f"a CurateConfig is whole: put {next(iter(set))} into it")
-        whole = replace(config)
-    else:
-        whole = configs.load_config(local_path(config), set)
-    return run(whole, local_path(out), load_encoder=Encoder.load, redo=redo)
+    if not isinstance(config, CurateConfig):
+        config = load_config(local_path(config), set)
+    elif set:
+        raise InputError(f"a CurateConfig is whole: put {next(iter(set))} into it")
+    return run(config, local_path(out), load_encoder=Encoder.load, redo=redo)
 
 
 @checked
@@ -61,6 +54,6 @@ def trace(ids: str | Sequence[str], *, out: str | Path) -> list[dict[str, Any]]:
     >>> cladescope.trace("3f2504e0-4f89-41d3-9a0c-0305e82c3301", out="tree")[0]["split"]      # doctest: +SKIP
     'train'
     """
-    from cladescope.training.curation.trace import trace as run
+    from cladescope.training.curation.trace import trace as traced
 
-    return run(local_path(out), [ids] if isinstance(ids, str) else list(ids))
+    return traced(local_path(out), [ids] if isinstance(ids, str) else list(ids))

@@ -13,6 +13,7 @@ from cladescope.errors import InputError, InUseError, UsageError
 from cladescope.files import PART, is_new_folder
 from cladescope.nearest import did_you_mean
 from cladescope.outputs import check_is_folder
+from cladescope.training.curation.checking import check
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.encode import encode
 from cladescope.training.curation.flag import flag
@@ -72,6 +73,7 @@ def curate(
     Raises InputError for sources, lists and settings that cannot be used, and where the folder holds something else or was begun with other
     settings; InUseError where another process curates into it; StoreError where the disk is full: what is done stays.
     """
+    check(config)
     job = Job(config, out, load_encoder=load_encoder, part_rows=part_rows)
     _check_folder(out)
     steps = (*job.stages, "write")

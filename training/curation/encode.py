@@ -1,13 +1,13 @@
 """The stage `encode`, which runs where an encoder is named: a vector of each picture that is still in, for guessing its kind and finding its duplicates."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pyarrow as pa
 from jaxtyping import Float16
 
-from cladescope.embedding.encode import encoded
+from cladescope.embedding.encode import PixelEncoder, encoded
 from cladescope.embedding.records import Record
 from cladescope.errors import InputError
 from cladescope.steps import counted
@@ -15,10 +15,16 @@ from cladescope.training.curation.columns import DROPPED, ENCODED, ROW
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
 
-if TYPE_CHECKING:
-    from cladescope.embedding.encoder import Encoder
-
 GONE = "could not be read again"
+
+
+@runtime_checkable
+class KnownEncoder(PixelEncoder, Protocol):
+    """An encoder that says which weights it has, as `embedding.encoder.Encoder` does."""
+
+    @property
+    def card(self) -> Any:
+        """Its identity: `weight_hash`."""
 
 
 def encode(job: Job) -> None:
@@ -35,17 +41,18 @@ def encode(job: Job) -> None:
             _encode_part(job, stage, part, encoder)
 
 
-def encoder_of(job: Job) -> "Encoder":
+def encoder_of(job: Job) -> KnownEncoder:
     """The encoder that the configuration names. Raises InputError where nothing can make it."""
     name = job.config.kinds.encoder
     if job.load_encoder is None:
         raise InputError(
             f"kinds.encoder is {name}, and nothing was given that makes encoders: give load_encoder, or name none"
         )
-    return job.load_encoder(name)
+    encoder: KnownEncoder = job.load_encoder(name)
+    return encoder
 
 
-def settings_of(encoder: "Encoder", job: Job) -> dict[str, Any]:
+def settings_of(encoder: KnownEncoder, job: Job) -> dict[str, Any]:
     """What decides the vectors: the weights and how pictures become their input, not where these lie."""
     card = encoder.card
     name = job.config.kinds.encoder
@@ -72,7 +79,7 @@ def vectors_of(column: pa.ChunkedArray) -> Float16[np.ndarray, "n d"]:
     return found
 
 
-def _encode_part(job: Job, stage: Stage, part: int, encoder: "Encoder") -> None:
+def _encode_part(job: Job, stage: Stage, part: int, encoder: KnownEncoder) -> None:
     table = job.read("look", part, ["row", "picture_at", "dropped"])
     places = table["picture_at"].to_pylist()
     asked = np.flatnonzero(table["dropped"].is_null().to_numpy()).tolist()

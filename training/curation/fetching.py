@@ -1,175 +1,189 @@
-"""Pictures of the web, fetched once and kept: politely by host, hashed, in one tar a part, which a killed job goes on with.
+"""Pictures of the web, fetched once and kept in shards of the job: `work/fetched/part-PART-SHARD.tar`, in the order of the rows.
 
-A tar has for each picture its file and a JSON with its address and hashes. An unfinished one is read up to its last whole picture. How servers are asked is
-`cladescope.embedding.web`'s: a named agent, few requests at once to one host, patience where it asks for that.
+A shard has few pictures, since a later stage that reads one member passes those before it. Each picture is followed by `ID.json`, which says
+where it was fetched, how long it is and its hashes; of one that could not be had there is only that, with the reason. A shard that was cut short is
+kept as far as it is whole, and no picture that lies in it is asked for again. Servers are asked by the manners of `embedding.web`.
 """
 
 import hashlib
-import io
 import json
+import os
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
-from cladescope.embedding import web
-from cladescope.embedding.locations import suffix_of
-from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
-from cladescope.errors import PictureError, StoreError
-from cladescope.steps import counted
+from cladescope.embedding.decode import kind_of_bytes
+from cladescope.embedding.prepare import unexpected
+from cladescope.embedding.web import Web, introduce
+from cladescope.errors import InputError, PictureError, StoreError
 from cladescope.training.curation.job import Job
-from cladescope.training.data.shard_places import Span
 
-FOLDER: Final = "fetched"
-AT_ONCE: Final = 32
-"""Requests at the same time, to all hosts together."""
-_END: Final = bytes(2 * tarfile.BLOCKSIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A picture of the web: where it lies now, or why it does not."""
-
-    place: str = ""
-    """`part-000000.tar#ID.jpg`, with the whole path."""
-    span: Span | None = None
-    problem: str | None = None
-    """In few words, None where it was fetched."""
-    why: str = ""
+SHARD_PICTURES: Final = 500
+"""Pictures of a shard."""
+THREADS: Final = 16
+"""Pictures on their way at the same time, from all servers together."""
+_AHEAD: Final = 64
+"""Pictures that are asked for before the first of them is written; memory: so many encoded pictures."""
+_ENDINGS: Final = {"JPEG": "jpg", "JPEG 2000": "jp2", "TIFF": "tif", "HEIF": "heic"}
 
 
-def fetch_part(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> dict[str, Fetched]:
-    """Fetch the pictures of a part, ids and addresses, but those that were fetched before; by id. Memory: `AT_ONCE` encoded pictures.
+class Kept(NamedTuple):
+    """Where a fetched picture lies, or why there is none."""
 
-    What failed is asked for again when the part is looked at again.
+    shard: Path
+    member: str
+    start: int
+    n_bytes: int
+    problem: str | None
 
-    Raises StoreError where the disk is full: what is whole stays.
-    """
-    if not wanted or job.config.pictures.fetch == "never":
-        return {}
-    web.introduce(job.config.pictures.contact or None)
-    path = job.work / FOLDER / f"part-{part:06d}.tar"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with _Kept(path) as kept:
-            todo = [(image_id, url) for image_id, url in wanted if image_id not in kept.found]
-            answers = counted(_answers(todo), f"fetching pictures of part {part}", len(todo))
-            failed = {}
-            for (image_id, url), (content, problem, why) in zip(todo, answers, strict=True):
-                if problem is None:
-                    kept.add(image_id, url, content)
-                else:
-                    failed[image_id] = Fetched(problem=problem, why=why)
-            return {**kept.found, **failed}
-    except OSError as error:
-        raise StoreError(
-            f"cannot keep fetched pictures in {path} ({error.strerror or error}): make room and run it again, what is there stays"
-        ) from error
-
-
-def _answers(todo: Sequence[tuple[str, str]]) -> Iterator[tuple[bytes, str | None, str]]:
-    """The content of each address in order, or why there is none in few words and in many."""
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        ahead: list[Future[tuple[bytes, str | None, str]]] = []
-        rest = iter(todo)
+    def read(self) -> bytes:
+        """The encoded picture. Raises PictureError where the shard is not as it was."""
         try:
-            for _, url in rest:
-                ahead.append(pool.submit(_fetched, url))
-                if len(ahead) == AT_ONCE:
-                    yield ahead.pop(0).result()
-            while ahead:
-                yield ahead.pop(0).result()
-        finally:
-            for one in ahead:
-                one.cancel()
+            with self.shard.open("rb") as stream:
+                stream.seek(self.start)
+                return stream.read(self.n_bytes)
+        except OSError as error:
+            raise PictureError(f"cannot read {self.shard}: {error.strerror or error}") from error
 
 
-def _fetched(url: str) -> tuple[bytes, str | None, str]:
+def fetch(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> Iterator[Kept]:
+    """Fetch the pictures of a part, given as ids and addresses, those that are not there yet; one answer for each, in their order.
+
+    Raises InputError for a shard of other pictures or a contact that cannot stand in a header, StoreError where the disk is full.
+    """
+    web = introduce(job.config.pictures.contact or None)
+    folder = job.work / "fetched"
+    for number, start in enumerate(range(0, len(wanted), SHARD_PICTURES)):
+        shard = folder / f"part-{part:06d}-{number:04d}.tar"
+        some = wanted[start : start + SHARD_PICTURES]
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            shard.touch()
+            with shard.open("r+b") as stream:
+                there, end = _whole(stream, shard)
+                if [kept.member.rpartition(".")[0] for kept in there] != [one for one, _ in some[: len(there)]]:
+                    raise InputError(f"{shard} has other pictures than the sources: delete {folder} and run it again")
+                stream.seek(end)
+                stream.truncate()
+                there += _append(stream, shard, some[len(there) :], web)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {shard} ({error.strerror or error}): make room and run the same command again, what is there stays"
+            ) from error
+        yield from there
+
+
+def _append(stream: BinaryIO, shard: Path, wanted: Sequence[tuple[str, str]], web: Web) -> list[Kept]:
+    """Fetch pictures and write them at the end of a shard, in their order."""
+    kept = []
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for (name, url), got in zip(wanted, _answers(web, [url for _, url in wanted]), strict=True):
+            about: dict[str, object] = {"url": url}
+            if isinstance(got, str):
+                about["problem"] = got
+                kept.append(Kept(shard, f"{name}.json", 0, 0, got))
+            else:
+                member = f"{name}.{_ending(got)}"
+                about |= {
+                    "md5": hashlib.md5(got, usedforsecurity=False).hexdigest(),
+                    "sha256": hashlib.sha256(got).hexdigest(),
+                    "n_bytes": len(got),
+                }
+                kept.append(Kept(shard, member, archive.offset + tarfile.BLOCKSIZE, len(got), None))
+                _add(archive, member, got)
+            _add(archive, f"{name}.json", json.dumps(about, sort_keys=True).encode())
+            stream.flush()
+    return kept
+
+
+def _add(archive: tarfile.TarFile, member: str, data: bytes) -> None:
+    entry = tarfile.TarInfo(member)
+    entry.size = len(data)
+    archive.addfile(entry, BytesIO(data))
+
+
+def _answers(web: Web, urls: Sequence[str]) -> Iterator[bytes | str]:
+    """The content at each address or what is wrong, in order; some are on their way at the same time."""
+    rest = iter(urls)
+    waiting: deque[Future[bytes | str]] = deque()
+    pool = ThreadPoolExecutor(THREADS)
     try:
-        return web.current().fetch(url), None, ""
+        for url in rest:
+            waiting.append(pool.submit(_answer, web, url))
+            if len(waiting) == _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _answer(web: Web, url: str) -> bytes | str:
+    try:
+        return web.fetch(url)
     except PictureError as error:
-        return b"", _kind(str(error)), str(error)
+        return str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a client raises, it is one picture's affair
+        return unexpected(error)
 
 
-def _kind(why: str) -> str:
-    """A failure in few words.
+def words_of(problem: str) -> str:
+    """Why a picture could not be fetched, in few words, so that alike ones are counted together.
 
-    >>> _kind("no such file (404): https://a.org/1.jpg"), _kind("cannot reach https://a.org/1.jpg: timed out")
-    ('the server has it no more', 'the server could not be reached')
+    >>> words_of("no such file (404): https://a.org/tit.jpg")
+    'server has it no more (404)'
     """
-    if "(404)" in why or "(410)" in why:
-        return "the server has it no more"
-    if "cannot reach" in why:
-        return "the server could not be reached"
-    return "the server did not give it"
+    said = problem.split(": http", 1)[0]
+    for code in ("404", "410"):
+        if f"({code})" in said:
+            return f"server has it no more ({code})"
+    if said.startswith("cannot reach"):
+        return "server could not be reached"
+    if "refused" in said:
+        return "server refused"
+    return "server did not give it"
 
 
-class _Kept:
-    """The tar of a part that is being filled."""
+def _ending(data: bytes) -> str:
+    kind = kind_of_bytes(data)
+    return "bin" if kind is None else _ENDINGS.get(kind, kind.lower())
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.found: dict[str, Fetched] = {}
 
-    def __enter__(self) -> "_Kept":
-        end = self._read() if self._path.exists() else 0
-        self._stream: BinaryIO = self._path.open("r+b" if self._path.exists() else "wb")
-        self._stream.truncate(end)
-        self._stream.seek(end)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._stream.write(_END)
-        self._stream.close()
-
-    def add(self, image_id: str, url: str, content: bytes) -> None:
-        """Put a picture in."""
-        ending = suffix_of(url) if suffix_of(url) in PICTURE_SUFFIXES else ".jpg"
-        told = {
-            "id": image_id,
-            "url": url,
-            "member": f"{image_id}{ending}",
-            "n_bytes": len(content),
-            "md5": hashlib.md5(content, usedforsecurity=False).hexdigest(),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-        start = self._member(f"{image_id}{ending}", content)
-        self._member(f"{image_id}.json", json.dumps(told).encode())
-        self._stream.flush()
-        self._note(told, start)
-
-    def _member(self, name: str, content: bytes) -> int:
-        """Write a member; where its content begins."""
-        entry = tarfile.TarInfo(name)
-        entry.size = len(content)
-        self._stream.write(entry.tobuf(tarfile.PAX_FORMAT))
-        start = self._stream.tell()
-        self._stream.write(content + bytes(-len(content) % tarfile.BLOCKSIZE))
-        return start
-
-    def _note(self, told: Mapping[str, Any], start: int) -> None:
-        place = f"{self._path}#{told['member']}"
-        self.found[told["id"]] = Fetched(place, (str(self._path), start, told["n_bytes"]))
-
-    def _read(self) -> int:
-        """Take note of all whole pictures; where the last ends."""
-        end, places = 0, dict[str, tuple[int, int]]()
-        size = self._path.stat().st_size
+def _whole(stream: BinaryIO, shard: Path) -> tuple[list[Kept], int]:
+    """What a shard has that is whole, and where that ends."""
+    kept: list[Kept] = []
+    end, size = 0, os.fstat(stream.fileno()).st_size
+    picture: Kept | None = None
+    while end < size:
+        start = end if picture is None else picture.start + _padded(picture.n_bytes)
+        stream.seek(start)
         try:
-            with tarfile.open(self._path, "r:") as archive:
-                for entry in archive:
-                    stop = entry.offset_data + -(-entry.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE
-                    if stop > size:
-                        break
-                    if not entry.name.endswith(".json"):
-                        places[entry.name] = (entry.offset_data, entry.size)
-                        continue
-                    told = json.load(io.BytesIO(archive.extractfile(entry).read()))  # type: ignore[union-attr]
-                    self._note(told, places[told["member"]][0])
-                    end = stop
-        except tarfile.TarError:
-            pass  # what comes after the last whole picture is written anew
-        return end
+            entry = tarfile.TarInfo.frombuf(stream.read(tarfile.BLOCKSIZE), "utf-8", "strict")
+        except tarfile.HeaderError:  # the end of the archive, or where it was cut short
+            break
+        after = start + tarfile.BLOCKSIZE + _padded(entry.size)
+        if after > size:
+            break
+        data = stream.read(entry.size)
+        if picture is None and not entry.name.endswith(".json"):
+            picture = Kept(shard, entry.name, start + tarfile.BLOCKSIZE, entry.size, None)
+            digest = hashlib.sha256(data).hexdigest()
+            continue
+        try:
+            about = json.loads(data)
+        except ValueError:
+            break
+        if picture is not None and about.get("sha256") != digest:
+            break
+        kept.append(picture or Kept(shard, entry.name, 0, 0, about.get("problem")))
+        picture, end = None, after
+    return kept, end
+
+
+def _padded(n_bytes: int) -> int:
+    """Bytes that content takes in a shard."""
+    return -(-n_bytes // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE

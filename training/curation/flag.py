@@ -1,8 +1,7 @@
 """The stage `flag`: what each picture shows an organism as, by its source or guessed, and people that a detector found."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -14,22 +13,26 @@ from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from cladescope.files import hash_file
 from cladescope.steps import counted
+from cladescope.training.curation.basis import dropped_as
 from cladescope.training.curation.columns import FLAGGED
 from cladescope.training.curation.encode import encoder_of, vectors_of
 from cladescope.training.curation.flow import Flow, carried
 from cladescope.training.curation.job import Job, Stage
-from cladescope.training.curation.kind_guesses import MOST, Guesser, learn
-from cladescope.training.curation.kinds import shows
-from cladescope.training.curation.people import Detections, people_of
+from cladescope.training.curation.kind_guesses import Guesser, learn
+from cladescope.training.curation.people import Detections, detections_settings, people_of
 from cladescope.training.curation.sections import KINDS
 from cladescope.training.curation.units import columns_of, hashed_order, numbered, units_of
 
+MOST: Final = 20_000
+"""Pictures of known kind that are learnt from and held out at most, of all kinds together, so that their mix stays; beside those of `kinds.support`."""
+_SUPPORT: Final = "\x1fsupport"
+"""Stands for a source where the pictures of `kinds.support` do."""
 PERSON: Final = "shows a person (detected)"
 NOT_KNOWN: Final = "kind not known"
 
 
 def flag(job: Job) -> None:
-    """Flag all pictures that are in. Memory: 100 bytes a picture whose kind is known, `MOST` vectors of each kind, a part with its vectors, and the detections.
+    """Flag all pictures that are in. Memory: 100 bytes a picture whose kind is known, `MOST` vectors, a part with its vectors, and the detections.
 
     Raises InputError where a list of examples or detections cannot be used.
     """
@@ -41,7 +44,7 @@ def flag(job: Job) -> None:
             "is_guessed": bool(kinds.encoder),
             "support": _hash(kinds.support) if kinds.support else None,
         },
-        "people": {**asdict(people), "detections": [_hash(one) for one in people.detections]},
+        "people": detections_settings(job),
     }
     with job.stage("flag", settings) as stage:
         if stage.is_done:
@@ -54,7 +57,8 @@ def flag(job: Job) -> None:
         todo = stage.todo()
         for part in counted(todo, "flagging, in parts of records:", len(todo)):
             _flag_part(job, stage, part, guesser, detections)
-        stage.more["people"] = _people_told(job)
+        if detections is not None:
+            stage.more["people"] = {**_people_told(job), **detections.told()}
 
 
 def _hash(path: str) -> list[str]:
@@ -77,12 +81,12 @@ def _flag_part(job: Job, stage: Stage, part: int, guesser: Guesser | None, detec
     if guesser is not None and open_rows:
         vectors = vectors_of(job.read("encode", part, ["vector"])["vector"].take(pa.array(open_rows)))
         for row, kind, confidence in zip(open_rows, *guesser.guess(vectors), strict=True):
-            kinds[row], sure[row] = kind, confidence
+            kinds[row], sure[row] = kind, None if kind is None else confidence
     reasons: list[str | None] = [None] * n
     for row in open_rows:
         kind = kinds[row]
         if kind is not None and kind not in job.config.kinds.keep:
-            reasons[row] = f"{shows(kind)} (guessed)"
+            reasons[row] = f"{dropped_as(kind)} (guessed)"
     people: list[list[str] | None] = [None] * n
     scores: list[float | None] = [None] * n
     if detections is not None:
@@ -123,28 +127,30 @@ def _flag_part(job: Job, stage: Stage, part: int, guesser: Guesser | None, detec
 
 def _guesser(job: Job) -> Guesser:
     """What guesses kinds, learnt from pictures of the run whose source says it, and from the list of examples."""
-    rows, kinds, names = _known(job)
+    rows, kinds, names, sources = _known(job)
     vectors = [_vectors_at(job, rows)]
     if job.config.kinds.support:
         more, more_kinds, more_names, n_lost = _support(job)
         vectors.append(more)
         kinds, names = [*kinds, *more_kinds], [*names, *more_names]
+        sources = [*sources, *[_SUPPORT] * len(more_kinds)]
     # An example may be a picture of the run.
     once = sorted({name: place for place, name in reversed(list(enumerate(names)))}.values())
     guesser = learn(
         np.concatenate(vectors)[once],
         [kinds[place] for place in once],
-        [names[place] for place in once],
+        [sources[place] for place in once],
         confidence=job.config.kinds.confidence,
+        seed=job.config.seed,
     )
     if job.config.kinds.support:
         told = {**guesser.told, "examples": {"read": len(more_kinds), "not readable": n_lost}}
-        guesser = Guesser(guesser.kinds, guesser.model, guesser.steps, told)
+        guesser = Guesser(guesser.model, guesser.levels, told)
     return guesser
 
 
-def _known(job: Job) -> tuple[Int[np.ndarray, " k"], list[str], list[str]]:
-    """Rows, kinds and contents of pictures to learn from: of those of one observation, specimen or content the first by a hash, and `MOST` of a kind."""
+def _known(job: Job) -> tuple[Int[np.ndarray, " k"], list[str], list[str], list[str]]:
+    """Rows, kinds, contents and sources of pictures to learn from: of those of one observation, specimen or content the first by a hash, and `MOST` of all."""
     is_known = np.concatenate(
         [
             np.asarray(
@@ -155,7 +161,7 @@ def _known(job: Job) -> tuple[Int[np.ndarray, " k"], list[str], list[str]]:
     )
     rows = np.flatnonzero(is_known)
     if not len(rows):
-        return rows, [], []
+        return rows, [], [], []
     told = columns_of(job, "gather", ("id", "source", "observation_id", "specimen_id"), is_known)
     contents = columns_of(job, "look", ("content_hash",), is_known)["content_hash"]
     ties = [
@@ -167,15 +173,11 @@ def _known(job: Job) -> tuple[Int[np.ndarray, " k"], list[str], list[str]]:
     names = pc.coalesce(contents, told["id"]).to_pylist()
     order = np.argsort(hashed_order(0, "kinds", told["id"].to_pylist()))
     order = order[np.sort(np.unique(unit[order], return_index=True)[1])]
+    taken = np.sort(order[:MOST])
     kinds = columns_of(job, "screen", ("kind",), is_known)["kind"].to_pylist()
-    n_taken: dict[str, int] = {}
-    taken = []
-    for place in order.tolist():
-        n_taken[kinds[place]] = n_taken.get(kinds[place], 0) + 1
-        if n_taken[kinds[place]] <= MOST:
-            taken.append(place)
-    taken.sort()
-    return rows[taken], [kinds[place] for place in taken], [names[place] for place in taken]
+    sources = told["source"].to_pylist()
+    kinds, names, sources = ([values[place] for place in taken.tolist()] for values in (kinds, names, sources))
+    return rows[taken], kinds, names, sources
 
 
 def _vectors_at(job: Job, rows: Int[np.ndarray, " k"]) -> Float16[np.ndarray, "k d"]:
@@ -211,10 +213,11 @@ def _support(job: Job) -> tuple[Float16[np.ndarray, "k d"], list[str], list[str]
     return np.concatenate(vectors), kinds, names, n_lost
 
 
-def _people_told(job: Job) -> dict[str, Any]:
-    """Pictures by what was found in them."""
-    n_flagged = sum(
-        pc.sum(pc.greater(pc.list_value_length(table["people"]), 0)).as_py() or 0
-        for table in job.scan("flag", ["people"])
-    )
-    return {"pictures with people": n_flagged}
+def _people_told(job: Job) -> dict[str, int]:
+    """Pictures by what was found in them, and those that no detector looked at."""
+    n_flagged = n_unseen = 0
+    for part in range(job.n_parts):
+        table = job.read("flag", part, ["people", "dropped"])
+        n_flagged += pc.sum(pc.greater(pc.list_value_length(table["people"]), 0)).as_py() or 0
+        n_unseen += pc.sum(pc.and_(pc.is_null(table["people"]), pc.is_null(table["dropped"]))).as_py() or 0
+    return {"pictures with people": n_flagged, "pictures not looked at": n_unseen}

@@ -64,8 +64,8 @@ def near_hashes(
 ) -> Joined:
     """Pairs of rows, the lower first, whose hashes differ in at most `bits`, or the hash of one and that of the other's mirror image.
 
-    Pairs are those of all rows; of more than `EQUAL_UP_TO` rows with one hash some are left to a chain. Memory beside what is given: 90 bytes a hash, twice
-    that with `mirrored`, 2^24 cells of 8 bytes, and 16 bytes a pair. The number of `workers` changes nothing but the time.
+    Pairs are those of all rows; of more than `EQUAL_UP_TO` rows with one hash some are left to a chain. Memory beside what is given: 150 bytes a hash, twice
+    that with `mirrored`, and 16 bytes a pair that a chunk finds. The number of `workers` changes nothing but the time.
 
     >>> hashes = np.zeros((3, 32), np.uint8)
     >>> hashes[1], hashes[2, 0] = 255, 7

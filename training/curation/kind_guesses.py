@@ -1,157 +1,163 @@
-"""Guesses of what pictures show an organism as, learnt from pictures whose source says it, with a confidence that is measured.
+"""Kinds of pictures guessed from their vectors, with a confidence that is measured on held-out pictures of known kind.
 
-A logistic regression on vectors of unit length is asked about pictures that it did not learn from. Of the guesses of each kind, those as sure as some
-score are right in a share whose lower bound (Clopper and Pearson 1934, one-sided, 95 %) is the confidence of that score; a kind is guessed from the score on
-whose confidence is what was asked for. The pictures of one observation, specimen or content count as one, since they are right or wrong together. What
-is measured holds for pictures like those whose kind is known.
+Logistic regression learns from pictures whose kind is known. How often it is right is asked of such pictures that it did not learn from: of other sources, where each kind is known from
+two at least, else of other observations. The surest guesses of a kind are looked at, all of them, the surer half, the surer quarter and so on. A kind is guessed as surely as
+the largest of these whose share of right guesses is at least what is asked for with a probability of 95 % (lower bound of Clopper and Pearson 1934,
+https://doi.org/10.1093/biomet/26.4.404, with the 5 % shared among those that are looked at), and above the share of the kind itself, which a guess without looking has.
+This holds for pictures that are like those that were held out, and as mixed.
 """
 
-import hashlib
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float64, Int, Real
+from jaxtyping import Bool, Float, Int
 
-from cladescope.arrays import normalise
+FEWEST: Final = 30
+"""Known pictures, each of another observation, that a kind needs; and guesses whose share of right ones says something."""
+RISK: Final = 0.05
+N_FOLDS: Final = 5
 
-LEAST: Final = 30
-"""Fewest pictures of a kind that is learnt."""
-MOST: Final = 5000
-"""Most pictures of a kind that are learnt from."""
-_FOLDS: Final = 5
-_STEPS: Final = 10
-"""Scores that are looked at: those which a tenth, two tenths, ... of the guesses of a kind reach."""
-_DOUBT: Final = 0.05
-_C: Final = 10.0
+
+class Level(NamedTuple):
+    """Guesses of a kind that were as sure, or surer."""
+
+    surety: float
+    """The least probability among them, as the regression has it."""
+    n: int
+    right: int
+    low: float
+    """Lower bound of the share of right guesses."""
+
+    @property
+    def share(self) -> float:
+        """Share of right guesses."""
+        return self.right / self.n
 
 
 @dataclass(frozen=True, eq=False)
 class Guesser:
-    """What guesses kinds; nothing where too little was known."""
+    """A regression, and how sure it must be to guess each kind."""
 
-    kinds: tuple[str, ...]
-    """Those that were learnt, in the order of the model's answers."""
     model: Any
-    """None where nothing is guessed."""
-    steps: Mapping[str, tuple[tuple[float, float], ...]]
-    """By kind the scores that are sure enough, the least first, and their confidence."""
-    told: Mapping[str, Any]
-    """What was learnt and measured, in plain values."""
+    levels: Mapping[str, Sequence[Level]]
+    """By kind, the surest first; none for a kind that is not guessed."""
+    told: Mapping[str, object]
 
-    def guess(self, vectors: Real[np.ndarray, "n d"]) -> tuple[list[str | None], list[float | None]]:
-        """The kind of each picture and its confidence, or None for both."""
+    def guess(self, vectors: Float[np.ndarray, "n d"]) -> tuple[list[str | None], Float[np.ndarray, " n"]]:
+        """The kind of each picture, None where it is not sure, and its confidence: the share of right guesses among held-out ones as sure."""
         kinds: list[str | None] = [None] * len(vectors)
-        sure: list[float | None] = [None] * len(vectors)
+        confidences = np.full(len(vectors), np.nan)
         if self.model is None or not len(vectors):
-            return kinds, sure
-        scores = _scores(self.model, vectors)
-        for row, best in enumerate(scores.argmax(axis=1).tolist()):
-            reached = [bound for score, bound in self.steps[self.kinds[best]] if scores[row, best] >= score]
-            if reached:
-                kinds[row], sure[row] = self.kinds[best], max(reached)
-        return kinds, sure
+            return kinds, confidences
+        probabilities = self.model.predict_proba(vectors)
+        for row, place in enumerate(probabilities.argmax(axis=1).tolist()):
+            kind = str(self.model.classes_[place])
+            met = next((one for one in self.levels[kind] if probabilities[row, place] >= one.surety), None)
+            if met is not None:
+                kinds[row], confidences[row] = kind, met.share
+        return kinds, confidences
 
 
 def learn(
-    vectors: Real[np.ndarray, "n d"], kinds: Sequence[str], names: Sequence[str], *, confidence: float
+    vectors: Float[np.ndarray, "n d"],
+    kinds: Sequence[str],
+    sources: Sequence[str],
+    *,
+    confidence: float,
+    seed: int,
 ) -> Guesser:
-    """Learn kinds from pictures, of which no two show the same thing, and measure how sure the guesses are.
+    """Learn kinds from pictures that are known, each of another observation, and measure how surely they are guessed.
 
-    `names` decide, by a hash, by which of five models a picture is asked about; kinds of fewer than `LEAST` pictures are not learnt, and asking about them counts as a wrong guess.
+    Kinds of fewer than `FEWEST` pictures are left out; with fewer than two left, nothing is guessed.
+
+    >>> rng = np.random.default_rng(0)
+    >>> kinds = ["live", "drawing"] * 100
+    >>> made = learn(rng.normal(size=(200, 2)) + 9 * np.array([[1, 0], [0, 1]] * 100), kinds, ["a"] * 200, confidence=0.9, seed=0)
+    >>> made.guess(np.array([[9.0, 0.0], [0.0, 9.0]]))[0]
+    ['live', 'drawing']
     """
     from threadpoolctl import threadpool_limits
 
-    n = Counter(kinds)
-    learnt = tuple(sorted(kind for kind in n if n[kind] >= LEAST))
-    told: dict[str, Any] = {"known": dict(sorted(n.items())), "learnt": list(learnt)}
-    if len(learnt) < 2:
-        told["why none is guessed"] = (
-            f"{len(learnt)} kinds with {LEAST} or more pictures whose source says it: two are needed"
+    every = np.array(kinds, object)
+    there, numbers = np.unique(every.astype(str), return_counts=True)
+    known = dict(zip(there.tolist(), numbers.tolist(), strict=True))
+    enough = [kind for kind, n in known.items() if n >= FEWEST]
+    told: dict[str, object] = {"known pictures": known, "fewest": FEWEST, "confidence": confidence}
+    if len(enough) < 2:
+        what = "fewer than two kinds have enough known pictures: nothing is guessed"
+        return Guesser(None, {}, {**told, "guesses": {}, "note": what})
+    kept = np.isin(every, enough)
+    truth, given, of = every[kept].astype(str), vectors[kept], np.array(sources, object)[kept].astype(str)
+    by_source = all(len(set(of[truth == kind])) > 1 for kind in enough)
+    predicted, surety = np.empty(len(truth), object), np.zeros(len(truth))
+    with threadpool_limits(1):  # sums in another order are other sums
+        for learnt, asked in _folds(truth, of, by_source=by_source, seed=seed):
+            model = _fitted(given[learnt], truth[learnt])
+            probabilities = model.predict_proba(given[asked])
+            predicted[asked] = model.classes_[probabilities.argmax(axis=1)]
+            surety[asked] = probabilities.max(axis=1)
+        model = _fitted(given, truth)
+    levels = {
+        kind: levels_of(
+            surety[predicted == kind],
+            (truth == kind)[predicted == kind],
+            confidence=confidence,
+            base=float((truth == kind).mean()),
         )
-        return Guesser(learnt, None, {}, told)
-    codes = np.array([learnt.index(kind) if kind in learnt else -1 for kind in kinds], np.int64)
-    unit = normalise(vectors.astype(np.float32)).astype(np.float64)
-    # A number of threads must not decide the last digits.
-    with threadpool_limits(1, user_api="blas"):
-        scores = _out_of_fold(unit, codes, _folds(names, codes))
-        model = _fitted(unit[codes >= 0], codes[codes >= 0])
-    guessed = scores.argmax(axis=1)
-    steps = {}
-    for code, kind in enumerate(learnt):
-        of_kind = guessed == code
-        found = steps_of(scores[of_kind, code], codes[of_kind] == code)
-        steps[kind] = tuple((score, bound) for score, bound in found if bound >= confidence)
-        told[kind] = {
-            "guessed when held out": int(of_kind.sum()),
-            "of these right": int((codes[of_kind] == code).sum()),
-            "from the score": min((score for score, _ in steps[kind]), default=None),
-            "best confidence": max((bound for _, bound in found), default=None),
-        }
-    return Guesser(learnt, model, steps, told)
+        for kind in enough
+    }
+    guesses = {
+        kind: [
+            {"surety": one.surety, "n": one.n, "right": one.right, "share": one.share, "low": one.low} for one in found
+        ]
+        for kind, found in levels.items()
+    }
+    folds = "held out by source" if by_source else "held out by observation"
+    return Guesser(model, levels, {**told, "note": folds, "guesses": guesses})
 
 
-def steps_of(scores: Float64[np.ndarray, " n"], right: np.ndarray) -> list[tuple[float, float]]:
-    """Some scores, the least first, and the lower bound of the share of right guesses among those that reach each.
+def levels_of(
+    surety: Float[np.ndarray, " n"], is_right: Bool[np.ndarray, " n"], *, confidence: float, base: float
+) -> list[Level]:
+    """The shares of the surest guesses that are right often enough, the surest first; none where no share is.
 
-    >>> [(score, round(bound, 3)) for score, bound in steps_of(np.linspace(0.1, 1, 10), np.arange(10) > 0)][:2]
-    [(0.1, 0.606), (0.2, 0.717)]
-    """
-    ordered = np.sort(scores)[::-1]
-    n = len(ordered)
-    places = sorted({-(-n * step // _STEPS) - 1 for step in range(1, _STEPS + 1)}, reverse=True) if n else []
-    found = {}
-    for score in ordered[places].tolist():
-        reached = scores >= score
-        found[score] = lower_bound(int(right[reached].sum()), int(reached.sum()))
-    return sorted(found.items())
-
-
-def lower_bound(right: int, n: int) -> float:
-    """The share that so many of n right guesses show at least, but for one case in twenty (Clopper and Pearson).
-
-    >>> round(lower_bound(30, 30), 3), lower_bound(0, 30)
-    (0.905, 0.0)
+    >>> levels_of(np.linspace(1, 0, 200), np.linspace(1, 0, 200) > 0.5, confidence=0.9, base=0.5)[-1][1:3]
+    (100, 100)
     """
     from scipy.stats import beta
 
-    return float(beta.ppf(_DOUBT, right, n - right + 1)) if right else 0.0
+    sizes = []
+    size = len(surety)
+    while size >= FEWEST:
+        sizes.append(size)
+        size //= 2
+    ordered = -np.sort(-surety)
+    found = []
+    for size in reversed(sizes):
+        least = float(ordered[size - 1])
+        n, right = int((surety >= least).sum()), int(is_right[surety >= least].sum())
+        low = float(beta.ppf(RISK / len(sizes), right, n - right + 1)) if right else 0.0
+        if low >= confidence and low > base:
+            found.append(Level(least, n, right, low))
+    return found
 
 
-def _folds(names: Sequence[str], codes: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
-    """A fold for each picture; every kind is in all of them alike."""
-    order = sorted(
-        range(len(names)),
-        key=lambda row: (codes[row], hashlib.blake2b(names[row].encode(), digest_size=16).digest()),
-    )
-    folds = np.empty(len(names), np.int64)
-    folds[order] = np.arange(len(names)) % _FOLDS
-    return folds
+def _folds(
+    truth: np.ndarray, sources: np.ndarray, *, by_source: bool, seed: int
+) -> list[tuple[Int[np.ndarray, " l"], Int[np.ndarray, " a"]]]:
+    """What is learnt from and what is asked, in each turn."""
+    from sklearn.model_selection import LeaveOneGroupOut, StratifiedKFold
+
+    if by_source:
+        return list(LeaveOneGroupOut().split(truth, truth, sources))
+    return list(StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(truth, truth))
 
 
-def _out_of_fold(
-    unit: Float[np.ndarray, "n d"], codes: Int[np.ndarray, " n"], folds: Int[np.ndarray, " n"]
-) -> Float64[np.ndarray, "n k"]:
-    scores = np.zeros((len(unit), int(codes.max()) + 1))
-    for fold in range(_FOLDS):
-        others = (folds != fold) & (codes >= 0)
-        scores[folds == fold] = _fitted(unit[others], codes[others]).predict_proba(unit[folds == fold])
-    return scores
-
-
-def _fitted(unit: Float[np.ndarray, "n d"], codes: Int[np.ndarray, " n"]) -> Any:
+def _fitted(vectors: Float[np.ndarray, "n d"], truth: np.ndarray) -> Any:
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=_C, max_iter=1000).fit(unit, codes)
+    from cladescope.analysis.classify.linear_models import C_USUAL
 
-
-def _scores(model: Any, vectors: Real[np.ndarray, "n d"]) -> Float64[np.ndarray, "n k"]:
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        found: Float64[np.ndarray, "n k"] = model.predict_proba(
-            normalise(vectors.astype(np.float32)).astype(np.float64)
-        )
-    return found
+    return LogisticRegression(C=C_USUAL, max_iter=1000).fit(vectors.astype(np.float64), truth)

@@ -21,6 +21,7 @@ from jaxtyping import Bool, Int64
 from cladescope.analysis.duplicates.answer import NEAR
 from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs, by_parts, distinct
 from cladescope.analysis.duplicates.looks import look_at
+from cladescope.embedding.columns import is_url
 from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import canonical, read_bytes
 from cladescope.embedding.prepare import content_hash, region_hash
@@ -50,7 +51,7 @@ _EXCLUDED: Final = pa.schema(
         pa.field("pdq_quality", pa.int16()),
     ]
 )
-"""What is kept of an excluded picture: hashes are null where it cannot be read."""
+"""What is kept of an excluded picture: hashes are null where it cannot be read, or lies on the web."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +162,8 @@ def _hashed(record: Record, place: str) -> dict[str, Any]:
     if record.problem is not None or not record.uri:
         return told
     parent, box = split_region(record.uri)
+    if is_url(parent):  # pixels are compared later, and nothing is fetched twice
+        return told
     try:
         data = record.data if isinstance(record.data, bytes) else read_bytes(parent)
         seen = decode(data) if box is None else cropped(decode(data), box).picture

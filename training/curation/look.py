@@ -1,204 +1,254 @@
-"""The stage `look`: every picture is read and decoded once; its hashes, size and what tells a blank or blurred one are kept.
+"""The stage `look`: each picture is read and decoded once, hashed and measured; what is broken, small, blank or blurred is dropped.
 
-Pictures of the web are fetched first, and kept (`cladescope.training.curation.fetching`).
+Memory: the columns of a part, some encoded pictures, and a decoded picture a worker. Values do not depend on how many workers there are.
 """
 
 import hashlib
 import logging
 import os
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 from PIL import Image
-from scipy.ndimage import laplace
+from scipy import ndimage
 
-from cladescope.embedding.decode import decode
+from cladescope.embedding.decode import Picture, decode
 from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
-from cladescope.embedding.prepare import content_hash, region_hash
-from cladescope.embedding.regions import cropped, split_region
+from cladescope.embedding.prepare import content_hash, region_hash, unexpected
+from cladescope.embedding.regions import Parents, cropped, region_address, split_region
 from cladescope.errors import InputError, PictureError
-from cladescope.steps import step
+from cladescope.steps import counted
 from cladescope.training.curation.columns import LOOKED
-from cladescope.training.curation.fetching import Fetched, fetch_part
+from cladescope.training.curation.fetching import Kept, fetch, words_of
 from cladescope.training.curation.flow import carried
-from cladescope.training.curation.job import Job, Stage
+from cladescope.training.curation.job import Job
 from cladescope.training.curation.pdq import check_installed, is_installed, pdq_of
 from cladescope.training.curation.sections import PicturesConfig
-from cladescope.training.data.shard_index import read_span
-from cladescope.training.data.shard_places import Span, find_spans
 
 logger = logging.getLogger(__name__)
 
-NOT_READ: Final = "could not be read"
-NOT_DECODED: Final = "could not be decoded"
+SHARP_SIDE: Final = 224
+"""Pixels along each side of the grey picture whose sharpness is measured."""
+_AHEAD: Final = 64
+UNREAD: Final = "could not be read"
+UNDECODED: Final = "could not be decoded"
 NOT_FETCHED: Final = "on the web, not fetched"
-_SHARPNESS_SIDE: Final = 224
-_AHEAD: Final = 512
+_Whole = tuple[dict[str, Any], Picture | str]
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What is kept of a picture."""
+@dataclass(slots=True)
+class _Looked:
+    """What is known of a picture, and why it is dropped if it is."""
 
-    values: dict[str, Any]
+    values: dict[str, Any] = field(default_factory=dict)
+    reason: str | None = None
     problem: str | None = None
+    """The reason in full, where something was wrong with the file."""
 
 
 def look(job: Job) -> None:
-    """Look at all pictures. Memory: a part of records, and `workers` decoded pictures.
+    """Look at all pictures that are still in.
 
-    Raises InputError where the package of PDQ hashes is needed and missing, and where a source's pictures disappear while they are looked at; StoreError
-    where the disk is full: what was done stays.
+    Raises InputError where a package is missing that the configuration needs, where a source disappears half-way, and as `fetch`.
     """
     check_installed(job.config)
-    config = job.config.pictures
-    settings = {
-        "min_side": config.min_side,
-        "blank_below": config.blank_below,
-        "blurred_below": config.blurred_below,
-        "fetch": config.fetch,
-        "pdq": is_installed(),
-    }
-    with job.stage("look", settings) as stage:
+    with job.stage("look", settings_of(job)) as stage:
         if stage.is_done:
             return
-        seen = _Seen()
-        with step("looking at pictures", _n_in(job)) as tell, ThreadPoolExecutor(job.config.workers) as pool:
-            done = 0
-            for part in range(job.n_parts):
-                if stage.path(part).exists():
-                    done += job.is_in("screen", part).to_pylist().count(True)
-                    tell(done)
-                    continue
-                done = _look_part(job, stage, part, pool, seen, done, tell)
+        homes = _Homes(job)
+        todo = stage.todo()
+        for number, part in enumerate(todo, 1):
+            stage.write(part, _look_at_part(job, part, homes, f"looking at pictures, part {number} of {len(todo)}"))
 
 
-def _n_in(job: Job) -> int:
-    return sum(job.is_in("screen", part).to_pylist().count(True) for part in range(job.n_parts))
+def settings_of(job: Job) -> dict[str, Any]:
+    """What decides the stage."""
+    pictures = asdict(job.config.pictures)
+    del pictures["contact"]
+    return {**pictures, "pdq": is_installed()}
 
 
-def _look_part(job: Job, stage: Stage, part: int, pool: ThreadPoolExecutor, seen: "_Seen", done: int, tell: Any) -> int:
-    gathered = job.read("gather", part, ["row", "id", "source", "uri"])
-    before = job.read("screen", part, ["dropped"])["dropped"]
-    rows = np.flatnonzero(before.is_null().to_numpy()).tolist()
-    uris, ids = gathered["uri"].to_pylist(), gathered["id"].to_pylist()
-    sources = gathered["source"].to_pylist()
-    fetched = fetch_part(job, part, [(ids[row], uris[row]) for row in rows if is_web_file(split_region(uris[row])[0])])
-    spans = dict(zip(rows, find_spans([split_region(uris[row])[0] for row in rows]), strict=True))
-    looks: list[_Look | None] = [None] * gathered.num_rows
-    for start in range(0, len(rows), _AHEAD):
-        some = rows[start : start + _AHEAD]
-        found = pool.map(lambda row: _look(uris[row], spans[row], fetched.get(ids[row]), job.config.pictures), some)
-        for row, one in zip(some, found, strict=True):
-            looks[row] = one
-            seen.note(sources[row], uris[row], one)
-            if one.problem is not None:
-                logger.warning("%s (%s): %s", one.problem, uris[row], one.values.get("why", ""))
-        done += len(some)
-        tell(done)
-    columns: list[pa.Array] = []
-    for field in LOOKED:
-        if field.name == "row":
-            columns.append(gathered["row"])
-        elif field.name == "dropped":
-            columns.append(carried("look", before, [None if one is None else one.problem for one in looks]))
-        else:
-            values = [None if one is None else one.values.get(field.name) for one in looks]
-            columns.append(pa.array(values, field.type))
-    stage.write(part, pa.Table.from_arrays(columns, schema=LOOKED))
-    return done
+def _look_at_part(job: Job, part: int, homes: "_Homes", words: str) -> pa.Table:
+    before = job.read(job.before("look"), part, ["row", "dropped"])
+    told = job.read("gather", part, ["id", "uri", "source"])
+    rows = [row for row, why in enumerate(before["dropped"].to_pylist()) if why is None]
+    ids, uris, sources = (told[name].to_pylist() for name in ("id", "uri", "source"))
+    kept = _fetched(job, part, [(ids[row], uris[row]) for row in rows])
+    values: dict[str, list[Any]] = {name: [None] * len(uris) for name in LOOKED.names[1:-1]}
+    reasons: list[str | None] = [None] * len(uris)
+    looks = _looks([uris[row] for row in rows], kept, job)
+    for row, looked in zip(rows, counted(looks, words, len(rows)), strict=True):
+        homes.check(uris[row], sources[row], is_read=looked.reason != UNREAD)
+        if looked.problem is not None:
+            logger.warning("%s %s: %s", uris[row], looked.reason, looked.problem)
+        reasons[row] = looked.reason
+        for name, value in looked.values.items():
+            values[name][row] = value
+    arrays = [pa.array(values[one.name], one.type) for one in list(LOOKED)[1:-1]]
+    return pa.Table.from_arrays(
+        [before["row"].combine_chunks(), *arrays, carried("look", before["dropped"], reasons)], schema=LOOKED
+    )
 
 
-class _Seen:
-    """Which source's pictures were there, so that a disk that is taken off is told from pictures that are missing."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, str] = {}
-        self._failed: Counter[str] = Counter()
-
-    def note(self, source: str, uri: str, found: _Look) -> None:
-        """Raises InputError where a picture cannot be read, and the last one of its source that could is gone, too."""
-        file = file_of(uri) or local_path(split_region(uri)[0])
-        if file is None:
-            return
-        if found.problem != NOT_READ:
-            self._last[source] = file
-            return
-        if os.path.lexists(file):
-            return
-        last = self._last.get(source)
-        gone = last is not None and not os.path.lexists(last)
-        if gone or not Path(file).parent.parent.is_dir():
-            raise InputError(
-                f"the pictures of source {source} are gone ({file}): bring them back and run the same command again, what was done stays"
-            )
+def _fetched(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> dict[str, Kept]:
+    """Pictures of the web by their address, fetched once for all their regions."""
+    if job.config.pictures.fetch == "never":
+        return {}
+    first: dict[str, str] = {}
+    for name, uri in wanted:
+        parent = split_region(uri)[0]
+        if is_web_file(parent):
+            first.setdefault(parent, name)
+    answers = fetch(job, part, [(name, url) for url, name in first.items()])
+    return dict(zip(first, counted(answers, "fetching pictures", len(first)), strict=True))
 
 
-def _look(uri: str, span: Span | None, fetched: Fetched | None, config: PicturesConfig) -> _Look:
-    """What there is to know of one picture."""
-    parent, box = split_region(uri)
-    place = uri
-    if is_web_file(parent):
-        if config.fetch == "never":
-            return _Look({}, NOT_FETCHED)
-        if fetched is None or fetched.problem is not None:
-            return _Look(
-                {"why": "" if fetched is None else fetched.why}, "not fetched" if fetched is None else fetched.problem
-            )
-        place, span = fetched.place if box is None else f"{fetched.place}{uri[len(parent) :]}", fetched.span
+def _looks(uris: Sequence[str], kept: dict[str, Kept], job: Job) -> Iterator[_Looked]:
+    """A look at each picture, in order, by several threads."""
+    parents: Parents[_Whole] = Parents()
+    settings, with_pdq = job.config.pictures, is_installed()
+    with ThreadPoolExecutor(job.config.workers) as pool:
+        for start in range(0, len(uris), _AHEAD):
+            some = uris[start : start + _AHEAD]
+            yield from pool.map(lambda uri: _look(uri, kept, parents, settings, with_pdq=with_pdq), some)
+
+
+def _look(
+    uri: str,
+    kept: dict[str, Kept],
+    parents: Parents[_Whole],
+    settings: PicturesConfig,
+    *,
+    with_pdq: bool,
+) -> _Looked:
+    """Read, decode and measure one picture."""
+    looked = _Looked()
     try:
-        data = read_bytes(split_region(place)[0]) if span is None else read_span(*span)
+        looked.reason = UNREAD
+        parent, box = split_region(uri)
+        place, fetched = parent, kept.get(parent)
+        if is_web_file(parent) and fetched is None:
+            looked.reason = NOT_FETCHED
+            return looked
+        if fetched is not None:
+            if fetched.problem is not None:
+                looked.reason, looked.problem = words_of(fetched.problem), fetched.problem
+                return looked
+            place = f"{fetched.shard.resolve()}#{fetched.member}"
+
+        def whole() -> _Whole:
+            return _whole(read_bytes(parent) if fetched is None else fetched.read())
+
+        found, picture = whole() if box is None else parents.get(parent, whole)
+        looked.reason, looked.values = UNDECODED, dict(found)
+        if isinstance(picture, str):
+            looked.problem = picture
+            return looked
+        if box is not None:
+            picture, place = cropped(picture, box).picture, region_address(place, box)
+            looked.values["content_hash"] = region_hash(looked.values["content_hash"], box)
+        looked.values |= {"picture_at": place, **measured(picture, with_pdq=with_pdq)}
     except PictureError as error:
-        return _Look({"why": str(error)}, NOT_READ)
-    hashed = content_hash(data)
+        looked.problem = str(error)
+        return looked
+    except Exception as error:  # noqa: BLE001 - whatever a client or decoder raises, it is one picture's affair
+        looked.problem = unexpected(error)
+        return looked
+    looked.reason = _fault(looked.values, settings)
+    return looked
+
+
+def _whole(data: bytes) -> _Whole:
+    """What is known of a file, and its picture or why it has none."""
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    values = {"content_hash": content_hash(data), "md5": md5, "n_bytes": len(data)}
+    try:
+        return values, decode(data)
+    except PictureError as error:
+        return values, str(error)
+    except Exception as error:  # noqa: BLE001 - whatever a decoder raises, it is one picture's affair
+        return values, unexpected(error)
+
+
+def measured(picture: Picture, *, with_pdq: bool) -> dict[str, Any]:
+    """Size, spread of grey levels, sharpness and hashes of a decoded picture, by the names of their columns."""
+    grey = picture.image.convert("L")
+    small = grey.resize((SHARP_SIDE, SHARP_SIDE), Image.Resampling.BILINEAR)
     values: dict[str, Any] = {
-        "picture_at": place,
-        "md5": hashlib.md5(data, usedforsecurity=False).hexdigest(),
-        "n_bytes": len(data),
+        "width": picture.width,
+        "height": picture.height,
+        "spread": float(np.asarray(grey).std()),
+        "sharpness": float(ndimage.laplace(np.asarray(small, np.float64)).var()),
     }
-    values["content_hash"] = hashed if box is None else region_hash(hashed, box)
-    try:
-        picture = decode(data) if box is None else cropped(decode(data), box).picture
-    except PictureError as error:
-        return _Look({**values, "why": str(error)}, NOT_DECODED)
-    values |= {"width": picture.width, "height": picture.height, **_measured(picture.image)}
-    return _Look(values, _problem(values, config))
+    if with_pdq:
+        pdq = pdq_of(picture.image)
+        values |= {"pdq": pdq.hash, "pdq_mirrored": pdq.mirrored, "pdq_quality": pdq.quality}
+    return values
 
 
-def _measured(image: Image.Image) -> dict[str, Any]:
-    """Spread, sharpness and perceptual hashes of a picture."""
-    grey = image.convert("L")
-    small = np.asarray(grey.resize((_SHARPNESS_SIDE, _SHARPNESS_SIDE), Image.Resampling.BOX), np.float32)
-    found: dict[str, Any] = {
-        "spread": float(np.asarray(grey, np.float32).std()),
-        "sharpness": float(laplace(small).var()),
-    }
-    if is_installed():
-        own, mirrored, quality = pdq_of(image)
-        found |= {"pdq": own, "pdq_mirrored": mirrored, "pdq_quality": quality}
-    return found
-
-
-def _problem(values: dict[str, Any], config: PicturesConfig) -> str | None:
-    """Why a picture that could be decoded is dropped."""
-    if min(values["width"], values["height"]) < config.min_side:
-        return f"shorter side below {config.min_side} pixels"
-    if values["spread"] < config.blank_below:
+def _fault(values: dict[str, Any], settings: PicturesConfig) -> str | None:
+    """Why a picture that can be seen is dropped."""
+    if min(values["width"], values["height"]) < settings.min_side:
+        return f"shorter side below {settings.min_side} pixels"
+    if values["spread"] < settings.blank_below:
         return "blank"
-    if values["sharpness"] < config.blurred_below:
-        return "blurred"
-    return None
+    return "blurred" if values["sharpness"] < settings.blurred_below else None
 
 
-def pictures_at(job: Job, stage: str, part: int) -> Iterator[tuple[int, str]]:
-    """The records of a part that are still in after a stage, with where their picture lies."""
-    places: Sequence[str | None] = job.read("look", part, ["picture_at"])["picture_at"].to_pylist()
-    for row, (place, is_in) in enumerate(zip(places, job.is_in(stage, part).to_pylist(), strict=True)):
-        if is_in and place is not None:
-            yield row, place
+class _Homes:
+    """Folders, shards and tables that pictures were read from, so that one that disappears is told from a picture that is missing.
+
+    Memory: their names.
+    """
+
+    def __init__(self, job: Job) -> None:
+        """Nothing is read."""
+        self.job = job
+        self.held: dict[str, bool] = {}
+        """By name: whether a picture was read from there."""
+        self.paths = {one.name: local_path(one.path) for one in job.config.sources}
+
+    def check(self, uri: str, source: str, *, is_read: bool) -> None:
+        """Note a picture of this machine that was read; raises InputError where one was not because all of its source is gone."""
+        home = _home_of(uri)
+        if home is None:
+            return
+        if is_read:
+            self.held[home] = True
+            return
+        path = self.paths.get(source)
+        is_pattern = path is not None and any(mark in path for mark in "*?[{")
+        if path is not None and not is_pattern and not os.path.lexists(path):
+            raise InputError(_gone(source, path))
+        if not os.path.lexists(home) and self._held(home):
+            raise InputError(_gone(source, home))
+
+    def _held(self, home: str) -> bool:
+        """Whether a picture was read from there, in this run or in one before."""
+        if home not in self.held:
+            self.held[home] = any(
+                at is not None and _home_of(at) == home
+                for part in range(self.job.n_parts)
+                if self.job.path("look", part).exists()
+                for at in self.job.read("look", part, ["picture_at"])["picture_at"].to_pylist()
+            )
+        return self.held[home]
+
+
+def _home_of(uri: str) -> str | None:
+    """The folder of a picture on this machine, or the file around it."""
+    path, file = local_path(split_region(uri)[0]), file_of(uri)
+    if path is None or file is None:
+        return None
+    return file if file != path else str(Path(file).parent)
+
+
+def _gone(source: str, place: str) -> str:
+    return (
+        f"source {source} disappears: {place} is gone; bring it back and run the same command again, what is done stays"
+    )

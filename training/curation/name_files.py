@@ -1,7 +1,7 @@
 """Files of common names, each read into a backbone, so that its names are looked up on the disk and by their lineage."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -63,11 +63,12 @@ def name_file(path: Path, folder: Path) -> NameFile:
         raise InputError(
             f"{path} has the columns {', '.join(columns.values())}, none to know a taxon by: expected scientific_name, or some of {', '.join(RANKS)}"
         )
+    listed: Iterable[tuple[str | None, str | None]]
     if pairs is None:
-        table = _table(path, [scientific or "", common or ""])
-        listed = zip(*(column.to_pylist() for column in table.columns), strict=True)
+        one, other = _table(path, [scientific or "", common or ""]).columns
+        listed = zip(one.to_pylist(), other.to_pylist(), strict=True)
     else:
-        listed = iter(pairs.items())
+        listed = pairs.items()
     return NameFile(_built(_by_name(listed), path, folder), has_ranks=False)
 
 
@@ -108,7 +109,7 @@ def _table(path: Path, columns: list[str]) -> pa.Table:
     return pa.table({name: found[name].cast(pa.string()) for name in columns})
 
 
-def _by_name(pairs: Iterator[tuple[str | None, str | None]]) -> pa.Table:
+def _by_name(pairs: Iterable[tuple[str | None, str | None]]) -> pa.Table:
     """Names of several words as species, of one as genera: at which rank is not asked where names alone are known."""
     rows: dict[str, list[str | None]] = {"genus": [], "species": [], "common_name": []}
     for scientific, common in pairs:

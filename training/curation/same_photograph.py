@@ -50,9 +50,7 @@ def _compared(uris_of: Callable[[Int64[np.ndarray, " r"]], list[str]], candidate
     looks = look_at(uris)
     if looks.problems:
         row, why = next(iter(looks.problems.items()))
-        raise InputError(
-            f"{uris[row]} cannot be read any more ({why}): bring it back, or make the stage look anew (--redo look)"
-        )
+        raise InputError(f"{uris[row]} cannot be read any more ({why}): bring it back, or make the stage look anew")
     alike = compared(uris, looks, np.searchsorted(rows, candidates), least=least)
     pairs = rows[alike.pairs]
     return pa.table(

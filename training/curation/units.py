@@ -62,7 +62,7 @@ def pictures_of(job: Job) -> Pictures:
     """The pictures that are in after the stage `single`, and what `splits.together` ties of them.
 
     Where duplicates are tied, copies that `single` dropped tie, too: what is of one observation with a copy is of one with what was kept.
-    Memory: about 250 bytes a picture that is in or was a copy, most of it its id and codes, and a part.
+    Memory: about 600 bytes (measured) a picture that is in or was a copy: texts of the ties while they are numbered, its id, and codes.
     """
     together = job.config.splits.together
     is_in = _is_in(job, "single")

@@ -162,6 +162,12 @@ def test_each_picture_is_a_part_of_so_many_others_at_most():
     assert len(by_parts(thumbs, most=40)) == 30 * 29 // 2
 
 
+def test_parts_across_two_sides_are_those_that_cross_however_many_are_alike_on_one():
+    thumbs = np.repeat(np.asarray(photograph(0, (64, 64)).convert("L"))[None], 8, axis=0)
+    sides = np.arange(8) >= 6
+    assert by_parts(thumbs, most=2, sides=sides).tolist() == [[i, j] for i in range(6) for j in (6, 7)]
+
+
 @given(
     top=st.floats(0, 0.3), left=st.floats(0, 0.3), height=st.floats(0.6, 0.7), width=st.floats(0.6, 0.7),
     is_mirrored=st.booleans(), gain=st.floats(0.5, 1.0),

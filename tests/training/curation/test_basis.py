@@ -6,7 +6,7 @@ from cladescope.training.curation.basis import dropped_as, read_basis
 from cladescope.training.curation.ends import PathEnds, parts_of
 from cladescope.training.curation.sections import KINDS
 
-SAID = {
+SAID: dict[str | None, list[str | None]] = {
     "live": ["HUMAN_OBSERVATION", "HumanObservation", "human observation", "LIVING_SPECIMEN", "LivingSpecimen", "Citizen Science"],
     "specimen": ["PRESERVED_SPECIMEN", "PreservedSpecimen", "Museum Specimen: Plant", "Museum Specimen: Invertebrate Zoology"],
     "fossil": ["FOSSIL_SPECIMEN", "FossilSpecimen"],

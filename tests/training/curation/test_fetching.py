@@ -1,101 +1,198 @@
-"""Pictures of the web are fetched once, kept with their hashes, and asked for again by nobody who has them."""
+"""Pictures of the web: fetched once, kept in shards in the order of the rows, and gone on with where that was cut short."""
 
+import errno
 import hashlib
-import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
+import time
 
 import pytest
 
-from cladescope.embedding import web
+from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.web import Web
-from cladescope.errors import StoreError
+from cladescope.errors import InputError, StoreError
 from cladescope.training.curation import fetching
 from cladescope.training.curation.look import look
-from tests.embedding.test_web import PICTURE, server
-from tests.training.curation.test_look import job_of, looked
+from tests.embedding.encoding import encode
+from tests.embedding.test_web import server
+from tests.training.curation.test_look import a_job, photograph, rows_of
 
 __all__ = ["server"]
-
-SMALL = {"min_side": 1, "blank_below": 0.0}
+PICTURES = [encode(photograph(n), "PNG") for n in range(12)]
 
 
 @pytest.fixture(autouse=True)
-def impatient(monkeypatch):
-    """Requests of this process wait a hundredth of a second after a busy answer."""
-    monkeypatch.setattr(web, "_shared", {None: Web(pause=0.01)})
+def quick(monkeypatch):
+    """A client that does not wait long, and is of this test alone."""
+    web = Web(pause=0.01)
+    monkeypatch.setattr(fetching, "introduce", lambda contact: web)
 
 
-def urls(server, n):
-    return [f"{server.address}/{number}.png" for number in range(n)]
+@pytest.fixture
+def pictures(server):
+    """Addresses of pictures that come back in another order than they are asked for."""
+
+    def answer(number):
+        def slow():
+            time.sleep(0.02 * (number % 3 == 0))
+            return 200, {}, PICTURES[number]
+
+        return slow
+
+    for number in range(len(PICTURES)):
+        server.answers[f"/{number}.png"] = answer(number)
+    return [f"{server.address}/{number}.png" for number in range(len(PICTURES))]
 
 
-def test_pictures_are_fetched_into_a_tar_with_their_hashes(tmp_path, server):
-    server.answers["/1.png"] = lambda: (404, {}, b"")
-    server.answers["/2.png"] = lambda: (403, {}, b"")
-    job = job_of(tmp_path, urls(server, 4), part_rows=10, **SMALL)
+def members(tar):
+    with tarfile.open(tar) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive}
+
+
+def asked(server):
+    return sorted(path for _, path, _ in server.asked)
+
+
+def test_pictures_are_fetched_once_and_kept_in_the_order_of_the_rows(tmp_path, server, pictures, monkeypatch):
+    monkeypatch.setattr(fetching, "SHARD_PICTURES", 5)
+    uris = [*pictures, f"{pictures[0]}#box=0,0,90,90"]
+    job, other = (a_job(tmp_path, uris, part_rows=20, out=out, dropped=[7]) for out in ("out", "other"))
     look(job)
-    rows = looked(job)
-    assert [row["dropped"] for row in rows] == [
-        None,
-        "look: the server has it no more",
-        "look: the server did not give it",
-        None,
-    ]
-    assert rows[0]["md5"] == hashlib.md5(PICTURE).hexdigest()
-    shard, member = rows[0]["picture_at"].split("#")
+    assert asked(server) == sorted(f"/{n}.png" for n in range(12) if n != 7)
+    rows = rows_of(job)
+    assert {row["dropped"] for row in rows} == {None, "screen: no"}
+    for number, row in enumerate(rows[:12]):
+        if number != 7:
+            assert read_bytes(row["picture_at"]) == PICTURES[number]
+            assert row["md5"] == hashlib.md5(PICTURES[number]).hexdigest()
+    assert rows[12]["picture_at"] == f"{rows[0]['picture_at']}#box=0,0,90,90"
+    shards = sorted((job.work / "fetched").iterdir())
+    assert [shard.name for shard in shards] == [f"part-000000-{n:04d}.tar" for n in range(3)]
+    told = members(shards[0])
+    assert list(told) == [f"id{n}.{ending}" for n in range(5) for ending in ("png", "json")]
+    assert json.loads(told["id3.json"]) == {
+        "url": pictures[3],
+        "n_bytes": len(PICTURES[3]),
+        "md5": hashlib.md5(PICTURES[3]).hexdigest(),
+        "sha256": hashlib.sha256(PICTURES[3]).hexdigest(),
+    }
+    look(other)
+    for shard in shards:
+        assert shard.read_bytes() == (other.work / "fetched" / shard.name).read_bytes()
+
+
+@pytest.mark.parametrize("cut", [1, 512, 700, 2000, 0.5, 0.9, 0.9999, "garbled"])
+def test_a_shard_that_was_cut_short_anywhere_goes_on_after_what_is_whole(tmp_path, server, pictures, cut):
+    server.answers["/2.png"] = lambda: (404, {}, b"")
+    job = a_job(tmp_path, pictures, part_rows=20)
+    look(job)
+    (shard,) = (job.work / "fetched").iterdir()
+    whole, part = shard.read_bytes(), job.path("look", 0).read_bytes()
     with tarfile.open(shard) as archive:
-        assert archive.getnames() == ["id-0.png", "id-0.json", "id-3.png", "id-3.json"]
-        assert archive.extractfile(member).read() == PICTURE
-        told = json.load(io.BytesIO(archive.extractfile("id-0.json").read()))
-    assert told["sha256"] == hashlib.sha256(PICTURE).hexdigest()
-    assert told["url"] == f"{server.address}/0.png"
-    assert server.most_at_once <= web.REQUESTS_A_HOST
-    assert {agent for *_, agent in server.asked} == {web.user_agent(None)}
-
-
-def test_a_killed_job_asks_for_no_picture_that_it_has(tmp_path, server, monkeypatch):
-    job = job_of(tmp_path, urls(server, 12), part_rows=20, **SMALL)
-    add = fetching._Kept.add
-    n = []
-
-    def killed(self, *given):
-        n.append(given)
-        if len(n) == 8:
-            # Half of the eighth picture is on the disk when the process ends.
-            self._stream.write(b"half a member" * 100)
-            self._stream.flush()
-            raise KeyboardInterrupt
-        add(self, *given)
-
-    monkeypatch.setattr(fetching._Kept, "add", killed)
-    with pytest.raises(KeyboardInterrupt):
-        look(job)
-    monkeypatch.setattr(fetching._Kept, "add", add)
+        ends = {one.name: one.offset_data + -(-one.size // 512) * 512 for one in archive}
+    for file in (job.path("look", 0), job.work / "look" / "manifest.json"):
+        file.unlink()
+    length = cut if isinstance(cut, int) else ends["id9.png"] if cut == "garbled" else int(len(whole) * cut)
+    rest = b"" if cut != "garbled" else bytes(4096)  # as a file system may leave a file after a loss of power
+    shard.write_bytes(whole[:length] + rest)
     server.asked.clear()
     look(job)
-    asked = {path for _, path, _ in server.asked}
-    assert asked == {f"/{number}.png" for number in range(7, 12)}
-    assert [row["dropped"] for row in looked(job)] == [None] * 12
-    with tarfile.open(job.work / "fetched" / "part-000000.tar") as archive:
-        assert len(archive.getnames()) == 24
+    lost = [n for n in range(12) if ends[f"id{n}.json"] > length]
+    assert asked(server) == sorted(f"/{n}.png" for n in lost)
+    assert shard.read_bytes() == whole
+    assert job.path("look", 0).read_bytes() == part
+    assert rows_of(job)[2]["dropped"] == "look: server has it no more (404)"
 
 
-def test_a_full_disk_loses_nothing_that_was_fetched(tmp_path, server, monkeypatch):
-    job = job_of(tmp_path, urls(server, 3), part_rows=20, **SMALL)
-    member = fetching._Kept._member
-    n = []
+def test_a_job_that_is_killed_asks_for_no_whole_picture_again(tmp_path, server, pictures):
+    release = []
 
-    def full(self, *given):
-        n.append(given)
-        if len(n) > 3:
-            raise OSError(28, "No space left on device")
-        return member(self, *given)
+    def last():
+        while not release:
+            time.sleep(0.01)
+        return 200, {}, PICTURES[11]
 
-    monkeypatch.setattr(fetching._Kept, "_member", full)
-    with pytest.raises(StoreError, match="No space left on device.: make room and run it again"):
+    server.answers["/11.png"] = last
+    job = a_job(tmp_path, pictures, part_rows=20)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from cladescope.training.curation.job import Job\n"
+        "from cladescope.training.curation.look import look\n"
+        "from cladescope.training.curation.config import CurateConfig\n"
+        "from cladescope.training.curation.sections import SourceConfig\n"
+        "out = Path(sys.argv[1])\n"
+        "look(Job(CurateConfig(sources=(SourceConfig(name='birds', path=str(out.parent / 'birds')),)), out, part_rows=20))"
+    )
+    shard = job.work / "fetched" / "part-000000-0000.tar"
+    with subprocess.Popen([sys.executable, "-c", code, str(job.out)]) as process:
+        deadline = time.monotonic() + 60
+        while not (shard.exists() and b"id10.json" in shard.read_bytes()) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.kill()
+    release.append(True)
+    assert not job.path("look", 0).exists()
+    look(job)
+    assert asked(server) == sorted([*(f"/{n}.png" for n in range(12)), "/11.png"])
+    assert [row["md5"] for row in rows_of(job)] == [hashlib.md5(one).hexdigest() for one in PICTURES]
+
+
+def test_what_the_web_does_not_give_is_dropped_in_few_words(tmp_path, server, pictures):
+    for number, status in enumerate((404, 410, 403, 401, 418, 503)):
+        server.answers[f"/{number}.png"] = lambda status=status: (status, {}, b"")
+    server.answers["/6.png"] = lambda: (200, {}, b"<html>log in</html>")
+    server.answers["/7.png"] = lambda: (200, {}, b"no picture at all")
+    job = a_job(tmp_path, [*pictures[:9], "http://127.0.0.1:9/a.jpg"], part_rows=20)
+    look(job)
+    assert [row["dropped"] for row in rows_of(job)] == [
+        "look: server has it no more (404)",
+        "look: server has it no more (410)",
+        "look: server refused",
+        "look: server refused",
+        "look: server did not give it",
+        "look: server did not give it",
+        "look: server did not give it",
+        "look: could not be decoded",
+        None,
+        "look: server could not be reached",
+    ]
+
+
+def test_a_disk_that_fills_up_stops_the_job_and_loses_nothing(tmp_path, server, pictures, monkeypatch):
+    job = a_job(tmp_path, pictures, part_rows=20)
+    add = fetching._add
+
+    def full(archive, member, data):
+        if member == "id7.png":
+            archive.fileobj.write(data[:100])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        add(archive, member, data)
+
+    monkeypatch.setattr(fetching, "_add", full)
+    with pytest.raises(StoreError, match="part-000000-0000.tar .No space left on device.: make room and run"):
         look(job)
-    monkeypatch.setattr(fetching._Kept, "_member", member)
+    assert not job.path("look", 0).exists()
+    monkeypatch.setattr(fetching, "_add", add)
     server.asked.clear()
     look(job)
-    assert {path for _, path, _ in server.asked} == {"/1.png", "/2.png"}
+    assert asked(server) == sorted(f"/{n}.png" for n in range(7, 12))
+    assert {row["dropped"] for row in rows_of(job)} == {None}
+
+
+def test_a_shard_of_other_pictures_is_not_taken_for_these(tmp_path, server, pictures):
+    job = a_job(tmp_path, pictures, part_rows=20)
+    list(fetching.fetch(job, 0, [("other", pictures[0])]))
+    with pytest.raises(InputError, match="has other pictures than the sources: delete"):
+        look(job)
+
+
+def test_several_servers_are_asked_at_the_same_time_and_each_a_few_times(tmp_path, server, pictures):
+    for number in range(12):
+        server.answers[f"/{number}.png"] = lambda number=number: (time.sleep(0.1), (200, {}, PICTURES[number]))[1]
+    other = [address.replace("127.0.0.1", "localhost") for address in pictures]
+    job = a_job(tmp_path, [*pictures, *other], part_rows=40)
+    look(job)
+    assert 4 < server.most_at_once <= 8, "four of each name that it has"
+    assert {row["dropped"] for row in rows_of(job)} == {None}

@@ -9,15 +9,13 @@ from PIL import Image
 
 from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
-from cladescope.training.curation import flag as flagging
 from cladescope.training.curation.config import CurateConfig
-from cladescope.training.curation.encode import schema_of
+from cladescope.training.curation.encode import encode, schema_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job
-from cladescope.training.curation.kind_guesses import learn, lower_bound, steps_of
-from cladescope.training.curation.people import Detections
-from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig
+from cladescope.training.curation.sections import KindsConfig, PeopleConfig, SourceConfig, SplitsConfig
+from cladescope.training.curation.split import split
 from tests.training.curation.tables import put_stage
 
 CENTRES = {"live": (4.0, 0, 0, 0), "specimen": (0, 4.0, 0, 0), "drawing": (0, 0, 4.0, 0)}
@@ -96,66 +94,13 @@ def test_the_same_input_gives_the_same_bytes(tmp_path):
     assert manifests[0] == manifests[1]
 
 
-@pytest.mark.parametrize("apart", [0.5, 0.7, 1.0])
-def test_the_share_of_wrong_guesses_is_what_was_asked_for(apart):
-    """Over draws of 400 known pictures: a kind's guesses are right in 90 % of cases or more, but for about one draw in twenty."""
-    n_kinds = n_below = n_right = n_guessed = 0
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        true = rng.choice(sorted(CENTRES), 400, p=[0.2, 0.5, 0.3]).tolist()
-        guesser = learn(drawn(rng, true, apart=apart), true, [f"{seed} {n}" for n in range(400)], confidence=0.9)
-        asked = rng.choice(sorted(CENTRES), 2000, p=[0.2, 0.5, 0.3])
-        kinds, sure = guesser.guess(drawn(rng, asked, apart=apart))
-        for kind in CENTRES:
-            of_kind = [truth == kind for truth, one in zip(asked, kinds, strict=True) if one == kind]
-            if len(of_kind) >= 50:
-                n_kinds, n_below = n_kinds + 1, n_below + (np.mean(of_kind) < 0.89)
-                n_right, n_guessed = n_right + sum(of_kind), n_guessed + len(of_kind)
-        assert all(one is None or one >= 0.9 for one in sure)
-    assert n_kinds >= 5
-    assert n_right / n_guessed >= 0.9
-    assert n_below <= 0.1 * n_kinds + 1
-
-
-def test_nothing_is_guessed_from_vectors_that_say_nothing():
-    for seed in range(20):
-        rng = np.random.default_rng(seed)
-        true = rng.choice(sorted(CENTRES), 300).tolist()
-        guesser = learn(drawn(rng, true, apart=0), true, [str(n) for n in range(300)], confidence=0.9)
-        assert guesser.guess(drawn(rng, true, apart=0))[0] == [None] * 300
-
-
-def test_kinds_that_few_pictures_show_are_not_learnt_and_count_as_wrong():
-    rng = np.random.default_rng(0)
-    true = ["live"] * 29 + ["specimen"] * 100
-    guesser = learn(drawn(rng, true), true, [str(n) for n in range(129)], confidence=0.9)
-    assert guesser.guess(drawn(rng, true))[0] == [None] * 129
-    assert "two are needed" in guesser.told["why none is guessed"]
-    # Drawings that lie where specimens do: a guess of a specimen is right in 100 of 129 cases.
-    true = ["live"] * 100 + ["specimen"] * 129
-    said = ["live"] * 100 + ["specimen"] * 100 + ["drawing"] * 29
-    guesser = learn(drawn(rng, true, apart=2), said, [str(n) for n in range(229)], confidence=0.9)
-    kinds, _ = guesser.guess(drawn(rng, ["live"] * 50 + ["specimen"] * 50, apart=2))
-    assert kinds == ["live"] * 50 + [None] * 50
-
-
 def test_pictures_of_one_observation_count_as_one(tmp_path):
     rng = np.random.default_rng(1)
     true = ["live", "specimen"] * 100
     for name, observations in (("many", 100), ("few", 10)):
         rows = [{"kind": kind, "observation_id": f"{kind} {n % observations}"} for n, kind in enumerate(true)]
         _, job = flagged(tmp_path / name, [*rows, {"kind": None}], drawn(rng, [*true, "live"], apart=2))
-        assert ("why none is guessed" in job.manifest("flag")["more"]["kinds"]) == (name == "few")
-
-
-def test_lower_bounds_are_those_of_clopper_and_pearson():
-    from scipy.stats import binom
-
-    for right, n in ((5, 10), (29, 30), (90, 100)):
-        assert binom.sf(right - 1, n, lower_bound(right, n)) == pytest.approx(0.05)
-    scores = np.repeat([0.9, 0.5], 50)
-    assert [score for score, _ in steps_of(scores, scores > 0.6)] == [0.5, 0.9]
-    assert steps_of(scores, scores > 0.6)[1][1] == pytest.approx(lower_bound(50, 50))
+        assert (job.manifest("flag")["more"]["kinds"]["guesses"] == {}) == (name == "few")
 
 
 def test_kinds_are_learnt_from_examples_of_a_list(tmp_path):
@@ -178,32 +123,59 @@ def test_kinds_are_learnt_from_examples_of_a_list(tmp_path):
 
 
 @pytest.mark.parametrize("act", ["flag", "drop"])
-def test_people_are_flagged_or_dropped(tmp_path, monkeypatch, act):
-    (tmp_path / "md.json").write_text("{}")
-
-    class Known(Detections):
-        """Detections of two pictures."""
-
-        @classmethod
-        def read(cls, job):
-            return cls()
-
-    def people_of(detections, rows):
-        told = {"0": (["person", "face"], 0.9), "1": ([], None)}
-        both = [told.get(one, (None, None)) for one in rows["image_id"].to_pylist()]
-        return [one for one, _ in both], [score for _, score in both], 2
-
-    monkeypatch.setattr(flagging, "Detections", Known)
-    monkeypatch.setattr(flagging, "people_of", people_of)
-    rows = [{"kind": "live"}] * 3 + [{"kind": "live", "dropped": "screen: x", "image_id": "0"}]
-    found, job = flagged(tmp_path / "out", rows, people=PeopleConfig(detections=(str(tmp_path / "md.json"),), act=act))
-    assert [row["people"] for row in found] == [["person", "face"], [], None, None]
+def test_people_are_flagged_or_dropped(tmp_path, act):
+    (tmp_path / "found.csv").write_text("image_id,kind,score\n0,person,0.9\n0,face,0.7\n1,animal,0.8\n0,hand,0.1\n")
+    rows = [{"kind": "live"}] * 3 + [{"kind": "live", "dropped": "screen: x"}]
+    found, job = flagged(
+        tmp_path / "out", rows, people=PeopleConfig(detections=(str(tmp_path / "found.csv"),), act=act)
+    )
+    assert [row["people"] for row in found] == [["face", "person"], [], None, None]
     assert [row["people_score"] for row in found] == [pytest.approx(0.9), None, None, None]
-    counts = job.manifest("flag")["counts"]
+    manifest = job.manifest("flag")
+    counts, told = manifest["counts"], manifest["more"]["people"]
     if act == "drop":
         assert counts["dropped"] == [["a", "shows a person (detected)", 1]]
         assert counts["changed"] == []
     else:
         assert counts["dropped"] == []
-        assert counts["changed"] == [["a", "flagged: person, face", 1]]
-    assert job.manifest("flag")["more"]["people"] == {"pictures with people": 1}
+        assert counts["changed"] == [["a", "flagged: face, person", 1]]
+    assert told["pictures with people"] == 1
+    assert told["pictures not looked at"] == 1
+    assert told["met"] == 2
+
+
+def test_what_is_flagged_is_encoded_before_and_split_after(tmp_path):
+    rng = np.random.default_rng(4)
+    rows = []
+    for n in range(90):
+        path = tmp_path / f"{n}.png"
+        level = 40 if n % 2 else 200
+        Image.fromarray(rng.integers(level - 20, level + 20, (40, 40, 3)).astype(np.uint8)).save(path)
+        kind = None if n >= 80 else "drawing" if n % 2 else "live"
+        rows.append({"source": "a", "id": f"{n:02}", "kingdom": "Animalia", "kind": kind, "picture_at": str(path)})
+    rows[3]["dropped"] = "look: blank"
+    (tmp_path / "85.png").unlink()
+    config = CurateConfig(
+        sources=(SourceConfig(name="a", path="a"),),
+        kinds=KindsConfig(encoder="pixels", keep=("live",)),
+        splits=SplitsConfig(val=0.25),
+    )
+    job = Job(config, tmp_path / "out", part_rows=40, load_encoder=Encoder.load)
+
+    def put_as_before(stage):
+        before = [one for table in job.scan(job.before(stage), ["dropped"]) for one in table["dropped"].to_pylist()]
+        put_stage(job, stage, [{**row, "dropped": why} for row, why in zip(rows, before, strict=True)])
+
+    for stage in job.stages[:4]:
+        put_stage(job, stage, [{**row, "dropped": row.get("dropped") if stage == "look" else None} for row in rows])
+    for stage in job.stages[4:]:
+        {"encode": encode, "flag": flag, "split": split}.get(stage, lambda job, stage=stage: put_as_before(stage))(job)
+    found = [row for table in job.scan("split") for row in table.to_pylist()]
+    assert found[3]["dropped"] == "look: blank"
+    assert found[85]["dropped"] == "encode: could not be read again"
+    assert {found[n]["dropped"] for n in (81, 83, 87, 89)} == {"flag: shows a drawing (guessed)"}
+    assert Counter(row["split"] for row in found) == {None: 6, "val": 21, "train": 63}
+    for before, after in zip(job.stages, job.stages[1:], strict=False):
+        told = [job.manifest(stage)["counts"] for stage in (before, after)]
+        passed = told[0]["in"]["a"] - sum(n for *_, n in told[0]["dropped"])
+        assert told[1]["in"]["a"] == passed

@@ -12,6 +12,10 @@ from cladescope.training.curation.sections import ExcludeConfig
 from tests.analysis.duplicates.made import photograph, photographs
 from tests.training.curation.test_single import CHANGES, job_of, row_of, saved
 
+pytest.importorskip(
+    "pdqhash", reason="perceptual hashes need the package pdqhash (it is compiled on Linux: a C++ compiler)"
+)
+
 
 @pytest.fixture
 def rows(tmp_path):
@@ -122,3 +126,14 @@ def test_pictures_with_the_same_bytes_are_met_without_a_look(tmp_path, rows, mon
     job = job_with(tmp_path, blind, ExcludeConfig(pictures=str(tmp_path / "held-out")))
     leaks(job)
     assert [row["row"] for row in result(job) if row["dropped"]] == [11]
+
+
+def test_excluded_pictures_of_the_web_count_as_unreadable(tmp_path, rows):
+    table = tmp_path / "held-out.csv"
+    table.write_text("file\nheld-out/0.jpg\nhttp://127.0.0.1:9/1.jpg\n")
+    job = job_with(tmp_path, rows, ExcludeConfig(pictures=str(table)))
+    leaks(job)
+    assert job.manifest("leaks")["more"]["hits"] == {
+        "held-out.csv": {"pictures": 2, "unreadable": 1, "hit": 1, "dropped": 1}
+    }
+    assert result(job)[6]["leak"] == "held-out.csv: held-out/0.jpg"

@@ -1,20 +1,30 @@
 """Pictures that are there twice: planted copies are found and told, good pictures stay."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
+from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
+from cladescope.training.curation import same_photograph
 from cladescope.training.curation import single as stage_module
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.pdq import pdq_of
-from cladescope.training.curation.sections import DuplicatesConfig, SourceConfig
+from cladescope.training.curation.sections import DuplicatesConfig, KindsConfig, SourceConfig
 from cladescope.training.curation.single import OTHER_NAME, SAME_BYTES, SAME_PHOTOGRAPH, single
 from tests.analysis.duplicates.made import photograph
 from tests.training.curation.tables import put_stage
+
+pytest.importorskip(
+    "pdqhash", reason="perceptual hashes need the package pdqhash (it is compiled on Linux: a C++ compiler)"
+)
 
 TIT = ("Animalia", "Chordata", "Aves", "Passeriformes", "Paridae", "Parus", "Parus major")
 OAK = ("Plantae", "Tracheophyta", "Magnoliopsida", "Fagales", "Fagaceae", "Quercus", "Quercus robur")
@@ -155,3 +165,68 @@ def test_each_dropped_one_was_compared_with_its_keeper():
     found = stage_module._stars(4, np.array([[1, 0], [1, 2], [2, 3]]))
     assert found.keeper.tolist() == [0, 0, 2, 2]
     assert found.pair.tolist() == [-1, 0, -1, 2]
+
+
+def test_of_three_under_two_names_none_is_left_where_they_are_dropped(tmp_path, planted):
+    genus = {**planted[8], "species": None}
+    oak = {**planted[0], **dict(zip(RANKS, OAK, strict=True))}
+    job = job_of(tmp_path, [planted[0], genus, oak, planted[1]])
+    single(job)
+    found = result(job)
+    assert [row["dropped"] for row in found] == [f"single: {OTHER_NAME}"] * 3 + [None]
+    assert [row["duplicate_of"] for row in found] == [None] * 4
+    assert [row["cluster"] for row in found] == [0, 0, 0, 3]
+
+
+def test_near_vectors_lead_to_crops_too(tmp_path, planted, monkeypatch):
+    monkeypatch.setattr(stage_module, "PARTS_UP_TO", 0)
+    blind = [{**row, "pdq": None, "pdq_mirrored": None, "pdq_quality": None} for row in planted]
+    job = job_of(tmp_path, blind, before="look")
+    job.config = replace(job.config, kinds=KindsConfig(encoder="made-up"))
+    vectors = np.random.default_rng(0).standard_normal((13, 32))
+    vectors[8:] = vectors[:5] + 0.1 * vectors[8:]
+    with job.stage("encode", {}) as stage:
+        for part in range(job.n_parts):
+            some = slice(part * job.part_rows, (part + 1) * job.part_rows)
+            unit = (vectors[some] / np.linalg.norm(vectors[some], axis=1, keepdims=True)).astype(np.float16)
+            looked = job.read("look", part, ["row", "dropped"])
+            column = pa.FixedSizeListArray.from_arrays(pa.array(unit.ravel()), 32)
+            stage.write(part, pa.table({"row": looked["row"], "vector": column, "dropped": looked["dropped"]}))
+    for stage in ("leaks", "flag"):
+        put_stage(job, stage, blind)
+    single(job)
+    assert [row["row"] for row in result(job) if row["dropped"]] == [8, 9, 10, 11, 12]
+
+
+def test_a_killed_job_goes_on_without_a_second_look(tmp_path, planted, monkeypatch):
+    job = job_of(tmp_path, planted)
+    single(job)
+    folder = job.work / "single"
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / "manifest.json").unlink()
+    (folder / "part-000001.parquet").unlink()
+    monkeypatch.setattr(same_photograph, "look_at", lambda *_: pytest.fail("looked again"))
+    single(job)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
+
+
+def test_a_picture_that_went_away_is_told(tmp_path, planted, monkeypatch):
+    monkeypatch.setattr(stage_module, "PARTS_UP_TO", 0)
+    job = job_of(tmp_path, planted)
+    (tmp_path / "pictures" / "0.jpg").unlink()
+    with pytest.raises(InputError, match=r"0\.jpg cannot be read any more"):
+        single(job)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] != pair[1]), max_size=20))
+def test_stars_hold_what_they_promise(pairs):
+    found = stage_module._stars(10, np.array(pairs, np.int64).reshape(-1, 2))
+    linked = {frozenset(pair) for pair in pairs}
+    for node, kept in enumerate(found.keeper.tolist()):
+        assert found.keeper[kept] == kept
+        assert kept == node or (frozenset((node, kept)) in linked and kept < node)
+    kept = np.flatnonzero(found.keeper == np.arange(10))
+    assert not any(
+        frozenset((one, other)) in linked for one in kept.tolist() for other in kept.tolist() if one != other
+    )
