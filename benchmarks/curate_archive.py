@@ -1,6 +1,6 @@
 """Rows a second, memory and disk with which a Darwin Core archive of many millions of pictures is opened, read and gathered.
 
-    python benchmarks/curate_archive.py [OCCURRENCES...]
+    python benchmarks/curate_archive.py [OCCURRENCES...] [STEPS...]
 
 The archive is that of `benchmarks/darwin_core.py`, written by DuckDB so that ten million rows take minutes: 223 columns, some 60 filled, 1.3 pictures an
 occurrence for nine of ten occurrences, names of letters with authors as checklists have them. Each step is a process of its own: `open` joins the tables,
@@ -119,12 +119,14 @@ def main() -> None:
     """Print a line of a Markdown table for each step of each size."""
     print("| occurrences | step | rows | s | processor, s | rows a second of the processor | memory, MB | disk, GB |")
     print("| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for n in map(int, sys.argv[1:] or ["1000000"]):
+    numbers = [int(argument) for argument in sys.argv[1:] if argument.isdecimal()]
+    steps = [argument for argument in sys.argv[1:] if not argument.isdecimal()]
+    for n in numbers or [1_000_000]:
         with tempfile.TemporaryDirectory(prefix="archive-") as name:
             place, temporary = Path(name, "archive"), Path(name, "temporary")
             temporary.mkdir()
             subprocess.run([sys.executable, __file__, "--make", str(place), str(n)], check=True)
-            for what in STEPS:
+            for what in steps or STEPS:
                 most, stop = [0], threading.Event()
                 watching = threading.Thread(target=watch, args=(temporary, most, stop))
                 watching.start()

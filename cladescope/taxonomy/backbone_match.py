@@ -66,6 +66,8 @@ def decided(text: str, lineage: Lineage | None, candidates: Sequence[NameRow] | 
         return Match(text, "unknown")
     whole = lineage is not None and len(lineage) == len(RANKS)
     asked = (lineage or NOTHING) if whole else NOTHING
+    if whole and len(candidates) == 1 and candidates[0].ranks == lineage and not candidates[0].synonym:
+        return _match(text, candidates[0])  # most are such, and all that follows would find the same
     own = max((place for place, name in enumerate(asked) if name), default=-1)
     above = [] if whole else [name for name in (lineage or ())[:-1] if name]
     if len(candidates) == 1 and own < 0 and not above:
