@@ -6,6 +6,10 @@ The names are made up to the shape of GBIF's `Taxon.tsv` and `VernacularName.tsv
 of another synonym), one genus in a hundred also in another kingdom, 4 % hybrids and other odd names, authors in `scientificName`. Of the
 names asked, each different, 55 % are accepted, 25 % synonyms and 20 % unknown; half of them have their author. Each step runs in a
 process of its own; its peak is `ru_maxrss`, which counts the pages of the mapped files that it has touched.
+
+`lineages` asks whole lineages, each different, as a curation does: 70 % of accepted species, 20 % of synonyms under their own genus, 6 % misspelt
+in the epithet, 4 % of a genus that has a homonym in another kingdom; of every fifth some ranks are left out. It prints how many answers are wrong: another
+taxon than the one that was meant, or one where none was meant.
 """
 
 import json
@@ -16,6 +20,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cladescope.taxonomy.backbone import Backbone
 
 KINGDOMS = ["Animalia", "Archaea", "Bacteria", "Chromista", "Fungi", "Plantae", "Protozoa", "Viruses"]
 SHARES = {"phylum": 100, "class": 400, "order": 1_500, "family": 20_000, "genus": 400_000}
@@ -155,6 +163,47 @@ def asked(n_names: int, n_asked: int, folder: Path) -> None:
             file.write(f"{name} {author(number)}\n" if number % 2 else f"{name}\n")
 
 
+def lineages(n_names: int, n_asked: int) -> Iterator[tuple[str, str, list[str]]]:
+    """Lineages to ask: what is meant, the species that is meant, empty where none is, and seven names, empty where they are left out."""
+    sizes = {rank: max(8, n * n_names // 7_000_000) for rank, n in SHARES.items()}
+    n_genera = sizes["genus"]
+    n_synonyms = n_names * 2 // 5
+    n_species = n_names - n_synonyms - sum(sizes.values()) - len(KINGDOMS)
+
+    def above(genus: int) -> list[str]:
+        """The ranks of a genus, as `rows` gives it parents."""
+        found, place = [word(1_000_000 + (genus if genus % 100 else genus + 4)).capitalize()], genus
+        for rank, ending in (("family", "idae"), ("order", "iformes"), ("class", ""), ("phylum", "")):
+            place %= sizes[rank]
+            found.insert(0, word(place).capitalize() + ending)
+        return [KINGDOMS[place % len(KINGDOMS)], *found]
+
+    for number in range(n_asked):
+        kind, species = number % 50, number * 3 % n_species
+        if kind < 10:
+            synonym = number % n_synonyms
+            genus, species = synonym * 13 % n_genera, synonym * 7 % n_species
+            if synonym % 50 == 49:
+                continue  # a synonym of a synonym
+            meant = species_name(species, n_genera)
+            name = f"{word(1_000_000 + genus).capitalize()} {epithet(synonym)}ii{'a' * (synonym // 400_000)}"
+            ranks = [*above(species % n_genera)[:5], name.split(" ")[0], name]
+            what = "synonym"
+        elif kind < 13:
+            meant, what = "", "misspelt"
+            ranks = [*above(species % n_genera), species_name(species, n_genera) + "q"]
+        elif kind < 15:
+            species = (species - species % n_genera + species % n_genera // 100 * 100) % n_species
+            meant, what = species_name(species, n_genera), "homonym"
+            ranks = [*above(species % n_genera), meant]
+        else:
+            meant, what = species_name(species, n_genera), "accepted"
+            ranks = [*above(species % n_genera), meant]
+        if number % 5 == 0:
+            ranks[1 + number % 4] = ranks[3] = ""
+        yield what, meant, ranks
+
+
 def write(folder: Path, n_names: int, n_asked: int) -> None:
     """The files of the benchmark."""
     with (folder / "Taxon.tsv").open("w", encoding="utf-8") as file:
@@ -167,6 +216,28 @@ def write(folder: Path, n_names: int, n_asked: int) -> None:
                 f"{number * 3}\t{word(number)} {'tit' if number % 2 else 'Meise'}\t{'en' if number % 2 else 'de'}\tlist\n"
             )
     asked(n_names, n_asked, folder)
+    with (folder / "lineages.txt").open("w") as file:
+        file.writelines("\t".join([what, meant, *ranks]) + "\n" for what, meant, ranks in lineages(n_names, n_asked))
+
+
+def ask_lineages(backbone: "Backbone", folder: Path) -> int:
+    """Ask all lineages, tell what became of them, and how many."""
+    told: list[list[str]] = []
+
+    def rows() -> Iterator[tuple[str, tuple[str | None, ...]]]:
+        for line in (folder / "lineages.txt").open():
+            what, meant, *ranks = line.rstrip("\n").split("\t")
+            told.append([what, meant])
+            yield ranks[6], tuple(name or None for name in ranks)
+
+    found: dict[str, int] = {}
+    n_wrong = n = 0
+    for n, match in enumerate(backbone.match(rows()), start=1):
+        what, meant = told[n - 1]
+        found[f"{what}: {match.status}"] = found.get(f"{what}: {match.status}", 0) + 1
+        n_wrong += bool(match.ranks[6]) and match.ranks[6] != meant
+    print({**dict(sorted(found.items())), "wrong": n_wrong}, file=sys.stderr)
+    return n
 
 
 def step(what: str, folder: Path) -> dict[str, float]:
@@ -180,6 +251,10 @@ def step(what: str, folder: Path) -> dict[str, float]:
         ]
     elif what == "open":
         n = len(Backbone.open(folder / "backbone").names)
+    elif what == "lineages":
+        backbone = Backbone.open(folder / "backbone")
+        start, busy = time.perf_counter(), time.process_time()
+        n = ask_lineages(backbone, folder)
     elif what == "match":
         backbone = Backbone.open(folder / "backbone")
         start, busy = time.perf_counter(), time.process_time()
@@ -217,7 +292,7 @@ def main() -> None:
         folder = Path(name)
         write(folder, n_names, n_asked)
         print(f"Taxon.tsv: {n_names:,} rows, {(folder / 'Taxon.tsv').stat().st_size / 1e9:.2f} GB")
-        for what in ("build", "open", "match", "labels"):
+        for what in ("build", "open", "match", "lineages", "labels"):
             done = subprocess.run([sys.executable, __file__, "--step", what, name], capture_output=True, text=True)
             if done.returncode:
                 raise SystemExit(done.stderr)

@@ -2,8 +2,8 @@
 
 A taxon that the backbone knows gets the backbone's name at each rank; its own name before is in `verbatim_name`. A species that it
 does not know, but whose genus it does, gets the ranks above from the genus. Every label says in `taxon_match` how it came about.
-What the backbone does not know, or knows as several taxa or only in another kingdom, phylum or class, is left alone. The looking up
-is `cladescope.taxonomy.backbone`'s.
+What the backbone does not know, or knows as several taxa or only in another kingdom, phylum or class, is left alone, but for the
+name of its kingdom where that goes by two (`Metazoa`). The looking up is `cladescope.taxonomy.backbone`'s.
 """
 
 from collections import Counter, OrderedDict, deque
@@ -19,7 +19,7 @@ from cladescope.embedding.records import Record, Source
 from cladescope.embedding.wrapped import WrappedSource
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.backbone import Backbone
-from cladescope.taxonomy.backbone_match import Match, one_class
+from cladescope.taxonomy.backbone_match import Match, kingdom_of, one_class
 from cladescope.taxonomy.backbone_names import Lineage
 
 AHEAD: Final = 1024
@@ -149,6 +149,10 @@ class BackboneLabels:
     def _labels(labels: Mapping[str, str | None], match: Match | None) -> dict[str, str | None]:
         if match is None:
             return dict(labels)
+        if not match.found and (kingdom := kingdom_of(labels.get("kingdom"))) != labels.get("kingdom"):
+            # Where the taxon is not known the kingdom is, or half of its taxa would lie in another.
+            told = BackboneLabels._labels({**labels, "kingdom": kingdom}, match)
+            return {**told, "taxon_match": f"{told['taxon_match']}, kingdom renamed"}
         ranks = dict(zip(RANKS, match.ranks, strict=True))
         filled = any(name and not labels.get(rank) for rank, name in ranks.items())
         if match.status == "genus known":

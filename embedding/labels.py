@@ -29,7 +29,9 @@ HELPERS = ("epithet", "scientific_name")
 EMPTY = frozenset({"", "na", "n/a", "nan", "none", "null", r"\n", "-"})
 """Values, in lower case, of an id, a path or an optional column that say nothing."""
 _BREAK = re.compile(r"<br\s*/?>.*", re.IGNORECASE | re.DOTALL)
-_MARKUP = re.compile(r"</?(?:i|b|u|s|a|p|tt|em|sub|sup|strong|span|small|font|div)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_MARKUP = re.compile(
+    r"</?(?:i|b|u|s|a|p|tt|em|sub|sup|strong|span|small|font|cite|div|q)(?:\s[^<>]*)?/?>", re.IGNORECASE
+)
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
@@ -61,7 +63,7 @@ def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> 
     if found is None or not (found.species or found.genus or found.qualifier):
         found = _of_no_rank(names, labels)
     elif found.species:
-        above = [replace(name, qualifier=None) for name in above]
+        above = [replace(name, qualifier=None) if name.qualifier else name for name in above]
     labels |= {part: clean_name(raw.get(part), missing) for part in NAME_PARTS} | _beside_the_name(found, above)
     for helper in HELPERS:
         labels.pop(helper)
@@ -144,8 +146,12 @@ def missing_words(raw: Mapping[str, str | None], missing: Set[str] = MISSING) ->
 def clean_name(value: str | None, missing: Set[str] = MISSING) -> str | None:
     """A name in tidy form, with its letters as they are, or None where the value says that it is not known.
 
+    Marks of HTML are no part of it, nor is what follows a break of the line.
+
     >>> clean_name(" Incertae  sedis"), clean_name(" Vanessa\u00a0 atalanta")
     (None, 'Vanessa atalanta')
+    >>> clean_name("<i>Pellaea <b>boivinii</b></i> <br > var. boivinii")
+    'Pellaea boivinii'
     """
     if value is None:
         return None

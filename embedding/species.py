@@ -117,7 +117,7 @@ def _of_column(genus: str | None, value: str | None) -> ParsedName | None:
     if found.species and genus and found.genus and fold(found.genus) == fold(genus):
         sure = f"{genus}{found.species[found.species.index(found.genus) + len(found.genus) :]}"
         found = replace(found, name=sure, genus=genus, species=sure)
-    return replace(found, verbatim=value)
+    return found if found.verbatim == value else replace(found, verbatim=value)
 
 
 def _beside(genus: str | None, species: str) -> str | None:

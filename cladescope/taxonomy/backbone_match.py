@@ -66,6 +66,8 @@ def decided(text: str, lineage: Lineage | None, candidates: Sequence[NameRow] | 
         return Match(text, "unknown")
     whole = lineage is not None and len(lineage) == len(RANKS)
     asked = (lineage or NOTHING) if whole else NOTHING
+    if whole and len(candidates) == 1 and candidates[0].ranks == lineage and not candidates[0].synonym:
+        return _match(text, candidates[0])  # most are such, and all that follows would find the same
     own = max((place for place, name in enumerate(asked) if name), default=-1)
     above = [] if whole else [name for name in (lineage or ())[:-1] if name]
     if len(candidates) == 1 and own < 0 and not above:
@@ -123,6 +125,16 @@ def by_genus(text: str, genus: Match) -> Match:
     # The name of a genus that is a synonym stays: which new name the species would have is not known.
     ranks = (*genus.ranks[:5], genus.asked, None)
     return Match(text, "genus known", ranks, genus.taxon_id)
+
+
+def kingdom_of(name: str | None) -> str | None:
+    """The usual name of a kingdom that goes by two.
+
+    >>> kingdom_of("Metazoa"), kingdom_of("Fungi"), kingdom_of(None)
+    ('Animalia', 'Fungi', None)
+    """
+    usual = None if name is None else _KINGDOMS.get(fold(name))
+    return name if usual is None else usual.capitalize()
 
 
 def same(name: str, other: str) -> bool:

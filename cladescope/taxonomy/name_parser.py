@@ -279,6 +279,8 @@ def _named(text: str, written: str, found: nameparser.ParsedName) -> ParsedName:
     if epithet is None:
         return replace(parsed, infraspecific=cultivar or None, qualifier=found.phrase)
     below = found.infraspecific_epithet
+    if below and len(below) == 1 and (initials := re.search(rf"\b{re.escape(epithet)} ({below}\..*)$", written)):
+        below, authorship = None, initials[1]  # an author in small letters, `r.br.`: no epithet has one letter
     if genus.endswith("."):
         return replace(parsed, name=None, genus=None, qualifier="abbreviated genus")
     in_place = epithet if epithet in NOT_EPITHETS else below if below in _UNSAFE else None

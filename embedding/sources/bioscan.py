@@ -30,6 +30,8 @@ def open_table(
 ) -> Source:
     """Records of the rows, in the table's order. A BOLD BIN is the column `dna_bin`, whatever the release calls it.
 
+    All are animals, which the releases, that begin with the phylum, do not say.
+
     Raises InputError where none of the first rows' pictures is found, and says where they were looked for.
     """
     columns = {
@@ -44,7 +46,8 @@ def open_table(
         if role in found
     )
     layouts = _FIRST if is_first else _SECOND if len(needs) == 3 else ()
-    table = _Renamed(text, {"uri": "dna_bin", "processid": "image_id"} if is_first else {"processid": "image_id"})
+    names = {"uri": "dna_bin", "processid": "image_id"} if is_first else {"processid": "image_id"}
+    table = _Renamed(text, names, {} if "kingdom" in map(str.lower, text.columns) else {"kingdom": "Animalia"})
     folders = _folders(package.place)
     placed = found_layout(text, needs, folders, layouts)
     if placed is None:
@@ -91,14 +94,15 @@ def _folders(folder: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Renamed:
-    """A table some of whose columns have other names."""
+    """A table some of whose columns have other names, and which has others in which every row says the same."""
 
     text: TextTable
     names: dict[str, str]
+    same: dict[str, str]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return tuple(self.names.get(name, name) for name in self.text.columns)
+        return (*(self.names.get(name, name) for name in self.text.columns), *self.same)
 
     @property
     def notices(self) -> tuple[str, ...]:
@@ -106,4 +110,5 @@ class _Renamed:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         for batch in self.text.batches():
-            yield batch.rename_columns(list(self.columns))
+            said = [pa.repeat(value, batch.num_rows) for value in self.same.values()]
+            yield pa.RecordBatch.from_arrays([*batch.columns, *said], names=list(self.columns))

@@ -24,16 +24,21 @@ AGAIN: Final = "further annotations of a category that a picture or box shows al
 DAMAGED: Final = "images and annotations that are no objects of keys"
 _TOLD: Final = (*RANKS[:-1], "common_name", "specific_epithet")
 _SHOWN: Final = 5
+_OF_PICTURE: Final = {
+    "date": pa.string(),
+    "latitude": pa.float64(),
+    "longitude": pa.float64(),
+    "location_uncertainty": pa.float64(),
+}
+"""What iNaturalist 2021 says of a picture beside its rights."""
 
 
 class CocoSource:
     """A record for each annotation, and one for each picture without any; memory: the whole file.
 
     Annotations of one category at one place, a picture or a box, are one record. Those of other categories at that place have
-    ids of their own.
+    ids of their own. Licence, holder of the rights, place and date are those of the picture.
     """
-
-    extra_fields: tuple[pa.Field, ...] = (pa.field("category", pa.string()),)
 
     def __init__(
         self,
@@ -55,6 +60,13 @@ class CocoSource:
         self._of_image: dict[str, list[Mapping[str, Any]]] = {}
         for one in annotations:
             self._of_image.setdefault(_key(one.get("image_id")), []).append(one)
+        self._licences = {_key(one.get("id")): _licence(one) for one in _objects(document.get("licenses") or [])}
+        there = [name for name in _OF_PICTURE if any(image.get(name) is not None for image in self._images)]
+        self._own = {name: _OF_PICTURE[name] for name in there}
+        self.extra_fields: tuple[pa.Field, ...] = (
+            pa.field("category", pa.string()),
+            *(pa.field(name, type_) for name, type_ in self._own.items()),
+        )
         images = {_key(image.get("id")) for image in self._images}
         n_damaged = len(document["images"]) + len(document["annotations"]) - len(self._images) - len(annotations)
         n_stray = sum(len(of) for image, of in self._of_image.items() if image not in images)
@@ -73,7 +85,7 @@ class CocoSource:
             address = self._address(number, image)
             seen: dict[str, set[str]] = {}
             for annotation in self._of_image.get(_key(image.get("id")), [{}]):
-                record, category = self._record(address, annotation), _key(annotation.get("category_id"))
+                record, category = self._record(address, image, annotation), _key(annotation.get("category_id"))
                 there = seen.setdefault(record.uri, set())
                 if category in there:
                     n_again += 1
@@ -88,7 +100,7 @@ class CocoSource:
             return Address(f"{self._uri}#image={number}", problem="it names no file")
         return table_address(written, self._uri, self._allowed)
 
-    def _record(self, at: Address, annotation: Mapping[str, Any]) -> Record:
+    def _record(self, at: Address, image: Mapping[str, Any], annotation: Mapping[str, Any]) -> Record:
         uri, rule, problem = at
         address = uri
         try:
@@ -98,7 +110,12 @@ class CocoSource:
             address, problem = f"{uri}#annotation={annotation.get('id')}", problem or str(error)
         category = self._categories.get(_key(annotation.get("category_id")))
         texts = _texts(category or {})
-        labels = clean_labels(texts, self._missing)
+        rights = {
+            "licence": self._licences.get(_key(image.get("license"))),
+            "rights_holder": image.get("rights_holder"),
+        }
+        told = {role: str(value) for role, value in rights.items() if value is not None}
+        labels = clean_labels({**texts, **told}, self._missing)
         is_lost = category is None and annotation.get("category_id") is not None
         name = None if category is None else category.get("name")
         return Record(
@@ -110,7 +127,10 @@ class CocoSource:
             missing=(NOT_LISTED,) if is_lost else missing_words(texts, self._missing),
             path_rule=rule,
             public_only=leads_elsewhere(uri, self._uri),
-            extra={"category": None if name is None else str(name)},
+            extra={
+                "category": None if name is None else str(name),
+                **{own: _value(image.get(own), type_) for own, type_ in self._own.items()},
+            },
             problem=problem,
         )
 
@@ -126,6 +146,18 @@ def _key(value: object) -> str:
     (True, False)
     """
     return "" if value is None else f"={value}"
+
+
+def _licence(one: Mapping[str, Any]) -> str | None:
+    """A licence by its address, which says its version, else by its name."""
+    return next((value for name in ("url", "name") if isinstance(value := one.get(name), str) and value.strip()), None)
+
+
+def _value(value: object, type_: pa.DataType) -> object:
+    """A value of a picture's own column; None for what is not of its type."""
+    if type_ == pa.string():
+        return None if value is None else str(value)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def _apart(record: Record, category: str) -> Record:

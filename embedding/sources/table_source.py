@@ -11,21 +11,24 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cladescope.delimited.headers import squash
 from cladescope.embedding.columns import ColumnPlan, is_url, nearly
 from cladescope.embedding.labels import MISSING
 from cladescope.embedding.locations import without_query
+from cladescope.embedding.record_columns import RecordColumns
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import box_columns, read_box, region_address
 from cladescope.embedding.schemes import BACKSLASHES, Address, found, leads_elsewhere, refusal
-from cladescope.embedding.sources.rows import Row, read_rows
+from cladescope.embedding.sources.rows import Row, RowColumns, read_columns, read_rows
 from cladescope.embedding.zips import is_outside
 from cladescope.errors import PictureError
 
 logger = logging.getLogger(__name__)
 
 _EMPTY_ROWS = "rows without any value"
+_WEB = "^(?i:https?)://"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,32 +83,102 @@ class TableSource:
         """Number of rows, with those that say nothing."""
         return self._table.n_rows
 
+    def columns(self) -> Iterator[RecordColumns] | None:
+        """The records as columns, some thousand at a time; None for a table that carries its pictures, or whose rows are regions."""
+        return None if self._table.plan.picture or self._boxes else self._read_columns()
+
     def records(self) -> Iterator[Record]:
         """A record a row, in the table's order."""
+        if (found := self.columns()) is not None:
+            for columns in found:
+                yield from columns.records()
+            return
         numbers = count()
         self.left_out.pop(_EMPTY_ROWS, None)
         for batch in self._table.batches():
             for row, number in zip(read_rows(batch, self._table.plan, self._table.missing), numbers, strict=False):
                 if _says_nothing(row):
-                    self.left_out[_EMPTY_ROWS] = self.left_out.get(_EMPTY_ROWS, 0) + 1
+                    self._leave_out(1)
                 else:
                     yield self._record(number, row)
+
+    def _leave_out(self, n: int) -> None:
+        self.left_out[_EMPTY_ROWS] = self.left_out.get(_EMPTY_ROWS, 0) + n
+
+    def _read_columns(self) -> Iterator[RecordColumns]:
+        start = 0
+        self.left_out.pop(_EMPTY_ROWS, None)
+        for batch in self._table.batches():
+            numbers = pa.array(range(start, start + batch.num_rows), pa.int64())
+            start += batch.num_rows
+            rows = read_columns(batch, self._table.plan, self._table.missing)
+            if (empty := _empty_rows(rows)) is not None:
+                said = pc.invert(empty)
+                batch, numbers = batch.filter(said), numbers.filter(said)
+                self._leave_out(len(said) - batch.num_rows)
+                rows = read_columns(batch, self._table.plan, self._table.missing)
+            if batch.num_rows:
+                yield self._columns_of(rows, numbers)
+
+    def _columns_of(self, rows: RowColumns, numbers: pa.Array) -> RecordColumns:
+        uri, rule, problem = self._addresses(rows, numbers)
+        image_id = rows.image_id
+        if image_id.null_count:
+            own = zip(image_id.to_pylist(), self._occurrences(rows), uri.to_pylist(), strict=True)
+            image_id = pa.array([found or self._id_of(occurrence, at) for found, occurrence, at in own], pa.string())
+        place = self._table.place
+        public = [leads_elsewhere(at, place) for at in uri.to_pylist()] if self._elsewhere else [False] * len(uri)
+        return RecordColumns(
+            image_id=image_id,
+            uri=uri,
+            source=rows.source.fill_null(self.name),
+            labels=rows.labels,
+            extra=rows.extra,
+            respelt=rows.respelt,
+            missing=rows.missing,
+            path_rule=rule,
+            public_only=pa.array(public, pa.bool_()),
+            problem=problem,
+        )
+
+    def _addresses(self, rows: RowColumns, numbers: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+        """Address of each row, how its path was read, and why it is not opened; one of the web is what is written."""
+        folders = rows.extra.get("RelativePath")
+        if folders is None and pc.all(pc.match_substring_regex(rows.path, _WEB).fill_null(False)).as_py():
+            nothing = pa.nulls(len(rows.path), pa.string())
+            return rows.path, nothing, nothing
+        written = zip(
+            rows.path.to_pylist(), [None] * len(rows.path) if folders is None else folders.to_pylist(), strict=True
+        )
+        found = [
+            self._address(_joined(path, folder)) if path is not None else self._without_path(number)
+            for (path, folder), number in zip(written, numbers.to_pylist(), strict=True)
+        ]
+        uri, rule, problem = zip(*found, strict=True)
+        return pa.array(uri, pa.string()), pa.array(rule, pa.string()), pa.array(problem, pa.string())
+
+    def _without_path(self, number: int) -> Address:
+        nothing = f"nothing in column {self._table.plan.picture or self._table.plan.path!r}"
+        return Address(f"{self._table.place}#row={number}", problem=nothing)
+
+    def _occurrences(self, rows: RowColumns) -> Iterator[str | None]:
+        found = rows.labels.get("observation_id")
+        return iter([None] * len(rows.path) if found is None else found.to_pylist())
 
     def _record(self, number: int, row: Row) -> Record:
         problem, rule = None, None
         if row.data is not None or row.path is None:
-            uri = f"{self._table.place}#row={number}"
-            if row.data is None:
-                problem = f"nothing in column {self._table.plan.picture or self._table.plan.path!r}"
+            uri, _, problem = self._without_path(number)
+            problem = problem if row.data is None else None
         else:
-            uri, rule, problem = self._address(_joined(row))
+            uri, rule, problem = self._address(_joined(row.path, row.extra.get("RelativePath")))
             try:
                 box = read_box(row.extra, self._boxes) if self._boxes else None
                 uri = uri if box is None else region_address(uri, box)
             except PictureError as error:
                 uri, problem = f"{uri}#row={number}", str(error)
         return Record(
-            image_id=row.image_id or self._id_of(row, uri),
+            image_id=row.image_id or self._id_of(row.labels.get("observation_id"), uri),
             uri=uri,
             source=row.source or self.name,
             labels=row.labels,
@@ -118,10 +191,10 @@ class TableSource:
             problem=problem,
         )
 
-    def _id_of(self, row: Row, uri: str) -> str:
+    def _id_of(self, occurrence: str | None, uri: str) -> str:
         """An id for a picture that has none of its own: of its address, in tables of occurrences of the occurrence too."""
-        occurrence = row.labels.get("observation_id") if self._table.plan.of_occurrences else None
-        return id_of_uri(uri if occurrence is None else f"{occurrence}\n{uri}")
+        of_both = self._table.plan.of_occurrences and occurrence is not None
+        return id_of_uri(f"{occurrence}\n{uri}" if of_both else uri)
 
     def _address(self, path: str) -> Address:
         """What a written path means."""
@@ -143,10 +216,29 @@ def _says_nothing(row: Row) -> bool:
     return all(value is None or value == "" for value in row.extra.values())
 
 
-def _joined(row: Row) -> str:
+def _empty_rows(rows: RowColumns) -> pa.Array | None:
+    """Which rows have no value at all; None where each has one."""
+    empty = pc.and_(pc.is_null(rows.path), pc.and_(pc.is_null(rows.image_id), pc.is_null(rows.source)))
+    for column in (*rows.labels.values(), *rows.extra.values(), rows.missing):
+        if not pc.any(empty).as_py():
+            return None
+        empty = pc.and_(empty, _nothing(column))
+    return empty if pc.any(empty).as_py() else None
+
+
+def _nothing(column: pa.Array) -> pa.Array:
+    """Where a column has no value, or an empty text or list."""
+    kind = column.type
+    if pa.types.is_list(kind):
+        return pc.equal(pc.list_value_length(column), 0).fill_null(True)
+    if pa.types.is_dictionary(kind):
+        return _nothing(column.cast(kind.value_type))
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    return pc.equal(column, "").fill_null(True) if is_text else pc.is_null(column)
+
+
+def _joined(path: str, folder: object) -> str:
     """A row's path as written; Timelapse and its kin write the folder in a column of its own."""
-    assert row.path is not None
-    folder = row.extra.get("RelativePath")
-    if not isinstance(folder, str) or not folder.strip() or is_url(row.path):
-        return row.path
-    return f"{folder.strip().rstrip('/' + chr(92))}/{row.path}"
+    if not isinstance(folder, str) or not folder.strip() or is_url(path):
+        return path
+    return f"{folder.strip().rstrip('/' + chr(92))}/{path}"

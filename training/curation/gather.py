@@ -6,37 +6,40 @@ No picture is opened. A record's number (`row`) is the same in all stages. Ids t
 import json
 import logging
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from jaxtyping import Int, UInt64
 
 from cladescope.delimited.headers import squash
 from cladescope.embedding.locations import canonical, local_path
+from cladescope.embedding.record_columns import RecordColumns, columns_of
 from cladescope.embedding.records import Record, Source, id_of_uri, left_out_of, notes_of
 from cladescope.embedding.sources import open_source
 from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_json
-from cladescope.steps import counted
+from cladescope.steps import counted, counted_rows
 from cladescope.taxonomy import RANKS
-from cladescope.training.curation.columns import GATHERED
-from cladescope.training.curation.flow import Flow, carried
+from cladescope.training.curation.flow import Flow
+from cladescope.training.curation.gather_columns import PLAIN, changes, encoded, gathered, uuids_of
 from cladescope.training.curation.job import Job, Stage
+from cladescope.training.curation.repeated_ids import drop_repeated
 from cladescope.training.curation.sections import SourceConfig
 from cladescope.training.curation.stored import StoreSource, is_store
 
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
 NAMESPACE: Final = uuid.UUID("8f6d1f0e-2f6c-5a43-9a53-7c1adebadeca")
 """Of the UUIDs that are made of a source's name and an id."""
-REPEATED: Final = "its id came before in the source"
+_UUID_LENGTH: Final = 36
+_MADE_LENGTH: Final = 32
+"""Characters of an id that is made of an address (`id_of_uri`)."""
 NO_PICTURE: Final = "names no picture"
 _TAKEN: Final = {
     "specimen_id": ("specimen_id", "sampleid", "processid", "catalognumber", "specimen"),
@@ -62,7 +65,7 @@ def gather(job: Job) -> None:
             return
         said = _gathered(job, stage, sources)
         stage.more["sources"] = said
-        _drop_repeated(job, stage)
+        drop_repeated(job, stage)
 
 
 def settings_of(job: Job) -> dict[str, Any]:
@@ -89,37 +92,103 @@ def opened(source: SourceConfig) -> Source:
     return open_source(source.path, name=source.name, labels_from=source.labels_from or None)
 
 
+@dataclass(eq=False)
+class _Parts:
+    """The rows that are not written yet, fewer than a part has."""
+
+    job: Job
+    stage: Stage
+    part: int
+    tables: list[pa.Table] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    changed: Flow = field(default_factory=Flow)
+    n_rows: int = 0
+
+    @property
+    def row(self) -> int:
+        """Number of the next row."""
+        return self.part * self.job.part_rows + self.n_rows
+
+    @property
+    def room(self) -> int:
+        """Rows that the part lacks."""
+        return self.job.part_rows - self.n_rows
+
+    def add(self, found: pa.Table | dict[str, Any], source: SourceConfig, words: Mapping[str, int]) -> None:
+        """Take a row, or a table of no more rows than there is room for."""
+        if isinstance(found, dict):
+            self.rows.append(found)
+            self.n_rows += 1
+        else:
+            self._settle()
+            self.tables.append(found)
+            self.n_rows += found.num_rows
+        self.changed.changed.update({(source.name, word): n for word, n in words.items()})
+        if not self.room:
+            self.write()
+
+    def _settle(self) -> None:
+        if self.rows:
+            self.tables.append(pa.Table.from_pylist(self.rows, schema=PLAIN))
+            self.rows = []
+
+    def write(self) -> None:
+        """Write the part."""
+        self._settle()
+        self.stage.write(self.part, encoded(self.tables), self.changed)
+        self.part, self.tables, self.changed, self.n_rows = self.part + 1, [], Flow(), 0
+
+
 def _gathered(job: Job, stage: Stage, sources: tuple[SourceConfig, ...]) -> dict[str, Any]:
     """Write all parts that are not there; what each source says of itself."""
     begun, (first, skip) = _where_to_go_on(job, sources)
-    rows: list[dict[str, Any]] = []
-    changed = Flow()
-    part, start = begun, begun * job.part_rows
+    parts = _Parts(job, stage, begun)
     for number, source in enumerate(sources):
         if number < first:
             continue
         reader = opened(source)
-        records = islice(reader.records(), source.limit or None)
         n_skipped = skip if number == first else 0
-        for record, found in enumerate(_told(records, source)):
-            if record < n_skipped - 1:
-                continue
-            if record == n_skipped - 1:
-                _check_same(job, begun, found, source)
-                continue
-            rows.append(row_of(found, source, start + len(rows), record))
-            changed.changed.update((source.name, word) for word in _changes(found))
-            if len(rows) == job.part_rows:
-                stage.write(part, _table(rows), changed)
-                part, start, rows, changed = part + 1, start + job.part_rows, [], Flow()
+        columns = columns_of(reader)
+        if columns is None:
+            _take_records(reader, source, n_skipped, parts)
+        else:
+            _take_columns(columns, source, n_skipped, parts)
         told = {"left_out": dict(left_out_of(reader)), "notes": list(notes_of(reader))}
         write_json(_said_file(stage, number), told)
-    if rows or not part:
-        if not rows:
-            names = ", ".join(source.name for source in sources)
-            raise InputError(f"found no record in the sources ({names}): expected pictures")
-        stage.write(part, _table(rows), changed)
+    if not parts.row:
+        names = ", ".join(source.name for source in sources)
+        raise InputError(f"found no record in the sources ({names}): expected pictures")
+    if parts.n_rows:
+        parts.write()
     return {one.name: json.loads(_said_file(stage, number).read_text()) for number, one in enumerate(sources)}
+
+
+def _take_records(reader: Source, source: SourceConfig, n_skipped: int, parts: _Parts) -> None:
+    """Add the records of a source, but those that were gathered before."""
+    records = counted(islice(reader.records(), source.limit or None), f"gathering {source.name}")
+    for record, found in enumerate(_told(records, source)):
+        if record == n_skipped - 1:
+            _check_same(parts, found.image_id, source)
+        if record >= n_skipped:
+            parts.add(row_of(found, source, parts.row, record), source, Counter(_changes(found)))
+
+
+def _take_columns(columns: Iterator[RecordColumns], source: SourceConfig, n_skipped: int, parts: _Parts) -> None:
+    """As `_take_records`, of a source that gives its records as columns."""
+    record = 0
+    for block in _told(counted_rows(columns, f"gathering {source.name}"), source):
+        n_rows = min(block.num_rows, source.limit - record) if source.limit else block.num_rows
+        if record < n_skipped <= record + n_rows:
+            _check_same(parts, block.image_id[n_skipped - 1 - record].as_py(), source)
+        at = min(max(n_skipped - record, 0), n_rows)
+        while at < n_rows:
+            piece = block.slice(at, min(parts.room, n_rows - at))
+            table, words = table_of(piece, source, parts.row, record + at)
+            parts.add(table, source, words)
+            at += piece.num_rows
+        record += n_rows
+        if source.limit and record == source.limit:
+            return
 
 
 def _said_file(stage: Stage, number: int) -> Path:
@@ -137,10 +206,10 @@ def _changes(record: Record) -> Iterator[str]:
         yield f"{word!r} read as not known"
 
 
-def _told(records: Iterator[Record], source: SourceConfig) -> Iterator[Record]:
-    """The records, told as a step; what goes wrong names the source, and that what is there stays."""
+def _told(records: Iterator[T], source: SourceConfig) -> Iterator[T]:
+    """The records; what goes wrong names the source, and that what is there stays."""
     try:
-        yield from counted(records, f"gathering {source.name}")
+        yield from records
     except CladescopeError as error:
         raise InputError(
             f"source {source.name} breaks off: {error} (what was gathered stays: bring it back and run the same command again)"
@@ -166,12 +235,13 @@ def _where_to_go_on(job: Job, sources: tuple[SourceConfig, ...]) -> tuple[int, t
     return n_parts, (number, record + 1)
 
 
-def _check_same(job: Job, begun: int, record: Record, source: SourceConfig) -> None:
+def _check_same(parts: _Parts, image_id: str, source: SourceConfig) -> None:
     """Raises InputError where the last record that was gathered before is another one now."""
-    last = job.read("gather", begun - 1, ["image_id"]).slice(job.part_rows - 1)["image_id"][0].as_py()
-    if last != record.image_id:
+    job = parts.job
+    last = job.read("gather", parts.part - 1, ["image_id"]).slice(job.part_rows - 1)["image_id"][0].as_py()
+    if last != image_id:
         raise InputError(
-            f"source {source.name} is not what it was when {job.out} was begun (record {last!r} is now {record.image_id!r}): "
+            f"source {source.name} is not what it was when {job.out} was begun (record {last!r} is now {image_id!r}): "
             "bring it back, or curate into another folder"
         )
 
@@ -186,7 +256,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
     }
     return {
         "row": row,
-        "id": id_of(source.name, _lasting_id(record, source)),
+        "id": id_of(source.name, _lasting_id(record.image_id, record.uri, source)),
         "source": source.name,
         "record": number,
         "image_id": record.image_id,
@@ -208,14 +278,43 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
     }
 
 
-def _lasting_id(record: Record, source: SourceConfig) -> str:
+def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int) -> tuple[pa.Table, Counter[str]]:
+    """As `row_of` for records as columns, of which the first is that number; and what was done to labels, in words."""
+    made = gathered(
+        columns,
+        row=row,
+        record=number,
+        source=source.name,
+        ids=lambda image_ids, uris: _ids(source, image_ids, uris),
+        places=_places(tuple(columns.extra), source.specimen),
+        defaults={"licence": source.licence, "rights_holder": source.rights_holder, "publisher": source.publisher},
+        no_picture=NO_PICTURE,
+    )
+    return made, changes(columns)
+
+
+def _ids(source: SourceConfig, image_ids: Sequence[str], uris: Sequence[str]) -> list[str]:
+    """As `id_of` for many pictures."""
+    lasting = [_lasting_id(image_id, uri, source) for image_id, uri in zip(image_ids, uris, strict=True)]
+    made = uuids_of(NAMESPACE, [f"{source.name}/{one}" for one in lasting])
+    return [
+        id_of(source.name, one) if len(one) == _UUID_LENGTH else new for one, new in zip(lasting, made, strict=True)
+    ]
+
+
+def _lasting_id(image_id: str, uri: str, source: SourceConfig) -> str:
     """The id of a record, which is the same wherever the source's folder lies: where it is made of an address, that within the folder."""
-    if record.image_id != id_of_uri(record.uri):
-        return record.image_id
-    place = canonical(source.path).rstrip("/")
-    within = record.uri.removeprefix(f"{place}/")
+    if len(image_id) != _MADE_LENGTH or image_id != id_of_uri(uri):
+        return image_id
+    place = _place(source.path)
+    within = uri.removeprefix(f"{place}/")
     # A table names pictures from the folder that it lies in.
-    return within if within != record.uri else record.uri.removeprefix(f"{place.rpartition('/')[0]}/")
+    return within if within != uri else uri.removeprefix(f"{place.rpartition('/')[0]}/")
+
+
+@lru_cache(maxsize=64)
+def _place(path: str) -> str:
+    return canonical(path).rstrip("/")
 
 
 def id_of(source: str, image_id: str) -> str:
@@ -226,7 +325,7 @@ def id_of(source: str, image_id: str) -> str:
     >>> id_of("eol", "17") == id_of("eol", "17"), id_of("eol", "17") == id_of("gbif", "17")
     (True, False)
     """
-    if len(image_id) == 36 and image_id.count("-") == 4:
+    if len(image_id) == _UUID_LENGTH and image_id.count("-") == 4:
         try:
             return str(uuid.UUID(image_id))
         except ValueError:
@@ -259,72 +358,3 @@ def _number(value: object) -> float | None:
         return None if value is None else float(str(value))
     except ValueError:
         return None
-
-
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    columns = []
-    for field in GATHERED:
-        values = [row[field.name] for row in rows]
-        if field.name == "dropped":
-            columns.append(carried("gather", None, values))
-        elif pa.types.is_dictionary(field.type):
-            columns.append(pa.array(values, pa.string()).dictionary_encode())
-        else:
-            columns.append(pa.array(values, field.type))
-    return pa.Table.from_arrays(columns, schema=GATHERED)
-
-
-def _drop_repeated(job: Job, stage: Stage) -> None:
-    """Drop records whose id came before in their source.
-
-    Raises InputError where an id is of two sources.
-    """
-    halves = []
-    for table in job.scan("gather", ["id"]):
-        text = pc.replace_substring(table["id"], "-", "")
-        halves += [_low_half(text)]
-    low: UInt64[np.ndarray, " n"] = np.concatenate(halves)
-    order = np.argsort(low, kind="stable")
-    same = np.flatnonzero(low[order][1:] == low[order][:-1])
-    # Half of an id may be shared by chance: the rows are looked at whole.
-    suspects = np.unique(np.concatenate([order[same], order[same + 1]]))
-    first: dict[str, str] = {}
-    again: dict[int, list[int]] = {}
-    for part, rows in _by_part(suspects, job.part_rows):
-        some = job.read("gather", part, ["id", "source", "image_id"]).take(pa.array(rows))
-        for row, one in zip(rows.tolist(), some.to_pylist(), strict=True):
-            owner = first.get(one["id"])
-            if owner is None:
-                first[one["id"]] = one["source"]
-            elif owner != one["source"]:
-                raise InputError(
-                    f"the sources {owner} and {one['source']} both claim the id {one['image_id']}: "
-                    "leave out one of the two, or limit what they hold to pictures of their own"
-                )
-            else:
-                again.setdefault(part, []).append(row)
-    _mark(stage, again, job)
-
-
-def _mark(stage: Stage, again: Mapping[int, list[int]], job: Job) -> None:
-    for part, rows in again.items():
-        table = job.read("gather", part)
-        reasons: list[str | None] = [None] * table.num_rows
-        for row in rows:
-            reasons[row] = REPEATED
-        dropped = carried("gather", table["dropped"], reasons)
-        stage.write(part, table.set_column(table.column_names.index("dropped"), GATHERED.field("dropped"), dropped))
-
-
-def _by_part(rows: Int[np.ndarray, " s"], part_rows: int) -> Iterator[tuple[int, Int[np.ndarray, " p"]]]:
-    """Rows by the part that they are in, as numbers within it."""
-    parts = rows // part_rows
-    for part in np.unique(parts).tolist():
-        yield part, (rows[parts == part] - part * part_rows).astype(np.int64)
-
-
-def _low_half(texts: pa.ChunkedArray) -> UInt64[np.ndarray, " n"]:
-    """The lower eight bytes of UUIDs in hexadecimal digits."""
-    whole = "".join(texts.to_pylist())
-    found: UInt64[np.ndarray, " n"] = np.frombuffer(bytes.fromhex(whole), ">u8").reshape(-1, 2)[:, 1].astype(np.uint64)
-    return found

@@ -1,6 +1,7 @@
 """Files of common names, each read into a backbone, so that its names are looked up on the disk and by their lineage."""
 
 import json
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.backbone import Backbone
 from cladescope.taxonomy.name_parser import parse_name
+
+logger = logging.getLogger(__name__)
 
 _COMMON: Final = ("common_name", "common", "vernacular_name", "vernacular")
 _SCIENTIFIC: Final = ("scientific_name", "canonical_name", "name", "taxon")
@@ -34,7 +37,7 @@ def name_file(path: Path, folder: Path) -> NameFile:
     """The common names in a file; what is made of it is kept in a folder.
 
     A file is a table with some of the seven ranks and `common_name`, one with `scientific_name` and `common_name`, a JSON object of scientific and
-    common names as BioCLIP's `scientific_to_common.json`, or a published taxonomy with a file of common names (a zip or a folder).
+    common names as BioCLIP's `scientific_to_common.json`, TreeOfLife's list of ranks and common names in JSON, or a published taxonomy with a file of common names (a zip or a folder).
 
     Raises InputError where it cannot be read, or has no column of common names or none to know a taxon by.
     """
@@ -46,6 +49,8 @@ def name_file(path: Path, folder: Path) -> NameFile:
         raise InputError(
             f"{path} ends in {path.suffix!r}, expected a file of common names: one of {', '.join(_TABLES)}"
         )
+    if _is_list(path):
+        return NameFile(Backbone.build([path], folder), has_ranks=True)
     pairs = _object_of(path)
     columns = {} if pairs is not None else _columns(path)
     common = next((columns[squash(name)] for name in _COMMON if squash(name) in columns), None)
@@ -54,10 +59,11 @@ def name_file(path: Path, folder: Path) -> NameFile:
             f"{path} has the columns {', '.join(columns.values())}, none of common names: expected common_name"
         )
     if set(RANKS) & columns.keys() and common is not None:
-        kept = [columns[rank] for rank in RANKS if rank in columns]
-        table = _table(path, [*kept, common])
-        table = table.rename_columns([*(rank for rank in RANKS if rank in columns), "common_name"])
-        return NameFile(_built(table, path, folder), has_ranks=True)
+        kept = {rank: columns[rank] for rank in RANKS if rank in columns}
+        if "species" not in kept and squash("scientific_name") in columns:
+            kept["species"] = columns[squash("scientific_name")]
+        table = _table(path, [*kept.values(), common]).rename_columns([*kept, "common_name"])
+        return NameFile(_built(_ranked(table, path), path, folder), has_ranks=True)
     scientific = next((columns[squash(name)] for name in _SCIENTIFIC if squash(name) in columns), None)
     if pairs is None and scientific is None:
         raise InputError(
@@ -69,7 +75,18 @@ def name_file(path: Path, folder: Path) -> NameFile:
         listed = zip(one.to_pylist(), other.to_pylist(), strict=True)
     else:
         listed = pairs.items()
-    return NameFile(_built(_by_name(listed), path, folder), has_ranks=False)
+    return NameFile(_built(_by_name(listed, path), path, folder), has_ranks=False)
+
+
+def _is_list(path: Path) -> bool:
+    """Whether a file is a list in JSON, as TreeOfLife's of its taxa."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return file.read(1 << 10).lstrip().startswith("[[")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}): expected scientific and common names") from error
 
 
 def _object_of(path: Path) -> Mapping[str, str] | None:
@@ -109,18 +126,44 @@ def _table(path: Path, columns: list[str]) -> pa.Table:
     return pa.table({name: found[name].cast(pa.string()) for name in columns})
 
 
-def _by_name(pairs: Iterable[tuple[str | None, str | None]]) -> pa.Table:
+def _ranked(table: pa.Table, path: Path) -> pa.Table:
+    """Rows with ranks, but those of a subspecies or of a species in doubt: a species is not called as they are."""
+    if "species" not in table.column_names:
+        return table
+    genera = table["genus"].to_pylist() if "genus" in table.column_names else [None] * len(table)
+    written = table["species"].to_pylist()
+    kept: list[bool] = []
+    names: list[str | None] = []
+    for genus, species in zip(genera, written, strict=True):
+        is_epithet = bool(genus and species and species[:1].islower())
+        found = parse_name(f"{genus} {species}" if is_epithet else species or "")
+        kept.append(not (found.infraspecific or found.qualifier))
+        # A word alone is the taxon of the row once more, as `scientificName` has it.
+        names.append(found.species or (species if is_epithet else None))
+    _tell_left_out(path, kept)
+    at = table.column_names.index("species")
+    return table.set_column(at, "species", pa.array(names, pa.string())).filter(pa.array(kept, pa.bool_()))
+
+
+def _by_name(pairs: Iterable[tuple[str | None, str | None]], path: Path) -> pa.Table:
     """Names of several words as species, of one as genera: at which rank is not asked where names alone are known."""
     rows: dict[str, list[str | None]] = {"genus": [], "species": [], "common_name": []}
+    kept: list[bool] = []
     for scientific, common in pairs:
         if scientific and common:
             found = parse_name(scientific)
-            name = found.name or scientific
-            is_species = " " in name.removeprefix("× ").strip()
-            rows["genus"].append(None if is_species else name)
-            rows["species"].append(name if is_species else None)
-            rows["common_name"].append(common)
+            kept.append(not (found.infraspecific or found.qualifier))
+            if kept[-1]:
+                rows["genus"].append(None if found.species else found.name or scientific)
+                rows["species"].append(found.species)
+                rows["common_name"].append(common)
+    _tell_left_out(path, kept)
     return pa.table({name: pa.array(values, pa.string()) for name, values in rows.items()})
+
+
+def _tell_left_out(path: Path, kept: list[bool]) -> None:
+    if n := kept.count(False):
+        logger.warning("%s: %d common names of subspecies or of species in doubt are not used", path, n)
 
 
 def _built(table: pa.Table, path: Path, folder: Path) -> Backbone:

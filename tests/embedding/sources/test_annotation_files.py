@@ -68,6 +68,58 @@ def test_coco_gives_a_record_an_annotation_with_the_ranks_of_inaturalist(tmp_pat
     assert [record.extra["category"] for record in records] == ["Parus major", "Vulpes vulpes", "empty", None]
 
 
+EARTHWORM = "00000_Animalia_Annelida_Clitellata_Haplotaxida_Lumbricidae_Lumbricus_terrestris"
+RANKS_OF_EARTHWORM = {
+    **{"kingdom": "Animalia", "phylum": "Annelida", "class": "Clitellata", "order": "Haplotaxida"},
+    **{"family": "Lumbricidae", "genus": "Lumbricus", "species": "Lumbricus terrestris"},
+}
+
+
+def test_inaturalist_2021_is_read_alike_from_its_json_and_its_folders_and_the_json_says_more(tmp_path: Path) -> None:
+    names = EARTHWORM.split("_")[1:]
+    ranks = dict(
+        zip(("kingdom", "phylum", "class", "order", "family", "genus", "specific_epithet"), names, strict=True)
+    )
+    category = {"id": 0, "name": "Lumbricus terrestris", "common_name": "Common Earthworm", "supercategory": "Animalia"}
+    own = {"width": 500, "height": 375, "rights_holder": "Jane Doe", "date": "2014-07-12 10:00:00+00:00"}
+    file = f"train/{EARTHWORM}/cbd7f9a1-5a04-4a70-8b17-7b5b25e3a1cf.jpg"
+    place = {"latitude": 43.5, "longitude": -2, "location_uncertainty": None}
+    images = [
+        {"id": 7, "file_name": file, "license": 0, **own, **place},
+        {
+            "id": 8,
+            "file_name": file.replace("cbd7", "0000"),
+            "license": 1,
+            "rights_holder": None,
+            "latitude": "no number",
+        },
+    ]
+    document = {
+        "images": images,
+        "categories": [{**category, **ranks, "image_dir_name": EARTHWORM}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 0}, {"id": 2, "image_id": 8, "category_id": 0}],
+        "licenses": [
+            {
+                "id": 0,
+                "name": "Attribution-NonCommercial License",
+                "url": "http://creativecommons.org/licenses/by-nc/4.0/",
+            },
+            {"id": 1, "name": "No known copyright restrictions", "url": ""},
+        ],
+    }
+    for image in images:
+        put(tmp_path / str(image["file_name"]))
+    first, second = read(write(tmp_path / "train.json", document))
+    of_folder, *_ = sorted(read(tmp_path / "train"), key=lambda record: record.uri)[1:]
+    assert of_folder.labels == RANKS_OF_EARTHWORM
+    assert (of_folder.image_id, of_folder.uri) == (first.image_id, first.uri)
+    rights = {"licence": "http://creativecommons.org/licenses/by-nc/4.0/", "rights_holder": "Jane Doe"}
+    assert first.labels == {**RANKS_OF_EARTHWORM, "common_name": "Common Earthworm", **rights}
+    assert first.extra == {"category": "Lumbricus terrestris", "date": own["date"], "latitude": 43.5, "longitude": -2.0}
+    assert (second.labels["licence"], second.labels.get("rights_holder")) == ("No known copyright restrictions", None)
+    assert second.extra["latitude"] is None
+
+
 @pytest.mark.parametrize(
     "content, reason",
     [(b"", "no JSON"), (b"[" * 200_000, "nested too deeply"), (b"[1]", "no object"), (b'{"a": 1}', "the keys 'a'")],

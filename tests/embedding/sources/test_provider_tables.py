@@ -269,7 +269,8 @@ def test_bioscan_1m_finds_its_pictures_in_the_folders_of_the_release(tmp_path: P
     ]
     assert first.image_id == "SSB001-19"
     assert first.labels == {
-        **{"phylum": "Arthropoda", "class": "Insecta", "order": "Diptera", "family": "Cecidomyiidae"},
+        **{"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta", "order": "Diptera"},
+        **{"family": "Cecidomyiidae"},
         **{"licence": "CreativeCommons", "rights_holder": "CBG"},
     }
     assert first.missing == ("not_classified", "not_classified")
@@ -298,6 +299,11 @@ def test_bioscan_5m_finds_its_pictures_by_split_and_chunk(tmp_path: Path) -> Non
     first, second = read(table)
     images = f"{tmp_path}/bioscan5m/images/cropped_256"
     assert [first.uri, second.uri] == [f"{images}/pretrain/0a/AACTA1-20.jpg", f"{images}/val/AACTA2-20.jpg"]
+    assert (first.image_id, first.extra["sampleid"]) == ("AACTA1-20", "B1")
+    assert first.labels == {
+        **{"kingdom": "Animalia", "phylum": "Arthropoda", "class": "Insecta", "order": "Diptera"},
+        **{"family": "Phoridae"},
+    }
     assert (second.labels["species"], second.extra["dna_bin"], second.extra["coord-lat"]) == (
         "Apis mellifera",
         "BOLD:AAA2",

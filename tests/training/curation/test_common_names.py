@@ -96,6 +96,34 @@ def test_a_name_told_before_is_a_homonym_in_every_block(tmp_path):
     assert names.give([BIRD], [None], ["birds"])[0] == [None]
 
 
+CROW = ("Animalia", "Chordata", "Aves", "Passeriformes", "Corvidae", "Corvus", "Corvus corone")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "scientific_name,common_name\nCorvus corone cornix,A Hooded Crow\nCorvus corone,Carrion Crow\nCorvus,Crows\n",
+        "family,species,common_name\nCorvidae,Corvus corone cornix,A Hooded Crow\nCorvidae,Corvus corone,Carrion Crow\nCorvidae,,Crows\n",
+        "family,genus,species,common_name\nCorvidae,Corvus,corone cornix,A Hooded Crow\nCorvidae,Corvus,corone,Carrion Crow\nCorvidae,Corvus,,Crows\n",
+        "class,genus,scientificName,vernacularName\nAves,Corvus,Corvus corone cornix,A Hooded Crow\nAves,Corvus,Corvus corone L.,Carrion Crow\n"
+        "Aves,Corvus,Corvus,Crows\n",
+    ],
+    ids=["names", "species", "epithets", "ranks and names"],
+)
+def test_a_subspecies_gives_its_species_no_name(tmp_path, content, caplog):
+    file = tmp_path / "names.csv"
+    file.write_text(content)
+    given = common(file, fall_back=True).give([CROW, (*CROW[:6], "Corvus corax")], [None, None], ["birds"] * 2)
+    assert given[0] == ["Carrion Crow", "Crows"]
+    assert "1 common names of subspecies" in caplog.text
+
+
+def test_treeoflifes_list_of_taxa_is_read(tmp_path):
+    file = tmp_path / "txt_emb_species.json"
+    file.write_text(json.dumps([[[*TIT[:6], "major"], "Great Tit"], [[*CROW[:6], "corone"], ""]]))
+    assert common(file).give([TIT, CROW], [None, None], ["birds"] * 2)[0] == ["Great Tit", None]
+
+
 def test_bioclips_object_of_names_is_read(tmp_path):
     file = tmp_path / "scientific_to_common.json"
     file.write_text(json.dumps({"Parus major": "Great Tit"}))

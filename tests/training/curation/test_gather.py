@@ -11,6 +11,7 @@ from cladescope.training.curation import gather as gathering
 from cladescope.training.curation.config import load_config
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.job import Job
+from cladescope.training.curation.repeated_ids import REPEATED
 
 
 def made(folder, tables, *, part_rows=4, out="out"):
@@ -65,7 +66,8 @@ def test_ids_do_not_depend_on_where_the_folder_lies(tmp_path):
     assert found[0]["image_id"] != found[1]["image_id"]
 
 
-def test_a_job_that_was_cut_short_goes_on_with_the_same_rows(tmp_path, monkeypatch):
+@pytest.mark.parametrize("as_columns", [False, True])
+def test_a_job_that_was_cut_short_goes_on_with_the_same_rows(tmp_path, monkeypatch, as_columns):
     whole = made(tmp_path, TABLES, out="whole")
     gather(whole)
     job = made(tmp_path, TABLES)
@@ -85,6 +87,13 @@ def test_a_job_that_was_cut_short_goes_on_with_the_same_rows(tmp_path, monkeypat
                 if number == 4:
                     raise InputError("the disk is gone")
                 yield record
+
+        def columns(self):
+            return self.lost_columns() if as_columns else None
+
+        def lost_columns(self):
+            yield next(self.source.columns()).slice(0, 4)
+            raise InputError("the disk is gone")
 
     monkeypatch.setattr(gathering, "opened", lambda one: Lost(opened(one)) if one.name == "moths" else opened(one))
     with pytest.raises(InputError, match="source moths breaks off: the disk is gone .what was gathered stays"):
@@ -118,8 +127,8 @@ def test_repeated_ids_are_dropped_but_once_and_an_id_of_two_sources_is_refused(t
     job = made(tmp_path, {"birds": [*TABLES["birds"], *TABLES["birds"][:2]]})
     gather(job)
     rows = rows_of(job)
-    assert [row["dropped"] for row in rows] == [None] * 5 + [f"gather: {gathering.REPEATED}"] * 2
-    assert job.manifest("gather")["counts"]["dropped"] == [["birds", gathering.REPEATED, 2]]
+    assert [row["dropped"] for row in rows] == [None] * 5 + [f"gather: {REPEATED}"] * 2
+    assert job.manifest("gather")["counts"]["dropped"] == [["birds", REPEATED, 2]]
     shared = str(uuid.uuid4())
     both = {name: [f"a.jpg,Parus major,{shared},CC0,,"] for name in ("one", "two")}
     (tmp_path / "b").mkdir()
@@ -131,3 +140,14 @@ def test_a_row_that_names_no_picture_is_dropped_and_counted(tmp_path):
     job = made(tmp_path, {"birds": [*TABLES["birds"], ",Parus major,idx,CC0,,"]})
     gather(job)
     assert job.manifest("gather")["counts"]["dropped"] == [["birds", "names no picture", 1]]
+
+
+def test_words_that_say_nothing_and_markup_in_names_are_counted(tmp_path):
+    rows = ["a.jpg,pleasehelp,1,CC0,,", "b.jpg,<i>Parus</i> major,2,CC0,,", "c.jpg,Parus major,3,CC0,,"]
+    job = made(tmp_path, {"birds": rows})
+    gather(job)
+    assert [row["written_species"] for row in rows_of(job)] == [None, "Parus major", "Parus major"]
+    assert job.manifest("gather")["counts"]["changed"] == [
+        ["birds", "'pleasehelp' read as not known", 1],
+        ["birds", "name respelt", 1],
+    ]

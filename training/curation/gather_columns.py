@@ -1,0 +1,186 @@
+"""Records as rows of the stage `gather`, a block of columns at a time: the same rows as `gather.row_of` makes one by one, several times as fast.
+
+Each different value of a column is converted once, and texts are put together by Arrow.
+"""
+
+import hashlib
+import json
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cladescope.embedding.record_columns import RecordColumns
+from cladescope.taxonomy import RANKS
+from cladescope.training.curation.columns import GATHERED
+from cladescope.training.curation.flow import carried
+
+PLAIN: Final = pa.schema(
+    [field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in GATHERED]
+)
+"""The columns of the stage, words as plain text; `dropped` is the reason alone."""
+_ESCAPED: Final = r'[\x00-\x1f"\\]'
+"""What JSON writes otherwise in a text than it is."""
+
+
+def gathered(
+    columns: RecordColumns,
+    *,
+    row: int,
+    record: int,
+    source: str,
+    ids: Callable[[Sequence[str], Sequence[str]], list[str]],
+    places: Mapping[str, Sequence[str]],
+    defaults: Mapping[str, str],
+    no_picture: str,
+) -> pa.Table:
+    """The rows of some records, with the columns of `PLAIN`; `row` and `record` are the numbers of the first one.
+
+    `ids` makes ids of `image_id` and `uri`; `places` are own columns that stand for columns of the stage, the preferred first;
+    `defaults` are licence, holder and publisher of the configuration, empty for none, of which the publisher goes before the row's own.
+    """
+    n = columns.num_rows
+    labels, own = columns.labels, columns.extra
+    taken = {name: _first([own[one] for one in names], n) for name, names in places.items()}
+    texts = {
+        name: _trimmed(taken[name]) for name in ("specimen_id", "title", "publisher", "basis_of_record", "recorded")
+    }
+    values: dict[str, pa.Array] = {
+        "row": pa.array(range(row, row + n), pa.int64()),
+        "id": pa.array(ids(columns.image_id.to_pylist(), columns.uri.to_pylist()), pa.string()),
+        "source": pa.repeat(source, n),
+        "record": pa.array(range(record, record + n), pa.int64()),
+        "image_id": columns.image_id,
+        "uri": columns.uri,
+        **{f"written_{rank}": labels.get(rank) for rank in RANKS},
+        "written_common_name": labels.get("common_name"),
+        "observation_id": labels.get("observation_id"),
+        **texts,
+        "publisher": pa.repeat(defaults["publisher"], n) if defaults["publisher"] else texts["publisher"],
+        **{name: _or_default(labels.get(name), defaults[name], n) for name in ("licence", "rights_holder")},
+        **{name: _numbers(taken[name]) for name in ("latitude", "longitude")},
+        "raw": _json({**labels, **own}, n),
+    }
+    without = pc.or_(pc.is_valid(columns.problem), pc.equal(columns.uri, ""))
+    reasons = [no_picture if one else None for one in without.to_pylist()]
+    values["dropped"] = pa.array(reasons, pa.string())
+    nothing = pa.nulls(n, pa.string())
+    return pa.table([values.get(field.name) or nothing for field in PLAIN], schema=PLAIN)
+
+
+def encoded(parts: Sequence[pa.Table]) -> pa.Table:
+    """Rows as a part of the stage has them; the same however they were put together."""
+    whole = pa.concat_tables(parts).combine_chunks()
+    columns = []
+    for field in GATHERED:
+        column = whole[field.name]
+        if field.name == "dropped":
+            column = carried("gather", None, column.to_pylist())
+        elif pa.types.is_dictionary(field.type):
+            column = column.combine_chunks().dictionary_encode()
+        columns.append(column)
+    return pa.table(columns, schema=GATHERED)
+
+
+def changes(columns: RecordColumns) -> Counter[str]:
+    """What was done to labels where they were read, in words, and to how many records."""
+    found: Counter[str] = Counter()
+    found["name respelt"] = pc.sum(columns.respelt).as_py() or 0
+    if (inferred := columns.labels.get("inferred")) is not None:
+        found["ranks inferred from the names of folders"] = len(inferred) - inferred.null_count
+    words = pc.value_counts(pc.list_flatten(columns.missing)).to_pylist() if columns.num_rows else []
+    found.update({f"{one['values']!r} read as not known": one["counts"] for one in words})
+    return +found
+
+
+def uuids_of(namespace: uuid.UUID, names: Sequence[str]) -> list[str]:
+    """`uuid.uuid5` of each name.
+
+    >>> uuids_of(uuid.NAMESPACE_URL, ["a/1"]) == [str(uuid.uuid5(uuid.NAMESPACE_URL, "a/1"))]
+    True
+    """
+    start = hashlib.sha1(namespace.bytes, usedforsecurity=False)
+    found = []
+    for name in names:
+        one = start.copy()
+        one.update(name.encode())
+        digits = one.hexdigest()
+        # RFC 9562: version 5, and the two bits of its variant.
+        variant = f"{int(digits[16], 16) & 3 | 8:x}"
+        found.append(f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}")
+    return found
+
+
+def _or_default(column: pa.Array | None, default: str, n: int) -> pa.Array:
+    found = pa.nulls(n, pa.string()) if column is None else column.cast(pa.string())
+    return pc.if_else(pc.fill_null(pc.not_equal(found, ""), False), found, pa.scalar(default or None, pa.string()))
+
+
+def _each(column: pa.Array, make: Callable[[Any], Any], type_: pa.DataType) -> pa.Array:
+    """What a function makes of each value, each different one made once; null of null."""
+    if not _is_hashable(column.type):
+        return pa.array([None if value is None else make(value) for value in column.to_pylist()], type_)
+    encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+    made = pa.array([None if value is None else make(value) for value in encoded.dictionary.to_pylist()], type_)
+    return made.take(encoded.indices)
+
+
+def _is_hashable(kind: pa.DataType) -> bool:
+    return not bool(pa.types.is_nested(kind) or pa.types.is_null(kind))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _first(columns: Sequence[pa.Array], n: int) -> pa.Array:
+    """The first value of each row that is there and no empty text, as text."""
+    texts = [column if _is_text(column.type) else _each(column, str, pa.string()) for column in columns]
+    there = [pc.if_else(pc.equal(text, ""), pa.scalar(None, pa.string()), text.cast(pa.string())) for text in texts]
+    return pc.coalesce(*there) if there else pa.nulls(n, pa.string())
+
+
+def _trimmed(column: pa.Array) -> pa.Array:
+    return _each(column, lambda text: text.strip() or None, pa.string())
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    def number(text: str) -> float | None:
+        try:
+            return float(text)
+        except ValueError:
+            return None
+
+    return _each(column, number, pa.float64())
+
+
+def _json(columns: Mapping[str, pa.Array], n: int) -> pa.Array:
+    """Each row's values as a JSON object without those that are null, letter for letter as `json.dumps` writes it."""
+    pieces = []
+    for name, column in columns.items():
+        if column.null_count < n:
+            key = f"{json.dumps(name, ensure_ascii=False)}: "
+            pieces.append(pc.binary_join_element_wise(pa.scalar(key, pa.string()), _values(column), ""))
+    if not pieces:
+        return pa.repeat("{}", n)
+    joined = pc.binary_join_element_wise(*pieces, ", ", null_handling="skip")
+    return pc.binary_join_element_wise("{", joined, "}", "")
+
+
+def _values(column: pa.Array) -> pa.Array:
+    """Values as JSON has them."""
+
+    def written(value: object) -> str:
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+    if not _is_text(column.type):
+        return _each(column, written, pa.string())
+    text = column.cast(pa.string())
+    quoted = pc.binary_join_element_wise('"', text, '"', "")
+    odd = pc.match_substring_regex(text, _ESCAPED)
+    if not pc.any(odd).as_py():
+        return quoted
+    return pc.if_else(pc.fill_null(odd, False), _each(text, written, pa.string()), quoted)

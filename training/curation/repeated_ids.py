@@ -1,0 +1,72 @@
+"""Ids that come more than once among the records that were gathered: within a source the first stays, two sources may not claim one."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from jaxtyping import Int, UInt64
+
+from cladescope.errors import InputError
+from cladescope.training.curation.columns import GATHERED
+from cladescope.training.curation.flow import carried
+from cladescope.training.curation.job import Job, Stage
+
+REPEATED: Final = "its id came before in the source"
+
+
+def drop_repeated(job: Job, stage: Stage) -> None:
+    """Drop records whose id came before in their source. Memory: 16 bytes a record.
+
+    Raises InputError where an id is of two sources.
+    """
+    halves = []
+    for table in job.scan("gather", ["id"]):
+        text = pc.replace_substring(table["id"], "-", "")
+        halves += [_low_half(text)]
+    low: UInt64[np.ndarray, " n"] = np.concatenate(halves)
+    order = np.argsort(low, kind="stable")
+    same = np.flatnonzero(low[order][1:] == low[order][:-1])
+    # Half of an id may be shared by chance: the rows are looked at whole.
+    suspects = np.unique(np.concatenate([order[same], order[same + 1]]))
+    first: dict[str, str] = {}
+    again: dict[int, list[int]] = {}
+    for part, rows in _by_part(suspects, job.part_rows):
+        some = job.read("gather", part, ["id", "source", "image_id"]).take(pa.array(rows))
+        for row, one in zip(rows.tolist(), some.to_pylist(), strict=True):
+            owner = first.get(one["id"])
+            if owner is None:
+                first[one["id"]] = one["source"]
+            elif owner != one["source"]:
+                raise InputError(
+                    f"the sources {owner} and {one['source']} both claim the id {one['image_id']}: "
+                    "leave out one of the two, or limit what they hold to pictures of their own"
+                )
+            else:
+                again.setdefault(part, []).append(row)
+    _mark(stage, again, job)
+
+
+def _mark(stage: Stage, again: Mapping[int, list[int]], job: Job) -> None:
+    for part, rows in again.items():
+        table = job.read("gather", part)
+        reasons: list[str | None] = [None] * table.num_rows
+        for row in rows:
+            reasons[row] = REPEATED
+        dropped = carried("gather", table["dropped"], reasons)
+        stage.write(part, table.set_column(table.column_names.index("dropped"), GATHERED.field("dropped"), dropped))
+
+
+def _by_part(rows: Int[np.ndarray, " s"], part_rows: int) -> Iterator[tuple[int, Int[np.ndarray, " p"]]]:
+    """Rows by the part that they are in, as numbers within it."""
+    parts = rows // part_rows
+    for part in np.unique(parts).tolist():
+        yield part, (rows[parts == part] - part * part_rows).astype(np.int64)
+
+
+def _low_half(texts: pa.ChunkedArray) -> UInt64[np.ndarray, " n"]:
+    """The lower eight bytes of UUIDs in hexadecimal digits."""
+    whole = "".join(texts.to_pylist())
+    found: UInt64[np.ndarray, " n"] = np.frombuffer(bytes.fromhex(whole), ">u8").reshape(-1, 2)[:, 1].astype(np.uint64)
+    return found
