@@ -5,6 +5,7 @@ Each different value of a column is converted once, and texts are put together b
 
 import hashlib
 import json
+import math
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -176,6 +177,11 @@ def _values(column: pa.Array) -> pa.Array:
     def written(value: object) -> str:
         return json.dumps(value, ensure_ascii=False, default=str)
 
+    def of_number(value: int | float) -> str:
+        return repr(value) if math.isfinite(value) else written(value)
+
+    if pa.types.is_float64(column.type) or pa.types.is_integer(column.type):
+        return _each(column, of_number, pa.string())
     if not _is_text(column.type):
         return _each(column, written, pa.string())
     text = column.cast(pa.string())
