@@ -80,14 +80,17 @@ def curate(
     if redo is not None and redo not in steps:
         raise UsageError(f"found {redo!r} to do again: expected one of {', '.join(steps)}{did_you_mean(redo, steps)}")
     with _alone(out):
-        if redo is not None:
-            for name in steps[steps.index(redo) :]:
-                shutil.rmtree(job.work / name, ignore_errors=True)
-        kept = tuple(name for name in job.stages if (job.work / name / "manifest.json").exists())
-        for name in job.stages:
-            STAGES[name](job)
+        done = [name for name in job.stages if (job.work / name / "manifest.json").exists()]
+        again = () if redo is None else steps[steps.index(redo) :]
+        for name in steps:
+            if name == redo:
+                # Only now: what is refused by a stage before leaves all as it was.
+                for one in again:
+                    shutil.rmtree(job.work / one, ignore_errors=True)
+            if name in STAGES:
+                STAGES[name](job)
         summary = write(job)
-    return Curated(out, summary, kept)
+    return Curated(out, summary, tuple(name for name in done if name not in again))
 
 
 def flow_table(summary: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
@@ -109,7 +112,7 @@ def flow_table(summary: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:
 def _check_folder(out: Path) -> None:
     """Raises InputError where a folder holds what is not of a curation."""
     check_is_folder(out)
-    ours = out.is_dir() and ((out / "work").is_dir() or (out / SUMMARY).is_file())
+    ours = out.is_dir() and (any((out / "work").glob("*/begun.json")) or (out / SUMMARY).is_file())
     if not ours and not is_new_folder(out) and (others := sorted(_others(out))):
         raise InputError(
             f"{out} is there already and holds {others[0]}, which is not of a curation: choose another folder"

@@ -26,7 +26,7 @@ from cladescope.files import write_json
 from cladescope.steps import counted, counted_rows
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.flow import Flow
-from cladescope.training.curation.gather_columns import PLAIN, changes, encoded, gathered, uuids_of
+from cladescope.training.curation.gather_columns import PLAIN, changes, encoded, gathered, number_of, uuids_of
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.repeated_ids import drop_repeated
 from cladescope.training.curation.sections import SourceConfig
@@ -270,8 +270,8 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         "title": _text(taken["title"]),
         "publisher": source.publisher or _text(taken["publisher"]),
         "basis_of_record": _text(taken["basis_of_record"]),
-        "latitude": _number(taken["latitude"]),
-        "longitude": _number(taken["longitude"]),
+        "latitude": _coordinate(taken["latitude"]),
+        "longitude": _coordinate(taken["longitude"]),
         "recorded": _text(taken["recorded"]),
         "raw": json.dumps(raw, ensure_ascii=False, default=str),
         "dropped": NO_PICTURE if record.problem is not None or not record.uri else None,
@@ -353,8 +353,5 @@ def _text(value: object) -> str | None:
     return text or None
 
 
-def _number(value: object) -> float | None:
-    try:
-        return None if value is None else float(str(value))
-    except ValueError:
-        return None
+def _coordinate(value: object) -> float | None:
+    return None if value is None else number_of(str(value))

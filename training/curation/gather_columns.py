@@ -148,14 +148,21 @@ def _trimmed(column: pa.Array) -> pa.Array:
     return _each(column, lambda text: text.strip() or None, pa.string())
 
 
-def _numbers(column: pa.Array) -> pa.Array:
-    def number(text: str) -> float | None:
-        try:
-            return float(text)
-        except ValueError:
-            return None
+def number_of(text: str) -> float | None:
+    """The number that a text says; None where it says none, or one that is no place (`nan`, `inf`).
 
-    return _each(column, number, pa.float64())
+    >>> number_of("4.5"), number_of("nan"), number_of("north")
+    (4.5, None, None)
+    """
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _numbers(column: pa.Array) -> pa.Array:
+    return _each(column, number_of, pa.float64())
 
 
 def _json(columns: Mapping[str, pa.Array], n: int) -> pa.Array:

@@ -44,6 +44,11 @@ class SourceConfig(Section):
                 ("sources.name", "sources"),
                 f"a source is called {self.name!r}: expected letters, digits, '-', '_' and '.'",
             )
+        if self.name in ("backbone", "record"):
+            yield Problem(
+                ("sources.name",),
+                f"a source is called {self.name!r}, which means something else in names.common_names: name it otherwise",
+            )
         if not self.path:
             yield Problem(("sources.path", "sources"), f"source {self.name!r} has no path: say where its pictures are")
         if self.limit < 0:
@@ -93,7 +98,10 @@ class LicencesConfig(Section):
                         (f"licences.{name}",),
                         f"licences.{name} has {word!r}: expected some of {', '.join((*SHORT_FORMS, *ELEMENTS))}",
                     )
-        if both := sorted({*self.forbid} & {*self.allow}):
+        forbidden, allowed = (
+            {short_form(word) or word.strip().lower() for word in words} for words in (self.forbid, self.allow)
+        )
+        if both := sorted(forbidden & allowed):
             yield Problem(("licences.forbid",), f"licences.forbid and licences.allow both name {both[0]!r}")
 
 

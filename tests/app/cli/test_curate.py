@@ -105,3 +105,22 @@ def test_other_settings_are_refused_and_a_stage_is_made_anew_when_asked(run, fai
     told = run(*other, "--redo", "split")
     assert told.status == 0
     assert "done before, and kept: gather, names" in told.err
+
+
+def test_a_folder_of_other_things_is_left_alone_even_if_it_has_a_folder_called_work(fails, sources, tmp_path):
+    mine = tmp_path / "mine" / "work" / "split"
+    mine.mkdir(parents=True)
+    (mine / "notes.txt").write_text("mine")
+    said = fails("curate", sources / "tree.toml", "--out", tmp_path / "mine", "--redo", "split")
+    assert "which is not of a curation" in said
+    assert (mine / "notes.txt").read_text() == "mine"
+
+
+def test_what_is_refused_by_an_earlier_stage_is_not_deleted_before(run, fails, sources, tmp_path):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+    before = sorted((tmp_path / "tree" / "work" / "split").iterdir())
+    said = fails(
+        "curate", sources / "tree.toml", "--out", tmp_path / "tree", "--redo", "split", "--set", "pictures.min_side=1"
+    )
+    assert "other settings of the stage look: min_side (64, now 1)" in said
+    assert sorted((tmp_path / "tree" / "work" / "split").iterdir()) == before

@@ -62,6 +62,12 @@ pictures = "../test"
         ('[[sources]]\nname = "a"\npath = "p"\n[[exclude]]\nmust_hit = false', "names nothing"),
         ('[[sources]]\nname = "a"\npath = "p"\n[kinds]\nsupport = "k.csv"', "needs an encoder"),
         ('[[sources]]\nname = "a"\npath = "p"\n[licences]\nforbid = ["nd"]\nallow = ["nd"]', "both name 'nd'"),
+        (
+            '[[sources]]\nname = "a"\npath = "p"\n[licences]\nforbid = ["CC BY-NC 4.0"]\nallow = ["by-nc"]',
+            "both name 'by-nc'",
+        ),
+        ('[[sources]]\nname = "record"\npath = "p"', "means something else in names.common_names"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[pictures]\nblank_below = nan', "pictures.blank_below is nan"),
         ('[[sources]]\nname = "a"\npath = "p"\n[splits]\ntogether = ["taxon"]', "expected one of observation"),
     ],
 )
