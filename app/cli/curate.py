@@ -21,7 +21,7 @@ def curate(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Folder of the data set: new, or one that was cut short and goes on."),
+        typer.Option(metavar="DIR", help="Folder for the data set: new, or one that was cut short and goes on."),
     ] = None,
     set_: SetOption = None,
     redo: Annotated[

@@ -19,7 +19,7 @@ MAKES = {
     "map": "coordinates, figures and a page", "report": "a page and its numbers", "probe": "numbers, a row each",
     "evaluate": "figures, vectors and a page", "relabel": "labels in a store", "delete": "rows out of a store",
     "commit": "rows of a store", "import": "rows of a store", "compact": "a store's tables, written anew",
-    "serve": "answers to requests, until it is stopped", "explore": "a page, until it is stopped", "export": "tables of a store's rows", "share": "a page in a folder", "publish": "a collection of a database", "pack": "one file that names pictures", "suggest": "pictures to label, a row each", "train": "an encoder",
+    "serve": "answers to requests, until it is stopped", "explore": "a page, until it is stopped", "export": "tables of a store's rows", "share": "a page in a folder", "publish": "a collection of a database", "pack": "one file that names pictures", "suggest": "pictures to label, a row each", "train": "an encoder", "curate": "a data set in a folder",
     "taxonomy": "a backbone, or names, a row each", "demo": "an example of all steps", "simulate": "pictures and their tree",
     "sources": "kinds of sources, a row each", "doctor": "a few lines about this machine",
 }  # fmt: skip
@@ -56,6 +56,9 @@ LACKS = {
     ("export", "csv"): "--format csv writes its rows",
     ("train", "csv"): "it makes one encoder, and tells of it in a few lines",
     ("train", "overwrite"): "hours of a run are never deleted: --resume goes on, or another folder is chosen",
+    ("curate", "csv"): IN_FOLDER,
+    ("curate", "overwrite"): "hours of work are never deleted: it goes on with what is there, and --redo makes a stage anew",
+    ("curate", "sheet"): "its pictures are in shards",
     ("demo", "overwrite"): "it goes on with an earlier demo, and deletes nothing",
     ("demo", "csv"): "it is an example: search prints such rows",
     ("demo", "sheet"): "its contact sheet is in the folder of --out",

@@ -227,6 +227,7 @@ def test_every_verb_prints_one_json_document_and_nothing_else(run, store, photos
         *(
             "commit",
             "compact",
+            "curate",
             "duplicates",
             "explore",
             "pack",
