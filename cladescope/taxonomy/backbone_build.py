@@ -5,6 +5,7 @@ taxon that has others below it, and a few blocks of the table that is read. The 
 """
 
 import hashlib
+import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ DESCRIPTION: Final = "backbone.json"
 LANGUAGE: Final = "en"
 """Of common names, where none is chosen."""
 _ROWS: Final = 1 << 16
+_THREADS: Final = 4
+"""DuckDB wants some memory for each, and does not write that to the disk."""
 _ABOVE: Final = ", ".join(quoted(rank) for rank in RANKS[:-1])
 
 
@@ -90,6 +93,7 @@ def build_backbone(
 def _config(folder: Path) -> dict[str, str | bool | int | float | list[str]]:
     return {
         "memory_limit": MEMORY,
+        "threads": min(_THREADS, os.cpu_count() or 1),
         "temp_directory": str(folder / "spilled"),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,

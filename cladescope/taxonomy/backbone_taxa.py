@@ -170,17 +170,24 @@ def load_darwin_core(connection: Connection, table: TaxonomyTable, source: int, 
         f"insert into taxa select {source}, rank, name, false, id, {lineage}, null from accepted where rank <= {species}"
     )
     alike = f"(a.rank = u.rank or (u.rank = {species} and a.rank > u.rank and a.species is not null))"
+    # A join a statement: several at once each want a part of the memory at the same time.
+    connection.execute(
+        f"create table led as select u.id, u.name, u.rank, s.target from usage u join synonym s on s.id = u.id where u.rank between 0 and {species}"
+    )
     connection.execute(
         f"""insert into taxa select {source}, u.rank, u.name, true, u.id, {", ".join(f"a.{quoted(rank)}" for rank in RANKS)}, null
-        from usage u join synonym s on s.id = u.id join accepted a on a.id = s.target
-        where u.rank between 0 and {species} and {alike}"""
+        from led u join accepted a on a.id = u.target where {alike}"""
     )
-    counts["synonyms that lead to no taxon of their rank"] += _count(
-        connection,
-        f"""select count(*) from usage u join synonym s on s.id = u.id left join accepted a on a.id = s.target
-        where u.rank between 0 and {species} and s.target in (select id from usage) and s.target not in (select id from synonym)
-            and not coalesce({alike}, false)""",
-    )
+    told = [
+        _count(connection, f"select count(*) from led u {rest}")
+        for rest in (
+            "semi join usage t on t.id = u.target",
+            "semi join synonym t on t.id = u.target",
+            f"join accepted a on a.id = u.target where {alike}",
+        )
+    ]
+    counts["synonyms that lead to no taxon of their rank"] += told[0] - told[1] - told[2]
+    connection.execute("drop table led")
     connection.execute(f"create table if not exists id_of_{source}(id varchar, target varchar)")
     connection.execute(f"insert into id_of_{source} select id, target from synonym")
     connection.execute("drop table core; drop table usage; drop table synonym; drop table lineage; drop table accepted")
