@@ -36,8 +36,8 @@ def encode(job: Job) -> None:
     with job.stage("encode", settings_of(encoder, job)) as stage:
         if stage.is_done:
             return
-        todo = stage.todo()
-        for part in counted(todo, "encoding, in parts of records:", len(todo)):
+        unmade = stage.unmade()
+        for part in counted(unmade, "encoding, in parts of records:", len(unmade)):
             _encode_part(job, stage, part, encoder)
 
 

@@ -50,8 +50,18 @@ class Kept(NamedTuple):
             raise PictureError(f"cannot read {self.shard}: {error.strerror or error}") from error
 
 
-def fetch(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> Iterator[Kept]:
-    """Fetch the pictures of a part, given as ids and addresses, those that are not there yet; one answer for each, in their order.
+class Wanted(NamedTuple):
+    """A picture to fetch."""
+
+    name: str
+    """What its file is called, without an ending."""
+    url: str
+    public_only: bool
+    """Whether its address comes from a table that lies elsewhere, so that it may not lead into this network."""
+
+
+def fetch(job: Job, part: int, wanted: Sequence[Wanted]) -> Iterator[Kept]:
+    """Fetch the pictures of a part that are not there yet; one answer for each, in their order.
 
     Raises InputError for a shard of other pictures or a contact that cannot stand in a header, StoreError where the disk is full.
     """
@@ -65,7 +75,7 @@ def fetch(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> Iterator[Ke
             shard.touch()
             with shard.open("r+b") as stream:
                 there, end = _whole(stream, shard)
-                if [kept.member.rpartition(".")[0] for kept in there] != [one for one, _ in some[: len(there)]]:
+                if [kept.member.rpartition(".")[0] for kept in there] != [one.name for one in some[: len(there)]]:
                     raise InputError(f"{shard} has other pictures than the sources: delete {folder} and run it again")
                 stream.seek(end)
                 stream.truncate()
@@ -77,11 +87,11 @@ def fetch(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> Iterator[Ke
         yield from there
 
 
-def _append(stream: BinaryIO, shard: Path, wanted: Sequence[tuple[str, str]], web: Web) -> list[Kept]:
+def _append(stream: BinaryIO, shard: Path, wanted: Sequence[Wanted], web: Web) -> list[Kept]:
     """Fetch pictures and write them at the end of a shard, in their order."""
     kept = []
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for (name, url), got in zip(wanted, _answers(web, [url for _, url in wanted]), strict=True):
+        for (name, url, _), got in zip(wanted, _answers(web, wanted), strict=True):
             about: dict[str, object] = {"url": url}
             if isinstance(got, str):
                 about["problem"] = got
@@ -106,14 +116,13 @@ def _add(archive: tarfile.TarFile, member: str, data: bytes) -> None:
     archive.addfile(entry, BytesIO(data))
 
 
-def _answers(web: Web, urls: Sequence[str]) -> Iterator[bytes | str]:
+def _answers(web: Web, wanted: Sequence[Wanted]) -> Iterator[bytes | str]:
     """The content at each address or what is wrong, in order; some are on their way at the same time."""
-    rest = iter(urls)
     waiting: deque[Future[bytes | str]] = deque()
     pool = ThreadPoolExecutor(THREADS)
     try:
-        for url in rest:
-            waiting.append(pool.submit(_answer, web, url))
+        for one in wanted:
+            waiting.append(pool.submit(_answer, web, one))
             if len(waiting) == _AHEAD:
                 yield waiting.popleft().result()
         while waiting:
@@ -122,9 +131,9 @@ def _answers(web: Web, urls: Sequence[str]) -> Iterator[bytes | str]:
         pool.shutdown(cancel_futures=True)
 
 
-def _answer(web: Web, url: str) -> bytes | str:
+def _answer(web: Web, one: Wanted) -> bytes | str:
     try:
-        return web.fetch(url)
+        return web.fetch(one.url, public_only=one.public_only)
     except PictureError as error:
         return str(error)
     except Exception as error:  # noqa: BLE001 - whatever a client raises, it is one picture's affair

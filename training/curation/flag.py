@@ -54,8 +54,8 @@ def flag(job: Job) -> None:
             {"why none is guessed": "no encoder is named (kinds.encoder)"} if guesser is None else dict(guesser.told)
         )
         detections = Detections.read(job) if people.detections else None
-        todo = stage.todo()
-        for part in counted(todo, "flagging, in parts of records:", len(todo)):
+        unmade = stage.unmade()
+        for part in counted(unmade, "flagging, in parts of records:", len(unmade)):
             _flag_part(job, stage, part, guesser, detections)
         if detections is not None:
             stage.more["people"] = {**_people_told(job), **detections.told()}

@@ -40,7 +40,7 @@ class Stage:
     more: dict[str, Any] = field(default_factory=dict)
     """What the stage wants to say in its manifest beside its counts, in plain values."""
 
-    def todo(self) -> list[int]:
+    def unmade(self) -> list[int]:
         """Parts that are not there yet, of those that were gathered."""
         return [part for part in range(self.job.n_parts) if not self.path(part).exists()]
 

@@ -21,10 +21,11 @@ from cladescope.embedding.decode import Picture, decode
 from cladescope.embedding.locations import file_of, is_web_file, local_path, read_bytes
 from cladescope.embedding.prepare import content_hash, region_hash, unexpected
 from cladescope.embedding.regions import Parents, cropped, region_address, split_region
+from cladescope.embedding.schemes import leads_elsewhere
 from cladescope.errors import InputError, PictureError
 from cladescope.steps import counted
 from cladescope.training.curation.columns import LOOKED
-from cladescope.training.curation.fetching import Kept, fetch, words_of
+from cladescope.training.curation.fetching import Kept, Wanted, fetch, words_of
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.pdq import check_installed, is_installed, pdq_of
@@ -61,9 +62,9 @@ def look(job: Job) -> None:
         if stage.is_done:
             return
         homes = _Homes(job)
-        todo = stage.todo()
-        for number, part in enumerate(todo, 1):
-            stage.write(part, _look_at_part(job, part, homes, f"looking at pictures, part {number} of {len(todo)}"))
+        unmade = stage.unmade()
+        for number, part in enumerate(unmade, 1):
+            stage.write(part, _look_at_part(job, part, homes, f"looking at pictures, part {number} of {len(unmade)}"))
 
 
 def settings_of(job: Job) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def _look_at_part(job: Job, part: int, homes: "_Homes", words: str) -> pa.Table:
     told = job.read("gather", part, ["id", "uri", "source"])
     rows = [row for row, why in enumerate(before["dropped"].to_pylist()) if why is None]
     ids, uris, sources = (told[name].to_pylist() for name in ("id", "uri", "source"))
-    kept = _fetched(job, part, [(ids[row], uris[row]) for row in rows])
+    kept = _fetched(job, part, [(ids[row], uris[row], sources[row]) for row in rows])
     values: dict[str, list[Any]] = {name: [None] * len(uris) for name in LOOKED.names[1:-1]}
     reasons: list[str | None] = [None] * len(uris)
     looks = _looks([uris[row] for row in rows], kept, job)
@@ -95,16 +96,18 @@ def _look_at_part(job: Job, part: int, homes: "_Homes", words: str) -> pa.Table:
     )
 
 
-def _fetched(job: Job, part: int, wanted: Sequence[tuple[str, str]]) -> dict[str, Kept]:
-    """Pictures of the web by their address, fetched once for all their regions."""
+def _fetched(job: Job, part: int, wanted: Sequence[tuple[str, str, str]]) -> dict[str, Kept]:
+    """Pictures of the web by their address, fetched once for all their regions, from ids, addresses and sources."""
     if job.config.pictures.fetch == "never":
         return {}
-    first: dict[str, str] = {}
-    for name, uri in wanted:
+    places = {source.name: source.path for source in job.config.sources}
+    first: dict[str, Wanted] = {}
+    for name, uri, source in wanted:
         parent = split_region(uri)[0]
         if is_web_file(parent):
-            first.setdefault(parent, name)
-    answers = fetch(job, part, [(name, url) for url, name in first.items()])
+            one = first.setdefault(parent, Wanted(name, parent, public_only=False))
+            first[parent] = one._replace(public_only=one.public_only or leads_elsewhere(parent, places[source]))
+    answers = fetch(job, part, list(first.values()))
     return dict(zip(first, counted(answers, "fetching pictures", len(first)), strict=True))
 
 

@@ -51,8 +51,8 @@ def names(job: Job) -> None:
         common = CommonNames.of(job.config, backbone)
         if common.needs_survey:
             _survey(job, labels, common)
-        todo = stage.todo()
-        for part in counted(todo, "naming, in parts of records:", len(todo)):
+        unmade = stage.unmade()
+        for part in counted(unmade, "naming, in parts of records:", len(unmade)):
             _name_part(job, stage, part, labels, common)
         stage.more["statuses"] = _statuses(job)
         if labels is not None:

@@ -65,7 +65,7 @@ def screen(job: Job) -> None:
             burst = bursts.too_many(job, codes == 0)
             codes[burst.dropped] = screening.code(bursts.reason(job.config.bursts))
             saved = burst.saved
-        for part in stage.todo():
+        for part in stage.unmade():
             first = part * job.part_rows
             _write(
                 stage, part, [screening.words[code] for code in codes[first : first + job.part_rows].tolist()], saved

@@ -48,7 +48,7 @@ def split(job: Job) -> None:
         stage.more["pictures"] = {name: int(some.sum()) for name, some in there.items()}
         stage.more["classes"] = {name: len(np.unique(pictures.classes[some])) for name, some in there.items()}
         stage.more["units"] = {name: len(np.unique(pictures.unit[some])) for name, some in there.items()}
-        for number in stage.todo():
+        for number in stage.unmade():
             _write(job, stage, number, pictures, part, is_small)
 
 

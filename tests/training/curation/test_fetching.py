@@ -16,6 +16,7 @@ from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
 from cladescope.training.curation import fetching
 from cladescope.training.curation.look import look
+from cladescope.training.curation.sections import SourceConfig
 from tests.embedding.encoding import encode
 from tests.embedding.test_web import server
 from tests.training.curation.test_look import a_job, photograph, rows_of
@@ -183,7 +184,7 @@ def test_a_disk_that_fills_up_stops_the_job_and_loses_nothing(tmp_path, server, 
 
 def test_a_shard_of_other_pictures_is_not_taken_for_these(tmp_path, server, pictures):
     job = a_job(tmp_path, pictures, part_rows=20)
-    list(fetching.fetch(job, 0, [("other", pictures[0])]))
+    list(fetching.fetch(job, 0, [fetching.Wanted("other", pictures[0], public_only=False)]))
     with pytest.raises(InputError, match="has other pictures than the sources: delete"):
         look(job)
 
@@ -196,3 +197,17 @@ def test_several_servers_are_asked_at_the_same_time_and_each_a_few_times(tmp_pat
     look(job)
     assert 4 < server.most_at_once <= 8, "four of each name that it has"
     assert {row["dropped"] for row in rows_of(job)} == {None}
+
+
+def test_a_table_of_the_web_may_not_lead_into_this_network(tmp_path, server, pictures):
+    """As for `embed`: only the table's own server is asked, wherever that is."""
+    port = int(server.address.rpartition(":")[2])
+    for name, place, n in (
+        ("own", f"{server.address}/table.csv", 2),
+        ("other", f"http://127.0.0.1:{port + 1}/table.csv", 0),
+    ):
+        sources = (SourceConfig(name="birds", path=place),)
+        job = a_job(tmp_path, pictures[:2], out=name, sources=sources, min_side=1)
+        look(job)
+        assert [row["dropped"] is None for row in rows_of(job)] == [n == 2] * 2
+        assert len(asked(server)) == 2

@@ -2,7 +2,6 @@
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,10 @@ from cladescope.taxonomy.backbone import Backbone
 from cladescope.training.curation.config import load_config
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.screen import screen
+from tests.conftest import SHARED_DATA
 from tests.training.curation.screening import BIRD, HERB, TIT, reasons, record, screened
 
-SHARED = Path("/work/shared/data/taxonomy/bioclip-eval-labels/rare_species.csv")
+SHARED = SHARED_DATA / "taxonomy" / "bioclip-eval-labels" / "rare_species.csv"
 
 
 def test_nothing_is_dropped_where_nothing_is_asked_for(tmp_path):
@@ -234,7 +234,7 @@ def test_one_file_may_be_a_list_of_taxa_and_of_pictures(tmp_path):
     assert set(job.manifest("screen")["more"]["exclusions"]) == {"l.json, taxa", "l.json, pictures"}
 
 
-@pytest.mark.skipif(not SHARED.is_file(), reason="the labels of Rare Species are not there")
+@pytest.mark.skipif(not SHARED.is_file(), reason="needs ../shared/data: the labels of Rare Species are not there")
 @pytest.mark.parametrize("written", ["table", "dashed keys", "names alone"])
 def test_rare_species_excludes_every_picture_of_its_species(tmp_path, written):
     """BioCLIP's list has dashed keys of listed pictures; pictures of these species that it does not list must be excluded, too (reference 1.6)."""

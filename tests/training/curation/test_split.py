@@ -77,11 +77,11 @@ def components(rows, together):
     for start in range(len(rows)):
         if start in seen:
             continue
-        unit, todo = set(), [start]
-        while todo:
-            if (one := todo.pop()) not in unit:
+        unit, ahead = set(), [start]
+        while ahead:
+            if (one := ahead.pop()) not in unit:
                 unit.add(one)
-                todo += neighbours[one]
+                ahead += neighbours[one]
         seen |= unit
         found.append(unit)
     return found
