@@ -306,3 +306,16 @@ def test_an_excluded_set_that_meets_nothing_is_refused(planted, tmp_path):
     (folder / "none.toml").write_text(text)
     with pytest.raises(InputError, match="others"):
         cladescope.curate(folder / "none.toml", out=tmp_path / "tree")
+
+
+def test_a_shard_that_is_gone_is_said_by_trace(made, tmp_path):
+    row = pq.read_table(made.out / "catalog.parquet").to_pylist()[0]
+    assert cladescope.trace(row["uuid"], out=made.out)[0]["problem"] is None
+    shard = made.out / row["shard_file_path"]
+    shard.rename(tmp_path / "shard.tar")
+    try:
+        (told,) = cladescope.trace(row["uuid"], out=made.out)
+    finally:
+        (tmp_path / "shard.tar").rename(shard)
+    assert told["member"] is None
+    assert told["problem"] == f"{row['shard_file_path']} is gone, or lacks the picture"
