@@ -46,19 +46,39 @@ def sql(template: str) -> str:
     return f"concat({', '.join(parts)})"
 
 
-def make(folder: Path, n: int) -> None:
-    """Write the archive as a folder."""
+def make(folder: Path, n: int, names: Path | None = None, shown: str = "false") -> None:
+    """Write the archive as a folder.
+
+    `names` is a Parquet table with a row for each of the 50,000 species, `t`, and names under their terms. Occurrences for which `shown`, of `i`, holds have
+    their pictures in the folder `pictures`; where there are any, the others have a licence that forbids derivatives.
+    """
     import duckdb
 
     letters = "translate(CAST({} AS VARCHAR), '0123456789', 'aeiourlmnt')"
     described = {name: sql(NAMES.get(name, FILLED[name])) if name in FILLED else "''" for name in column_names()}
+    joined = ""
+    if names is not None:
+        with duckdb.connect() as database:
+            given = [name for name, *_ in database.sql(f"DESCRIBE FROM '{names}'").fetchall() if name != "t"]
+        described |= {name: f'given."{name}"' for name in given}
+        joined = f"JOIN '{names}' AS given USING (t)"
     columns = ", ".join(f'{value} AS "{name}"' for name, value in described.items())
-    url = "concat('https://photos.example.org/', i * 3 + number, '/original.jpg')"
+    web, here = (
+        "concat('https://photos.example.org/', i * 3 + number, '/original.jpg')",
+        "concat('pictures/', i % 1000, '/', i * 3 + number, '.jpg')",
+    )
+    url = f"CASE WHEN {shown} THEN {here} ELSE {web} END"
+    by_nc = "'http://creativecommons.org/licenses/by-nc/4.0/'"
+    licence = (
+        by_nc
+        if shown == "false"
+        else f"CASE WHEN {shown} THEN {by_nc} ELSE 'http://creativecommons.org/licenses/by-nc-nd/4.0/' END"
+    )
     picture = {
         "gbifID": "4000000000 + i", "type": "CASE WHEN (i + number) % 50 = 1 THEN 'Sound' ELSE 'StillImage' END",
         "format": "CASE WHEN (i + number) % 50 = 1 THEN 'audio/mpeg' ELSE 'image/jpeg' END", "identifier": url,
         "references": "concat('https://www.example.org/photos/', i)", "created": "'2024-05-01T10:00:00Z'", "creator": "concat('Observer ', i % 9973)",
-        "publisher": "'Naturalists'", "license": "'http://creativecommons.org/licenses/by-nc/4.0/'", "rightsHolder": "concat('Observer ', i % 9973)",
+        "publisher": "'Naturalists'", "license": licence, "rightsHolder": "concat('Observer ', i % 9973)",
     }  # fmt: skip
     media = ", ".join(f'{picture.get(name, chr(39) * 2)} AS "{name}"' for name in MEDIA)
     folder.mkdir()
@@ -72,7 +92,7 @@ def make(folder: Path, n: int) -> None:
                 concat('Aut', {letters.format("t % 997")}) AS author, t % 90 AS ty FROM (
             SELECT 4000000000 + i AS n, i % 9973 AS o, i % 60 AS s, i % 9 AS s1, i % 25 AS y, 1 + i % 9 AS m, i % 997 AS l,
                 CASE WHEN i % 3 = 0 THEN 'FEMALE' ELSE '' END AS sex,
-                CAST(floor(50000 * pow((i * 2654435761 % 4294967296) / 4294967296, 3)) AS BIGINT) AS t FROM range({n}) r(i))))
+                CAST(floor(50000 * pow((i * 2654435761 % 4294967296) / 4294967296, 3)) AS BIGINT) AS t FROM range({n}) r(i))) AS made {joined})
             TO '{folder / "occurrence.txt"}' {written}""")
         database.execute(f"""COPY (SELECT {media} FROM (
             SELECT i, unnest(range(CASE WHEN i % 9 < 4 THEN 2 ELSE 1 END)) AS number

@@ -26,7 +26,10 @@ from PIL import Image
 
 from cladescope.embedding.decode import MIN_SIDE, decode
 from cladescope.taxonomy import RANKS, Taxon
+from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.job import Job
 from cladescope.training.curation.out.shards import write_all
+from cladescope.training.curation.sections import OutConfig
 from cladescope.training.data.shard_sample import texts_of
 
 TAXON = ("Animalia", "Arthropoda", "Insecta", "Lepidoptera", "Nymphalidae", "Vanessa", "Vanessa atalanta")
@@ -60,6 +63,11 @@ def plan(folder: Path, rows: list[dict[str, object]]) -> Path:
             pa.Table.from_pylist(rows[start : start + PER_SHARD]), folder / "train" / f"shard-{number:06d}.parquet"
         )
     return folder
+
+
+def job(size: int, workers: int) -> Job:
+    """A curation that writes such shards; its folder is not used."""
+    return Job(CurateConfig(workers=workers, out=OutConfig(size=size)), Path("unused"))
 
 
 def by_webdataset(rows: list[dict[str, object]], out: Path, size: int) -> None:
@@ -124,8 +132,8 @@ def main() -> None:
         for size, words in ((224, "224 pixels"), (0, "own bytes")):
             ways: dict[str, Callable[[Path], None]] = {
                 "webdataset": lambda out, size=size: by_webdataset(rows, out / "shards" / "train", size),
-                "1": lambda out, size=size: write_all(made, out / "shards", out / "done", size=size, workers=1),
-                "2": lambda out, size=size: write_all(made, out / "shards", out / "done", size=size, workers=2),
+                "1": lambda out, size=size: write_all(job(size, 1), made, out / "shards", out / "done"),
+                "2": lambda out, size=size: write_all(job(size, 2), made, out / "shards", out / "done"),
             }
             times: dict[str, list[float]] = {way: [] for way in ways}
             for _ in range(3):

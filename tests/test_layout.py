@@ -35,6 +35,7 @@ EXTRAS = {
     "asked_models": "serve",
     "object_storage": "cloud",
     "front_door": "pandas",
+    "ray_cluster": "ray",
     "ray_shards": "ray",
     "ray_task": "ray",
     "onnx_package": "onnx",

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from cladescope.app.cli.many_options import ExecutorName, PiecesOption
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 from cladescope.app.cli.overrides import SetOption, overrides_of
@@ -28,6 +29,7 @@ def curate(
         str | None,
         typer.Option(metavar="STAGE", help="Make this stage anew, and all that follow: names, screen, look, ..."),
     ] = None,
+    executor: PiecesOption = ExecutorName.LOCAL,
     json: JsonOption = False,
 ) -> None:
     """Build a data set for training from raw sources: names, filters, duplicates, splits, shards and a data card.
@@ -43,8 +45,8 @@ def curate(
     if config == TRACE:
         if not ids:
             raise typer.BadParameter("trace needs an id: give one of the catalogue, or SOURCE/ID")
-        if set_ or redo:
-            raise typer.BadParameter("--set and --redo are for making a data set: leave them out of trace")
+        if set_ or redo or executor is not ExecutorName.LOCAL:
+            raise typer.BadParameter("--set, --redo and --executor are for making a data set: leave them out of trace")
         traced = verb.trace(ids, out=out)
         if json:
             print_json({"pictures": traced})
@@ -56,7 +58,7 @@ def curate(
         raise typer.BadParameter(f"{ids[0]!r} is not expected after the configuration: ids are for trace")
     from cladescope.app.verbs.curation import flow_table
 
-    made = verb.curate(config, out=out, set=overrides_of(set_), redo=redo)
+    made = verb.curate(config, out=out, set=overrides_of(set_), redo=redo, executor=executor.value)
     if json:
         print_json({"out": str(made.out), "kept": list(made.kept), **made.summary})
         return

@@ -1,4 +1,4 @@
-"""Options of `embed` for many jobs: a shard of a source, several devices, a cluster."""
+"""Options for many jobs: a shard of a source, several devices, a cluster."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -35,6 +35,10 @@ DevicesOption = Annotated[
 ]
 ExecutorOption = Annotated[
     ExecutorName, typer.Option(help="Embed here, or in shards on the Ray cluster at RAY_ADDRESS.")
+]
+PiecesOption = Annotated[
+    ExecutorName,
+    typer.Option(help="Look at pictures, encode and write shards here, or on the Ray cluster at RAY_ADDRESS."),
 ]
 ShardsOption = Annotated[
     int | None, typer.Option(min=1, help="Shards for Ray.", show_default="four a GPU, or two a processor")

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.curation import Curated
 from cladescope.app.verbs.curation import curate as run
+from cladescope.app.verbs.ray_pieces import spread_on_ray
 from cladescope.errors import InputError
 from cladescope.paths import local_path
 from cladescope.training.curation.config import CurateConfig, load_config
@@ -19,11 +20,14 @@ def curate(
     out: str | Path,
     set: Mapping[str, Any] | None = None,
     redo: str | None = None,
+    executor: Literal["local", "ray"] = "local",
 ) -> Curated:
     """Build a data set for training from raw sources: names, filters, duplicates, splits, shards, catalogue and data card.
 
     `config` is a TOML file or a configuration; `set` replaces settings by dotted keys, such as `{"splits.val": 0.1}`. `out` is a new
-    folder, or one of a curation that was cut short, which goes on. `redo` names a stage to make anew, with all that follow.
+    folder, or one of a curation that was cut short, which goes on. `redo` names a stage to make anew, with all that follow. The
+    `executor` `ray` looks at pictures, encodes them and writes shards as tasks of the Ray cluster at `RAY_ADDRESS`, each node of which must see sources and `out` at
+    the same address; it changes no byte.
 
     Raises InputError for a configuration, sources or lists that cannot be used, ConfigError with all that is wrong in the configuration, UsageError for a stage
     that there is not; EncoderError where the encoder cannot be loaded; InUseError where another process curates into the folder; StoreError where the disk is full.
@@ -38,7 +42,8 @@ def curate(
         config = load_config(local_path(config), set)
     elif set:
         raise InputError(f"a CurateConfig is whole: put {next(iter(set))} into it")
-    return run(config, local_path(out), load_encoder=Encoder.load, redo=redo)
+    spread = spread_on_ray if executor == "ray" else None
+    return run(config, local_path(out), load_encoder=Encoder.load, redo=redo, spread=spread)
 
 
 @checked

@@ -18,7 +18,7 @@ from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.encode import encode
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.gather import gather
-from cladescope.training.curation.job import PART_ROWS, Job
+from cladescope.training.curation.job import PART_ROWS, Job, Spread
 from cladescope.training.curation.leaks import leaks
 from cladescope.training.curation.look import look
 from cladescope.training.curation.names import names
@@ -65,16 +65,18 @@ def curate(
     load_encoder: Callable[[str], Any] | None = None,
     redo: str | None = None,
     part_rows: int = PART_ROWS,
+    spread: Spread | None = None,
 ) -> Curated:
     """Curate a data set into a folder, or go on where that was cut short.
 
-    `redo` names a stage that is made anew, with all that follow. `load_encoder` makes the encoder that the configuration names.
+    `redo` names a stage that is made anew, with all that follow. `load_encoder` makes the encoder that the configuration names; `spread` does what need not
+    be done in turn on many machines.
 
     Raises InputError for sources, lists and settings that cannot be used, and where the folder holds something else or was begun with other
     settings; InUseError where another process curates into it; StoreError where the disk is full: what is done stays.
     """
     check(config)
-    job = Job(config, out, load_encoder=load_encoder, part_rows=part_rows)
+    job = Job(config, out, load_encoder=load_encoder, part_rows=part_rows, spread=spread)
     _check_folder(out)
     steps = (*job.stages, "write")
     if redo is not None and redo not in steps:

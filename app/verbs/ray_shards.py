@@ -1,18 +1,17 @@
 """Shards as tasks of a Ray cluster, which are watched and stopped as any job is."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable, Collection
 from typing import Any
 
+from cladescope.app.verbs.ray_cluster import connected
 from cladescope.app.verbs.ray_task import ANSWER_SECONDS, TELL_SECONDS, Board, run_patiently
 from cladescope.app.verbs.shard_progress import Call, ShardsProgress
 from cladescope.app.verbs.shard_tasks import TRIES, put_together, summary_of
 from cladescope.embedding.summary import EmbedSummary, Progress
-from cladescope.errors import CladescopeError, InputError, InUseError
-from cladescope.packages import not_installed
+from cladescope.errors import CladescopeError, InUseError
 
 BUSY_SECONDS = 180.0
 """How long a shard waits for a lost one's hold on its part to end."""
@@ -30,13 +29,8 @@ def on_ray(
 
     Raises InputError where Ray is not installed, InUseError where another job holds a part, CladescopeError where a shard could not be done.
     """
-    try:
-        import ray
-    except ImportError as error:
-        raise InputError(not_installed("ray")) from error
+    ray = connected()
     began = time.monotonic()
-    if not ray.is_initialized():
-        ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, include_dashboard=False)
     there = ray.cluster_resources()
     gpus, cpus = int(there.get("GPU", 0)), int(there.get("CPU", 1))
     total = shards or (4 * gpus if gpus else 2 * cpus)

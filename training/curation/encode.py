@@ -1,5 +1,6 @@
 """The stage `encode`, which runs where an encoder is named: a vector of each picture that is still in, for guessing its kind and finding its duplicates."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,7 +11,6 @@ from jaxtyping import Float16
 from cladescope.embedding.encode import PixelEncoder, encoded
 from cladescope.embedding.records import Record
 from cladescope.errors import InputError
-from cladescope.steps import counted
 from cladescope.training.curation.columns import DROPPED, ENCODED, ROW
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
@@ -36,19 +36,19 @@ def encode(job: Job) -> None:
     with job.stage("encode", settings_of(encoder, job)) as stage:
         if stage.is_done:
             return
-        unmade = stage.unmade()
-        for part in counted(unmade, "encoding, in parts of records:", len(unmade)):
-            _encode_part(job, stage, part, encoder)
+        job.each(partial(_encode_part, stage), stage.unmade(), "encoding, in parts of records:", on_gpu=True)
 
 
 def encoder_of(job: Job) -> KnownEncoder:
-    """The encoder that the configuration names. Raises InputError where nothing can make it."""
+    """The encoder that the configuration names, loaded once a job. Raises InputError where nothing can make it."""
     name = job.config.kinds.encoder
     if job.load_encoder is None:
         raise InputError(
             f"kinds.encoder is {name}, and nothing was given that makes encoders: give load_encoder, or name none"
         )
-    encoder: KnownEncoder = job.load_encoder(name)
+    if name not in job.encoders:
+        job.encoders[name] = job.load_encoder(name)
+    encoder: KnownEncoder = job.encoders[name]
     return encoder
 
 
@@ -79,7 +79,9 @@ def vectors_of(column: pa.ChunkedArray) -> Float16[np.ndarray, "n d"]:
     return found
 
 
-def _encode_part(job: Job, stage: Stage, part: int, encoder: KnownEncoder) -> None:
+def _encode_part(stage: Stage, part: int) -> None:
+    job = stage.job
+    encoder = encoder_of(job)
     table = job.read("look", part, ["row", "picture_at", "dropped"])
     places = table["picture_at"].to_pylist()
     asked = np.flatnonzero(table["dropped"].is_null().to_numpy()).tolist()

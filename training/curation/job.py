@@ -7,20 +7,33 @@ its parts and of the stages before. A part is whole or not there. A stage whose 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from cladescope import steps
 from cladescope.errors import InputError, StoreError
 from cladescope.files import hash_file, is_sealed, replacing, sealed, write_json
 from cladescope.training.config import differences
 from cladescope.training.curation.columns import SCHEMAS
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow, counted
+
+T = TypeVar("T")
+
+
+@runtime_checkable
+class Spread(Protocol):
+    """How pieces of work that need not wait for each other are done elsewhere, such as on a cluster."""
+
+    def __call__(self, work: Callable[[Any], None], pieces: Sequence[Any], words: str, *, on_gpu: bool) -> None:
+        """Do `work` with each of the pieces, which is told in `words`; `on_gpu` where it runs an encoder. Raises what `work` raises."""
+        ...
+
 
 PART_ROWS: Final = 50_000
 """Records of a part."""
@@ -90,12 +103,34 @@ class Job:
         *,
         load_encoder: Callable[[str], Any] | None = None,
         part_rows: int = PART_ROWS,
+        spread: Spread | None = None,
     ) -> None:
-        """`load_encoder` makes an encoder of its name; nothing is read or written yet."""
+        """`load_encoder` makes an encoder of its name, `spread` does parts on many machines; nothing is read or written yet."""
         self.config, self.out = config, out
         self.work = out / "work"
         self.load_encoder = load_encoder
         self.part_rows = part_rows
+        self.spread = spread
+        self.encoders: dict[str, Any] = {}
+        """Those that were loaded, by name."""
+
+    def each(
+        self, work: Callable[[T], None], pieces: Sequence[T], words: str, *, is_told: bool = False, on_gpu: bool = False
+    ) -> None:
+        """Do pieces of work that need not wait for each other, each of which leaves files: in turn, or where `spread` does them.
+
+        What does them may be sent to other machines, so it is made of a function of a module, and of plain values. `is_told` says that it tells itself how
+        far it is, `on_gpu` that it runs an encoder. Raises what `work` raises.
+        """
+        if self.spread is not None:
+            self.spread(work, pieces, words, on_gpu=on_gpu)
+            return
+        for piece in pieces if is_told else steps.counted(pieces, words, len(pieces)):
+            work(piece)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """As it goes to another machine: there a piece is done by one worker, for other cores have pieces of their own."""
+        return {**self.__dict__, "spread": None, "encoders": {}, "config": replace(self.config, workers=1)}
 
     @property
     def stages(self) -> tuple[str, ...]:
@@ -168,6 +203,10 @@ class Job:
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / _BEGUN, begun)
         yield stage
+        if missing := stage.unmade():
+            raise InputError(
+                f"part {missing[0]} of the stage {name} was made and is not in {folder}: all machines must see the folder at one address; run it again"
+            )
         hashes = {path.name: hash_file(path) for path in stage.parts()}
         whole = {**begun, "parts": hashes, "counts": stage.flow().to_dict(), "more": stage.more}
         write_json(folder / _DONE, sealed(whole))

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,7 +28,7 @@ from cladescope.steps import counted
 from cladescope.training.curation.columns import LOOKED
 from cladescope.training.curation.fetching import Kept, Wanted, fetch, words_of
 from cladescope.training.curation.flow import carried
-from cladescope.training.curation.job import Job
+from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.pdq import check_installed, is_installed, pdq_of
 from cladescope.training.curation.sections import PicturesConfig
 
@@ -61,10 +62,11 @@ def look(job: Job) -> None:
     with job.stage("look", settings_of(job)) as stage:
         if stage.is_done:
             return
-        homes = _Homes(job)
         unmade = stage.unmade()
-        for number, part in enumerate(unmade, 1):
-            stage.write(part, _look_at_part(job, part, homes, f"looking at pictures, part {number} of {len(unmade)}"))
+        if job.spread is not None:  # servers are asked from one machine alone
+            for part in unmade:
+                _fetched(job, part, _wanted(job, part)[1])
+        job.each(partial(_look_at_part, stage), unmade, "looking at pictures, in parts of records:", is_told=True)
 
 
 def settings_of(job: Job) -> dict[str, Any]:
@@ -74,26 +76,34 @@ def settings_of(job: Job) -> dict[str, Any]:
     return {**pictures, "pdq": is_installed()}
 
 
-def _look_at_part(job: Job, part: int, homes: "_Homes", words: str) -> pa.Table:
+def _wanted(job: Job, part: int) -> tuple[list[int], list[tuple[str, str, str]]]:
+    """Which records of a part are still in, and their ids, addresses and sources."""
+    dropped = job.read(job.before("look"), part, ["dropped"])["dropped"]
+    rows = np.flatnonzero(dropped.is_null().to_numpy())
+    told = job.read("gather", part, ["id", "uri", "source"]).take(pa.array(rows))
+    return rows.tolist(), list(zip(*(told[name].to_pylist() for name in told.column_names), strict=True))
+
+
+def _look_at_part(stage: Stage, part: int) -> None:
+    job = stage.job
+    homes = _Homes(job)
     before = job.read(job.before("look"), part, ["row", "dropped"])
-    told = job.read("gather", part, ["id", "uri", "source"])
-    rows = [row for row, why in enumerate(before["dropped"].to_pylist()) if why is None]
-    ids, uris, sources = (told[name].to_pylist() for name in ("id", "uri", "source"))
-    kept = _fetched(job, part, [(ids[row], uris[row], sources[row]) for row in rows])
-    values: dict[str, list[Any]] = {name: [None] * len(uris) for name in LOOKED.names[1:-1]}
-    reasons: list[str | None] = [None] * len(uris)
-    looks = _looks([uris[row] for row in rows], kept, job)
-    for row, looked in zip(rows, counted(looks, words, len(rows)), strict=True):
-        homes.check(uris[row], sources[row], is_read=looked.reason != UNREAD)
+    rows, wanted = _wanted(job, part)
+    kept = _fetched(job, part, wanted)
+    values: dict[str, list[Any]] = {name: [None] * before.num_rows for name in LOOKED.names[1:-1]}
+    reasons: list[str | None] = [None] * before.num_rows
+    looks = _looks([uri for _, uri, _ in wanted], kept, job)
+    words = f"looking at pictures, part {part + 1} of {job.n_parts}"
+    for row, (_, uri, source), looked in zip(rows, wanted, counted(looks, words, len(rows)), strict=True):
+        homes.check(uri, source, is_read=looked.reason != UNREAD)
         if looked.problem is not None:
-            logger.warning("%s %s: %s", uris[row], looked.reason, looked.problem)
+            logger.warning("%s %s: %s", uri, looked.reason, looked.problem)
         reasons[row] = looked.reason
         for name, value in looked.values.items():
             values[name][row] = value
     arrays = [pa.array(values[one.name], one.type) for one in list(LOOKED)[1:-1]]
-    return pa.Table.from_arrays(
-        [before["row"].combine_chunks(), *arrays, carried("look", before["dropped"], reasons)], schema=LOOKED
-    )
+    columns = [before["row"].combine_chunks(), *arrays, carried("look", before["dropped"], reasons)]
+    stage.write(part, pa.Table.from_arrays(columns, schema=LOOKED))
 
 
 def _fetched(job: Job, part: int, wanted: Sequence[tuple[str, str, str]]) -> dict[str, Kept]:

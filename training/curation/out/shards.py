@@ -11,7 +11,7 @@ from functools import lru_cache, partial
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,8 +20,8 @@ from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.regions import split_region
 from cladescope.errors import InputError, PictureError, StoreError
 from cladescope.files import replacing, write_json
-from cladescope.steps import counted
 from cladescope.taxonomy import RANKS, Taxon
+from cladescope.training.curation.job import Job
 from cladescope.training.curation.out.plan import planned
 from cladescope.training.data.shard_index import read_span
 from cladescope.training.data.shard_sample import END, in_shard, sample_of, texts_of
@@ -34,30 +34,33 @@ BESIDE: Final = {
 _AHEAD: Final = 64
 
 
-def write_all(plan: Path, out: Path, done: Path, *, size: int, workers: int) -> None:
+class _Written(NamedTuple):
+    """A shard that is to be written: the table of its pictures, its place, and where is put what is known of it."""
+
+    table: Path
+    path: Path
+    note: Path
+
+
+def write_all(job: Job, plan: Path, out: Path, done: Path) -> None:
     """Write the shards of a plan into `out/SPLIT/`, those that are not there yet, and what is known of each into `done/SPLIT/SHARD.json`.
 
-    `size` is the pixels of a side, 0 for the pictures' own bytes. The bytes depend on the plan and `size` alone. `workers` threads read, decode and encode
-    pictures. Memory: the table of a shard (some 10 MB for 10,000 pictures) and `workers` decoded and 64 encoded pictures. Shards that are in no plan are removed.
+    The bytes depend on the plan and `out.size` alone. As many threads as `workers` read, decode and encode pictures. Memory: the table of a shard (some 10 MB
+    for 10,000 pictures) and `workers` decoded and 64 encoded pictures. Shards that are in no plan are removed.
 
     Raises InputError where a picture can no longer be read: nothing is left out in silence, and what is written stays; StoreError where the disk is full or
     cannot be written.
     """
-    shards = list(planned(plan))
+    shards = [
+        (split, name, _Written(table, out / split / f"{name}.tar", done / split / f"{name}.json"))
+        for split, name, table in planned(plan)
+    ]
     try:
         _clear(out, {f"{split}/{name}.tar" for split, name, _ in shards})
-        with ThreadPoolExecutor(workers) as pool:
-            for split, name, table in counted(shards, "writing shards", len(shards)):
-                note = done / split / f"{name}.json"
-                path = out / split / f"{name}.tar"
-                if not (note.exists() and path.exists()):
-                    note.parent.mkdir(parents=True, exist_ok=True)
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    write_json(note, _write(path, pq.read_table(table), size, pool))
+        unmade = [one for _, _, one in shards if not (one.note.exists() and one.path.exists())]
+        job.each(partial(_write, job), unmade, "writing shards")
         for split in dict.fromkeys(split for split, _, _ in shards):
-            notes = {
-                name: json.loads((done / split / f"{name}.json").read_text()) for one, name, _ in shards if one == split
-            }
+            notes = {name: json.loads(one.note.read_text()) for part, name, one in shards if part == split}
             write_json(out / split / "sizes.json", {f"{name}.tar": note["samples"] for name, note in notes.items()})
     except OSError as error:
         raise StoreError(
@@ -72,17 +75,20 @@ def _clear(out: Path, wanted: set[str]) -> None:
             path.unlink()
 
 
-def _write(path: Path, table: pa.Table, size: int, pool: ThreadPoolExecutor) -> dict[str, Any]:
-    """Write one shard, whole or not at all; its number of samples and of bytes, and the BLAKE2b of these."""
+def _write(job: Job, shard: _Written) -> None:
+    """Write one shard, whole or not at all; then its number of samples and of bytes, and the BLAKE2b of these."""
+    shard.path.parent.mkdir(parents=True, exist_ok=True)
+    shard.note.parent.mkdir(parents=True, exist_ok=True)
+    table = pq.read_table(shard.table)
     digest = blake2b(digest_size=16)
     n_bytes = 0
-    with replacing(path) as draft, draft.open("wb") as stream:
-        for block in chain(_samples(table, size, pool), (END,)):
+    with replacing(shard.path) as draft, draft.open("wb") as stream, ThreadPoolExecutor(job.config.workers) as pool:
+        for block in chain(_samples(table, job.config.out.size, pool), (END,)):
             stream.write(block)
             digest.update(block)
             n_bytes += len(block)
         stream.flush()
-    return {"samples": table.num_rows, "bytes": n_bytes, "blake2b": digest.hexdigest()}
+    write_json(shard.note, {"samples": table.num_rows, "bytes": n_bytes, "blake2b": digest.hexdigest()})
 
 
 def _samples(table: pa.Table, size: int, pool: ThreadPoolExecutor) -> Iterator[bytes]:

@@ -88,7 +88,7 @@ def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str,
     with step("putting pictures into an order"):
         plan = make_plan(job)
     splits = {split: sum(counts) for split, counts in json.loads((plan / "plan.json").read_text())["splits"].items()}
-    write_all(plan, out / "shards", work / "done", size=job.config.out.size, workers=job.config.workers)
+    write_all(job, plan, out / "shards", work / "done")
     with step("writing the catalogue"):
         rights = write_catalogue(plan, out)
         n_dropped = write_dropped(job, out)
