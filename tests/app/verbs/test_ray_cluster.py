@@ -9,26 +9,15 @@ from PIL import Image
 import cladescope
 from benchmarks.killed import state, write_folder
 from cladescope.index.store import Store
-from tests.conftest import REPOSITORY
+from tests.app.verbs.clusters import nodes
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: .ci/ray runs this")
-MEMORY = 80_000_000
-"""Bytes of a node's object store, as few as Ray takes: nothing but names and counts goes through it."""
+pytest.importorskip("ray", reason="Ray is not installed: .ci/ray runs this")
 
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Three nodes of one processor each, on this machine, which find the code of this folder."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": MEMORY})
-    for _ in range(2):
-        made.add_node(num_cpus=1, object_store_memory=MEMORY)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    with nodes(3, monkeypatch) as made:
+        yield made
 
 
 def write_large(folder, n):

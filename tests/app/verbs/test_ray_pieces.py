@@ -9,25 +9,15 @@ import cladescope
 from cladescope.app.verbs.ray_pieces import spread_on_ray
 from cladescope.errors import CladescopeError, InputError
 from cladescope.simulation import SimulationConfig, simulate
-from tests.conftest import REPOSITORY
+from tests.app.verbs.clusters import nodes
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: .ci/ray runs this")
-MEMORY = 80_000_000
-"""Bytes of a node's object store, as few as Ray takes."""
+pytest.importorskip("ray", reason="Ray is not installed: .ci/ray runs this")
 
 
 @pytest.fixture
 def cluster(monkeypatch):
-    """Two nodes of one processor each, on this machine, which find the code of this folder."""
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": MEMORY})
-    made.add_node(num_cpus=1, object_store_memory=MEMORY)
-    monkeypatch.setenv("RAY_ADDRESS", made.address)
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    with nodes(2, monkeypatch) as made:
+        yield made
 
 
 def write_slowly(folder, piece):

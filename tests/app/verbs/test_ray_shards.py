@@ -11,7 +11,7 @@ from cladescope.app.cli import jobs
 from cladescope.app.verbs import ray_shards
 from cladescope.errors import CladescopeError, InUseError
 from cladescope.index.store import Store
-from tests.app.verbs.test_ray_cluster import MEMORY
+from tests.app.verbs.clusters import MEMORY
 from tests.conftest import REPOSITORY
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: .ci/ray runs this")
