@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool
 
 from cladescope.embedding.backboned import BackboneLabels
+from cladescope.embedding.records import id_of_uri
 from cladescope.errors import InputError, TaxonError
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.taxonomy.names import choose, nearest, terms
@@ -121,6 +122,8 @@ class ExcludedPictures:
         self._values = pa.array(self.entries, pa.string())
         inside = {place: entry for place, entry in enumerate(self.entries) if re.search(r"[/\\#]", entry)}
         self._inside, self._ends = list(inside), PathEnds(inside.values())
+        self._has_made = any(re.fullmatch("[0-9a-f]{32}", entry) for entry in self.entries)
+        """Whether there are ids as `id_of_uri` makes them for pictures without one."""
 
     @property
     def reason(self) -> str:
@@ -130,7 +133,7 @@ class ExcludedPictures:
     def names(self, table: pa.Table, is_in: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which rows of `image_id`, `id` and `uri` it names; those that are in are counted.
 
-        An entry is one of the two ids, the name of the picture's file with or without its ending, or that name with some of the folders around it.
+        An entry is one of the two ids, the id that a store has for a picture without one, the name of the picture's file with or without its ending, or that name with some of the folders around it.
         """
         if self._example is None and is_in.any():
             row = int(np.flatnonzero(is_in)[0])
@@ -140,7 +143,12 @@ class ExcludedPictures:
         names = pc.replace_substring_regex(names, r"^.*[/#\\]", "")
         stems = pc.replace_substring_regex(names, _ENDING, "")
         found = np.zeros(table.num_rows, bool)
-        for column in (table["image_id"], table["id"], table["uri"], names, stems):
+        made = (
+            [pa.chunked_array([pa.array(map(id_of_uri, table["uri"].to_pylist()), pa.string())])]
+            if self._has_made
+            else []
+        )
+        for column in (table["image_id"], table["id"], table["uri"], names, stems, *made):
             places = pc.index_in(column, value_set=self._values)
             met = pc.is_valid(places).to_numpy() & is_in
             self.met.update(places.filter(pa.array(met)).to_pylist())

@@ -168,7 +168,7 @@ def _take_records(reader: Source, source: SourceConfig, n_skipped: int, parts: _
     records = counted(islice(reader.records(), source.limit or None), f"gathering {source.name}")
     for record, found in enumerate(_told(records, source)):
         if record == n_skipped - 1:
-            _check_same(parts, found.image_id, source)
+            _check_same(parts, _lasting_id(found.image_id, found.uri, source), source)
         if record >= n_skipped:
             parts.add(row_of(found, source, parts.row, record), source, Counter(_changes(found)))
 
@@ -179,7 +179,8 @@ def _take_columns(columns: Iterator[RecordColumns], source: SourceConfig, n_skip
     for block in _told(counted_rows(columns, f"gathering {source.name}"), source):
         n_rows = min(block.num_rows, source.limit - record) if source.limit else block.num_rows
         if record < n_skipped <= record + n_rows:
-            _check_same(parts, block.image_id[n_skipped - 1 - record].as_py(), source)
+            last = n_skipped - 1 - record
+            _check_same(parts, _lasting_id(block.image_id[last].as_py(), block.uri[last].as_py(), source), source)
         at = min(max(n_skipped - record, 0), n_rows)
         while at < n_rows:
             piece = block.slice(at, min(parts.room, n_rows - at))
@@ -254,12 +255,13 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         **{name: value for name, value in labels.items() if value is not None},
         **{name: value for name, value in record.extra.items() if value is not None},
     }
+    image_id = _lasting_id(record.image_id, record.uri, source)
     return {
         "row": row,
-        "id": id_of(source.name, _lasting_id(record.image_id, record.uri, source)),
+        "id": id_of(source.name, image_id),
         "source": source.name,
         "record": number,
-        "image_id": record.image_id,
+        "image_id": image_id,
         "uri": record.uri,
         **{f"written_{rank}": labels.get(rank) for rank in RANKS},
         "written_common_name": labels.get("common_name"),
@@ -280,12 +282,17 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
 
 def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int) -> tuple[pa.Table, Counter[str]]:
     """As `row_of` for records as columns, of which the first is that number; and what was done to labels, in words."""
+    image_ids = [
+        _lasting_id(image_id, uri, source)
+        for image_id, uri in zip(columns.image_id.to_pylist(), columns.uri.to_pylist(), strict=True)
+    ]
     made = gathered(
         columns,
         row=row,
         record=number,
         source=source.name,
-        ids=lambda image_ids, uris: _ids(source, image_ids, uris),
+        ids=_ids(source, image_ids),
+        image_ids=image_ids,
         places=_places(tuple(columns.extra), source.specimen),
         defaults={"licence": source.licence, "rights_holder": source.rights_holder, "publisher": source.publisher},
         no_picture=NO_PICTURE,
@@ -293,23 +300,23 @@ def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int
     return made, changes(columns)
 
 
-def _ids(source: SourceConfig, image_ids: Sequence[str], uris: Sequence[str]) -> list[str]:
+def _ids(source: SourceConfig, image_ids: Sequence[str]) -> list[str]:
     """As `id_of` for many pictures."""
-    lasting = [_lasting_id(image_id, uri, source) for image_id, uri in zip(image_ids, uris, strict=True)]
-    made = uuids_of(NAMESPACE, [f"{source.name}/{one}" for one in lasting])
+    made = uuids_of(NAMESPACE, [f"{source.name}/{one}" for one in image_ids])
     return [
-        id_of(source.name, one) if len(one) == _UUID_LENGTH else new for one, new in zip(lasting, made, strict=True)
+        id_of(source.name, one) if len(one) == _UUID_LENGTH else new for one, new in zip(image_ids, made, strict=True)
     ]
 
 
 def _lasting_id(image_id: str, uri: str, source: SourceConfig) -> str:
-    """The id of a record, which is the same wherever the source's folder lies: where it is made of an address, that within the folder."""
+    """The id of a record, which is the same wherever the source's folder lies: where it is made of an address within the folder, what leads there."""
     if len(image_id) != _MADE_LENGTH or image_id != id_of_uri(uri):
         return image_id
     place = _place(source.path)
     within = uri.removeprefix(f"{place}/")
-    # A table names pictures from the folder that it lies in.
-    return within if within != uri else uri.removeprefix(f"{place.rpartition('/')[0]}/")
+    if within == uri:  # a table names pictures from the folder that it lies in
+        within = uri.removeprefix(f"{place.rpartition('/')[0]}/")
+    return within if within != uri else image_id
 
 
 @lru_cache(maxsize=64)

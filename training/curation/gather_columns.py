@@ -33,14 +33,15 @@ def gathered(
     row: int,
     record: int,
     source: str,
-    ids: Callable[[Sequence[str], Sequence[str]], list[str]],
+    ids: Sequence[str],
+    image_ids: Sequence[str],
     places: Mapping[str, Sequence[str]],
     defaults: Mapping[str, str],
     no_picture: str,
 ) -> pa.Table:
     """The rows of some records, with the columns of `PLAIN`; `row` and `record` are the numbers of the first one.
 
-    `ids` makes ids of `image_id` and `uri`; `places` are own columns that stand for columns of the stage, the preferred first;
+    `ids` and `image_ids` are what the columns of the stage have for those of the source; `places` are own columns that stand for columns of the stage, the preferred first;
     `defaults` are licence, holder and publisher of the configuration, empty for none, of which the publisher goes before the row's own.
     """
     n = columns.num_rows
@@ -51,10 +52,10 @@ def gathered(
     }
     values: dict[str, pa.Array] = {
         "row": pa.array(range(row, row + n), pa.int64()),
-        "id": pa.array(ids(columns.image_id.to_pylist(), columns.uri.to_pylist()), pa.string()),
+        "id": pa.array(ids, pa.string()),
         "source": pa.repeat(source, n),
         "record": pa.array(range(record, record + n), pa.int64()),
-        "image_id": columns.image_id,
+        "image_id": pa.array(image_ids, pa.string()),
         "uri": columns.uri,
         **{f"written_{rank}": labels.get(rank) for rank in RANKS},
         "written_common_name": labels.get("common_name"),

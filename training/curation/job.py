@@ -38,7 +38,9 @@ class Spread(Protocol):
 PART_ROWS: Final = 50_000
 """Records of a part."""
 _COUNTS: Final = b"cladescope.flow"
-_BEGUN, _DONE = "begun.json", "manifest.json"
+MANIFEST: Final = "manifest.json"
+"""What says that a stage is finished, and of what it was made."""
+_BEGUN: Final = "begun.json"
 
 
 @dataclass(eq=False)
@@ -173,7 +175,7 @@ class Job:
 
     def manifest(self, stage: str) -> dict[str, Any]:
         """What a finished stage says of itself. Raises InputError where it is damaged or not there."""
-        path = self.work / stage / _DONE
+        path = self.work / stage / MANIFEST
         try:
             found: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
@@ -194,7 +196,7 @@ class Job:
         folder = self.work / name
         above = {one: self.manifest(one)["hash"] for one in self.stages[: self.stages.index(name)]}
         begun = {"stage": name, "settings": settings, "made_of": above}
-        stage = Stage(name, folder, self, settings, (folder / _DONE).exists())
+        stage = Stage(name, folder, self, settings, (folder / MANIFEST).exists())
         check_begun(folder, begun, self.out)
         if stage.is_done:
             self.manifest(name)
@@ -209,7 +211,7 @@ class Job:
             )
         hashes = {path.name: hash_file(path) for path in stage.parts()}
         whole = {**begun, "parts": hashes, "counts": stage.flow().to_dict(), "more": stage.more}
-        write_json(folder / _DONE, sealed(whole))
+        write_json(folder / MANIFEST, sealed(whole))
 
 
 def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from cladescope.embedding.records import id_of_uri
 from cladescope.errors import InputError
 from cladescope.taxonomy import RANKS
 from cladescope.taxonomy.backbone import Backbone
@@ -225,6 +226,12 @@ def test_pictures_are_excluded_by_ids_and_names_of_files(tmp_path):
     job, rows = screened(tmp_path, '[[exclude]]\nids = "l.json"\n', records)
     assert [bool(why) for why in reasons(rows)] == [True, True, True, False, True, True, True, True, True, False]
     assert job.manifest("screen")["more"]["exclusions"] == {"l.json": {"entries": 8, "met": 6, "pictures": 8}}
+
+
+def test_pictures_are_excluded_by_the_ids_that_stores_have_for_those_without_one(tmp_path):
+    (tmp_path / "l.txt").write_text(f"{id_of_uri('/p/1.jpg')}\n")
+    job, rows = screened(tmp_path, '[[exclude]]\nids = "l.txt"\n', [record(0), record(1)])
+    assert reasons(rows) == [None, "excluded picture (l.txt)"]
 
 
 def test_one_file_may_be_a_list_of_taxa_and_of_pictures(tmp_path):

@@ -16,7 +16,7 @@ from cladescope.files import hash_file, is_sealed, sealed, write_json, write_tex
 from cladescope.index.croissant_parts import check_about
 from cladescope.steps import step
 from cladescope.taxonomy.backbone import Backbone
-from cladescope.training.curation.job import Job, check_begun
+from cladescope.training.curation.job import MANIFEST, Job, check_begun
 from cladescope.training.curation.out.card import Facts, card_of
 from cladescope.training.curation.out.card_parts import as_html, as_markdown
 from cladescope.training.curation.out.catalogue import write_catalogue, write_csv, write_dropped, write_lance
@@ -52,15 +52,16 @@ def write(job: Job) -> dict[str, Any]:
     stages = {stage: job.manifest(stage)["hash"] for stage in job.stages}
     begun = {"stage": "write", "settings": json.loads(json.dumps(_settings(config))), "made_of": stages}
     check_begun(work, begun, out)
-    done = _finished(out / SUMMARY, begun)
+    done = _finished(out / SUMMARY, work / MANIFEST, begun)
     if done is not None:
         return done
     try:
         work.mkdir(parents=True, exist_ok=True)
         write_json(work / "begun.json", begun)
         (out / SUMMARY).unlink(missing_ok=True)
-        found = _write(job, config, begun)
-        whole: dict[str, Any] = json.loads(write_json(out / SUMMARY, sealed(found)).read_text())
+        found = sealed(_write(job, begun["settings"]))
+        whole: dict[str, Any] = json.loads(write_json(out / SUMMARY, found).read_text())
+        write_json(work / MANIFEST, sealed({**begun, "summary": whole["hash"]}))
         return whole
     except OSError as error:
         raise StoreError(
@@ -73,17 +74,17 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "workers"}
 
 
-def _finished(path: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
+def _finished(path: Path, manifest: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
     """What a finished folder says, if it was made of the same."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
+        found, made = json.loads(path.read_text()), json.loads(manifest.read_text())
     except (OSError, ValueError):
         return None
-    same = is_sealed(found) and found["stages"] == begun["made_of"] and found["config"] == begun["settings"]
-    return found if same else None
+    same = is_sealed(found) and is_sealed(made) and made["summary"] == found["hash"]
+    return found if same and made["made_of"] == begun["made_of"] else None
 
 
-def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str, Any]:
+def _write(job: Job, settings: dict[str, Any]) -> dict[str, Any]:
     out, work = job.out, job.work / "write"
     with step("putting pictures into an order"):
         plan = make_plan(job)
@@ -105,7 +106,7 @@ def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str,
     manifests = {stage: job.manifest(stage) for stage in job.stages}
     facts = Facts(
         config=job.config, flows=flows, statistics=statistics, figures=figures, versions=versions, not_said=missing,
-        more={stage: one["more"] for stage, one in manifests.items()}, stage_hashes=begun["made_of"],
+        more={stage: one["more"] for stage, one in manifests.items()},
     )  # fmt: skip
     title, sections = card_of(facts)
     write_text(out / "card.md", as_markdown(title, sections))
@@ -119,8 +120,7 @@ def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str,
         "train_small": statistics["pictures_in_train_small"],
         "dropped": dict(sorted(n_dropped.items())),
         "flow": to_dict(flows),
-        "config": begun["settings"],
-        "stages": begun["made_of"],
+        "config": settings,
         "versions": versions,
         "croissant_lacks": list(missing),
         "files": _hashes(out, work),
