@@ -76,8 +76,16 @@ class Stage:
         """What the parts counted, together."""
         whole = Flow()
         for path in self.parts():
-            whole.add(Flow.of_dict(json.loads((pq.read_schema(path).metadata or {})[_COUNTS])))
+            whole.add(_counted_in(path))
         return whole
+
+    def flow_of(self, part: int) -> Flow:
+        """What a part that is there counted."""
+        return _counted_in(self.path(part))
+
+
+def _counted_in(path: Path) -> Flow:
+    return Flow.of_dict(json.loads((pq.read_schema(path).metadata or {})[_COUNTS]))
 
 
 class Job:
