@@ -1,6 +1,8 @@
 """`cladescope curate` as a user meets it: its table, its JSON, its refusals, and the way back from a picture to its row."""
 
 import json
+import os
+import shutil
 
 import pytest
 
@@ -124,3 +126,21 @@ def test_what_is_refused_by_an_earlier_stage_is_not_deleted_before(run, fails, s
     )
     assert "other settings of the stage look: min_side (64, now 1)" in said
     assert sorted((tmp_path / "tree" / "work" / "split").iterdir()) == before
+
+
+def test_sources_in_another_folder_of_another_time_give_the_same_bytes(run, sources, tmp_path):
+    shutil.copytree(sources, tmp_path / "moved")
+    os.utime(tmp_path / "moved" / "photos" / "metadata.csv", (1, 1))
+    for number, folder in enumerate((sources, tmp_path / "moved")):
+        assert run("curate", folder / "tree.toml", "--out", tmp_path / str(number)).status == 0
+    one, other = (
+        {
+            path.relative_to(out): path.read_bytes()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and path.relative_to(out).parts[0] not in ("work", ".lock")
+        }
+        for out in (tmp_path / "0", tmp_path / "1")
+    )
+    assert len(one) > 10
+    assert [str(path) for path in one if one[path] != other.get(path)] == []
+    assert one.keys() == other.keys()

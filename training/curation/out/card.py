@@ -31,7 +31,6 @@ class Facts:
     versions: Mapping[str, str]
     more: Mapping[str, Mapping[str, Any]]
     """What stages say of themselves beside their counts."""
-    stage_hashes: Mapping[str, str]
     not_said: Sequence[str]
     """What Croissant asks for and nobody said."""
 
@@ -206,7 +205,6 @@ def _limits(facts: Facts) -> Iterator[str]:
 
 def _made(facts: Facts) -> Iterator[str | Table]:
     yield Table(("what", "version"), sorted(facts.versions.items()))
-    yield Table(("stage", "hash of its manifest"), list(facts.stage_hashes.items()))
     said = [(stage, key, value) for stage, more in facts.more.items() for key, value in _flat(more)]
     if said:
         yield Table(("stage", "what it says", "value"), said[: 10 * MOST_LINES], title="What stages say besides")

@@ -19,7 +19,7 @@ from cladescope.files import replacing
 from cladescope.index.croissant_parts import Rights, licence_said
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.curation.job import Job
-from cladescope.training.curation.out.places import place_within, web_address
+from cladescope.training.curation.out.places import own_id, place_within, web_address
 from cladescope.training.curation.out.plan import planned
 from cladescope.training.data.shard_sample import epithet, texts_of
 
@@ -39,7 +39,7 @@ CATALOGUE: Final = pa.schema(
     ]
 )  # fmt: skip
 """TreeOfLife-200M's columns, `split` and `is_train_small` of TreeOfLife-10M, and ours. `species` is the epithet. `base_dataset_file_path` is SOURCE/PLACE of a local
-picture, its place within the source's folder, null for one of the web; `source_url` the other way round. `row` is the record's number in the stages."""
+picture, its place within the source's folder, null for one of the web; `source_url` the other way round. `source_id` is the source's own, null where it gives none. `row` is the record's number in the stages."""
 PROVENANCE: Final = pa.schema(
     [(name, _TEXT) for name in ("uuid", "source_id", "data_source", "source_url", "license_name", "copyright_owner", "license_link", "title", "md5")]
 )  # fmt: skip
@@ -171,7 +171,8 @@ def _dropped(job: Job, part: int, ids: "tuple[np.ndarray, pa.Array]", paths: dic
     places = np.searchsorted(rows, pc.fill_null(others, -1).to_numpy())
     return pa.table(
         [
-            table["row"], table["id"], pa.array(sources, _TEXT), table["image_id"],
+            table["row"], table["id"], pa.array(sources, _TEXT),
+            pa.array([own_id(image_id, uri) for image_id, uri in zip(table["image_id"].to_pylist(), uris, strict=True)], _TEXT),
             pa.array([web_address(uri) or place_within(uri, paths.get(source, "")) for uri, source in zip(uris, sources, strict=True)], _TEXT),
             pa.array([stage for stage, _, _ in said], _TEXT),
             pa.array([reason for _, _, reason in said], _TEXT),

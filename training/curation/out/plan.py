@@ -18,7 +18,7 @@ from cladescope.files import replacing, write_json
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.out.database import database, place_of
-from cladescope.training.curation.out.places import place_within, web_address
+from cladescope.training.curation.out.places import own_id, place_within, web_address
 from cladescope.training.data.shard_places import find_spans
 
 SPLITS: Final = ("train", "val", "test", "test_species")
@@ -42,6 +42,7 @@ _ROWS: Final = 8192
 def kept(job: Job, part: int) -> pa.Table:
     """The pictures of a part that are in the data set: the columns of `_OF_STAGES`, words as texts, and their places.
 
+    `image_id` is null where the source gives none (`places.own_id`).
     `source_url` is the picture's address on the web, `local_place` its place within the source (`places`), `shard`, `offset` and `size` the bytes of a tar file that
     `picture_at` means, and `drawn` what the order is drawn from.
     """
@@ -57,6 +58,8 @@ def kept(job: Job, part: int) -> pa.Table:
     paths = {one.name: one.path for one in job.config.sources}
     uris, sources = columns["uri"].to_pylist(), columns["source"].to_pylist()
     spans = find_spans(columns["picture_at"].to_pylist())
+    image_ids = zip(columns["image_id"].to_pylist(), uris, strict=True)
+    columns["image_id"] = pa.array([own_id(image_id, uri) for image_id, uri in image_ids], pa.string())
     columns["source_url"] = pa.array(map(web_address, uris), pa.string())
     columns["local_place"] = pa.array(
         [place_within(uri, paths.get(source, "")) for uri, source in zip(uris, sources, strict=True)], pa.string()

@@ -31,6 +31,7 @@ from cladescope.training.curation.out.statistics import write_statistics
 logger = logging.getLogger(__name__)
 
 SUMMARY: Final = "curate.json"
+_BEGUN: Final = "begun.json"
 _PACKAGES: Final = ("duckdb", "pdqhash", "pillow", "pyarrow")
 """Packages whose version may change a byte."""
 _XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -52,13 +53,14 @@ def write(job: Job) -> dict[str, Any]:
     stages = {stage: job.manifest(stage)["hash"] for stage in job.stages}
     begun = {"stage": "write", "settings": json.loads(json.dumps(_settings(config))), "made_of": stages}
     check_begun(work, begun, out)
-    done = _finished(out / SUMMARY, begun)
+    done = _finished(out / SUMMARY) if (work / _BEGUN).exists() else None
     if done is not None:
         return done
     try:
         work.mkdir(parents=True, exist_ok=True)
-        write_json(work / "begun.json", begun)
+        # First, so that it is never taken for what is begun now.
         (out / SUMMARY).unlink(missing_ok=True)
+        write_json(work / _BEGUN, begun)
         found = _write(job, config, begun)
         whole: dict[str, Any] = json.loads(write_json(out / SUMMARY, sealed(found)).read_text())
         return whole
@@ -73,14 +75,13 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config.items() if key != "workers"}
 
 
-def _finished(path: Path, begun: dict[str, Any]) -> dict[str, Any] | None:
-    """What a finished folder says, if it was made of the same."""
+def _finished(path: Path) -> dict[str, Any] | None:
+    """What a finished folder says."""
     try:
         found: dict[str, Any] = json.loads(path.read_text())
     except (OSError, ValueError):
         return None
-    same = is_sealed(found) and found["stages"] == begun["made_of"] and found["config"] == begun["settings"]
-    return found if same else None
+    return found if is_sealed(found) else None
 
 
 def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str,
     manifests = {stage: job.manifest(stage) for stage in job.stages}
     facts = Facts(
         config=job.config, flows=flows, statistics=statistics, figures=figures, versions=versions, not_said=missing,
-        more={stage: one["more"] for stage, one in manifests.items()}, stage_hashes=begun["made_of"],
+        more={stage: one["more"] for stage, one in manifests.items()},
     )  # fmt: skip
     title, sections = card_of(facts)
     write_text(out / "card.md", as_markdown(title, sections))
@@ -120,7 +121,6 @@ def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str,
         "dropped": dict(sorted(n_dropped.items())),
         "flow": to_dict(flows),
         "config": begun["settings"],
-        "stages": begun["made_of"],
         "versions": versions,
         "croissant_lacks": list(missing),
         "files": _hashes(out, work),

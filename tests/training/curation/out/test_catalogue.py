@@ -220,7 +220,7 @@ def test_the_flow_adds_up_from_stage_to_stage_and_to_the_pictures_that_are_writt
     rows = lines(out / "flow.csv")
     for source in ("birds", "museum"):
         left = None
-        for stage in found["stages"]:
+        for stage in (one["stage"] for one in found["flow"]):
             said = {
                 (row["what"], row["why"]): int(row["pictures"])
                 for row in rows
