@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -168,3 +169,11 @@ def test_a_row_without_a_picture_does_not_stand_for_one_with_a_picture(tmp_path)
     gather(job)
     none = "gather: names no picture"
     assert [row["dropped"] for row in rows_of(job)] == [none, None, f"gather: {REPEATED}", none]
+
+
+def test_a_column_of_specimens_that_no_record_has_is_refused(tmp_path):
+    job = made(tmp_path, TABLES)
+    sources = [replace(one, specimen="Sex" if one.name == "birds" else "Sexx") for one in job.config.sources]
+    job.config = replace(job.config, sources=tuple(sources))
+    with pytest.raises(InputError, match="no record of source moths has a value in 'Sexx'"):
+        gather(job)
