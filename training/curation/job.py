@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cladescope.errors import InputError, StoreError
-from cladescope.files import hash_file, is_sealed, replacing, sealed, write_json
+from cladescope.files import PART, hash_file, is_sealed, replacing, sealed, write_json
 from cladescope.training.config import differences
 from cladescope.training.curation.columns import SCHEMAS
 from cladescope.training.curation.config import CurateConfig
@@ -182,9 +182,9 @@ class Job:
 
 
 def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
-    """Raises InputError where a stage that is there was begun with other settings, or of other stages."""
+    """Raises InputError where a stage that is there was begun with other settings, or of other stages; not where nothing was made with these."""
     path = folder / _BEGUN
-    if not path.exists():
+    if not path.exists() or not any(one.name != _BEGUN and not one.name.startswith(PART) for one in folder.iterdir()):
         return
     try:
         earlier = json.loads(path.read_text())
@@ -195,9 +195,9 @@ def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise InputError(
             f"{out} was begun with other settings of the stage {name}: {changed[0]}{more}; "
-            f"put them back, curate into another folder, or make {name} anew with all that follows"
+            f"put them back, curate into another folder, or make {name} anew with all that follows (redo)"
         )
     if earlier.get("made_of") != begun["made_of"]:
         raise InputError(
-            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too"
+            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too (redo)"
         )
