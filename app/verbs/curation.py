@@ -15,7 +15,7 @@ from cladescope.nearest import did_you_mean
 from cladescope.outputs import check_is_folder
 from cladescope.training.curation.checking import check
 from cladescope.training.curation.config import CurateConfig
-from cladescope.training.curation.encode import encode
+from cladescope.training.curation.encode import encode, encoder_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.job import PART_ROWS, Job
@@ -79,6 +79,8 @@ def curate(
     steps = (*job.stages, "write")
     if redo is not None and redo not in steps:
         raise UsageError(f"found {redo!r} to do again: expected one of {', '.join(steps)}{did_you_mean(redo, steps)}")
+    if "encode" in job.stages and not (job.work / "encode" / "manifest.json").exists():
+        encoder_of(job)  # an encoder that cannot be made is known before all pictures were looked at
     with _alone(out):
         done = [name for name in job.stages if (job.work / name / "manifest.json").exists()]
         again = () if redo is None else steps[steps.index(redo) :]

@@ -144,3 +144,19 @@ def test_sources_in_another_folder_of_another_time_give_the_same_bytes(run, sour
     assert len(one) > 10
     assert [str(path) for path in one if one[path] != other.get(path)] == []
     assert one.keys() == other.keys()
+
+
+def test_an_encoder_that_cannot_be_made_is_said_before_anything_starts(fails, sources, tmp_path):
+    said = fails("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--set", "kinds.encoder=nothing")
+    assert "no encoder 'nothing'" in said
+    assert not (tmp_path / "tree" / "work").exists()
+
+
+def test_a_stage_that_made_nothing_before_it_failed_takes_other_settings(run, fails, sources, tmp_path):
+    (tmp_path / "ids.txt").write_text("nobody\n")
+    (tmp_path / "tree.toml").write_text(
+        (sources / "tree.toml").read_text().replace("photos/", f"{sources}/photos/") + '[[exclude]]\nids = "ids.txt"\n'
+    )
+    assert "set must_hit = false" in fails("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree")
+    (tmp_path / "tree.toml").write_text((tmp_path / "tree.toml").read_text() + "must_hit = false\n")
+    assert run("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree").status == 0
