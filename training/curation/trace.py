@@ -1,6 +1,7 @@
 """All that is known of one picture, from the shard back to the raw row: where it is, what each stage found, or where it was dropped and why."""
 
 import json
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,8 @@ from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
 from cladescope.training.curation.columns import SCHEMAS
+from cladescope.training.curation.gather import NAMESPACE
+from cladescope.training.curation.out.write import SUMMARY
 from cladescope.training.data.shard_index import index_shard
 
 ORDER: Final = (*list(SCHEMAS)[:4], "encode", *list(SCHEMAS)[4:])
@@ -23,10 +26,11 @@ _NEAR: Final = 5000
 
 
 def trace(out: str | Path, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """What is known of each id, in the order asked: an id of the data set, an `image_id` of a source, or `SOURCE/IMAGE_ID`.
+    """What is known of each id, in the order asked: an id of the data set, an `image_id` of a source, `SOURCE/IMAGE_ID`, or of a picture that its source
+    gives no id `SOURCE/PLACE`.
 
     An `image_id` that several sources have is told once for each. An entry has `asked`, `id`, `row`, `source`, `image_id`, `split`, `shard` and `member` (null
-    where it is in none), `problem` (a shard that is not as the catalogue says), `dropped` (stage and reason, else null), `duplicate_of` (the id that is kept in its place), `stages` (what each stage found,
+    where it is in none), `problem` (a shard that is not as the catalogue says, a curation that is not finished), `dropped` (stage and reason, else null), `duplicate_of` (the id that is kept in its place), `stages` (what each stage found,
     by name, down to the one that dropped it) and `raw` (source, number of the record in it, address and the row as it was). A folder whose curation is not finished is traced as far as it is.
     Costs a read of two columns of all records for all ids together: 2 s for 10^7 records on two cores.
 
@@ -55,7 +59,7 @@ def _split_asked(asked: str) -> tuple[str, str] | None:
 
 def _found(parts: Sequence[Path], ids: Sequence[str]) -> pa.Table:
     """The records that any of the ids may mean."""
-    words = pa.array([*ids, *(pair[1] for asked in ids if (pair := _split_asked(asked)))])
+    words = pa.array([*ids, *map(_made, ids), *(pair[1] for asked in ids if (pair := _split_asked(asked)))])
     condition = ds.field("id").isin(words) | ds.field("image_id").isin(words)
     columns = {
         "row": ds.field("row"),
@@ -66,8 +70,13 @@ def _found(parts: Sequence[Path], ids: Sequence[str]) -> pa.Table:
     return ds.dataset(list(map(str, parts))).to_table(columns=columns, filter=condition)
 
 
+def _made(asked: str) -> str:
+    """The id that a source's name and an id or place make (`gather.id_of`)."""
+    return str(uuid.uuid5(NAMESPACE, asked))
+
+
 def _meant(table: pa.Table, asked: str) -> pa.ChunkedArray:
-    meant = pc.or_(pc.equal(table["id"], asked), pc.equal(table["image_id"], asked))
+    meant = pc.or_(pc.is_in(table["id"], pa.array([asked, _made(asked)])), pc.equal(table["image_id"], asked))
     pair = _split_asked(asked)
     if pair is None:
         return meant
@@ -116,7 +125,7 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
         "split": None if dropped else stages.get("split", {}).get("split"),
         "shard": shard,
         "member": member,
-        "problem": f"{shard} is gone, or lacks the picture" if shard is not None and member is None else None,
+        "problem": None if dropped else _problem(out, shard, member),
         "dropped": None if dropped is None else {"stage": stage, "reason": reason},
         "duplicate_of": None if other is None else _line(parts[(found := _place(parts, other))[0]], found[1])["id"],
         "stages": {name: {key: value for key, value in one.items() if key not in ("row", "dropped", "vector")} for name, one in stages.items()},
@@ -126,6 +135,14 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
             "row": raw,
         },
     }  # fmt: skip
+
+
+def _problem(out: Path, shard: str | None, member: str | None) -> str | None:
+    # A stage that is made anew takes all that follow away first, and this one.
+    if not ((out / "work" / "write" / "begun.json").is_file() and (out / SUMMARY).is_file()):
+        before = "" if shard is None else ", the shard is of the data set as it was"
+        return f"the curation is not finished: run it again{before}"
+    return f"{shard} is gone, or lacks the picture" if shard is not None and member is None else None
 
 
 def _place(parts: Sequence[Path], row: int) -> tuple[int, int]:

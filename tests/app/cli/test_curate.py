@@ -160,3 +160,14 @@ def test_a_stage_that_made_nothing_before_it_failed_takes_other_settings(run, fa
     assert "set must_hit = false" in fails("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree")
     (tmp_path / "tree.toml").write_text((tmp_path / "tree.toml").read_text() + "must_hit = false\n")
     assert run("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree").status == 0
+
+
+def test_trace_needs_no_right_to_write(run, sources, tmp_path, monkeypatch):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+
+    def refused(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    assert run("curate", "trace", _an_id(tmp_path / "tree"), "--out", tmp_path / "tree").status == 0
+    assert "Read-only" in run("curate", sources / "tree.toml", "--out", tmp_path / "tree").err
