@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+import cladescope
 from cladescope.simulation import SimulationConfig, simulate
 from cladescope.training.curation import pdq
 from tests.app.cli.command_line import Ended, fails, run
@@ -171,3 +172,21 @@ def test_trace_needs_no_right_to_write(run, sources, tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", refused)
     assert run("curate", "trace", _an_id(tmp_path / "tree"), "--out", tmp_path / "tree").status == 0
     assert "Read-only" in run("curate", sources / "tree.toml", "--out", tmp_path / "tree").err
+
+
+def test_a_process_that_is_killed_while_it_deletes_stages_leaves_none_in_part(run, sources, tmp_path, monkeypatch):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+    before = (tmp_path / "tree" / "curate.json").read_bytes()
+    with monkeypatch.context() as patched:
+
+        def killed(folder, *_, **__):
+            # As it is with manifest and without a part.
+            next(folder.glob("part-*.parquet"), folder / "begun.json").unlink()
+            raise KeyboardInterrupt
+
+        patched.setattr("cladescope.app.verbs.curation.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            cladescope.curate(sources / "tree.toml", out=tmp_path / "tree", redo="single")
+    assert run("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--redo", "write").status == 0
+    assert (tmp_path / "tree" / "curate.json").read_bytes() == before
+    assert not list((tmp_path / "tree" / "work").glob(".part-*"))
