@@ -46,9 +46,10 @@ class Verb(TyperCommand):
 
     def _check_places(self, context: Any, typed: Mapping[str, Any]) -> None:
         """Raise BadParameter where what an option names is not there, or cannot be written."""
+        traces = bool(self._arguments) and context.params.get(self._arguments[0].name) == "trace"
         for option in self.params:
             paths = list(_paths(context.params.get(option.name))) if option.name in typed else []
-            if paths:
+            if paths and not (traces and option.name == "out"):  # trace only reads it
                 from cladescope.app.cli.places import problem_of
 
                 if problem := next(filter(None, (problem_of(option, path) for path in paths)), None):

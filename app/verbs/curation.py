@@ -1,7 +1,7 @@
 """A curation from its sources to the data set: the stages one after the other, each of which goes on where it was cut short."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from cladescope.nearest import did_you_mean
 from cladescope.outputs import check_is_folder
 from cladescope.training.curation.checking import check
 from cladescope.training.curation.config import CurateConfig
-from cladescope.training.curation.encode import encode
+from cladescope.training.curation.encode import encode, encoder_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.job import PART_ROWS, Job, Spread
@@ -81,18 +81,30 @@ def curate(
     steps = (*job.stages, "write")
     if redo is not None and redo not in steps:
         raise UsageError(f"found {redo!r} to do again: expected one of {', '.join(steps)}{did_you_mean(redo, steps)}")
+    if "encode" in job.stages and not (job.work / "encode" / "manifest.json").exists():
+        encoder_of(job)  # an encoder that cannot be made is known before all pictures were looked at
     with _alone(out):
+        _forget(job.work, ())
         done = [name for name in job.stages if (job.work / name / "manifest.json").exists()]
         again = () if redo is None else steps[steps.index(redo) :]
         for name in steps:
             if name == redo:
                 # Only now: what is refused by a stage before leaves all as it was.
-                for one in again:
-                    shutil.rmtree(job.work / one, ignore_errors=True)
+                _forget(job.work, again)
             if name in STAGES:
                 STAGES[name](job)
         summary = write(job)
     return Curated(out, summary, tuple(name for name in done if name not in again))
+
+
+def _forget(work: Path, stages: Sequence[str]) -> None:
+    """Delete stages, the last first, each put aside in one step, so that none is ever there in part; and what a killed process put aside."""
+    for name in reversed(stages):
+        if (work / name).exists():
+            (work / name).rename(work / f"{PART}{name}")
+            shutil.rmtree(work / f"{PART}{name}")
+    for left in work.glob(f"{PART}*"):
+        shutil.rmtree(left)
 
 
 def flow_table(summary: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:

@@ -2,18 +2,25 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
+from cladescope.embedding.folder_labels import FolderLabels
 from cladescope.embedding.locations import local_path
 from cladescope.errors import ConfigError
 from cladescope.index.croissant_parts import check_about
+from cladescope.taxonomy.backbone import Backbone
 from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.excluded_lists import read_ids, read_taxa
+from cladescope.training.curation.flag import support_of
 from cladescope.training.curation.pdq import check_installed
+from cladescope.training.curation.people import check_detections
 
 _PATTERN = frozenset("*?[{")
 
 
 def check(config: CurateConfig) -> None:
-    """Raises ConfigError with all places that a configuration names and that are not there; InputError where a package is missing, or `about` describes files.
+    """Raises ConfigError with all places that a configuration names and that are not there; InputError where a package is missing, `about` describes files, or a
+    backbone, list or table that is there cannot be read as one.
 
     >>> from cladescope.training.curation.sections import DuplicatesConfig, SourceConfig
     >>> sources = (SourceConfig(name="a", path="/nowhere/a"),)
@@ -28,6 +35,25 @@ def check(config: CurateConfig) -> None:
     ]
     if missing:
         raise ConfigError(missing)
+    _read(config)
+
+
+def _read(config: CurateConfig) -> None:
+    """Read what later stages will read, but for pictures and their sources. Raises InputError, UsageError or EncoderError for what they could not use."""
+    if config.names.backbone:
+        Backbone.open(Path(config.names.backbone))
+    for source in config.sources:
+        if source.labels_from:
+            FolderLabels(source.labels_from)
+    for one in config.exclude:
+        if one.taxa:
+            read_taxa(Path(one.taxa))
+        if one.ids:
+            read_ids(Path(one.ids))
+    for path in config.people.detections:
+        check_detections(Path(path))
+    if config.kinds.support:
+        support_of(config.kinds.support)
 
 
 def _named(config: CurateConfig) -> Iterator[tuple[str, str]]:

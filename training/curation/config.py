@@ -88,7 +88,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     cladescope.errors.InputError: /nowhere/tree.toml cannot be read (No such file or directory): give a configuration in TOML
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
         values = tomllib.loads(text)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): give a configuration in TOML") from error

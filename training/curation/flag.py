@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Float16, Int
 
 from cladescope.embedding.encode import encoded
+from cladescope.embedding.records import Record
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError
 from cladescope.files import hash_file
@@ -198,6 +199,17 @@ def _support(job: Job) -> tuple[Float16[np.ndarray, "k d"], list[str], list[str]
     path = job.config.kinds.support
     encoder = encoder_of(job)
     vectors, kinds, names, n_lost = [np.empty((0, encoder.dim), np.float16)], [], [], 0
+    records = support_of(path)
+    for batch in encoded(records, encoder, workers=job.config.workers):
+        vectors.append(batch.vectors.astype(np.float16))
+        kinds += [str(record.extra["kind"]) for record in batch.records]
+        names += list(batch.content_hashes)
+        n_lost += len(batch.failures)
+    return np.concatenate(vectors), kinds, names, n_lost
+
+
+def support_of(path: str) -> list[Record]:
+    """The pictures of known kind that a table names. Raises InputError where one has none of `KINDS`, and as `open_source`."""
     records = list(open_source(path, name="support").records())
     for number, record in enumerate(records):
         kind = record.extra.get("kind")
@@ -205,12 +217,7 @@ def _support(job: Job) -> tuple[Float16[np.ndarray, "k d"], list[str], list[str]
             raise InputError(
                 f"{path} says the kind {kind!r} in record {number}: expected a column kind with some of {', '.join(KINDS)}"
             )
-    for batch in encoded(records, encoder, workers=job.config.workers):
-        vectors.append(batch.vectors.astype(np.float16))
-        kinds += [str(record.extra["kind"]) for record in batch.records]
-        names += list(batch.content_hashes)
-        n_lost += len(batch.failures)
-    return np.concatenate(vectors), kinds, names, n_lost
+    return records
 
 
 def _people_told(job: Job) -> dict[str, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cladescope.delimited.headers import squash
 from cladescope.embedding.locations import canonical, local_path
@@ -56,14 +57,15 @@ _TAKEN: Final = {
 def gather(job: Job) -> None:
     """Gather all records. Memory: a part, and 16 bytes a record at the end, when repeated ids are sought.
 
-    Raises InputError where a source cannot be opened or breaks off (what was gathered stays), changed since it was begun, or where two
-    sources claim one id.
+    Raises InputError where a source cannot be opened or breaks off (what was gathered stays), changed since it was begun, has no value in the column
+    that `specimen` names, or where two sources claim one id.
     """
     sources = job.config.sources
     with job.stage("gather", settings_of(job)) as stage:
         if stage.is_done:
             return
         said = _gathered(job, stage, sources)
+        _check_specimens(job)
         stage.more["sources"] = said
         drop_repeated(job, stage)
 
@@ -161,6 +163,21 @@ def _gathered(job: Job, stage: Stage, sources: tuple[SourceConfig, ...]) -> dict
     if parts.n_rows:
         parts.write()
     return {one.name: json.loads(_said_file(stage, number).read_text()) for number, one in enumerate(sources)}
+
+
+def _check_specimens(job: Job) -> None:
+    """Raises InputError where no record of a source has the column that the configuration names for its specimens."""
+    named = {one.name: one.specimen for one in job.config.sources if one.specimen}
+    if not named:
+        return
+    met = set[str]()
+    for table in job.scan("gather", ["source", "specimen_id"]):
+        met.update(table["source"].filter(pc.is_valid(table["specimen_id"])).cast(pa.string()).unique().to_pylist())
+    for name in (name for name in named if name not in met):
+        raise InputError(
+            f"no record of source {name} has a value in {named[name]!r}, which sources.specimen names: "
+            "give the column as the source writes it, or leave it out"
+        )
 
 
 def _take_records(reader: Source, source: SourceConfig, n_skipped: int, parts: _Parts) -> None:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from cladescope import steps
 from cladescope.errors import InputError, StoreError
-from cladescope.files import hash_file, is_sealed, replacing, sealed, write_json
+from cladescope.files import PART, hash_file, is_sealed, replacing, sealed, write_json
 from cladescope.training.config import differences
 from cladescope.training.curation.columns import SCHEMAS
 from cladescope.training.curation.config import CurateConfig
@@ -40,7 +40,7 @@ PART_ROWS: Final = 50_000
 _COUNTS: Final = b"cladescope.flow"
 MANIFEST: Final = "manifest.json"
 """What says that a stage is finished, and of what it was made."""
-_BEGUN: Final = "begun.json"
+BEGUN: Final = "begun.json"
 
 
 @dataclass(eq=False)
@@ -91,8 +91,16 @@ class Stage:
         """What the parts counted, together."""
         whole = Flow()
         for path in self.parts():
-            whole.add(Flow.of_dict(json.loads((pq.read_schema(path).metadata or {})[_COUNTS])))
+            whole.add(_counted_in(path))
         return whole
+
+    def flow_of(self, part: int) -> Flow:
+        """What a part that is there counted."""
+        return _counted_in(self.path(part))
+
+
+def _counted_in(path: Path) -> Flow:
+    return Flow.of_dict(json.loads((pq.read_schema(path).metadata or {})[_COUNTS]))
 
 
 class Job:
@@ -203,7 +211,7 @@ class Job:
             yield stage
             return
         folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / _BEGUN, begun)
+        write_json(folder / BEGUN, begun)
         yield stage
         if missing := stage.unmade():
             raise InputError(
@@ -215,9 +223,9 @@ class Job:
 
 
 def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
-    """Raises InputError where a stage that is there was begun with other settings, or of other stages."""
-    path = folder / _BEGUN
-    if not path.exists():
+    """Raises InputError where a stage that is there was begun with other settings, or of other stages; not where nothing was made with these."""
+    path = folder / BEGUN
+    if not path.exists() or not any(one.name != BEGUN and not one.name.startswith(PART) for one in folder.iterdir()):
         return
     try:
         earlier = json.loads(path.read_text())
@@ -228,9 +236,9 @@ def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise InputError(
             f"{out} was begun with other settings of the stage {name}: {changed[0]}{more}; "
-            f"put them back, curate into another folder, or make {name} anew with all that follows"
+            f"put them back, curate into another folder, or make {name} anew with all that follows (redo)"
         )
     if earlier.get("made_of") != begun["made_of"]:
         raise InputError(
-            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too"
+            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too (redo)"
         )

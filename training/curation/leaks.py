@@ -4,10 +4,13 @@ Each list of excluded pictures is read once; its hashes are kept beside the part
 or where both show one photograph by their pixels (`analysis.duplicates`, likeness `same`).
 """
 
+import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -111,10 +114,25 @@ def list_names(paths: list[str]) -> list[str]:
 
 
 def _said(one: ExcludeConfig) -> dict[str, Any]:
-    """What of a list decides the stage: of a file, or a store, its bytes."""
+    """What of a list decides the stage: of a file, or a store, its bytes; of a folder which files it holds, how large and since when."""
     path = Path(one.pictures)
     file = path / "store.json" if is_store(one.pictures) else path
-    return {"must_hit": one.must_hit, "hash": hash_file(file) if file.is_file() else None}
+    return {"must_hit": one.must_hit, "hash": hash_file(file) if file.is_file() else _hash_of_folder(path)}
+
+
+def _hash_of_folder(folder: Path) -> str | None:
+    """BLAKE2b of the names, sizes and times of the files in a folder, links followed; None where there is none."""
+    if not folder.is_dir():
+        return None
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(place, name)
+            about = path.stat() if path.exists() else None
+            told = None if about is None else [about.st_size, about.st_mtime_ns]
+            found.append([path.relative_to(folder).as_posix(), told])
+    return blake2b(json.dumps(found).encode(), digest_size=16).hexdigest()
 
 
 def _opened(path: str, name: str) -> Source:

@@ -109,7 +109,7 @@ class Detections:
         }
 
     def _read(self, path: Path) -> Iterator[_Looked]:
-        for said in _megadetector(path, self._failed) if path.suffix.lower() == ".json" else _table(path):
+        for said in _lines(path, self._failed):
             parts = parts_of(said.name)
             if said.is_id:
                 looked = self._by_id.setdefault(said.name, _Looked(set()))
@@ -168,6 +168,15 @@ def detections_settings(job: Job) -> dict[str, Any]:
             raise InputError(f"{path} is not there: {_WANTED}")
     files = [[Path(path).name, hash_file(Path(path))] for path in config.detections]
     return {"detections": files, "least": config.least, "kinds": list(config.kinds), "act": config.act}
+
+
+def check_detections(path: Path) -> None:
+    """Raises InputError for a file that is none of detections, or whose first line cannot be used."""
+    next(_lines(path, lambda: None), None)
+
+
+def _lines(path: Path, failed: Callable[[], None]) -> Iterator[_Said]:
+    return _megadetector(path, failed) if path.suffix.lower() == ".json" else _table(path)
 
 
 def _megadetector(path: Path, failed: Callable[[], None]) -> Iterator[_Said]:

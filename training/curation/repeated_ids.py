@@ -14,10 +14,12 @@ from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
 
 REPEATED: Final = "its id came before in the source"
+_DROPPED: Final = f"gather: {REPEATED}"
+"""As the column has it, where the job was cut short while records were dropped."""
 
 
 def drop_repeated(job: Job, stage: Stage) -> None:
-    """Drop records whose id came before in their source. Memory: 16 bytes a record.
+    """Drop records whose id came before in their source, with a picture. Memory: 16 bytes a record.
 
     Raises InputError where an id is of two sources.
     """
@@ -30,21 +32,23 @@ def drop_repeated(job: Job, stage: Stage) -> None:
     same = np.flatnonzero(low[order][1:] == low[order][:-1])
     # Half of an id may be shared by chance: the rows are looked at whole.
     suspects = np.unique(np.concatenate([order[same], order[same + 1]]))
-    first: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    seen: set[str] = set()
     again: dict[int, list[int]] = {}
     for part, rows in _by_part(suspects, job.part_rows):
-        some = job.read("gather", part, ["id", "source", "image_id"]).take(pa.array(rows))
+        some = job.read("gather", part, ["id", "source", "image_id", "dropped"]).take(pa.array(rows))
         for row, one in zip(rows.tolist(), some.to_pylist(), strict=True):
-            owner = first.get(one["id"])
-            if owner is None:
-                first[one["id"]] = one["source"]
-            elif owner != one["source"]:
+            owner = owners.setdefault(one["id"], one["source"])
+            if owner != one["source"]:
                 raise InputError(
                     f"the sources {owner} and {one['source']} both claim the id {one['image_id']}: "
                     "leave out one of the two, or limit what they hold to pictures of their own"
                 )
-            else:
+            if one["dropped"] not in (None, _DROPPED):
+                continue  # it names no picture: one that does is not a repetition of it
+            if one["id"] in seen:
                 again.setdefault(part, []).append(row)
+            seen.add(one["id"])
     _mark(stage, again, job)
 
 
@@ -55,7 +59,8 @@ def _mark(stage: Stage, again: Mapping[int, list[int]], job: Job) -> None:
         for row in rows:
             reasons[row] = REPEATED
         dropped = carried("gather", table["dropped"], reasons)
-        stage.write(part, table.set_column(table.column_names.index("dropped"), GATHERED.field("dropped"), dropped))
+        whole = table.set_column(table.column_names.index("dropped"), GATHERED.field("dropped"), dropped)
+        stage.write(part, whole, stage.flow_of(part))
 
 
 def _by_part(rows: Int[np.ndarray, " s"], part_rows: int) -> Iterator[tuple[int, Int[np.ndarray, " p"]]]:

@@ -4,6 +4,7 @@ Units and their order come from ids and a hash, so that neither the order of the
 move few others. BioCLIP draws from a set of texts, whose order changes with every process: https://github.com/Imageomics/bioclip, `make_splits.py`.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from itertools import combinations, pairwise
@@ -87,6 +88,13 @@ def _drawn(job: Job, pictures: Pictures, species: Int[np.ndarray, " n"]) -> Int8
     """The part of each picture, as its place in `PARTS`, or why it is dropped."""
     config, seed = job.config.splits, job.config.seed
     n = len(pictures.rows)
+    if not n:
+        why = Counter[str]()
+        for stage in job.stages[: job.stages.index("split")]:
+            for _, word, count in job.manifest(stage)["counts"]["dropped"]:
+                why[f"{stage}: {word}"] += count
+        told = ", ".join(f"{word} {count:,}" for word, count in why.items())
+        raise InputError(f"all records were dropped ({told}): ask for less, or give other sources")
     part = np.zeros(n, np.int8)
     held = [number for number, one in enumerate(job.config.sources) if one.name in config.held_out_sources]
     if held:

@@ -14,6 +14,8 @@ from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
 from cladescope.training.curation.columns import SCHEMAS
+from cladescope.training.curation.job import MANIFEST
+from cladescope.training.curation.out.write import SUMMARY
 from cladescope.training.data.shard_index import index_shard
 
 ORDER: Final = (*list(SCHEMAS)[:4], "encode", *list(SCHEMAS)[4:])
@@ -23,10 +25,11 @@ _NEAR: Final = 5000
 
 
 def trace(out: str | Path, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """What is known of each id, in the order asked: an id of the data set, an `image_id` of a source, or `SOURCE/IMAGE_ID`.
+    """What is known of each id, in the order asked: an id of the data set, an `image_id` of a source (of a picture without one its place in it), or
+    `SOURCE/IMAGE_ID`.
 
     An `image_id` that several sources have is told once for each. An entry has `asked`, `id`, `row`, `source`, `image_id`, `split`, `shard` and `member` (null
-    where it is in none), `problem` (a shard that is not as the catalogue says), `dropped` (stage and reason, else null), `duplicate_of` (the id that is kept in its place), `stages` (what each stage found,
+    where it is in none), `problem` (a shard that is not as the catalogue says, a curation that is not finished), `dropped` (stage and reason, else null), `duplicate_of` (the id that is kept in its place), `stages` (what each stage found,
     by name, down to the one that dropped it) and `raw` (source, number of the record in it, address and the row as it was). A folder whose curation is not finished is traced as far as it is.
     Costs a read of two columns of all records for all ids together: 2 s for 10^7 records on two cores.
 
@@ -116,7 +119,7 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
         "split": None if dropped else stages.get("split", {}).get("split"),
         "shard": shard,
         "member": member,
-        "problem": f"{shard} is gone, or lacks the picture" if shard is not None and member is None else None,
+        "problem": None if dropped else _problem(out, shard, member),
         "dropped": None if dropped is None else {"stage": stage, "reason": reason},
         "duplicate_of": None if other is None else _line(parts[(found := _place(parts, other))[0]], found[1])["id"],
         "stages": {name: {key: value for key, value in one.items() if key not in ("row", "dropped", "vector")} for name, one in stages.items()},
@@ -126,6 +129,14 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
             "row": raw,
         },
     }  # fmt: skip
+
+
+def _problem(out: Path, shard: str | None, member: str | None) -> str | None:
+    # A stage that is made anew takes all that follow away first, and this one.
+    if not ((out / "work" / "write" / MANIFEST).is_file() and (out / SUMMARY).is_file()):
+        before = "" if shard is None else ", the shard is of the data set as it was"
+        return f"the curation is not finished: run it again{before}"
+    return f"{shard} is gone, or lacks the picture" if shard is not None and member is None else None
 
 
 def _place(parts: Sequence[Path], row: int) -> tuple[int, int]:

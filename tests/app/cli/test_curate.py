@@ -1,9 +1,12 @@
 """`cladescope curate` as a user meets it: its table, its JSON, its refusals, and the way back from a picture to its row."""
 
 import json
+import os
+import shutil
 
 import pytest
 
+import cladescope
 from cladescope.simulation import SimulationConfig, simulate
 from cladescope.training.curation import pdq
 from tests.app.cli.command_line import Ended, fails, run
@@ -124,3 +127,66 @@ def test_what_is_refused_by_an_earlier_stage_is_not_deleted_before(run, fails, s
     )
     assert "other settings of the stage look: min_side (64, now 1)" in said
     assert sorted((tmp_path / "tree" / "work" / "split").iterdir()) == before
+
+
+def test_sources_in_another_folder_of_another_time_give_the_same_bytes(run, sources, tmp_path):
+    shutil.copytree(sources, tmp_path / "moved")
+    os.utime(tmp_path / "moved" / "photos" / "metadata.csv", (1, 1))
+    for number, folder in enumerate((sources, tmp_path / "moved")):
+        assert run("curate", folder / "tree.toml", "--out", tmp_path / str(number)).status == 0
+    one, other = (
+        {
+            path.relative_to(out): path.read_bytes()
+            for path in sorted(out.rglob("*"))
+            if path.is_file() and path.relative_to(out).parts[0] not in ("work", ".lock")
+        }
+        for out in (tmp_path / "0", tmp_path / "1")
+    )
+    assert len(one) > 10
+    assert [str(path) for path in one if one[path] != other.get(path)] == []
+    assert one.keys() == other.keys()
+
+
+def test_an_encoder_that_cannot_be_made_is_said_before_anything_starts(fails, sources, tmp_path):
+    said = fails("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--set", "kinds.encoder=nothing")
+    assert "no encoder 'nothing'" in said
+    assert not (tmp_path / "tree" / "work").exists()
+
+
+def test_a_stage_that_made_nothing_before_it_failed_takes_other_settings(run, fails, sources, tmp_path):
+    (tmp_path / "ids.txt").write_text("nobody\n")
+    (tmp_path / "tree.toml").write_text(
+        (sources / "tree.toml").read_text().replace("photos/", f"{sources}/photos/") + '[[exclude]]\nids = "ids.txt"\n'
+    )
+    assert "set must_hit = false" in fails("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree")
+    (tmp_path / "tree.toml").write_text((tmp_path / "tree.toml").read_text() + "must_hit = false\n")
+    assert run("curate", tmp_path / "tree.toml", "--out", tmp_path / "tree").status == 0
+
+
+def test_trace_needs_no_right_to_write(run, sources, tmp_path, monkeypatch):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+
+    def refused(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    assert run("curate", "trace", _an_id(tmp_path / "tree"), "--out", tmp_path / "tree").status == 0
+    assert "Read-only" in run("curate", sources / "tree.toml", "--out", tmp_path / "tree").err
+
+
+def test_a_process_that_is_killed_while_it_deletes_stages_leaves_none_in_part(run, sources, tmp_path, monkeypatch):
+    run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
+    before = (tmp_path / "tree" / "curate.json").read_bytes()
+    with monkeypatch.context() as patched:
+
+        def killed(folder, *_, **__):
+            # As it is with manifest and without a part.
+            next(folder.glob("part-*.parquet"), folder / "begun.json").unlink()
+            raise KeyboardInterrupt
+
+        patched.setattr("cladescope.app.verbs.curation.shutil.rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            cladescope.curate(sources / "tree.toml", out=tmp_path / "tree", redo="single")
+    assert run("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--redo", "write").status == 0
+    assert (tmp_path / "tree" / "curate.json").read_bytes() == before
+    assert not list((tmp_path / "tree" / "work").glob(".part-*"))

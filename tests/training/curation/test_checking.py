@@ -2,7 +2,7 @@
 
 import pytest
 
-from cladescope.errors import ConfigError, InputError
+from cladescope.errors import ConfigError, InputError, UsageError
 from cladescope.training.curation.checking import check
 from cladescope.training.curation.config import load_config
 
@@ -58,4 +58,34 @@ def test_about_may_not_describe_files(tmp_path):
         '[[sources]]\nname = "a"\npath = "here"\n[duplicates]\nnear = "copies"\n[about]\ndistribution = []\n'
     )
     with pytest.raises(InputError, match="distribution"):
+        check(load_config(tmp_path / "tree.toml"))
+
+
+@pytest.mark.parametrize(
+    "more, said",
+    [
+        ('[names]\nbackbone = "here"\n', "here is no backbone"),
+        ('[[exclude]]\ntaxa = "empty.txt"\n', "empty.txt"),
+        ('[[exclude]]\nids = "empty.txt"\n', "empty.txt is empty"),
+        ('[people]\ndetections = ["names.csv"]\n', "names.csv has the columns a, b: expected MegaDetector's JSON"),
+        ('[kinds]\nencoder = "pixels"\nsupport = "kinds.csv"\n', "says the kind 'alive' in record 0"),
+    ],
+)
+def test_what_later_stages_could_not_read_is_said_before_anything_starts(tmp_path, more, said):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "empty.txt").write_text("")
+    (tmp_path / "names.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "kinds.csv").write_text("file,kind\na.jpg,alive\n")
+    start = '[[sources]]\nname = "a"\npath = "here"\n[duplicates]\nnear = "copies"\n'
+    (tmp_path / "tree.toml").write_text(start + more)
+    with pytest.raises(InputError, match=said):
+        check(load_config(tmp_path / "tree.toml"))
+
+
+def test_a_rule_for_labels_that_is_none_is_said_before_anything_starts(tmp_path):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "tree.toml").write_text(
+        '[[sources]]\nname = "a"\npath = "here"\nlabels_from = "zzz"\n[duplicates]\nnear = "copies"\n'
+    )
+    with pytest.raises(UsageError, match="found labels from 'zzz'"):
         check(load_config(tmp_path / "tree.toml"))

@@ -79,3 +79,10 @@ def test_what_cannot_be_is_refused(tmp_path, text, said):
 def test_a_file_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="is not valid TOML"):
         load_config(written(tmp_path, "= 3"))
+
+
+def test_a_mark_at_the_beginning_of_the_file_is_no_setting(tmp_path):
+    (tmp_path / "tree.toml").write_text(
+        'title = "A"\r\n[[sources]]\r\nname = "a"\r\npath = "a"\r\n', encoding="utf-8-sig"
+    )
+    assert load_config(tmp_path / "tree.toml").title == "A"

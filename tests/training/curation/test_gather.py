@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -151,3 +152,28 @@ def test_words_that_say_nothing_and_markup_in_names_are_counted(tmp_path):
         ["birds", "'pleasehelp' read as not known", 1],
         ["birds", "name respelt", 1],
     ]
+
+
+def test_what_was_changed_is_still_counted_where_ids_come_twice(tmp_path):
+    rows = ["a.jpg,<i>Parus</i> major,1,CC0,,", "b.jpg,pleasehelp,2,CC0,,", "c.jpg,Parus major,2,CC0,,"]
+    job = made(tmp_path, {"birds": rows})
+    gather(job)
+    counts = job.manifest("gather")["counts"]
+    assert counts["dropped"] == [["birds", REPEATED, 1]]
+    assert counts["changed"] == [["birds", "'pleasehelp' read as not known", 1], ["birds", "name respelt", 1]]
+
+
+def test_a_row_without_a_picture_does_not_stand_for_one_with_a_picture(tmp_path):
+    rows = [",Parus major,1,CC0,,", "b.jpg,Parus major,1,CC0,,", "c.jpg,Parus major,1,CC0,,", ",Parus major,1,CC0,,"]
+    job = made(tmp_path, {"birds": rows})
+    gather(job)
+    none = "gather: names no picture"
+    assert [row["dropped"] for row in rows_of(job)] == [none, None, f"gather: {REPEATED}", none]
+
+
+def test_a_column_of_specimens_that_no_record_has_is_refused(tmp_path):
+    job = made(tmp_path, TABLES)
+    sources = [replace(one, specimen="Sex" if one.name == "birds" else "Sexx") for one in job.config.sources]
+    job.config = replace(job.config, sources=tuple(sources))
+    with pytest.raises(InputError, match="no record of source moths has a value in 'Sexx'"):
+        gather(job)

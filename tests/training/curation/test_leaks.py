@@ -137,3 +137,17 @@ def test_excluded_pictures_of_the_web_count_as_unreadable(tmp_path, rows):
         "held-out.csv": {"pictures": 2, "unreadable": 1, "hit": 1, "dropped": 1}
     }
     assert result(job)[6]["leak"] == "held-out.csv: held-out/0.jpg"
+
+
+def test_a_folder_of_excluded_pictures_that_changed_since_is_not_taken_for_what_it_was(tmp_path, rows):
+    folder = tmp_path / "strangers"
+    photographs(folder, 2, first=500)
+    job = job_with(tmp_path, rows, ExcludeConfig(pictures=str(folder)))
+    with pytest.raises(InputError, match="hit nothing"):
+        leaks(job)
+    shutil.copy(tmp_path / "held-out" / "5.jpg", folder / "5.jpg")
+    with pytest.raises(InputError, match="other settings of the stage leaks: lists"):
+        leaks(job)
+    shutil.rmtree(job.work / "leaks")
+    leaks(job)
+    assert job.manifest("leaks")["more"]["hits"]["strangers"]["hit"] == 1

@@ -320,3 +320,11 @@ def test_a_job_that_was_cut_short_ends_with_the_same_bytes(tmp_path):
         path.unlink()
     split(job)
     assert job.manifest("split") == whole.manifest("split")
+
+
+def test_where_all_was_dropped_it_is_said_by_whom(tmp_path):
+    rows = [
+        {**row, "dropped": f"look: {why}"} for row, why in zip(birds(3, 1), ("blank", "blurred", "blank"), strict=True)
+    ]
+    with pytest.raises(InputError, match=r"all records were dropped \(look: blank 2, look: blurred 1\)"):
+        taken(tmp_path, rows, configured())

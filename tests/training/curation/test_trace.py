@@ -59,6 +59,21 @@ def test_a_curation_that_is_not_finished_is_traced_as_far_as_it_is(made, tmp_pat
     (found,) = trace(tmp_path, [made[1][3]["id"]])
     assert (found["split"], found["shard"]) == (None, None)
     assert list(found["stages"]) == ["names", "screen", "look", "leaks", "flag"]
+    assert found["problem"] == "the curation is not finished: run it again"
+    (dropped,) = trace(tmp_path, [made[1][5]["id"]])
+    assert (dropped["dropped"]["stage"], dropped["problem"]) == ("screen", None)
+
+
+def test_a_stage_that_is_being_made_anew_is_said_beside_the_shard_that_is_there_still(made, tmp_path):
+    shutil.copytree(made[0], tmp_path / "out")
+    asked = made[1][3]["id"]
+    assert trace(tmp_path / "out", [asked])[0]["problem"] is None
+    for stage in ("split", "write"):
+        shutil.rmtree(tmp_path / "out" / "work" / stage)
+    (found,) = trace(tmp_path / "out", [asked])
+    assert found["split"] is None
+    assert (tmp_path / "out" / found["shard"]).is_file()
+    assert found["problem"] == "the curation is not finished: run it again, the shard is of the data set as it was"
 
 
 def test_an_unknown_id_names_the_nearest(made, tmp_path):

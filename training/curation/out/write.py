@@ -16,7 +16,7 @@ from cladescope.files import hash_file, is_sealed, sealed, write_json, write_tex
 from cladescope.index.croissant_parts import check_about
 from cladescope.steps import step
 from cladescope.taxonomy.backbone import Backbone
-from cladescope.training.curation.job import MANIFEST, Job, check_begun
+from cladescope.training.curation.job import BEGUN, MANIFEST, Job, check_begun
 from cladescope.training.curation.out.card import Facts, card_of
 from cladescope.training.curation.out.card_parts import as_html, as_markdown
 from cladescope.training.curation.out.catalogue import write_catalogue, write_csv, write_dropped, write_lance
@@ -57,8 +57,9 @@ def write(job: Job) -> dict[str, Any]:
         return done
     try:
         work.mkdir(parents=True, exist_ok=True)
-        write_json(work / "begun.json", begun)
+        # First, so that it is never taken for what is begun now.
         (out / SUMMARY).unlink(missing_ok=True)
+        write_json(work / BEGUN, begun)
         found = sealed(_write(job, begun["settings"]))
         whole: dict[str, Any] = json.loads(write_json(out / SUMMARY, found).read_text())
         write_json(work / MANIFEST, sealed({**begun, "summary": whole["hash"]}))
