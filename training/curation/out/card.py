@@ -179,10 +179,10 @@ def _limits(facts: Facts) -> Iterator[str]:
         yield f"Of {counted(unknown, 'picture')} no licence is known: ask before you pass them on."
     short = found["pictures"] - found["ranks"]["species"]["pictures"]
     if short:
-        yield f"{counted(short, 'picture')} are not named to the species."
+        yield f"{counted(short, 'picture')} {'is' if short == 1 else 'are'} not named to the species."
     single = found["long_tail"][0]
     if single["species"]:
-        yield f"{counted(single['species'], 'species', 'species')} have one picture only ({single['share_of_species']:.1%} of all species)."
+        yield f"{counted(single['species'], 'species', 'species')} {'has' if single['species'] == 1 else 'have'} one picture only ({single['share_of_species']:.1%} of all species)."
     kinds = sum(row["pictures"] for row in found["kinds"] if row["img_type"] is None)
     if kinds:
         yield f"Of {counted(kinds, 'picture')} it is not known whether they show a live organism, a specimen, a drawing or another kind."
@@ -190,8 +190,15 @@ def _limits(facts: Facts) -> Iterator[str]:
         yield "Names are as the sources write them: synonyms and misspellings were not looked for."
     if config.duplicates.near == "no":
         yield "Pictures that are there twice were not looked for."
+    elif config.duplicates.near == "copies":
+        yield "Duplicates were looked for by their bytes alone: pictures that were resized, cropped or saved anew can be there twice."
     elif not config.kinds.encoder:
-        yield "Duplicates were looked for by bytes and perceptual hash, not by an encoder: crops and heavy changes can be missed."
+        sought = facts.more.get("single", {}).get("duplicates", {}).get("crops_sought", False)
+        yield (
+            "Duplicates were looked for by bytes, perceptual hash and parts, not by an encoder: heavy changes can be missed."
+            if sought
+            else "Duplicates were looked for by bytes and perceptual hash, not by an encoder: crops and heavy changes can be missed."
+        )
     if not config.exclude:
         yield "Nothing was held out by a list: pictures of published benchmarks can be in train."
     if not config.people.detections:

@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from cladescope.errors import InputError
+from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow
+from cladescope.training.curation.out.card import Facts, card_of
 from cladescope.training.curation.out.card_parts import Section, Table, as_html, as_markdown
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey, squarified
 from cladescope.training.curation.out.flow_table import Flows
 from cladescope.training.curation.out.write import write
-from cladescope.training.curation.sections import ExcludeConfig
+from cladescope.training.curation.sections import DuplicatesConfig, ExcludeConfig, SourceConfig
 from tests.index.test_croissant import REQUIRED, TYPES
 from tests.training.curation.out.made import job_of, rows_of
 from tests.training.curation.tables import put_stages
@@ -234,3 +236,26 @@ def test_held_out_lists_are_named_by_their_files_with_their_hits(tmp_path):
         "/home/jane"
         not in text + (tmp_path / "held/card.html").read_text() + (tmp_path / "held/curate.json").read_text()
     )
+
+
+@pytest.mark.parametrize(
+    "near, crops_sought, said",
+    [
+        ("copies", False, "by their bytes alone"),
+        ("same", True, "by bytes, perceptual hash and parts"),
+        ("same", False, "by bytes and perceptual hash, not by an encoder: crops"),
+    ],
+)
+def test_the_limits_say_what_duplicates_were_looked_for_by(made, near, crops_sought, said):
+    found = json.loads((made / "out" / "statistics.json").read_text())
+    found["long_tail"][0]["species"] = 1
+    found["ranks"]["species"]["pictures"] = found["pictures"] - 1
+    facts = Facts(
+        config=CurateConfig(sources=(SourceConfig(name="a", path="a"),), duplicates=DuplicatesConfig(near=near)), flows=Flows({"gather": Flow()}), statistics=found,
+        figures=dict.fromkeys(("flow", "phyla", "long_tail"), "<svg/>"), versions={},
+        more={"single": {"duplicates": {"crops_sought": crops_sought}}}, not_said=(),
+    )  # fmt: skip
+    text = as_markdown(*card_of(facts))
+    assert f"Duplicates were looked for {said}" in text
+    assert "1 species has one picture only" in text
+    assert "1 picture is not named to the species" in text
