@@ -13,12 +13,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from cladescope.errors import InputError
+from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow
+from cladescope.training.curation.out.card import Facts, _limits
 from cladescope.training.curation.out.card_parts import Section, Table, as_html, as_markdown
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey, squarified
 from cladescope.training.curation.out.flow_table import Flows
 from cladescope.training.curation.out.write import write
-from cladescope.training.curation.sections import ExcludeConfig
+from cladescope.training.curation.sections import ExcludeConfig, SourceConfig
 from tests.index.test_croissant import REQUIRED, TYPES
 from tests.training.curation.out.made import job_of, rows_of
 from tests.training.curation.tables import put_stages
@@ -102,6 +104,16 @@ def test_the_card_tells_counts_reasons_licences_splits_limits_and_configuration(
             assert words in (made / "out/card.md").read_text()
     assert str(made) not in (made / "out/card.html").read_text()
     assert "workers" not in said
+
+
+@pytest.mark.parametrize("sought", [True, False])
+def test_the_card_says_where_parts_of_excluded_pictures_were_not_looked_for(made, sought):
+    statistics = json.loads((made / "out/statistics.json").read_text())
+    facts = Facts(
+        config=CurateConfig(sources=(SourceConfig(name="a", path="a"),), exclude=(ExcludeConfig(pictures="held-out"),)), flows=Flows({}), statistics=statistics, figures={}, versions={},
+        more={"leaks": {"crops_sought": sought}}, stage_hashes={}, not_said=(),
+    )  # fmt: skip
+    assert any("parts of them, and copies with a frame, can be in train" in one for one in _limits(facts)) is not sought
 
 
 def test_a_section_of_each_kind_is_written_twice():
