@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
+from itertools import combinations
 
 import pyarrow.parquet as pq
 import pytest
@@ -165,6 +166,12 @@ def test_figures_are_the_same_every_time_name_what_they_show_and_take_any_name()
     assert "21 others" in treemap
 
 
+def of_files(source):
+    """The files, or the set of records, that a source or reference names."""
+    (kind,) = {"fileObject", "fileSet", "field"} & source.keys()
+    return source[kind]["@id"].split("/")[0]
+
+
 def test_the_description_has_all_that_croissant_requires_and_fits_the_files(made):
     out = made / "out"
     document = json.loads((out / "croissant.json").read_text())
@@ -209,6 +216,15 @@ def test_the_description_has_all_that_croissant_requires_and_fits_the_files(made
         assert field.get("references", {}).get("field", {"@id": "splits/name"})["@id"] in fields
         if "transform" in source:
             assert re.match(source["transform"]["regex"], "8a-7.sci_com.txt")[1] == "8a-7"
+    for one in sets.values():
+        # As the reference program, mlcroissant, asks for it.
+        used = {of_files(field["source"]) for field in one["field"] if "source" in field}
+        joined = {
+            frozenset([of_files(field["source"]), of_files(field["references"])])
+            for field in one["field"]
+            if "references" in field
+        }
+        assert all(frozenset(pair) in joined for pair in combinations(used, 2))
     for name, file in (("catalogue", "catalog.parquet"), ("provenance", "provenance.parquet")):
         assert [field["source"]["extract"]["column"] for field in sets[name]["field"]] == pq.read_schema(
             out / file
