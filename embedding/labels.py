@@ -33,6 +33,7 @@ _MARKUP = re.compile(
     r"</?(?:i|b|u|s|a|p|tt|em|sub|sup|strong|span|small|font|cite|div|q)(?:\s[^<>]*)?/?>", re.IGNORECASE
 )
 _BLANKS = re.compile(r"[ \t\r\n]+")
+_SUBGENUS = re.compile(r" *\([^()]*\)$")
 
 
 def clean_labels(raw: Mapping[str, str | None], missing: Set[str] = MISSING) -> dict[str, str]:
@@ -92,10 +93,10 @@ def _of_no_rank(names: Mapping[str, str | None], labels: Mapping[str, str | None
 
 
 def _is_genus(genus: str | None, found: ParsedName) -> bool:
-    """Whether a name's genus is the row's: the same with another sign of hybrids, or the only one, with which the name begins (`Candidatus` apart)."""
+    """Whether a name's genus is the row's: the same with another sign of hybrids or a subgenus behind it, or the only one, with which the name begins (`Candidatus` apart)."""
     if genus is None:
         return found.species is None or found.species.startswith(found.genus or "")
-    return fold(genus).strip("× ") == fold(found.genus or "").strip("× ")
+    return fold(_SUBGENUS.sub("", genus)).strip("× ") == fold(found.genus or "").strip("× ")
 
 
 def _beside_the_name(species: ParsedName | None, above: Sequence[ParsedName]) -> dict[str, str]:

@@ -27,6 +27,41 @@ NONE = [
     *("", "  ", None, "ask me", "by Jane", "attribution: Jane Doe", "UNSPECIFIED", "UNSUPPORTED", "some rights reserved", "CC BYTE"),
     *("CC BY / CC BY-SA / CC0 / public domain per image", "CC BY 4.0; all rights reserved", "no known copyright restrictions"),
 ]  # fmt: skip
+# What a text asks for beyond the words that name a licence: a shorter form would let in what it forbids.
+STRICTER = {
+    "Creative Commons Attribution, Noncommercial, No Derivatives 4.0": "by-nc-nd",
+    "Creative Commons Attribution (NonCommercial, NoDerivs)": "by-nc-nd",
+    "Creative Commons Attribution-NC-ND 4.0": "by-nc-nd",
+    "Creative Commons Attribution Noncommercial, Share Alike": "by-nc-sa",
+    "Creative Commons Attribution and NonCommercial": "by-nc",
+    "Creative Commons BY-NonCommercial-ShareAlike": "by-nc-sa",
+    "CC BY Non Commercial No Derivative Works": "by-nc-nd",
+    "CC-BY, Non-commercial": "by-nc",
+    "CC BY/NC/ND": "by-nc-nd",
+    "CC BY+NC+ND": "by-nc-nd",
+    "CC-BY-NC.ND": "by-nc-nd",
+    "CC: BY-NC-SA": "by-nc-sa",
+    "(CC) BY-NC-ND": "by-nc-nd",
+    "Creative Commons (BY-NC)": "by-nc",
+    "cc by-nc, no derivatives": "by-nc-nd",
+    "Attribution, Non-Commercial": "by-nc",
+    "Attribution-NC-ND": "by-nc-nd",
+    "CC BY 4.0 NC": None,
+    "CC BY 4.0-NC-ND": None,
+    "CC BY, NC, ND": None,
+    "CC BY or BY-NC": None,
+    "CC BY 4.0 (non-commercial use only)": None,
+    "Creative Commons Attribution 4.0 International Non-Commercial": None,
+    "http://creativecommons.org/licenses/by/4.0/ No derivatives": None,
+    "CC BY-NC 4.0, non-commercial use only": "by-nc",
+    "not in the public domain": None,
+    "Not CC BY": None,
+}
+
+
+@pytest.mark.parametrize("text, kind", STRICTER.items())
+def test_nothing_that_a_text_asks_for_is_left_out_of_the_short_form(text, kind):
+    assert short_form(text) == kind
 
 
 @pytest.mark.parametrize("kind, text", [(kind, text) for kind, texts in WRITTEN.items() for text in texts])

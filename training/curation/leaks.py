@@ -215,6 +215,7 @@ def _found(job: Job, stage: Stage, rows: Int64[np.ndarray, " m"], excluded: Excl
         return [next(mine if place < m else theirs) for place in places.tolist()]
 
     ways = [_by_hash(job, looked, excluded.table)]
+    stage.more["crops_sought"] = n <= PARTS_UP_TO
     if others and m and n <= PARTS_UP_TO:
         with step("looking for parts of excluded pictures"):
             ways.append(by_parts(look_at(uris_of(np.arange(n))).thumbs, sides=np.arange(n) >= m))

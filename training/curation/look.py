@@ -222,9 +222,10 @@ class _Homes:
     def __init__(self, job: Job) -> None:
         """Nothing is read."""
         self.job = job
-        self.held: dict[str, bool] = {}
-        """By name: whether a picture was read from there."""
+        self.held: set[str] = set()
+        """Those that a picture was read from in this run."""
         self.paths = {one.name: local_path(one.path) for one in job.config.sources}
+        self._earlier: set[str] | None = None
 
     def check(self, uri: str, source: str, *, is_read: bool) -> None:
         """Note a picture of this machine that was read; raises InputError where one was not because all of its source is gone."""
@@ -232,7 +233,7 @@ class _Homes:
         if home is None:
             return
         if is_read:
-            self.held[home] = True
+            self.held.add(home)
             return
         path = self.paths.get(source)
         is_pattern = path is not None and any(mark in path for mark in "*?[{")
@@ -243,14 +244,17 @@ class _Homes:
 
     def _held(self, home: str) -> bool:
         """Whether a picture was read from there, in this run or in one before."""
-        if home not in self.held:
-            self.held[home] = any(
-                at is not None and _home_of(at) == home
+        if home in self.held:
+            return True
+        if self._earlier is None:  # looked through once, however many folders are missing
+            self._earlier = {
+                found
                 for part in range(self.job.n_parts)
                 if self.job.path("look", part).exists()
-                for at in self.job.read("look", part, ["picture_at"])["picture_at"].to_pylist()
-            )
-        return self.held[home]
+                for at in self.job.read("look", part, ["picture_at"])["picture_at"].drop_null().to_pylist()
+                if (found := _home_of(at)) is not None
+            }
+        return home in self._earlier
 
 
 def _home_of(uri: str) -> str | None:

@@ -88,10 +88,10 @@ def rows_in(job: Job, stage: str) -> Bool[np.ndarray, " n"]:
 
 def of_rows(job: Job, stage: str, columns: list[str], rows: Int64[np.ndarray, " r"]) -> pa.Table:
     """Some columns of a stage, of some rows, which are in order; only parts that hold some are read."""
-    parts = rows // job.part_rows
+    parts, starts = np.unique(rows // job.part_rows, return_index=True)
     tables = [
-        job.read(stage, part, columns).take(pa.array(rows[parts == part] - part * job.part_rows))
-        for part in np.unique(parts).tolist()
+        job.read(stage, part, columns).take(pa.array(some - part * job.part_rows))
+        for part, some in zip(parts.tolist(), np.split(rows, starts)[1:], strict=True)
     ]
     return (
         pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()

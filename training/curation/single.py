@@ -2,6 +2,7 @@
 
 Pairs that may be one photograph come from their perceptual hashes, and, where there are few pictures, from their parts; where an encoder is named from their
 vectors too. The pixels decide (`analysis.duplicates`). Each picture that is dropped was itself compared with the one that is kept in its place.
+Two frames of camera traps of one source may differ in nothing but a small animal: they stay, unless their bytes are the same, and only hang together.
 """
 
 from collections.abc import Mapping
@@ -151,10 +152,23 @@ class _Star:
     pair: Int64[np.ndarray, " k"]
 
 
-def _stars(n_nodes: int, pairs: Pairs) -> _Star:
-    """The first node keeps all that are like it and not spare, then the next: each spare one is like its keeper."""
+def _frames(job: Job, pictures: Pictures, pairs: Pairs) -> Bool[np.ndarray, " p"]:
+    """Which pairs are two frames of camera traps of one source."""
+    rows = pictures.rows[pictures.firsts]
+    asked, place = np.unique(rows[pairs], return_inverse=True)
+    kinds = of_rows(job, "flag", ["kind"], asked)["kind"].cast(pa.string())
+    sources = of_rows(job, "gather", ["source"], asked)["source"].cast(pa.string())
+    source = pc.index_in(sources, pc.unique(sources)).to_numpy()[place.reshape(-1, 2)]
+    is_trap = pc.fill_null(pc.equal(kinds, "camera trap"), False).to_numpy()[place.reshape(-1, 2)]
+    found: Bool[np.ndarray, " p"] = is_trap.all(axis=1) & (source[:, 0] == source[:, 1])
+    return found
+
+
+def _stars(n_nodes: int, pairs: Pairs, stay: Bool[np.ndarray, " p"] | None = None) -> _Star:
+    """The first node keeps all that are like it and not spare, then the next: each spare one is like its keeper. Of pairs that `stay` none is spare."""
     partners: dict[int, list[tuple[int, int]]] = {}
-    for number, (one, other) in enumerate(pairs.tolist()):
+    numbers = np.arange(len(pairs)) if stay is None else np.flatnonzero(~stay)
+    for number, (one, other) in zip(numbers.tolist(), pairs[numbers].tolist(), strict=True):
         partners.setdefault(min(one, other), []).append((max(one, other), number))
     keeper, pair = np.arange(n_nodes), np.full(n_nodes, -1, np.int64)
     for kept in sorted(partners):
@@ -169,7 +183,9 @@ def _stars(n_nodes: int, pairs: Pairs) -> _Star:
 def _write(job: Job, stage: Stage, is_in: Bool[np.ndarray, " n"], pictures: Pictures, alike: Alike) -> None:
     n = len(is_in)
     rows = pictures.rows
-    star = _stars(len(pictures.firsts), alike.pairs)
+    frames = _frames(job, pictures, alike.pairs)
+    stage.more["duplicates"]["frames_of_camera_traps"] = int(frames.sum())
+    star = _stars(len(pictures.firsts), alike.pairs, frames)
     chain = components(len(pictures.firsts), alike.pairs)[pictures.node_of]
     least = np.full(int(chain.max(initial=-1)) + 1, n, np.int64)
     np.minimum.at(least, chain, rows)

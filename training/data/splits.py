@@ -202,7 +202,9 @@ def species_of(taxa: Sequence[Taxon]) -> Int[np.ndarray, " classes"]:
         for place, code in enumerate(codes):
             for other in codes[:place]:
                 if agree(taxa[code], taxa[other]):
-                    first[first == first[code]] = first[other]
+                    # Only classes of this name may be one, so that no other is looked through.
+                    joined = [one for one in codes if first[one] == first[code]]
+                    first[joined] = first[other]
     return np.unique(first, return_inverse=True)[1].astype(np.int64)
 
 
@@ -244,13 +246,16 @@ def first_units(
 ) -> Bool[np.ndarray, " n"]:
     """Which pictures are held out: whole units by `turn`, the number that each has, until there are as many pictures as wanted.
 
-    The unit of a class that comes last is kept back. With `passes_over` a unit of more pictures than are wanted in all is none to hold out, unless all are such.
+    The unit of a class that comes last is kept back. With `passes_over` a unit of more pictures than are wanted in all is none to hold out, unless all are such,
+    nor is one with which there would be more too many than there are too few without it.
 
     >>> classes, turn = np.array([0, 0, 0, 1]), np.array([2, 0, 0, 1])
     >>> first_units(classes, turn, 1.0).tolist()
     [False, True, True, False]
     >>> first_units(np.zeros(5, int), np.array([0, 0, 0, 1, 2]), 1.0, passes_over=True).tolist()
     [False, False, False, True, False]
+    >>> first_units(np.zeros(10, int), np.array([0, 1, 2, 3, 4, 5, 5, 5, 5, 6]), 5.5, passes_over=True).tolist()
+    [True, True, True, True, True, False, False, False, False, False]
     """
     last = np.full(int(classes.max(initial=-1)) + 1, -1)
     np.maximum.at(last, classes, turn)
@@ -258,7 +263,28 @@ def first_units(
     size[last[last >= 0]] = 0
     if passes_over and ((size > 0) & (size <= wanted)).any():
         size[size > wanted] = 0
-    reached = np.cumsum(size) - size
-    chosen = (size > 0) & (reached < wanted)
+        chosen = _nearest(size, wanted)
+    else:
+        reached = np.cumsum(size) - size
+        chosen = (size > 0) & (reached < wanted)
     out: Bool[np.ndarray, " n"] = chosen[turn]
     return out
+
+
+def _nearest(size: Int[np.ndarray, " u"], wanted: float) -> Bool[np.ndarray, " u"]:
+    """Which units are taken, in order: each with which the sum comes nearer to what is wanted; a unit of one is taken while the sum is below it."""
+    chosen = np.zeros(len(size), bool)
+    left = wanted
+    ahead = np.flatnonzero(size)
+    while left > 0 and len(ahead):
+        ahead = ahead[size[ahead] <= max(2 * left, 1)]
+        total = np.cumsum(size[ahead])
+        # All that fit, and the first that does not: it was let through, so it is nearer with than without it unless those before it took its room.
+        n = int(np.searchsorted(total, left, side="right"))
+        chosen[ahead[:n]] = True
+        left -= float(total[n - 1]) if n else 0.0
+        if left > 0 and n < len(ahead) and size[ahead[n]] <= max(2 * left, 1):
+            chosen[ahead[n]] = True
+            break
+        ahead = ahead[n:]
+    return chosen

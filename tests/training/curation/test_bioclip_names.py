@@ -137,6 +137,12 @@ def test_genus_and_species_are_told_apart(read, genus, species):
     assert (record.labels["genus"], record.labels["species"]) == ("Parus", "Parus major")
 
 
+@pytest.mark.parametrize("species", ["Agonum (Olisares) sexpunctatum", "Agonum sexpunctatum", "sexpunctatum"])
+def test_a_subgenus_behind_the_genus_does_not_keep_it_from_its_species(read, species):
+    (record,) = read({"genus": "Agonum (Olisares)", "species": species})
+    assert (record.labels["genus"], record.labels["species"]) == ("Agonum", "Agonum sexpunctatum")
+
+
 @pytest.mark.parametrize("kingdom", ["Metazoa", "metazoa"])
 def test_kingdoms_that_go_by_two_names_get_one_also_where_the_taxon_is_not_known(named, kingdom):
     assert named(kingdom=kingdom, species="Parus major") == (PARUS, "accepted, gaps filled")

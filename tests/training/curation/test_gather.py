@@ -1,18 +1,22 @@
 """The first stage: every record of every source once, under an id that lasts, and what is done where a source breaks off."""
 
 import json
+import tracemalloc
 import uuid
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from cladescope.errors import InputError
 from cladescope.training.curation import gather as gathering
-from cladescope.training.curation.config import load_config
+from cladescope.training.curation.config import CurateConfig, load_config
 from cladescope.training.curation.gather import gather
-from cladescope.training.curation.job import Job
-from cladescope.training.curation.repeated_ids import REPEATED
+from cladescope.training.curation.job import Job, Stage
+from cladescope.training.curation.repeated_ids import REPEATED, drop_repeated
+from cladescope.training.curation.sections import SourceConfig
 
 
 def made(folder, tables, *, part_rows=4, out="out"):
@@ -177,3 +181,22 @@ def test_a_column_of_specimens_that_no_record_has_is_refused(tmp_path):
     job.config = replace(job.config, sources=tuple(sources))
     with pytest.raises(InputError, match="no record of source moths has a value in 'Sexx'"):
         gather(job)
+
+
+def test_repeated_ids_are_sought_in_the_memory_that_is_said(tmp_path):
+    n, part_rows = 400_000, 4_000
+    config = CurateConfig(sources=(SourceConfig(name="a", path="a"),))
+    job = Job(config, tmp_path / "out", part_rows=part_rows)
+    folder = job.work / "gather"
+    folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for part in range(n // part_rows):
+        ids = [str(uuid.UUID(bytes=random.bytes(16))) for _ in range(part_rows)]
+        pq.write_table(pa.table({"id": ids}), folder / f"part-{part:06d}.parquet")
+    tracemalloc.start()
+    try:
+        drop_repeated(job, Stage("gather", folder, job, {}))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 17 * n + 4_000_000

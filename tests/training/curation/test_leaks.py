@@ -54,6 +54,7 @@ def test_changed_copies_of_excluded_pictures_are_dropped_and_no_other(tmp_path, 
     assert all(0.8 <= row["leak_likeness"] <= 1 for row in found[6:])
     hits = job.manifest("leaks")["more"]["hits"]
     assert hits == {"held-out": {"pictures": 9, "unreadable": 1, "hit": 6, "dropped": 6}}
+    assert job.manifest("leaks")["more"]["crops_sought"] is True
 
 
 def test_hashes_alone_lead_to_all_but_crops(tmp_path, rows, monkeypatch):
@@ -62,6 +63,7 @@ def test_hashes_alone_lead_to_all_but_crops(tmp_path, rows, monkeypatch):
     leaks(job)
     dropped = {row["row"] for row in result(job) if row["dropped"]}
     assert dropped | {8} == {6, 7, 8, 9, 10, 11}
+    assert job.manifest("leaks")["more"]["crops_sought"] is False
 
 
 def test_a_list_that_hits_nothing_is_an_error_unless_it_need_not(tmp_path, rows):

@@ -184,6 +184,23 @@ def test_a_source_that_disappears_half_way_stops_the_job_and_drops_nothing(tmp_p
         assert job.path("look", part).read_bytes() == whole.path("look", part).read_bytes()
 
 
+def test_earlier_parts_are_looked_through_once_however_many_folders_are_missing(tmp_path, monkeypatch):
+    there = [saved(tmp_path / "birds" / f"{n}.png", photograph(n)) for n in range(4)]
+    missing = [str(tmp_path / "birds" / f"gone-{n}" / "a.png") for n in range(8)]
+    job = a_job(tmp_path, [*there, *missing])
+    read, parts = Job.read, []
+
+    def counted(self, stage, part, columns=None):
+        if columns == ["picture_at"]:
+            parts.append(part)
+        return read(self, stage, part, columns)
+
+    monkeypatch.setattr(Job, "read", counted)
+    look(job)
+    assert [row["dropped"] for row in rows_of(job)] == [None] * 4 + ["look: could not be read"] * 8
+    assert parts == [0]
+
+
 def test_without_the_package_hashes_are_null_or_the_job_does_not_begin(tmp_path, monkeypatch):
     for module in (pdq, looking):
         monkeypatch.setattr(module, "is_installed", lambda: False)

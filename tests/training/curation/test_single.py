@@ -178,6 +178,23 @@ def test_of_three_under_two_names_none_is_left_where_they_are_dropped(tmp_path, 
     assert [row["cluster"] for row in found] == [0, 0, 0, 3]
 
 
+def test_frames_of_a_camera_trap_stay_unless_they_are_the_same_bytes(tmp_path, planted):
+    trap = {"kind": "camera trap"}
+    beast = {**planted[8], **dict(zip(RANKS, OAK, strict=True))}
+    rows = [
+        {**planted[0], **trap}, {**beast, **trap}, {**planted[0], **trap}, {**planted[1], **trap}, {**planted[9], **trap, "source": "t"},
+        {**planted[2], **trap}, {**planted[10], "kind": "live"},
+    ]  # fmt: skip
+    job = job_of(tmp_path, rows)
+    single(job)
+    found = result(job)
+    assert [row["dropped"] for row in found] == [
+        None, None, f"single: {SAME_BYTES}", None, f"single: {SAME_PHOTOGRAPH}", None, f"single: {SAME_PHOTOGRAPH}",
+    ]  # fmt: skip
+    assert [row["cluster"] for row in found] == [0, 0, 0, 3, 3, 5, 5]
+    assert job.manifest("single")["more"]["duplicates"]["frames_of_camera_traps"] == 1
+
+
 def test_near_vectors_lead_to_crops_too(tmp_path, planted, monkeypatch):
     monkeypatch.setattr(stage_module, "PARTS_UP_TO", 0)
     blind = [{**row, "pdq": None, "pdq_mirrored": None, "pdq_quality": None} for row in planted]

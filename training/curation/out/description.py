@@ -185,6 +185,8 @@ def _samples(part: str) -> dict[str, Any]:
         }
 
     key = {"regex": r"^([^.]+)\."}
+    # Programs take two sets of files for joined only where one names the other, and not by a field.
+    pictures = {"fileSet": {"@id": f"pictures-{part}"}, "extract": {"fileProperty": "filename"}, "transform": key}
     return {
         "@type": "cr:RecordSet",
         "@id": name,
@@ -194,7 +196,7 @@ def _samples(part: str) -> dict[str, Any]:
         "field": [
             field("uuid", "sc:Text", "pictures", {"fileProperty": "filename"}, transform=key, references={"field": {"@id": "catalogue/uuid"}}),
             field("image", "sc:ImageObject", "pictures", {"fileProperty": "content"}),
-            field("text_uuid", "sc:Text", "texts", {"fileProperty": "filename"}, transform=key, references={"field": {"@id": f"{name}/uuid"}}),
+            field("text_uuid", "sc:Text", "texts", {"fileProperty": "filename"}, transform=key, references=pictures),
             field("text", "sc:Text", "texts", {"fileProperty": "content"}),
         ],
     }  # fmt: skip

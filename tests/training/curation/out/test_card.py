@@ -8,6 +8,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import date
 from html.parser import HTMLParser
+from itertools import combinations
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from cladescope.errors import InputError
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow
-from cladescope.training.curation.out.card import Facts, card_of
+from cladescope.training.curation.out.card import Facts, _limits, card_of
 from cladescope.training.curation.out.card_parts import Section, Table, as_html, as_markdown
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey, squarified
 from cladescope.training.curation.out.flow_table import Flows
@@ -106,6 +107,16 @@ def test_the_card_tells_counts_reasons_licences_splits_limits_and_configuration(
     assert "workers" not in said
 
 
+@pytest.mark.parametrize("sought", [True, False])
+def test_the_card_says_where_parts_of_excluded_pictures_were_not_looked_for(made, sought):
+    statistics = json.loads((made / "out/statistics.json").read_text())
+    facts = Facts(
+        config=CurateConfig(sources=(SourceConfig(name="a", path="a"),), exclude=(ExcludeConfig(pictures="held-out"),)), flows=Flows({}), statistics=statistics, figures={}, versions={},
+        more={"leaks": {"crops_sought": sought}}, stage_hashes={}, not_said=(),
+    )  # fmt: skip
+    assert any("parts of them, and copies with a frame, can be in train" in one for one in _limits(facts)) is not sought
+
+
 def test_a_section_of_each_kind_is_written_twice():
     sections = [Section("A & B", ["one", ["x", "y"], Table(("n", "of"), [("a|b", 1234)], numbers_from=1, title="All")])]
     assert (
@@ -155,6 +166,12 @@ def test_figures_are_the_same_every_time_name_what_they_show_and_take_any_name()
     assert "21 others" in treemap
 
 
+def of_files(source):
+    """The files, or the set of records, that a source or reference names."""
+    (kind,) = {"fileObject", "fileSet", "field"} & source.keys()
+    return source[kind]["@id"].split("/")[0]
+
+
 def test_the_description_has_all_that_croissant_requires_and_fits_the_files(made):
     out = made / "out"
     document = json.loads((out / "croissant.json").read_text())
@@ -199,6 +216,15 @@ def test_the_description_has_all_that_croissant_requires_and_fits_the_files(made
         assert field.get("references", {}).get("field", {"@id": "splits/name"})["@id"] in fields
         if "transform" in source:
             assert re.match(source["transform"]["regex"], "8a-7.sci_com.txt")[1] == "8a-7"
+    for one in sets.values():
+        # As the reference program, mlcroissant, asks for it.
+        used = {of_files(field["source"]) for field in one["field"] if "source" in field}
+        joined = {
+            frozenset([of_files(field["source"]), of_files(field["references"])])
+            for field in one["field"]
+            if "references" in field
+        }
+        assert all(frozenset(pair) in joined for pair in combinations(used, 2))
     for name, file in (("catalogue", "catalog.parquet"), ("provenance", "provenance.parquet")):
         assert [field["source"]["extract"]["column"] for field in sets[name]["field"]] == pq.read_schema(
             out / file
