@@ -66,7 +66,12 @@ def look(job: Job) -> None:
         if job.spread is not None:  # servers are asked from one machine alone
             for part in unmade:
                 _fetched(job, part, _wanted(job, part)[1])
-        job.each(partial(_look_at_part, stage), unmade, "looking at pictures, in parts of records:", is_told=True)
+        job.each(
+            partial(_look_at_part, stage, _Homes(job)),
+            unmade,
+            "looking at pictures, in parts of records:",
+            is_told=True,
+        )
 
 
 def settings_of(job: Job) -> dict[str, Any]:
@@ -84,9 +89,8 @@ def _wanted(job: Job, part: int) -> tuple[list[int], list[tuple[str, str, str]]]
     return rows.tolist(), list(zip(*(told[name].to_pylist() for name in told.column_names), strict=True))
 
 
-def _look_at_part(stage: Stage, part: int) -> None:
+def _look_at_part(stage: Stage, homes: "_Homes", part: int) -> None:
     job = stage.job
-    homes = _Homes(job)
     before = job.read(job.before("look"), part, ["row", "dropped"])
     rows, wanted = _wanted(job, part)
     kept = _fetched(job, part, wanted)

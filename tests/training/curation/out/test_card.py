@@ -112,7 +112,7 @@ def test_the_card_says_where_parts_of_excluded_pictures_were_not_looked_for(made
     statistics = json.loads((made / "out/statistics.json").read_text())
     facts = Facts(
         config=CurateConfig(sources=(SourceConfig(name="a", path="a"),), exclude=(ExcludeConfig(pictures="held-out"),)), flows=Flows({}), statistics=statistics, figures={}, versions={},
-        more={"leaks": {"crops_sought": sought}}, stage_hashes={}, not_said=(),
+        more={"leaks": {"crops_sought": sought}}, not_said=(),
     )  # fmt: skip
     assert any("parts of them, and copies with a frame, can be in train" in one for one in _limits(facts)) is not sought
 
