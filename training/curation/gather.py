@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -273,7 +273,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
     }
     return {
         "row": row,
-        "id": id_of(source.name, _lasting_id(record.image_id, record.uri, source)),
+        "id": id_of(source.name, _lasting_id(record.image_id, record.uri, labels.get("observation_id"), source)),
         "source": source.name,
         "record": number,
         "image_id": record.image_id,
@@ -302,7 +302,7 @@ def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int
         row=row,
         record=number,
         source=source.name,
-        ids=lambda image_ids, uris: _ids(source, image_ids, uris),
+        ids=partial(_ids, source),
         places=_places(tuple(columns.extra), source.specimen),
         defaults={"licence": source.licence, "rights_holder": source.rights_holder, "publisher": source.publisher},
         no_picture=NO_PICTURE,
@@ -310,23 +310,40 @@ def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int
     return made, changes(columns)
 
 
-def _ids(source: SourceConfig, image_ids: Sequence[str], uris: Sequence[str]) -> list[str]:
+def _ids(
+    source: SourceConfig, image_ids: Sequence[str], uris: Sequence[str], observations: Sequence[str | None]
+) -> list[str]:
     """As `id_of` for many pictures."""
-    lasting = [_lasting_id(image_id, uri, source) for image_id, uri in zip(image_ids, uris, strict=True)]
+    lasting = [
+        _lasting_id(image_id, uri, observation, source)
+        for image_id, uri, observation in zip(image_ids, uris, observations, strict=True)
+    ]
     made = uuids_of(NAMESPACE, [f"{source.name}/{one}" for one in lasting])
     return [
         id_of(source.name, one) if len(one) == _UUID_LENGTH else new for one, new in zip(lasting, made, strict=True)
     ]
 
 
-def _lasting_id(image_id: str, uri: str, source: SourceConfig) -> str:
+def _lasting_id(image_id: str, uri: str, observation: str | None, source: SourceConfig) -> str:
     """The id of a record, which is the same wherever the source's folder lies: where it is made of an address, that within the folder."""
-    if len(image_id) != _MADE_LENGTH or image_id != id_of_uri(uri):
+    if not is_made(image_id, uri, observation):
         return image_id
+    before = "" if image_id == id_of_uri(uri) else f"{observation}\n"
     place = _place(source.path)
     within = uri.removeprefix(f"{place}/")
     # A table names pictures from the folder that it lies in.
-    return within if within != uri else uri.removeprefix(f"{place.rpartition('/')[0]}/")
+    return before + (within if within != uri else uri.removeprefix(f"{place.rpartition('/')[0]}/"))
+
+
+def is_made(image_id: str, uri: str, observation: str | None) -> bool:
+    """Whether an id is none of the source's own, but made of the picture's address, in tables of occurrences with the occurrence before it.
+
+    >>> is_made("17", "/tit.jpg", None), is_made(id_of_uri("5\\n/tit.jpg"), "/tit.jpg", "5")
+    (False, True)
+    """
+    if len(image_id) != _MADE_LENGTH:
+        return False
+    return image_id == id_of_uri(uri) or (observation is not None and image_id == id_of_uri(f"{observation}\n{uri}"))
 
 
 @lru_cache(maxsize=64)

@@ -33,25 +33,27 @@ def gathered(
     row: int,
     record: int,
     source: str,
-    ids: Callable[[Sequence[str], Sequence[str]], list[str]],
+    ids: Callable[[Sequence[str], Sequence[str], Sequence[str | None]], list[str]],
     places: Mapping[str, Sequence[str]],
     defaults: Mapping[str, str],
     no_picture: str,
 ) -> pa.Table:
     """The rows of some records, with the columns of `PLAIN`; `row` and `record` are the numbers of the first one.
 
-    `ids` makes ids of `image_id` and `uri`; `places` are own columns that stand for columns of the stage, the preferred first;
+    `ids` makes ids of `image_id`, `uri` and `observation_id`; `places` are own columns that stand for columns of the stage, the preferred first;
     `defaults` are licence, holder and publisher of the configuration, empty for none, of which the publisher goes before the row's own.
     """
     n = columns.num_rows
     labels, own = columns.labels, columns.extra
+    observations = labels.get("observation_id", pa.nulls(n, pa.string()))
+    made = ids(columns.image_id.to_pylist(), columns.uri.to_pylist(), observations.to_pylist())
     taken = {name: _first([own[one] for one in names], n) for name, names in places.items()}
     texts = {
         name: _trimmed(taken[name]) for name in ("specimen_id", "title", "publisher", "basis_of_record", "recorded")
     }
     values: dict[str, pa.Array] = {
         "row": pa.array(range(row, row + n), pa.int64()),
-        "id": pa.array(ids(columns.image_id.to_pylist(), columns.uri.to_pylist()), pa.string()),
+        "id": pa.array(made, pa.string()),
         "source": pa.repeat(source, n),
         "record": pa.array(range(record, record + n), pa.int64()),
         "image_id": columns.image_id,

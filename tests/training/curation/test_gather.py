@@ -177,3 +177,19 @@ def test_a_column_of_specimens_that_no_record_has_is_refused(tmp_path):
     job.config = replace(job.config, sources=tuple(sources))
     with pytest.raises(InputError, match="no record of source moths has a value in 'Sexx'"):
         gather(job)
+
+
+def test_ids_of_pictures_of_an_occurrence_do_not_depend_on_where_the_folder_lies_either(tmp_path):
+    found = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "a.csv").write_text(
+            "gbifID,file,species\n7,one/a.jpg,Parus major\n8,one/a.jpg,Parus major\n"
+        )
+        (tmp_path / place / "tree.toml").write_text('[[sources]]\nname = "a"\npath = "a.csv"\n')
+        job = Job(load_config(tmp_path / place / "tree.toml"), tmp_path / place / "out")
+        gather(job)
+        found.append(rows_of(job))
+    assert [row["id"] for row in found[0]] == [row["id"] for row in found[1]]
+    assert len({row["id"] for row in found[0]}) == 2
+    assert found[0][0]["image_id"] != found[1][0]["image_id"]

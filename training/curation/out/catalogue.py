@@ -162,7 +162,7 @@ def write_dropped(job: Job, out: Path) -> Counter[str]:
 def _dropped(job: Job, part: int, ids: "tuple[np.ndarray, pa.Array]", paths: dict[str, str]) -> pa.Table:
     why = job.read("split", part, ["dropped"])["dropped"].cast(_TEXT)
     is_out = pc.is_valid(why)
-    table = job.read("gather", part, ["row", "id", "source", "image_id", "uri"]).filter(is_out)
+    table = job.read("gather", part, ["row", "id", "source", "image_id", "uri", "observation_id"]).filter(is_out)
     uris, sources = table["uri"].to_pylist(), table["source"].cast(_TEXT).to_pylist()
     said = [text.partition(": ") for text in why.filter(is_out).to_pylist()]
     others = job.read("single", part, ["duplicate_of"])["duplicate_of"].filter(is_out)
@@ -172,7 +172,7 @@ def _dropped(job: Job, part: int, ids: "tuple[np.ndarray, pa.Array]", paths: dic
     return pa.table(
         [
             table["row"], table["id"], pa.array(sources, _TEXT),
-            pa.array([own_id(image_id, uri) for image_id, uri in zip(table["image_id"].to_pylist(), uris, strict=True)], _TEXT),
+            pa.array([own_id(*one) for one in zip(table["image_id"].to_pylist(), uris, table["observation_id"].to_pylist(), strict=True)], _TEXT),
             pa.array([web_address(uri) or place_within(uri, paths.get(source, "")) for uri, source in zip(uris, sources, strict=True)], _TEXT),
             pa.array([stage for stage, _, _ in said], _TEXT),
             pa.array([reason for _, _, reason in said], _TEXT),

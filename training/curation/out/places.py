@@ -4,13 +4,10 @@ import os
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Final
 
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.locations import local_path
-from cladescope.embedding.records import id_of_uri
-
-_MADE_LENGTH: Final = len(id_of_uri(""))
+from cladescope.training.curation.gather import is_made
 
 
 def web_address(uri: str) -> str | None:
@@ -22,17 +19,14 @@ def web_address(uri: str) -> str | None:
     return uri if is_url(uri) and local_path(uri) is None else None
 
 
-def own_id(image_id: str, uri: str) -> str | None:
+def own_id(image_id: str, uri: str, observation: str | None) -> str | None:
     """The id that a source gives a picture; None where it gives none, and the id is made of the picture's address on this machine.
 
-    >>> own_id("17", "/home/jane/tit.jpg"), own_id(id_of_uri("/home/jane/tit.jpg"), "/home/jane/tit.jpg")
+    >>> from cladescope.embedding.records import id_of_uri
+    >>> own_id("17", "/home/jane/tit.jpg", None), own_id(id_of_uri("/home/jane/tit.jpg"), "/home/jane/tit.jpg", None)
     ('17', None)
     """
-    return (
-        None
-        if len(image_id) == _MADE_LENGTH and image_id == id_of_uri(uri) and local_path(uri) is not None
-        else image_id
-    )
+    return None if local_path(uri) is not None and is_made(image_id, uri, observation) else image_id
 
 
 def place_within(uri: str, source_path: str) -> str | None:

@@ -58,8 +58,8 @@ def kept(job: Job, part: int) -> pa.Table:
     paths = {one.name: one.path for one in job.config.sources}
     uris, sources = columns["uri"].to_pylist(), columns["source"].to_pylist()
     spans = find_spans(columns["picture_at"].to_pylist())
-    image_ids = zip(columns["image_id"].to_pylist(), uris, strict=True)
-    columns["image_id"] = pa.array([own_id(image_id, uri) for image_id, uri in image_ids], pa.string())
+    told = zip(columns["image_id"].to_pylist(), uris, columns["observation_id"].to_pylist(), strict=True)
+    columns["image_id"] = pa.array([own_id(*one) for one in told], pa.string())
     columns["source_url"] = pa.array(map(web_address, uris), pa.string())
     columns["local_place"] = pa.array(
         [place_within(uri, paths.get(source, "")) for uri, source in zip(uris, sources, strict=True)], pa.string()
