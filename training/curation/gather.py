@@ -41,7 +41,8 @@ NAMESPACE: Final = uuid.UUID("8f6d1f0e-2f6c-5a43-9a53-7c1adebadeca")
 _UUID_LENGTH: Final = 36
 _MADE_LENGTH: Final = 32
 """Characters of an id that is made of an address (`id_of_uri`)."""
-NO_PICTURE: Final = "names no picture"
+NO_PICTURE: Final = "names no picture that can be opened"
+"""Nothing, what is not there (a link that leads nowhere), or what may not be opened (out of its archive, another scheme)."""
 _TAKEN: Final = {
     "specimen_id": ("specimen_id", "sampleid", "processid", "catalognumber", "specimen"),
     "title": ("title", "picture_title"),

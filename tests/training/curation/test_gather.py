@@ -140,7 +140,7 @@ def test_repeated_ids_are_dropped_but_once_and_an_id_of_two_sources_is_refused(t
 def test_a_row_that_names_no_picture_is_dropped_and_counted(tmp_path):
     job = made(tmp_path, {"birds": [*TABLES["birds"], ",Parus major,idx,CC0,,"]})
     gather(job)
-    assert job.manifest("gather")["counts"]["dropped"] == [["birds", "names no picture", 1]]
+    assert job.manifest("gather")["counts"]["dropped"] == [["birds", "names no picture that can be opened", 1]]
 
 
 def test_words_that_say_nothing_and_markup_in_names_are_counted(tmp_path):
@@ -167,7 +167,7 @@ def test_a_row_without_a_picture_does_not_stand_for_one_with_a_picture(tmp_path)
     rows = [",Parus major,1,CC0,,", "b.jpg,Parus major,1,CC0,,", "c.jpg,Parus major,1,CC0,,", ",Parus major,1,CC0,,"]
     job = made(tmp_path, {"birds": rows})
     gather(job)
-    none = "gather: names no picture"
+    none = "gather: names no picture that can be opened"
     assert [row["dropped"] for row in rows_of(job)] == [none, None, f"gather: {REPEATED}", none]
 
 
