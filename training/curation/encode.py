@@ -14,6 +14,7 @@ from cladescope.steps import counted
 from cladescope.training.curation.columns import DROPPED, ENCODED, ROW
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
+from cladescope.training.curation.look import Homes
 
 GONE = "could not be read again"
 
@@ -30,15 +31,15 @@ class KnownEncoder(PixelEncoder, Protocol):
 def encode(job: Job) -> None:
     """Encode all pictures that are in. Memory: 2 d bytes a record of a part, and what `embedding.encode.encoded` says.
 
-    Raises InputError where no encoder can be made, and where the stage was begun with another; EncoderError as `Encoder.load`.
+    Raises InputError where no encoder can be made, where the stage was begun with another, and where a source disappears; EncoderError as `Encoder.load`.
     """
     encoder = encoder_of(job)
     with job.stage("encode", settings_of(encoder, job)) as stage:
         if stage.is_done:
             return
-        unmade = stage.unmade()
+        unmade, homes = stage.unmade(), Homes(job)
         for part in counted(unmade, "encoding, in parts of records:", len(unmade)):
-            _encode_part(job, stage, part, encoder)
+            _encode_part(job, stage, part, encoder, homes)
 
 
 def encoder_of(job: Job) -> KnownEncoder:
@@ -79,7 +80,8 @@ def vectors_of(column: pa.ChunkedArray) -> Float16[np.ndarray, "n d"]:
     return found
 
 
-def _encode_part(job: Job, stage: Stage, part: int, encoder: KnownEncoder) -> None:
+def _encode_part(job: Job, stage: Stage, part: int, encoder: KnownEncoder, homes: Homes) -> None:
+    sources = job.read("gather", part, ["source"])["source"]
     table = job.read("look", part, ["row", "picture_at", "dropped"])
     places = table["picture_at"].to_pylist()
     asked = np.flatnonzero(table["dropped"].is_null().to_numpy()).tolist()
@@ -92,7 +94,9 @@ def _encode_part(job: Job, stage: Stage, part: int, encoder: KnownEncoder) -> No
         has_vector[rows] = True
     reasons: list[str | None] = [None] * table.num_rows
     for row in asked:
-        reasons[row] = None if has_vector[row] else GONE
+        if not has_vector[row]:
+            homes.check(places[row] or "", sources[row].as_py(), is_read=False)
+            reasons[row] = GONE
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), encoder.dim, mask=pa.array(~has_vector))
     made = [table["row"], column, carried("encode", table["dropped"], reasons)]
     stage.write(part, pa.Table.from_arrays(made, schema=schema_of(encoder.dim)))

@@ -61,7 +61,7 @@ def look(job: Job) -> None:
     with job.stage("look", settings_of(job)) as stage:
         if stage.is_done:
             return
-        homes = _Homes(job)
+        homes = Homes(job)
         unmade = stage.unmade()
         for number, part in enumerate(unmade, 1):
             stage.write(part, _look_at_part(job, part, homes, f"looking at pictures, part {number} of {len(unmade)}"))
@@ -74,7 +74,7 @@ def settings_of(job: Job) -> dict[str, Any]:
     return {**pictures, "pdq": is_installed()}
 
 
-def _look_at_part(job: Job, part: int, homes: "_Homes", words: str) -> pa.Table:
+def _look_at_part(job: Job, part: int, homes: "Homes", words: str) -> pa.Table:
     before = job.read(job.before("look"), part, ["row", "dropped"])
     told = job.read("gather", part, ["id", "uri", "source"])
     rows = [row for row, why in enumerate(before["dropped"].to_pylist()) if why is None]
@@ -203,7 +203,7 @@ def _fault(values: dict[str, Any], settings: PicturesConfig) -> str | None:
     return "blurred" if values["sharpness"] < settings.blurred_below else None
 
 
-class _Homes:
+class Homes:
     """Folders, shards and tables that pictures were read from, so that one that disappears is told from a picture that is missing.
 
     Memory: their names.
