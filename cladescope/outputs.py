@@ -19,6 +19,8 @@ def check_is_folder(folder: Path) -> None:
     for place in (folder, *folder.parents):
         if place.exists() and not place.is_dir():
             raise InputError(f"{place} is a file, expected a folder: choose another folder")
+        if place.is_symlink() and not place.exists():
+            raise InputError(f"{place} is a link to what is not there: make that folder, or choose another")
 
 
 def check_out_file(path: Path, *, overwrite: bool) -> None:

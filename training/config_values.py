@@ -68,8 +68,8 @@ class Built:
             place = f"{at}{key}"
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=2)
-                hint = f"did you mean {' or '.join(near)}" if near else f"known are {', '.join(known)}"
-                wrong = [Problem((place,), f"unknown key {place} in the configuration: {hint}?")]
+                hint = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(known)}"
+                wrong = [Problem((place,), f"unknown key {place} in the configuration: {hint}")]
             elif is_dataclass(hints[key]) and isinstance(value, Mapping):
                 arguments[key], wrong = self._section(hints[key], value, at=f"{place}."), []
             elif (inner := _of_list(hints[key])) is not None and _are_tables(value):

@@ -4,7 +4,7 @@ import pytest
 
 from cladescope.errors import InputError, TakenError
 from cladescope.files import PART, replacing
-from cladescope.outputs import check_new_folder, check_out_file, check_out_folder
+from cladescope.outputs import check_is_folder, check_new_folder, check_out_file, check_out_folder
 
 NAMES = ("map.*", "points.csv")
 
@@ -70,3 +70,11 @@ def test_a_folder_goes_over_an_earlier_one_at_the_end_and_not_where_the_job_fail
         (draft / "points.csv").write_text("after")
         assert (folder / "map.json").read_text() == "before"
     assert [path.name for path in tmp_path.rglob("*")] == ["map", "points.csv"]
+
+
+def test_a_link_that_leads_nowhere_is_no_folder(tmp_path):
+    (tmp_path / "dead").symlink_to("nowhere")
+    with pytest.raises(InputError, match="dead is a link to what is not there: make that folder, or choose another"):
+        check_is_folder(tmp_path / "dead")
+    (tmp_path / "nowhere").mkdir()
+    check_is_folder(tmp_path / "dead")

@@ -14,6 +14,7 @@ from cladescope.errors import InputError
 from cladescope.training.curation.columns import DROPPED, ENCODED, ROW
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
+from cladescope.training.curation.look import Homes
 
 GONE = "could not be read again"
 
@@ -30,13 +31,14 @@ class KnownEncoder(PixelEncoder, Protocol):
 def encode(job: Job) -> None:
     """Encode all pictures that are in. Memory: 2 d bytes a record of a part, and what `embedding.encode.encoded` says.
 
-    Raises InputError where no encoder can be made, and where the stage was begun with another; EncoderError as `Encoder.load`.
+    Raises InputError where no encoder can be made, where the stage was begun with another, and where a source disappears; EncoderError as `Encoder.load`.
     """
     encoder = encoder_of(job)
     with job.stage("encode", settings_of(encoder, job)) as stage:
         if stage.is_done:
             return
-        job.each(partial(_encode_part, stage), stage.unmade(), "encoding, in parts of records:", on_gpu=True)
+        work = partial(_encode_part, stage, Homes(job))
+        job.each(work, stage.unmade(), "encoding, in parts of records:", on_gpu=True)
 
 
 def encoder_of(job: Job) -> KnownEncoder:
@@ -79,9 +81,10 @@ def vectors_of(column: pa.ChunkedArray) -> Float16[np.ndarray, "n d"]:
     return found
 
 
-def _encode_part(stage: Stage, part: int) -> None:
+def _encode_part(stage: Stage, homes: Homes, part: int) -> None:
     job = stage.job
     encoder = encoder_of(job)
+    sources = job.read("gather", part, ["source"])["source"]
     table = job.read("look", part, ["row", "picture_at", "dropped"])
     places = table["picture_at"].to_pylist()
     asked = np.flatnonzero(table["dropped"].is_null().to_numpy()).tolist()
@@ -94,7 +97,9 @@ def _encode_part(stage: Stage, part: int) -> None:
         has_vector[rows] = True
     reasons: list[str | None] = [None] * table.num_rows
     for row in asked:
-        reasons[row] = None if has_vector[row] else GONE
+        if not has_vector[row]:
+            homes.check(places[row] or "", sources[row].as_py(), is_read=False)
+            reasons[row] = GONE
     column = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), encoder.dim, mask=pa.array(~has_vector))
     made = [table["row"], column, carried("encode", table["dropped"], reasons)]
     stage.write(part, pa.Table.from_arrays(made, schema=schema_of(encoder.dim)))

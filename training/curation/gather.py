@@ -41,7 +41,8 @@ NAMESPACE: Final = uuid.UUID("8f6d1f0e-2f6c-5a43-9a53-7c1adebadeca")
 _UUID_LENGTH: Final = 36
 _MADE_LENGTH: Final = 32
 """Characters of an id that is made of an address (`id_of_uri`)."""
-NO_PICTURE: Final = "names no picture"
+NO_PICTURE: Final = "names no picture that can be opened"
+"""Nothing, what is not there (a link that leads nowhere), or what may not be opened (out of its archive, another scheme)."""
 _TAKEN: Final = {
     "specimen_id": ("specimen_id", "sampleid", "processid", "catalognumber", "specimen"),
     "title": ("title", "picture_title"),
@@ -185,7 +186,7 @@ def _take_records(reader: Source, source: SourceConfig, n_skipped: int, parts: _
     records = counted(islice(reader.records(), source.limit or None), f"gathering {source.name}")
     for record, found in enumerate(_told(records, source)):
         if record == n_skipped - 1:
-            _check_same(parts, _lasting_id(found.image_id, found.uri, source), source)
+            _check_same(parts, _id_in(found, source), source)
         if record >= n_skipped:
             parts.add(row_of(found, source, parts.row, record), source, Counter(_changes(found)))
 
@@ -196,8 +197,7 @@ def _take_columns(columns: Iterator[RecordColumns], source: SourceConfig, n_skip
     for block in _told(counted_rows(columns, f"gathering {source.name}"), source):
         n_rows = min(block.num_rows, source.limit - record) if source.limit else block.num_rows
         if record < n_skipped <= record + n_rows:
-            last = n_skipped - 1 - record
-            _check_same(parts, _lasting_id(block.image_id[last].as_py(), block.uri[last].as_py(), source), source)
+            _check_same(parts, _ids_in(block.slice(n_skipped - 1 - record, 1), source)[0], source)
         at = min(max(n_skipped - record, 0), n_rows)
         while at < n_rows:
             piece = block.slice(at, min(parts.room, n_rows - at))
@@ -272,7 +272,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         **{name: value for name, value in labels.items() if value is not None},
         **{name: value for name, value in record.extra.items() if value is not None},
     }
-    image_id = _lasting_id(record.image_id, record.uri, source)
+    image_id = _id_in(record, source)
     return {
         "row": row,
         "id": id_of(source.name, image_id),
@@ -299,10 +299,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
 
 def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int) -> tuple[pa.Table, Counter[str]]:
     """As `row_of` for records as columns, of which the first is that number; and what was done to labels, in words."""
-    image_ids = [
-        _lasting_id(image_id, uri, source)
-        for image_id, uri in zip(columns.image_id.to_pylist(), columns.uri.to_pylist(), strict=True)
-    ]
+    image_ids = _ids_in(columns, source)
     made = gathered(
         columns,
         row=row,
@@ -325,15 +322,31 @@ def _ids(source: SourceConfig, image_ids: Sequence[str]) -> list[str]:
     ]
 
 
-def _lasting_id(image_id: str, uri: str, source: SourceConfig) -> str:
+def _id_in(record: Record, source: SourceConfig) -> str:
+    return _lasting_id(record.image_id, record.uri, record.labels.get("observation_id"), source)
+
+
+def _ids_in(columns: RecordColumns, source: SourceConfig) -> list[str]:
+    observations = columns.labels.get("observation_id", pa.nulls(columns.num_rows))
+    told = zip(columns.image_id.to_pylist(), columns.uri.to_pylist(), observations.to_pylist(), strict=True)
+    return [_lasting_id(*one, source) for one in told]
+
+
+def _lasting_id(image_id: str, uri: str, observation: str | None, source: SourceConfig) -> str:
     """The id of a record, which is the same wherever the source's folder lies: where it is made of an address within the folder, what leads there."""
-    if len(image_id) != _MADE_LENGTH or image_id != id_of_uri(uri):
+    if len(image_id) != _MADE_LENGTH:
+        return image_id
+    if image_id == id_of_uri(uri):
+        before = ""
+    elif observation is not None and image_id == id_of_uri(f"{observation}\n{uri}"):  # as tables of occurrences have it
+        before = f"{observation}:"
+    else:
         return image_id
     place = _place(source.path)
     within = uri.removeprefix(f"{place}/")
     if within == uri:  # a table names pictures from the folder that it lies in
         within = uri.removeprefix(f"{place.rpartition('/')[0]}/")
-    return within if within != uri else image_id
+    return before + within if within != uri else image_id
 
 
 @lru_cache(maxsize=64)

@@ -23,7 +23,6 @@ from jaxtyping import Bool, Int64
 
 from cladescope.analysis.duplicates.answer import NEAR
 from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs, by_parts, distinct
-from cladescope.analysis.duplicates.looks import look_at
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.decode import decode
 from cladescope.embedding.locations import canonical, read_bytes
@@ -39,7 +38,7 @@ from cladescope.training.curation.flow import carried
 from cladescope.training.curation.hash_join import near_others
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.pdq import pdq_of
-from cladescope.training.curation.same_photograph import decided, hashes_of, of_rows, rows_in
+from cladescope.training.curation.same_photograph import all_looks, decided, hashes_of, of_rows, rows_in
 from cladescope.training.curation.sections import ExcludeConfig
 from cladescope.training.curation.stored import StoreSource, is_store
 
@@ -218,7 +217,7 @@ def _found(job: Job, stage: Stage, rows: Int64[np.ndarray, " m"], excluded: Excl
     stage.more["crops_sought"] = n <= PARTS_UP_TO
     if others and m and n <= PARTS_UP_TO:
         with step("looking for parts of excluded pictures"):
-            ways.append(by_parts(look_at(uris_of(np.arange(n))).thumbs, sides=np.arange(n) >= m))
+            ways.append(by_parts(all_looks(uris_of(np.arange(n))).thumbs, sides=np.arange(n) >= m))
     candidates = distinct(ways)
     alike = decided(stage.folder, uris_of, candidates[~_is_among(candidates, equal)], least=NEAR["same"])
     pairs = np.sort(np.concatenate([equal, alike.pairs]), axis=1)

@@ -67,7 +67,7 @@ def look(job: Job) -> None:
             for part in unmade:
                 _fetched(job, part, _wanted(job, part)[1])
         job.each(
-            partial(_look_at_part, stage, _Homes(job)),
+            partial(_look_at_part, stage, Homes(job)),
             unmade,
             "looking at pictures, in parts of records:",
             is_told=True,
@@ -89,7 +89,7 @@ def _wanted(job: Job, part: int) -> tuple[list[int], list[tuple[str, str, str]]]
     return rows.tolist(), list(zip(*(told[name].to_pylist() for name in told.column_names), strict=True))
 
 
-def _look_at_part(stage: Stage, homes: "_Homes", part: int) -> None:
+def _look_at_part(stage: Stage, homes: "Homes", part: int) -> None:
     job = stage.job
     before = job.read(job.before("look"), part, ["row", "dropped"])
     rows, wanted = _wanted(job, part)
@@ -217,7 +217,7 @@ def _fault(values: dict[str, Any], settings: PicturesConfig) -> str | None:
     return "blurred" if values["sharpness"] < settings.blurred_below else None
 
 
-class _Homes:
+class Homes:
     """Folders, shards and tables that pictures were read from, so that one that disappears is told from a picture that is missing.
 
     Memory: their names.

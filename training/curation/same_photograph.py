@@ -11,7 +11,7 @@ from jaxtyping import Bool, Int64
 
 from cladescope.analysis.duplicates.candidates import Pairs
 from cladescope.analysis.duplicates.find import Alike, compared
-from cladescope.analysis.duplicates.looks import look_at
+from cladescope.analysis.duplicates.looks import Looks, look_at
 from cladescope.arrays import blocks
 from cladescope.errors import InputError
 from cladescope.files import replacing
@@ -44,13 +44,19 @@ def decided(
     return _alike(found, len(candidates))
 
 
-def _compared(uris_of: Callable[[Int64[np.ndarray, " r"]], list[str]], candidates: Pairs, least: float) -> pa.Table:
-    rows = np.unique(candidates)
-    uris = uris_of(rows)
+def all_looks(uris: list[str]) -> Looks:
+    """A look at each picture. Raises InputError where one cannot be read any more: what is like it would be missed without a word."""
     looks = look_at(uris)
     if looks.problems:
         row, why = next(iter(looks.problems.items()))
         raise InputError(f"{uris[row]} cannot be read any more ({why}): bring it back, or make the stage look anew")
+    return looks
+
+
+def _compared(uris_of: Callable[[Int64[np.ndarray, " r"]], list[str]], candidates: Pairs, least: float) -> pa.Table:
+    rows = np.unique(candidates)
+    uris = uris_of(rows)
+    looks = all_looks(uris)
     alike = compared(uris, looks, np.searchsorted(rows, candidates), least=least)
     pairs = rows[alike.pairs]
     return pa.table(

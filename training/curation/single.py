@@ -18,7 +18,6 @@ from cladescope.analysis.audit.near_pairs import near_vectors
 from cladescope.analysis.duplicates.answer import NEAR, how_alike
 from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs, by_parts, distinct
 from cladescope.analysis.duplicates.find import Alike
-from cladescope.analysis.duplicates.looks import look_at
 from cladescope.index.clusters import components
 from cladescope.steps import step
 from cladescope.taxonomy import RANKS, Taxon
@@ -26,7 +25,7 @@ from cladescope.training.curation.columns import SINGLE
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.hash_join import near_hashes
 from cladescope.training.curation.job import Job, Stage
-from cladescope.training.curation.same_photograph import decided, hashes_of, of_rows, rows_in
+from cladescope.training.curation.same_photograph import all_looks, decided, hashes_of, of_rows, rows_in
 
 SAME_BYTES: Final = "the same bytes as another"
 SAME_PHOTOGRAPH: Final = "the same photograph as another"
@@ -102,7 +101,7 @@ def _alike(job: Job, stage: Stage, pictures: Pictures) -> Alike:
         ways = [found]
         if len(rows) <= PARTS_UP_TO:
             with step("looking for parts of pictures"):
-                ways.append(by_parts(look_at(uris_of(np.arange(len(rows)))).thumbs))
+                ways.append(by_parts(all_looks(uris_of(np.arange(len(rows)))).thumbs))
             counts["candidates_by_parts"] = len(ways[-1])
         if "encode" in job.stages:
             ways.append(_by_vector(job, rows))

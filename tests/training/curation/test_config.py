@@ -86,3 +86,12 @@ def test_a_mark_at_the_beginning_of_the_file_is_no_setting(tmp_path):
         'title = "A"\r\n[[sources]]\r\nname = "a"\r\npath = "a"\r\n', encoding="utf-8-sig"
     )
     assert load_config(tmp_path / "tree.toml").title == "A"
+
+
+def test_a_key_like_no_other_is_told_what_there_is_and_one_that_is_near_is_asked_about(tmp_path):
+    (tmp_path / "tree.toml").write_text('[[sources]]\nname = "a"\npath = "a"\n[split]\nval = 0\n[holiday]\nx = 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "tree.toml")
+    near, other = caught.value.problems
+    assert near.endswith("unknown key split in the configuration: did you mean splits?")
+    assert other.endswith("duplicates, splits, out")

@@ -26,7 +26,9 @@ def drawn(folder, n):
 
 def looked(folder, rows, *, load=Encoder.load):
     """A job that has looked at pictures."""
-    config = CurateConfig(sources=(SourceConfig(name="a", path="a"),), kinds=KindsConfig(encoder="pixels"))
+    config = CurateConfig(
+        sources=(SourceConfig(name="a", path=str(folder.parent)),), kinds=KindsConfig(encoder="pixels")
+    )
     job = Job(config, folder, load_encoder=load, part_rows=3)
     for stage in ("gather", "names", "screen", "look"):
         put_stage(job, stage, [{"source": "a", "id": str(n), **row} for n, row in enumerate(rows)])
@@ -63,3 +65,14 @@ def test_another_encoder_in_a_resumed_run_is_refused(tmp_path):
         encode(job)
     with pytest.raises(InputError, match="kinds.encoder is pixels, and nothing was given"):
         encode(looked(tmp_path / "none", rows, load=None))
+
+
+def test_a_source_that_disappears_stops_the_stage(tmp_path):
+    places = drawn(tmp_path / "pictures", 4)
+    job = looked(tmp_path / "out", [{"picture_at": place} for place in places])
+    (tmp_path / "pictures").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=f"source a disappears: {tmp_path}/pictures is gone; bring it back"):
+        encode(job)
+    (tmp_path / "elsewhere").rename(tmp_path / "pictures")
+    encode(job)
+    assert job.manifest("encode")["counts"]["dropped"] == []

@@ -144,7 +144,7 @@ def test_repeated_ids_are_dropped_but_once_and_an_id_of_two_sources_is_refused(t
 def test_a_row_that_names_no_picture_is_dropped_and_counted(tmp_path):
     job = made(tmp_path, {"birds": [*TABLES["birds"], ",Parus major,idx,CC0,,"]})
     gather(job)
-    assert job.manifest("gather")["counts"]["dropped"] == [["birds", "names no picture", 1]]
+    assert job.manifest("gather")["counts"]["dropped"] == [["birds", "names no picture that can be opened", 1]]
 
 
 def test_words_that_say_nothing_and_markup_in_names_are_counted(tmp_path):
@@ -171,7 +171,7 @@ def test_a_row_without_a_picture_does_not_stand_for_one_with_a_picture(tmp_path)
     rows = [",Parus major,1,CC0,,", "b.jpg,Parus major,1,CC0,,", "c.jpg,Parus major,1,CC0,,", ",Parus major,1,CC0,,"]
     job = made(tmp_path, {"birds": rows})
     gather(job)
-    none = "gather: names no picture"
+    none = "gather: names no picture that can be opened"
     assert [row["dropped"] for row in rows_of(job)] == [none, None, f"gather: {REPEATED}", none]
 
 
@@ -200,3 +200,21 @@ def test_repeated_ids_are_sought_in_the_memory_that_is_said(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 17 * n + 4_000_000
+
+
+def test_ids_of_pictures_of_an_occurrence_do_not_depend_on_where_the_folder_lies_either(tmp_path):
+    found = []
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "a.csv").write_text(
+            "gbifID,file,species\n7,one/a.jpg,Parus major\n8,one/a.jpg,Parus major\n"
+        )
+        (tmp_path / place / "tree.toml").write_text('[[sources]]\nname = "a"\npath = "a.csv"\n')
+        job = Job(load_config(tmp_path / place / "tree.toml"), tmp_path / place / "out")
+        gather(job)
+        found.append(rows_of(job))
+    assert [row["id"] for row in found[0]] == [row["id"] for row in found[1]]
+    assert len({row["id"] for row in found[0]}) == 2
+    assert (
+        [row["image_id"] for row in found[0]] == [row["image_id"] for row in found[1]] == ["7:one/a.jpg", "8:one/a.jpg"]
+    )

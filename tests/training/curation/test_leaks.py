@@ -153,3 +153,17 @@ def test_a_folder_of_excluded_pictures_that_changed_since_is_not_taken_for_what_
     shutil.rmtree(job.work / "leaks")
     leaks(job)
     assert job.manifest("leaks")["more"]["hits"]["strangers"]["hit"] == 1
+
+
+@pytest.mark.parametrize("gone", ["held-out/2.jpg", "pictures/leak-2.jpg"])
+def test_a_picture_that_is_gone_while_parts_are_compared_stops_the_stage(tmp_path, rows, monkeypatch, gone):
+    job = job_with(tmp_path, rows, ExcludeConfig(pictures=str(tmp_path / "held-out")))
+    by_hash = stage_module._by_hash
+
+    def vanishes(*given):
+        (tmp_path / gone).rename(tmp_path / "gone.jpg")
+        return by_hash(*given)
+
+    monkeypatch.setattr(stage_module, "_by_hash", vanishes)
+    with pytest.raises(InputError, match=rf"{gone} cannot be read any more .*: bring it back"):
+        leaks(job)

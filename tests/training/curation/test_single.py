@@ -222,16 +222,18 @@ def test_a_killed_job_goes_on_without_a_second_look(tmp_path, planted, monkeypat
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / "manifest.json").unlink()
     (folder / "part-000001.parquet").unlink()
-    monkeypatch.setattr(same_photograph, "look_at", lambda *_: pytest.fail("looked again"))
+    monkeypatch.setattr(same_photograph, "_compared", lambda *_: pytest.fail("compared again"))
     single(job)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
 
 
-def test_a_picture_that_went_away_is_told(tmp_path, planted, monkeypatch):
-    monkeypatch.setattr(stage_module, "PARTS_UP_TO", 0)
+@pytest.mark.parametrize("parts_up_to, gone", [(0, "0"), (100, "0"), (100, "7")])
+def test_a_picture_that_went_away_is_told(tmp_path, planted, monkeypatch, parts_up_to, gone):
+    """Also one that nothing but its parts is compared of."""
+    monkeypatch.setattr(stage_module, "PARTS_UP_TO", parts_up_to)
     job = job_of(tmp_path, planted)
-    (tmp_path / "pictures" / "0.jpg").unlink()
-    with pytest.raises(InputError, match=r"0\.jpg cannot be read any more"):
+    (tmp_path / "pictures" / f"{gone}.jpg").unlink()
+    with pytest.raises(InputError, match=rf"{gone}\.jpg cannot be read any more"):
         single(job)
 
 

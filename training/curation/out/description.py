@@ -5,7 +5,7 @@ configuration's `about`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,7 +93,7 @@ def describe_folder(
         "conformsTo": CONFORMS_TO,
         "name": title,
         "description": " ".join([*words, *rights_said(rights, where="the fields license_name and copyright_owner of provenance")]),
-        "license": [licence_said(name) for name, _ in rights.licences.most_common()],
+        "license": _once(licence_said(name) for name, _ in rights.licences.most_common()),
         "creator": creators(rights),
         "citeAs": citation(title, int(year[0]), n_rows, rights) if year else None,
         "prov:wasGeneratedBy": {
@@ -200,3 +200,12 @@ def _samples(part: str) -> dict[str, Any]:
             field("text", "sc:Text", "texts", {"fileProperty": "content"}),
         ],
     }  # fmt: skip
+
+
+def _once(values: Iterable[Any]) -> list[Any]:
+    """Values, each where it comes first: a licence may be written in several ways."""
+    found: list[Any] = []
+    for value in values:
+        if value not in found:
+            found.append(value)
+    return found

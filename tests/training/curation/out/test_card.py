@@ -285,3 +285,13 @@ def test_the_limits_say_what_duplicates_were_looked_for_by(made, near, crops_sou
     assert f"Duplicates were looked for {said}" in text
     assert "1 species has one picture only" in text
     assert "1 picture is not named to the species" in text
+
+
+def test_a_licence_that_is_written_in_two_ways_is_one_of_the_description(made, tmp_path):
+    rows = [{**row, "licence": ("CC BY 4.0", "cc-by-4.0", "Ask me")[row["row"] % 3]} for row in rows_of(made / "in")]
+    write(put_stages(job_of(made / "in", tmp_path / "out", about=ABOUT).config, tmp_path / "again", rows))
+    document = json.loads((tmp_path / "again" / "croissant.json").read_text())
+    assert document["license"] == [
+        "https://creativecommons.org/licenses/by/4.0/",
+        {"@type": "CreativeWork", "name": "Ask me"},
+    ]
