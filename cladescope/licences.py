@@ -36,7 +36,7 @@ _PUBLIC = re.compile(rf"\bpublic{_GAP}domain(?:{_GAP}mark)?(?!\w)|\bpdm\b|^pd$|\
 _RESERVED = re.compile(r"\ball rights reserved\b")
 _TAKEN = " \x1f "
 _LEFT = re.compile(
-    rf"non?{_GAP}commerc|not for (?:any )?commerc|no{_GAP}(?:further )?deriv|no{_GAP}modif|share{_GAP}alike|\bby{_GAP}(?:nc|nd|sa)\b"
+    rf"non?{_GAP}commerc|not for (?:any )?commerc|no{_GAP}(?:further )?deriv|no{_GAP}modif|share{_GAP}alike|\bby(?:{_GAP}(?:nc|nd|sa))+\b"
     rf"|\x1f[\W_]*(?:(?:international|intl|unported|generic)[\W_]*)?(?:nc|nd|sa)\b"
 )
 """What asks for more than what was read before it does."""

@@ -50,6 +50,7 @@ STRICTER = {
     "CC BY 4.0-NC-ND": None,
     "CC BY, NC, ND": None,
     "CC BY or BY-NC": None,
+    "CC BY-NC (by-nc-nd)": None,
     "CC BY 4.0 (non-commercial use only)": None,
     "Creative Commons Attribution 4.0 International Non-Commercial": None,
     "http://creativecommons.org/licenses/by/4.0/ No derivatives": None,

@@ -27,7 +27,15 @@ from cladescope.files import write_json
 from cladescope.steps import counted, counted_rows
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.flow import Flow
-from cladescope.training.curation.gather_columns import PLAIN, changes, encoded, gathered, number_of, uuids_of
+from cladescope.training.curation.gather_columns import (
+    PLAIN,
+    changes,
+    encoded,
+    gathered,
+    number_of,
+    specimen_of,
+    uuids_of,
+)
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.repeated_ids import drop_repeated
 from cladescope.training.curation.sections import SourceConfig
@@ -283,7 +291,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         **{f"written_{rank}": labels.get(rank) for rank in RANKS},
         "written_common_name": labels.get("common_name"),
         "observation_id": labels.get("observation_id"),
-        "specimen_id": _text(taken["specimen_id"]),
+        "specimen_id": specimen_of(_text(taken["specimen_id"])),
         "licence": labels.get("licence") or source.licence or None,
         "rights_holder": labels.get("rights_holder") or source.rights_holder or None,
         "title": _text(taken["title"]),

@@ -14,6 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cladescope.embedding.labels import MISSING
 from cladescope.embedding.record_columns import RecordColumns
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.columns import GATHERED
@@ -23,6 +24,17 @@ PLAIN: Final = pa.schema(
     [field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field for field in GATHERED]
 )
 """The columns of the stage, words as plain text; `dropped` is the reason alone."""
+_NO_NUMBER: Final = MISSING | {
+    "",
+    "?",
+    "s.n.",
+    "s. n.",
+    "s.n",
+    "sine numero",
+    "not applicable",
+    "not_applicable",
+    "missing",
+}
 _ESCAPED: Final = r'[\x00-\x1f"\\]'
 """What JSON writes otherwise in a text than it is."""
 
@@ -47,9 +59,8 @@ def gathered(
     n = columns.num_rows
     labels, own = columns.labels, columns.extra
     taken = {name: _first([own[one] for one in names], n) for name, names in places.items()}
-    texts = {
-        name: _trimmed(taken[name]) for name in ("specimen_id", "title", "publisher", "basis_of_record", "recorded")
-    }
+    texts = {name: _trimmed(taken[name]) for name in ("title", "publisher", "basis_of_record", "recorded")}
+    texts["specimen_id"] = _each(taken["specimen_id"], specimen_of, pa.string())
     values: dict[str, pa.Array] = {
         "row": pa.array(range(row, row + n), pa.int64()),
         "id": pa.array(ids, pa.string()),
@@ -114,6 +125,16 @@ def uuids_of(namespace: uuid.UUID, names: Sequence[str]) -> list[str]:
         variant = f"{int(digits[16], 16) & 3 | 8:x}"
         found.append(f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}")
     return found
+
+
+def specimen_of(text: str | None) -> str | None:
+    """The number of a specimen; None where the text says that it has none, since pictures of one number stay together.
+
+    >>> specimen_of(" K001 "), specimen_of("s.n."), specimen_of("NA"), specimen_of("0")
+    ('K001', None, None, '0')
+    """
+    found = (text or "").strip()
+    return None if found.lower() in _NO_NUMBER else found
 
 
 def _or_default(column: pa.Array | None, default: str, n: int) -> pa.Array:

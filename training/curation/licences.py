@@ -14,11 +14,14 @@ class LicenceRules:
     >>> rules = LicenceRules(LicencesConfig(forbid=("nd", "CC BY-SA 4.0")))
     >>> [rules.reason(kind) for kind in ("by-nc-nd", "by-sa", "by-nc-sa", None)]
     ['licence forbids (by-nc-nd)', 'licence forbids (by-sa)', None, None]
+    >>> LicenceRules(LicencesConfig(allow=("cc0",))).reason(None)
+    'licence not known'
     """
 
     def __init__(self, config: LicencesConfig) -> None:
         self._forbid, self._allow = (frozenset(map(_word, words)) for words in (config.forbid, config.allow))
-        self._unknown = None if config.unknown == "keep" else UNKNOWN
+        drops = config.unknown == "drop" or (not config.unknown and config.allow)
+        self._unknown = UNKNOWN if drops else None
 
     def reason(self, kind: str | None) -> str | None:
         """Why a picture is dropped whose licence has this short form; None where it may go in."""

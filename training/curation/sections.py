@@ -85,12 +85,12 @@ class LicencesConfig(Section):
     """Licences whose pictures are dropped: a short form (`by-nd`, `all rights reserved`) is that licence alone, `nd`, `nc` or `sa` every licence that asks for it."""
     allow: tuple[str, ...] = ()
     """If any are named: licences whose pictures alone go in, in the same words."""
-    unknown: Literal["keep", "drop"] = "keep"
-    """Pictures of which no licence is known."""
+    unknown: Literal["", "keep", "drop"] = ""
+    """Pictures of which no licence is known; empty drops them where `allow` names licences, and keeps them otherwise."""
 
     def problems(self) -> Iterator[Problem]:
         """Either a list of what may, or of what may not."""
-        yield from one_of("licences.unknown", self.unknown, ("keep", "drop"))
+        yield from one_of("licences.unknown", self.unknown, ("", "keep", "drop"))
         for name in ("forbid", "allow"):
             for word in getattr(self, name):
                 if short_form(word) is None and word.strip().lower() not in ELEMENTS:

@@ -119,3 +119,15 @@ def test_columns_hold_every_kind_of_value(tmp_path):
     assert made["raw"].to_pylist() == expected
     assert made["latitude"].to_pylist()[:2] == [1.25, None]
     assert list(itertools.islice(columns.records(), 1)) == list(itertools.islice(source.records(), 1))
+
+
+@pytest.mark.parametrize("by_columns", [True, False])
+def test_words_for_no_number_are_no_specimen_that_ties_pictures(tmp_path, monkeypatch, by_columns):
+    numbers = ["s.n.", "S.N.", "NA", "unknown", " ", "0", "K001", "not applicable"]
+    lines = [f"{n}.jpg,Parus major,{number}" for n, number in enumerate(numbers)]
+    (tmp_path / "t.csv").write_text("\n".join(["file,species,catalogNumber", *lines]) + "\n")
+    job = Job(CurateConfig(sources=(SourceConfig(name="a", path=str(tmp_path / "t.csv")),)), tmp_path / "out")
+    if not by_columns:
+        monkeypatch.setattr(gathering, "columns_of", lambda source: None)
+    gather(job)
+    assert job.column("gather", "specimen_id").to_pylist() == [None] * 5 + ["0", "K001", None]
