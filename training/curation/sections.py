@@ -226,7 +226,7 @@ class SplitsConfig(Section):
     """What is trained on and what is held out, `[splits]`."""
 
     val: float = 0.05
-    """Share of the pictures that are validated on, by whole units; every species keeps one in training."""
+    """Share of the pictures that are validated on, those of held-out species and sources aside, by whole units; every species keeps one in training."""
     test: float = 0.0
     """As `val`, for a part that nothing is chosen by."""
     species: float = 0.0

@@ -16,7 +16,7 @@ from cladescope.taxonomy import Taxon
 from cladescope.training.data.apart import check_apart, content_hashes
 from cladescope.training.data.examples import load_examples
 from cladescope.training.data.exclusion import exclude_taxa, read_path
-from cladescope.training.data.splits import SplitConfig, first_units, split
+from cladescope.training.data.splits import SplitConfig, split
 from tests.embedding.reading import put
 from tests.training.data.test_examples import listed
 
@@ -387,30 +387,3 @@ def test_a_part_to_test_on_leaves_the_draw_of_species_as_it_was():
     assert len(without.tested) == 0
     assert len(having.tested) == 9
     assert having.report()["n_tested"] == 9
-
-
-@quick
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=60), st.floats(0.02, 0.6), st.randoms(use_true_random=False))
-def test_shares_are_met_as_nearly_as_whole_units_in_their_order_allow(sizes, share, random):
-    order = list(range(len(sizes)))
-    random.shuffle(order)
-    turn = np.repeat(order, sizes)
-    wanted = share * len(turn)
-    by_turn = dict(zip(order, sizes, strict=True))
-    del by_turn[max(by_turn)]  # the last one is trained on
-    taken = set()
-    fitting = [unit for unit in sorted(by_turn) if by_turn[unit] <= wanted]
-    for unit in fitting:
-        left = wanted - sum(by_turn[one] for one in taken)
-        if left > 0 and (by_turn[unit] == 1 or abs(left - by_turn[unit]) <= left):
-            taken.add(unit)
-    found = first_units(np.zeros(len(turn), int), turn, wanted, passes_over=True)
-    if fitting:
-        assert set(turn[found].tolist()) == taken
-
-
-def test_a_unit_that_would_nearly_double_the_share_is_passed_over():
-    turn = np.concatenate([np.arange(99), np.full(100, 99), np.arange(100, 901)])
-    found = first_units(np.zeros(len(turn), int), turn, 100.0, passes_over=True)
-    assert found.sum() == 100
-    assert not found[turn == 99].any()
