@@ -6,6 +6,7 @@
 
 import json
 import logging
+import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from cladescope.taxonomy.backbone import Backbone
 from cladescope.training.curation.job import Job, check_begun
 from cladescope.training.curation.out.card import Facts, card_of
 from cladescope.training.curation.out.card_parts import as_html, as_markdown
-from cladescope.training.curation.out.catalogue import write_catalogue, write_csv, write_dropped, write_lance
+from cladescope.training.curation.out.catalogue import LANCE, write_catalogue, write_csv, write_dropped, write_lance
 from cladescope.training.curation.out.description import describe_folder
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey
 from cladescope.training.curation.out.flow_table import HEAD, Flows, flows_of, to_dict
@@ -113,6 +114,8 @@ def _write(job: Job, config: dict[str, Any], begun: dict[str, Any]) -> dict[str,
     write_text(out / "card.html", as_html(title, sections))
     if job.config.out.lance:
         write_lance(out)
+    elif (out / LANCE).is_dir():
+        shutil.rmtree(out / LANCE)  # of the data set as it was
     return {
         "title": title,
         "pictures": statistics["pictures"],
