@@ -12,7 +12,7 @@ from cladescope.training.curation import gather as gathering
 from cladescope.training.curation.config import load_config
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.job import Job
-from cladescope.training.curation.repeated_ids import REPEATED
+from cladescope.training.curation.repeated_ids import REPEATED, UNDER_ANOTHER_NAME
 
 
 def made(folder, tables, *, part_rows=4, out="out"):
@@ -193,3 +193,17 @@ def test_ids_of_pictures_of_an_occurrence_do_not_depend_on_where_the_folder_lies
     assert [row["id"] for row in found[0]] == [row["id"] for row in found[1]]
     assert len({row["id"] for row in found[0]}) == 2
     assert found[0][0]["image_id"] != found[1][0]["image_id"]
+
+
+def test_a_repeated_id_under_another_name_is_told_apart(tmp_path):
+    rows = ["a.jpg,Parus major,1,CC0,,", "a.jpg,,1,CC0,,", "a.jpg,Pica pica,1,CC0,,", "b.jpg,Pica pica,2,CC0,,"]
+    job = made(tmp_path, {"birds": rows})
+    gather(job)
+    assert job.manifest("gather")["counts"]["dropped"] == [
+        ["birds", REPEATED, 1],
+        ["birds", UNDER_ANOTHER_NAME, 1],
+    ]
+    before = [job.path("gather", part).read_bytes() for part in range(job.n_parts)]
+    (job.work / "gather" / "manifest.json").unlink()
+    gather(job)
+    assert [job.path("gather", part).read_bytes() for part in range(job.n_parts)] == before
