@@ -24,6 +24,8 @@ from cladescope.training.curation.flow import Flow, counted
 
 PART_ROWS: Final = 50_000
 """Records of a part."""
+SUMMARY: Final = "curate.json"
+"""What stands in the folder of a finished data set."""
 _COUNTS: Final = b"cladescope.flow"
 _BEGUN, _DONE = "begun.json", "manifest.json"
 

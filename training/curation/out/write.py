@@ -17,7 +17,7 @@ from cladescope.files import hash_file, is_sealed, sealed, write_json, write_tex
 from cladescope.index.croissant_parts import check_about
 from cladescope.steps import step
 from cladescope.taxonomy.backbone import Backbone
-from cladescope.training.curation.job import Job, check_begun
+from cladescope.training.curation.job import SUMMARY, Job, check_begun
 from cladescope.training.curation.out.card import Facts, card_of
 from cladescope.training.curation.out.card_parts import as_html, as_markdown
 from cladescope.training.curation.out.catalogue import LANCE, write_catalogue, write_csv, write_dropped, write_lance
@@ -31,7 +31,6 @@ from cladescope.training.curation.out.statistics import write_statistics
 
 logger = logging.getLogger(__name__)
 
-SUMMARY: Final = "curate.json"
 _BEGUN: Final = "begun.json"
 _PACKAGES: Final = ("duckdb", "pdqhash", "pillow", "pyarrow")
 """Packages whose version may change a byte."""
