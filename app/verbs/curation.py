@@ -18,11 +18,11 @@ from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.encode import encode, encoder_of
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.gather import gather
-from cladescope.training.curation.job import PART_ROWS, Job, Spread
+from cladescope.training.curation.job import PART_ROWS, SUMMARY, Job, Spread
 from cladescope.training.curation.leaks import leaks
 from cladescope.training.curation.look import look
 from cladescope.training.curation.names import names
-from cladescope.training.curation.out.write import SUMMARY, write
+from cladescope.training.curation.out.write import write
 from cladescope.training.curation.screen import screen
 from cladescope.training.curation.single import single
 from cladescope.training.curation.split import split

@@ -37,6 +37,8 @@ class Spread(Protocol):
 
 PART_ROWS: Final = 50_000
 """Records of a part."""
+SUMMARY: Final = "curate.json"
+"""What stands in the folder of a finished data set."""
 _COUNTS: Final = b"cladescope.flow"
 MANIFEST: Final = "manifest.json"
 """What says that a stage is finished, and of what it was made."""

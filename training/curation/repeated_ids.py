@@ -9,17 +9,23 @@ import pyarrow.compute as pc
 from jaxtyping import UInt64
 
 from cladescope.errors import InputError
+from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.curation.columns import GATHERED
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
+from cladescope.training.curation.single import contradict
 
+_WRITTEN: Final = tuple(f"written_{rank}" for rank in RANKS)
 REPEATED: Final = "its id came before in the source"
-_DROPPED: Final = f"gather: {REPEATED}"
+UNDER_ANOTHER_NAME: Final = "its id came before in the source, under another name"
+_DROPPED: Final = (f"gather: {REPEATED}", f"gather: {UNDER_ANOTHER_NAME}")
 """As the column has it, where the job was cut short while records were dropped."""
 
 
 def drop_repeated(job: Job, stage: Stage) -> None:
-    """Drop records whose id came before in their source, with a picture. Memory: 17 bytes a record, and some 300 one whose id comes more than once.
+    """Drop records whose id came before in their source, with a picture; those that name another taxon than the first are told apart.
+
+    Memory: 17 bytes a record, and some 700 one whose id comes more than once.
 
     Raises InputError where an id is of two sources.
     """
@@ -34,14 +40,14 @@ def drop_repeated(job: Job, stage: Stage) -> None:
     twice = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     del ordered
     owners: dict[str, str] = {}
-    seen: set[str] = set()
-    again: dict[int, list[int]] = {}
+    first: dict[str, Taxon | None] = {}
+    again: dict[int, dict[int, str]] = {}
     for part in range(job.n_parts if len(twice) else 0):
         start = part * job.part_rows
         rows = np.flatnonzero(np.isin(low[start : start + job.part_rows], twice))
         if not len(rows):
             continue
-        some = job.read("gather", part, ["id", "source", "image_id", "dropped"]).take(pa.array(rows))
+        some = job.read("gather", part, ["id", "source", "image_id", "dropped", *_WRITTEN]).take(pa.array(rows))
         for row, one in zip(rows.tolist(), some.to_pylist(), strict=True):
             owner = owners.setdefault(one["id"], one["source"])
             if owner != one["source"]:
@@ -49,20 +55,22 @@ def drop_repeated(job: Job, stage: Stage) -> None:
                     f"the sources {owner} and {one['source']} both claim the id {one['image_id']}: "
                     "leave out one of the two, or limit what they hold to pictures of their own"
                 )
-            if one["dropped"] not in (None, _DROPPED):
+            if one["dropped"] not in (None, *_DROPPED):
                 continue  # it names no picture: one that does is not a repetition of it
-            if one["id"] in seen:
-                again.setdefault(part, []).append(row)
-            seen.add(one["id"])
+            taxon = Taxon.from_ranks([one[name] for name in _WRITTEN])
+            if one["id"] in first:
+                other = contradict(first[one["id"]], taxon)
+                again.setdefault(part, {})[row] = UNDER_ANOTHER_NAME if other else REPEATED
+            first.setdefault(one["id"], taxon)
     _mark(stage, again, job)
 
 
-def _mark(stage: Stage, again: Mapping[int, list[int]], job: Job) -> None:
+def _mark(stage: Stage, again: Mapping[int, Mapping[int, str]], job: Job) -> None:
     for part, rows in again.items():
         table = job.read("gather", part)
         reasons: list[str | None] = [None] * table.num_rows
-        for row in rows:
-            reasons[row] = REPEATED
+        for row, word in rows.items():
+            reasons[row] = word
         dropped = carried("gather", table["dropped"], reasons)
         whole = table.set_column(table.column_names.index("dropped"), GATHERED.field("dropped"), dropped)
         stage.write(part, whole, stage.flow_of(part))

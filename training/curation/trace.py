@@ -14,8 +14,7 @@ from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
 from cladescope.training.curation.columns import SCHEMAS
-from cladescope.training.curation.job import MANIFEST
-from cladescope.training.curation.out.write import SUMMARY
+from cladescope.training.curation.job import MANIFEST, SUMMARY
 from cladescope.training.data.shard_index import index_shard
 
 ORDER: Final = (*list(SCHEMAS)[:4], "encode", *list(SCHEMAS)[4:])

@@ -15,7 +15,7 @@ from cladescope.training.curation import gather as gathering
 from cladescope.training.curation.config import CurateConfig, load_config
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.job import Job, Stage
-from cladescope.training.curation.repeated_ids import REPEATED, drop_repeated
+from cladescope.training.curation.repeated_ids import REPEATED, UNDER_ANOTHER_NAME, drop_repeated
 from cladescope.training.curation.sections import SourceConfig
 
 
@@ -218,3 +218,17 @@ def test_ids_of_pictures_of_an_occurrence_do_not_depend_on_where_the_folder_lies
     assert (
         [row["image_id"] for row in found[0]] == [row["image_id"] for row in found[1]] == ["7:one/a.jpg", "8:one/a.jpg"]
     )
+
+
+def test_a_repeated_id_under_another_name_is_told_apart(tmp_path):
+    rows = ["a.jpg,Parus major,1,CC0,,", "a.jpg,,1,CC0,,", "a.jpg,Pica pica,1,CC0,,", "b.jpg,Pica pica,2,CC0,,"]
+    job = made(tmp_path, {"birds": rows})
+    gather(job)
+    assert job.manifest("gather")["counts"]["dropped"] == [
+        ["birds", REPEATED, 1],
+        ["birds", UNDER_ANOTHER_NAME, 1],
+    ]
+    before = [job.path("gather", part).read_bytes() for part in range(job.n_parts)]
+    (job.work / "gather" / "manifest.json").unlink()
+    gather(job)
+    assert [job.path("gather", part).read_bytes() for part in range(job.n_parts)] == before

@@ -53,6 +53,7 @@ DROPPED: Final = pa.schema(
 """A record a line that was gathered and is not in the data set. `uri` is an address of the web, or the place within the source's folder; `duplicate_of` the id of
 the picture that is kept in its place."""
 ROW_GROUP: Final = 100_000
+LANCE: Final = "catalog.lance"
 
 
 def write_catalogue(plan: Path, out: Path) -> Rights:
@@ -202,6 +203,6 @@ def write_lance(out: Path) -> None:
     import lance
 
     file = pq.ParquetFile(out / "catalog.parquet")
-    with replacing(out / "catalog.lance", over=True) as draft:
+    with replacing(out / LANCE, over=True) as draft:
         reader = pa.RecordBatchReader.from_batches(file.schema_arrow, file.iter_batches())
         lance.write_dataset(reader, draft, schema=file.schema_arrow)

@@ -69,10 +69,15 @@ def write_all(job: Job, plan: Path, out: Path, done: Path) -> None:
 
 
 def _clear(out: Path, wanted: set[str]) -> None:
-    """Remove shards of an earlier plan."""
+    """Remove shards of an earlier plan, and folders of splits that are no more."""
     for path in out.glob("*/shard-*.tar*"):
         if f"{path.parent.name}/{path.name.removesuffix('.arrow')}" not in wanted:
             path.unlink()
+    splits = {place.partition("/")[0] for place in wanted}
+    for sizes in (one for one in out.glob("*/sizes.json") if one.parent.name not in splits):
+        sizes.unlink()
+        if not any(sizes.parent.iterdir()):
+            sizes.parent.rmdir()
 
 
 def _write(job: Job, shard: _Written) -> None:

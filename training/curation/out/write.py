@@ -6,6 +6,7 @@
 
 import json
 import logging
+import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +17,10 @@ from cladescope.files import hash_file, is_sealed, sealed, write_json, write_tex
 from cladescope.index.croissant_parts import check_about
 from cladescope.steps import step
 from cladescope.taxonomy.backbone import Backbone
-from cladescope.training.curation.job import BEGUN, MANIFEST, Job, check_begun
+from cladescope.training.curation.job import BEGUN, MANIFEST, SUMMARY, Job, check_begun
 from cladescope.training.curation.out.card import Facts, card_of
 from cladescope.training.curation.out.card_parts import as_html, as_markdown
-from cladescope.training.curation.out.catalogue import write_catalogue, write_csv, write_dropped, write_lance
+from cladescope.training.curation.out.catalogue import LANCE, write_catalogue, write_csv, write_dropped, write_lance
 from cladescope.training.curation.out.description import describe_folder
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey
 from cladescope.training.curation.out.flow_table import HEAD, Flows, flows_of, to_dict
@@ -30,7 +31,6 @@ from cladescope.training.curation.out.statistics import write_statistics
 
 logger = logging.getLogger(__name__)
 
-SUMMARY: Final = "curate.json"
 _PACKAGES: Final = ("duckdb", "pdqhash", "pillow", "pyarrow")
 """Packages whose version may change a byte."""
 _XML: Final = '<?xml version="1.0" encoding="utf-8"?>\n<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -114,6 +114,8 @@ def _write(job: Job, settings: dict[str, Any]) -> dict[str, Any]:
     write_text(out / "card.html", as_html(title, sections))
     if job.config.out.lance:
         write_lance(out)
+    elif (out / LANCE).is_dir():
+        shutil.rmtree(out / LANCE)  # of the data set as it was
     return {
         "title": title,
         "pictures": statistics["pictures"],

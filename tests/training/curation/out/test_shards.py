@@ -4,6 +4,7 @@ import gc
 import io
 import json
 import resource
+import shutil
 import subprocess
 import sys
 from hashlib import blake2b
@@ -23,6 +24,7 @@ from cladescope.training.curation.out.write import write
 from cladescope.training.data.examples import load_examples
 from tests.conftest import REPOSITORY
 from tests.training.curation.out.made import job_of, rows_of, with_out
+from tests.training.curation.tables import put_stages
 from tests.training.data.test_shards import members
 
 
@@ -283,3 +285,18 @@ def test_a_picture_without_any_name_is_refused(tmp_path):
     rows = [{**row, "dropped": None, **dict.fromkeys(RANKS)} for row in rows_of(tmp_path / "in", 1)]
     with pytest.raises(InputError, match="has no name at any rank: drop such pictures by names.least_rank"):
         write(put_stages(job.config, tmp_path / "nameless", rows))
+
+
+def test_what_is_written_anew_keeps_nothing_of_the_data_set_as_it_was(tmp_path):
+    pytest.importorskip("lance")
+    write(job_of(tmp_path / "in", tmp_path / "out", lance=True))
+    assert (tmp_path / "out/catalog.lance").is_dir()
+    shutil.rmtree(tmp_path / "out/work")
+    rows = [{**row, "split": "train" if row["split"] == "test" else row["split"]} for row in rows_of(tmp_path / "in")]
+    config = job_of(tmp_path / "in", tmp_path / "other").config
+    for name in ("out", "fresh"):
+        write(put_stages(config, tmp_path / name, rows, part_rows=7))
+    assert not (tmp_path / "fresh/shards/test").exists()
+    assert not (tmp_path / "out/shards/test").exists()
+    assert not (tmp_path / "out/catalog.lance").exists()
+    assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "fresh")
