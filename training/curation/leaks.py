@@ -19,12 +19,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Float32, Int64
 
+from cladescope.analysis.audit.near_pairs import NEIGHBOURS
 from cladescope.analysis.duplicates.answer import NEAR
 from cladescope.analysis.duplicates.candidates import PARTS_UP_TO, Pairs, by_parts, distinct
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.decode import decode
+from cladescope.embedding.encode import encoded
 from cladescope.embedding.locations import canonical, read_bytes
 from cladescope.embedding.prepare import content_hash, region_hash
 from cladescope.embedding.records import Record, Source
@@ -32,8 +34,10 @@ from cladescope.embedding.regions import cropped, split_region
 from cladescope.embedding.sources import open_source
 from cladescope.errors import InputError, PictureError
 from cladescope.files import hash_file, replacing
+from cladescope.index.neighbour_graph import nearest
 from cladescope.steps import counted, step
 from cladescope.training.curation.columns import APART
+from cladescope.training.curation.encode import encoder_of, vectors_of
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.hash_join import near_others
 from cladescope.training.curation.job import Job, Stage
@@ -71,7 +75,7 @@ class Excluded:
 def leaks(job: Job) -> None:
     """Drop pictures that show an excluded one, by each list of pictures.
 
-    Memory: 250 bytes a picture that is in and 300 an excluded one, beside what `near_others` and `decided` take.
+    Memory: 250 bytes a picture that is in and 300 an excluded one, beside what `near_others`, `decided` and, where an encoder is named, `_by_vector` take.
 
     Raises InputError where a list cannot be opened, holds no picture that can be read, or, where it must, hits nothing.
     """
@@ -214,6 +218,8 @@ def _found(job: Job, stage: Stage, rows: Int64[np.ndarray, " m"], excluded: Excl
         return [next(mine if place < m else theirs) for place in places.tolist()]
 
     ways = [_by_hash(job, looked, excluded.table)]
+    if "encode" in job.stages:
+        ways.append(_by_vector(job, stage, rows, excluded.table["uri"].to_pylist()))
     stage.more["crops_sought"] = n <= PARTS_UP_TO
     if others and m and n <= PARTS_UP_TO:
         with step("looking for parts of excluded pictures"):
@@ -252,6 +258,46 @@ def _by_hash(job: Job, looked: pa.Table, excluded: pa.Table) -> Pairs:
         )  # fmt: skip
         found.append(np.stack([places[near.pairs[:, 0]], len(own) + near.pairs[:, 1]], axis=1))
     return distinct(found)
+
+
+def _by_vector(job: Job, stage: Stage, rows: Int64[np.ndarray, " m"], excluded: list[str]) -> Pairs:
+    """Each excluded picture with the pictures whose vectors are nearest to its own, a part at a time.
+
+    Memory: 4 d bytes an excluded picture and a picture of a part, for vectors of d numbers.
+    """
+    known, vectors = _vectors(job, stage, excluded)
+    k = 2 * NEIGHBOURS
+    places = np.full((len(vectors), k), -1, np.int64)
+    apart = np.full((len(vectors), k), np.inf, np.float32)
+    for part in range(job.n_parts if len(vectors) else 0):
+        start = part * job.part_rows
+        first, last = np.searchsorted(rows, [start, start + job.part_rows]).tolist()
+        if first == last:
+            continue
+        column = job.read("encode", part, ["vector"])["vector"].take(pa.array(rows[first:last] - start))
+        there = first + np.flatnonzero(column.is_valid().to_numpy())
+        found, distances = nearest(vectors_of(column).astype(np.float32), vectors, min(NEIGHBOURS, len(there)))
+        both = np.concatenate([places, there[found]], axis=1), np.concatenate([apart, distances], axis=1)
+        best = np.argsort(both[1], axis=1, kind="stable")[:, :k]
+        places, apart = (np.take_along_axis(one, best, axis=1) for one in both)
+    pairs = np.stack([places.ravel(), len(rows) + np.repeat(known, k)], axis=1)
+    return pairs[pairs[:, 0] >= 0]
+
+
+def _vectors(job: Job, stage: Stage, uris: list[str]) -> tuple[Int64[np.ndarray, " v"], Float32[np.ndarray, "v d"]]:
+    """The excluded pictures that have a vector, and these, encoded once and kept as `vectors.npz`."""
+    file = stage.folder / "vectors.npz"
+    if not file.exists():
+        encoder = encoder_of(job)
+        records = (Record(image_id=str(place), uri=uri, source="excluded") for place, uri in enumerate(uris))
+        known, blocks = [np.empty(0, np.int64)], [np.empty((0, encoder.dim), np.float32)]
+        for batch in counted(encoded(records, encoder, workers=job.config.workers), "encoding excluded pictures"):
+            known.append(np.array([int(record.image_id) for record in batch.records], np.int64))
+            blocks.append(batch.vectors.astype(np.float32))
+        with replacing(file) as draft, draft.open("wb") as stream:
+            np.savez(stream, known=np.concatenate(known), vectors=np.concatenate(blocks))
+    with np.load(file) as there:
+        return there["known"], there["vectors"]
 
 
 def _is_among(pairs: Pairs, others: Int64[np.ndarray, "q 2"]) -> Bool[np.ndarray, " p"]:

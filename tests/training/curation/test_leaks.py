@@ -3,12 +3,15 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from cladescope.embedding.encoder import Encoder
 from cladescope.errors import InputError
 from cladescope.training.curation import leaks as stage_module
+from cladescope.training.curation.encode import encode
 from cladescope.training.curation.leaks import leaks
-from cladescope.training.curation.sections import ExcludeConfig
+from cladescope.training.curation.sections import ExcludeConfig, KindsConfig
 from tests.analysis.duplicates.made import photograph, photographs
 from tests.training.curation.test_single import CHANGES, job_of, row_of, saved
 
@@ -64,6 +67,24 @@ def test_hashes_alone_lead_to_all_but_crops(tmp_path, rows, monkeypatch):
     dropped = {row["row"] for row in result(job) if row["dropped"]}
     assert dropped | {8} == {6, 7, 8, 9, 10, 11}
     assert job.manifest("leaks")["more"]["crops_sought"] is False
+
+
+def test_near_vectors_lead_to_crops_too_and_a_second_run_encodes_nothing(tmp_path, rows, monkeypatch):
+    monkeypatch.setattr(stage_module, "PARTS_UP_TO", 0)
+    monkeypatch.setattr(stage_module, "NEIGHBOURS", 1)
+    monkeypatch.setattr(stage_module, "_by_hash", lambda *_: np.empty((0, 2), np.int64))
+    job = job_with(tmp_path, rows, ExcludeConfig(pictures=str(tmp_path / "held-out")))
+    job.config, job.load_encoder = replace(job.config, kinds=KindsConfig(encoder="pixels")), Encoder.load
+    encode(job)
+    leaks(job)
+    before = {part.name: part.read_bytes() for part in (job.work / "leaks").glob("part-*")}
+    # The vector of the grey copy is far from that of its original; its hash is not.
+    assert {row["row"] for row in result(job) if row["dropped"]} == {6, 7, 8, 10, 11}
+    for name in ("manifest.json", *before):
+        (job.work / "leaks" / name).unlink()
+    monkeypatch.setattr(stage_module, "encoded", None)
+    leaks(job)
+    assert {part.name: part.read_bytes() for part in (job.work / "leaks").glob("part-*")} == before
 
 
 def test_a_list_that_hits_nothing_is_an_error_unless_it_need_not(tmp_path, rows):
