@@ -26,8 +26,10 @@ from cladescope.embedding.table_rules import TableRules
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
 
-__all__ = ["open_source"]
+__all__ = ["check_kind", "open_source"]
 
+_PACKAGES = ("datapackage.json", "meta.xml")
+"""Files that say what lies in a folder of tables."""
 _MANIFEST_SUFFIXES = (*TABLE_SUFFIXES, ".parquet")
 KINDS: dict[str, Callable[[str, str], Source]] = {
     **dict.fromkeys(_MANIFEST_SUFFIXES, lambda uri, name: ManifestSource(uri, name=name)),
@@ -81,6 +83,28 @@ def open_source(
             f"{spec} says its labels itself: labels from {labels_from!r} are for a folder of pictures, leave that out"
         )
     return source
+
+
+def check_kind(spec: str | Path) -> None:
+    """Raises InputError where `spec` is a file of this machine that `open_source` opens as nothing, by its name alone: nothing is read.
+
+    >>> import tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".xlsx") as file:
+    ...     check_kind(file.name)
+    Traceback (most recent call last):
+    cladescope.errors.InputError: ...xlsx is a spreadsheet: save it as CSV
+    """
+    path = local_path(os.fspath(spec))
+    if path is None or not Path(path).is_file():
+        return
+    suffix = _suffix(path)
+    if not (suffix == ".zip" or suffix in KINDS or basename(path) in _PACKAGES):
+        raise InputError(_no_kind(canonical(path), suffix))
+
+
+def _no_kind(uri: str, suffix: str) -> str:
+    """Why a file is not opened."""
+    return f"{uri} is {_INSTEAD[suffix]}" if suffix in _INSTEAD else f"found the file {uri}: expected {_ACCEPTED}"
 
 
 def _opened(
@@ -152,7 +176,7 @@ def _single(
     uri: str, suffix: str, name: str | None, rules: TableRules | None, allowed: frozenset[str], labels: FolderLabels
 ) -> Source:
     rules = rules or TableRules()
-    if basename(uri) in ("datapackage.json", "meta.xml") and not is_url(uri):
+    if basename(uri) in _PACKAGES and not is_url(uri):
         return open_package(Package(dirname(uri)), name=name, rules=rules, allowed=allowed)
     name = name or basename(without_query(uri))[: -len(suffix) or None]
     if suffix in TABLE_SUFFIXES:
@@ -167,9 +191,7 @@ def _single(
         return FileSource(uri, name=name, labels=labels)
     if suffix in KINDS:
         return KINDS[suffix](uri, name)
-    if suffix in _INSTEAD:
-        raise InputError(f"{uri} is {_INSTEAD[suffix]}")
-    raise InputError(f"found the file {uri}: expected {_ACCEPTED}")
+    raise InputError(_no_kind(uri, suffix))
 
 
 def _suffix(uri: str) -> str:
@@ -192,6 +214,8 @@ def _pattern(pattern: str, name: str | None, *, by_content: bool, labels: Folder
     if suffixes == {".tar"}:
         return _shards(patterns, name)
     if suffixes & {*_MANIFEST_SUFFIXES, ".tar"}:
+        if not is_url(pattern) and not any(glob.glob(one, recursive=True) for one in patterns):  # noqa: PTH207 - takes whole paths
+            raise InputError(f"nothing matches {pattern!r}: check the name")
         raise InputError(f"{pattern!r} mixes kinds or means several manifests: give one manifest, or only shards")
     base, relative = _split_patterns(patterns)
     if not is_url(pattern):

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from cladescope.embedding.folder_labels import FolderLabels
 from cladescope.embedding.locations import local_path
+from cladescope.embedding.sources import check_kind
 from cladescope.errors import ConfigError
 from cladescope.index.croissant_parts import check_about
 from cladescope.taxonomy.backbone import Backbone
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.excluded_lists import read_ids, read_taxa
 from cladescope.training.curation.flag import support_of
+from cladescope.training.curation.name_files import check_name_file
 from cladescope.training.curation.pdq import check_installed
 from cladescope.training.curation.people import check_detections
 
@@ -20,7 +22,7 @@ _PATTERN = frozenset("*?[{")
 
 def check(config: CurateConfig) -> None:
     """Raises ConfigError with all places that a configuration names and that are not there; InputError where a package is missing, `about` describes files, or a
-    backbone, list or table that is there cannot be read as one.
+    backbone, list or table that is there cannot be read as one, or a file is no source.
 
     >>> from cladescope.training.curation.sections import DuplicatesConfig, SourceConfig
     >>> sources = (SourceConfig(name="a", path="/nowhere/a"),)
@@ -42,10 +44,17 @@ def _read(config: CurateConfig) -> None:
     """Read what later stages will read, but for pictures and their sources. Raises InputError, UsageError or EncoderError for what they could not use."""
     if config.names.backbone:
         Backbone.open(Path(config.names.backbone))
+    words = {"backbone", "record", *(one.name for one in config.sources)}
+    for name in config.names.common_names:
+        if name not in words:
+            check_name_file(Path(name))
     for source in config.sources:
         if source.labels_from:
             FolderLabels(source.labels_from)
+        check_kind(source.path)
     for one in config.exclude:
+        if one.pictures:
+            check_kind(one.pictures)
         if one.taxa:
             read_taxa(Path(one.taxa))
         if one.ids:

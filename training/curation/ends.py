@@ -1,5 +1,6 @@
 """Pictures that a list names by the ends of their addresses: a file's name, or that with some of the folders around it."""
 
+import os
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -47,3 +48,14 @@ class PathEnds:
             if n <= len(parts) and (place := self._places.get(parts[len(parts) - n :])) is not None:
                 return place
         return None
+
+
+def fixed_part(path: str) -> str:
+    """A path as it is where it is there or holds no pattern, else the folder that all which matches it lies in.
+
+    >>> fixed_part("/data/{train,val}/*.tar"), fixed_part("/data/birds")
+    ('/data', '/data/birds')
+    """
+    if os.path.lexists(path):
+        return path
+    return re.split(r"[^/]*[*?\[{]", path)[0].rstrip("/") or path

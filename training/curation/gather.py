@@ -5,9 +5,8 @@ No picture is opened. A record's number (`row`) is the same in all stages. Ids t
 
 import json
 import logging
-import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -18,9 +17,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.delimited.headers import squash
-from cladescope.embedding.locations import canonical, local_path
+from cladescope.embedding.locations import local_path
 from cladescope.embedding.record_columns import RecordColumns, columns_of
-from cladescope.embedding.records import Record, Source, id_of_uri, left_out_of, notes_of
+from cladescope.embedding.records import Record, Source, left_out_of, notes_of
 from cladescope.embedding.sources import open_source
 from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_json
@@ -34,8 +33,8 @@ from cladescope.training.curation.gather_columns import (
     gathered,
     number_of,
     specimen_of,
-    uuids_of,
 )
+from cladescope.training.curation.ids import id_in, id_of, ids_in, ids_of
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.repeated_ids import drop_repeated
 from cladescope.training.curation.sections import SourceConfig
@@ -44,11 +43,6 @@ from cladescope.training.curation.stored import StoreSource, is_store
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-NAMESPACE: Final = uuid.UUID("8f6d1f0e-2f6c-5a43-9a53-7c1adebadeca")
-"""Of the UUIDs that are made of a source's name and an id."""
-_UUID_LENGTH: Final = 36
-_MADE_LENGTH: Final = 32
-"""Characters of an id that is made of an address (`id_of_uri`)."""
 NO_PICTURE: Final = "names no picture that can be opened"
 """Nothing, what is not there (a link that leads nowhere), or what may not be opened (out of its archive, another scheme)."""
 _TAKEN: Final = {
@@ -194,7 +188,7 @@ def _take_records(reader: Source, source: SourceConfig, n_skipped: int, parts: _
     records = counted(islice(reader.records(), source.limit or None), f"gathering {source.name}")
     for record, found in enumerate(_told(records, source)):
         if record == n_skipped - 1:
-            _check_same(parts, _id_in(found, source), source)
+            _check_same(parts, id_in(found, source), source)
         if record >= n_skipped:
             parts.add(row_of(found, source, parts.row, record), source, Counter(_changes(found)))
 
@@ -205,7 +199,7 @@ def _take_columns(columns: Iterator[RecordColumns], source: SourceConfig, n_skip
     for block in _told(counted_rows(columns, f"gathering {source.name}"), source):
         n_rows = min(block.num_rows, source.limit - record) if source.limit else block.num_rows
         if record < n_skipped <= record + n_rows:
-            _check_same(parts, _ids_in(block.slice(n_skipped - 1 - record, 1), source)[0], source)
+            _check_same(parts, ids_in(block.slice(n_skipped - 1 - record, 1), source)[0], source)
         at = min(max(n_skipped - record, 0), n_rows)
         while at < n_rows:
             piece = block.slice(at, min(parts.room, n_rows - at))
@@ -280,7 +274,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         **{name: value for name, value in labels.items() if value is not None},
         **{name: value for name, value in record.extra.items() if value is not None},
     }
-    image_id = _id_in(record, source)
+    image_id = id_in(record, source)
     return {
         "row": row,
         "id": id_of(source.name, image_id),
@@ -307,75 +301,19 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
 
 def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int) -> tuple[pa.Table, Counter[str]]:
     """As `row_of` for records as columns, of which the first is that number; and what was done to labels, in words."""
-    image_ids = _ids_in(columns, source)
+    image_ids = ids_in(columns, source)
     made = gathered(
         columns,
         row=row,
         record=number,
         source=source.name,
-        ids=_ids(source, image_ids),
+        ids=ids_of(source, image_ids),
         image_ids=image_ids,
         places=_places(tuple(columns.extra), source.specimen),
         defaults={"licence": source.licence, "rights_holder": source.rights_holder, "publisher": source.publisher},
         no_picture=NO_PICTURE,
     )
     return made, changes(columns)
-
-
-def _ids(source: SourceConfig, image_ids: Sequence[str]) -> list[str]:
-    """As `id_of` for many pictures."""
-    made = uuids_of(NAMESPACE, [f"{source.name}/{one}" for one in image_ids])
-    return [
-        id_of(source.name, one) if len(one) == _UUID_LENGTH else new for one, new in zip(image_ids, made, strict=True)
-    ]
-
-
-def _id_in(record: Record, source: SourceConfig) -> str:
-    return _lasting_id(record.image_id, record.uri, record.labels.get("observation_id"), source)
-
-
-def _ids_in(columns: RecordColumns, source: SourceConfig) -> list[str]:
-    observations = columns.labels.get("observation_id", pa.nulls(columns.num_rows))
-    told = zip(columns.image_id.to_pylist(), columns.uri.to_pylist(), observations.to_pylist(), strict=True)
-    return [_lasting_id(*one, source) for one in told]
-
-
-def _lasting_id(image_id: str, uri: str, observation: str | None, source: SourceConfig) -> str:
-    """The id of a record, which is the same wherever the source's folder lies: where it is made of an address within the folder, what leads there."""
-    if len(image_id) != _MADE_LENGTH:
-        return image_id
-    if image_id == id_of_uri(uri):
-        before = ""
-    elif observation is not None and image_id == id_of_uri(f"{observation}\n{uri}"):  # as tables of occurrences have it
-        before = f"{observation}:"
-    else:
-        return image_id
-    place = _place(source.path)
-    within = uri.removeprefix(f"{place}/")
-    if within == uri:  # a table names pictures from the folder that it lies in
-        within = uri.removeprefix(f"{place.rpartition('/')[0]}/")
-    return before + within if within != uri else image_id
-
-
-@lru_cache(maxsize=64)
-def _place(path: str) -> str:
-    return canonical(path).rstrip("/")
-
-
-def id_of(source: str, image_id: str) -> str:
-    """The UUID of a picture: its own id where that is one, else made of its source's name and its id.
-
-    >>> id_of("eol", "3F2504E0-4F89-41D3-9A0C-0305E82C3301")
-    '3f2504e0-4f89-41d3-9a0c-0305e82c3301'
-    >>> id_of("eol", "17") == id_of("eol", "17"), id_of("eol", "17") == id_of("gbif", "17")
-    (True, False)
-    """
-    if len(image_id) == _UUID_LENGTH and image_id.count("-") == 4:
-        try:
-            return str(uuid.UUID(image_id))
-        except ValueError:
-            pass
-    return str(uuid.uuid5(NAMESPACE, f"{source}/{image_id}"))
 
 
 @lru_cache(maxsize=64)

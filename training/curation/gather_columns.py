@@ -3,10 +3,8 @@
 Each different value of a column is converted once, and texts are put together by Arrow.
 """
 
-import hashlib
 import json
 import math
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -107,24 +105,6 @@ def changes(columns: RecordColumns) -> Counter[str]:
     words = pc.value_counts(pc.list_flatten(columns.missing)).to_pylist() if columns.num_rows else []
     found.update({f"{one['values']!r} read as not known": one["counts"] for one in words})
     return +found
-
-
-def uuids_of(namespace: uuid.UUID, names: Sequence[str]) -> list[str]:
-    """`uuid.uuid5` of each name.
-
-    >>> uuids_of(uuid.NAMESPACE_URL, ["a/1"]) == [str(uuid.uuid5(uuid.NAMESPACE_URL, "a/1"))]
-    True
-    """
-    start = hashlib.sha1(namespace.bytes, usedforsecurity=False)
-    found = []
-    for name in names:
-        one = start.copy()
-        one.update(name.encode())
-        digits = one.hexdigest()
-        # RFC 9562: version 5, and the two bits of its variant.
-        variant = f"{int(digits[16], 16) & 3 | 8:x}"
-        found.append(f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}")
-    return found
 
 
 def specimen_of(text: str | None) -> str | None:

@@ -301,8 +301,9 @@ def _vectors(job: Job, stage: Stage, uris: list[str]) -> tuple[Int64[np.ndarray,
 
 
 def _is_among(pairs: Pairs, others: Int64[np.ndarray, "q 2"]) -> Bool[np.ndarray, " p"]:
-    known = set(map(tuple, others.tolist()))
-    return np.array([tuple(pair) in known for pair in pairs.tolist()], bool)
+    span = 1 + max(int(pairs.max(initial=0)), int(others.max(initial=0)))
+    found: Bool[np.ndarray, " p"] = np.isin(pairs[:, 0] * span + pairs[:, 1], others[:, 0] * span + others[:, 1])
+    return found
 
 
 def _count(excluded: Excluded, found: _Leaks) -> None:

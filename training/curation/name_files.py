@@ -33,6 +33,15 @@ class NameFile:
     """Whether its rows say more of a taxon than a scientific name."""
 
 
+@dataclass(frozen=True)
+class _Chosen:
+    """The columns of a table that are read: its ranks by their names, or the scientific name."""
+
+    ranks: Mapping[str, str]
+    scientific: str
+    common: str
+
+
 def name_file(path: Path, folder: Path) -> NameFile:
     """The common names in a file; what is made of it is kept in a folder.
 
@@ -41,41 +50,56 @@ def name_file(path: Path, folder: Path) -> NameFile:
 
     Raises InputError where it cannot be read, or has no column of common names or none to know a taxon by.
     """
+    held = _held(path)
+    if held is None:
+        return NameFile(Backbone.build([path], folder), has_ranks=True)
+    if not isinstance(held, _Chosen):
+        return NameFile(_built(_by_name(held.items(), path), path, folder), has_ranks=False)
+    if held.ranks:
+        table = _table(path, [*held.ranks.values(), held.common]).rename_columns([*held.ranks, "common_name"])
+        return NameFile(_built(_ranked(table, path), path, folder), has_ranks=True)
+    one, other = _table(path, [held.scientific, held.common]).columns
+    listed = zip(one.to_pylist(), other.to_pylist(), strict=True)
+    return NameFile(_built(_by_name(listed, path), path, folder), has_ranks=False)
+
+
+def check_name_file(path: Path) -> None:
+    """Raises InputError where `name_file` would find no names in a file, by the head of a table; other files are read whole, a published taxonomy not."""
+    _held(path)
+
+
+def _held(path: Path) -> _Chosen | Mapping[str, str] | None:
+    """What of a table is read, or the pairs of a JSON object; None for a published taxonomy, or a list as TreeOfLife's. Raises InputError for what is none of these."""
     if not path.exists():
         raise InputError(f"{path} is not there, expected a file of common names: check names.common_names")
     if path.is_dir() or path.suffix.lower() == ".zip":
-        return NameFile(Backbone.build([path], folder), has_ranks=True)
+        return None
     if path.suffix.lower() not in _TABLES:
         raise InputError(
             f"{path} ends in {path.suffix!r}, expected a file of common names: one of {', '.join(_TABLES)}"
         )
     if _is_list(path):
-        return NameFile(Backbone.build([path], folder), has_ranks=True)
+        return None
     pairs = _object_of(path)
-    columns = {} if pairs is not None else _columns(path)
+    if pairs is not None:
+        return pairs
+    columns = _columns(path)
     common = next((columns[squash(name)] for name in _COMMON if squash(name) in columns), None)
-    if pairs is None and common is None:
+    if common is None:
         raise InputError(
             f"{path} has the columns {', '.join(columns.values())}, none of common names: expected common_name"
         )
-    if set(RANKS) & columns.keys() and common is not None:
+    if set(RANKS) & columns.keys():
         kept = {rank: columns[rank] for rank in RANKS if rank in columns}
         if "species" not in kept and squash("scientific_name") in columns:
             kept["species"] = columns[squash("scientific_name")]
-        table = _table(path, [*kept.values(), common]).rename_columns([*kept, "common_name"])
-        return NameFile(_built(_ranked(table, path), path, folder), has_ranks=True)
+        return _Chosen(kept, "", common)
     scientific = next((columns[squash(name)] for name in _SCIENTIFIC if squash(name) in columns), None)
-    if pairs is None and scientific is None:
+    if scientific is None:
         raise InputError(
             f"{path} has the columns {', '.join(columns.values())}, none to know a taxon by: expected scientific_name, or some of {', '.join(RANKS)}"
         )
-    listed: Iterable[tuple[str | None, str | None]]
-    if pairs is None:
-        one, other = _table(path, [scientific or "", common or ""]).columns
-        listed = zip(one.to_pylist(), other.to_pylist(), strict=True)
-    else:
-        listed = pairs.items()
-    return NameFile(_built(_by_name(listed, path), path, folder), has_ranks=False)
+    return _Chosen({}, scientific, common)
 
 
 def _is_list(path: Path) -> bool:

@@ -44,6 +44,8 @@ def split(job: Job) -> None:
         is_small = _small(pictures, part == _TRAIN, config.train_small, seed)
         stage.more["overlaps"] = overlaps(part, {"unit": pictures.unit, **pictures.ties}, species)
         check_apart(stage.more["overlaps"])
+        if pictures.no_place:
+            stage.more["pictures that no place ties"] = dict(pictures.no_place)
         there = {name: part == code for code, name in enumerate(PARTS)}
         there = {**there, "train_small": is_small}
         stage.more["pictures"] = {name: int(some.sum()) for name, some in there.items()}

@@ -1,14 +1,14 @@
 """What keeps pictures on one side of a split: ties between them, and an order of units that depends on ids and a seed and on nothing else."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.curation.job import Job
@@ -39,6 +39,8 @@ class Pictures:
     """Position in `taxa`; the number of taxa where none is known."""
     taxa: tuple[Taxon, ...]
     """Each distinct deepest taxon, sorted by its path."""
+    no_place: Mapping[str, int]
+    """Pictures whose place ties nothing, in words why, copies among them; empty where places tie none."""
 
     @cached_property
     def _units(self) -> tuple[list[str], Int[np.ndarray, " n"]]:
@@ -68,10 +70,12 @@ def pictures_of(job: Job) -> Pictures:
     is_in = _is_in(job, "single")
     known = _is_in(job, job.before("single")) if "duplicates" in together else is_in
     ties: dict[str, Int[np.ndarray, " k"]] = {}
+    no_place: dict[str, int] = {}
     for kind in together:
         if kind == "place":
             places = columns_of(job, "gather", ("latitude", "longitude"), known)
-            ties[kind] = numbered(*_squares(places, job.config.splits.place_degrees))
+            squares, no_place = _squares(places, job.config.splits.place_degrees)
+            ties[kind] = numbered(*squares)
         else:
             for name in ("cluster", "content_hash") if kind == "duplicates" else (kind,):
                 stage, columns = _TIED_BY[name]
@@ -90,6 +94,7 @@ def pictures_of(job: Job) -> Pictures:
         ties={kind: codes[stays] for kind, codes in ties.items()},
         classes=classes,
         taxa=taxa,
+        no_place=no_place,
     )
 
 
@@ -191,14 +196,23 @@ def classes_of(job: Job, keep: Bool[np.ndarray, " r"]) -> tuple[Int[np.ndarray, 
     return classes, taxa
 
 
-def _squares(places: pa.Table, degrees: float) -> list[pa.ChunkedArray]:
-    """The square that each place is in, null where it is not known."""
-    squares = []
-    for column in places.columns:
-        values: Float[np.ndarray, " n"] = column.to_numpy().astype(np.float64)
-        side = np.floor(values / degrees) + 0.0  # no negative zero
-        squares.append(pa.chunked_array([pa.array(side, mask=~np.isfinite(side))]))
-    return squares
+def _squares(places: pa.Table, degrees: float) -> tuple[list[pa.ChunkedArray], dict[str, int]]:
+    """The square that each place is in, null where it is not known; and how many are not, in words.
+
+    What is off the globe is no place, nor is 0, 0, which tables have where nothing is known.
+    """
+    north, east = (column.to_numpy().astype(np.float64) for column in places.columns)
+    is_said = np.isfinite(north) & np.isfinite(east)
+    is_off = is_said & ((np.abs(north) > 90) | (np.abs(east) > 180))
+    is_zero = is_said & (north == 0) & (east == 0)
+    is_there = is_said & ~is_off & ~is_zero
+    squares = [
+        # No negative zero.
+        pa.chunked_array([pa.array(np.floor(values / degrees) + 0.0, mask=~is_there)])
+        for values in (north, east)
+    ]
+    told = {"not said": int((~is_said).sum()), "off the globe": int(is_off.sum()), "0, 0": int(is_zero.sum())}
+    return squares, told
 
 
 def _is_in(job: Job, stage: str) -> Bool[np.ndarray, " r"]:

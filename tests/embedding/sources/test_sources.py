@@ -233,6 +233,9 @@ def test_a_pattern_that_matches_nothing_is_refused(tmp_path: Path) -> None:
         open_source(f"{tmp_path}/*.png")
     with pytest.raises(InputError, match=r"no such folder: .*/none"):
         open_source(f"{tmp_path}/none/*.png")
+    with pytest.raises(InputError, match=r"nothing matches '.*\*\.csv': check the name"):
+        open_source(f"{tmp_path}/*.csv")
+    (tmp_path / "a.csv").write_text("file\na.jpg\n")
     with pytest.raises(InputError, match="give one manifest"):
         open_source(f"{tmp_path}/*.csv")
 

@@ -89,3 +89,23 @@ def test_a_rule_for_labels_that_is_none_is_said_before_anything_starts(tmp_path)
     )
     with pytest.raises(UsageError, match="found labels from 'zzz'"):
         check(load_config(tmp_path / "tree.toml"))
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('[[sources]]\nname = "b"\npath = "b.xlsx"\n', "b.xlsx is a spreadsheet: save it as CSV"),
+        ('[[exclude]]\npictures = "b.toml"\n', "found the file .*b.toml: expected a folder"),
+        ('[names]\ncommon_names = ["b.csv"]\n', "b.csv has the columns name, species, none of common names"),
+        ('[names]\ncommon_names = ["b.md"]\n', "b.md ends in '.md', expected a file of common names"),
+    ],
+)
+def test_files_of_no_kind_that_is_read_are_known_before_anything_starts(tmp_path, more, said):
+    (tmp_path / "here").mkdir()
+    for name in ("b.xlsx", "b.toml", "b.csv", "b.md"):
+        (tmp_path / name).write_text("species,name\nApus apus,Swift\n")
+    (tmp_path / "tree.toml").write_text(
+        f'[[sources]]\nname = "a"\npath = "here"\n{more}[duplicates]\nnear = "copies"\n'
+    )
+    with pytest.raises(InputError, match=said):
+        check(load_config(tmp_path / "tree.toml"))

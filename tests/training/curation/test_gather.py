@@ -14,6 +14,7 @@ from cladescope.errors import InputError
 from cladescope.training.curation import gather as gathering
 from cladescope.training.curation.config import CurateConfig, load_config
 from cladescope.training.curation.gather import gather
+from cladescope.training.curation.ids import NAMESPACE
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.repeated_ids import REPEATED, UNDER_ANOTHER_NAME, drop_repeated
 from cladescope.training.curation.sections import SourceConfig
@@ -53,7 +54,7 @@ def test_every_record_of_every_source_is_a_row(tmp_path):
     assert rows[0]["written_species"] == "Parus major"
     assert rows[0]["recorded"].startswith("2020-01-01")
     assert json.loads(rows[0]["raw"])["Sex"] == "f"
-    assert rows[0]["id"] == str(uuid.uuid5(gathering.NAMESPACE, "birds/id0"))
+    assert rows[0]["id"] == str(uuid.uuid5(NAMESPACE, "birds/id0"))
     assert len({row["id"] for row in rows}) == 11, "the same id in two sources is two pictures"
     assert job.manifest("gather")["counts"]["in"] == {"birds": 5, "moths": 6}
 
@@ -67,7 +68,7 @@ def test_ids_do_not_depend_on_where_the_folder_lies(tmp_path):
         job = Job(load_config(tmp_path / place / "tree.toml"), tmp_path / place / "out")
         gather(job)
         found.append(rows_of(job)[0])
-    assert found[0]["id"] == found[1]["id"] == str(uuid.uuid5(gathering.NAMESPACE, "a/one/a.jpg"))
+    assert found[0]["id"] == found[1]["id"] == str(uuid.uuid5(NAMESPACE, "a/one/a.jpg"))
     assert found[0]["image_id"] == found[1]["image_id"] == "one/a.jpg"
 
 
@@ -200,6 +201,24 @@ def test_repeated_ids_are_sought_in_the_memory_that_is_said(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < 17 * n + 4_000_000
+
+
+@pytest.mark.parametrize("path", ["photos", "photos/*/*.jpg", "{photos,more}/*/*.jpg"])
+def test_ids_of_pictures_without_one_are_their_places_in_the_folder_of_the_source(tmp_path, path):
+    found = []
+    for place in ("here", "there [2]"):
+        for name in ("photos/a/1.jpg", "photos/b/1.jpg", "more/b/1.jpg"):
+            (tmp_path / place / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / place / name).write_bytes(b"1")
+        (tmp_path / place / "tree.toml").write_text(f'[[sources]]\nname = "a"\npath = "{path}"\n')
+        job = Job(load_config(tmp_path / place / "tree.toml"), tmp_path / place / "out")
+        if "*" in path and "[" in place:
+            continue  # such a folder's name is itself a pattern
+        gather(job)
+        found.append([(row["id"], row["image_id"]) for row in rows_of(job)])
+    here = "photos/" if path.startswith("{") else ""
+    assert [image_id for _, image_id in found[0]][-2:] == [f"{here}a/1.jpg", f"{here}b/1.jpg"]
+    assert found[0] == found[-1]
 
 
 def test_ids_of_pictures_of_an_occurrence_do_not_depend_on_where_the_folder_lies_either(tmp_path):

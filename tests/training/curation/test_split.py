@@ -192,6 +192,30 @@ def test_places_observations_and_specimens_of_other_sources_are_others(tmp_path)
     assert [row["unit"] for row in found] == [0, 1, 0, 0, 0, 1]
 
 
+def test_what_is_no_place_ties_nothing_and_is_counted(tmp_path):
+    places = [
+        (0.0, 0.0),
+        (0.0, 0.0),
+        (999.0, 999.0),
+        (999.0, 999.0),
+        (-91.0, 8.0),
+        (-91.0, 8.0),
+        (None, 8.0),
+        (52.0, 13.0),
+        (52.0, 13.0),
+        (0.0, 13.0),
+        (0.0, 13.0),
+    ]
+    rows = [{"latitude": north, "longitude": east, **LINEAGE} for north, east in places]
+    found, job = taken(tmp_path / "out", rows, configured(val=0.0, together=("place",)))
+    assert [row["unit"] for row in found] == [0, 1, 2, 3, 4, 5, 6, 7, 7, 9, 9]
+    assert job.manifest("split")["more"]["pictures that no place ties"] == {
+        "not said": 1,
+        "off the globe": 4,
+        "0, 0": 2,
+    }
+
+
 def test_a_copy_that_was_dropped_ties_its_observation_to_what_was_kept(tmp_path):
     rows = [
         {"observation_id": "1", "cluster": 0},

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cladescope.embedding.columns import is_url
 from cladescope.embedding.locations import local_path
+from cladescope.training.curation.ends import fixed_part
 
 
 def web_address(uri: str) -> str | None:
@@ -27,6 +28,8 @@ def place_within(uri: str, source_path: str) -> str | None:
     ('a/tit.jpg', 's.tar#a/tit.jpg')
     >>> place_within("/home/jane/tit.jpg", "/data/birds.csv"), place_within("https://a.org/tit.jpg", "/data/birds.csv")
     ('tit.jpg', None)
+    >>> place_within("/data/val/s.tar#a/tit.jpg", "/data/{train,val}/*.tar")
+    'val/s.tar#a/tit.jpg'
     """
     path = local_path(uri)
     if path is None:
@@ -41,7 +44,8 @@ def place_within(uri: str, source_path: str) -> str | None:
 @lru_cache
 def _bases(source_path: str) -> tuple[str, ...]:
     """The folders that a source's pictures may lie in, the innermost first; as they are written, and without links."""
-    written = (source_path, os.path.realpath(source_path))
+    fixed = fixed_part(source_path)
+    written = (fixed, os.path.realpath(fixed))
     return tuple(dict.fromkeys((*written, *(str(Path(one).parent) for one in written))))
 
 
