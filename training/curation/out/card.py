@@ -202,7 +202,8 @@ def _limits(facts: Facts) -> Iterator[str]:
     if not config.exclude:
         yield "Nothing was held out by a list: pictures of published benchmarks can be in train."
     elif any(one.pictures for one in config.exclude) and not facts.more["leaks"].get("crops_sought"):
-        yield "Among so many pictures excluded ones were looked for by bytes and perceptual hash: parts of them, and copies with a frame, can be in train."
+        ways = "bytes, perceptual hash and nearest vectors" if config.kinds.encoder else "bytes and perceptual hash"
+        yield f"Among so many pictures excluded ones were looked for by {ways}: parts of them, and copies with a frame, can be in train."
     if not config.people.detections:
         yield "People, faces and hands were not looked for."
     if config.names.common_names and config.names.fall_back:

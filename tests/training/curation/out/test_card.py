@@ -21,7 +21,7 @@ from cladescope.training.curation.out.card_parts import Section, Table, as_html,
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey, squarified
 from cladescope.training.curation.out.flow_table import Flows
 from cladescope.training.curation.out.write import write
-from cladescope.training.curation.sections import DuplicatesConfig, ExcludeConfig, SourceConfig
+from cladescope.training.curation.sections import DuplicatesConfig, ExcludeConfig, KindsConfig, SourceConfig
 from tests.index.test_croissant import REQUIRED, TYPES
 from tests.training.curation.out.made import job_of, rows_of
 from tests.training.curation.tables import put_stages
@@ -107,14 +107,29 @@ def test_the_card_tells_counts_reasons_licences_splits_limits_and_configuration(
     assert "workers" not in said
 
 
-@pytest.mark.parametrize("sought", [True, False])
-def test_the_card_says_where_parts_of_excluded_pictures_were_not_looked_for(made, sought):
+@pytest.mark.parametrize(
+    ("sought", "encoder", "ways"),
+    [
+        (True, "", None),
+        (True, "tiny", None),
+        (False, "", "by bytes and perceptual hash:"),
+        (False, "tiny", "by bytes, perceptual hash and nearest vectors:"),
+    ],
+)
+def test_the_card_says_where_parts_of_excluded_pictures_were_not_looked_for(made, sought, encoder, ways):
     statistics = json.loads((made / "out/statistics.json").read_text())
+    config = CurateConfig(
+        sources=(SourceConfig(name="a", path="a"),),
+        exclude=(ExcludeConfig(pictures="held-out"),),
+        kinds=KindsConfig(encoder=encoder),
+    )
     facts = Facts(
-        config=CurateConfig(sources=(SourceConfig(name="a", path="a"),), exclude=(ExcludeConfig(pictures="held-out"),)), flows=Flows({}), statistics=statistics, figures={}, versions={},
+        config=config, flows=Flows({}), statistics=statistics, figures={}, versions={},
         more={"leaks": {"crops_sought": sought}}, not_said=(),
     )  # fmt: skip
-    assert any("parts of them, and copies with a frame, can be in train" in one for one in _limits(facts)) is not sought
+    said = [one for one in _limits(facts) if "parts of them, and copies with a frame, can be in train" in one]
+    assert len(said) == (ways is not None)
+    assert all(ways in one for one in said)
 
 
 def test_a_section_of_each_kind_is_written_twice():
