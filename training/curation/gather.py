@@ -85,7 +85,12 @@ def settings_of(job: Job) -> dict[str, Any]:
             **asdict(one),
             "bytes_and_time": None if about is None else [about.st_size, about.st_mtime_ns],
         }
-    return {"order": list(told), "sources": told, "part_rows": job.part_rows}
+    return {
+        "order": list(told),
+        "sources": told,
+        "part_rows": job.part_rows,
+        "contradiction": job.config.duplicates.contradiction,
+    }
 
 
 def opened(source: SourceConfig) -> Source:

@@ -137,7 +137,7 @@ class DuplicatesConfig(Section):
     pdq_bits: int = 31
     """Pairs whose PDQ hashes, or that of one and the mirror image of the other, differ in so many of 256 bits are looked at."""
     contradiction: Literal["drop", "keep"] = "drop"
-    """Of one photograph under two names that contradict each other: drop both, or keep the one that would be kept anyway."""
+    """Of one photograph, or one id of a source, under two names that contradict each other: drop both, or keep the one that would be kept anyway."""
 
     def problems(self) -> Iterator[Problem]:
         """Words and numbers are those that there are."""

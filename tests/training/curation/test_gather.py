@@ -16,8 +16,8 @@ from cladescope.training.curation.config import CurateConfig, load_config
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.ids import NAMESPACE
 from cladescope.training.curation.job import Job, Stage
-from cladescope.training.curation.repeated_ids import REPEATED, UNDER_ANOTHER_NAME, drop_repeated
-from cladescope.training.curation.sections import SourceConfig
+from cladescope.training.curation.repeated_ids import OTHER_NAME, REPEATED, UNDER_ANOTHER_NAME, drop_repeated
+from cladescope.training.curation.sections import DuplicatesConfig, SourceConfig
 
 
 def made(folder, tables, *, part_rows=4, out="out"):
@@ -239,14 +239,16 @@ def test_ids_of_pictures_of_an_occurrence_do_not_depend_on_where_the_folder_lies
     )
 
 
-def test_a_repeated_id_under_another_name_is_told_apart(tmp_path):
-    rows = ["a.jpg,Parus major,1,CC0,,", "a.jpg,,1,CC0,,", "a.jpg,Pica pica,1,CC0,,", "b.jpg,Pica pica,2,CC0,,"]
+@pytest.mark.parametrize("contradiction", ["drop", "keep"])
+def test_a_repeated_id_under_another_name_is_told_apart(tmp_path, contradiction):
+    rows = ["a.jpg,Parus major,1,CC0,,", "a.jpg,,1,CC0,,", "c.jpg,Pica pica,3,CC0,,", "c.jpg,,3,CC0,,"]
+    rows += ["a.jpg,Pica pica,1,CC0,,", "b.jpg,Pica pica,2,CC0,,"]
     job = made(tmp_path, {"birds": rows})
+    job.config = replace(job.config, duplicates=DuplicatesConfig(contradiction=contradiction))
     gather(job)
-    assert job.manifest("gather")["counts"]["dropped"] == [
-        ["birds", REPEATED, 1],
-        ["birds", UNDER_ANOTHER_NAME, 1],
-    ]
+    first = OTHER_NAME if contradiction == "drop" else None
+    reasons = [first, REPEATED, None, REPEATED, UNDER_ANOTHER_NAME, None]
+    assert [row["dropped"] for row in rows_of(job)] == [why and f"gather: {why}" for why in reasons]
     before = [job.path("gather", part).read_bytes() for part in range(job.n_parts)]
     (job.work / "gather" / "manifest.json").unlink()
     gather(job)
