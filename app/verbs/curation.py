@@ -16,6 +16,7 @@ from cladescope.outputs import check_is_folder
 from cladescope.training.curation.checking import check
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.encode import encode, encoder_of
+from cladescope.training.curation.fetching import forget_failed
 from cladescope.training.curation.flag import flag
 from cladescope.training.curation.gather import gather
 from cladescope.training.curation.job import PART_ROWS, SUMMARY, Job, Spread
@@ -69,7 +70,7 @@ def curate(
 ) -> Curated:
     """Curate a data set into a folder, or go on where that was cut short.
 
-    `redo` names a stage that is made anew, with all that follow. `load_encoder` makes the encoder that the configuration names; `spread` does what need not
+    `redo` names a stage that is made anew, with all that follow; where pictures are looked at anew, those that servers did not give are asked for again. `load_encoder` makes the encoder that the configuration names; `spread` does what need not
     be done in turn on many machines.
 
     Raises InputError for sources, lists and settings that cannot be used, and where the folder holds something else or was begun with other
@@ -91,6 +92,8 @@ def curate(
             if name == redo:
                 # Only now: what is refused by a stage before leaves all as it was.
                 _forget(job.work, again)
+                if "look" in again:
+                    forget_failed(job.work / "fetched")
             if name in STAGES:
                 STAGES[name](job)
         summary = write(job)

@@ -1,4 +1,4 @@
-"""Pictures of the web, fetched once and kept in shards of the job: `work/fetched/part-PART-SHARD.tar`, in the order of the rows.
+"""Pictures of the web, fetched once and kept in shards of the job: `work/fetched/part-PART-SHARD.tar`, in the order in which they were asked for.
 
 A shard has few pictures, since a later stage that reads one member passes those before it. Each picture is followed by `ID.json`, which says
 where it was fetched, how long it is and its hashes; of one that could not be had there is only that, with the reason. A shard that was cut short is
@@ -20,6 +20,7 @@ from cladescope.embedding.decode import kind_of_bytes
 from cladescope.embedding.prepare import unexpected
 from cladescope.embedding.web import Web, introduce
 from cladescope.errors import InputError, PictureError, StoreError
+from cladescope.files import replacing
 from cladescope.training.curation.job import Job
 
 SHARD_PICTURES: Final = 500
@@ -74,17 +75,44 @@ def fetch(job: Job, part: int, wanted: Sequence[Wanted]) -> Iterator[Kept]:
             folder.mkdir(parents=True, exist_ok=True)
             shard.touch()
             with shard.open("r+b") as stream:
-                there, end = _whole(stream, shard)
-                if [kept.member.rpartition(".")[0] for kept in there] != [one.name for one in some[: len(there)]]:
+                whole = _whole(stream, shard)
+                there = {kept.member.rpartition(".")[0]: kept for kept, _ in whole}
+                if not there.keys() <= {one.name for one in some}:
                     raise InputError(f"{shard} has other pictures than the sources: delete {folder} and run it again")
-                stream.seek(end)
+                stream.seek(whole[-1][1] if whole else 0)
                 stream.truncate()
-                there += _append(stream, shard, some[len(there) :], web)
+                missing = [one for one in some if one.name not in there]
+                there |= zip((one.name for one in missing), _append(stream, shard, missing, web), strict=True)
         except OSError as error:
             raise StoreError(
                 f"cannot write {shard} ({error.strerror or error}): make room and run the same command again, what is there stays"
             ) from error
-        yield from there
+        yield from (there[one.name] for one in some)
+
+
+def forget_failed(folder: Path) -> None:
+    """Take out of the shards in a folder what servers did not give, so that it is asked for again. A shard is as it was, or as it is to be.
+
+    Raises StoreError where the disk is full or cannot be written.
+    """
+    for shard in sorted(folder.glob("part-*.tar")):
+        with shard.open("rb") as stream:
+            whole = _whole(stream, shard)
+            if all(kept.problem is None for kept, _ in whole):
+                continue
+            try:
+                with replacing(shard) as draft, draft.open("wb") as less:
+                    start = 0
+                    for kept, end in whole:
+                        if kept.problem is None:
+                            stream.seek(start)
+                            less.write(stream.read(end - start))
+                        start = end
+                    less.write(bytes(2 * tarfile.BLOCKSIZE))
+            except OSError as error:
+                raise StoreError(
+                    f"cannot write {shard} ({error.strerror or error}): make room and run the same command again, what is there stays"
+                ) from error
 
 
 def _append(stream: BinaryIO, shard: Path, wanted: Sequence[Wanted], web: Web) -> list[Kept]:
@@ -162,9 +190,9 @@ def _ending(data: bytes) -> str:
     return "bin" if kind is None else _ENDINGS.get(kind, kind.lower())
 
 
-def _whole(stream: BinaryIO, shard: Path) -> tuple[list[Kept], int]:
-    """What a shard has that is whole, and where that ends."""
-    kept: list[Kept] = []
+def _whole(stream: BinaryIO, shard: Path) -> list[tuple[Kept, int]]:
+    """What a shard has that is whole, and where each ends."""
+    kept: list[tuple[Kept, int]] = []
     end, size = 0, os.fstat(stream.fileno()).st_size
     picture: Kept | None = None
     while end < size:
@@ -188,9 +216,9 @@ def _whole(stream: BinaryIO, shard: Path) -> tuple[list[Kept], int]:
             break
         if picture is not None and about.get("sha256") != digest:
             break
-        kept.append(picture or Kept(shard, entry.name, 0, 0, about.get("problem")))
+        kept.append((picture or Kept(shard, entry.name, 0, 0, about.get("problem")), after))
         picture, end = None, after
-    return kept, end
+    return kept
 
 
 def _padded(n_bytes: int) -> int:

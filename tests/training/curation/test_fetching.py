@@ -8,9 +8,11 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import contextmanager
 
 import pytest
 
+import cladescope
 from cladescope.embedding.locations import read_bytes
 from cladescope.embedding.web import Web
 from cladescope.errors import InputError, StoreError
@@ -159,6 +161,56 @@ def test_what_the_web_does_not_give_is_dropped_in_few_words(tmp_path, server, pi
         None,
         "look: server could not be reached",
     ]
+
+
+def test_what_was_not_given_is_asked_for_again_where_pictures_are_looked_at_anew(tmp_path, server, pictures):
+    given = dict(server.answers)
+    for number in (0, 4, 5, 11):
+        server.answers[f"/{number}.png"] = lambda: (503, {}, b"")
+    config = tmp_path / "tree.toml"
+    rows = "".join(f"{url},Parus major,{number}\n" for number, url in enumerate(pictures))
+    (tmp_path / "a.csv").write_text(f"file,species,image_id\n{rows}")
+    config.write_text(
+        '[[sources]]\nname = "a"\npath = "a.csv"\n[duplicates]\nnear = "copies"\n[pictures]\nmin_side = 8\n[splits]\nval = 0\n'
+    )
+    first = cladescope.curate(config, out=tmp_path / "out")
+    assert first.n_pictures == 8
+    server.answers.update({**given, "/11.png": server.answers["/11.png"]})
+    server.asked.clear()
+    assert cladescope.curate(config, out=tmp_path / "out").n_pictures == 8
+    assert server.asked == []
+    again = cladescope.curate(config, out=tmp_path / "out", redo="look")
+    assert again.n_pictures == 11
+    assert {*asked(server)} == {"/0.png", "/4.png", "/5.png", "/11.png"}
+    server.answers["/11.png"] = given["/11.png"]
+    server.asked.clear()
+    whole = cladescope.curate(config, out=tmp_path / "out", redo="look")
+    assert (whole.n_pictures, asked(server)) == (12, ["/11.png"])
+    fresh = cladescope.curate(config, out=tmp_path / "fresh")
+    assert fresh.summary == whole.summary
+
+
+def test_a_disk_that_fills_up_while_failures_are_taken_out_leaves_the_shard_as_it_was(
+    tmp_path, server, pictures, monkeypatch
+):
+    server.answers["/3.png"] = lambda: (404, {}, b"")
+    look(a_job(tmp_path, pictures, part_rows=20))
+    (shard,) = (tmp_path / "out/work/fetched").glob("*.tar")
+    before = shard.read_bytes()
+
+    @contextmanager
+    def full(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        yield
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fetching, "replacing", full)
+        with pytest.raises(StoreError, match="No space left on device.: make room and run"):
+            fetching.forget_failed(shard.parent)
+    assert shard.read_bytes() == before
+    fetching.forget_failed(shard.parent)
+    assert [name for name in members(shard) if name.endswith(".png")] == [f"id{n}.png" for n in range(12) if n != 3]
+    assert "id3.json" not in members(shard)
 
 
 def test_a_disk_that_fills_up_stops_the_job_and_loses_nothing(tmp_path, server, pictures, monkeypatch):
