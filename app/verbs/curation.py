@@ -1,7 +1,6 @@
 """A curation from its sources to the data set: the stages one after the other, each of which goes on where it was cut short."""
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,29 +84,19 @@ def curate(
     if "encode" in job.stages and not (job.work / "encode" / "manifest.json").exists():
         encoder_of(job)  # an encoder that cannot be made is known before all pictures were looked at
     with _alone(out):
-        _forget(job.work, ())
+        job.forget(())
         done = [name for name in job.stages if (job.work / name / "manifest.json").exists()]
         again = () if redo is None else steps[steps.index(redo) :]
         for name in steps:
             if name == redo:
                 # Only now: what is refused by a stage before leaves all as it was.
-                _forget(job.work, again)
+                job.forget(again)
                 if "look" in again:
                     forget_failed(job.work / "fetched")
             if name in STAGES:
                 STAGES[name](job)
         summary = write(job)
     return Curated(out, summary, tuple(name for name in done if name not in again))
-
-
-def _forget(work: Path, stages: Sequence[str]) -> None:
-    """Delete stages, the last first, each put aside in one step, so that none is ever there in part; and what a killed process put aside."""
-    for name in reversed(stages):
-        if (work / name).exists():
-            (work / name).rename(work / f"{PART}{name}")
-            shutil.rmtree(work / f"{PART}{name}")
-    for left in work.glob(f"{PART}*"):
-        shutil.rmtree(left)
 
 
 def flow_table(summary: Mapping[str, Any]) -> tuple[tuple[str, str, int], ...]:

@@ -5,6 +5,7 @@ its parts and of the stages before. A part is whole or not there. A stage whose 
 """
 
 import json
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -182,6 +183,15 @@ class Job:
     def is_in(self, stage: str, part: int) -> pa.ChunkedArray:
         """Which records of a part are still in after a stage, as booleans."""
         return pc.is_null(self.read(stage, part, ["dropped"])["dropped"])
+
+    def forget(self, stages: Sequence[str]) -> None:
+        """Delete stages, the last first, each put aside in one step, so that none is ever there in part; and what a killed process put aside."""
+        for name in reversed(stages):
+            if (self.work / name).exists():
+                (self.work / name).rename(self.work / f"{PART}{name}")
+                shutil.rmtree(self.work / f"{PART}{name}")
+        for left in self.work.glob(f"{PART}*"):
+            shutil.rmtree(left)
 
     def manifest(self, stage: str) -> dict[str, Any]:
         """What a finished stage says of itself. Raises InputError where it is damaged or not there."""
