@@ -184,7 +184,7 @@ def test_a_process_that_is_killed_while_it_deletes_stages_leaves_none_in_part(ru
             next(folder.glob("part-*.parquet"), folder / "begun.json").unlink()
             raise KeyboardInterrupt
 
-        patched.setattr("cladescope.app.verbs.curation.shutil.rmtree", killed)
+        patched.setattr("cladescope.training.curation.job.shutil.rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             cladescope.curate(sources / "tree.toml", out=tmp_path / "tree", redo="single")
     assert run("curate", sources / "tree.toml", "--out", tmp_path / "tree", "--redo", "write").status == 0
