@@ -156,7 +156,7 @@ def test_what_is_flagged_is_encoded_before_and_split_after(tmp_path):
     rows[3]["dropped"] = "look: blank"
     (tmp_path / "85.png").unlink()
     config = CurateConfig(
-        sources=(SourceConfig(name="a", path="a"),),
+        sources=(SourceConfig(name="a", path=str(tmp_path)),),
         kinds=KindsConfig(encoder="pixels", keep=("live",)),
         splits=SplitsConfig(val=0.25),
     )
