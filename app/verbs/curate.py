@@ -7,6 +7,7 @@ from typing import Any, Literal
 from cladescope.app.verbs.arguments import checked
 from cladescope.app.verbs.curation import Curated
 from cladescope.app.verbs.curation import curate as run
+from cladescope.app.verbs.ray_cluster import connected
 from cladescope.app.verbs.ray_pieces import spread_on_ray
 from cladescope.errors import InputError
 from cladescope.paths import local_path
@@ -29,7 +30,7 @@ def curate(
     `executor` `ray` looks at pictures, encodes them and writes shards as tasks of the Ray cluster at `RAY_ADDRESS`, each node of which must see sources and `out` at
     the same address; it changes no byte.
 
-    Raises InputError for a configuration, sources or lists that cannot be used, ConfigError with all that is wrong in the configuration, UsageError for a stage
+    Raises InputError for a configuration, sources or lists that cannot be used and where Ray is not installed, ConfigError with all that is wrong in the configuration, UsageError for a stage
     that there is not; EncoderError where the encoder cannot be loaded; InUseError where another process curates into the folder; StoreError where the disk is full.
 
     >>> import cladescope
@@ -42,6 +43,8 @@ def curate(
         config = load_config(local_path(config), set)
     elif set:
         raise InputError(f"a CurateConfig is whole: put {next(iter(set))} into it")
+    if executor == "ray":
+        connected()  # before a stage is deleted that is made anew
     spread = spread_on_ray if executor == "ray" else None
     return run(config, local_path(out), load_encoder=Encoder.load, redo=redo, spread=spread)
 

@@ -163,7 +163,7 @@ def write_dropped(job: Job, out: Path) -> Counter[str]:
 def _dropped(job: Job, part: int, ids: "tuple[np.ndarray, pa.Array]", paths: dict[str, str]) -> pa.Table:
     why = job.read("split", part, ["dropped"])["dropped"].cast(_TEXT)
     is_out = pc.is_valid(why)
-    table = job.read("gather", part, ["row", "id", "source", "image_id", "uri", "observation_id"]).filter(is_out)
+    table = job.read("gather", part, ["row", "id", "source", "image_id", "uri"]).filter(is_out)
     uris, sources = table["uri"].to_pylist(), table["source"].cast(_TEXT).to_pylist()
     said = [text.partition(": ") for text in why.filter(is_out).to_pylist()]
     others = job.read("single", part, ["duplicate_of"])["duplicate_of"].filter(is_out)
