@@ -143,7 +143,8 @@ def test_the_map_is_recoloured_zoomed_and_linked(opened, store):
     at = asked(page)["at"]
     page.reload()
     on_the_map(page)
-    assert page.get_by_role("combobox", name="Colour", exact=True).input_value() == "species"
+    # The choices come with the columns of the store, so soon after the map.
+    until(lambda: page.get_by_role("combobox", name="Colour", exact=True).input_value() == "species")
     until(lambda: asked(page).get("at") == at)
     page.get_by_role("button", name="Show the whole map").click()
     until(lambda: "at" not in asked(page))
