@@ -266,9 +266,9 @@ def _by_vector(job: Job, stage: Stage, rows: Int64[np.ndarray, " m"], excluded: 
     Memory: 4 d bytes an excluded picture and a picture of a part, for vectors of d numbers.
     """
     known, vectors = _vectors(job, stage, excluded)
-    k = 2 * NEIGHBOURS
-    places = np.full((len(vectors), k), -1, np.int64)
-    apart = np.full((len(vectors), k), np.inf, np.float32)
+    stage.more["excluded_without_vector"] = len(excluded) - len(known)
+    places = np.full((len(vectors), NEIGHBOURS), -1, np.int64)
+    apart = np.full((len(vectors), NEIGHBOURS), np.inf, np.float32)
     for part in range(job.n_parts if len(vectors) else 0):
         start = part * job.part_rows
         first, last = np.searchsorted(rows, [start, start + job.part_rows]).tolist()
@@ -278,9 +278,9 @@ def _by_vector(job: Job, stage: Stage, rows: Int64[np.ndarray, " m"], excluded: 
         there = first + np.flatnonzero(column.is_valid().to_numpy())
         found, distances = nearest(vectors_of(column).astype(np.float32), vectors, min(NEIGHBOURS, len(there)))
         both = np.concatenate([places, there[found]], axis=1), np.concatenate([apart, distances], axis=1)
-        best = np.argsort(both[1], axis=1, kind="stable")[:, :k]
+        best = np.argsort(both[1], axis=1, kind="stable")[:, :NEIGHBOURS]
         places, apart = (np.take_along_axis(one, best, axis=1) for one in both)
-    pairs = np.stack([places.ravel(), len(rows) + np.repeat(known, k)], axis=1)
+    pairs = np.stack([places.ravel(), len(rows) + np.repeat(known, NEIGHBOURS)], axis=1)
     return pairs[pairs[:, 0] >= 0]
 
 

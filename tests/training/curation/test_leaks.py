@@ -80,11 +80,30 @@ def test_near_vectors_lead_to_crops_too_and_a_second_run_encodes_nothing(tmp_pat
     before = {part.name: part.read_bytes() for part in (job.work / "leaks").glob("part-*")}
     # The vector of the grey copy is far from that of its original; its hash is not.
     assert {row["row"] for row in result(job) if row["dropped"]} == {6, 7, 8, 10, 11}
+    assert job.manifest("leaks")["more"]["excluded_without_vector"] == 0
     for name in ("manifest.json", *before):
         (job.work / "leaks" / name).unlink()
     monkeypatch.setattr(stage_module, "encoded", None)
     leaks(job)
     assert {part.name: part.read_bytes() for part in (job.work / "leaks").glob("part-*")} == before
+
+
+def test_an_excluded_picture_that_cannot_be_encoded_is_counted(tmp_path, rows, monkeypatch):
+    job = job_with(tmp_path, rows, ExcludeConfig(pictures=str(tmp_path / "held-out")))
+    job.config, job.load_encoder = replace(job.config, kinds=KindsConfig(encoder="pixels")), Encoder.load
+    encode(job)
+    by_hash = stage_module._by_hash
+
+    def lost(*given):
+        """What is done just before the excluded pictures are encoded."""
+        found = by_hash(*given)
+        (tmp_path / "held-out" / "7.jpg").unlink()
+        return found
+
+    monkeypatch.setattr(stage_module, "_by_hash", lost)
+    monkeypatch.setattr(stage_module, "PARTS_UP_TO", 0)
+    leaks(job)
+    assert job.manifest("leaks")["more"]["excluded_without_vector"] == 1
 
 
 def test_a_list_that_hits_nothing_is_an_error_unless_it_need_not(tmp_path, rows):
