@@ -61,7 +61,7 @@ class MadeMap:
         x, y = (pa.array(np.ascontiguousarray(column)) for column in self.points.T)
         table = pa.table({"image_id": self.image_ids, "x": x, "y": y})
         table = table.replace_schema_metadata({_ABOUT: json.dumps(about, default=str)})
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)  # not the store's own folder, if the store has been deleted meanwhile
         with replacing(path, durable=False) as draft:  # noqa: SIM117 - the file is closed before it takes its name
             with pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table)

@@ -50,6 +50,7 @@ def _probed(store: Store, vectors: str | None, place: Path) -> ProbeReport:
     held = store if vectors is None else Store.open(store.path, vectors=vectors)
     report = probe_stores([held]).reports[0]
     try:
+        place.parent.mkdir(exist_ok=True)  # not the store's own folder, if the store has been deleted meanwhile
         report.write(place)
     except OSError:
         return report  # it is made anew by the next service

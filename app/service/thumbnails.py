@@ -1,5 +1,6 @@
 """Thumbnails of stored pictures: made once, kept in the store's folder, and a plain tile where a picture cannot be shown."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -63,7 +64,8 @@ def thumbnail_of(row: Mapping[str, Any], side: int, *, folder: Path) -> Thumbnai
         logger.info("no thumbnail of %s: %s", uri, error)
         return Thumbnail(tile(side), "unreadable")
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
+        for needed in (folder, place.parent):  # not the store's own folder, if the store has been deleted meanwhile
+            needed.mkdir(exist_ok=True)
         with _KEEPING, replacing(place, durable=False) as draft:
             draft.write_bytes(data)
     except OSError as error:
@@ -76,7 +78,10 @@ def folder_for(store_path: Path, folder: str = FOLDER) -> Path:
     if remote.url_of(store_path) is None and os.access(store_path, os.W_OK):
         return store_path / folder
     name = hashlib.blake2b(str(store_path.absolute()).encode(), digest_size=8).hexdigest()
-    return user_cache_path("cladescope") / folder / f"{store_path.name}-{name}"
+    kept = user_cache_path("cladescope") / folder
+    with contextlib.suppress(OSError):  # whoever writes there says that nothing is kept
+        kept.mkdir(parents=True, exist_ok=True)
+    return kept / f"{store_path.name}-{name}"
 
 
 @cache

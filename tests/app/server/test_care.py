@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cladescope
+from cladescope.app.service import probing
 from cladescope.app.service.asked_models import OneDecision
 from cladescope.app.service.decision_log import LOG
 from cladescope.app.service.decisions import decide as carried_out
@@ -326,6 +327,18 @@ def test_probes_are_those_of_probe_and_are_kept(serving, client, store):
     assert again == {**answer, "done": None}
     np.testing.assert_equal(len(list((store.path / "probes").iterdir())), 1)
     assert "there are its own alone" in client.refused(PROBES, 422, params={"vectors": "../x"})
+
+
+def test_probes_of_a_store_that_is_deleted_meanwhile_do_not_bring_its_folder_back(store, tmp_path, monkeypatch):
+    found = cladescope.probe(store)
+
+    def deleting(stores):
+        store.path.rename(tmp_path / "deleted")
+        return found
+
+    monkeypatch.setattr(probing, "probe_stores", deleting)
+    assert probing._probed(store, None, store.path / "probes" / "own.json") is found.reports[0]
+    assert not store.path.exists()
 
 
 def test_what_cannot_be_audited_or_probed_says_why(serving, store, tmp_path):

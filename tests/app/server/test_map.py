@@ -309,6 +309,8 @@ def test_a_map_comes_back_from_its_file(store, tmp_path):
     assert again.image_ids.equals(found.image_ids)
     assert np.array_equal(again.points, found.points)
     assert MadeMap.load(tmp_path / "none.arrow") is None
+    with pytest.raises(FileNotFoundError):  # a store that has been deleted does not come back as a folder of maps
+        found.save(tmp_path / "deleted.store" / "maps" / "m.arrow")
 
 
 def test_maps_of_two_stores_are_matched_by_id_and_by_content(serving, store, tmp_path):

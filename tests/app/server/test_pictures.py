@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import cladescope
-from cladescope.app.service.thumbnails import TILE, tile
+from cladescope.app.service.thumbnails import TILE, folder_for, thumbnail_of, tile
 from cladescope.embedding.thumbnail import thumbnail
 from cladescope.index.store import Store
 
@@ -54,6 +54,14 @@ def test_a_thumbnail_is_made_once_and_outlives_its_picture(served, photos, tmp_p
     assert client.get(path).content == before
     kept.write_bytes(b"another")
     assert client.get(path).content == b"another"
+
+
+def test_what_is_asked_of_a_store_that_is_being_deleted_does_not_bring_its_folder_back(served, store, tmp_path):
+    row = store.table(["uri", "content_hash"]).to_pylist()[0]
+    folder = folder_for(store.path)
+    store.path.rename(tmp_path / "deleted")
+    assert thumbnail_of(row, 128, folder=folder).state == "shown"
+    assert not store.path.exists()
 
 
 def test_a_store_with_thumbnails_is_sound_and_takes_more_pictures(served, photos, tmp_path, query):
