@@ -168,9 +168,12 @@ def distinct(pairs: list[np.ndarray]) -> Pairs:
 
 
 def starts(
-    thumbs: UInt8[np.ndarray, "n s s"], pairs: Pairs
+    thumbs: UInt8[np.ndarray, "n s s"], pairs: Pairs, *, likelier: bool = True
 ) -> tuple[Pairs, Bool[np.ndarray, " p"], Float64[np.ndarray, "p 4"]]:
-    """How the two of each pair may lie in each other: which one holds the other, first, whether the part is turned over, and where it lies."""
+    """How the two of each pair may lie in each other: which one holds the other, first, whether the part is turned over, and where it lies.
+
+    The likelier of the two holds the other, or, on demand, the less likely one: of crops that keep nearly all, the low frequencies do not tell.
+    """
     rows = np.unique(pairs)
     parts = part_waves(thumbs[rows])
     whole, mirrored = parts[:, 0], whole_waves(thumbs[rows][:, :, ::-1])
@@ -180,6 +183,9 @@ def starts(
     scores = np.stack(
         [np.einsum("pbf,pf->pb", parts[at[:, holder]], asked[at[:, held]]) for holder, held, asked in ways], axis=1
     )
+    if not likelier:
+        first_holds = scores[:, ::2].max(axis=(1, 2)) >= scores[:, 1::2].max(axis=(1, 2))
+        scores[first_holds, ::2] = scores[~first_holds, 1::2] = -2
     best = scores.reshape(len(pairs), 4 * len(part_boxes())).argmax(axis=1)
     way, box = np.divmod(best, len(part_boxes()))
     swapped = way % 2 == 1

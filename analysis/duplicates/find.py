@@ -18,9 +18,12 @@ from cladescope.arrays import blocks
 from cladescope.embedding.regions import split_region
 from cladescope.steps import counted, step
 
-FIRST_LOOK = 0.7
+FIRST_LOOK = 0.6
 """Likeness at the first look below which there is no second."""
-_GIVE_UP = 0.8
+_UNSURE, _SURE = 0.4, 0.8
+"""Likeness at the first look from which on, and below which, the other way round is tried as well."""
+_FIRST_GIVE_UP, _SECOND_GIVE_UP = 0.6, 0.8
+"""Correlation after the first step below which a pair is left. Gravel and grass hardly correlate before the box fits to a pixel of the small copy."""
 _SECOND_SIDE, _SECOND_CELLS = 160, 40
 _FIRST_CELLS = 24
 _PAIRS = 2_048
@@ -123,19 +126,33 @@ class _Placed:
     is_mirrored: Bool[np.ndarray, " p"]
     boxes: Float64[np.ndarray, "p 4"]
 
+    def where(self, mask: Bool[np.ndarray, " p"]) -> "_Placed":
+        """Some of the pairs."""
+        return _Placed(self.pairs[mask], self.likeness[mask], self.is_mirrored[mask], self.boxes[mask])
+
 
 def _aligned(looks: Looks, candidates: Pairs) -> _Placed:
-    """The first look, at the small copies."""
+    """The first look, at the small copies; one that is not sure is taken once more, with the other picture as the one that holds both."""
     parts = []
     parted = list(blocks(len(candidates), size=_PAIRS))
     for start, stop in counted(parted, "comparing small copies, in blocks of pairs:", len(parted)):
-        pairs, is_mirrored, boxes = starts(looks.thumbs, candidates[start:stop])
-        placed, likeness, _ = align(
-            sums(looks.thumbs[pairs[:, 0]]), sums(looks.thumbs[pairs[:, 1]]), is_mirrored, boxes,
-            cells=_FIRST_CELLS, steps=(0.04, 0.02, 0.01), give_up_below=_GIVE_UP,
-        )  # fmt: skip
-        parts.append(_Placed(pairs, likeness, is_mirrored, placed))
+        some = _aligned_one_way(looks, candidates[start:stop], likelier=True)
+        unsure = np.flatnonzero((some.likeness >= _UNSURE) & (some.likeness < _SURE))
+        again = _aligned_one_way(looks, candidates[start:stop][unsure], likelier=False)
+        is_better = again.likeness > some.likeness[unsure]
+        kept = np.ones(len(some.likeness), bool)
+        kept[unsure[is_better]] = False
+        parts += [some.where(kept), again.where(is_better)]
     return _joined(parts)
+
+
+def _aligned_one_way(looks: Looks, candidates: Pairs, *, likelier: bool) -> _Placed:
+    pairs, is_mirrored, boxes = starts(looks.thumbs, candidates, likelier=likelier)
+    placed, likeness, _ = align(
+        sums(looks.thumbs[pairs[:, 0]]), sums(looks.thumbs[pairs[:, 1]]), is_mirrored, boxes,
+        cells=_FIRST_CELLS, steps=(0.04, 0.02, 0.01), give_up_below=_FIRST_GIVE_UP,
+    )  # fmt: skip
+    return _Placed(pairs, likeness, is_mirrored, placed)
 
 
 def _looked_again(
@@ -152,7 +169,7 @@ def _looked_again(
         total = sums(again.thumbs)
         placed, likeness, brightness = align(
             total[at[:, 0]], total[at[:, 1]], is_mirrored[start:stop], boxes[start:stop],
-            cells=_SECOND_CELLS, steps=(0.01, 0.005, 0.0025), give_up_below=_GIVE_UP,
+            cells=_SECOND_CELLS, steps=(0.01, 0.005, 0.0025), give_up_below=_SECOND_GIVE_UP,
         )  # fmt: skip
         parts.append(_Placed(some, np.minimum(likeness, brightness), is_mirrored[start:stop], placed))
     return _joined(parts)

@@ -23,3 +23,14 @@ def photographs(folder, n, first=0):
     for number, path in enumerate(paths):
         photograph(first + number).save(path, quality=92)
     return paths
+
+
+def gravel(seed, side=150):
+    """Fine grains, all over, and hardly any coarser light and shade."""
+    rng = np.random.default_rng(seed)
+    grains = Image.fromarray(rng.integers(0, 256, (side, side)).astype(np.uint8)).filter(ImageFilter.GaussianBlur(1))
+    light = Image.fromarray(rng.integers(0, 256, (5, 5)).astype(np.uint8)).resize(
+        (side, side), Image.Resampling.BICUBIC
+    )
+    fine, coarse = ((np.asarray(one, float) - np.mean(one)) / np.std(one) for one in (grains, light))
+    return Image.fromarray((128 + 35 * fine + 10 * coarse).clip(0, 255).astype(np.uint8)).convert("RGB")

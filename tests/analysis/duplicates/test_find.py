@@ -9,10 +9,11 @@ from PIL import Image, ImageEnhance, ImageOps
 
 from cladescope.analysis.duplicates.alignment import align, sums
 from cladescope.analysis.duplicates.answer import find_duplicates, likeness_of
-from cladescope.analysis.duplicates.candidates import by_hash, by_parts, part_boxes, part_waves, whole_waves
+from cladescope.analysis.duplicates.candidates import by_hash, by_parts, part_boxes, part_waves, starts, whole_waves
+from cladescope.analysis.duplicates.find import compared
 from cladescope.analysis.duplicates.looks import look_at
 from cladescope.errors import InputError
-from tests.analysis.duplicates.made import photograph, photographs
+from tests.analysis.duplicates.made import gravel, photograph, photographs
 
 CHANGES = {
     "resized": lambda p: (p.resize((130, 97)), 90),
@@ -42,6 +43,27 @@ def test_one_changed_copy_is_found_and_said_what_it_is(tmp_path, change):
     assert {*names(found)[0]} == {"5.jpg", "copy.jpg"}
     assert found.pairs[0].how == WORDS[change]
     assert 0.8 <= found.pairs[0].likeness <= 1
+
+
+def test_parts_of_fine_grained_pictures_are_found_and_of_others_not(tmp_path):
+    uris = []
+    for number in range(12):
+        whole, (down, across) = gravel(number), np.random.default_rng(number).integers(0, 30, 2).tolist()
+        whole.save(tmp_path / f"{number}.jpg", quality=92)
+        whole.crop((across, down, across + 120, down + 116)).save(tmp_path / f"part{number}.jpg", quality=88)
+        uris += [str(tmp_path / f"{number}.jpg"), str(tmp_path / f"part{number}.jpg")]
+    pairs = np.stack([np.arange(24).repeat(24), np.tile(np.arange(24), 24)], axis=1)
+    found = compared(uris, look_at(uris), pairs[pairs[:, 0] < pairs[:, 1]], least=0.8)
+    assert sorted(map(sorted, found.pairs.tolist())) == [[number, number + 1] for number in range(0, 24, 2)]
+
+
+def test_either_of_two_may_hold_the_other():
+    whole = np.asarray(photograph(3, (200, 200)).convert("L"))
+    thumbs = np.stack(
+        [np.asarray(Image.fromarray(one).resize((64, 64), Image.Resampling.BOX)) for one in (whole, whole[20:, :180])]
+    )
+    likelier, less_likely = (starts(thumbs, np.array([[0, 1]]), likelier=one)[0].tolist() for one in (True, False))
+    assert (likelier, less_likely) == ([[0, 1]], [[1, 0]])
 
 
 def test_different_photographs_are_no_pair_even_when_much_is_allowed(tmp_path):
