@@ -33,6 +33,8 @@ class Record:
     """Words of the source, such as `NA`, that were read as a label that is not known."""
     path_rule: str | None = None
     """How its path was read, where it is written otherwise than the file is called (`cladescope.embedding.schemes.found`)."""
+    apart: str | None = None
+    """What tells it from others at its address, where its id is made of both: `id_of_uri` of the address, a new line and this."""
     tag_problems: tuple[str, ...] = ()
     """What of the tags in the picture's file cannot be read, once it was asked for (`cladescope.embedding.picture_tags`)."""
     problem: str | None = None

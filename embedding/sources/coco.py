@@ -162,7 +162,7 @@ def _value(value: object, type_: pa.DataType) -> object:
 
 def _apart(record: Record, category: str) -> Record:
     """A record of another category than one before it at the same place."""
-    return replace(record, image_id=id_of_uri(f"{record.uri}\n{category}"))
+    return replace(record, image_id=id_of_uri(f"{record.uri}\n{category}"), apart=category)
 
 
 def _texts(category: Mapping[str, Any]) -> dict[str, str]:

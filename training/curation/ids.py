@@ -66,6 +66,9 @@ def ids_of(source: SourceConfig, image_ids: Sequence[str]) -> list[str]:
 
 def id_in(record: Record, source: SourceConfig) -> str:
     """Under which id its source knows a record."""
+    if record.apart is not None and record.image_id == id_of_uri(f"{record.uri}\n{record.apart}"):
+        within = _lasting_id(id_of_uri(record.uri), record.uri, None, source)
+        return f"{within}:{record.apart}" if within != id_of_uri(record.uri) else record.image_id
     return _lasting_id(record.image_id, record.uri, record.labels.get("observation_id"), source)
 
 

@@ -1,6 +1,7 @@
 """Sources that lie elsewhere, and were copied at another time, give the same bytes: ids, shards, catalogue, card, hashes."""
 
 import csv
+import json
 import os
 import shutil
 
@@ -9,6 +10,9 @@ import pytest
 
 import cladescope
 from cladescope.simulation import SimulationConfig, simulate
+from cladescope.training.curation.gather import opened
+from cladescope.training.curation.ids import id_in
+from cladescope.training.curation.sections import SourceConfig
 
 CONFIG = """[[sources]]
 name = "photos"
@@ -72,3 +76,20 @@ def test_a_picture_without_an_id_goes_by_its_place_in_the_source(places):
     row = pq.read_table(one / "out/catalog.parquet").to_pylist()[0]
     found = cladescope.trace(f"{row['data_source']}/{row['source_id']}", out=one / "out")
     assert [each["id"] for each in found] == [row["uuid"]]
+
+
+def test_two_categories_of_one_box_have_ids_that_do_not_move(tmp_path):
+    names = [{"id": 7, "name": "Parus major"}, {"id": 8, "name": "Corvus corax"}]
+    boxes = [
+        {"image_id": 1, "category_id": number, "bbox": box} for box in ([0, 0, 9, 9], [4, 4, 9, 9]) for number in (7, 8)
+    ]
+    told = {"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": boxes, "categories": names}
+    found = []
+    for place in ("one", "deep/two"):
+        (tmp_path / place).mkdir(parents=True)
+        (tmp_path / place / "coco.json").write_text(json.dumps(told))
+        source = SourceConfig(name="traps", path=str(tmp_path / place / "coco.json"))
+        found.append([id_in(record, source) for record in opened(source).records()])
+    assert found[0] == found[1]
+    assert len(set(found[0])) == 4
+    assert sum(one.endswith(":=8") for one in found[0]) == 2
