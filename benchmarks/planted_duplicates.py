@@ -13,6 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,14 +66,16 @@ def _recoloured(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     return Image.fromarray((np.asarray(picture) * gains).clip(0, 255).astype(np.uint8))
 
 
-def planted(photos: list[Path], n: int, folder: Path, rng: np.random.Generator) -> dict[frozenset[str], str]:
+def planted(
+    photos: list[Path], n: int, folder: Path, rng: np.random.Generator, kinds: Sequence[str] = KINDS
+) -> dict[frozenset[str], str]:
     """Fill a folder with links to photographs and changed copies of the first n; the pairs of names that should be found, and how."""
     truth = {}
     for number, photo in enumerate(photos):
         name = f"{number:05}.jpg"
         (folder / name).symlink_to(photo.resolve())
         if number < n:
-            kind = KINDS[number % len(KINDS)]
+            kind = kinds[number % len(kinds)]
             copy = f"copy-{number:05}.jpg"
             with Image.open(photo) as opened:
                 picture, quality = changed(opened.convert("RGB"), kind, rng)
@@ -88,6 +91,9 @@ def main() -> None:
     parser.add_argument("--photos", type=int, default=200, help="default: %(default)s")
     parser.add_argument("--planted", type=int, default=21, help="default: %(default)s")
     parser.add_argument("--half", choices=HALVES, default="report", help="default: %(default)s")
+    parser.add_argument(
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="of copies; default: all, equally many"
+    )
     parser.add_argument("--near", default="same", help="default: %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sheet", type=Path, help="draw the pairs that were not planted")
@@ -95,7 +101,7 @@ def main() -> None:
     rng = np.random.default_rng(options.seed)
     photos = photographs(options.folder, options.half, options.photos, rng)
     with tempfile.TemporaryDirectory() as folder:
-        truth = planted(photos, options.planted, Path(folder), rng)
+        truth = planted(photos, options.planted, Path(folder), rng, options.kinds)
         begun = time.perf_counter()
         found = cladescope.duplicates(folder, near=options.near)
         seconds = time.perf_counter() - begun
@@ -110,7 +116,7 @@ def main() -> None:
 
         original = {f"{number:05}.jpg": photo for number, photo in enumerate(photos)}
         rows = []
-        for kind in KINDS:
+        for kind in options.kinds:
             wanted = [pair for pair, one in truth.items() if one == kind]
             scores = [likeness[pair] for pair in wanted if pair in likeness]
             rows.append((kind, str(len(wanted)), str(sum(map(is_found, wanted))), f"{min(scores, default=np.nan):.3f}"))

@@ -72,7 +72,7 @@ _MOVES: Int64[np.ndarray, "m 4"] = np.array(
     [[1, 1, 0, 0], [0, 0, 1, 1], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [1, -1, 1, -1]]
 )
 """How a box is changed: moved down, moved right, one side moved, all sides moved inwards; and back."""
-_ROUNDS = 2
+_ROUNDS = 3
 """How often all of them are tried with a step, while a box still gains by it."""
 
 

@@ -17,7 +17,7 @@ from cladescope.arrays import blocks
 
 HASH_BITS = 14
 """Bits of 64 in which the perceptual hashes of a pair may differ."""
-PART_SCORE = 0.84
+PART_SCORE = 0.8
 """Least cosine of the low frequencies of a picture and a part of another."""
 MOST_PARTS = 16
 """Pictures that each picture may hold, or be held by, as a part, the best first: a day's frames of one camera are all alike."""
@@ -168,11 +168,11 @@ def distinct(pairs: list[np.ndarray]) -> Pairs:
 
 
 def starts(
-    thumbs: UInt8[np.ndarray, "n s s"], pairs: Pairs, *, likelier: bool = True
-) -> tuple[Pairs, Bool[np.ndarray, " p"], Float64[np.ndarray, "p 4"]]:
+    thumbs: UInt8[np.ndarray, "n s s"], pairs: Pairs, *, tries: int = 1
+) -> tuple[Int64[np.ndarray, "q 2"], Bool[np.ndarray, " q"], Float64[np.ndarray, "q 4"]]:
     """How the two of each pair may lie in each other: which one holds the other, first, whether the part is turned over, and where it lies.
 
-    The likelier of the two holds the other, or, on demand, the less likely one: of crops that keep nearly all, the low frequencies do not tell.
+    Of each pair the likeliest so many, q = p `tries`, one after another: of fine grains, or of a part that is nearly all, low frequencies do not tell for sure.
     """
     rows = np.unique(pairs)
     parts = part_waves(thumbs[rows])
@@ -180,14 +180,12 @@ def starts(
     at = np.searchsorted(rows, pairs)
     # Ways: the first holds the second, the second holds the first, both with the part turned over.
     ways = [(0, 1, whole), (1, 0, whole), (0, 1, mirrored), (1, 0, mirrored)]
-    scores = np.stack(
+    scores = np.concatenate(
         [np.einsum("pbf,pf->pb", parts[at[:, holder]], asked[at[:, held]]) for holder, held, asked in ways], axis=1
     )
-    if not likelier:
-        first_holds = scores[:, ::2].max(axis=(1, 2)) >= scores[:, 1::2].max(axis=(1, 2))
-        scores[first_holds, ::2] = scores[~first_holds, 1::2] = -2
-    best = scores.reshape(len(pairs), 4 * len(part_boxes())).argmax(axis=1)
+    # What is as likely keeps its order, so that roundings, which depend on how many pairs there are, decide nothing.
+    best = np.argsort(-scores.round(3), axis=1, kind="stable")[:, :tries].ravel()
     way, box = np.divmod(best, len(part_boxes()))
-    swapped = way % 2 == 1
-    turned = np.where(swapped[:, None], pairs[:, ::-1], pairs)
+    pairs = np.repeat(pairs, tries, axis=0)
+    turned = np.where((way % 2 == 1)[:, None], pairs[:, ::-1], pairs)
     return turned, way >= 2, part_boxes()[box]

@@ -20,8 +20,8 @@ from cladescope.steps import counted, step
 
 FIRST_LOOK = 0.6
 """Likeness at the first look below which there is no second."""
-_UNSURE, _SURE = 0.4, 0.8
-"""Likeness at the first look from which on, and below which, the other way round is tried as well."""
+_UNSURE, _SURE, _TRIES = 0.4, 0.8, 4
+"""Likeness at the first look from which on, and below which, it begins at further places, and at how many."""
 _FIRST_GIVE_UP, _SECOND_GIVE_UP = 0.6, 0.8
 """Correlation after the first step below which a pair is left. Gravel and grass hardly correlate before the box fits to a pixel of the small copy."""
 _SECOND_SIDE, _SECOND_CELLS = 160, 40
@@ -126,33 +126,31 @@ class _Placed:
     is_mirrored: Bool[np.ndarray, " p"]
     boxes: Float64[np.ndarray, "p 4"]
 
-    def where(self, mask: Bool[np.ndarray, " p"]) -> "_Placed":
+    def where(self, some: Bool[np.ndarray, " p"] | Int64[np.ndarray, " s"]) -> "_Placed":
         """Some of the pairs."""
-        return _Placed(self.pairs[mask], self.likeness[mask], self.is_mirrored[mask], self.boxes[mask])
+        return _Placed(self.pairs[some], self.likeness[some], self.is_mirrored[some], self.boxes[some])
 
 
 def _aligned(looks: Looks, candidates: Pairs) -> _Placed:
-    """The first look, at the small copies; one that is not sure is taken once more, with the other picture as the one that holds both."""
+    """The first look, at the small copies; where it is not sure, from further places to begin at."""
     parts = []
     parted = list(blocks(len(candidates), size=_PAIRS))
     for start, stop in counted(parted, "comparing small copies, in blocks of pairs:", len(parted)):
-        some = _aligned_one_way(looks, candidates[start:stop], likelier=True)
-        unsure = np.flatnonzero((some.likeness >= _UNSURE) & (some.likeness < _SURE))
-        again = _aligned_one_way(looks, candidates[start:stop][unsure], likelier=False)
-        is_better = again.likeness > some.likeness[unsure]
-        kept = np.ones(len(some.likeness), bool)
-        kept[unsure[is_better]] = False
-        parts += [some.where(kept), again.where(is_better)]
+        some = _aligned_from(looks, candidates[start:stop], tries=1)
+        is_unsure = (some.likeness >= _UNSURE) & (some.likeness < _SURE)
+        parts += [some.where(~is_unsure), _aligned_from(looks, candidates[start:stop][is_unsure], tries=_TRIES)]
     return _joined(parts)
 
 
-def _aligned_one_way(looks: Looks, candidates: Pairs, *, likelier: bool) -> _Placed:
-    pairs, is_mirrored, boxes = starts(looks.thumbs, candidates, likelier=likelier)
+def _aligned_from(looks: Looks, candidates: Pairs, *, tries: int) -> _Placed:
+    """The best that comes of so many places to begin at."""
+    pairs, is_mirrored, boxes = starts(looks.thumbs, candidates, tries=tries)
     placed, likeness, _ = align(
         sums(looks.thumbs[pairs[:, 0]]), sums(looks.thumbs[pairs[:, 1]]), is_mirrored, boxes,
         cells=_FIRST_CELLS, steps=(0.04, 0.02, 0.01), give_up_below=_FIRST_GIVE_UP,
     )  # fmt: skip
-    return _Placed(pairs, likeness, is_mirrored, placed)
+    best = likeness.reshape(-1, tries).argmax(axis=1) + np.arange(len(candidates)) * tries
+    return _Placed(pairs, likeness, is_mirrored, placed).where(best)
 
 
 def _looked_again(

@@ -57,13 +57,36 @@ def test_parts_of_fine_grained_pictures_are_found_and_of_others_not(tmp_path):
     assert sorted(map(sorted, found.pairs.tolist())) == [[number, number + 1] for number in range(0, 24, 2)]
 
 
-def test_either_of_two_may_hold_the_other():
-    whole = np.asarray(photograph(3, (200, 200)).convert("L"))
-    thumbs = np.stack(
-        [np.asarray(Image.fromarray(one).resize((64, 64), Image.Resampling.BOX)) for one in (whole, whole[20:, :180])]
-    )
-    likelier, less_likely = (starts(thumbs, np.array([[0, 1]]), likelier=one)[0].tolist() for one in (True, False))
-    assert (likelier, less_likely) == ([[0, 1]], [[1, 0]])
+def test_the_places_to_begin_at_are_the_likeliest_of_all(tmp_path):
+    thumbs = look_at([str(path) for path in photographs(tmp_path, 3)]).thumbs
+    pairs = np.array([[0, 1], [1, 2], [0, 2]])
+    once = starts(thumbs, pairs)
+    turned, is_mirrored, boxes = (one.reshape(3, 40, *one.shape[1:]) for one in starts(thumbs, pairs, tries=40))
+    parts, whole, mirrored = part_waves(thumbs), whole_waves(thumbs), whole_waves(thumbs[:, :, ::-1])
+    for number, (one, other) in enumerate(pairs.tolist()):
+        scores = {
+            (holder, held, way, box): float(parts[holder, box] @ (mirrored if way else whole)[held])
+            for holder, held in ((one, other), (other, one))
+            for way in (False, True)
+            for box in range(len(part_boxes()))
+        }
+        given = [
+            (
+                *turned[number, place].tolist(),
+                bool(is_mirrored[number, place]),
+                int(np.abs(part_boxes() - boxes[number, place]).sum(axis=1).argmin()),
+            )
+            for place in range(40)
+        ]
+        least = sorted(scores.values())[-40]
+        assert len(set(given)) == 40
+        assert min(scores[one] for one in given) >= least - 0.002
+        best = (
+            *once[0][number].tolist(),
+            bool(once[1][number]),
+            int(np.abs(part_boxes() - once[2][number]).sum(axis=1).argmin()),
+        )
+        assert scores[best] >= max(scores.values()) - 0.002
 
 
 def test_different_photographs_are_no_pair_even_when_much_is_allowed(tmp_path):
