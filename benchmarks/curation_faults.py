@@ -333,12 +333,13 @@ def score(work: Path, out: Path) -> int:
             for image_id, told in mine.items():
                 if by_id[image_id]["split"]:
                     sides.setdefault(told["specimen"], set()).add(by_id[image_id]["split"])
-            rows.append((fault, len(sides), sum(len(one) == 1 for one in sides.values()), ""))
+            rows.append((fault, len(sides), sum(len(one) == 1 for one in sides.values()), "", ""))
             continue
         found = [image_id for image_id, told in mine.items() if is_found(told, by_id[image_id], by_id)]
         missed += [(image_id, fault, by_id[image_id]["dropped"]) for image_id in mine if image_id not in set(found)]
-        rows.append((fault, len(mine), len(found), f"{len(found) / len(mine):.3f}"))
-    print_table(["planted", "number", "found", "recall"], text_of(rows))
+        left = sum(by_id[image_id]["dropped"] is None for image_id in mine.keys() - set(found))
+        rows.append((fault, len(mine), len(found), f"{len(found) / len(mine):.3f}", left))
+    print_table(["planted", "number", "found", "recall", "not found and left"], text_of(rows))
     originals = {told["of"] for told in truth.values() if "of" in told}
     good = [one for image_id, one in by_id.items() if image_id not in truth and image_id not in originals]
     lost = Counter(one["dropped"] for one in good if one["dropped"])

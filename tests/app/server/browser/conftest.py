@@ -5,6 +5,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from cladescope.app.service.map_kept import FOLDER, OWN
+from cladescope.app.service.map_layout import laid_out
+from cladescope.app.service.work import Job
+from cladescope.index.store import Store
 from tests.app.server.conftest import until
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -16,6 +20,23 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if CHROMIUM is None and "tests/app/server/browser/" in item.path.as_posix():
             item.add_marker(pytest.mark.skip(reason="no chromium on this machine: .ci/page installs it"))
+
+
+@pytest.fixture(scope="session")
+def _mapped_store(_clade_store, tmp_path_factory):
+    path = tmp_path_factory.mktemp("mapped") / "clades.store"
+    shutil.copytree(_clade_store, path)
+    made = laid_out(Store.open(path), Job(id=1, kind="map", store="clades", key="", do=lambda job: None))
+    made.save(path / FOLDER / f"{OWN}.arrow")
+    return path
+
+
+@pytest.fixture
+def store(_mapped_store, tmp_path):
+    """As the store of other tests, with a map that was made before: each service would take seconds to compile UMAP."""
+    path = tmp_path / "clades.store"
+    shutil.copytree(_mapped_store, path)
+    return Store.open(path)
 
 
 @pytest.fixture(scope="module")
