@@ -40,7 +40,10 @@ CORNER_NAMES = (
 """Columns that hold a box by its upper left and its lower right corner, as Pascal VOC has them."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_ADDRESS = re.compile(rf"(?P<parent>.+)#box=(?P<box>{_NUMBER}(?:,{_NUMBER}){{3}})")
+_BOX = rf"{_NUMBER}(?:,{_NUMBER}){{3}}"
+REGION = f"#box={_BOX}"
+"""What stands behind the address of a picture in that of a region, as a regular expression without groups."""
+_ADDRESS = re.compile(rf"(?P<parent>.+)#box=(?P<box>{_BOX})")
 _KEPT = 2
 _INSIDE = 0.5
 """Least share of a box's area that must lie inside its picture."""

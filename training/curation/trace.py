@@ -24,8 +24,8 @@ _NEAR: Final = 5000
 
 
 def trace(out: str | Path, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """What is known of each id, in the order asked: an id of the data set, an `image_id` of a source (of a picture without one its place in it), or
-    `SOURCE/IMAGE_ID`.
+    """What is known of each id, in the order asked: an id of the data set, the name of a file in a shard, an `image_id` of a source (of a picture without one its
+    place in it), or `SOURCE/IMAGE_ID`.
 
     An `image_id` that several sources have is told once for each. An entry has `asked`, `id`, `row`, `source`, `image_id`, `split`, `shard` and `member` (null
     where it is in none), `problem` (a shard that is not as the catalogue says, a curation that is not finished), `dropped` (stage and reason, else null), `duplicate_of` (the id that is kept in its place), `stages` (what each stage found,
@@ -55,9 +55,18 @@ def _split_asked(asked: str) -> tuple[str, str] | None:
     return (source, image_id) if slash else None
 
 
+def _of_member(asked: str) -> str:
+    """The id of a picture by the name of one of its files in a shard.
+
+    >>> _of_member("8c1f7f8e-0c52-5a34-9d2e-0f6f2b2c7a11.com.txt")
+    '8c1f7f8e-0c52-5a34-9d2e-0f6f2b2c7a11'
+    """
+    return asked.partition(".")[0]
+
+
 def _found(parts: Sequence[Path], ids: Sequence[str]) -> pa.Table:
     """The records that any of the ids may mean."""
-    words = pa.array([*ids, *(pair[1] for asked in ids if (pair := _split_asked(asked)))])
+    words = pa.array([*ids, *map(_of_member, ids), *(pair[1] for asked in ids if (pair := _split_asked(asked)))])
     condition = ds.field("id").isin(words) | ds.field("image_id").isin(words)
     columns = {
         "row": ds.field("row"),
@@ -69,7 +78,7 @@ def _found(parts: Sequence[Path], ids: Sequence[str]) -> pa.Table:
 
 
 def _meant(table: pa.Table, asked: str) -> pa.ChunkedArray:
-    meant = pc.or_(pc.equal(table["id"], asked), pc.equal(table["image_id"], asked))
+    meant = pc.or_(pc.is_in(table["id"], pa.array([asked, _of_member(asked)])), pc.equal(table["image_id"], asked))
     pair = _split_asked(asked)
     if pair is None:
         return meant

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jaxtyping import Bool, Int
 
+from cladescope.embedding.regions import REGION
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.curation.job import Job
 
@@ -61,7 +62,7 @@ class Pictures:
 
 
 def pictures_of(job: Job) -> Pictures:
-    """The pictures that are in after the stage `single`, and what `splits.together` ties of them.
+    """The pictures that are in after the stage `single`, and what `splits.together` ties of them; boxes of one picture, which may share pixels, are always tied.
 
     Where duplicates are tied, copies that `single` dropped tie, too: what is of one observation with a copy is of one with what was kept.
     Memory: about 600 bytes (measured) a picture that is in or was a copy: texts of the ties while they are numbered, its id, and codes.
@@ -80,6 +81,9 @@ def pictures_of(job: Job) -> Pictures:
             for name in ("cluster", "content_hash") if kind == "duplicates" else (kind,):
                 stage, columns = _TIED_BY[name]
                 ties[name] = numbered(*columns_of(job, stage, columns, known).columns)
+    boxed = _boxed(columns_of(job, "gather", ("uri",), known)["uri"])
+    if boxed.null_count < len(boxed):
+        ties["picture of boxes"] = numbered(boxed)
     rows = np.flatnonzero(is_in)
     stays = is_in[known]
     unit = _least(units_of(list(ties.values()), len(stays))[stays], rows)
@@ -194,6 +198,15 @@ def classes_of(job: Job, keep: Bool[np.ndarray, " r"]) -> tuple[Int[np.ndarray, 
     sorted_codes = np.array([len(taxa) if one is None else place[one] for one in codes], np.int64)
     classes: Int[np.ndarray, " n"] = sorted_codes[np.concatenate(found)]
     return classes, taxa
+
+
+def _boxed(uris: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The picture that each box is of; null for a whole picture.
+
+    >>> _boxed(pa.chunked_array([["/a.jpg#box=0,0,9,9", "/b.jpg"]])).to_pylist()
+    ['/a.jpg', None]
+    """
+    return pc.struct_field(pc.extract_regex(uris, rf"^(?P<parent>.+){REGION}$"), "parent")
 
 
 def _squares(places: pa.Table, degrees: float) -> tuple[list[pa.ChunkedArray], dict[str, int]]:

@@ -18,11 +18,12 @@ def made(tmp_path_factory):
     return folder / "out", rows_of(folder / "in")
 
 
-@pytest.mark.parametrize("way", ["id", "image_id", "both"])
+@pytest.mark.parametrize("way", ["id", "image_id", "both", "member", "text"])
 def test_a_picture_is_found_by_its_id_its_image_id_and_its_source(made, way):
     out, rows = made
     row = rows[15]
-    asked = {"id": row["id"], "image_id": row["image_id"], "both": f"museum/{row['image_id']}"}[way]
+    asked = {"id": row["id"], "image_id": row["image_id"], "both": f"museum/{row['image_id']}"}.get(way)
+    asked = asked or {"member": f"{row['id']}.jpg", "text": f"{row['id']}.com.txt"}[way]
     (found,) = trace(out, [asked])
     assert {name: found[name] for name in ("asked", "id", "row", "source", "image_id", "split")} == {
         "asked": asked,

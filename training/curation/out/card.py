@@ -134,12 +134,8 @@ def _splits(facts: Facts) -> Iterator[str | Table]:
     small = facts.statistics["pictures_in_train_small"]
     if small:
         yield f"{counted(small, 'picture')} of train are also listed in train_small.txt; they are counted once."
-    ties = [_TIES[one] for one in config.together]
-    yield (
-        f"Seed {facts.config.seed}. On one side stay {', '.join(ties)}."
-        if ties
-        else f"Seed {facts.config.seed}. Nothing ties pictures to one side."
-    )
+    ties = [*(_TIES[one] for one in config.together), "boxes of one picture"]
+    yield f"Seed {facts.config.seed}. On one side stay {', '.join(ties)}."
     if config.held_out_sources:
         yield f"All of test are the pictures of {', '.join(config.held_out_sources)}."
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from tests.app.server.browser.conftest import asked, is_true, on_the_map, settled
+from tests.app.server.browser.conftest import asked, on_the_map, settled
 from tests.app.server.conftest import until
 
 COUNT = "#grid-title"
@@ -19,12 +19,18 @@ def number(page):
 
 
 def loaded(page):
-    """Width of each of the first pictures of the grid; 0 for a broken one."""
-    until(lambda: page.locator("[role=gridcell] img").count() > 2)
-    is_true(page, "[...document.querySelectorAll('[role=gridcell] img')].slice(0, 4).every(one => one.complete)")
-    return page.eval_on_selector_all(
-        "[role=gridcell] img", "several => several.slice(0, 4).map(one => one.naturalWidth)"
-    )
+    """Width of each of the first pictures of the grid, once they are there; 0 for a broken one."""
+    found = []
+
+    def are_there():
+        found[:] = page.evaluate(
+            "(() => { const some = [...document.querySelectorAll('[role=gridcell] img')].slice(0, 4);"
+            " return some.length > 2 && some.every(one => one.complete) ? some.map(one => one.naturalWidth) : []; })()"
+        )
+        return found
+
+    until(are_there)
+    return found
 
 
 def box_of_map(page):
