@@ -201,12 +201,14 @@ def classes_of(job: Job, keep: Bool[np.ndarray, " r"]) -> tuple[Int[np.ndarray, 
 
 
 def _boxed(uris: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The picture that each box is of; null for a whole picture.
+    """The picture that each box is of, also for that picture itself; null for one without boxes.
 
-    >>> _boxed(pa.chunked_array([["/a.jpg#box=0,0,9,9", "/b.jpg"]])).to_pylist()
-    ['/a.jpg', None]
+    >>> _boxed(pa.chunked_array([["/a.jpg#box=0,0,9,9", "/a.jpg", "/b.jpg"]])).to_pylist()
+    ['/a.jpg', '/a.jpg', None]
     """
-    return pc.struct_field(pc.extract_regex(uris, rf"^(?P<parent>.+){REGION}$"), "parent")
+    parents = pc.struct_field(pc.extract_regex(uris, rf"^(?P<parent>.+){REGION}$"), "parent")
+    has_boxes = pc.is_in(uris, value_set=pc.unique(parents.drop_null()))
+    return pc.coalesce(parents, pc.if_else(has_boxes, uris, pa.scalar(None, uris.type)))
 
 
 def _squares(places: pa.Table, degrees: float) -> tuple[list[pa.ChunkedArray], dict[str, int]]:

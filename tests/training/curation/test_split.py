@@ -198,12 +198,14 @@ def test_boxes_of_one_picture_are_never_on_two_sides(tmp_path, together):
         {**row, "uri": f"/photos/{n // 3}.jpg#box={40 * (n % 3)},0,50.5,1e2", "content_hash": f"{n:032}"}
         for n, row in enumerate(birds(120, 1))
     ]
-    rows += [{**LINEAGE, "uri": f"/photos/{n % 2}.jpg", "content_hash": f"w{n:031}"} for n in range(4)]
+    rows += [{**LINEAGE, "uri": f"/whole/{n % 2}.jpg", "content_hash": f"w{n:031}"} for n in range(4)]
+    rows.append({**LINEAGE, "uri": "/photos/7.jpg", "content_hash": "7" * 32})
     found, job = taken(tmp_path / "out", rows, configured(val=0.3, together=together))
     sides = [{row["split"] for row in found[n : n + 3]} for n in range(0, 120, 3)]
     assert {frozenset(one) for one in sides} == {frozenset({"train"}), frozenset({"val"})}
     assert len({row["unit"] for row in found[:120]}) == 40
-    assert len({row["unit"] for row in found[120:]}) == 4, "whole pictures of one address are tied by nothing"
+    assert len({row["unit"] for row in found[120:124]}) == 4, "whole pictures of one address are tied by nothing"
+    assert found[124]["unit"] == found[21]["unit"], "a picture stays with its boxes"
     assert job.manifest("split")["more"]["overlaps"]["picture of boxes"] == 0
 
 
