@@ -112,13 +112,13 @@ def _beside_the_name(species: ParsedName | None, above: Sequence[ParsedName]) ->
 
 
 def is_respelt(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) -> bool:
-    """Whether a taxon's name in clean labels is spelt otherwise than in the raw values, plain blanks around it apart.
+    """Whether a taxon's name or common name in clean labels is spelt otherwise than in the raw values; more plain blanks are no other spelling.
 
     >>> raw = {"genus": "Parus", "species": "Parus\u00a0major"}
     >>> is_respelt(raw, clean_labels(raw)), is_respelt({"genus": " Parus"}, {"genus": "Parus"})
     (True, False)
     """
-    for rank in RANKS:
+    for rank in (*RANKS, "common_name"):
         stored = labels.get(rank)
         if stored is None:
             continue
@@ -127,6 +127,24 @@ def is_respelt(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) 
         if written and not any(name == stored or _is_part(name, stored) for name in written):
             return True
     return False
+
+
+def written_otherwise(raw: Mapping[str, str | None], labels: Mapping[str, str | None]) -> dict[str, str]:
+    """Names of a row as they are written, by part, where the clean labels have them otherwise or not at all.
+
+    An epithet alone, or an author behind the name, is not otherwise: the species and `verbatim_name` have them.
+
+    >>> raw = {"family": "NA", "genus": "Parus", "species": "major", "common_name": "<b>Great</b> Tit"}
+    >>> written_otherwise(raw, clean_labels(raw))
+    {'family': 'NA', 'common_name': '<b>Great</b> Tit'}
+    """
+    found = {}
+    for part in (*RANKS, "common_name", *NAME_PARTS):
+        written, stored = raw.get(part), labels.get(part)
+        plain = _BLANKS.sub(" ", written or "").strip(" ")
+        if written and plain and plain != stored and not (part == "species" and stored and _is_part(plain, stored)):
+            found[part] = written
+    return found
 
 
 def _is_part(name: str, species: str) -> bool:

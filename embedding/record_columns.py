@@ -24,6 +24,8 @@ class RecordColumns:
     extra: Mapping[str, pa.Array]
     respelt: pa.Array
     """Booleans."""
+    written: pa.Array
+    """Maps of text; null where it is empty."""
     missing: pa.Array
     """Lists of text."""
     path_rule: pa.Array
@@ -52,13 +54,13 @@ class RecordColumns:
         """The same as records.
 
         >>> empty = pa.array([], pa.string())
-        >>> own = dict.fromkeys(("image_id", "uri", "source", "respelt", "missing", "path_rule", "public_only", "problem"), empty)
+        >>> own = dict.fromkeys(("image_id", "uri", "source", "respelt", "written", "missing", "path_rule", "public_only", "problem"), empty)
         >>> list(RecordColumns(labels={}, extra={}, **own).records())
         []
         """
         columns = (getattr(self, name).to_pylist() for name in _OWN)
         labels, extra = _rows_of(self.labels, self.num_rows), _rows_of(self.extra, self.num_rows)
-        for image_id, uri, source, respelt, missing, rule, public, problem, said, own in zip(
+        for image_id, uri, source, respelt, written, missing, rule, public, problem, said, own in zip(
             *columns, labels, extra, strict=True
         ):
             yield Record(
@@ -68,6 +70,7 @@ class RecordColumns:
                 labels={name: value for name, value in zip(self.labels, said, strict=True) if value is not None},
                 extra=dict(zip(self.extra, own, strict=True)),
                 respelt=respelt,
+                written=dict(written or ()),
                 missing=tuple(missing),
                 path_rule=rule,
                 public_only=public,
@@ -75,7 +78,7 @@ class RecordColumns:
             )
 
 
-_OWN = ("image_id", "uri", "source", "respelt", "missing", "path_rule", "public_only", "problem")
+_OWN = ("image_id", "uri", "source", "respelt", "written", "missing", "path_rule", "public_only", "problem")
 
 
 def _rows_of(columns: Mapping[str, pa.Array], n: int) -> Iterator[tuple[object, ...]]:

@@ -26,7 +26,9 @@ class Record:
     data: bytes | Image.Image | None = None
     """The picture, encoded or as pixels, where the source carries it; otherwise it is read from `uri`."""
     respelt: bool = False
-    """Whether a taxon's name in `labels` is spelt otherwise than the source spells it: see `stored_name`."""
+    """Whether a taxon's name or common name in `labels` is spelt otherwise than the source spells it: see `stored_name`."""
+    written: Mapping[str, str] = field(default_factory=dict)
+    """Names as the source writes them, by part, where `labels` has them otherwise or not at all."""
     public_only: bool = False
     """Whether the address comes from a table that lies elsewhere, so that it may not lead into this network."""
     missing: tuple[str, ...] = ()

@@ -116,4 +116,4 @@ def _common_names(store: Store, species: set[str]) -> dict[str, str]:
 
 
 def _row(image_id: str, labels: dict[str, str]) -> Row:
-    return Row(image_id, None, None, None, labels, {}, False, ())
+    return Row(image_id, None, None, None, labels, {}, False, {}, ())

@@ -10,6 +10,7 @@ from cladescope.app.cli.many_options import ExecutorName, PiecesOption
 from cladescope.app.cli.options import JsonOption
 from cladescope.app.cli.output import print_json, print_line, print_table, say
 from cladescope.app.cli.overrides import SetOption, overrides_of
+from cladescope.nearest import did_you_mean
 
 TRACE = "trace"
 
@@ -18,7 +19,10 @@ def curate(
     config: Annotated[str, typer.Argument(metavar="CONFIG.toml|trace", help="A file of settings, or the word trace.")],
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID...]", help="trace: ids of the catalogue or of a source, or SOURCE/ID."),
+        typer.Argument(
+            metavar="[ID...]",
+            help="trace: ids of the catalogue or of a source, places in a source, or SOURCE/ and one of these.",
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -55,7 +59,9 @@ def curate(
             print_table(["", str(one["id"])], [(part, value) for part, value in _flat(one) if value not in (None, [])])
         return
     if ids:
-        raise typer.BadParameter(f"{ids[0]!r} is not expected after the configuration: ids are for trace")
+        raise typer.BadParameter(
+            f"{ids[0]!r} is not expected after the configuration {config}: ids are for trace{did_you_mean(config, [TRACE])}"
+        )
     from cladescope.app.verbs.curation import flow_table
 
     made = verb.curate(config, out=out, set=overrides_of(set_), redo=redo, executor=executor.value)

@@ -151,6 +151,8 @@ def _fitting(columns: Sequence[str], cells: list[list[str]], spare: Sequence[str
 def _cell(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.4f}"
     return f"{value:,}" if isinstance(value, int) else shown(str(value))

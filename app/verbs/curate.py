@@ -53,7 +53,7 @@ def curate(
 def trace(ids: str | Sequence[str], *, out: str | Path) -> list[dict[str, Any]]:
     """All that is known of pictures of a curated data set, from the shard back to the row of the source that they came from.
 
-    `ids` are ids of the catalogue (`uuid`), of the source, or `SOURCE/ID`; records that were dropped are found, too. `out` is the folder of the
+    `ids` are ids of the catalogue (`uuid`), ids or places in a source, or `SOURCE/` and one of these; records that were dropped are found, too. `out` is the folder of the
     data set.
 
     Raises InputError for an id that is not there, with the nearest, and where the folder is none of a curation.

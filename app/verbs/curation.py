@@ -25,7 +25,7 @@ from cladescope.training.curation.names import names
 from cladescope.training.curation.out.write import write
 from cladescope.training.curation.screen import screen
 from cladescope.training.curation.single import single
-from cladescope.training.curation.split import split
+from cladescope.training.curation.split import check_species, split
 
 LOCK: Final = ".lock"
 STAGES: Final[Mapping[str, Callable[[Job], None]]] = {
@@ -95,6 +95,8 @@ def curate(
                     forget_failed(job.work / "fetched")
             if name in STAGES:
                 STAGES[name](job)
+            if name == "names":
+                check_species(job)
         summary = write(job)
     return Curated(out, summary, tuple(name for name in done if name not in again))
 

@@ -49,7 +49,7 @@ class Backbone:
             description = json.loads((path / "backbone.json").read_text())
             version = int(description["format_version"])
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{path} is no backbone: build one from a taxonomy first") from error
+            raise InputError(f"{path} is no backbone: build one from a taxonomy (cladescope taxonomy build)") from error
         if version != FORMAT_VERSION:
             newer = "of a newer version" if version > FORMAT_VERSION else "of an earlier version"
             raise InputError(f"{path} is a backbone {newer} ({version}, expected {FORMAT_VERSION}): build it again")

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from cladescope.embedding.labels import MISSING, clean_labels, is_respelt, missing_words
+from cladescope.embedding.labels import MISSING, clean_labels, is_respelt, missing_words, written_otherwise
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.regions import read_box, region_address
 from cladescope.embedding.schemes import Address, leads_elsewhere, table_address
@@ -124,6 +124,7 @@ class CocoSource:
             source=self.name,
             labels=labels,
             respelt=is_respelt(texts, labels),
+            written=written_otherwise(texts, labels),
             missing=(NOT_LISTED,) if is_lost else missing_words(texts, self._missing),
             path_rule=rule,
             public_only=leads_elsewhere(uri, self._uri),

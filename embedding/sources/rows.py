@@ -15,7 +15,16 @@ import pyarrow.compute as pc
 from jaxtyping import Int
 
 from cladescope.embedding.columns import ColumnPlan
-from cladescope.embedding.labels import EMPTY, MISSING, NAME_PARTS, clean_labels, clean_text, is_respelt, missing_words
+from cladescope.embedding.labels import (
+    EMPTY,
+    MISSING,
+    NAME_PARTS,
+    clean_labels,
+    clean_text,
+    is_respelt,
+    missing_words,
+    written_otherwise,
+)
 from cladescope.taxonomy import RANKS
 
 _WHITESPACE = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
@@ -40,6 +49,8 @@ class RowColumns:
     """The table's own columns."""
     respelt: pa.Array
     """As `Record.respelt`."""
+    written: pa.Array
+    """As `Record.written`, maps; null where it is empty."""
     missing: pa.Array
     """As `Record.missing`, lists of words."""
 
@@ -58,6 +69,8 @@ class Row(NamedTuple):
     extra: dict[str, object]
     respelt: bool
     """As `Record.respelt`."""
+    written: dict[str, str]
+    """As `Record.written`."""
     missing: tuple[str, ...]
     """As `Record.missing`."""
 
@@ -74,7 +87,7 @@ def read_columns(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str
     (['a.jpg'], ['Vanessa atalanta'])
     """
     picture, path = _pictures(batch, plan)
-    labels, respelt, absent = _labels(batch, plan, missing)
+    labels, reading = _labels(batch, plan, missing)
     return RowColumns(
         image_id=_texts(batch, plan.image_id),
         source=_texts(batch, plan.source),
@@ -82,8 +95,9 @@ def read_columns(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str
         picture=picture,
         labels=labels,
         extra={name: batch.column(column) for name, column in plan.extra.items()},
-        respelt=respelt,
-        missing=absent,
+        respelt=reading.respelt,
+        written=reading.written,
+        missing=reading.missing,
     )
 
 
@@ -95,7 +109,7 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str] =
     >>> batch = pa.RecordBatch.from_pylist([row])
     >>> next(read_rows(batch, plan_columns(batch.schema)))
     Row(image_id=None, source=None, path='a.jpg', data=None,
-        labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3}, respelt=False, missing=())
+        labels={'genus': 'Vanessa', 'species': 'Vanessa atalanta'}, extra={'seen': 3}, respelt=False, written={}, missing=())
     """
     columns = read_columns(batch, plan, missing)
     return map(
@@ -107,6 +121,7 @@ def read_rows(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str] =
         ({name: value for name, value in row.items() if value is not None} for row in _dicts(columns.labels, batch)),
         _dicts(columns.extra, batch),
         columns.respelt.to_pylist(),
+        (dict(value or ()) for value in columns.written.to_pylist()),
         map(tuple, columns.missing.to_pylist()),
     )
 
@@ -131,35 +146,55 @@ def _pictures(batch: pa.RecordBatch, plan: ColumnPlan) -> tuple[pa.Array, pa.Arr
     return pc.struct_field(picture, "bytes"), path
 
 
-def _labels(
-    batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str]
-) -> tuple[dict[str, pa.Array], pa.Array, pa.Array]:
-    """Cleaned labels, what `clean_labels` gives, whether a row's names changed and which words of it are missing; each different lineage is cleaned once."""
+_TEXTS = pa.list_(pa.string())
+_BY_PART = pa.map_(pa.string(), pa.string())
+
+
+class _Reading(NamedTuple):
+    """How the names of rows were read, a value a row, as in `RowColumns`."""
+
+    respelt: pa.Array
+    written: pa.Array
+    missing: pa.Array
+
+
+def _labels(batch: pa.RecordBatch, plan: ColumnPlan, missing: frozenset[str]) -> tuple[dict[str, pa.Array], _Reading]:
+    """Cleaned labels, what `clean_labels` gives, and how they were read; each different lineage is cleaned once."""
     labels: dict[str, pa.Array] = {}
-    respelt = pa.repeat(False, batch.num_rows)
-    absent = pa.repeat(pa.scalar([], pa.list_(pa.string())), batch.num_rows)
+    n = batch.num_rows
+    reading = _Reading(pa.repeat(False, n), pa.nulls(n, _BY_PART), pa.repeat(pa.scalar([], _TEXTS), n))
     if plan.labels:
         columns = [batch.column(column).cast(pa.string()) for column in plan.labels.values()]
         first, place = _combinations(columns)
         names = zip(*(column.take(first).to_pylist() for column in columns), strict=True)
         lineages = [_lineage(tuple(plan.labels), row, missing) for row in names]
         for name in (*RANKS, "common_name", *NAME_PARTS):
-            values = pa.array([clean.get(name) for clean, _, _ in lineages], pa.string())
+            values = pa.array([one.labels.get(name) for one in lineages], pa.string())
             if values.null_count < len(values):
                 labels[name] = values.take(place)
-        respelt = pa.array([changed for _, changed, _ in lineages], pa.bool_()).take(place)
-        absent = pa.array([words for _, _, words in lineages], pa.list_(pa.string())).take(place)
-    return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, respelt, absent
+        reading = _Reading(
+            pa.array([one.respelt for one in lineages], pa.bool_()).take(place),
+            pa.array([list(one.written.items()) or None for one in lineages], _BY_PART).take(place),
+            pa.array([one.missing for one in lineages], _TEXTS).take(place),
+        )
+    return labels | {role: _cleaned(batch.column(column)) for role, column in plan.optional.items()}, reading
+
+
+class _Lineage(NamedTuple):
+    """The names of a row, read."""
+
+    labels: Mapping[str, str]
+    respelt: bool
+    written: Mapping[str, str]
+    missing: tuple[str, ...]
 
 
 @lru_cache(maxsize=KEPT_LINEAGES)
-def _lineage(
-    parts: tuple[str, ...], names: tuple[str | None, ...], missing: frozenset[str]
-) -> tuple[Mapping[str, str], bool, tuple[str, ...]]:
-    """Clean labels of raw names, whether one changed and which are missing; most batches name lineages of the batch before."""
+def _lineage(parts: tuple[str, ...], names: tuple[str | None, ...], missing: frozenset[str]) -> _Lineage:
+    """Raw names, read; most batches name lineages of the batch before."""
     raw = dict(zip(parts, names, strict=True))
     labels = clean_labels(raw, missing)
-    return labels, is_respelt(raw, labels), missing_words(raw, missing)
+    return _Lineage(labels, is_respelt(raw, labels), written_otherwise(raw, labels), missing_words(raw, missing))
 
 
 def _combinations(columns: Sequence[pa.Array]) -> tuple[pa.Array, pa.Array]:

@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from cladescope.embedding.bounds import MAX_FILE_BYTES, too_large
 from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.labels import clean_labels, is_respelt, missing_words
+from cladescope.embedding.labels import clean_labels, is_respelt, missing_words, written_otherwise
 from cladescope.embedding.locations import is_web, open_location
 from cladescope.embedding.records import Record, id_of_uri
 from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
@@ -138,6 +138,7 @@ class WebDatasetSource:
                 source=source or self.name,
                 labels=labels,
                 respelt=is_respelt(raw, labels),
+                written=written_otherwise(raw, labels),
                 missing=missing_words(raw),
                 data=None if problem else picture.data,
                 problem=problem,

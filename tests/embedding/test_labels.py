@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.labels import MISSING, clean_labels, is_respelt
+from cladescope.embedding.labels import MISSING, clean_labels, is_respelt, written_otherwise
 from cladescope.embedding.sources.rows import read_rows
 from cladescope.schema import OPTIONAL_FIELDS
 from cladescope.taxonomy import RANKS
@@ -175,7 +175,9 @@ def test_cleaning_twice_changes_nothing_and_a_species_has_two_words(raw: dict[st
         ({"class": "Aves\u200b"}, {"class": "Aves"}, True),
         ({"class": "\u200b"}, {}, False),
         ({"species": "tobacco mosaic virus"}, {"species": "tobacco mosaic virus"}, False),
-        ({"common_name": "great\u00a0tit"}, {"common_name": "great tit"}, False),
+        ({"common_name": "great\u00a0tit"}, {"common_name": "great tit"}, True),
+        ({"common_name": "<b>great</b> tit"}, {"common_name": "great tit"}, True),
+        ({"common_name": " great  tit"}, {"common_name": "great tit"}, False),
         (
             {"genus": "Parus", "scientific_name": "Parus major L., 1758"},
             {
@@ -198,6 +200,23 @@ def test_names_enter_in_one_spelling_and_a_changed_one_is_told(
 ) -> None:
     assert clean_labels(raw) == labels
     assert is_respelt(raw, labels) == respelt
+    if respelt:
+        assert written_otherwise(raw, labels)
+
+
+@pytest.mark.parametrize(
+    "raw, written",
+    [
+        ({"genus": " Parus", "species": "major", "common_name": "great  tit"}, {}),
+        ({"species": "Parus major L., 1758"}, {}),
+        ({"species": "<i>Parus</i> major", "family": "NA"}, {"species": "<i>Parus</i> major", "family": "NA"}),
+        ({"common_name": "T&ecirc;te"}, {"common_name": "T&ecirc;te"}),
+        ({"family": "", "order": None, "class": " "}, {}),
+        ({"species": "Deer"}, {"species": "Deer"}),
+    ],
+)
+def test_what_is_written_otherwise_than_it_is_read_is_kept_by_its_part(raw, written):
+    assert written_otherwise(raw, clean_labels(raw)) == written
 
 
 def test_a_licence_may_be_unknown_but_not_empty() -> None:

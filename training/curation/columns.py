@@ -39,9 +39,11 @@ GATHERED: Final = _stage(
     pa.field("longitude", pa.float64()),
     pa.field("recorded", pa.string()),
     pa.field("raw", pa.string(), nullable=False),
+    pa.field("as_written", pa.string()),
 )
 """`id` is a UUID: the source's own where `image_id` is one, else made of the source's name and `image_id`. `record` is the number of the record in its source,
-from 0; `written_...` are ranks as the source has them, `species` the binomial; `raw` is all that the source says, as JSON. `recorded` is a date as written.
+from 0; `written_...` are ranks as the source has them, `species` the binomial; `raw` is all that the source says, as JSON, its
+labels as they were read, and `as_written` the names among them that it writes otherwise. `recorded` is a date as written.
 `title` is what the source calls the picture. Licence, holder and publisher are the configuration's where the row has none."""
 
 NAMED: Final = _stage(

@@ -28,6 +28,7 @@ from cladescope.taxonomy import RANKS
 from cladescope.training.curation.flow import Flow
 from cladescope.training.curation.gather_columns import (
     PLAIN,
+    as_json,
     changes,
     encoded,
     gathered,
@@ -300,6 +301,7 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         "longitude": _coordinate(taken["longitude"]),
         "recorded": _text(taken["recorded"]),
         "raw": json.dumps(raw, ensure_ascii=False, default=str),
+        "as_written": as_json(record.written),
         "dropped": NO_PICTURE if record.problem is not None or not record.uri else None,
     }
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
 from typing import Any, Final
 
 import pyarrow as pa
@@ -74,6 +75,7 @@ def gathered(
         **{name: _or_default(labels.get(name), defaults[name], n) for name in ("licence", "rights_holder")},
         **{name: _numbers(taken[name]) for name in ("latitude", "longitude")},
         "raw": _json({**labels, **own}, n),
+        "as_written": pa.array([as_json(dict(names or ())) for names in columns.written.to_pylist()], pa.string()),
     }
     without = pc.or_(pc.is_valid(columns.problem), pc.equal(columns.uri, ""))
     reasons = [no_picture if one else None for one in without.to_pylist()]
@@ -105,6 +107,11 @@ def changes(columns: RecordColumns) -> Counter[str]:
     words = pc.value_counts(pc.list_flatten(columns.missing)).to_pylist() if columns.num_rows else []
     found.update({f"{one['values']!r} read as not known": one["counts"] for one in words})
     return +found
+
+
+def as_json(names: Mapping[str, str]) -> str | None:
+    """Names by part as a JSON object; None for none."""
+    return json.dumps(dict(names), ensure_ascii=False) if names else None
 
 
 def specimen_of(text: str | None) -> str | None:
@@ -176,6 +183,9 @@ def _json(columns: Mapping[str, pa.Array], n: int) -> pa.Array:
             pieces.append(pc.binary_join_element_wise(pa.scalar(key, pa.string()), _values(column), ""))
     if not pieces:
         return pa.repeat("{}", n)
+    # Arrow 26 leaves out the rows where all are null, and its result is too short.
+    says_nothing = reduce(pc.and_, [pc.is_null(piece) for piece in pieces])
+    pieces[0] = pc.if_else(says_nothing, "", pieces[0])
     joined = pc.binary_join_element_wise(*pieces, ", ", null_handling="skip")
     return pc.binary_join_element_wise("{", joined, "}", "")
 

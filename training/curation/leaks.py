@@ -321,11 +321,11 @@ def _check_hit(one: ExcludeConfig, name: str, hits: dict[str, int], n_compared: 
         raise InputError(
             f"none of the {hits['pictures']:,} excluded pictures of {name} can be read: expected pictures of this machine"
         )
-    # What a list's taxa and ids have dropped before is not compared any more.
-    if one.must_hit and not hits["hit"] and not (one.taxa or one.ids):
+    if one.must_hit and not hits["hit"]:
+        before = "what its taxa or ids dropped before is not compared any more: if that is all, put pictures into an [[exclude]] of its own with must_hit = false"
+        others = "give the pictures that are meant, or say must_hit = false"
         raise InputError(
-            f"the excluded pictures of {name} hit nothing ({readable:,} pictures, compared with {n_compared:,}): "
-            "give the pictures that are meant, or say must_hit = false"
+            f"the excluded pictures of {name} hit nothing ({readable:,} pictures, compared with {n_compared:,}): {before if one.taxa or one.ids else others}"
         )
 
 

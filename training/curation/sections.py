@@ -213,7 +213,7 @@ class ExcludeConfig(Section):
     ids: str = ""
     """A list of picture ids or file names, a line each or JSON: these pictures are dropped."""
     must_hit: bool = True
-    """It is an error if nothing is met: a list that meets nothing is mostly written otherwise than the data."""
+    """It is an error if one of the three meets nothing: a list that meets nothing is mostly written otherwise than the data."""
 
     def problems(self) -> Iterator[Problem]:
         """It names something."""

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from jaxtyping import Bool, Int, Int8
 
 from cladescope.errors import InputError
+from cladescope.taxonomy import RANKS
 from cladescope.training.curation.columns import SPLIT
 from cladescope.training.curation.flow import carried
 from cladescope.training.curation.job import Job, Stage
@@ -151,14 +152,35 @@ def _drawn_species(
     # A species of several classes goes by the first of them.
     numbers, first = np.unique(of_class, return_index=True)
     paths = ["\0".join(taxa[code].key) for code in first[np.isin(numbers, drawable)]]
-    n_species = len(drawable)
+    n_out = _n_species_out(share, len(drawable))
+    found: Int[np.ndarray, " s"] = drawable[hashed_order(seed, "species", paths) < n_out]
+    return found
+
+
+def _n_species_out(share: float, n_species: int) -> int:
+    """How many species are held out. Raises InputError where that is none of them, or all."""
     n_out = round(share * n_species)
     if not 0 < n_out < n_species:
         what = "nothing" if n_out == 0 else "everything"
         fits = f"give one from {1 / n_species:.2g} on" if n_out == 0 and n_species > 1 else "give less, or more species"
-        raise InputError(f"splits.species is {share}, and would hold out {what} of {n_species} species: {fits}")
-    found: Int[np.ndarray, " s"] = drawable[hashed_order(seed, "species", paths) < n_out]
-    return found
+        raise InputError(
+            f"splits.species is {share}, and would hold out {what} of {n_species:,} species: {fits}, or splits.species = 0"
+        )
+    return n_out
+
+
+def check_species(job: Job) -> None:
+    """Raises InputError where the names alone show that `splits.species` holds out nothing, however many pictures stay: known before any is opened."""
+    share = job.config.splits.species
+    if not share:
+        return
+    named = pa.table({rank: pa.array([], pa.string()) for rank in RANKS})
+    for table in job.scan("names", [*RANKS, "dropped"]):
+        is_named = pc.is_valid(pc.coalesce(*[table[rank].cast(pa.string()) for rank in RANKS]))
+        here = table.filter(pc.and_(pc.is_null(table["dropped"]), is_named)).select(list(RANKS)).cast(named.schema)
+        named = pa.concat_tables([named, here]).group_by(list(RANKS)).aggregate([])
+    if not round(share * named.num_rows):
+        _n_species_out(share, named.num_rows)
 
 
 def _small(pictures: Pictures, train: Bool[np.ndarray, " n"], share: float, seed: int) -> Bool[np.ndarray, " n"]:

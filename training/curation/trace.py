@@ -14,7 +14,8 @@ from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import InputError
 from cladescope.nearest import did_you_mean
 from cladescope.training.curation.columns import SCHEMAS
-from cladescope.training.curation.job import MANIFEST, SUMMARY
+from cladescope.training.curation.job import BEGUN, MANIFEST, SUMMARY
+from cladescope.training.curation.places import place_within
 from cladescope.training.data.shard_index import index_shard
 
 ORDER: Final = (*list(SCHEMAS)[:4], "encode", *list(SCHEMAS)[4:])
@@ -25,11 +26,12 @@ _NEAR: Final = 5000
 
 def trace(out: str | Path, ids: Sequence[str]) -> list[dict[str, Any]]:
     """What is known of each id, in the order asked: an id of the data set, the name of a file in a shard, an `image_id` of a source (of a picture without one its
-    place in it), or `SOURCE/IMAGE_ID`.
+    place in it), its address, or its place as the catalogue has it (`base_dataset_file_path`); all but the first two also as `SOURCE/...`.
 
     An `image_id` that several sources have is told once for each. An entry has `asked`, `id`, `row`, `source`, `image_id`, `split`, `shard` and `member` (null
     where it is in none), `problem` (a shard that is not as the catalogue says, a curation that is not finished), `dropped` (stage and reason, else null), `duplicate_of` (the id that is kept in its place), `stages` (what each stage found,
-    by name, down to the one that dropped it) and `raw` (source, number of the record in it, address and the row as it was). A folder whose curation is not finished is traced as far as it is.
+    by name, down to the one that dropped it) and `raw` (source, number of the record in it, address, the `row` as it was read, and `as_written`: the names in it that the source
+    writes otherwise). A folder whose curation is not finished is traced as far as it is.
     Costs a read of two columns of all records for all ids together: 2 s for 10^7 records on two cores.
 
     Raises InputError for a folder without a curation, and for an id that nobody knows.
@@ -41,10 +43,10 @@ def trace(out: str | Path, ids: Sequence[str]) -> list[dict[str, Any]]:
     columns = _found(parts, ids)
     traces = []
     for asked in ids:
-        rows = sorted(columns.filter(_meant(columns, asked))["row"].to_pylist())
+        rows = sorted(columns.filter(_meant(columns, asked))["row"].to_pylist()) or _at_place(work, parts, asked)
         if not rows:
             raise InputError(
-                f"{out} knows no picture {asked!r}{_nearest(parts, asked)}: give an id, an image_id or SOURCE/IMAGE_ID"
+                f"{out} knows no picture {asked!r}{_nearest(parts, asked)}: give an id, an image_id, a place in its source, or SOURCE/ and one of them"
             )
         traces += [{"asked": asked, **_told(Path(out), parts, row)} for row in rows]
     return traces
@@ -85,6 +87,28 @@ def _meant(table: pa.Table, asked: str) -> pa.ChunkedArray:
     return pc.or_(meant, pc.and_(pc.equal(table["source"], pair[0]), pc.equal(table["image_id"], pair[1])))
 
 
+def _at_place(work: Path, parts: Sequence[Path], asked: str) -> list[int]:
+    """Rows of the pictures at an address, or at a place in their source."""
+    try:
+        sources = json.loads((work / "gather" / BEGUN).read_text())["settings"]["sources"]
+    except (OSError, ValueError, KeyError):
+        sources = {}
+    pair = _split_asked(asked)
+    wanted = {asked: "", **({} if pair is None else {pair[1]: pair[0]})}
+    found = []
+    for place, source in wanted.items():
+        condition = pc.ends_with(ds.field("uri"), place)
+        columns = {"row": ds.field("row"), "uri": ds.field("uri"), "source": ds.field("source").cast(pa.string())}
+        for row, uri, own in zip(
+            *ds.dataset(list(map(str, parts))).to_table(columns=columns, filter=condition).to_pydict().values(),
+            strict=True,
+        ):
+            paths = sources.get(own, {}).get("path", "")
+            if source in ("", own) and place in (uri, place_within(uri, paths)):
+                found.append(row)
+    return sorted(set(found))
+
+
 def _nearest(parts: Sequence[Path], asked: str) -> str:
     """A question about what was meant, among ids that begin alike."""
     pair = _split_asked(asked)
@@ -118,10 +142,7 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
     other = stages.get("single", {}).get("duplicate_of")
     shard = None if dropped else _shard(out, gathered["id"])
     member = None if shard is None else _member(out / shard, gathered["id"])
-    try:
-        raw = json.loads(gathered["raw"])
-    except ValueError:
-        raw = gathered["raw"]
+    raw = _values(gathered["raw"])
     return {
         **{name: gathered[name] for name in ("id", "row", "source", "image_id")},
         "split": None if dropped else stages.get("split", {}).get("split"),
@@ -132,11 +153,19 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
         "duplicate_of": None if other is None else _line(parts[(found := _place(parts, other))[0]], found[1])["id"],
         "stages": {name: {key: value for key, value in one.items() if key not in ("row", "dropped", "vector")} for name, one in stages.items()},
         "raw": {
-            **{name: value for name, value in gathered.items() if name not in ("row", "id", "source", "image_id", "raw", "dropped")},
+            **{name: value for name, value in gathered.items() if name not in ("row", "id", "source", "image_id", "raw", "as_written", "dropped")},
             "source": gathered["source"],
             "row": raw,
+            "as_written": _values(gathered.get("as_written") or "{}"),
         },
     }  # fmt: skip
+
+
+def _values(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _problem(out: Path, shard: str | None, member: str | None) -> str | None:

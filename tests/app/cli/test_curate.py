@@ -65,6 +65,7 @@ def _an_id(out):
         (["trace", "a", "--redo", "look", "--out", "tree"], "leave them out of trace"),
         (["tree.toml"], "--out is missing"),
         (["tree.toml", "a", "--out", "tree"], "ids are for trace"),
+        (["trce", "a", "--out", "tree"], "did you mean trace?"),
         (["tree.toml", "--out", "tree", "--set", "seed"], "is not KEY=VALUE"),
         (["tree.toml", "--out", "tree", "--set", "seed=1", "--set", "seed=2"], "given twice"),
     ],
@@ -104,7 +105,9 @@ def test_a_stage_that_there_is_not_is_asked_about(run, sources, tmp_path):
 def test_other_settings_are_refused_and_a_stage_is_made_anew_when_asked(run, fails, sources, tmp_path):
     run("curate", sources / "tree.toml", "--out", tmp_path / "tree")
     other = ["curate", sources / "tree.toml", "--out", tmp_path / "tree", "--set", "splits.val=0.4"]
-    assert "was begun with other settings of the stage split: " in fails(*other)
+    said = fails(*other)
+    assert "was begun with other settings of the stage split: " in said
+    assert "--redo split" in said
     told = run(*other, "--redo", "split")
     assert told.status == 0
     assert "done before, and kept: gather, names" in told.err

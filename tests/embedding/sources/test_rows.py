@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cladescope.embedding.columns import plan_columns
-from cladescope.embedding.labels import clean_labels, is_respelt
+from cladescope.embedding.labels import clean_labels, is_respelt, written_otherwise
 from cladescope.embedding.sources.rows import read_columns, read_rows
 
 VALUES = st.sampled_from(
@@ -23,8 +23,11 @@ def test_labels_of_whole_columns_are_those_of_each_row(names, data):
     plan = plan_columns(batch.schema, needs_picture=False)
     written = [{ROLES.get(name, name): value for name, value in row.items()} for row in rows]
     clean = [clean_labels(row) for row in written]
-    expected = [(labels, is_respelt(row, labels)) for row, labels in zip(written, clean, strict=True)]
-    assert [(row.labels, row.respelt) for row in read_rows(batch, plan)] == expected
+    expected = [
+        (labels, is_respelt(row, labels), written_otherwise(row, labels))
+        for row, labels in zip(written, clean, strict=True)
+    ]
+    assert [(row.labels, row.respelt, row.written) for row in read_rows(batch, plan)] == expected
 
 
 def test_space_around_ids_and_paths_is_what_python_takes_for_it():

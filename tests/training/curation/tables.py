@@ -8,6 +8,7 @@ import pyarrow as pa
 from cladescope.training.curation.columns import SCHEMAS
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow
+from cladescope.training.curation.gather import settings_of
 from cladescope.training.curation.job import Job
 
 
@@ -25,7 +26,7 @@ def table_of(stage: str, rows: list[dict[str, Any]]) -> pa.Table:
 
 def put_stage(job: Job, stage: str, rows: list[dict[str, Any]], changed: Flow | None = None) -> None:
     """Write a whole stage, `job.part_rows` records a part; `changed` is counted in the first."""
-    with job.stage(stage, {}) as written:
+    with job.stage(stage, settings_of(job) if stage == "gather" else {}) as written:
         table = table_of(stage, rows)
         for part, start in enumerate(range(0, len(rows), job.part_rows)):
             written.write(part, table.slice(start, job.part_rows), changed if part == 0 else None)

@@ -253,3 +253,12 @@ def test_a_repeated_id_under_another_name_is_told_apart(tmp_path, contradiction)
     (job.work / "gather" / "manifest.json").unlink()
     gather(job)
     assert [job.path("gather", part).read_bytes() for part in range(job.n_parts)] == before
+
+
+def test_names_that_are_read_otherwise_are_kept_as_they_are_written(tmp_path):
+    rows = ["a.jpg,<i>Parus</i> major,1,,,", "b.jpg,Parus major,2,,,", "c.jpg,unknown,3,,,"]
+    job = made(tmp_path, {"birds": rows})
+    gather(job)
+    assert [row["as_written"] and json.loads(row["as_written"]) for row in rows_of(job)] == [
+        {"species": "<i>Parus</i> major"}, None, {"species": "unknown"},
+    ]  # fmt: skip

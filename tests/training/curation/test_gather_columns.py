@@ -7,12 +7,15 @@ from collections import Counter
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cladescope.embedding.record_columns import columns_of
 from cladescope.embedding.sources import open_source
 from cladescope.training.curation import gather as gathering
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.gather import gather, row_of
+from cladescope.training.curation.gather_columns import _json
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.sections import SourceConfig
 
@@ -131,3 +134,18 @@ def test_words_for_no_number_are_no_specimen_that_ties_pictures(tmp_path, monkey
         monkeypatch.setattr(gathering, "columns_of", lambda source: None)
     gather(job)
     assert job.column("gather", "specimen_id").to_pylist() == [None] * 5 + ["0", "K001", None]
+
+
+_VALUES = {
+    "species": st.none() | st.sampled_from(["Parus major", 'a "b"', ""]),
+    "n": st.none() | st.integers(-3, 3),
+    "tags": st.none() | st.lists(st.sampled_from(["x", "y"]), max_size=2),
+}
+
+
+@given(st.lists(st.fixed_dictionaries(_VALUES), max_size=6))
+def test_json_of_columns_is_that_of_each_row_also_where_it_says_nothing(rows):
+    types = {"species": pa.string(), "n": pa.int64(), "tags": pa.list_(pa.string())}
+    columns = {name: pa.array([row[name] for row in rows], kind) for name, kind in types.items()}
+    said = [{name: row[name] for name in types if row[name] is not None} for row in rows]
+    assert _json(columns, len(rows)).to_pylist() == [json.dumps(row, ensure_ascii=False) for row in said]

@@ -119,6 +119,14 @@ def test_a_list_that_hits_nothing_is_an_error_unless_it_need_not(tmp_path, rows)
     assert hits["held-out"]["dropped"] == 6
 
 
+@pytest.mark.parametrize("key", ["taxa", "ids"])
+def test_pictures_must_hit_by_themselves_beside_taxa_or_ids(tmp_path, rows, key):
+    photographs(tmp_path / "strangers", 2, first=500)
+    job = job_with(tmp_path, rows, ExcludeConfig(pictures=str(tmp_path / "strangers"), **{key: "list.csv"}))
+    with pytest.raises(InputError, match=r"strangers hit nothing .* put pictures into an \[\[exclude\]\] of its own"):
+        leaks(job)
+
+
 def test_a_list_without_a_picture_that_can_be_read_is_an_error(tmp_path, rows):
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "a.jpg").write_bytes(b"no picture")

@@ -18,7 +18,7 @@ from cladescope.training.curation import split as splitting
 from cladescope.training.curation import units
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.sections import SourceConfig, SplitsConfig
-from cladescope.training.curation.split import split
+from cladescope.training.curation.split import check_species, split
 from tests.training.curation.tables import put_stages
 
 PARTS = ("train", "val", "test", "test_species")
@@ -312,6 +312,18 @@ def test_a_tie_that_is_lost_is_found_by_the_check(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"the splits share what must stay on one side \(observation \d+\)"):
         taken(tmp_path / "out", rows, configured(val=0.3))
     assert not list((tmp_path / "out" / "work" / "split").glob("part-*"))
+
+
+def test_a_share_of_species_that_holds_out_none_is_known_by_the_names(tmp_path):
+    rows = [*birds(8, 4), {**LINEAGE, "genus": "Genus9", "species": "Genus9 sp", "dropped": "names: x"}, {}]
+    rows = [{"source": "a", "id": f"id{n}", **row} for n, row in enumerate(rows)]
+    job = put_stages(configured(species=0.11), tmp_path / "out", rows)
+    with pytest.raises(
+        InputError, match="would hold out nothing of 4 species: give one from 0.25 on, or splits.species = 0"
+    ):
+        check_species(job)
+    for share in (0.0, 0.25):
+        check_species(put_stages(configured(species=share), tmp_path / str(share), rows))
 
 
 def test_species_that_are_trained_on_too_are_found_by_the_check(tmp_path, monkeypatch):

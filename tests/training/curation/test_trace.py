@@ -1,7 +1,9 @@
 """A picture traced from the shard to its raw row, whether it is in the data set or not."""
 
+import json
 import shutil
 
+import pyarrow.parquet as pq
 import pytest
 
 from cladescope.errors import InputError
@@ -37,6 +39,30 @@ def test_a_picture_is_found_by_its_id_its_image_id_and_its_source(made, way):
     assert found["stages"]["look"]["md5"] == row["md5"]
     assert (found["raw"]["source"], found["raw"]["record"], found["raw"]["uri"]) == ("museum", 7, row["uri"])
     assert found["raw"]["row"] == {"file": "p15.jpg", "n": 15}
+
+
+def test_a_picture_is_found_by_its_place_in_the_catalogue_and_its_address(made):
+    out, rows = made
+    places = {
+        row["uuid"]: row["base_dataset_file_path"] or row["source_url"]
+        for row in pq.read_table(out / "catalog.parquet").to_pylist()
+    }
+    assert len(places) == 20
+    for picture, place in places.items():
+        assert [one["id"] for one in trace(out, [place])] == [picture]
+    assert [one["image_id"] for one in trace(out, ["sub/p15.jpg", rows[15]["uri"]])] == ["sub/p15", "sub/p15"]
+    assert [one["image_id"] for one in trace(out, [f"birds/{rows[8]['uri']}"])] == ["sub/p8"]
+    for wrong in ("birds/sub/p15.jpg", "p15.jpg", "15.jpg"):
+        with pytest.raises(InputError, match="knows no picture"):
+            trace(out, [wrong])
+
+
+def test_names_are_told_as_they_were_written_too(made, tmp_path):
+    row = {**made[1][0], "as_written": json.dumps({"species": "<i>Parus</i> major"}), "dropped": "names: not named"}
+    put_stages(job_of(tmp_path / "in", tmp_path / "x", n=1).config, tmp_path / "out", [row, {**made[1][1]}])
+    first, second = trace(tmp_path / "out", [row["id"], made[1][1]["id"]])
+    assert first["raw"]["as_written"] == {"species": "<i>Parus</i> major"}
+    assert second["raw"]["as_written"] == {}
 
 
 def test_a_picture_that_was_dropped_is_told_with_stage_and_reason_and_what_is_kept(made):
@@ -81,7 +107,7 @@ def test_an_unknown_id_names_the_nearest(made, tmp_path):
     out, rows = made
     with pytest.raises(
         InputError,
-        match=r"knows no picture 'sub/p15x' \(did you mean sub/p15\?\): give an id, an image_id or SOURCE/IMAGE_ID",
+        match=r"knows no picture 'sub/p15x' \(did you mean sub/p15\?\): give an id, an image_id, a place in its source, or SOURCE/ and one of them",
     ):
         trace(out, ["sub/p15x"])
     with pytest.raises(InputError, match=r"did you mean museum/sub/p15\?"):

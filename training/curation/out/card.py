@@ -9,7 +9,7 @@ from cladescope.taxonomy import RANKS
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.out.card_parts import Drawn, Section, Table
 from cladescope.training.curation.out.flow_table import Flows, whys
-from cladescope.training.curation.out.places import without_places
+from cladescope.training.curation.places import without_places
 
 MOST_LINES: Final = 40
 """Lines of a table of names or licences; all are in `statistics`."""

@@ -19,8 +19,8 @@ from cladescope.files import replacing
 from cladescope.index.croissant_parts import Rights, licence_said
 from cladescope.taxonomy import RANKS, Taxon
 from cladescope.training.curation.job import Job
-from cladescope.training.curation.out.places import place_within, web_address
 from cladescope.training.curation.out.plan import planned
+from cladescope.training.curation.places import place_within, web_address
 from cladescope.training.data.shard_sample import epithet, texts_of
 
 _TEXT: Final = pa.string()

@@ -27,7 +27,7 @@ from cladescope.index.croissant_parts import (
     rights_said,
 )
 from cladescope.training.curation.config import CurateConfig
-from cladescope.training.curation.out.places import without_places
+from cladescope.training.curation.places import without_places
 
 TABLES: Final = {
     "catalogue": ("catalog.parquet", "One record a picture: its split, taxon, source and shard."),

@@ -18,7 +18,7 @@ from cladescope.files import replacing, write_json
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.out.database import database, place_of
-from cladescope.training.curation.out.places import place_within, web_address
+from cladescope.training.curation.places import place_within, web_address
 from cladescope.training.data.shard_places import find_spans
 
 SPLITS: Final = ("train", "val", "test", "test_species")

@@ -24,10 +24,10 @@ from cladescope.training.curation.out.catalogue import LANCE, write_catalogue, w
 from cladescope.training.curation.out.description import describe_folder
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey
 from cladescope.training.curation.out.flow_table import HEAD, Flows, flows_of, to_dict
-from cladescope.training.curation.out.places import without_places
 from cladescope.training.curation.out.plan import make_plan
 from cladescope.training.curation.out.shards import write_all
 from cladescope.training.curation.out.statistics import write_statistics
+from cladescope.training.curation.places import without_places
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.flow import Flow
 from cladescope.training.curation.job import Job
 from cladescope.training.curation.out.flow_table import flows_of
-from cladescope.training.curation.out.places import place_within
 from cladescope.training.curation.out.write import write
+from cladescope.training.curation.places import place_within
 from cladescope.training.curation.sections import SourceConfig
 from tests.training.curation.out.made import job_of, rows_of
 from tests.training.curation.out.test_shards import samples
