@@ -20,6 +20,8 @@ from cladescope.training.data.shard_index import index_shard
 
 ORDER: Final = (*list(SCHEMAS)[:4], "encode", *list(SCHEMAS)[4:])
 """The stages that there may be, in their order."""
+_APART: Final = ("row", "id", "source", "image_id", "raw", "as_written", "dropped")
+"""What of a gathered record is told by itself; its `written_...` are names of the row."""
 _NEAR: Final = 5000
 """Ids that begin alike among which the nearest is looked for."""
 
@@ -153,7 +155,7 @@ def _told(out: Path, parts: Sequence[Path], row: int) -> dict[str, Any]:
         "duplicate_of": None if other is None else _line(parts[(found := _place(parts, other))[0]], found[1])["id"],
         "stages": {name: {key: value for key, value in one.items() if key not in ("row", "dropped", "vector")} for name, one in stages.items()},
         "raw": {
-            **{name: value for name, value in gathered.items() if name not in ("row", "id", "source", "image_id", "raw", "as_written", "dropped")},
+            **{name: value for name, value in gathered.items() if name not in _APART and not name.startswith("written_")},
             "source": gathered["source"],
             "row": raw,
             "as_written": _values(gathered.get("as_written") or "{}"),
