@@ -25,7 +25,7 @@ from cladescope.training.curation.names import names
 from cladescope.training.curation.out.write import write
 from cladescope.training.curation.screen import screen
 from cladescope.training.curation.single import single
-from cladescope.training.curation.split import check_species, split
+from cladescope.training.curation.split import check_places, check_species, split
 
 LOCK: Final = ".lock"
 STAGES: Final[Mapping[str, Callable[[Job], None]]] = {
@@ -97,6 +97,7 @@ def curate(
                 STAGES[name](job)
             if name == "names":
                 check_species(job)
+                check_places(job)
         summary = write(job)
     return Curated(out, summary, tuple(name for name in done if name not in again))
 

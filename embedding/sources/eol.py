@@ -29,7 +29,7 @@ NOT_LISTED: Final = ("page not in taxon.tab", "no page named")
 def open_package(package: Package, *, name: str | None, rules: TableRules, allowed: Collection[str]) -> Source:
     """A record for each medium of the manifests, in their order, with the ranks of its page, licence and owner.
 
-    `image_id` is the content's id; what the manifest lists again keeps the first row, and the others are counted. A page whose taxon is a synonym has the ranks of the
+    `image_id` is the content's id; what the manifest lists again with the same page keeps the first row, and the others are counted. A medium of two pages is two records of one id. A page whose taxon is a synonym has the ranks of the
     accepted one. Of two taxa of one rank above a page the nearer counts.
 
     Memory: that of `Joining`. Raises InputError where a table lacks what joins it to the other, or parents go round in a circle.
@@ -41,7 +41,9 @@ def open_package(package: Package, *, name: str | None, rules: TableRules, allow
         content = media.at("EOL content ID")
         n_rows = joining.count("FROM media")
         rows = joining.rows(_select(media))
-        listed = joining.count(f"FROM (SELECT DISTINCT {content} FROM media WHERE {content} IS NOT NULL)")
+        listed = joining.count(
+            f"FROM (SELECT DISTINCT {content}, {media.at('EOL page ID')} FROM media WHERE {content} IS NOT NULL)"
+        )
         unnamed = joining.count(f"FROM media WHERE {content} IS NULL")
         left_out = {"media listed again": n_rows - listed - unnamed, "media without an id": unnamed}
     rules = replace(rules, missing=rules.missing | set(NOT_LISTED))
@@ -119,5 +121,5 @@ def _select(media: Member) -> str:
     columns |= media.without({name.lower() for name in (*_MEDIA, *_RIGHTS)}).others(columns)
     return (
         f"SELECT {selected(columns)} FROM media LEFT JOIN lineages ON lineages.page = {page} WHERE {content} IS NOT NULL "
-        f"QUALIFY row_number() OVER (PARTITION BY {content} ORDER BY media.line) = 1 ORDER BY media.line"
+        f"QUALIFY row_number() OVER (PARTITION BY {content}, {page} ORDER BY media.line) = 1 ORDER BY media.line"
     )

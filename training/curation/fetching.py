@@ -1,4 +1,4 @@
-"""Pictures of the web, fetched once and kept in shards of the job: `work/fetched/part-PART-SHARD.tar`, in the order in which they were asked for.
+"""Pictures of the web, fetched once and kept in shards of the job: `work/fetched/part-PART-SHARD.tar`, in the order in which they came.
 
 A shard has few pictures, since a later stage that reads one member passes those before it. Each picture is followed by `ID.json`, which says
 where it was fetched, how long it is and its hashes; of one that could not be had there is only that, with the reason. A shard that was cut short is
@@ -9,9 +9,8 @@ import hashlib
 import json
 import os
 import tarfile
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -28,7 +27,7 @@ SHARD_PICTURES: Final = 500
 THREADS: Final = 16
 """Pictures on their way at the same time, from all servers together."""
 _AHEAD: Final = 64
-"""Pictures that are asked for before the first of them is written; memory: so many encoded pictures."""
+"""Pictures that are asked for at the same time, most of which wait for a thread; memory: so many encoded pictures."""
 _ENDINGS: Final = {"JPEG": "jpg", "JPEG 2000": "jp2", "TIFF": "tif", "HEIF": "heic"}
 
 
@@ -82,7 +81,7 @@ def fetch(job: Job, part: int, wanted: Sequence[Wanted]) -> Iterator[Kept]:
                 stream.seek(whole[-1][1] if whole else 0)
                 stream.truncate()
                 missing = [one for one in some if one.name not in there]
-                there |= zip((one.name for one in missing), _append(stream, shard, missing, web), strict=True)
+                there |= _append(stream, shard, missing, web)
         except OSError as error:
             raise StoreError(
                 f"cannot write {shard} ({error.strerror or error}): make room and run the same command again, what is there stays"
@@ -115,15 +114,15 @@ def forget_failed(folder: Path) -> None:
                 ) from error
 
 
-def _append(stream: BinaryIO, shard: Path, wanted: Sequence[Wanted], web: Web) -> list[Kept]:
-    """Fetch pictures and write them at the end of a shard, in their order."""
-    kept = []
+def _append(stream: BinaryIO, shard: Path, wanted: Sequence[Wanted], web: Web) -> dict[str, Kept]:
+    """Fetch pictures and write each at the end of a shard as soon as it is there; by name."""
+    kept = {}
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for (name, url, _), got in zip(wanted, _answers(web, wanted), strict=True):
+        for (name, url, _), got in _answers(web, wanted):
             about: dict[str, object] = {"url": url}
             if isinstance(got, str):
                 about["problem"] = got
-                kept.append(Kept(shard, f"{name}.json", 0, 0, got))
+                kept[name] = Kept(shard, f"{name}.json", 0, 0, got)
             else:
                 member = f"{name}.{_ending(got)}"
                 about |= {
@@ -131,7 +130,7 @@ def _append(stream: BinaryIO, shard: Path, wanted: Sequence[Wanted], web: Web) -
                     "sha256": hashlib.sha256(got).hexdigest(),
                     "n_bytes": len(got),
                 }
-                kept.append(Kept(shard, member, archive.offset + tarfile.BLOCKSIZE, len(got), None))
+                kept[name] = Kept(shard, member, archive.offset + tarfile.BLOCKSIZE, len(got), None)
                 _add(archive, member, got)
             _add(archive, f"{name}.json", json.dumps(about, sort_keys=True).encode())
             stream.flush()
@@ -144,19 +143,25 @@ def _add(archive: tarfile.TarFile, member: str, data: bytes) -> None:
     archive.addfile(entry, BytesIO(data))
 
 
-def _answers(web: Web, wanted: Sequence[Wanted]) -> Iterator[bytes | str]:
-    """The content at each address or what is wrong, in order; some are on their way at the same time."""
-    waiting: deque[Future[bytes | str]] = deque()
+def _answers(web: Web, wanted: Sequence[Wanted]) -> Iterator[tuple[Wanted, bytes | str]]:
+    """Pictures with their content or what is wrong, as they come: none that is there waits for one that is slow, and would be lost if the job were killed."""
+    asked: dict[Future[bytes | str], Wanted] = {}
     pool = ThreadPoolExecutor(THREADS)
     try:
         for one in wanted:
-            waiting.append(pool.submit(_answer, web, one))
-            if len(waiting) == _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+            asked[pool.submit(_answer, web, one)] = one
+            while len(asked) == _AHEAD:
+                yield from _come(asked)
+        while asked:
+            yield from _come(asked)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _come(asked: dict[Future[bytes | str], Wanted]) -> Iterator[tuple[Wanted, bytes | str]]:
+    """The answers that have come, one at least; they are asked no more."""
+    for future in wait(asked, return_when=FIRST_COMPLETED).done:
+        yield asked.pop(future), future.result()
 
 
 def _answer(web: Web, one: Wanted) -> bytes | str:

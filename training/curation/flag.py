@@ -28,7 +28,6 @@ MOST: Final = 20_000
 """Pictures of known kind that are learnt from and held out at most, of all kinds together, so that their mix stays; beside those of `kinds.support`."""
 _SUPPORT: Final = "\x1fsupport"
 """Stands for a source where the pictures of `kinds.support` do."""
-PERSON: Final = "shows a person (detected)"
 NOT_KNOWN: Final = "kind not known"
 
 
@@ -96,7 +95,7 @@ def _flag_part(job: Job, stage: Stage, part: int, guesser: Guesser | None, detec
         for row, some, score in zip(rows.tolist(), found, found_scores, strict=True):
             people[row], scores[row] = some, score
             if some and job.config.people.act == "drop":
-                reasons[row] = reasons[row] or PERSON
+                reasons[row] = reasons[row] or f"shows people (detected: {', '.join(some)})"
     changed = Flow()
     stays = [kept and reason is None for kept, reason in zip(is_in.tolist(), reasons, strict=True)]
     opened = set(open_rows)

@@ -51,8 +51,8 @@ _TAKEN: Final = {
     "title": ("title", "picture_title"),
     "publisher": ("publisher", "institutioncode", "datasetname"),
     "basis_of_record": ("basisofrecord", "img_type", "imgtype"),
-    "latitude": ("latitude", "decimallatitude"),
-    "longitude": ("longitude", "decimallongitude"),
+    "latitude": ("latitude", "decimallatitude", "coordlat", "lat"),
+    "longitude": ("longitude", "decimallongitude", "coordlon", "lon", "lng", "long"),
     "recorded": ("recorded", "eventdate", "observedon", "date", "datecaptured", "timestamp"),
 }
 """Own columns of sources, the preferred first, that stand for columns of this stage; names are compared without case and signs."""
@@ -185,7 +185,7 @@ def _check_specimens(job: Job) -> None:
     for name in (name for name in named if name not in met):
         raise InputError(
             f"no record of source {name} has a value in {named[name]!r}, which sources.specimen names: "
-            "give the column as the source writes it, or leave it out"
+            "give a column as the source writes it, which is not read as the picture's id or a label already, or leave it out"
         )
 
 

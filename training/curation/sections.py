@@ -244,6 +244,11 @@ class SplitsConfig(Section):
         """Words and numbers are those that there are."""
         for name in ("val", "test", "species", "train_small"):
             yield from out_of_range(self, name, 0, 0.9)
+        if self.val + self.test >= 1:
+            yield Problem(
+                ("splits.test", "splits.val"),
+                f"splits.val and splits.test are {self.val + self.test:g} together: expected less than 1, so that there is something to train on",
+            )
         for one in self.together:
             yield from one_of("splits.together", one, TOGETHER)
         if not 0 < self.place_degrees <= 10:

@@ -4,6 +4,7 @@ Units and their order come from ids and a hash, so that neither the order of the
 move few others. BioCLIP draws from a set of texts, whose order changes with every process: https://github.com/Imageomics/bioclip, `make_splits.py`.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -23,9 +24,13 @@ from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.units import Pictures, hashed_order, pictures_of
 from cladescope.training.data.splits import first_units, species_of
 
+logger = logging.getLogger(__name__)
+
 PARTS: Final = ("train", "val", "test", "test_species")
 TIED_TO_SOURCE: Final = "tied to a held-out source"
 TIED_TO_SPECIES: Final = "tied to a held-out species"
+_MISSED: Final = 0.2
+"""How much of a share may be missed before it is said."""
 _TRAIN, _VAL, _TEST, _SPECIES, _BY_SOURCE, _BY_SPECIES = range(6)
 _SAID: Final = (None, None, None, None, TIED_TO_SOURCE, TIED_TO_SPECIES)
 
@@ -41,7 +46,9 @@ def split(job: Job) -> None:
             return
         pictures = pictures_of(job)
         species = _species(pictures)
-        part = _drawn(job, pictures, species)
+        part, stage.more["shares"] = _drawn(job, pictures, species)
+        for line in missed_shares(stage.more["shares"]):
+            logger.warning("%s", line)
         is_small = _small(pictures, part == _TRAIN, config.train_small, seed)
         stage.more["overlaps"] = overlaps(part, {"unit": pictures.unit, **pictures.ties}, species)
         check_apart(stage.more["overlaps"])
@@ -87,8 +94,23 @@ def check_apart(shared: Mapping[str, int]) -> None:
         )
 
 
-def _drawn(job: Job, pictures: Pictures, species: Int[np.ndarray, " n"]) -> Int8[np.ndarray, " n"]:
-    """The part of each picture, as its place in `PARTS`, or why it is dropped."""
+def missed_shares(shares: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """What is said of shares that were missed by more than a fifth.
+
+    >>> missed_shares({"val": {"asked": 0.9, "got": 0.01}, "test": {"asked": 0.1, "got": 0.09}})
+    ['val holds 1.0% of the pictures beside held-out species and sources, not 90.0%: units stay whole, and every species keeps one to train on']
+    """
+    return [
+        f"{name} holds {one['got']:.1%} of the pictures beside held-out species and sources, not {one['asked']:.1%}: units stay whole, and every species keeps one to train on"
+        for name, one in shares.items()
+        if abs(one["got"] - one["asked"]) > _MISSED * one["asked"]
+    ]
+
+
+def _drawn(
+    job: Job, pictures: Pictures, species: Int[np.ndarray, " n"]
+) -> tuple[Int8[np.ndarray, " n"], dict[str, dict[str, float]]]:
+    """The part of each picture, as its place in `PARTS`, or why it is dropped; and for each share what was asked and what it is."""
     config, seed = job.config.splits, job.config.seed
     n = len(pictures.rows)
     if not n:
@@ -115,6 +137,7 @@ def _drawn(job: Job, pictures: Pictures, species: Int[np.ndarray, " n"]) -> Int8
         part[rest & np.isin(pictures.unit, pictures.unit[rest & out])] = _BY_SPECIES
         part[rest & out] = _SPECIES
     n_rest = int((part == _TRAIN).sum())
+    shares: dict[str, dict[str, float]] = {}
     for code, share in ((_TEST, config.test), (_VAL, config.val)):
         if not share:
             continue
@@ -127,9 +150,10 @@ def _drawn(job: Job, pictures: Pictures, species: Int[np.ndarray, " n"]) -> Int8
                 f"give more pictures a species, tie less together, or splits.{PARTS[code]} = 0"
             )
         part[np.flatnonzero(rest)[out]] = code
+        shares[PARTS[code]] = {"asked": share, "got": round(int(out.sum()) / n_rest, 6)}
     if not (part == _TRAIN).any():
         raise InputError(f"of {n} pictures none would be left to train on: hold out less, or give more pictures")
-    return part
+    return part, shares
 
 
 def _species(pictures: Pictures) -> Int[np.ndarray, " n"]:
@@ -181,6 +205,18 @@ def check_species(job: Job) -> None:
         named = pa.concat_tables([named, here]).group_by(list(RANKS)).aggregate([])
     if not round(share * named.num_rows):
         _n_species_out(share, named.num_rows)
+
+
+def check_places(job: Job) -> None:
+    """Raises InputError where places are to tie pictures, and no record says one: known before any is opened."""
+    if "place" not in job.config.splits.together:
+        return
+    for table in job.scan("gather", ["latitude", "longitude"]):
+        if pc.any(pc.and_(pc.is_valid(table["latitude"]), pc.is_valid(table["longitude"]))).as_py():
+            return
+    raise InputError(
+        "splits.together names place, and no record says where it was taken: give columns latitude and longitude (or lat and lon), or leave place out"
+    )
 
 
 def _small(pictures: Pictures, train: Bool[np.ndarray, " n"], share: float, seed: int) -> Bool[np.ndarray, " n"]:

@@ -272,18 +272,19 @@ def first_units(
 
 
 def _nearest(size: Int[np.ndarray, " u"], wanted: float) -> Bool[np.ndarray, " u"]:
-    """Which units are taken, in order: each with which the sum comes nearer to what is wanted; a unit of one is taken while the sum is below it."""
+    """Which units are taken, in order: each with which the sum comes nearer to what is wanted; of units of one the first is taken in any case."""
     chosen = np.zeros(len(size), bool)
     left = wanted
     ahead = np.flatnonzero(size)
     while left > 0 and len(ahead):
-        ahead = ahead[size[ahead] <= max(2 * left, 1)]
+        most = 2 * left if chosen.any() else max(2 * left, 1)
+        ahead = ahead[size[ahead] <= most]
         total = np.cumsum(size[ahead])
         # All that fit, and the first that does not: it was let through, so it is nearer with than without it unless those before it took its room.
         n = int(np.searchsorted(total, left, side="right"))
         chosen[ahead[:n]] = True
         left -= float(total[n - 1]) if n else 0.0
-        if left > 0 and n < len(ahead) and size[ahead[n]] <= max(2 * left, 1):
+        if left > 0 and n < len(ahead) and size[ahead[n]] <= (2 * left if chosen.any() else most):
             chosen[ahead[n]] = True
             break
         ahead = ahead[n:]

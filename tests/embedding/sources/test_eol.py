@@ -41,7 +41,7 @@ def tables(folder: Path, *, taxa: str = TAXA, rows: str = ROWS) -> Path:
 
 
 def test_media_have_the_ranks_of_their_page_and_homonyms_stay_apart(tmp_path: Path) -> None:
-    bird, plant, lost, synonym, unnamed = read(tables(tmp_path))
+    bird, plant, lost, other, synonym, unnamed = read(tables(tmp_path))
     assert (bird.image_id, bird.uri) == ("1", f"{FULL}/1.jpg")
     ranks = {
         rank: bird.labels.get(rank) for rank in ("kingdom", "phylum", "class", "order", "family", "genus", "species")
@@ -53,6 +53,7 @@ def test_media_have_the_ranks_of_their_page_and_homonyms_stay_apart(tmp_path: Pa
     assert (bird.labels["licence"], bird.labels["rights_holder"]) == ("cc-by-nc-3.0", "Jane")
     assert bird.extra["eol_page_id"] in (100, "100")
     assert (plant.labels["kingdom"], plant.labels["genus"]) == ("Plantae", "Oenanthe")
+    assert (other.image_id, other.labels["genus"], other.labels["kingdom"]) == ("1", "Oenanthe", "Plantae")
     assert synonym.labels["species"] == "Oenanthe oenanthe"
     assert synonym.labels["family"] == "Muscicapidae"
     assert lost.missing == ("page not in taxon.tab",)
@@ -61,15 +62,16 @@ def test_media_have_the_ranks_of_their_page_and_homonyms_stay_apart(tmp_path: Pa
 
 
 def test_what_is_listed_again_is_counted(tmp_path: Path) -> None:
-    source = open_source(tables(tmp_path))
+    again = f"4,300,https://a.org/4,{FULL}/4.jpg,cc-by-3.0,\n"
+    source = open_source(tables(tmp_path, rows=ROWS + again))
     assert left_out_of(source) == {"media listed again": 1}
-    assert len(list(source.records())) == 5
+    assert len(list(source.records())) == 6, "a medium of two pages is there twice"
 
 
 def test_several_manifests_are_one_source(tmp_path: Path) -> None:
     tables(tmp_path)
     put(tmp_path / "media_manifest_2.csv", f"{MEDIA}7,100,https://a.org/7,{FULL}/7.jpg,cc-0,\n".encode())
-    assert [record.image_id for record in read(tmp_path)] == ["1", "2", "3", "4", "5", "7"]
+    assert [record.image_id for record in read(tmp_path)] == ["1", "2", "3", "1", "4", "5", "7"]
 
 
 def test_parents_in_a_circle_are_refused(tmp_path: Path) -> None:

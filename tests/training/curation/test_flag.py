@@ -134,7 +134,7 @@ def test_people_are_flagged_or_dropped(tmp_path, act):
     manifest = job.manifest("flag")
     counts, told = manifest["counts"], manifest["more"]["people"]
     if act == "drop":
-        assert counts["dropped"] == [["a", "shows a person (detected)", 1]]
+        assert counts["dropped"] == [["a", "shows people (detected: face, person)", 1]]
         assert counts["changed"] == []
     else:
         assert counts["dropped"] == []

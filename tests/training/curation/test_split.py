@@ -18,7 +18,7 @@ from cladescope.training.curation import split as splitting
 from cladescope.training.curation import units
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.sections import SourceConfig, SplitsConfig
-from cladescope.training.curation.split import check_species, split
+from cladescope.training.curation.split import check_places, check_species, split
 from tests.training.curation.tables import put_stages
 
 PARTS = ("train", "val", "test", "test_species")
@@ -106,7 +106,7 @@ row_like = st.fixed_dictionaries(
 @given(
     rows=st.lists(row_like, min_size=4, max_size=40),
     together=st.sets(st.sampled_from(["observation", "specimen", "duplicates", "place"])),
-    share=st.sampled_from([0.0, 0.2, 0.5]),
+    share=st.sampled_from([0.0, 0.2, 0.45]),
     species=st.sampled_from([0.0, 0.3]),
     held=st.booleans(),
 )
@@ -314,6 +314,25 @@ def test_a_tie_that_is_lost_is_found_by_the_check(tmp_path, monkeypatch):
     assert not list((tmp_path / "out" / "work" / "split").glob("part-*"))
 
 
+def test_a_share_that_is_missed_by_much_is_said(tmp_path, caplog):
+    _, job = taken(tmp_path / "out", birds(40, 20), configured(val=0.6, test=0.2))
+    assert job.manifest("split")["more"]["shares"] == {
+        "test": {"asked": 0.2, "got": 0.2},
+        "val": {"asked": 0.6, "got": 0.3},
+    }
+    (line,) = [line for line in caplog.messages if "holds" in line]
+    assert line.startswith("val holds 30.0% of the pictures beside held-out species and sources, not 60.0%")
+
+
+def test_places_that_no_record_says_are_known_before_any_is_opened(tmp_path):
+    rows = [{"source": "a", "id": f"id{n}", **row, "latitude": 1.0} for n, row in enumerate(birds(4, 2))]
+    with pytest.raises(InputError, match="names place, and no record says where it was taken: give columns latitude"):
+        check_places(put_stages(configured(together=("place",)), tmp_path / "out", rows))
+    check_places(put_stages(configured(), tmp_path / "no", rows))
+    rows[-1]["longitude"] = 3.0
+    check_places(put_stages(configured(together=("place",)), tmp_path / "one", rows))
+
+
 def test_a_share_of_species_that_holds_out_none_is_known_by_the_names(tmp_path):
     rows = [*birds(8, 4), {**LINEAGE, "genus": "Genus9", "species": "Genus9 sp", "dropped": "names: x"}, {}]
     rows = [{"source": "a", "id": f"id{n}", **row} for n, row in enumerate(rows)]
@@ -330,9 +349,9 @@ def test_species_that_are_trained_on_too_are_found_by_the_check(tmp_path, monkey
     drawn = splitting._drawn
 
     def leaky(*given):
-        part = drawn(*given)
+        part, shares = drawn(*given)
         part[np.flatnonzero(part == 3)[0]] = 0
-        return part
+        return part, shares
 
     monkeypatch.setattr(splitting, "_drawn", leaky)
     with pytest.raises(InputError, match=r"\(species 1\)"):

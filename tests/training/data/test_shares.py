@@ -20,7 +20,8 @@ def test_shares_are_met_as_nearly_as_whole_units_in_their_order_allow(sizes, sha
     fitting = [unit for unit in sorted(by_turn) if by_turn[unit] <= wanted]
     for unit in fitting:
         left = wanted - sum(by_turn[one] for one in taken)
-        if left > 0 and (by_turn[unit] == 1 or abs(left - by_turn[unit]) <= left):
+        is_first_of_one = by_turn[unit] == 1 and not taken
+        if left > 0 and (is_first_of_one or abs(left - by_turn[unit]) <= left):
             taken.add(unit)
     found = first_units(np.zeros(len(turn), int), turn, wanted, passes_over=True)
     if fitting:
@@ -32,3 +33,8 @@ def test_a_unit_that_would_nearly_double_the_share_is_passed_over():
     found = first_units(np.zeros(len(turn), int), turn, 100.0, passes_over=True)
     assert found.sum() == 100
     assert not found[turn == 99].any()
+
+
+def test_a_share_of_single_pictures_is_the_nearest_number_of_them():
+    for wanted, n in ((6.2, 6), (6.4, 6), (6.6, 7), (0.2, 1)):
+        assert first_units(np.zeros(31, int), np.arange(31), wanted, passes_over=True).sum() == n

@@ -4,12 +4,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cladescope.licences import short_form
 from cladescope.shown import counted
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.config import CurateConfig
 from cladescope.training.curation.out.card_parts import Drawn, Section, Table
 from cladescope.training.curation.out.flow_table import Flows, whys
 from cladescope.training.curation.places import without_places
+from cladescope.training.curation.split import missed_shares
 
 MOST_LINES: Final = 40
 """Lines of a table of names or licences; all are in `statistics`."""
@@ -134,10 +136,17 @@ def _splits(facts: Facts) -> Iterator[str | Table]:
     small = facts.statistics["pictures_in_train_small"]
     if small:
         yield f"{counted(small, 'picture')} of train are also listed in train_small.txt; they are counted once."
-    ties = [*(_TIES[one] for one in config.together), "boxes of one picture"]
+    ties = [*(_tie(one, facts.config) for one in config.together), "boxes of one picture"]
     yield f"Seed {facts.config.seed}. On one side stay {', '.join(ties)}."
     if config.held_out_sources:
-        yield f"All of test are the pictures of {', '.join(config.held_out_sources)}."
+        yield f"All pictures of {', '.join(config.held_out_sources)} are in test."
+    yield from (f"{line}." for line in missed_shares(facts.more.get("split", {}).get("shares", {})))
+
+
+def _tie(kind: str, config: CurateConfig) -> str:
+    if kind == "duplicates" and config.duplicates.near in ("no", "copies"):
+        return "pictures with the same bytes"
+    return _TIES[kind]
 
 
 def _held_out(facts: Facts) -> Iterator[str | Table]:
@@ -172,7 +181,11 @@ def _limits(facts: Facts) -> Iterator[str]:
     config, found = facts.config, facts.statistics
     unknown = sum(row["pictures"] for row in found["licences"] if row["licence"] is None)
     if unknown:
-        yield f"Of {counted(unknown, 'picture')} no licence is known: ask before you pass them on."
+        yield f"Of {counted(unknown, 'picture')} no licence is said: ask before you pass them on."
+    texts = [row for row in found["licences"] if row["licence"] is not None]
+    unclear = sum(row["pictures"] for row in texts if short_form(row["licence"]) is None)
+    if unclear:
+        yield f"Of {counted(unclear, 'picture')} the licence is a text that is no known licence (licenses.csv has no short form for it): read it before you pass them on."
     short = found["pictures"] - found["ranks"]["species"]["pictures"]
     if short:
         yield f"{counted(short, 'picture')} {'is' if short == 1 else 'are'} not named to the species."
@@ -200,8 +213,13 @@ def _limits(facts: Facts) -> Iterator[str]:
     elif any(one.pictures for one in config.exclude) and not facts.more["leaks"].get("crops_sought"):
         ways = "bytes, perceptual hash and nearest vectors" if config.kinds.encoder else "bytes and perceptual hash"
         yield f"Among so many pictures excluded ones were looked for by {ways}: parts of them, and copies with a frame, can be in train."
+    people = facts.more.get("flag", {}).get("people", {})
     if not config.people.detections:
         yield "People, faces and hands were not looked for."
+    elif unseen := people.get("pictures not looked at"):
+        yield f"No detector looked at {counted(unseen, 'picture')}: people, faces and hands may be in them."
+    if config.people.act == "flag" and (flagged := people.get("pictures with people")):
+        yield f"People, faces or hands were detected in {counted(flagged, 'picture')}, which the column people names."
     if config.names.common_names and config.names.fall_back:
         yield "A common name may be that of a genus or family: common_name_rank says which."
     if config.out.size:

@@ -98,7 +98,7 @@ def test_the_card_tells_counts_reasons_licences_splits_limits_and_configuration(
     said = " ".join("".join(page.text).split())
     for words in (
         "20 pictures of 3 taxa from 2 sources", "licence forbids (by-nd)", "CC BY 4.0", "test_species", "On one side stay pictures of one observation",
-        "pictures no licence is known: ask before you pass them on", "Nothing was held out by a list", "out.samples_per_shard", "https://a.org/birds",
+        "pictures no licence is said: ask before you pass them on", "Nothing was held out by a list", "out.samples_per_shard", "https://a.org/birds",
     ):  # fmt: skip
         assert words in said
         if words != "test_species":
