@@ -5,6 +5,7 @@ https://github.com/Imageomics/TreeOfLife-toolbox); so does `drop`. `thin` keeps 
 """
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -20,6 +21,8 @@ from cladescope.training.curation.job import Job
 from cladescope.training.curation.sections import BurstsConfig
 
 _GAP: Final = "\x1f"
+_ORDERED: Final = re.compile(r"\d{4}[-:/.]?\d{2}[-:/.]?\d{2}")
+"""Dates whose letters are in the order of time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,8 @@ class TooMany:
     dropped: Int[np.ndarray, " d"]
     saved: Int[np.ndarray, " s"]
     """Rows of observations that stay whole because a taxon would be lost with them."""
+    n_undated: int
+    """Pictures of large observations without a date that begins with year, month and day: they are thinned in the order of the source."""
 
 
 @dataclass(frozen=True, order=True)
@@ -50,13 +55,13 @@ class _Part(NamedTuple):
 
 
 def too_many(job: Job, is_in: Bool[np.ndarray, " n"]) -> TooMany:
-    """Which of the pictures that are in are too many of their observation, an `observation_id` of one source.
+    """Which of the pictures that are in are too many of their observation, a `sequence_id`, else an `observation_id`, of one source.
 
     Memory: 9 bytes a record, some 400 bytes a picture of a large observation, and for `drop` some 200 bytes a distinct taxon.
     """
     config = job.config.bursts
     large = _large_keys(job, is_in, config.most)
-    observations, elsewhere = _held(job, is_in, large, drop=config.act == "drop")
+    observations, elsewhere, n_undated = _held(job, is_in, large, drop=config.act == "drop")
     dropped: list[int] = []
     saved: list[int] = []
     groups = [sorted(pictures) for pictures in observations.values()]
@@ -72,7 +77,7 @@ def too_many(job: Job, is_in: Bool[np.ndarray, " n"]) -> TooMany:
             saved += [one.row for one in group]
         else:
             dropped += [one.row for one in group]
-    return TooMany(np.array(sorted(dropped), np.int64), np.array(sorted(saved), np.int64))
+    return TooMany(np.array(sorted(dropped), np.int64), np.array(sorted(saved), np.int64), n_undated)
 
 
 def spread(n: int, most: int) -> list[int]:
@@ -114,10 +119,11 @@ def _large_keys(job: Job, is_in: Bool[np.ndarray, " n"], most: int) -> UInt64[np
 
 def _held(
     job: Job, is_in: Bool[np.ndarray, " n"], large: UInt64[np.ndarray, " k"], *, drop: bool
-) -> tuple[dict[str, list[_Picture]], set[str]]:
-    """Pictures of observations with these hashes, and (for `drop`) the taxa of all other pictures."""
+) -> tuple[dict[str, list[_Picture]], set[str], int]:
+    """Pictures of observations with these hashes, (for `drop`) the taxa of all other pictures, and how many of the former have no date that can be put in order."""
     found: dict[str, list[_Picture]] = {}
     elsewhere: set[str] = set()
+    n_undated = 0
     for number, part in enumerate(counted(_parts(job, is_in), "looking at bursts, in parts of records:", job.n_parts)):
         places = np.flatnonzero(np.isin(part.keys, large))
         rows = part.rows[places]
@@ -131,10 +137,11 @@ def _held(
         about = job.read("gather", number, ["row", "recorded", "record"]).take(pa.array(rows)).to_pylist()
         some = taxa.take(pa.array(rows)).to_pylist()
         for place, one, taxon in zip(places.tolist(), about, some, strict=True):
-            date = one["recorded"]
+            date = one["recorded"] if _ORDERED.match(one["recorded"] or "") else None
+            n_undated += date is None
             picture = _Picture(date is None, date or "", one["record"], one["row"], taxon)
             found.setdefault(part.observations[place], []).append(picture)
-    return found, elsewhere
+    return found, elsewhere, n_undated
 
 
 def taxa_of(names: pa.Table) -> pa.Array:
@@ -147,10 +154,12 @@ def taxa_of(names: pa.Table) -> pa.Array:
 def _parts(job: Job, is_in: Bool[np.ndarray, " n"]) -> Iterator[_Part]:
     """Hashes and names of the observations of a part's pictures that are in."""
     for number in range(job.n_parts):
-        table = job.read("gather", number, ["source", "observation_id"])
-        there = pc.is_valid(table["observation_id"]).to_numpy() & is_in[number * job.part_rows :][: table.num_rows]
+        table = job.read("gather", number, ["source", "observation_id", "sequence_id"])
+        shown = pc.coalesce(table["sequence_id"], table["observation_id"])
+        table = table.select(["source"]).append_column("shown", shown)
+        there = pc.is_valid(shown).to_numpy() & is_in[number * job.part_rows :][: table.num_rows]
         some = table.filter(pa.array(there))
-        names = pc.binary_join_element_wise(some["source"].cast(pa.string()), some["observation_id"], _GAP)
+        names = pc.binary_join_element_wise(some["source"].cast(pa.string()), some["shown"], _GAP)
         encoded = names.combine_chunks().dictionary_encode()
         texts = encoded.dictionary.to_pylist()
         codes = encoded.indices.to_numpy()

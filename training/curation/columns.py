@@ -29,22 +29,26 @@ GATHERED: Final = _stage(
     *(pa.field(f"written_{rank}", _WORD) for rank in RANKS),
     pa.field("written_common_name", _WORD),
     pa.field("observation_id", pa.string()),
+    pa.field("sequence_id", pa.string()),
     pa.field("specimen_id", pa.string()),
     pa.field("licence", _WORD),
     pa.field("rights_holder", _WORD),
     pa.field("title", pa.string()),
     pa.field("publisher", _WORD),
     pa.field("basis_of_record", _WORD),
+    pa.field("kind", _WORD),
     pa.field("latitude", pa.float64()),
     pa.field("longitude", pa.float64()),
     pa.field("recorded", pa.string()),
+    pa.field("source_url", pa.string()),
     pa.field("raw", pa.string(), nullable=False),
     pa.field("as_written", pa.string()),
 )
 """`id` is a UUID: the source's own where `image_id` is one, else made of the source's name and `image_id`. `record` is the number of the record in its source,
 from 0; `written_...` are ranks as the source has them, `species` the binomial; `raw` is all that the source says, as JSON, its
-labels as they were read, and `as_written` the names among them that it writes otherwise. `recorded` is a date as written.
-`title` is what the source calls the picture. Licence, holder and publisher are the configuration's where the row has none."""
+labels as they were read, and `as_written` the names among them that it writes otherwise. `recorded` is a date as written. `sequence_id` is a
+sequence of a camera trap, with its deployment; `kind` is what the configuration or the kind of table says of all pictures of a source, whose rows may say otherwise.
+`title` is what the source calls the picture, `source_url` an address of the web that it has for a picture of its own beside where the picture lies. Licence, holder and publisher are the configuration's where the row has none."""
 
 NAMED: Final = _stage(
     *(pa.field(rank, _WORD) for rank in RANKS),

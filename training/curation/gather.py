@@ -25,9 +25,11 @@ from cladescope.errors import CladescopeError, InputError
 from cladescope.files import write_json
 from cladescope.steps import counted, counted_rows
 from cladescope.taxonomy import RANKS
+from cladescope.training.curation.camera_traps import deployment_column, kind_of_table, sequence_columns, sequence_of
 from cladescope.training.curation.flow import Flow
 from cladescope.training.curation.gather_columns import (
     PLAIN,
+    address_of,
     as_json,
     changes,
     encoded,
@@ -53,7 +55,8 @@ _TAKEN: Final = {
     "basis_of_record": ("basisofrecord", "img_type", "imgtype"),
     "latitude": ("latitude", "decimallatitude", "coordlat", "lat"),
     "longitude": ("longitude", "decimallongitude", "coordlon", "lon", "lng", "long"),
-    "recorded": ("recorded", "eventdate", "observedon", "date", "datecaptured", "timestamp"),
+    "source_url": ("source_url", "mediumsourceurl", "references", "occurrenceurl"),
+    "recorded": ("recorded", "eventdate", "observedon", "date", "datecaptured", "datetime", "timestamp"),
 }
 """Own columns of sources, the preferred first, that stand for columns of this stage; names are compared without case and signs."""
 
@@ -291,15 +294,18 @@ def row_of(record: Record, source: SourceConfig, row: int, number: int) -> dict[
         **{f"written_{rank}": labels.get(rank) for rank in RANKS},
         "written_common_name": labels.get("common_name"),
         "observation_id": labels.get("observation_id"),
+        "sequence_id": sequence_of(_text(taken["sequence"]), _text(taken["deployment"])),
         "specimen_id": specimen_of(_text(taken["specimen_id"])),
         "licence": labels.get("licence") or source.licence or None,
         "rights_holder": labels.get("rights_holder") or source.rights_holder or None,
         "title": _text(taken["title"]),
         "publisher": source.publisher or _text(taken["publisher"]),
         "basis_of_record": _text(taken["basis_of_record"]),
+        "kind": source.kind or kind_of_table(tuple(own)),
         "latitude": _coordinate(taken["latitude"]),
         "longitude": _coordinate(taken["longitude"]),
         "recorded": _text(taken["recorded"]),
+        "source_url": address_of(_text(taken["source_url"])),
         "raw": json.dumps(raw, ensure_ascii=False, default=str),
         "as_written": as_json(record.written),
         "dropped": NO_PICTURE if record.problem is not None or not record.uri else None,
@@ -318,6 +324,7 @@ def table_of(columns: RecordColumns, source: SourceConfig, row: int, number: int
         image_ids=image_ids,
         places=_places(tuple(columns.extra), source.specimen),
         defaults={"licence": source.licence, "rights_holder": source.rights_holder, "publisher": source.publisher},
+        kind=source.kind or kind_of_table(tuple(columns.extra)),
         no_picture=NO_PICTURE,
     )
     return made, changes(columns)
@@ -328,10 +335,11 @@ def _places(columns: tuple[str, ...], specimen: str) -> dict[str, tuple[str, ...
     """Own columns of a source that stand for columns of this stage, the preferred first."""
     by_name = {squash(name): name for name in columns}
     wanted = {**_TAKEN, "specimen_id": (specimen,)} if specimen else _TAKEN
-    return {
+    found = {
         column: tuple(by_name[squash(name)] for name in names if squash(name) in by_name)
         for column, names in wanted.items()
     }
+    return {**found, "sequence": sequence_columns(columns), "deployment": deployment_column(columns)}
 
 
 def _first(own: Mapping[str, object], names: tuple[str, ...]) -> object:

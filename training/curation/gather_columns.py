@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cladescope.embedding.labels import MISSING
+from cladescope.embedding.locations import is_web
 from cladescope.embedding.record_columns import RecordColumns
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.columns import GATHERED
@@ -48,18 +49,22 @@ def gathered(
     image_ids: Sequence[str],
     places: Mapping[str, Sequence[str]],
     defaults: Mapping[str, str],
+    kind: str | None,
     no_picture: str,
 ) -> pa.Table:
     """The rows of some records, with the columns of `PLAIN`; `row` and `record` are the numbers of the first one.
 
     `ids` and `image_ids` are what the columns of the stage have for those of the source; `places` are own columns that stand for columns of the stage, the preferred first;
-    `defaults` are licence, holder and publisher of the configuration, empty for none, of which the publisher goes before the row's own.
+    `kind` is that of all; `defaults` are licence, holder and publisher of the configuration, empty for none, of which the publisher goes before the row's own.
     """
     n = columns.num_rows
     labels, own = columns.labels, columns.extra
     taken = {name: _first([own[one] for one in names], n) for name, names in places.items()}
     texts = {name: _trimmed(taken[name]) for name in ("title", "publisher", "basis_of_record", "recorded")}
     texts["specimen_id"] = _each(taken["specimen_id"], specimen_of, pa.string())
+    texts["source_url"] = _each(_trimmed(taken["source_url"]), address_of, pa.string())
+    sequence, deployment = (_trimmed(taken[name]) for name in ("sequence", "deployment"))
+    placed = pc.binary_join_element_wise(deployment, sequence, "/")
     values: dict[str, pa.Array] = {
         "row": pa.array(range(row, row + n), pa.int64()),
         "id": pa.array(ids, pa.string()),
@@ -70,6 +75,8 @@ def gathered(
         **{f"written_{rank}": labels.get(rank) for rank in RANKS},
         "written_common_name": labels.get("common_name"),
         "observation_id": labels.get("observation_id"),
+        "sequence_id": pc.coalesce(placed, sequence),
+        "kind": pa.repeat(pa.scalar(kind, pa.string()), n),
         **texts,
         "publisher": pa.repeat(defaults["publisher"], n) if defaults["publisher"] else texts["publisher"],
         **{name: _or_default(labels.get(name), defaults[name], n) for name in ("licence", "rights_holder")},
@@ -122,6 +129,15 @@ def specimen_of(text: str | None) -> str | None:
     """
     found = (text or "").strip()
     return None if found.lower() in _NO_NUMBER else found
+
+
+def address_of(text: str | None) -> str | None:
+    """An address of the web; None for other text.
+
+    >>> address_of("https://a.org/1"), address_of("see the label")
+    ('https://a.org/1', None)
+    """
+    return text if text is not None and is_web(text) else None
 
 
 def _or_default(column: pa.Array | None, default: str, n: int) -> pa.Array:

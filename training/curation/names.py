@@ -175,7 +175,7 @@ def _write_conflicts(job: Job, labels: BackboneLabels, file: Path) -> int:
     first: dict[Lineage, str] = {}
     for part in range(job.n_parts):
         match = job.read("names", part, ["taxon_match"])["taxon_match"].to_pylist()
-        unsure = [row for row, one in enumerate(match) if one is not None and not _is_sure(one)]
+        unsure = [row for row, one in enumerate(match) if one is not None and not is_sure(one)]
         if unsure:
             table = job.read("gather", part, ["image_id", *_WRITTEN]).take(pa.array(unsure))
             for lineage, image_id in zip(_lineages(table, _WRITTEN), table["image_id"].to_pylist(), strict=True):
@@ -189,7 +189,12 @@ def _write_conflicts(job: Job, labels: BackboneLabels, file: Path) -> int:
     return len(conflicts.rows())
 
 
-def _is_sure(match: str) -> bool:
+def is_sure(match: str) -> bool:
+    """Whether the backbone was sure of a name, by its word in `taxon_match`.
+
+    >>> is_sure("accepted, gaps filled"), is_sure("ambiguous"), is_sure("unknown, genus known")
+    (True, False, False)
+    """
     return _is_found(match) and "another " not in match
 
 

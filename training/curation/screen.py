@@ -4,6 +4,7 @@ A record is dropped for the first of these that holds: its name is not known dow
 the picture; its source says a kind that is not kept; it is one of too many pictures of an observation.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -31,6 +32,8 @@ from cladescope.training.curation.excluded import ExcludedPictures, ExcludedTaxa
 from cladescope.training.curation.flow import Flow, carried
 from cladescope.training.curation.job import Job, Stage
 from cladescope.training.curation.licences import LicenceRules
+
+logger = logging.getLogger(__name__)
 
 SHOWN: Final = 50
 """Texts that are not understood which the manifest shows, with their pictures, the most frequent first."""
@@ -65,6 +68,12 @@ def screen(job: Job) -> None:
             burst = bursts.too_many(job, codes == 0)
             codes[burst.dropped] = screening.code(bursts.reason(job.config.bursts))
             saved = burst.saved
+            if burst.n_undated and job.config.bursts.act == "thin":
+                stage.more["pictures of bursts without a date in order"] = burst.n_undated
+                logger.warning(
+                    "%s pictures of too large observations have no date that begins with year, month and day: they are thinned in the order of their source",
+                    f"{burst.n_undated:,}",
+                )
         for part in stage.unmade():
             first = part * job.part_rows
             _write(
@@ -99,12 +108,13 @@ def _hash(path: str) -> list[str] | None:
 
 def _write(stage: Stage, part: int, reasons: list[str | None], saved: Int[np.ndarray, " s"]) -> None:
     job = stage.job
-    table = job.read("gather", part, ["row", "source", "licence", "basis_of_record"])
+    table = job.read("gather", part, ["row", "source", "licence", "basis_of_record", "kind"])
     before = job.read("names", part, ["dropped"])["dropped"]
     is_in = pc.is_null(before)
     columns = []
-    for name, read in (("licence", _short_form), ("basis_of_record", _kind)):
-        values, places = _distinct(table[name])
+    is_said, kinds = _kinds_of(table)
+    for column, read in ((table["licence"], _short_form), (kinds, _kind)):
+        values, places = _distinct(column)
         found = pa.array([read(value) for value in values], pa.string()).take(pa.array(places))
         columns.append(pc.if_else(is_in.combine_chunks(), found, None).dictionary_encode())
     made = pa.Table.from_arrays([table["row"], *columns, carried("screen", before, reasons)], schema=SCREENED)
@@ -113,7 +123,23 @@ def _write(stage: Stage, part: int, reasons: list[str | None], saved: Int[np.nda
     if some := (saved[slice(*bounds)] - part * job.part_rows).tolist():
         words = [bursts.saved_as(job.config.bursts)] * len(some)
         changed.change(table["source"].take(pa.array(some)), words)
+    own = {one.name for one in job.config.sources if one.kind}
+    stays = pc.is_null(made["dropped"]).to_numpy() & ~is_said
+    lines = zip(stays.tolist(), table["source"].to_pylist(), table["kind"].to_pylist(), strict=True)
+    told = [
+        f"kind by the {'configuration' if source in own else 'kind of table'}: {kind}" if stay and kind else None
+        for stay, source, kind in lines
+    ]
+    changed.change(table["source"], told)
     stage.write(part, made, changed)
+
+
+def _kinds_of(table: pa.Table) -> tuple[Bool[np.ndarray, " n"], pa.ChunkedArray]:
+    """Which rows say themselves what is shown, and what is to be read for the kind of each: what it says, else what is said of its source."""
+    values, places = _distinct(table["basis_of_record"])
+    is_said: Bool[np.ndarray, " n"] = np.array([_kind(value) is not None for value in values], bool)[places]
+    written = table["basis_of_record"].cast(pa.string())
+    return is_said, pc.if_else(pa.array(is_said), written, pc.coalesce(table["kind"].cast(pa.string()), written))
 
 
 class _Screening:
@@ -170,17 +196,16 @@ class _Screening:
         """The reason of each row of a part, bursts aside; what is not understood is counted."""
         job = self.job
         columns = ["id", "image_id", "uri"] if self._of_pictures else []
-        table = job.read("gather", part, [*columns, "licence", "basis_of_record"])
+        table = job.read("gather", part, [*columns, "licence", "basis_of_record", "kind"])
         names = job.read("names", part, [*RANKS, "dropped"])
         is_in = pc.is_null(names["dropped"]).to_numpy()
         keep, least = self.job.config.kinds.keep, self.job.config.names.least_rank
         # The reasons that come first are laid on last.
+        _count_values(table["basis_of_record"], is_in, self._count_basis)
         found = self._by_value(
-            table["basis_of_record"],
-            is_in,
+            _kinds_of(table)[1],
             _kind,
             lambda kind: dropped_as(kind) if kind is not None and kind not in keep else None,
-            self._count_basis,
         )
         for listed in reversed(self._of_pictures):
             found[listed.names(table, is_in)] = self.code(listed.reason)
@@ -188,7 +213,8 @@ class _Screening:
             values, places = _distinct(self._lineages(part))
             excluded = np.array([self._excluded.get(value or "", 0) for value in values], np.int16)[places]
             found = np.where(excluded > 0, excluded, found)
-        licences = self._by_value(table["licence"], is_in, _short_form, self._rules.reason, self._count_licence)
+        _count_values(table["licence"], is_in, self._count_licence)
+        licences = self._by_value(table["licence"], _short_form, self._rules.reason)
         found = np.where(licences > 0, licences, found)
         found[_depth(names) < RANK_INDEX[least]] = self.code(f"not named down to its {least}")
         # A record that was dropped before is not in; no reason of this stage is its.
@@ -211,17 +237,11 @@ class _Screening:
     def _by_value(
         self,
         column: pa.ChunkedArray,
-        is_in: Bool[np.ndarray, " n"],
         read: Callable[[str | None], str | None],
         reason: Callable[[str | None], str | None],
-        count: Callable[[str | None, int], None],
     ) -> Int16[np.ndarray, " n"]:
-        """The code of each row by its value; the distinct values are read once and counted."""
+        """The code of each row by its value; the distinct values are read once."""
         values, places = _distinct(column)
-        numbers = np.bincount(places[is_in], minlength=len(values)).tolist()
-        for value, n in zip(values, numbers, strict=True):
-            if n:
-                count(value, n)
         codes: Int16[np.ndarray, " n"] = np.array([self.code(reason(read(one))) for one in values], np.int16)[places]
         return codes
 
@@ -274,6 +294,16 @@ def _distinct(column: pa.ChunkedArray) -> tuple[list[str | None], Int[np.ndarray
     if isinstance(encoded, pa.ChunkedArray):
         encoded = pa.concat_arrays(encoded.chunks)
     return encoded.dictionary.to_pylist(), encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _count_values(
+    column: pa.ChunkedArray, is_in: Bool[np.ndarray, " n"], count: Callable[[str | None, int], None]
+) -> None:
+    """Count each distinct value of the rows that are in."""
+    values, places = _distinct(column)
+    for value, n in zip(values, np.bincount(places[is_in], minlength=len(values)).tolist(), strict=True):
+        if n:
+            count(value, n)
 
 
 def _add(counts: Counter[str], text: str, n: int) -> None:

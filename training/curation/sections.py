@@ -34,6 +34,8 @@ class SourceConfig(Section):
     """The licence of pictures that name none."""
     rights_holder: str = ""
     """Whose pictures are that name nobody."""
+    kind: str = ""
+    """What its pictures show an organism as where its rows do not say it, such as `specimen`; of tables of camera traps that is known."""
     limit: int = 0
     """So many records and no more; 0 for all."""
 
@@ -49,6 +51,8 @@ class SourceConfig(Section):
                 ("sources.name",),
                 f"a source is called {self.name!r}, which means something else in names.common_names: name it otherwise",
             )
+        if self.kind:
+            yield from one_of("sources.kind", self.kind, KINDS)
         if not self.path:
             yield Problem(("sources.path", "sources"), f"source {self.name!r} has no path: say where its pictures are")
         if self.limit < 0:

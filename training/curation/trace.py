@@ -99,14 +99,15 @@ def _at_place(work: Path, parts: Sequence[Path], asked: str) -> list[int]:
     wanted = {asked: "", **({} if pair is None else {pair[1]: pair[0]})}
     found = []
     for place, source in wanted.items():
-        condition = pc.ends_with(ds.field("uri"), place)
-        columns = {"row": ds.field("row"), "uri": ds.field("uri"), "source": ds.field("source").cast(pa.string())}
-        for row, uri, own in zip(
+        condition = pc.ends_with(ds.field("uri"), place) | (ds.field("source_url") == place)
+        columns = {name: ds.field(name) for name in ("row", "uri", "source_url")}
+        columns["source"] = ds.field("source").cast(pa.string())
+        for row, uri, said, own in zip(
             *ds.dataset(list(map(str, parts))).to_table(columns=columns, filter=condition).to_pydict().values(),
             strict=True,
         ):
             paths = sources.get(own, {}).get("path", "")
-            if source in ("", own) and place in (uri, place_within(uri, paths)):
+            if source in ("", own) and place in (uri, said, place_within(uri, paths)):
                 found.append(row)
     return sorted(set(found))
 

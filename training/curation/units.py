@@ -16,11 +16,17 @@ from cladescope.training.curation.job import Job
 
 _TIED_BY = {
     "observation": ("gather", ("source", "observation_id")),
+    "sequence": ("gather", ("source", "sequence_id")),
     "specimen": ("gather", ("source", "specimen_id")),
     "source": ("gather", ("source",)),
     "cluster": ("single", ("cluster",)),
     "content_hash": ("look", ("content_hash",)),
 }
+
+
+_TIES_OF = {"duplicates": ("cluster", "content_hash"), "observation": ("observation", "sequence")}
+_OF_ALL = r"^([a-z][a-z0-9+.-]*://|urn:|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$)"
+"""Ids that nobody gives twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +84,10 @@ def pictures_of(job: Job) -> Pictures:
             squares, no_place = _squares(places, job.config.splits.place_degrees)
             ties[kind] = numbered(*squares)
         else:
-            for name in ("cluster", "content_hash") if kind == "duplicates" else (kind,):
+            for name in _TIES_OF.get(kind, (kind,)):
                 stage, columns = _TIED_BY[name]
-                ties[name] = numbered(*columns_of(job, stage, columns, known).columns)
+                table = columns_of(job, stage, columns, known)
+                ties[name] = numbered(*(_own_or_of_all(*table.columns) if len(columns) == 2 else table.columns))
     boxed = _boxed(columns_of(job, "gather", ("uri",), known)["uri"])
     if boxed.null_count < len(boxed):
         ties["picture of boxes"] = numbered(boxed)
@@ -198,6 +205,17 @@ def classes_of(job: Job, keep: Bool[np.ndarray, " r"]) -> tuple[Int[np.ndarray, 
     sorted_codes = np.array([len(taxa) if one is None else place[one] for one in codes], np.int64)
     classes: Int[np.ndarray, " n"] = sorted_codes[np.concatenate(found)]
     return classes, taxa
+
+
+def _own_or_of_all(sources: pa.ChunkedArray, ids: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Ids of observations or specimens with the source that each is of; an address or a UUID means the same in all sources, and has none.
+
+    >>> ids = pa.chunked_array([["7", "https://a.org/7"]])
+    >>> _own_or_of_all(pa.chunked_array([["birds", "birds"]]), ids)[0].to_pylist()
+    ['birds', '']
+    """
+    of_all = pc.fill_null(pc.match_substring_regex(ids, _OF_ALL, ignore_case=True), False)
+    return pc.if_else(of_all, pa.scalar("", sources.type), sources), ids
 
 
 def _boxed(uris: pa.ChunkedArray) -> pa.ChunkedArray:

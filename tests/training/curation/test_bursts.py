@@ -24,6 +24,24 @@ def test_an_observation_is_thinned_evenly_by_date_then_record(tmp_path):
     assert job.manifest("screen")["counts"]["dropped"] == [["a", "one of many of its observation", 3]]
 
 
+def test_a_sequence_of_a_camera_is_thinned_as_an_observation_is(tmp_path):
+    records = [
+        record(n, observation_id=f"o{n}", sequence_id="D1/7", recorded=f"2020-01-01 10:00:0{n}") for n in range(5)
+    ]
+    records += [record(5 + n, observation_id="o", sequence_id=f"D1/{8 + n % 2}") for n in range(4)]
+    _, rows = screened(tmp_path, "[bursts]\nmost = 2\n", records)
+    assert {n for n, why in enumerate(reasons(rows)) if why is None} == {0, 4, 5, 6, 7, 8}
+
+
+def test_dates_that_do_not_sort_are_counted_and_thinned_in_the_order_of_the_source(tmp_path, caplog):
+    dates = ["31/12/2020", "1/1/2021", "2/1/2021", "3/1/2021", None, "2021-01-05"]
+    records = [record(n, observation_id="o", recorded=one) for n, one in enumerate(dates)]
+    job, rows = screened(tmp_path, "[bursts]\nmost = 2\n", records)
+    assert {n for n, why in enumerate(reasons(rows)) if why is None} == {5, 4}, "what has a date comes first"
+    assert job.manifest("screen")["more"]["pictures of bursts without a date in order"] == 5
+    assert caplog.messages[0].startswith("5 pictures of too large observations have no date that begins with year")
+
+
 def test_the_same_observation_of_two_sources_is_two_and_what_is_dropped_before_does_not_count(tmp_path):
     records = [record(n, observation_id="o", source="ab"[n % 2]) for n in range(8)]
     records[0]["dropped"] = "names: name not accepted (unknown)"

@@ -262,3 +262,41 @@ def test_names_that_are_read_otherwise_are_kept_as_they_are_written(tmp_path):
     assert [row["as_written"] and json.loads(row["as_written"]) for row in rows_of(job)] == [
         {"species": "<i>Parus</i> major"}, None, {"species": "unknown"},
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "north, east", [("decimalLatitude", "decimalLongitude"), ("coord-lat", "coord-lon"), ("lat", "lon"), ("Lat", "Lng")]
+)
+def test_places_are_read_under_the_names_that_tables_have(tmp_path, north, east):
+    (tmp_path / "t.csv").write_text(f"file,species,{north},{east}\na.jpg,Parus major,48.5,-11.25\n")
+    job = Job(CurateConfig(sources=(SourceConfig(name="t", path=str(tmp_path / "t.csv")),)), tmp_path / "out")
+    gather(job)
+    (row,) = rows_of(job)
+    assert (row["latitude"], row["longitude"]) == (48.5, -11.25)
+
+
+CAMTRAP = "image_id,file,species,deploymentID,fileMediatype,eventID"
+
+
+@pytest.mark.parametrize(
+    "head, row, kind, sequence",
+    [
+        (CAMTRAP, "1,a.jpg,Parus major,D1,image/jpeg,E7", "camera trap", "D1/E7"),
+        ("image_id,file,species,eventID", "1,a.jpg,Parus major,E7", None, None),
+        (
+            "image_id,url_gcp,url_aws,original_label,sequence_id,species",
+            "1,a.jpg,b.jpg,tit,L : 7,Parus major",
+            "camera trap",
+            "L : 7",
+        ),
+        ("image_id,file,species,seq_id", "1,a.jpg,Parus major,7", None, "7"),
+    ],
+)
+def test_tables_of_camera_traps_are_known_with_their_sequences(tmp_path, head, row, kind, sequence):
+    (tmp_path / "t.csv").write_text(f"{head}\n{row}\n")
+    for own in ("", "live"):
+        source = SourceConfig(name="t", path=str(tmp_path / "t.csv"), kind=own)
+        job = Job(CurateConfig(sources=(source,)), tmp_path / f"out{own}")
+        gather(job)
+        (found,) = rows_of(job)
+        assert (found["kind"], found["sequence_id"]) == (own or kind, sequence)

@@ -20,13 +20,13 @@ from cladescope.training.curation.job import Job
 from cladescope.training.curation.sections import SourceConfig
 
 ROWS = [
-    "file,id,genus,species,common_name,license,decimalLatitude,longitude,catalogNumber,processid,note,publisher,year,eventDate,kingdom,title",
-    'https://a.org/1.jpg,1,Parus,Parus major,Tit,CC0,48.5,11,C1,,"say ""hi""\tthere",Museum,1999,2024-05-01,Animalia, A ',
-    "https://a.org/2.jpg,,parus,ater,NA,,,x,,P2,Größe \\ x,,2001,,unknown,",
-    "b/3.jpg,3F2504E0-4F89-41D3-9A0C-0305E82C3301,,,,CC-BY,nan,-3.25,  ,P3,,,,,,T",
-    ",4,Apus,Apus apus,,,1e3,,,,,,,,,",
-    ",,,,,,,,,,,,,,,",
-    "https://a.org/5.jpg,5,Apus,Apus apus (L.),Swift,,,,7,,\x07bell,,,,Animalia,",
+    "file,id,genus,species,common_name,license,decimalLatitude,longitude,catalogNumber,processid,note,publisher,year,eventDate,kingdom,title,source_url",
+    'https://a.org/1.jpg,1,Parus,Parus major,Tit,CC0,48.5,11,C1,,"say ""hi""\tthere",Museum,1999,2024-05-01,Animalia, A ,',
+    "https://a.org/2.jpg,,parus,ater,NA,,,x,,P2,Größe \\ x,,2001,,unknown,,see the label",
+    "b/3.jpg,3F2504E0-4F89-41D3-9A0C-0305E82C3301,,,,CC-BY,nan,-3.25,  ,P3,,,,,,T,https://a.org/3",
+    ",4,Apus,Apus apus,,,1e3,,,,,,,,,,",
+    ",,,,,,,,,,,,,,,,",
+    "https://a.org/5.jpg,5,Apus,Apus apus (L.),Swift,,,,7,,\x07bell,,,,Animalia,,",
 ]
 
 
@@ -65,6 +65,7 @@ def test_a_row_of_columns_is_that_of_its_record(table, more):
                 row.pop(name)
         assert one == row
     assert told == words
+    assert [one["source_url"] for one in found[:3]] == [None, None, "https://a.org/3"]
     assert json.loads(found[0]["raw"])["note"] == 'say "hi"\tthere'
     assert any("\\u0007" in one["raw"] for one in found)
 

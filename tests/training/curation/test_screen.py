@@ -123,6 +123,22 @@ LISTS = {
 }
 
 
+def test_the_kind_of_a_source_stands_where_its_rows_say_none(tmp_path):
+    records = [
+        record(0, kind="camera trap"),
+        record(1, kind="camera trap", basis_of_record="PRESERVED_SPECIMEN"),
+        record(2, kind="camera trap", basis_of_record="Seen by Ann"),
+        record(3),
+        record(4, kind="specimen"),
+    ]
+    job, rows = screened(tmp_path, '[kinds]\nkeep = ["camera trap"]\n', records)
+    assert [row["kind"] for row in rows] == ["camera trap", "specimen", "camera trap", None, "specimen"]
+    assert reasons(rows) == [None, "shows a specimen", None, None, "shows a specimen"]
+    manifest = job.manifest("screen")
+    assert manifest["counts"]["changed"] == [["a", "kind by the kind of table: camera trap", 2]]
+    assert manifest["more"]["bases_not_known"] == {"Seen by Ann": 1}
+
+
 @pytest.mark.parametrize("name", LISTS)
 def test_a_list_excludes_all_pictures_of_its_taxa_however_it_is_written(tmp_path, name):
     """BioCLIP's published lists exclude none but the named pictures (reference 1.6)."""

@@ -48,6 +48,7 @@ def test_a_picture_is_found_by_its_place_in_the_catalogue_and_its_address(made):
         for row in pq.read_table(out / "catalog.parquet").to_pylist()
     }
     assert len(places) == 20
+    assert [one["image_id"] for one in trace(out, ["https://b.org/15"])] == ["sub/p15"]
     for picture, place in places.items():
         assert [one["id"] for one in trace(out, [place])] == [picture]
     assert [one["image_id"] for one in trace(out, ["sub/p15.jpg", rows[15]["uri"]])] == ["sub/p15", "sub/p15"]

@@ -8,6 +8,7 @@ from cladescope.licences import short_form
 from cladescope.shown import counted
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.config import CurateConfig
+from cladescope.training.curation.names import is_sure
 from cladescope.training.curation.out.card_parts import Drawn, Section, Table
 from cladescope.training.curation.out.flow_table import Flows, whys
 from cladescope.training.curation.places import without_places
@@ -175,6 +176,18 @@ def _held_out(facts: Facts) -> Iterator[str | Table]:
         if hits
         else "The table of the stages tells what was dropped, and why: nothing there names these lists."
     )
+    if met := _met(facts):
+        yield Table(("list", "what is in it", "of which were met"), met, numbers_from=1)
+
+
+def _met(facts: Facts) -> list[tuple[str, int, int]]:
+    """Each list with how much is in it, and how much of that was met."""
+    of_names = facts.more.get("screen", {}).get("exclusions", {})
+    of_pictures = facts.more.get("leaks", {}).get("hits", {})
+    return [
+        *((name, one["entries"], one["met"]) for name, one in of_names.items()),
+        *((name, one["pictures"], one["hit"]) for name, one in of_pictures.items()),
+    ]
 
 
 def _limits(facts: Facts) -> Iterator[str]:
@@ -197,6 +210,12 @@ def _limits(facts: Facts) -> Iterator[str]:
         yield f"Of {counted(kinds, 'picture')} it is not known whether they show a live organism, a specimen, a drawing or another kind."
     if not config.names.backbone:
         yield "Names are as the sources write them: synonyms and misspellings were not looked for."
+    elif unsure := sum(
+        row["pictures"]
+        for row in found["matches"]
+        if row["taxon_match"] is not None and not is_sure(row["taxon_match"])
+    ):
+        yield f"Of {counted(unsure, 'picture')} the backbone was not sure of the name (taxon_match says why): it is as the source writes it."
     if config.duplicates.near == "no":
         yield "Pictures that are there twice were not looked for."
     elif config.duplicates.near == "copies":
@@ -208,6 +227,11 @@ def _limits(facts: Facts) -> Iterator[str]:
             if sought
             else "Duplicates were looked for by bytes and perceptual hash, not by an encoder: crops and heavy changes can be missed."
         )
+    yield from (
+        f"{name} met nothing: nothing was held out by it, or it is written otherwise than the data."
+        for name, _, n_met in _met(facts)
+        if not n_met
+    )
     if not config.exclude:
         yield "Nothing was held out by a list: pictures of published benchmarks can be in train."
     elif any(one.pictures for one in config.exclude) and not facts.more["leaks"].get("crops_sought"):

@@ -39,7 +39,7 @@ CATALOGUE: Final = pa.schema(
     ]
 )  # fmt: skip
 """TreeOfLife-200M's columns, `split` and `is_train_small` of TreeOfLife-10M, and ours. `species` is the epithet. `base_dataset_file_path` is SOURCE/PLACE of a local
-picture, its place within the source's folder, null for one of the web; `source_url` the other way round. `source_id` is the source's own, else the picture's place within the source's folder. `row` is the record's number in the stages."""
+picture, its place within the source's folder, null for one of the web; `source_url` its address on the web, of a local one what its source says of it. `source_id` is the source's own, else the picture's place within the source's folder. `row` is the record's number in the stages."""
 PROVENANCE: Final = pa.schema(
     [(name, _TEXT) for name in ("uuid", "source_id", "data_source", "source_url", "license_name", "copyright_owner", "license_link", "title", "md5")]
 )  # fmt: skip

@@ -51,7 +51,7 @@ _SAID: Final = {
     "split": "Part of the data set: train, val, test, or test_species, whose species are in no other.",
     "is_train_small": "Whether a picture of train is also in the smaller set train_small.",
     "species": "The epithet alone.",
-    "source_url": "Address of the picture on the web; null for one that lay on a disk.",
+    "source_url": "Address of the picture on the web; for one that lay on a disk what its source says of it (columns such as source_url), null where that is nothing.",
     "base_dataset_file_path": "Source, and the picture's place in it; null for a picture of the web.",
     "img_type": "What the organism is shown as.",
     "kind_confidence": "Where img_type was guessed: the share of such guesses that were right among held-out pictures.",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cladescope.errors import StoreError
@@ -26,7 +27,7 @@ SPLITS: Final = ("train", "val", "test", "test_species")
 _OF_STAGES: Final = {
     "gather": (
         *("row", "id", "source", "image_id", "uri", "observation_id", "specimen_id", "licence", "rights_holder"),
-        *("title", "publisher", "basis_of_record"),
+        *("title", "publisher", "basis_of_record", "source_url"),
     ),
     "names": (*RANKS, "common_name", "common_name_from", "common_name_rank", "taxon_match"),
     "screen": ("licence_kind",),
@@ -42,7 +43,7 @@ _ROWS: Final = 8192
 def kept(job: Job, part: int) -> pa.Table:
     """The pictures of a part that are in the data set: the columns of `_OF_STAGES`, words as texts, and their places.
 
-    `source_url` is the picture's address on the web, `local_place` its place within the source (`places`), `shard`, `offset` and `size` the bytes of a tar file that
+    `source_url` is the picture's address on the web, of a local one what its source says of it, `local_place` its place within the source (`places`), `shard`, `offset` and `size` the bytes of a tar file that
     `picture_at` means, and `drawn` what the order is drawn from.
     """
     is_in = job.is_in("split", part)
@@ -57,7 +58,7 @@ def kept(job: Job, part: int) -> pa.Table:
     paths = {one.name: one.path for one in job.config.sources}
     uris, sources = columns["uri"].to_pylist(), columns["source"].to_pylist()
     spans = find_spans(columns["picture_at"].to_pylist())
-    columns["source_url"] = pa.array(map(web_address, uris), pa.string())
+    columns["source_url"] = pc.coalesce(pa.array(map(web_address, uris), pa.string()), columns["source_url"])
     columns["local_place"] = pa.array(
         [place_within(uri, paths.get(source, "")) for uri, source in zip(uris, sources, strict=True)], pa.string()
     )

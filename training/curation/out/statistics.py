@@ -23,6 +23,7 @@ GROUPS: Final = {
     "licences": "licence",
     "kinds": "img_type",
     "splits": "split",
+    "matches": "taxon_match",
 }
 """Tables of pictures and taxa by one column, the most pictures first."""
 _PATH: Final = ", ".join(f'"{rank}"' for rank in RANKS)

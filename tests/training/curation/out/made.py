@@ -50,7 +50,7 @@ def rows_of(folder: Path, n: int = 24) -> list[dict[str, Any]]:
             "kind": ("live", "specimen", None)[number % 3], "people": ["person"] if number == 1 else None, "cluster": number // 2,
             "duplicate_of": number - 1 if dropped == "single: shows the same" else None, "unit": number // 3,
             "split": None if dropped else SPLITS[number % 5], "is_train_small": not dropped and number % 5 == 0,
-            "taxon_match": "exact",
+            "taxon_match": "exact", "source_url": f"https://b.org/{number}" if number % 2 else None,
         })  # fmt: skip
     return rows
 

@@ -21,7 +21,15 @@ from cladescope.training.curation.out.card_parts import Section, Table, as_html,
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey, squarified
 from cladescope.training.curation.out.flow_table import Flows
 from cladescope.training.curation.out.write import write
-from cladescope.training.curation.sections import DuplicatesConfig, ExcludeConfig, KindsConfig, SourceConfig
+from cladescope.training.curation.sections import (
+    DuplicatesConfig,
+    ExcludeConfig,
+    KindsConfig,
+    NamesConfig,
+    PeopleConfig,
+    SourceConfig,
+    SplitsConfig,
+)
 from tests.index.test_croissant import REQUIRED, TYPES
 from tests.training.curation.out.made import job_of, rows_of
 from tests.training.curation.tables import put_stages
@@ -277,6 +285,44 @@ def test_held_out_lists_are_named_by_their_files_with_their_hits(tmp_path):
         "/home/jane"
         not in text + (tmp_path / "held/card.html").read_text() + (tmp_path / "held/curate.json").read_text()
     )
+
+
+def facts_of(made, config, more, **changed):
+    found = {**json.loads((made / "out" / "statistics.json").read_text()), **changed}
+    return Facts(
+        config=config, flows=Flows({"gather": Flow()}), statistics=found,
+        figures=dict.fromkeys(("flow", "phyla", "long_tail"), "<svg/>"), versions={}, more=more, not_said=(),
+    )  # fmt: skip
+
+
+def test_the_card_says_what_it_could_not_know(made):
+    config = CurateConfig(
+        sources=(SourceConfig(name="a", path="a"),), names=NamesConfig(backbone="gbif"),
+        people=PeopleConfig(detections=("found.csv",)), exclude=(ExcludeConfig(pictures="x", must_hit=False),),
+        splits=SplitsConfig(held_out_sources=("a",)), duplicates=DuplicatesConfig(near="copies"),
+    )  # fmt: skip
+    more = {
+        "flag": {"people": {"pictures not looked at": 3, "pictures with people": 2}},
+        "leaks": {"hits": {"x": {"pictures": 7, "unreadable": 0, "hit": 0, "dropped": 0}}},
+        "screen": {"exclusions": {"rare.csv": {"entries": 4, "met": 2, "pictures": 9}}},
+        "split": {"shares": {"val": {"asked": 0.5, "got": 0.1}}},
+    }
+    licences = [{"licence": text, "pictures": n, "taxa": 1} for text, n in ((None, 2), ("Ask Ann", 5), ("CC0", 1))]
+    matches = [
+        {"taxon_match": text, "pictures": n, "taxa": 1} for text, n in (("accepted", 9), ("unknown", 4), (None, 1))
+    ]
+    text = as_markdown(*card_of(facts_of(made, config, more, licences=licences, matches=matches)))
+    for said in (
+        "Of 2 pictures no licence is said", "Of 5 pictures the licence is a text that is no known licence", "No detector looked at 3 pictures",
+        "were detected in 2 pictures", "x met nothing", "| rare.csv | 4 | 2 |", "Of 4 pictures the backbone was not sure of the name",
+        "All pictures of a are in test.", "val holds 10.0% of the pictures", "pictures with the same bytes, boxes of one picture",
+    ):  # fmt: skip
+        assert said in text
+    assert "rare.csv met nothing" not in text
+    known = replace(config, people=PeopleConfig())
+    sure = as_markdown(*card_of(facts_of(made, known, {"leaks": {}}, licences=licences[2:], matches=matches[:1])))
+    for word in ("licence is", "met nothing", "not sure", "holds", "detector"):
+        assert word not in sure.partition("Known limits")[2].partition("How it was made")[0]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_the_catalogue_has_treeoflifes_columns_and_what_the_records_say(made):
         genus, _, rest = (row["species"] or row["genus"]).partition(" ")
         assert (one["species"], one["scientific_name"]) == (rest.lower() or None, f"{genus} {rest.lower()}".strip())
         is_web = row["uri"].startswith("https")
-        assert one["source_url"] == (row["uri"] if is_web else None)
+        assert one["source_url"] == (row["uri"] if is_web else row["source_url"])
         assert one["base_dataset_file_path"] == (None if is_web else f"{row['source']}/{row['image_id']}.jpg")
         same = {
             "common": "common_name", "data_source": "source", "publisher": "publisher", "basisOfRecord": "basis_of_record", "img_type": "kind",

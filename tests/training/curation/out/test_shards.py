@@ -73,6 +73,7 @@ def test_a_sample_has_the_ten_texts_of_treeoflife_one_for_open_clip_and_what_the
     }  # fmt: skip
     assert beside == {
         "source": "museum", "source_id": "sub/p15", "observation_id": "o5", "title": "picture | 15", "publisher": "Museum", "common_name": "great tit",
+        "source_url": "https://b.org/15",
     }  # fmt: skip
 
 
