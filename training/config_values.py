@@ -178,6 +178,12 @@ def _typed(hint: Any, value: Any, at: str) -> tuple[Any, list[Problem]]:
         return value, []
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value), []
+    if _of_list(hint) is not None and isinstance(value, Mapping):
+        return value, [
+            Problem(
+                (at,), f"{at} is one section: expected a list of them, with [[{at}]] before each in place of [{at}]"
+            )
+        ]
     plain = hint if isinstance(hint, type) else origin
     if isinstance(value, plain) and not (isinstance(value, bool) and plain is not bool):
         return value, []

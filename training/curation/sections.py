@@ -248,7 +248,7 @@ class SplitsConfig(Section):
         """Words and numbers are those that there are."""
         for name in ("val", "test", "species", "train_small"):
             yield from out_of_range(self, name, 0, 0.9)
-        if self.val + self.test >= 1:
+        if self.val + self.test >= 1 > max(self.val, self.test):
             yield Problem(
                 ("splits.test", "splits.val"),
                 f"splits.val and splits.test are {self.val + self.test:g} together: expected less than 1, so that there is something to train on",

@@ -57,6 +57,12 @@ pictures = "../test"
     "text, said",
     [
         ("", "no sources"),
+        ('[sources]\nname = "a"\npath = "p"', r"line 1: sources is one section: .* \[\[sources\]\] before each"),
+        ('[[sources]]\nname = "a"\npath = "p"\nkind = "statue"', "sources.*kind is 'statue': expected one of live"),
+        (
+            '[[sources]]\nname = "a"\npath = "p"\n[splits]\nval = 0.5\ntest = 0.5',
+            "are 1 together: expected less than 1",
+        ),
         ('[[sources]]\nname = "a b"\npath = "p"', "a source is called 'a b'"),
         ('[[sources]]\nname = "a"\npath = "p"\n[splits]\nheld_out_sources = ["b"]', "names 'b': expected some of a"),
         ('[[sources]]\nname = "a"\npath = "p"\n[[exclude]]\nmust_hit = false', "names nothing"),
