@@ -5,10 +5,12 @@ No picture is opened. A record's number (`row`) is the same in all stages. Ids t
 
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -21,8 +23,9 @@ from cladescope.embedding.locations import local_path
 from cladescope.embedding.record_columns import RecordColumns, columns_of
 from cladescope.embedding.records import Record, Source, left_out_of, notes_of
 from cladescope.embedding.sources import open_source
+from cladescope.embedding.sources.walk import PICTURE_SUFFIXES
 from cladescope.errors import CladescopeError, InputError
-from cladescope.files import write_json
+from cladescope.files import hash_file, write_json
 from cladescope.steps import counted, counted_rows
 from cladescope.taxonomy import RANKS
 from cladescope.training.curation.camera_traps import deployment_column, kind_of_table, sequence_columns, sequence_of
@@ -78,16 +81,16 @@ def gather(job: Job) -> None:
 
 
 def settings_of(job: Job) -> dict[str, Any]:
-    """What decides the stage: the sources, and for files how large they are and when they were changed."""
+    """What decides the stage: the sources, with the content of files, and the names of pictures in folders; what the data set itself holds is none of these."""
     told = {}
     for one in job.config.sources:
         path = local_path(one.path)
         file = Path(path) if path is not None else None
         is_file = file is not None and file.is_file()
-        about = file.stat() if file is not None and is_file else None
         told[one.name] = {
             **asdict(one),
-            "bytes_and_time": None if about is None else [about.st_size, about.st_mtime_ns],
+            "content": hash_file(file) if file is not None and is_file else None,
+            "pictures": pictures_in(file, job.out) if file is not None and file.is_dir() else None,
         }
     return {
         "order": list(told),
@@ -95,6 +98,19 @@ def settings_of(job: Job) -> dict[str, Any]:
         "part_rows": job.part_rows,
         "contradiction": job.config.duplicates.contradiction,
     }
+
+
+def pictures_in(folder: Path, but: Path) -> list[int | str]:
+    """How many files named as pictures a folder has, and a hash of their names; those below `but` aside."""
+    apart = but.absolute()
+    n, digest = 0, blake2b(digest_size=16)
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if Path(place, name).absolute() != apart)
+        for name in sorted(name for name in files if Path(name).suffix.lower() in PICTURE_SUFFIXES):
+            name_within = Path(place, name).relative_to(folder).as_posix()
+            digest.update(f"{name_within}\0".encode("utf-8", "surrogateescape"))
+            n += 1
+    return [n, digest.hexdigest()]
 
 
 def opened(source: SourceConfig) -> Source:

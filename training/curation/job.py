@@ -199,7 +199,7 @@ class Job:
         try:
             found: dict[str, Any] = json.loads(path.read_text())
         except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read: run the curation again") from error
+            raise InputError(f"{path} cannot be read: delete {path.parent} and run the curation again") from error
         if not is_sealed(found):
             raise InputError(f"{path} is damaged: delete {path.parent} and run the curation again")
         return found
@@ -248,9 +248,9 @@ def check_begun(folder: Path, begun: Mapping[str, Any], out: Path) -> None:
         more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise InputError(
             f"{out} was begun with other settings of the stage {name}: {changed[0]}{more}; "
-            f"put them back, curate into another folder, or make {name} anew with all that follows (--redo {name})"
+            f"put them back, curate into another folder, or make {name} anew with all that follows (redo {name})"
         )
     if earlier.get("made_of") != begun["made_of"]:
         raise InputError(
-            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too (--redo {name})"
+            f"the stage {name} in {out} was made of what an earlier stage has made anew since: make {name} anew, too (redo {name})"
         )

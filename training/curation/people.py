@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,11 @@ from cladescope.delimited.headers import spelled
 from cladescope.embedding.sources.megadetector import answers
 from cladescope.errors import InputError
 from cladescope.files import hash_file
+from cladescope.nearest import did_you_mean
 from cladescope.steps import counted
 from cladescope.training.curation.ends import PathEnds, parts_of
 from cladescope.training.curation.job import Job
+from cladescope.training.curation.sections import PEOPLE
 
 _FILE: Final = ("file", "filename", "file_name", "filepath", "path", "uri")
 _WANTED: Final = "expected MegaDetector's JSON, or a table with file or image_id, kind and score"
@@ -55,6 +58,7 @@ class Detections:
         """Use `read`."""
         config = job.config.people
         self._least = config.least
+        self._met_kinds: Counter[str] = Counter()
         self._kinds = frozenset(kind.casefold() for kind in config.kinds)
         self._by_id: dict[str, _Looked] = {}
         self._by_path: dict[tuple[str, ...], _Looked] = {}
@@ -85,6 +89,7 @@ class Detections:
             for table in tables:
                 found._meet(table)
             found._check()
+            found._check_kinds()
         return found
 
     def of(self, image_id: str, uri: str) -> tuple[list[str] | None, float | None, bool]:
@@ -106,6 +111,11 @@ class Detections:
             "not_met": sum(not one.is_met for one in every),
             "not_read": self.not_read,
             "detections_without_score": self.without_score,
+            **{
+                f"detections of {kind}, which do not count": n
+                for kind, n in sorted(self._met_kinds.items())
+                if kind not in self._kinds
+            },
         }
 
     def _read(self, path: Path) -> Iterator[_Looked]:
@@ -119,6 +129,7 @@ class Detections:
                 continue
             if said.kind is not None:
                 self.without_score += math.isnan(said.score)
+                self._met_kinds[said.kind.casefold()] += 1
                 if said.score >= self._least and said.kind.casefold() in self._kinds:
                     looked.kinds.add(said.kind.casefold())
                     looked.score = max(said.score, looked.score or 0.0)
@@ -136,6 +147,14 @@ class Detections:
                 address = "/".join(parts_of(uri))
                 looked.is_ambiguous |= looked.met is not None and looked.met != address
                 looked.met, looked.is_met = looked.met or address, True
+
+    def _check_kinds(self) -> None:
+        known = {*PEOPLE, *self._met_kinds}
+        for kind in sorted(self._kinds - known):
+            kinds = ", ".join(sorted(self._met_kinds)) or "none"
+            raise InputError(
+                f"people.kinds names {kind!r}, and no detection is of that kind: the files have {kinds}{did_you_mean(kind, known)}"
+            )
 
     def _check(self) -> None:
         for path, some in self._of_file.items():

@@ -12,6 +12,8 @@ from cladescope.training.section import Problem, Section, one_of, out_of_range
 
 KINDS = ("live", "specimen", "fossil", "drawing", "microscope", "camera trap")
 """What a picture may show an organism as."""
+PEOPLE = ("person", "face", "hand")
+"""Kinds of detections of people."""
 TOGETHER = ("observation", "specimen", "duplicates", "place", "source")
 """What may tie pictures to each other, so that a split puts them on one side."""
 
@@ -158,7 +160,7 @@ class PeopleConfig(Section):
     """Files of detections: MegaDetector's JSON, or tables with `file` or `image_id`, `kind` and `score`."""
     least: float = 0.5
     """Least score of a detection that counts."""
-    kinds: tuple[str, ...] = ("person", "face", "hand")
+    kinds: tuple[str, ...] = PEOPLE
     """Kinds of detections that are meant."""
     act: Literal["flag", "drop"] = "flag"
     """`flag` keeps the picture and says so in the catalogue."""
@@ -166,6 +168,10 @@ class PeopleConfig(Section):
     def problems(self) -> Iterator[Problem]:
         """Words and numbers are those that there are."""
         yield from one_of("people.act", self.act, ("flag", "drop"))
+        if self.act == "drop" and not self.detections:
+            yield Problem(
+                ("people.act",), "people.act is 'drop', and no detections are given: name files in people.detections"
+            )
         yield from out_of_range(self, "least", 0, 1)
 
 

@@ -57,8 +57,12 @@ pictures = "../test"
     "text, said",
     [
         ("", "no sources"),
+        ('[[sources]]\nname = "a"\npath = "p"\n[people]\nact = "drop"', "act is 'drop', and no detections are given"),
         ('[sources]\nname = "a"\npath = "p"', r"line 1: sources is one section: .* \[\[sources\]\] before each"),
-        ('[[sources]]\nname = "a"\npath = "p"\nkind = "statue"', "line 4: sources.kind holds 'statue': expected one of live"),
+        (
+            '[[sources]]\nname = "a"\npath = "p"\nkind = "statue"',
+            "line 4: sources.kind holds 'statue': expected one of live",
+        ),
         (
             '[[sources]]\nname = "a"\npath = "p"\n[splits]\nval = 0.5\ntest = 0.5',
             "are 1 together: expected less than 1",

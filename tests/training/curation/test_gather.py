@@ -1,6 +1,7 @@
 """The first stage: every record of every source once, under an id that lasts, and what is done where a source breaks off."""
 
 import json
+import os
 import tracemalloc
 import uuid
 from dataclasses import replace
@@ -119,9 +120,7 @@ def test_another_source_under_the_same_name_is_not_taken_for_the_rest(tmp_path):
     gather(job)
     (job.work / "gather" / "manifest.json").unlink()
     (tmp_path / "birds.csv").write_text("file,species,image_id\n" + "b.jpg,Parus major,z9\n" * 6)
-    with pytest.raises(
-        InputError, match="was begun with other settings of the stage gather: sources.birds.bytes_and_time"
-    ):
+    with pytest.raises(InputError, match="was begun with other settings of the stage gather: sources.birds.content"):
         gather(made_again(tmp_path))
 
 
@@ -300,3 +299,22 @@ def test_tables_of_camera_traps_are_known_with_their_sequences(tmp_path, head, r
         gather(job)
         (found,) = rows_of(job)
         assert (found["kind"], found["sequence_id"]) == (own or kind, sequence)
+
+
+def test_a_file_that_is_only_touched_is_the_same_and_a_picture_that_comes_into_a_folder_is_not(tmp_path):
+    (tmp_path / "birds" / "out").mkdir(parents=True)
+    (tmp_path / "birds" / "a.jpg").write_bytes(b"")
+    (tmp_path / "t.csv").write_text("file,species\na.jpg,Parus major\n")
+    sources = tuple(
+        SourceConfig(name=name, path=str(tmp_path / path)) for name, path in (("t", "t.csv"), ("b", "birds"))
+    )
+    config = CurateConfig(sources=sources)
+    job = Job(config, tmp_path / "birds" / "out")
+    gather(job)
+    os.utime(tmp_path / "t.csv", (1, 1))
+    (tmp_path / "birds" / "out" / "new.jpg").write_bytes(b"")
+    (tmp_path / "birds" / "notes.txt").write_text("mine")
+    gather(Job(config, job.out))
+    (tmp_path / "birds" / "new.jpg").write_bytes(b"")
+    with pytest.raises(InputError, match=r"other settings of the stage gather: sources.b.pictures \(\[1, .*now \[2, "):
+        gather(Job(config, job.out))

@@ -53,7 +53,16 @@ def test_people_of_megadetector_are_matched_by_the_end_of_the_address(tmp_path):
     assert missed == 2
     assert told == {
         "looked_at": 4, "met": 3, "ambiguous": 0, "not_met": 1, "not_read": 1, "detections_without_score": 0,
+        "detections of animal, which do not count": 2,
     }  # fmt: skip
+
+
+def test_a_kind_that_no_detection_has_is_an_error_and_not_nobody(tmp_path):
+    document = {"images": [seen("1.jpg", ("2", 0.9))], "detection_categories": CATEGORIES}
+    with pytest.raises(
+        InputError, match=r"names 'persons', and no detection is of that kind: the files have person .did you mean"
+    ):
+        found(job_of(tmp_path, {"md.json": document}, ["/p/1.jpg"], 'kinds = ["persons"]\n'))
 
 
 def test_an_end_that_two_pictures_share_says_nothing_of_either(tmp_path):

@@ -57,7 +57,7 @@ def write_all(job: Job, plan: Path, out: Path, done: Path) -> None:
     ]
     try:
         _clear(out, {f"{split}/{name}.tar" for split, name, _ in shards})
-        unmade = [one for _, _, one in shards if not (one.note.exists() and one.path.exists())]
+        unmade = [one for _, _, one in shards if not is_whole(one.path, one.note)]
         job.each(partial(_write, job), unmade, "writing shards")
         for split in dict.fromkeys(split for split, _, _ in shards):
             notes = {name: json.loads(one.note.read_text()) for part, name, one in shards if part == split}
@@ -66,6 +66,15 @@ def write_all(job: Job, plan: Path, out: Path, done: Path) -> None:
         raise StoreError(
             f"cannot write shards into {out} ({error.strerror or error}): make room and run it again, what is there stays"
         ) from error
+
+
+def is_whole(path: Path, note: Path) -> bool:
+    """Whether a shard is there, as long as its note says."""
+    return (
+        note.exists()
+        and path.exists()
+        and bool(path.stat().st_size == json.loads(note.read_text(encoding="utf-8"))["bytes"])
+    )
 
 
 def _clear(out: Path, wanted: set[str]) -> None:

@@ -25,7 +25,7 @@ from cladescope.training.curation.out.description import describe_folder
 from cladescope.training.curation.out.figures import long_tail, phyla, sankey
 from cladescope.training.curation.out.flow_table import HEAD, Flows, flows_of, to_dict
 from cladescope.training.curation.out.plan import make_plan
-from cladescope.training.curation.out.shards import write_all
+from cladescope.training.curation.out.shards import is_whole, write_all
 from cladescope.training.curation.out.statistics import write_statistics
 from cladescope.training.curation.places import without_places
 
@@ -54,7 +54,14 @@ def write(job: Job) -> dict[str, Any]:
     check_begun(work, begun, out)
     done = _finished(out / SUMMARY, work / MANIFEST, begun)
     if done is not None:
-        return done
+        lacking = _lacking(out, work, done["files"])
+        if not lacking:
+            return done
+        logger.warning(
+            "%s of the finished data set is not as it was written, %d such files: they are written anew",
+            lacking[0],
+            len(lacking),
+        )
     try:
         work.mkdir(parents=True, exist_ok=True)
         # First, so that it is never taken for what is begun now.
@@ -83,6 +90,20 @@ def _finished(path: Path, manifest: Path, begun: dict[str, Any]) -> dict[str, An
         return None
     same = is_sealed(found) and is_sealed(made) and made["summary"] == found["hash"]
     return found if same and made["made_of"] == begun["made_of"] else None
+
+
+def _lacking(out: Path, work: Path, files: dict[str, str]) -> list[str]:
+    """Files of a finished data set that are gone, or others than were written; of shards the length is looked at, of others the hash."""
+    found = []
+    for name, digest in files.items():
+        path = out / name
+        if path.suffix == ".tar":
+            is_same = is_whole(path, work / "done" / path.parent.name / f"{path.stem}.json")
+        else:
+            is_same = path.is_file() and hash_file(path) == digest
+        if not is_same:
+            found.append(name)
+    return found
 
 
 def _write(job: Job, settings: dict[str, Any]) -> dict[str, Any]:

@@ -301,3 +301,26 @@ def test_what_is_written_anew_keeps_nothing_of_the_data_set_as_it_was(tmp_path):
     assert not (tmp_path / "out/shards/test").exists()
     assert not (tmp_path / "out/catalog.lance").exists()
     assert bytes_of(tmp_path / "out") == bytes_of(tmp_path / "fresh")
+
+
+@pytest.mark.parametrize(
+    "place, harm", [("shards", "gone"), ("shard", "short"), ("catalog.parquet", "short"), ("card.md", "gone")]
+)
+def test_what_a_finished_data_set_lacks_is_said_and_written_anew(tmp_path, caplog, place, harm):
+    job = job_of(tmp_path / "in", tmp_path / "out")
+    first = write(job)
+    before = {path: path.read_bytes() for path in job.out.rglob("*") if path.is_file() and "work" not in path.parts}
+    path = next((job.out / "shards").rglob("*.tar")) if place == "shard" else job.out / place
+    if harm == "short":
+        path.write_bytes(path.read_bytes()[:100])
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+    caplog.clear()
+    assert write(job) == first
+    assert "of the finished data set is not as it was written" in caplog.text
+    assert {path: path.read_bytes() for path in before} == before
+    caplog.clear()
+    assert write(job) == first
+    assert caplog.text == ""
