@@ -100,7 +100,7 @@ def settings_of(job: Job) -> dict[str, Any]:
     }
 
 
-def pictures_in(folder: Path, but: Path) -> list[int | str]:
+def pictures_in(folder: Path, but: Path) -> str:
     """How many files named as pictures a folder has, and a hash of their names; those below `but` aside."""
     apart = but.absolute()
     n, digest = 0, blake2b(digest_size=16)
@@ -110,7 +110,7 @@ def pictures_in(folder: Path, but: Path) -> list[int | str]:
             name_within = Path(place, name).relative_to(folder).as_posix()
             digest.update(f"{name_within}\0".encode("utf-8", "surrogateescape"))
             n += 1
-    return [n, digest.hexdigest()]
+    return f"{n:,} with names of hash {digest.hexdigest()}"
 
 
 def opened(source: SourceConfig) -> Source:

@@ -316,5 +316,7 @@ def test_a_file_that_is_only_touched_is_the_same_and_a_picture_that_comes_into_a
     (tmp_path / "birds" / "notes.txt").write_text("mine")
     gather(Job(config, job.out))
     (tmp_path / "birds" / "new.jpg").write_bytes(b"")
-    with pytest.raises(InputError, match=r"other settings of the stage gather: sources.b.pictures \(\[1, .*now \[2, "):
+    with pytest.raises(
+        InputError, match=r"other settings of the stage gather: sources.b.pictures \('1 with names .*now '2 with names "
+    ):
         gather(Job(config, job.out))
