@@ -49,8 +49,8 @@ def probe(
 
     >>> import cladescope
     >>> probed = cladescope.probe("photos.store", permutations=5)
-    >>> [(one.probe, one.rank, round(one.value, 2)) for one in probed.reports[0].results][:2]
-    [('1-NN purity', 'class', 0.92), ('10-NN purity', 'class', 0.62)]
+    >>> [(one.probe, one.rank, round(one.value, 1)) for one in probed.reports[0].results][:2]
+    [('1-NN purity', 'class', 0.9), ('10-NN purity', 'class', 0.6)]
     """
     if curve and not compare:
         raise InputError("curve is of several stores: give compare")
