@@ -82,7 +82,7 @@ def gathered(
         **{name: _or_default(labels.get(name), defaults[name], n) for name in ("licence", "rights_holder")},
         **{name: _numbers(taken[name]) for name in ("latitude", "longitude")},
         "raw": _json({**labels, **own}, n),
-        "as_written": pa.array([as_json(dict(names or ())) for names in columns.written.to_pylist()], pa.string()),
+        "as_written": _written(columns.written),
     }
     without = pc.or_(pc.is_valid(columns.problem), pc.equal(columns.uri, ""))
     reasons = [no_picture if one else None for one in without.to_pylist()]
@@ -114,6 +114,13 @@ def changes(columns: RecordColumns) -> Counter[str]:
     words = pc.value_counts(pc.list_flatten(columns.missing)).to_pylist() if columns.num_rows else []
     found.update({f"{one['values']!r} read as not known": one["counts"] for one in words})
     return +found
+
+
+def _written(names: pa.Array) -> pa.Array:
+    """Maps as JSON; most tables write nothing otherwise, and cost nothing."""
+    if names.null_count == len(names):
+        return pa.nulls(len(names), pa.string())
+    return pa.array([as_json(dict(one or ())) for one in names.to_pylist()], pa.string())
 
 
 def as_json(names: Mapping[str, str]) -> str | None:

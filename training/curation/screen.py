@@ -123,14 +123,13 @@ def _write(stage: Stage, part: int, reasons: list[str | None], saved: Int[np.nda
     if some := (saved[slice(*bounds)] - part * job.part_rows).tolist():
         words = [bursts.saved_as(job.config.bursts)] * len(some)
         changed.change(table["source"].take(pa.array(some)), words)
-    own = {one.name for one in job.config.sources if one.kind}
-    stays = pc.is_null(made["dropped"]).to_numpy() & ~is_said
-    lines = zip(stays.tolist(), table["source"].to_pylist(), table["kind"].to_pylist(), strict=True)
-    told = [
-        f"kind by the {'configuration' if source in own else 'kind of table'}: {kind}" if stay and kind else None
-        for stay, source, kind in lines
-    ]
-    changed.change(table["source"], told)
+    taken = pc.and_(pc.and_(pc.is_null(made["dropped"]), pa.array(~is_said)), pc.is_valid(table["kind"]))
+    if pc.any(taken).as_py():
+        own = pa.array([one.name for one in job.config.sources if one.kind], pa.string())
+        from_config = pc.is_in(table["source"].cast(pa.string()), value_set=own)
+        said = pc.if_else(from_config, "kind by the configuration: ", "kind by the kind of table: ")
+        words = pc.binary_join_element_wise(said, table["kind"].cast(pa.string()), "")
+        changed.change(table["source"], pc.if_else(taken, words, pa.scalar(None, pa.string())).to_pylist())
     stage.write(part, made, changed)
 
 
