@@ -191,7 +191,12 @@ def _place(parts: Sequence[Path], row: int) -> tuple[int, int]:
 
 
 def _line(path: Path, place: int) -> dict[str, Any]:
-    table = pq.read_table(path).slice(place, 1)
+    try:
+        table = pq.read_table(path).slice(place, 1)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} is damaged: make its stage anew with all that follows (redo {path.parent.name})"
+        ) from error
     line: dict[str, Any] = table.to_pylist()[0]
     return {key: value.hex() if isinstance(value, bytes) else value for key, value in line.items()}
 

@@ -120,3 +120,11 @@ def test_an_unknown_id_names_the_nearest(made, tmp_path):
         trace(out, ["zzz"])
     with pytest.raises(InputError, match="holds no curation: expected a folder that `curate` wrote"):
         trace(tmp_path, ["a"])
+
+
+def test_a_part_that_is_damaged_names_the_stage_to_make_anew(made, tmp_path):
+    shutil.copytree(made[0] / "work", tmp_path / "work")
+    part = tmp_path / "work/look/part-000000.parquet"
+    part.write_bytes(part.read_bytes()[:300])
+    with pytest.raises(InputError, match=r"part-000000.parquet is damaged: make its stage anew .*redo look"):
+        trace(tmp_path, [made[1][0]["id"]])
